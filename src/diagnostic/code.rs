@@ -1,0 +1,129 @@
+//! Every diagnostic code with its explanation: the one place where a code is born.
+//!
+//! `NBC1xx` notebook, `2xx` graph, `3xx` run, `4xx` output, `5xx` site. A code is never reused.
+//! `nbc explain` prints the explanation, `docs/diagnostics.md` is generated from it.
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $number:literal $slug:literal,)*) => {
+        /// A stable diagnostic code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
+
+        impl Code {
+            /// All codes in order.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// `NBC202`.
+            pub fn number(self) -> &'static str {
+                match self { $(Code::$variant => $number,)* }
+            }
+
+            /// `duplicate-definition`.
+            pub fn slug(self) -> &'static str {
+                match self { $(Code::$variant => $slug,)* }
+            }
+
+            /// What the code means, how it comes about, the way out. Markdown.
+            pub fn explanation(self) -> &'static str {
+                match self { $(Code::$variant => concat!($($doc, "\n",)*),)* }
+            }
+
+            /// Finds a code by number or slug.
+            pub fn find(text: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| {
+                    code.number().eq_ignore_ascii_case(text) || code.slug() == text
+                })
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file cannot be read as text: it is missing, too large, no regular file, or not UTF-8.
+    ///
+    /// nbc reads UTF-8 only, as Python and nbformat do. Save the file as UTF-8 and build again.
+    UnreadableFile = "NBC101" "unreadable-file",
+    /// The file is no notebook that nbc knows.
+    ///
+    /// A marimo notebook is a Python file with `import marimo` and `app = marimo.App()`; a Jupyter
+    /// notebook is a JSON file with the keys `cells` and `nbformat`.
+    NotANotebook = "NBC102" "not-a-notebook",
+    /// The JSON of a Jupyter notebook is broken or does not have the shape that nbformat asks for.
+    ///
+    /// A download that was cut off is the usual cause. Open the notebook in Jupyter and save it.
+    InvalidJson = "NBC103" "invalid-json",
+    /// A cell does not parse as Python.
+    ///
+    /// The other cells are still analysed, so that all findings appear at once.
+    SyntaxError = "NBC104" "syntax-error",
+    /// A statement stands where marimo would silently drop it.
+    ///
+    /// Between the cells of a marimo notebook only cells, functions, classes and the run guard may
+    /// stand; marimo drops everything else on the next save. Move the statement into a cell.
+    StrayStatement = "NBC105" "stray-statement",
+    /// A PEP 723 script header is not valid TOML, or stands in the file twice.
+    InvalidScriptHeader = "NBC106" "invalid-script-header",
+    /// An option of a cell or of the app is unknown, or not a constant, and is ignored.
+    IgnoredOption = "NBC107" "ignored-option",
+    /// The notebook asks for something that nbc refuses, such as writing into the page's `<head>`.
+    RefusedOption = "NBC108" "refused-option",
+    /// The notebook is written for a kernel other than Python, so it can't be run.
+    OtherKernel = "NBC109" "other-kernel",
+    /// The notebook nests too deeply, or has more cells than nbc reads.
+    TooComplex = "NBC110" "too-complex",
+    /// A name is defined by more than one cell of a marimo notebook.
+    ///
+    /// marimo needs one defining cell a name, because the order of the cells follows from it.
+    /// Rename one of the definitions, or start the name with `_` to keep it private to its cell.
+    DuplicateDefinition = "NBC201" "duplicate-definition",
+    /// Cells need each other in a circle, so that none can run first.
+    ///
+    /// Move the shared definition into a cell of its own, or merge the cells.
+    Cycle = "NBC202" "cycle",
+    /// `from module import *` hides which names a cell defines, so that no order can be found.
+    ///
+    /// Import the names you use, or import the module.
+    StarImport = "NBC203" "star-import",
+    /// The setup cell uses a name that another cell defines; the setup cell runs first.
+    SetupReference = "NBC204" "setup-reference",
+    /// A Jupyter cell uses a name that only a later cell defines.
+    ///
+    /// Jupyter notebooks are run from top to bottom. The notebook worked when its cells were run
+    /// in another order; from top to bottom the name is missing, or has an older value.
+    UseBeforeDefinition = "NBC205" "use-before-definition",
+    /// A cell uses a name that no cell defines and that is no builtin.
+    UndefinedName = "NBC206" "undefined-name",
+    /// A cell raised an exception.
+    ///
+    /// The build stops, and the previous site stays as it is. `--allow-errors` publishes the page
+    /// with a neutral box in place of the cell's output, and nothing else of the error.
+    CellFailed = "NBC301" "cell-failed",
+    /// The notebook ran longer than it may.
+    ///
+    /// Raise the limit with `--timeout SECONDS`, or make the notebook faster.
+    TimedOut = "NBC302" "timed-out",
+    /// The notebook used more memory than it may.
+    ///
+    /// Raise the limit with `--memory SIZE`, for example `--memory 4GiB`.
+    OutOfMemory = "NBC303" "out-of-memory",
+    /// The notebook's process ended before it had run all cells: killed by a signal, or by itself.
+    ProcessDied = "NBC304" "process-died",
+    /// The notebook printed or displayed more than a page may hold.
+    OutputTooLarge = "NBC305" "output-too-large",
+    /// What the notebook's process sent is not what the runner sends.
+    ProtocolViolation = "NBC306" "protocol-violation",
+    /// IPython is not in the environment, so cells run as plain Python: magics and shell lines fail.
+    PlainPython = "NBC307" "plain-python",
+    /// A cell was not run because a cell that it depends on failed or stopped.
+    SkippedCell = "NBC308" "skipped-cell",
+    /// Markup that could run code, load something or disturb the page was removed from an output.
+    RemovedMarkup = "NBC401" "removed-markup",
+    /// An output has no representation that a page without foreign code can show.
+    UnsupportedOutput = "NBC402" "unsupported-output",
+    /// An output says that it is an image (or other data) but its bytes say otherwise.
+    InvalidData = "NBC403" "invalid-data",
+    /// A widget is shown with its value, but does not react: the page has no Python.
+    StaticWidget = "NBC404" "static-widget",
+    /// The written files break a rule of the site. See `nbc verify --help` for the rules.
+    VerificationFailed = "NBC501" "verification-failed",
+}

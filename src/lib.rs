@@ -1,0 +1,19 @@
+//! nbc, the notebook compiler: Python notebooks in, a static and self-contained site out.
+pub mod source;
+pub mod diagnostic;
+pub mod config;
+pub mod python;
+pub mod notebook;
+pub mod graph;
+pub mod process;
+pub mod environment;
+pub mod plan;
+pub mod run;
+pub mod sanitize;
+pub mod output;
+pub mod site;
+pub mod render;
+pub mod emit;
+pub mod verify;
+pub mod publish;
+pub mod cli;

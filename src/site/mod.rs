@@ -1,0 +1,175 @@
+//! The target: files of a site, with types for what must hold about them.
+//!
+//! [`SitePath`] stays inside the site, [`Asset`] carries the digest of its own bytes.
+
+use base64::Engine as _;
+use sha2::{Digest as _, Sha384};
+
+/// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct SitePath(String);
+
+/// Why a text is no [`SitePath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` cannot be a path in a site: {reason}")]
+pub struct SitePathError {
+    path: String,
+    reason: &'static str,
+}
+
+impl SitePath {
+    /// Checks a path. Segments hold only `A–Z a–z 0–9 - _ . ~`, which need no escaping in a URL,
+    /// an attribute, a shell or any file system.
+    ///
+    /// # Errors
+    /// When the path is empty, absolute, leaves the site, or holds other characters.
+    pub fn new(path: &str) -> Result<Self, SitePathError> {
+        let refuse = |reason| Err(SitePathError { path: path.to_owned(), reason });
+        if path.len() > 512 {
+            return refuse("it is longer than 512 bytes");
+        }
+        for segment in path.split('/') {
+            if segment.is_empty() {
+                return refuse("it has an empty segment");
+            }
+            // GitHub's Pages action leaves dot-files out, and `..` leaves the site.
+            if segment.starts_with('.') {
+                return refuse("a segment starts with a dot");
+            }
+            if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)) {
+                return refuse("it holds characters that need escaping in a URL");
+            }
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Number of folders above the file.
+    pub fn depth(&self) -> usize {
+        self.0.matches('/').count()
+    }
+
+    /// A link from this file to another file of the site; works below any base.
+    pub fn link_to(&self, other: &SitePath) -> String {
+        format!("{}{}", "../".repeat(self.depth()), other.0)
+    }
+}
+
+/// Digest of some bytes in the form of Subresource Integrity (W3C SRI, section 3.1): SHA-384.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct Integrity(String);
+
+impl Integrity {
+    /// Hashes bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = Sha384::digest(bytes);
+        Self(format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(digest)))
+    }
+
+    /// `sha384-…`, as an `integrity` attribute or a CSP source without its quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 16 hexadecimal digits, for a file name.
+    pub fn short(bytes: &[u8]) -> String {
+        Sha384::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A file of the site with the digest of its bytes; neither can be changed afterwards.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    path: SitePath,
+    bytes: Vec<u8>,
+    integrity: Integrity,
+}
+
+impl Asset {
+    /// A file under a fixed name: pages, `manifest.json`.
+    pub fn new(path: SitePath, bytes: Vec<u8>) -> Self {
+        let integrity = Integrity::of(&bytes);
+        Self { path, bytes, integrity }
+    }
+
+    /// A file under `folder/stem.HASH.extension`, so that a host may cache it for ever.
+    ///
+    /// # Errors
+    /// When the parts do not make a [`SitePath`].
+    pub fn hashed(
+        folder: &str,
+        stem: &str,
+        extension: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Self, SitePathError> {
+        let hash = Integrity::short(&bytes);
+        Ok(Self::new(SitePath::new(&format!("{folder}/{stem}.{hash}.{extension}"))?, bytes))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &SitePath {
+        &self.path
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Digest of its bytes.
+    pub fn integrity(&self) -> &Integrity {
+        &self.integrity
+    }
+}
+
+/// All files of a site, by path.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    files: std::collections::BTreeMap<SitePath, Asset>,
+}
+
+impl Site {
+    /// Adds a file. A second file with the same path and bytes is the same file.
+    ///
+    /// # Errors
+    /// When another file has this path.
+    pub fn add(&mut self, asset: Asset) -> Result<(), SitePathError> {
+        if let Some(present) = self.files.get(asset.path())
+            && present.bytes != asset.bytes
+        {
+            let path = asset.path.0;
+            return Err(SitePathError { path, reason: "two files would have this path" });
+        }
+        self.files.insert(asset.path.clone(), asset);
+        Ok(())
+    }
+
+    /// The files, sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = &Asset> {
+        self.files.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_never_leaves_the_site() {
+        for bad in ["", "/a", "a//b", "../a", "a/../b", ".git", "a b", "a?b", "a#b", "é", "a\\b"] {
+            assert!(SitePath::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn links_climb_out_of_folders() {
+        let page = SitePath::new("a/b/page.html").unwrap();
+        assert_eq!(page.link_to(&SitePath::new("assets/x.css").unwrap()), "../../assets/x.css");
+    }
+}

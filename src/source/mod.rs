@@ -1,0 +1,174 @@
+//! Texts that diagnostics point into.
+//!
+//! In: paths or texts. Out: [`Sources`], which maps an offset to a line and a column.
+//! Never interprets a text: that is the job of [`crate::notebook`].
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in
+/// no browser; the bound keeps the memory of a build predictable.
+pub const MAX_SOURCE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Names one text in [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A range of bytes in one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The text that `start` and `end` index.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte; never before `start`.
+    pub end: u32,
+}
+
+impl Span {
+    /// Makes a span; an `end` before `start` is taken as empty.
+    pub fn new(source: SourceId, start: u32, end: u32) -> Self {
+        Self { source, start, end: end.max(start) }
+    }
+}
+
+/// A place as people say it: both numbers count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineColumn {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in Unicode scalar values, from 1.
+    pub column: u32,
+}
+
+/// One text: a file, or a cell of a Jupyter notebook (whose code has no place of its own in the
+/// JSON file that a person would recognize).
+#[derive(Debug)]
+pub struct Source {
+    path: Utf8PathBuf,
+    cell: Option<u32>,
+    text: String,
+    line_starts: Vec<u32>,
+}
+
+impl Source {
+    /// The path as the user gave it.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Number of the cell (from 1) when the source is a cell of a Jupyter notebook.
+    pub fn cell(&self) -> Option<u32> {
+        self.cell
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// `report.py`, or `report.ipynb:cell 3`.
+    pub fn name(&self) -> String {
+        match self.cell {
+            Some(cell) => format!("{}:cell {cell}", self.path),
+            None => self.path.to_string(),
+        }
+    }
+
+    /// Line and column of a byte offset; an offset past the end is the end.
+    pub fn line_column(&self, offset: u32) -> LineColumn {
+        let offset = (offset as usize).min(self.text.len());
+        let line = self.line_starts.partition_point(|&start| start as usize <= offset).max(1);
+        let start = self.line_starts.get(line - 1).map_or(0, |&start| start as usize);
+        let column = self.text.get(start..offset).map_or(0, |prefix| prefix.chars().count());
+        LineColumn { line: line as u32, column: column as u32 + 1 }
+    }
+}
+
+/// All texts of one command.
+#[derive(Debug, Default)]
+pub struct Sources {
+    sources: Vec<Source>,
+}
+
+/// Why a file could not become a source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file could not be read.
+    #[error("cannot read `{path}`: {source}")]
+    Unreadable {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is larger than [`MAX_SOURCE_BYTES`].
+    #[error("`{path}` has {bytes} bytes; nbc reads at most {MAX_SOURCE_BYTES}")]
+    TooLarge {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The file is not UTF-8.
+    #[error("`{path}` is not UTF-8: invalid byte at offset {offset}")]
+    NotUtf8 {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Offset of the first byte that is not UTF-8.
+        offset: usize,
+    },
+}
+
+impl Sources {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is too large or is not UTF-8.
+    pub fn load(&mut self, path: &Utf8Path) -> Result<SourceId, SourceError> {
+        let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            // A named pipe or a device would block or never end.
+            let kind = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(unreadable(kind));
+        }
+        if metadata.len() > MAX_SOURCE_BYTES {
+            return Err(SourceError::TooLarge { path: path.to_owned(), bytes: metadata.len() });
+        }
+        let bytes = fs_err::read(path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|error| SourceError::NotUtf8 {
+            path: path.to_owned(),
+            offset: error.utf8_error().valid_up_to(),
+        })?;
+        Ok(self.add(path.to_owned(), None, text))
+    }
+
+    /// Adds a text that is already in memory; `cell` numbers a Jupyter cell from 1.
+    pub fn add(&mut self, path: Utf8PathBuf, cell: Option<u32>, text: String) -> SourceId {
+        let breaks = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
+        let id = SourceId(self.sources.len() as u32);
+        self.sources.push(Source { path, cell, text, line_starts });
+        id
+    }
+
+    /// The source with this id.
+    #[expect(clippy::indexing_slicing, reason = "an id is made only by `add`, which pushed it")]
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_from_one() {
+        let mut sources = Sources::default();
+        let id = sources.add("a.py".into(), None, "é = 1\nb".to_owned());
+        assert_eq!(sources.get(id).line_column(3), LineColumn { line: 1, column: 3 });
+        assert_eq!(sources.get(id).line_column(7), LineColumn { line: 2, column: 1 });
+        assert_eq!(sources.get(id).line_column(900), LineColumn { line: 2, column: 2 });
+    }
+}
