@@ -1,1 +1,8 @@
-fn main(){}
+//! The `nbc` binary: hands over to [`nbc::cli`] and exits with its code.
+
+fn main() -> std::process::ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "__sandbox") {
+        return std::process::ExitCode::from(nbc::process::sandbox_main() as u8);
+    }
+    nbc::cli::main()
+}

@@ -1,1 +1,96 @@
-//! TODO
+//! The command line: flags to calls of the phases, results to words and an exit code.
+
+mod args;
+mod command;
+mod compile;
+mod inputs;
+mod printer;
+mod progress;
+mod timings;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use printer::Printer;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The notebook, or the site, is at fault.
+    Findings,
+    /// nbc could not work.
+    Failed,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Findings => 1,
+            Exit::Failed => 2,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// What stopped a command, for a person: what, why, and the way out.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    help: Option<String>,
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            let text = next.to_string();
+            // Errors that already tell their cause would say it twice.
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = next.source();
+        }
+        Self { message, help: None }
+    }
+}
+
+impl Failure {
+    fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    // clap ends usage errors with 2 and `--help` with 0, as documented.
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.color);
+    let result = match &cli.command {
+        Command::Build(arguments) => command::build::run(arguments, printer),
+        Command::Check(arguments) => command::check::run(arguments, printer),
+        Command::Graph(arguments) => command::graph::run(arguments, printer),
+        Command::Verify(arguments) => command::verify::run(arguments, printer),
+        Command::Render(arguments) => command::render::run(arguments, printer),
+        Command::Explain(arguments) => command::explain::run(arguments, printer),
+        Command::Completions(arguments) => command::completions::run(arguments, printer),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        printer.error(&failure.message);
+        if let Some(help) = &failure.help {
+            printer.help(help);
+        }
+        Exit::Failed
+    });
+    let interrupted = crate::process::interrupt::is_requested();
+    if interrupted { Exit::Interrupted.into() } else { exit.into() }
+}

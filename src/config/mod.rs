@@ -1,1 +1,157 @@
-//! TODO
+//! `nbc.toml` and flags to [`Config`].
+//!
+//! In: the text of a configuration file. Out: settings with their defaults. Unknown keys are errors,
+//! so that a misspelt one is not silently without effect.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+/// Settings of a build, before flags override them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Title of the site.
+    pub title: Option<String>,
+    /// Patterns of files and folders that are no part of the site, as in `.gitignore`.
+    pub exclude: Vec<String>,
+    /// `shown`, `folded` or `hidden`.
+    pub code: Option<CodeSetting>,
+    /// `single` or `site`.
+    pub layout: Option<LayoutSetting>,
+    /// An interpreter to use as it is, relative to the file.
+    pub python: Option<Utf8PathBuf>,
+    /// Longest time that a notebook may run, in seconds.
+    pub timeout: Option<u64>,
+    /// Memory that a notebook may use, such as `"2GiB"`.
+    pub memory: Option<ByteSize>,
+}
+
+/// Whether readers see code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeSetting {
+    /// Open
+    Shown,
+    /// Behind a disclosure
+    Folded,
+    /// Not in the page at all
+    Hidden,
+}
+
+/// How the files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayoutSetting {
+    /// One file a notebook; works from disk
+    Single,
+    /// Shared hashed files and an index page; for a web server
+    Site,
+}
+
+/// Default of `timeout`.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+/// Default of `memory`: what ten data-science libraries need with room to spare.
+pub const DEFAULT_MEMORY: ByteSize = ByteSize(2 * 1024 * 1024 * 1024);
+
+/// A number of bytes, written `512MiB`, `2GiB` or as a plain number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ByteSize(pub u64);
+
+/// A text is no [`ByteSize`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no size; write for example `512MiB` or `2GiB`")]
+pub struct ByteSizeError(String);
+
+impl std::str::FromStr for ByteSize {
+    type Err = ByteSizeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || ByteSizeError(text.to_owned());
+        let text = text.trim();
+        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(at);
+        let number: u64 = number.parse().map_err(|_| refuse())?;
+        let factor: u64 = match unit.trim() {
+            "" | "B" => 1,
+            "KiB" | "K" => 1 << 10,
+            "MiB" | "M" => 1 << 20,
+            "GiB" | "G" => 1 << 30,
+            "KB" | "kB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            _ => return Err(refuse()),
+        };
+        number.checked_mul(factor).filter(|&it| it > 0).map(ByteSize).ok_or_else(refuse)
+    }
+}
+
+impl TryFrom<String> for ByteSize {
+    type Error = ByteSizeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    Unreadable {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not valid.
+    #[error("`{path}` is not a valid configuration:\n{source}")]
+    Invalid {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Reads `nbc.toml` in a folder; without one, every setting has its default.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read, or holds an unknown key or a wrong value.
+    pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
+        let path = folder.join("nbc.toml");
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        };
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
+        config.python = config.python.map(|python| folder.join(python));
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!("2GiB".parse(), Ok(ByteSize(2_147_483_648)));
+        assert_eq!("512 MiB".parse(), Ok(ByteSize(536_870_912)));
+        for bad in ["", "-1", "2 parsecs", "99999999999999999GiB", "0"] {
+            assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        let error = toml::from_str::<Config>("exlude = []").unwrap_err();
+        assert!(error.to_string().contains("unknown field `exlude`"), "{error}");
+    }
+}

@@ -1,1 +1,176 @@
-//! TODO
+//! Phase 3: what a notebook asks for, to an [`Environment`] that can run it.
+//!
+//! In: a notebook and its folder. Out: an interpreter, the folders the sandbox must show, a lock.
+//! The only phase with network; it installs wheels only and runs no code of a notebook or of a
+//! package: interpreters are asked with `-I -S`, so that no `.pth` file is executed.
+
+mod install;
+mod interpreter;
+mod requirements;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub use install::{Installer, InstallError, Lock};
+pub use interpreter::{Interpreter, InterpreterError};
+pub use requirements::{Requirements, RequirementsError};
+
+use crate::notebook::{Format, Notebook};
+use crate::process::{Access, Mount};
+
+/// Version of marimo that nbc brings where a notebook's environment has none.
+pub const MARIMO: &str = "marimo==0.25.2";
+/// IPython that nbc brings where a notebook's environment has none.
+const IPYTHON: &str = "ipython>=8.12";
+/// Draws Vega-Lite charts as static pictures, inside the sandbox.
+const VEGA_CONVERTER: &str = "vl-convert-python>=1.9,<2";
+
+/// Where the notebook's own environment appears inside the sandbox: the same place on every
+/// machine, so that no page depends on where a cache lies.
+const INSIDE: &str = "/env";
+
+/// Everything that a run needs of Python.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The interpreter, as a path inside the sandbox.
+    pub program: Utf8PathBuf,
+    /// Version of Python, `3.11.7`.
+    pub python: String,
+    /// Folders that the sandbox must show.
+    pub mounts: Vec<Mount>,
+    /// Folders inside the sandbox that come last on `sys.path`: what nbc brings.
+    pub overlays: Vec<Utf8PathBuf>,
+    /// What was installed; `None` for an interpreter that the user chose.
+    pub lock: Option<Lock>,
+}
+
+/// Which interpreter to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// This one, as it is: nothing is installed.
+    Given(Utf8PathBuf),
+    /// The notebook's requirements decide, nbc installs them.
+    FromNotebook,
+}
+
+/// Why there is no environment.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// No interpreter, or one that cannot be used.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    /// The requirements cannot be read.
+    #[error(transparent)]
+    Requirements(#[from] RequirementsError),
+    /// The requirements cannot be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+}
+
+/// Makes environments, and remembers those of earlier builds.
+#[derive(Debug)]
+pub struct Provisioner {
+    choice: Choice,
+    installer: Installer,
+}
+
+impl Provisioner {
+    /// Environments are kept below `cache`.
+    pub fn new(choice: Choice, cache: &Utf8Path) -> Self {
+        Self { choice, installer: Installer::new(cache) }
+    }
+
+    /// The environment for a notebook that lies in `folder`.
+    ///
+    /// # Errors
+    /// When no interpreter fits, or a requirement cannot be had as a wheel.
+    pub fn provision(
+        &self,
+        notebook: &Notebook,
+        folder: &Utf8Path,
+    ) -> Result<Environment, EnvironmentError> {
+        if let Choice::Given(path) = &self.choice {
+            return Ok(existing(&Interpreter::probe(path)?));
+        }
+        let requirements = requirements::find(notebook, folder)?;
+        let Some(requirements) = requirements else {
+            let interpreter = Interpreter::active(None)?;
+            let mut environment = existing(&interpreter);
+            self.add_engine(&mut environment, notebook, &interpreter)?;
+            return Ok(environment);
+        };
+        let interpreter = Interpreter::base(requirements.requires_python.as_deref())?;
+        let installed = self.installer.install(&requirements, &interpreter)?;
+        let mut environment = Environment {
+            program: Utf8Path::new(INSIDE).join("bin/python"),
+            python: interpreter.version.clone(),
+            mounts: system_mounts(&interpreter),
+            overlays: Vec::new(),
+            lock: Some(installed.lock),
+        };
+        environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
+        self.add_engine(&mut environment, notebook, &interpreter)?;
+        Ok(environment)
+    }
+
+    /// Adds what nbc itself needs inside, where the environment lacks it.
+    fn add_engine(
+        &self,
+        environment: &mut Environment,
+        notebook: &Notebook,
+        interpreter: &Interpreter,
+    ) -> Result<(), EnvironmentError> {
+        let has = |module: &str, package: &str| match &environment.lock {
+            Some(lock) => lock.has(package),
+            None => interpreter.has_module(module),
+        };
+        let mut wanted = Vec::new();
+        match notebook.format {
+            Format::Marimo if !has("marimo", "marimo") => wanted.push(MARIMO),
+            Format::Jupyter if !has("IPython", "ipython") => wanted.push(IPYTHON),
+            Format::Marimo | Format::Jupyter => {}
+        }
+        if has("altair", "altair") && !has("vl_convert", "vl-convert-python") {
+            wanted.push(VEGA_CONVERTER);
+        }
+        for requirement in wanted {
+            let requirements = Requirements::engine(requirement);
+            let installed = match self.installer.install(&requirements, interpreter) {
+                Ok(installed) => installed,
+                // Only marimo cannot be done without; the runner says what else is missing.
+                Err(error) if requirement == MARIMO => return Err(error.into()),
+                Err(_) => continue,
+            };
+            let number = environment.overlays.len();
+            let inside = Utf8PathBuf::from(format!("/overlay/{number}"));
+            let packages = interpreter.packages_below(&inside);
+            environment.mounts.push(read_only(&installed.folder, &inside));
+            environment.overlays.push(packages);
+        }
+        Ok(())
+    }
+}
+
+/// An interpreter with the packages that it has, at the paths that it has on the host.
+fn existing(interpreter: &Interpreter) -> Environment {
+    let mut mounts = system_mounts(interpreter);
+    if let Some(folder) = &interpreter.virtual_environment {
+        mounts.push(read_only(folder, folder));
+    }
+    Environment {
+        program: interpreter.program.clone(),
+        python: interpreter.version.clone(),
+        mounts,
+        overlays: Vec::new(),
+        lock: None,
+    }
+}
+
+/// The interpreter itself, where it is not part of the system.
+fn system_mounts(interpreter: &Interpreter) -> Vec<Mount> {
+    let prefix = &interpreter.base_prefix;
+    if prefix.starts_with("/usr") { Vec::new() } else { vec![read_only(prefix, prefix)] }
+}
+
+fn read_only(host: &Utf8Path, inside: &Utf8Path) -> Mount {
+    Mount { host: host.to_owned(), inside: inside.to_owned(), access: Access::ReadOnly }
+}

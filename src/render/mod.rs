@@ -1,1 +1,175 @@
-//! TODO
+//! Phase 8: [`Document`] to [`Page`].
+//!
+//! In: the cells of one notebook, sanitized. Out: the body of a page and what its head needs.
+//! Never prints an unescaped string: see [`environment`].
+
+pub mod environment;
+
+use minijinja::{Value, context};
+
+pub use environment::{RenderError, Rendered};
+
+use crate::notebook::CodeVisibility;
+use crate::output::{Heading, RenderedOutput};
+use crate::site::SitePath;
+
+/// What a reader sees of one cell.
+#[derive(Debug)]
+pub struct Block {
+    /// Anchor, `cell-3`.
+    pub id: String,
+    /// `code` or `prose`.
+    pub kind: &'static str,
+    /// Name that the author gave.
+    pub name: Option<String>,
+    /// Code, unless it is not on the page.
+    pub code: Option<CodeBlock>,
+    /// Outputs in order.
+    pub outputs: Vec<RenderedOutput>,
+    /// Class that scopes the rules of the outputs.
+    pub scope: String,
+}
+
+/// Highlighted code.
+#[derive(Debug)]
+pub struct CodeBlock {
+    /// Open or folded.
+    pub visibility: CodeVisibility,
+    /// Pieces of the text with the class of their token, empty for plain text.
+    pub tokens: Vec<(&'static str, String)>,
+}
+
+/// One notebook, ready to be laid out.
+#[derive(Debug)]
+pub struct Document {
+    /// Where the page lies.
+    pub path: SitePath,
+    /// Title of the page.
+    pub title: String,
+    /// Whether the title must be printed, because no output begins with it.
+    pub print_title: bool,
+    /// First sentences, for the index and for search engines.
+    pub description: Option<String>,
+    /// BCP 47 language tag.
+    pub language: String,
+    /// File name of the notebook, without folders: a page tells nothing of the machine.
+    pub file_name: String,
+    /// `medium`, `full` or `columns` of marimo.
+    pub width: Option<String>,
+    /// Sentences at the top of the page: what a reader must know.
+    pub notes: Vec<String>,
+    /// Headings for the outline.
+    pub outline: Vec<Heading>,
+    /// Cells.
+    pub blocks: Vec<Block>,
+}
+
+/// The body of a page, and what its head needs to know.
+#[derive(Debug)]
+pub struct Page {
+    /// Where it lies.
+    pub path: SitePath,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: Option<String>,
+    /// Language.
+    pub language: String,
+    /// File name of the notebook.
+    pub file_name: String,
+    /// Rules of the outputs, to be added to the page's own.
+    pub style: String,
+    /// The body.
+    pub body: Rendered,
+}
+
+/// Fewest headings that make an outline worth its place.
+const OUTLINE_MINIMUM: usize = 3;
+
+/// Lays out a document. `home` is the link to the index page, if there is one.
+///
+/// # Errors
+/// When a template is broken.
+pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError> {
+    let headings: Vec<&Heading> =
+        document.outline.iter().filter(|heading| matches!(heading.level, 2 | 3)).collect();
+    let outline: Vec<Value> = if headings.len() < OUTLINE_MINIMUM {
+        Vec::new()
+    } else {
+        headings
+            .iter()
+            .map(|it| context! { level => it.level, id => it.id, text => it.text })
+            .collect()
+    };
+    let cells: Vec<Value> = document.blocks.iter().map(cell_value).collect();
+    let has_code = document
+        .blocks
+        .iter()
+        .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
+    let body = environment::render(
+        "page.html",
+        context! {
+            home => home.unwrap_or_default(),
+            file_name => document.file_name,
+            has_code,
+            outline,
+            width => document.width.as_deref().unwrap_or_default(),
+            heading => if document.print_title { document.title.as_str() } else { "" },
+            notes => document.notes,
+            cells,
+        },
+    )?;
+    let style = document
+        .blocks
+        .iter()
+        .flat_map(|block| &block.outputs)
+        .map(|output| output.css.as_str())
+        .collect();
+    Ok(Page {
+        path: document.path.clone(),
+        title: document.title.clone(),
+        description: document.description.clone(),
+        language: document.language.clone(),
+        file_name: document.file_name.clone(),
+        style,
+        body,
+    })
+}
+
+fn cell_value(block: &Block) -> Value {
+    let outputs: Vec<Value> = block
+        .outputs
+        .iter()
+        .map(|output| {
+            context! {
+                kind => output.kind.name(),
+                scope => block.scope,
+                html => environment::html_value(&output.html),
+            }
+        })
+        .collect();
+    let tokens: Vec<Value> = block
+        .code
+        .iter()
+        .flat_map(|code| &code.tokens)
+        .map(|(class, text)| context! { class, text })
+        .collect();
+    let code_state = match block.code.as_ref().map(|code| code.visibility) {
+        Some(CodeVisibility::Shown) => "shown",
+        Some(CodeVisibility::Folded) => "folded",
+        Some(CodeVisibility::Hidden) | None => "hidden",
+    };
+    let code_label = match &block.name {
+        Some(name) => format!("Code of {name}"),
+        None => format!("Code of {}", block.id.replace('-', " ")),
+    };
+    context! {
+        id => block.id,
+        kind => block.kind,
+        name => block.name.as_deref().unwrap_or_default(),
+        code_state,
+        code_label,
+        tokens,
+        outputs,
+    }
+}

@@ -1,0 +1,212 @@
+//! The command line: what can be said, not what it does.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{ByteSize, CodeSetting, LayoutSetting};
+
+/// Compiles Python notebooks into static web apps that need no server.
+///
+/// Exit codes: 0 done; 1 the notebook is at fault (a diagnostic, a failed cell, a broken page);
+/// 2 nbc could not work (usage, configuration, environment, sandbox, disk); 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "nbc", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build notebooks into a static site
+    Build(Build),
+    /// Report what is wrong with notebooks, without running them
+    Check(Check),
+    /// Print the dataflow of notebooks, without running them
+    Graph(Graph),
+    /// Prove that a written site keeps its promises
+    Verify(Verify),
+    /// Build a page from a recorded run, without Python
+    Render(Render),
+    /// Explain a diagnostic code
+    Explain(Explain),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// How diagnostics are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// With the lines of the notebook
+    Full,
+    /// One line each
+    Concise,
+    /// One JSON document
+    Json,
+}
+
+/// `nbc build`.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Notebooks, or folders of notebooks (`.gitignore` is respected)
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// Folder that the site replaces
+    #[arg(short, long, value_name = "DIR", default_value = "site")]
+    pub output: Utf8PathBuf,
+    /// Layout; default: single for one notebook, site for a folder or several
+    #[arg(long, value_enum)]
+    pub layout: Option<LayoutSetting>,
+    /// Whether readers see code [default: folded]
+    #[arg(long, value_enum)]
+    pub code: Option<CodeSetting>,
+    /// Title of the site
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Run notebooks that hold outputs already
+    #[arg(long, value_enum, default_value_t = Execute::Auto)]
+    pub execute: Execute,
+    /// Use this interpreter and its packages as they are; nothing is installed
+    #[arg(long, value_name = "PATH", env = "NBC_PYTHON")]
+    pub python: Option<Utf8PathBuf>,
+    /// Longest time that a notebook may run, in seconds [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub timeout: Option<u64>,
+    /// Memory that a notebook may use, such as 512MiB [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+    /// Publish notebooks with failed cells, each shown as a neutral box
+    #[arg(long)]
+    pub allow_errors: bool,
+    /// Publish the notebooks that can be built although others cannot (exit code 1 all the same)
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Keep the run of each notebook in this folder, for `nbc render`
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<Utf8PathBuf>,
+    /// Print where the time went
+    #[arg(long)]
+    pub timings: bool,
+    /// How diagnostics are printed
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    pub format: Format,
+}
+
+/// Whether a Jupyter notebook with stored outputs is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Execute {
+    /// Run it only if it holds no output
+    Auto,
+    /// Run it, and drop what it holds
+    Always,
+    /// Publish what it holds
+    Never,
+}
+
+/// `nbc check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Notebooks, or folders of notebooks
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// How diagnostics are printed
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    pub format: Format,
+}
+
+/// `nbc graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Notebooks, or folders of notebooks
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// Language of the graph
+    #[arg(long, value_enum, default_value_t = GraphFormat::Json)]
+    pub format: GraphFormat,
+}
+
+/// Languages for graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// One JSON object a notebook and line
+    Json,
+    /// Mermaid flowchart
+    Mermaid,
+    /// Graphviz
+    Dot,
+}
+
+/// `nbc verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Folder that a build wrote
+    pub folder: Utf8PathBuf,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = Format::Concise)]
+    pub format: Format,
+}
+
+/// `nbc render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// The notebook that was run
+    pub notebook: Utf8PathBuf,
+    /// Its recorded run, from `nbc build --record`
+    pub record: Utf8PathBuf,
+    /// Folder that the page replaces
+    #[arg(short, long, value_name = "DIR", default_value = "site")]
+    pub output: Utf8PathBuf,
+    /// Layout
+    #[arg(long, value_enum, default_value_t = LayoutSetting::Single)]
+    pub layout: LayoutSetting,
+    /// Whether readers see code
+    #[arg(long, value_enum, default_value_t = CodeSetting::Folded)]
+    pub code: CodeSetting,
+    /// Publish failed cells, each shown as a neutral box
+    #[arg(long)]
+    pub allow_errors: bool,
+    /// How diagnostics are printed
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    pub format: Format,
+}
+
+/// `nbc explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A code or its name: `NBC201`, `duplicate-definition`; without one, all are listed
+    pub code: Option<String>,
+}
+
+/// `nbc completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,406 @@
+//! `nbc build`: every phase, in order.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
+use crate::cli::args::{Build, Execute, Format};
+use crate::cli::compile::{self, PageOptions};
+use crate::cli::inputs::page_paths;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+use crate::cli::timings::{Phase, Timings};
+use crate::cli::{Exit, Failure};
+use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::emit::{self, Layout, Provenance};
+use crate::environment::{Choice, Environment, Provisioner};
+use crate::graph::RunnableGraph;
+use crate::notebook::Notebook;
+use crate::plan::{self, OnError};
+use crate::process::{Limits, Sandbox, interrupt};
+use crate::publish::Destination;
+use crate::render::{self, Document};
+use crate::run::{self, RunRecord, RunnerFolder, stored};
+use crate::site::{Integrity, SitePath};
+use crate::source::Sources;
+use crate::verify;
+
+/// Everything that the flags and the configuration decide.
+struct Settings {
+    choice: Choice,
+    limits: Limits,
+    on_error: OnError,
+    page: PageOptions,
+    execute: Execute,
+    record: Option<Utf8PathBuf>,
+}
+
+/// What one notebook became.
+struct Built {
+    document: Document,
+    provenance: Provenance,
+}
+
+pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
+    let mut timings = Timings::start();
+    interrupt::install()?;
+    let config = configuration(&arguments.inputs)?;
+    let settings = settings(arguments, &config);
+    let destination = Destination::claim(&arguments.output).map_err(helped)?;
+
+    let mut sources = Sources::default();
+    let mut diagnostics = Vec::new();
+    let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
+        let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
+        let paths = page_paths(&inputs);
+        let mut found = Vec::new();
+        for (input, path) in inputs.into_iter().zip(paths) {
+            found.push((path, analyze(input, &mut sources, &mut diagnostics)));
+        }
+        Ok(found)
+    })?;
+    let number = analyzed.len();
+    let layout = chosen_layout(arguments, &config, number);
+
+    let mut builder = Builder {
+        settings,
+        sources: &sources,
+        timings: &mut timings,
+        progress: Progress::new(printer),
+        sandbox: None,
+        runner: None,
+        provisioner: None,
+    };
+    let mut built = Vec::new();
+    // All static findings come before the first run, which may take minutes.
+    if arguments.keep_going || !diagnostic::has_errors(&diagnostics) {
+        for (path, analyzed) in analyzed {
+            let Some(analyzed) = analyzed else { continue };
+            let result = builder.notebook(analyzed, path, &mut diagnostics)?;
+            if interrupt::is_requested() {
+                builder.progress.finish();
+                printer.warning(&format!(
+                    "interrupted; `{}` is as it was",
+                    destination.folder()
+                ));
+                return Ok(Exit::Interrupted);
+            }
+            match result {
+                Some(result) => built.push(result),
+                None if arguments.keep_going => {}
+                None => break,
+            }
+        }
+    }
+    builder.progress.finish();
+
+    diagnostic::sort(&mut diagnostics);
+    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
+    let publishable = !built.is_empty() && (errors == 0 || arguments.keep_going);
+    if !publishable {
+        printer.error(&format!(
+            "nothing was published: {} in {}; `{}` is as it was",
+            counted(errors, "error"),
+            counted(number, "notebook"),
+            destination.folder(),
+        ));
+        return Ok(Exit::Findings);
+    }
+
+    let title = config_title(arguments, &config);
+    let pages = built.len();
+    let folder = destination.folder().to_owned();
+    if !publish(built, layout, &title, destination, &mut timings, printer)? {
+        return Ok(Exit::Failed);
+    }
+    if arguments.format != Format::Json {
+        printer.line(&format!("built {} into {folder}", counted(pages, "page")));
+    }
+    if arguments.timings {
+        printer.line(&timings.table());
+    }
+    Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
+pub(super) fn publish_site(
+    documents: Vec<(Document, Provenance)>,
+    layout: Layout,
+    title: &str,
+    destination: Destination,
+    printer: Printer,
+) -> Result<bool, Failure> {
+    let built = documents
+        .into_iter()
+        .map(|(document, provenance)| Built { document, provenance })
+        .collect();
+    publish(built, layout, title, destination, &mut Timings::start(), printer)
+}
+
+fn publish(
+    built: Vec<Built>,
+    layout: Layout,
+    title: &str,
+    destination: Destination,
+    timings: &mut Timings,
+    printer: Printer,
+) -> Result<bool, Failure> {
+    let index = SitePath::new("index.html")?;
+    let has_home = layout == Layout::Site || built.len() > 1;
+    let (pages, provenance) = timings.measure(Phase::Output, || -> Result<_, Failure> {
+        let (mut pages, mut provenance) = (Vec::new(), Vec::new());
+        for Built { document, provenance: own } in built {
+            let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
+            pages.push(render::page(&document, home.as_deref())?);
+            provenance.push(own);
+        }
+        Ok((pages, provenance))
+    })?;
+    let site =
+        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, title))?;
+    let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
+        Ok(site) => site,
+        Err(findings) => {
+            for finding in &findings {
+                printer.line(&super::verify::text(finding));
+            }
+            printer.error(&format!(
+                "the site does not pass its own verification ({}), so it is not published",
+                counted(findings.len(), "finding")
+            ));
+            printer.help("this is a defect of nbc: please report it with the notebook");
+            return Ok(false);
+        }
+    };
+    timings.measure(Phase::Publish, || destination.publish(&site)).map_err(helped)?;
+    Ok(true)
+}
+
+fn helped(error: crate::publish::PublishError) -> Failure {
+    use crate::publish::PublishError;
+
+    let help = match &error {
+        PublishError::NoFolder { .. } => "name a folder for the site, such as `--output site`",
+        PublishError::Foreign { .. } => "choose another folder with `--output`, or empty this one",
+        PublishError::Busy { .. } => "wait for it to end, or choose another folder with `--output`",
+        PublishError::Io { source, .. } => match source.kind() {
+            std::io::ErrorKind::StorageFull => "make room on the disk; the earlier site is whole",
+            std::io::ErrorKind::PermissionDenied => "choose a folder that you may write to",
+            _ => "the earlier site, if there was one, is whole",
+        },
+    };
+    Failure::from(error).with_help(help)
+}
+
+fn settings(arguments: &Build, config: &Config) -> Settings {
+    let memory = arguments.memory.or(config.memory).unwrap_or(DEFAULT_MEMORY);
+    let wall = arguments.timeout.or(config.timeout).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    Settings {
+        choice: match arguments.python.as_ref().or(config.python.as_ref()) {
+            Some(path) => Choice::Given(path.clone()),
+            None => Choice::FromNotebook,
+        },
+        limits: Limits {
+            wall,
+            memory: memory.0,
+            // Numerical libraries start a thread a core, each in several pools.
+            processes: 512.max(16 * cores),
+            temporary: 1 << 30,
+            console: 64 * 1024,
+        },
+        on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
+        page: PageOptions { code: visibility(arguments.code.or(config.code)) },
+        execute: arguments.execute,
+        record: arguments.record.clone(),
+    }
+}
+
+fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
+    let is_one_file = notebooks == 1 && arguments.inputs.iter().all(|it| !it.is_dir());
+    match arguments.layout.or(config.layout) {
+        Some(setting) => layout(setting),
+        None if is_one_file => Layout::Single,
+        None => Layout::Site,
+    }
+}
+
+fn config_title(arguments: &Build, config: &Config) -> String {
+    let asked = arguments.title.clone().or_else(|| config.title.clone());
+    asked.unwrap_or_else(|| "Notebooks".to_owned())
+}
+
+/// Runs notebooks one after the other; what they share is made when the first one needs it.
+struct Builder<'a> {
+    settings: Settings,
+    sources: &'a Sources,
+    timings: &'a mut Timings,
+    progress: Progress,
+    sandbox: Option<Sandbox>,
+    runner: Option<RunnerFolder>,
+    provisioner: Option<Provisioner>,
+}
+
+/// A record, and how it came about.
+struct Ran {
+    record: RunRecord,
+    environment: Option<Environment>,
+    layers: Vec<crate::process::Layer>,
+}
+
+impl Builder<'_> {
+    /// Phases 3 to 7 of one notebook. `None` when its findings forbid a page.
+    fn notebook(
+        &mut self,
+        analyzed: Analyzed,
+        path: SitePath,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Built>, Failure> {
+        let Analyzed { input, notebook, graph } = analyzed;
+        let ran = if stored::is_published_as_stored(&notebook, self.settings.execute.into()) {
+            Ran {
+                record: stored::stored(&notebook).value,
+                environment: None,
+                layers: Vec::new(),
+            }
+        } else {
+            // The findings that forbid a run are in `diagnostics` since the analysis.
+            let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
+            let Some(ran) = self.execute(&input.path, &notebook, &runnable, diagnostics)? else {
+                return Ok(None);
+            };
+            ran
+        };
+        if let Some(folder) = &self.settings.record {
+            let name = path.as_str().replace('/', "-");
+            fs_err::create_dir_all(folder)?;
+            fs_err::write(folder.join(format!("{name}.run.json")), ran.record.to_json()?)?;
+        }
+        let tolerated = self.settings.on_error == OnError::Continue;
+        let failures = compile::failures(&notebook, &ran.record, tolerated);
+        let failed = diagnostic::has_errors(&failures);
+        for failure in &failures {
+            self.log_traceback(&input.path, failure, &ran.record, &notebook);
+        }
+        diagnostics.extend(failures);
+        if failed {
+            return Ok(None);
+        }
+        let file_name = input.path.file_name().unwrap_or("notebook").to_owned();
+        let document = self.timings.measure(Phase::Output, || {
+            compile::document(&notebook, &ran.record, path, &file_name, self.settings.page)
+        });
+        let failed = diagnostic::has_errors(&document.diagnostics);
+        diagnostics.extend(document.diagnostics);
+        if failed {
+            return Ok(None);
+        }
+        let text = self.sources.get(notebook.source).text();
+        let provenance =
+            provenance(&document.value, input.relative.as_str(), text, &ran);
+        Ok(Some(Built { document: document.value, provenance }))
+    }
+
+    /// Phases 3 to 5. `None` when the run gave no record; a finding says why.
+    fn execute(
+        &mut self,
+        path: &Utf8Path,
+        notebook: &Notebook,
+        graph: &RunnableGraph,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Ran>, Failure> {
+        if self.sandbox.is_none() {
+            self.sandbox = Some(Sandbox::confined()?);
+        }
+        if self.runner.is_none() {
+            self.runner = Some(RunnerFolder::write()?);
+        }
+        let absolute = camino::absolute_utf8(path)?;
+        let folder = absolute.parent().unwrap_or(&absolute).to_owned();
+        let file_name = path.file_name().unwrap_or("notebook");
+        self.progress.step(&format!("{path}: preparing its environment"));
+        let provisioner = self.provisioner.get_or_insert_with(|| {
+            Provisioner::new(self.settings.choice.clone(), &cache_folder())
+        });
+        let environment = self
+            .timings
+            .measure(Phase::Environment, || provisioner.provision(notebook, &folder))
+            .map_err(|error| Failure { message: format!("{path}: {error}"), help: None })?;
+        let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
+            return Ok(None);
+        };
+        let plan = plan::plan(
+            notebook,
+            graph,
+            &environment,
+            &folder,
+            file_name,
+            runner.path(),
+            self.settings.limits.clone(),
+            self.settings.on_error,
+        );
+        self.progress.notebook(path.as_str(), plan.start.order.len());
+        let progress = &mut self.progress;
+        let result =
+            self.timings.measure(Phase::Run, || run::run(&plan, sandbox, notebook, progress))?;
+        if !result.console.trim().is_empty() && result.record.is_none() {
+            self.progress.line(&format!("{path}: the process said:\n{}", result.console.trim_end()));
+        }
+        diagnostics.extend(result.diagnostics);
+        let layers = result.layers;
+        Ok(result.record.map(|record| Ran { record, environment: Some(environment), layers }))
+    }
+
+    /// The traceback goes to the build log, never to a page.
+    fn log_traceback(
+        &self,
+        path: &Utf8Path,
+        failure: &Diagnostic,
+        record: &RunRecord,
+        notebook: &Notebook,
+    ) {
+        use crate::run::record::CellStatus;
+
+        let cell = notebook.cells().find(|(_, cell)| {
+            let whole = cell.whole();
+            whole.source == failure.span.source
+                && whole.start <= failure.span.start
+                && failure.span.end <= whole.end
+        });
+        let run = cell.and_then(|(id, _)| record.cells.get(&id));
+        if let Some(CellStatus::Failed { error }) = run.map(|run| &run.status) {
+            self.progress.line(&format!("{path}: {}", error.traceback.trim_end()));
+        }
+    }
+}
+
+fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Provenance {
+    let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
+    Provenance {
+        path: document.path.clone(),
+        title: document.title.clone(),
+        source: source.to_owned(),
+        source_integrity: Integrity::of(text.as_bytes()),
+        engine: ran.record.engine.name.clone(),
+        python: ran.record.engine.python.clone(),
+        packages: lock
+            .map(|lock| lock.packages.iter().map(|(name, version)| format!("{name}=={version}")).collect())
+            .unwrap_or_default(),
+        lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
+        isolation: ran.layers.clone(),
+    }
+}
+
+/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
+fn cache_folder() -> Utf8PathBuf {
+    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    if let Some(folder) = variable("NBC_CACHE_DIR") {
+        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
+    }
+    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
+    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
+    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
+}

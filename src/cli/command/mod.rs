@@ -1,0 +1,100 @@
+//! One module a command; each calls the phases in their order and prints what they say.
+
+pub mod build;
+pub mod check;
+pub mod completions;
+pub mod explain;
+pub mod graph;
+pub mod render;
+pub mod verify;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Failure;
+use super::inputs::{self, Input};
+use crate::config::{CodeSetting, Config, LayoutSetting};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::emit::Layout;
+use crate::graph::{self, CellGraph};
+use crate::notebook::{self, CodeVisibility, Notebook};
+use crate::source::{Sources, Span};
+
+/// A notebook after phases 1 and 2.
+struct Analyzed {
+    input: Input,
+    notebook: Notebook,
+    graph: CellGraph,
+}
+
+/// The configuration that holds for inputs: of the folder that is built, else of the notebook's.
+fn configuration(inputs: &[Utf8PathBuf]) -> Result<Config, Failure> {
+    let first = inputs.first().map_or(Utf8Path::new("."), |it| it.as_path());
+    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
+    let folder = if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder };
+    Ok(Config::load(folder)?)
+}
+
+/// Finds notebooks; a path that does not exist gets the usual help.
+fn find_inputs(paths: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, Failure> {
+    inputs::find(paths, exclude).map_err(|error| {
+        let help = match &error {
+            inputs::InputError::Missing { .. } => Some("check the spelling of the path"),
+            inputs::InputError::NoNotebooks { .. } => {
+                Some("name a notebook itself to see why it is not taken for one")
+            }
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match help {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
+    })
+}
+
+/// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
+fn analyze(
+    input: Input,
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Analyzed> {
+    let source = match sources.load(&input.path) {
+        Ok(source) => source,
+        Err(error) => {
+            let empty = sources.add(input.path.clone(), None, String::new());
+            let message = error.to_string();
+            diagnostics.push(Diagnostic::error(
+                Code::UnreadableFile,
+                Span::new(empty, 0, 0),
+                message,
+            ));
+            return None;
+        }
+    };
+    let parsed = notebook::parse(sources, source);
+    diagnostics.extend(parsed.diagnostics);
+    let notebook = parsed.value?;
+    let analyzed = graph::analyze(sources, &notebook);
+    diagnostics.extend(analyzed.diagnostics);
+    Some(Analyzed { input, notebook, graph: analyzed.value })
+}
+
+fn visibility(setting: Option<CodeSetting>) -> CodeVisibility {
+    match setting {
+        Some(CodeSetting::Shown) => CodeVisibility::Shown,
+        Some(CodeSetting::Hidden) => CodeVisibility::Hidden,
+        Some(CodeSetting::Folded) | None => CodeVisibility::Folded,
+    }
+}
+
+fn layout(setting: LayoutSetting) -> Layout {
+    match setting {
+        LayoutSetting::Single => Layout::Single,
+        LayoutSetting::Site => Layout::Site,
+    }
+}
+
+/// `1 notebook`, `2 notebooks`.
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -1,0 +1,59 @@
+//! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
+
+use super::build::publish_site;
+use super::{analyze, layout, visibility};
+use crate::cli::args::Render;
+use crate::cli::compile::{self, PageOptions};
+use crate::cli::inputs::{Input, page_paths};
+use crate::cli::printer::Printer;
+use crate::cli::{Exit, Failure};
+use crate::diagnostic;
+use crate::emit::Provenance;
+use crate::publish::Destination;
+use crate::run::RunRecord;
+use crate::site::Integrity;
+use crate::source::Sources;
+
+pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, Failure> {
+    let file_name = arguments.notebook.file_name().unwrap_or("notebook").to_owned();
+    let input = Input { path: arguments.notebook.clone(), relative: file_name.as_str().into() };
+    let paths = page_paths(std::slice::from_ref(&input));
+    let mut sources = Sources::default();
+    let mut diagnostics = Vec::new();
+    let analyzed = analyze(input, &mut sources, &mut diagnostics);
+    let (Some(analyzed), Some(path)) = (analyzed, paths.into_iter().next()) else {
+        printer.diagnostics(&diagnostics, &sources, arguments.format);
+        return Ok(Exit::Findings);
+    };
+    let notebook = analyzed.notebook;
+    let record = RunRecord::load(&arguments.record)?;
+    let destination = Destination::claim(&arguments.output)?;
+    diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
+    let page = PageOptions { code: visibility(Some(arguments.code)) };
+    let document = compile::document(&notebook, &record, path, &file_name, page);
+    diagnostics.extend(document.diagnostics);
+    diagnostic::sort(&mut diagnostics);
+    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    if diagnostic::has_errors(&diagnostics) {
+        return Ok(Exit::Findings);
+    }
+    let provenance = Provenance {
+        path: document.value.path.clone(),
+        title: document.value.title.clone(),
+        source: file_name,
+        source_integrity: Integrity::of(sources.get(notebook.source).text().as_bytes()),
+        engine: record.engine.name,
+        python: record.engine.python,
+        packages: Vec::new(),
+        lock: None,
+        isolation: Vec::new(),
+    };
+    let folder = destination.folder().to_owned();
+    let title = document.value.title.clone();
+    let built = vec![(document.value, provenance)];
+    if !publish_site(built, layout(arguments.layout), &title, destination, printer)? {
+        return Ok(Exit::Failed);
+    }
+    printer.line(&format!("built 1 page into {folder}"));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,38 @@
+//! `nbc verify`: phase 10 on a folder.
+
+use crate::cli::args::{Format, Verify};
+use crate::cli::printer::{Printer, for_terminal};
+use crate::cli::{Exit, Failure};
+use crate::verify::{self, Finding};
+
+pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
+    let findings = verify::verify_folder(&arguments.folder)?;
+    if arguments.format == Format::Json {
+        printer.result(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
+    } else {
+        for finding in &findings {
+            printer.result(&format!("{}\n", for_terminal(&text(finding))));
+        }
+        match findings.len() {
+            0 => printer.line(&format!("{}: every rule holds", arguments.folder)),
+            number => printer.line(&format!("{}: {}", arguments.folder, super::counted(number, "finding"))),
+        }
+    }
+    Ok(if findings.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+/// `report.html:3: [inline-handler] …`
+pub(in crate::cli) fn text(finding: &Finding) -> String {
+    format!("{}:{}: [{}] {}", finding.file, finding.line, finding.rule.slug(), finding.message)
+}
+
+fn as_json(findings: &[Finding]) -> serde_json::Value {
+    findings
+        .iter()
+        .map(|it| {
+            serde_json::json!({
+                "file": it.file, "line": it.line, "rule": it.rule.slug(), "message": it.message,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
+
+use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
+use crate::output::{self, Heading, Place};
+use crate::python;
+use crate::render::{Block, CodeBlock, Document};
+use crate::run::RunRecord;
+use crate::site::SitePath;
+
+/// What a page shows beside the outputs.
+#[derive(Debug, Clone, Copy)]
+pub struct PageOptions {
+    /// Default for cells that ask for nothing else.
+    pub code: CodeVisibility,
+}
+
+/// Longest description in characters: what search engines show.
+const DESCRIPTION_LENGTH: usize = 160;
+
+/// Lays out what a reader sees of a notebook.
+pub fn document(
+    notebook: &Notebook,
+    record: &RunRecord,
+    path: SitePath,
+    file_name: &str,
+    options: PageOptions,
+) -> Parsed<Document> {
+    let mut diagnostics = Vec::new();
+    let mut outline: Vec<Heading> = Vec::new();
+    let mut blocks = Vec::new();
+    for (id, cell) in notebook.cells() {
+        if cell.options.hide_cell || cell.kind == CellKind::Raw {
+            continue;
+        }
+        let number = id.0 + 1;
+        let scope = format!("c{number}");
+        let place = Place { span: cell.whole(), scope: &scope };
+        let mut outputs = Vec::new();
+        if cell.kind == CellKind::Markdown {
+            let parsed = output::markdown(&cell.code, &cell.attachments, &place);
+            diagnostics.extend(parsed.diagnostics);
+            outline.extend(parsed.value.headings.iter().cloned());
+            outputs.push(parsed.value);
+        } else if let Some(run) = record.cells.get(&id)
+            && !cell.options.hide_output
+        {
+            let parsed = output::cell(run, &place);
+            diagnostics.extend(parsed.diagnostics);
+            for rendered in parsed.value.outputs {
+                outline.extend(rendered.headings.iter().cloned());
+                outputs.push(rendered);
+            }
+        }
+        let code = code_block(cell, notebook.format, options.code);
+        if code.is_none() && outputs.is_empty() {
+            continue;
+        }
+        let kind = if is_prose(cell) { "prose" } else { "code" };
+        let name = cell.name.clone();
+        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, scope });
+    }
+    let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
+    let title = notebook
+        .title
+        .clone()
+        .filter(|it| !it.trim().is_empty())
+        .or_else(|| first_heading.clone())
+        .unwrap_or_else(|| title_of(file_name));
+    let mut notes = Vec::new();
+    if diagnostics.iter().any(|it| it.code == Code::StaticWidget) {
+        notes.push(
+            "The controls on this page show the values that it was built with; they do not react."
+                .to_owned(),
+        );
+    }
+    let document = Document {
+        path,
+        title,
+        print_title: first_heading.is_none(),
+        description: notebook.cells.iter().find_map(description),
+        language: "en".to_owned(),
+        file_name: file_name.to_owned(),
+        width: notebook
+            .app
+            .width
+            .clone()
+            .filter(|it| ["medium", "full", "columns"].contains(&it.as_str())),
+        notes,
+        outline,
+        blocks,
+    };
+    Parsed { value: document, diagnostics }
+}
+
+/// Findings about cells that failed: what the build log says, and the page does not.
+pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec<Diagnostic> {
+    use crate::run::record::CellStatus;
+
+    let mut diagnostics = Vec::new();
+    for (id, run) in &record.cells {
+        let Some(cell) = notebook.cell(*id) else { continue };
+        let CellStatus::Failed { error } = &run.status else { continue };
+        if cell.options.raises_exception {
+            continue;
+        }
+        let own = error.frames.iter().rev().find(|frame| frame.cell == *id);
+        let span = own.map_or_else(|| cell.whole(), |frame| cell.line_span(frame.line));
+        let message = if error.message.is_empty() {
+            format!("the cell raised `{}`", error.name)
+        } else {
+            format!("the cell raised `{}`: {}", error.name, error.message)
+        };
+        let mut found = if tolerated {
+            Diagnostic::warning(Code::CellFailed, span, message)
+        } else {
+            Diagnostic::error(Code::CellFailed, span, message)
+        };
+        let others = error.frames.iter().filter(|frame| frame.cell != *id);
+        for frame in others {
+            if let Some(other) = notebook.cell(frame.cell) {
+                found = found.with_other(other.line_span(frame.line), "called here");
+            }
+        }
+        if !tolerated {
+            found = found.with_help(
+                "mend the cell, or pass `--allow-errors` to publish the page with a neutral box",
+            );
+        }
+        diagnostics.push(found);
+    }
+    diagnostics
+}
+
+fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<CodeBlock> {
+    if !cell.kind.is_runnable() || cell.code.trim().is_empty() {
+        return None;
+    }
+    let visibility = match (cell.options.code, default) {
+        (_, CodeVisibility::Hidden) | (Some(CodeVisibility::Hidden), CodeVisibility::Folded) => {
+            CodeVisibility::Hidden
+        }
+        // What its author hides stays within reach of a reader who asked for all code.
+        (Some(CodeVisibility::Hidden), CodeVisibility::Shown) => CodeVisibility::Folded,
+        // The source of prose is the prose itself.
+        (None, CodeVisibility::Folded) if is_prose(cell) => CodeVisibility::Hidden,
+        (asked, default) => asked.unwrap_or(default),
+    };
+    if visibility == CodeVisibility::Hidden {
+        return None;
+    }
+    let syntax = match format {
+        Format::Marimo => python::Syntax::Python,
+        Format::Jupyter => python::Syntax::IPython,
+    };
+    Some(CodeBlock { visibility, tokens: python::highlight_pieces(&cell.code, syntax) })
+}
+
+/// Whether a cell is prose: Markdown, or a marimo cell that only calls `mo.md`.
+fn is_prose(cell: &Cell) -> bool {
+    let code = cell.code.trim();
+    cell.kind == CellKind::Markdown || code.starts_with("mo.md(") && code.ends_with(')')
+}
+
+/// The first sentences of a prose cell, without markup.
+fn description(cell: &Cell) -> Option<String> {
+    if !is_prose(cell) {
+        return None;
+    }
+    let code = cell.code.trim().trim_start_matches("mo.md(").trim_end_matches(')');
+    let paragraph = code.split("\n\n").map(str::trim).find(|it| {
+        it.len() > 20 && it.starts_with(|c: char| c.is_alphanumeric() || "*_`".contains(c))
+            && !it.starts_with("r\"") && !it.starts_with("f\"") && !it.starts_with("r'")
+    })?;
+    let mut text = String::new();
+    let mut in_target = false;
+    for character in paragraph.chars() {
+        match character {
+            // `[label](target)`: only the label is prose.
+            '(' if text.ends_with(']') => in_target = true,
+            ')' if in_target => in_target = false,
+            _ if in_target => {}
+            '*' | '`' | '[' | '"' => {}
+            '\n' => text.push(' '),
+            other => text.push(other),
+        }
+    }
+    let text = text.replace(']', "").split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= DESCRIPTION_LENGTH {
+        return Some(text);
+    }
+    let cut: String = text.chars().take(DESCRIPTION_LENGTH - 1).collect();
+    let end = cut.rfind(' ').unwrap_or(cut.len());
+    Some(format!("{}…", cut.get(..end).unwrap_or(&cut)))
+}
+
+/// `sales_report.py` is titled "Sales report".
+fn title_of(file_name: &str) -> String {
+    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
+    let words = stem.replace(['_', '-'], " ");
+    let mut characters = words.trim().chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => "Notebook".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_becomes_a_title() {
+        assert_eq!(title_of("sales_report.py"), "Sales report");
+        assert_eq!(title_of(".py"), "Notebook");
+    }
+}

@@ -1,0 +1,203 @@
+//! Paths on the command line to notebooks, each with the place of its page.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use ignore::WalkBuilder;
+use ignore::overrides::OverrideBuilder;
+
+use crate::notebook;
+use crate::site::SitePath;
+
+/// A notebook to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The file, as the user would name it.
+    pub path: Utf8PathBuf,
+    /// Path below the folder that was named; the file name for a file that was named itself.
+    pub relative: Utf8PathBuf,
+}
+
+/// Why inputs cannot be found.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// There is no such file or folder.
+    #[error("there is no file or folder `{path}`")]
+    Missing {
+        /// The path.
+        path: Utf8PathBuf,
+    },
+    /// A folder holds no notebook.
+    #[error(
+        "`{path}` holds no notebook (marimo `.py` with `marimo.App(…)`, or Jupyter `.ipynb`) that \
+         `.gitignore` and `exclude` leave in"
+    )]
+    NoNotebooks {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
+    /// A pattern of `exclude` is not valid.
+    #[error("the `exclude` pattern `{pattern}` is not valid: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// A folder cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Unreadable {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// All notebooks of the inputs, sorted by path, each once.
+///
+/// # Errors
+/// When an input does not exist, a folder holds no notebook, or a pattern is not valid.
+pub fn find(inputs: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, InputError> {
+    let mut found = BTreeMap::new();
+    for input in inputs {
+        let metadata = std::fs::metadata(input)
+            .map_err(|_| InputError::Missing { path: input.clone() })?;
+        if metadata.is_dir() {
+            let before = found.len();
+            walk(input, exclude, &mut found)?;
+            if found.len() == before {
+                return Err(InputError::NoNotebooks { path: input.clone() });
+            }
+        } else {
+            let relative = Utf8PathBuf::from(input.file_name().unwrap_or("notebook"));
+            found.entry(input.clone()).or_insert(relative);
+        }
+    }
+    Ok(found.into_iter().map(|(path, relative)| Input { path, relative }).collect())
+}
+
+fn walk(
+    folder: &Utf8Path,
+    exclude: &[String],
+    found: &mut BTreeMap<Utf8PathBuf, Utf8PathBuf>,
+) -> Result<(), InputError> {
+    let mut overrides = OverrideBuilder::new(folder);
+    for pattern in exclude {
+        overrides.add(&format!("!{pattern}")).map_err(|error| InputError::Pattern {
+            pattern: pattern.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    let overrides = overrides.build().map_err(|error| InputError::Pattern {
+        pattern: exclude.join(", "),
+        reason: error.to_string(),
+    })?;
+    // `.gitignore` holds outside a git checkout as well: an export or a container copy of one.
+    let walker = WalkBuilder::new(folder)
+        .overrides(overrides)
+        .require_git(false)
+        .git_global(false)
+        .filter_entry(|entry| entry.file_name() != "__pycache__")
+        .build();
+    for entry in walker {
+        let entry = entry.map_err(|error| InputError::Unreadable {
+            path: folder.to_owned(),
+            reason: error.to_string(),
+        })?;
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        // A name that is not UTF-8 cannot become a page; it is left to be named by hand.
+        let Ok(path) = Utf8PathBuf::from_path_buf(entry.into_path()) else { continue };
+        if is_notebook(&path) {
+            let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+            found.entry(path).or_insert(relative);
+        }
+    }
+    Ok(())
+}
+
+fn is_notebook(path: &Utf8Path) -> bool {
+    match path.extension() {
+        Some("ipynb") => true,
+        Some("py") => fs_err::read_to_string(path).is_ok_and(|text| notebook::is_marimo(&text)),
+        _ => false,
+    }
+}
+
+/// The places of the pages: the notebook's path with `.html`, without characters that need care
+/// in a URL; notebooks that would share a place get their format, then a number, added.
+pub fn page_paths(inputs: &[Input]) -> Vec<SitePath> {
+    let plain: Vec<String> = inputs.iter().map(|it| slug(&it.relative.with_extension(""))).collect();
+    let mut taken = std::collections::BTreeSet::from(["404".to_owned()]);
+    let mut paths = Vec::new();
+    for (input, stem) in inputs.iter().zip(&plain) {
+        let is_shared = plain.iter().filter(|it| it.eq_ignore_ascii_case(stem)).count() > 1;
+        let extension = input.relative.extension().unwrap_or("notebook");
+        let base = if is_shared { format!("{stem}-{extension}") } else { stem.clone() };
+        let mut name = base.clone();
+        let mut number = 2;
+        // Some hosts and file systems do not tell upper from lower case.
+        while !taken.insert(name.to_ascii_lowercase()) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        paths.extend(SitePath::new(&format!("{name}.html")));
+    }
+    paths
+}
+
+fn slug(path: &Utf8Path) -> String {
+    let segments: Vec<String> = path
+        .components()
+        .filter_map(|component| match component {
+            camino::Utf8Component::Normal(name) => Some(segment(name)),
+            _ => None,
+        })
+        .collect();
+    let joined = segments.join("/");
+    if joined.is_empty() || joined.starts_with("assets/") { format!("notebook-{joined}") } else { joined }
+}
+
+fn segment(name: &str) -> String {
+    let mut out = String::new();
+    for character in name.chars().take(100) {
+        if character.is_ascii_alphanumeric() || "_.~".contains(character) {
+            out.push(character);
+        } else if !out.ends_with('-') {
+            out.push('-');
+        }
+    }
+    let trimmed = out.trim_matches(['-', '.']);
+    if trimmed.is_empty() { "notebook".to_owned() } else { trimmed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(names: &[&str]) -> Vec<String> {
+        let inputs: Vec<Input> = names
+            .iter()
+            .map(|name| Input { path: name.into(), relative: name.into() })
+            .collect();
+        page_paths(&inputs).into_iter().map(|path| path.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn odd_names_become_plain_ones() {
+        assert_eq!(
+            paths(&["my report.py", "a#b?.ipynb", "été.py", "…", "sub dir/it's.py", "../up.py"]),
+            ["my-report.html", "a-b.html", "t.html", "notebook.html", "sub-dir/it-s.html", "up.html"]
+        );
+    }
+
+    #[test]
+    fn two_notebooks_never_share_a_page() {
+        assert_eq!(
+            paths(&["a.ipynb", "a.py", "x y.py", "x-y.py", "404.py"]),
+            ["a-ipynb.html", "a-py.html", "x-y-py.html", "x-y-py-2.html", "404-2.html"]
+        );
+    }
+}

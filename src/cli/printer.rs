@@ -1,0 +1,91 @@
+//! Where words go: results to standard output, everything else to standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use super::args::{Color, Format};
+use crate::diagnostic::{self, Diagnostic};
+use crate::source::Sources;
+
+/// Prints, with or without colours. A reader that has gone away is not an error: `nbc … | head`.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    color: Color,
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+
+impl Printer {
+    /// A printer that follows the `--color` flag.
+    pub fn new(color: Color) -> Self {
+        Self { color }
+    }
+
+    /// Prints a result.
+    pub fn result(self, text: &str) {
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Prints what stopped nbc, with its causes.
+    pub fn error(self, message: &str) {
+        self.message("error", ERROR, message);
+    }
+
+    /// Prints what the user should know.
+    pub fn warning(self, message: &str) {
+        self.message("warning", WARNING, message);
+    }
+
+    /// Prints the way out.
+    pub fn help(self, message: &str) {
+        self.message("help", NOTE, message);
+    }
+
+    /// Prints progress or a log line as it is.
+    pub fn line(self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Prints findings: JSON is a result, text is for people.
+    pub fn diagnostics(self, diagnostics: &[Diagnostic], sources: &Sources, format: Format) {
+        let kind = match format {
+            Format::Full => diagnostic::render::Format::Full,
+            Format::Concise => diagnostic::render::Format::Concise,
+            Format::Json => diagnostic::render::Format::Json,
+        };
+        let color = format == Format::Full && self.colored(std::io::stderr().is_terminal());
+        let text = diagnostic::render::render(diagnostics, sources, kind, color);
+        if format == Format::Json {
+            self.result(&text);
+        } else {
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
+    fn message(self, kind: &str, style: Style, message: &str) {
+        let message = for_terminal(message);
+        if self.colored(std::io::stderr().is_terminal()) {
+            self.line(&format!("{style}{kind}{style:#}: {message}"));
+        } else {
+            self.line(&format!("{kind}: {message}"));
+        }
+    }
+
+    fn colored(self, is_terminal: bool) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
+        }
+    }
+}
+
+/// Text of a notebook may hold control sequences that would steer the terminal.
+pub fn for_terminal(text: &str) -> String {
+    text.chars()
+        .map(|it| if it.is_control() && it != '\n' && it != '\t' { '\u{fffd}' } else { it })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! What a build says while it works: a line that moves on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::printer::{Printer, for_terminal};
+use crate::notebook::CellId;
+use crate::run::Observer;
+use crate::run::record::CellStatus;
+
+/// Progress of one build.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    printer: Printer,
+    name: String,
+    done: usize,
+    cells: usize,
+}
+
+impl Progress {
+    /// Shows a moving line only where one can be seen.
+    pub fn new(printer: Printer) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar, printer, name: String::new(), done: 0, cells: 0 }
+    }
+
+    /// Says what nbc is doing now.
+    pub fn step(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(for_terminal(text));
+        }
+    }
+
+    /// Begins the run of a notebook.
+    pub fn notebook(&mut self, name: &str, cells: usize) {
+        self.name = name.to_owned();
+        self.done = 0;
+        self.cells = cells;
+        self.show();
+    }
+
+    /// Prints a line that stays.
+    pub fn line(&self, text: &str) {
+        let text = for_terminal(text);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.printer.line(&text)),
+            None => self.printer.line(&text),
+        }
+    }
+
+    /// Removes the moving line.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self) {
+        self.step(&format!("{}: cell {} of {}", self.name, self.done + 1, self.cells));
+    }
+}
+
+impl Observer for Progress {
+    fn cell_started(&mut self, _cell: CellId) {
+        self.show();
+    }
+
+    fn cell_finished(&mut self, _cell: CellId, _status: &CellStatus) {
+        self.done += 1;
+    }
+}

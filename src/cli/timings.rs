@@ -1,0 +1,79 @@
+//! Where the time of a build went.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A part of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Finding, reading, parsing, resolving.
+    Analyze,
+    /// Interpreter, resolution, installation.
+    Environment,
+    /// Everything between starting the sandbox and its end: Python's time, and the sandbox's.
+    Run,
+    /// Sanitizing and laying out.
+    Output,
+    /// Hashing, policies, manifest.
+    Emit,
+    /// Reading it all back.
+    Verify,
+    /// Writing and renaming.
+    Publish,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Analyze => "analyze",
+            Self::Environment => "environment",
+            Self::Run => "run (Python, sandbox)",
+            Self::Output => "sanitize and render",
+            Self::Emit => "emit",
+            Self::Verify => "verify",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// A stopwatch with a hand for each phase.
+#[derive(Debug)]
+pub struct Timings {
+    start: Instant,
+    phases: BTreeMap<Phase, Duration>,
+}
+
+impl Timings {
+    /// Starts.
+    pub fn start() -> Self {
+        Self { start: Instant::now(), phases: BTreeMap::new() }
+    }
+
+    /// Measures a piece of work.
+    pub fn measure<T>(&mut self, phase: Phase, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        *self.phases.entry(phase).or_default() += start.elapsed();
+        result
+    }
+
+    /// A table; accounts for the whole time.
+    pub fn table(&self) -> String {
+        let total = self.start.elapsed();
+        let known: Duration = self.phases.values().sum();
+        let outside: Duration = [Phase::Run, Phase::Environment]
+            .iter()
+            .filter_map(|phase| self.phases.get(phase))
+            .sum();
+        let mut lines: Vec<String> =
+            self.phases.iter().map(|(phase, time)| row(phase.name(), *time)).collect();
+        lines.push(row("other", total.saturating_sub(known)));
+        lines.push(row("total", total));
+        lines.push(row("nbc's own share", total.saturating_sub(outside)));
+        lines.join("\n")
+    }
+}
+
+fn row(name: &str, time: Duration) -> String {
+    format!("{name:<24}{:>10.1} ms", time.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,76 @@
+//! `manifest.json`: every file with its digest, and what each page was made from.
+
+use serde::Serialize;
+
+use crate::process::Layer;
+use crate::site::{Integrity, Site, SitePath};
+
+/// Version of the manifest's shape.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// How one page came about.
+#[derive(Debug, Clone, Serialize)]
+pub struct Provenance {
+    /// The page.
+    pub path: SitePath,
+    /// Title of the page.
+    pub title: String,
+    /// The notebook, relative to the folder that was built.
+    pub source: String,
+    /// Digest of the notebook's bytes.
+    pub source_integrity: Integrity,
+    /// `marimo`, `ipython`, `python`, or `stored` when nothing was run.
+    pub engine: String,
+    /// Version of Python, empty when nothing was run.
+    pub python: String,
+    /// Packages of the environment, `name==version`, sorted.
+    pub packages: Vec<String>,
+    /// Digest of the environment's lock, if nbc made the environment.
+    pub lock: Option<String>,
+    /// Layers of isolation that were active during the run.
+    pub isolation: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a SitePath,
+    bytes: usize,
+    integrity: &'a Integrity,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    format: u32,
+    generator: &'a str,
+    layout: &'a str,
+    files: Vec<File<'a>>,
+    pages: &'a [Provenance],
+}
+
+/// The manifest of a site, as JSON text.
+///
+/// # Errors
+/// Never in practice: all keys are strings.
+pub fn manifest(
+    site: &Site,
+    generator: &str,
+    layout: &str,
+    pages: &[Provenance],
+) -> Result<String, serde_json::Error> {
+    let files = site
+        .files()
+        .map(|asset| File {
+            path: asset.path(),
+            bytes: asset.bytes().len(),
+            integrity: asset.integrity(),
+        })
+        .collect();
+    let manifest = Manifest {
+        format: MANIFEST_FORMAT,
+        generator,
+        layout,
+        files,
+        pages,
+    };
+    serde_json::to_string_pretty(&manifest).map(|text| text + "\n")
+}

@@ -1,0 +1,218 @@
+//! Finding Python and asking it about itself, without running anybody's code.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::process::tool::Tool;
+
+/// Oldest Python that nbc runs notebooks with: the oldest that marimo 0.25 supports.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// A Python interpreter on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    /// The program, absolute. In a virtual environment, the one there.
+    pub program: Utf8PathBuf,
+    /// `3.11.7`.
+    pub version: String,
+    /// Major and minor version.
+    pub minor: (u32, u32),
+    /// Where the standard library is installed.
+    pub base_prefix: Utf8PathBuf,
+    /// The virtual environment that the program belongs to.
+    pub virtual_environment: Option<Utf8PathBuf>,
+}
+
+/// Why there is no usable interpreter.
+#[derive(Debug, thiserror::Error)]
+pub enum InterpreterError {
+    /// Nothing on `PATH` fits.
+    #[error(
+        "no Python {wanted} on PATH; install it, or name an interpreter with `--python PATH`"
+    )]
+    NotFound {
+        /// What was looked for.
+        wanted: String,
+    },
+    /// The program is there but does not answer as Python does.
+    #[error("`{path}` is not a usable Python: {reason}")]
+    Unusable {
+        /// The program.
+        path: Utf8PathBuf,
+        /// What it did instead.
+        reason: String,
+    },
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    executable: String,
+    version: Vec<u32>,
+    base_prefix: String,
+    implementation: String,
+}
+
+const QUESTION: &str = "import json, sys
+print(json.dumps({'executable': sys.executable, 'version': list(sys.version_info[:3]), \
+'base_prefix': sys.base_prefix, 'implementation': sys.implementation.name}))";
+
+impl Interpreter {
+    /// Asks a program about itself. `-I -S` keeps it from running `site`, hence any package's code.
+    ///
+    /// # Errors
+    /// When it is no CPython, or too old.
+    pub fn probe(path: &Utf8Path) -> Result<Self, InterpreterError> {
+        let unusable = |reason: String| InterpreterError::Unusable { path: path.to_owned(), reason };
+        let output = Tool::new(path.as_str())
+            .args(["-I", "-S", "-c", QUESTION])
+            .time_limit(Duration::from_secs(20))
+            .run()
+            .map_err(|error| unusable(error.to_string()))?;
+        let answer: Answer = serde_json::from_str(output.stdout.trim())
+            .map_err(|_| unusable("it does not answer as Python does".to_owned()))?;
+        if answer.implementation != "cpython" {
+            return Err(unusable(format!("it is {}, not CPython", answer.implementation)));
+        }
+        let &[major, minor, micro] = answer.version.as_slice() else {
+            return Err(unusable("it tells no version".to_owned()));
+        };
+        if (major, minor) < OLDEST {
+            return Err(unusable(format!(
+                "it is Python {major}.{minor}; nbc needs {}.{} or newer",
+                OLDEST.0, OLDEST.1
+            )));
+        }
+        let program = Utf8PathBuf::from(answer.executable);
+        let virtual_environment = program
+            .parent()
+            .and_then(Utf8Path::parent)
+            .filter(|folder| folder.join("pyvenv.cfg").is_file())
+            .map(Utf8Path::to_owned);
+        Ok(Self {
+            program,
+            version: format!("{major}.{minor}.{micro}"),
+            minor: (major, minor),
+            base_prefix: Utf8PathBuf::from(answer.base_prefix),
+            virtual_environment,
+        })
+    }
+
+    /// The interpreter that the user works with: the active virtual environment, else `PATH`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn active(requires: Option<&str>) -> Result<Self, InterpreterError> {
+        for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
+            if let Ok(folder) = std::env::var(variable) {
+                let program = Utf8PathBuf::from(folder).join("bin/python");
+                if let Ok(interpreter) = Self::probe(&program) {
+                    return Ok(interpreter);
+                }
+            }
+        }
+        Self::base(requires)
+    }
+
+    /// An interpreter on `PATH` that meets a `requires-python` specifier.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn base(requires: Option<&str>) -> Result<Self, InterpreterError> {
+        let names = ["python3", "python"].into_iter().map(str::to_owned);
+        let versioned = (OLDEST.1..=20).rev().map(|minor| format!("python3.{minor}"));
+        let mut last = None;
+        for name in names.chain(versioned) {
+            for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()) {
+                let Ok(folder) = Utf8PathBuf::from_path_buf(folder) else { continue };
+                let program = folder.join(&name);
+                if !program.is_file() {
+                    continue;
+                }
+                match Self::probe(&program) {
+                    Ok(found) if meets(found.minor, &found.version, requires) => return Ok(found),
+                    Ok(_) => {}
+                    Err(error) => last = Some(error),
+                }
+            }
+        }
+        let wanted = requires.map_or_else(
+            || format!("{}.{} or newer", OLDEST.0, OLDEST.1),
+            |requires| format!("`{requires}`"),
+        );
+        Err(last.unwrap_or(InterpreterError::NotFound { wanted }))
+    }
+
+    /// The folder of packages of an environment made with this interpreter.
+    pub fn packages_below(&self, prefix: &Utf8Path) -> Utf8PathBuf {
+        prefix.join(format!("lib/python{}.{}/site-packages", self.minor.0, self.minor.1))
+    }
+
+    /// Whether a package can be imported, told from the files alone.
+    pub fn has_module(&self, module: &str) -> bool {
+        let prefixes = self.virtual_environment.iter().chain(std::iter::once(&self.base_prefix));
+        prefixes.take(1).any(|prefix| self.packages_below(prefix).join(module).exists())
+            || self.virtual_environment.is_none()
+                && [
+                    Utf8PathBuf::from("/usr/lib/python3/dist-packages"),
+                    self.base_prefix.join(format!(
+                        "local/lib/python{}.{}/dist-packages",
+                        self.minor.0, self.minor.1
+                    )),
+                ]
+                .iter()
+                .any(|folder| folder.join(module).exists())
+    }
+}
+
+/// Whether a version meets a PEP 440 specifier set. Clauses that nbc does not know are left to the
+/// installer, which knows them all.
+fn meets(minor: (u32, u32), version: &str, requires: Option<&str>) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.trim().split('.').map_while(|part| part.parse().ok()).collect()
+    };
+    let own = numbers(version);
+    requires.unwrap_or_default().split(',').map(str::trim).filter(|it| !it.is_empty()).all(
+        |clause| {
+            let at = clause.find(|c: char| c.is_ascii_digit()).unwrap_or(clause.len());
+            let (operator, wanted) = clause.split_at(at);
+            let wildcard = wanted.trim_end().ends_with(".*");
+            let wanted = numbers(wanted);
+            let length = if wildcard { wanted.len() } else { own.len().max(wanted.len()) };
+            let pad = |mut parts: Vec<u32>| {
+                parts.resize(length, 0);
+                parts
+            };
+            let order = pad(own.clone()).cmp(&pad(wanted.clone()));
+            match operator.trim() {
+                ">=" => order.is_ge(),
+                ">" => order.is_gt(),
+                "<=" => order.is_le(),
+                "<" => order.is_lt(),
+                "==" => order.is_eq(),
+                "!=" => !order.is_eq(),
+                "~=" => {
+                    let prefix = wanted.len().saturating_sub(1);
+                    order.is_ge() && own.iter().take(prefix).eq(wanted.iter().take(prefix))
+                }
+                _ => minor >= OLDEST,
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifiers_decide_as_pep_440_says() {
+        let check = |requires| meets((3, 11), "3.11.7", Some(requires));
+        for good in [">=3.10", ">=3.9,<3.13", "==3.11.*", "~=3.11", "~=3.11.2", "!=3.12.*", ""] {
+            assert!(check(good), "{good}");
+        }
+        for bad in [">=3.12", "<3.11", "==3.12.*", "~=3.12", "!=3.11.*", "==3.11", ">3.11.7"] {
+            assert!(!check(bad), "{bad}");
+        }
+    }
+}
