@@ -237,7 +237,10 @@ fn there_is_no_network() {
         "PermissionError"
     );
     assert_eq!(outside(&attempt("socket.socket(socket.AF_INET)")), "done");
-    assert_eq!(inside("print(len(open('/proc/self/net/route').readlines()))"), "1");
+    let interfaces =
+        "print([line.split(':')[0].strip() for line in open('/proc/self/net/dev') if ':' in line])";
+    assert_eq!(inside(interfaces), "['lo']");
+    assert_ne!(outside(interfaces), "['lo']");
 }
 
 #[test]
@@ -301,7 +304,8 @@ fn a_read_only_mount_can_be_read_and_not_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
     fs_err::write(host.join("data.csv"), "1,2").expect("written");
-    let mut job = job("print(open('/data/data.csv').read()); open('/data/data.csv', 'w')");
+    let mut job =
+        job("print(open('/data/data.csv').read(), flush=True); open('/data/data.csv', 'w')");
     job.mounts.push(Mount {
         host: host.to_owned(),
         inside: "/data".into(),
@@ -445,4 +449,81 @@ fn runs_side_by_side_do_not_see_each_other() {
     for running in all {
         assert_eq!(text(&running.wait()), "1");
     }
+}
+
+/// What the two tests below run as another process: an nbc that waits for a notebook.
+#[test]
+fn holds_a_notebook_when_asked_to() {
+    let Ok(mark) = std::env::var("NBC_TEST_HOLD") else { return };
+    let running = SANDBOX.start(&job(&format!("print(1); import time; time.sleep(300); '{mark}'")));
+    println!("holding");
+    drop(running.map(nbc::process::Running::wait));
+}
+
+fn holder(mark: &str) -> std::process::Child {
+    let mut child = Command::new(std::env::current_exe().expect("this binary"))
+        .args(["--exact", "holds_a_notebook_when_asked_to", "--nocapture"])
+        .env("NBC_TEST_HOLD", mark)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut output = child.stdout.take().expect("a pipe");
+    let mut said = vec![];
+    while !String::from_utf8_lossy(&said).contains("holding") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).expect("it says so");
+        said.extend(byte);
+    }
+    assert_eq!(processes_with(mark).len(), 1, "the notebook runs");
+    child
+}
+
+fn is_gone_soon(mark: &str) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(5) {
+        if processes_with(mark).is_empty() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn killing_nbc_leaves_no_process_and_no_mount() {
+    let mounts = fs_err::read_to_string("/proc/self/mountinfo").expect("mounts");
+    for round in 0..5 {
+        let mark = format!("kill-probe-{round}");
+        let mut child = holder(&mark);
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert!(is_gone_soon(&mark));
+    }
+    assert_eq!(fs_err::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
+}
+
+#[test]
+fn killing_nbc_at_any_moment_of_the_start_leaves_nothing() {
+    for delay in (0..60).step_by(3) {
+        let mark = format!("moment-probe-{delay:02}");
+        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "holds_a_notebook_when_asked_to"])
+            .env("NBC_TEST_HOLD", &mark)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert!(is_gone_soon(&mark), "killed after {delay} ms");
+    }
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_ends_the_tree() {
+    let mut child = holder("interrupt-probe");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    child.wait().expect("ended");
+    assert!(is_gone_soon("interrupt-probe"));
 }

@@ -37,8 +37,9 @@ fn programs() -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let refused =
         SeccompFilter::new(refused()?, SeccompAction::Allow, not_permitted, architecture)?;
-    let allowed: Rules =
-        ALLOWED.iter().chain(ALLOWED_HERE).map(|number| (*number, vec![])).collect();
+    // Of two refusals the later filter's is told, so it has to leave to the first what the first refuses.
+    let all = ALLOWED.iter().chain(ALLOWED_HERE).chain(REFUSED);
+    let allowed: Rules = all.map(|number| (*number, vec![])).collect();
     let allowed = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, architecture)?;
     Ok((refused.try_into()?, allowed.try_into()?))
 }
