@@ -1,7 +1,7 @@
 //! The `nbc` binary: hands over to [`nbc::cli`] and exits with its code.
 
 fn main() -> std::process::ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == "__sandbox") {
+    if std::env::args_os().nth(1).is_some_and(|it| it == nbc::process::STAGE_ARGUMENT) {
         return std::process::ExitCode::from(nbc::process::sandbox_main() as u8);
     }
     nbc::cli::main()

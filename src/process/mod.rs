@@ -4,12 +4,26 @@
 //! [`tool`] runs trusted tools (`uv`, `pip`): a cleared environment and a time limit.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+#[cfg(target_os = "linux")]
+mod sandbox;
+#[cfg(not(target_os = "linux"))]
+#[path = "sandbox/unsupported.rs"]
+mod sandbox;
+pub mod tool;
+
+pub use sandbox::{Killer, Running, Sandbox, sandbox_main};
+
+/// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
+pub const STAGE_ARGUMENT: &str = "__sandbox";
 
 /// How a folder of the host appears inside the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
     /// Readable, recursively read-only.
     ReadOnly,
@@ -18,7 +32,7 @@ pub enum Access {
 }
 
 /// One folder or file of the host that is visible inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Path on the host.
     pub host: Utf8PathBuf,
@@ -29,7 +43,7 @@ pub struct Mount {
 }
 
 /// Bounds of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Wall-clock time.
     pub wall: Duration,
@@ -44,13 +58,13 @@ pub struct Limits {
 }
 
 /// What to run inside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// Program, as a path inside.
     pub program: Utf8PathBuf,
     /// Arguments.
     pub arguments: Vec<String>,
-    /// The whole environment of the process.
+    /// The whole environment of the process; `NBC_CHANNEL=3` is added.
     pub environment: BTreeMap<String, String>,
     /// What is visible of the host, beside the system's libraries.
     pub mounts: Vec<Mount>,
@@ -61,7 +75,7 @@ pub struct Job {
 }
 
 /// A layer of isolation, and whether it holds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// `user namespace`, `network namespace`, `seccomp`…
     pub name: String,
@@ -97,4 +111,64 @@ pub struct Ended {
     pub layers: Vec<Layer>,
     /// CPU time of the tree.
     pub cpu: Duration,
+}
+
+/// Why a confined process could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The operating system has no confinement that nbc knows.
+    #[error(
+        "notebooks cannot be confined on {system}: nbc knows the layers of Linux only; build in a Linux container or virtual machine"
+    )]
+    UnknownSystem {
+        /// Name of the operating system.
+        system: &'static str,
+    },
+    /// The host refuses a layer that the strict level needs.
+    #[error("the `{layer}` layer cannot be had: {step} failed; {way_out}")]
+    LayerRefused {
+        /// The layer, as in [`Layer::name`].
+        layer: String,
+        /// What was tried.
+        step: String,
+        /// The likely cause and what to do about it.
+        way_out: String,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder or file that the job needs inside cannot be shown there.
+    #[error("`{path}` cannot be mounted in the sandbox ({step})")]
+    MountRefused {
+        /// The path on the host.
+        path: Utf8PathBuf,
+        /// What was tried.
+        step: String,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The program of the job did not start.
+    #[error(
+        "`{program}` did not start in the sandbox; is its folder among the mounts, and its interpreter, too?"
+    )]
+    ProgramRefused {
+        /// The program, as a path inside.
+        program: Utf8PathBuf,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The second stage could not be started, or went away without a word.
+    #[error("the sandbox did not start: {step}{console}")]
+    StageFailed {
+        /// What was tried.
+        step: &'static str,
+        /// What the second stage printed, on lines of its own.
+        console: String,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
 }

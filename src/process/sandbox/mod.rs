@@ -1,0 +1,391 @@
+//! Confinement on Linux: [`Sandbox`] starts a job so that it sees only what the job names.
+//!
+//! nbc executes itself again as a second stage ([`stage`]), because namespaces must be made by a process with
+//! one thread. This file is nbc's side: it starts the stage, watches time and memory, and ends the whole tree.
+
+mod landlock;
+mod mounts;
+mod protocol;
+mod seccomp;
+mod stage;
+mod system;
+mod watch;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::{Ended, Job, Layer, Outcome, STAGE_ARGUMENT, SandboxError};
+use protocol::{Identity, Order, Report, Subject};
+
+pub use stage::sandbox_main;
+
+/// The set-up takes milliseconds; only a host that hangs takes this long.
+const SET_UP_TIME: Duration = Duration::from_secs(30);
+
+/// A decision that notebook code runs confined, with every layer that the strict level names.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    launcher: Utf8PathBuf,
+    identity: Identity,
+    layers: Vec<Layer>,
+}
+
+impl Sandbox {
+    /// Finds out, by setting one up, that every layer can be had here.
+    ///
+    /// # Errors
+    /// The first layer that cannot be had, why, and the way out.
+    pub fn confined() -> Result<Sandbox, SandboxError> {
+        // The link stays right when the file is replaced by an update in the middle of a build.
+        Sandbox::confined_with(Utf8Path::new("/proc/self/exe"))
+    }
+
+    /// As [`Sandbox::confined`], with another executable as the second stage: tests are no `nbc`.
+    ///
+    /// # Errors
+    /// As [`Sandbox::confined`].
+    pub fn confined_with(launcher: &Utf8Path) -> Result<Sandbox, SandboxError> {
+        let identity = choose_identity()?;
+        let mut sandbox = Sandbox { launcher: launcher.to_owned(), identity, layers: vec![] };
+        let running = sandbox.launch(None)?;
+        sandbox.layers.clone_from(&running.layers);
+        drop(running.wait());
+        Ok(sandbox)
+    }
+
+    /// The layers that hold.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Starts a job, and comes back when its program runs.
+    ///
+    /// # Errors
+    /// A mount or the program is not what the job says, or the host changed its mind about a layer.
+    pub fn start(&self, job: &Job) -> Result<Running, SandboxError> {
+        self.launch(Some(job))
+    }
+
+    fn launch(&self, job: Option<&Job>) -> Result<Running, SandboxError> {
+        let shared = Arc::new(Shared::default());
+        let (say, hear) = mpsc::channel();
+        let (sandbox, job) = (self.clone(), job.cloned());
+        let shared_there = Arc::clone(&shared);
+        // The kernel ends the second stage with the thread that started it, so that thread has to wait for it.
+        let supervisor = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(move || match start_stage(&sandbox, job.as_ref(), &shared_there) {
+                Err(error) => {
+                    drop(say.send(Err(error)));
+                    None
+                }
+                Ok((stage, channel, layers)) => {
+                    drop(say.send(Ok((channel, layers.clone()))));
+                    Some(watch::supervise(stage, job.map(|it| it.limits), &shared_there, layers))
+                }
+            })
+            .map_err(failed("starting a thread"))?;
+        let gone = || failed("its thread ended")(io::ErrorKind::BrokenPipe.into());
+        let (channel, layers) = hear.recv().map_err(|_| gone())??;
+        Ok(Running { channel, layers, shared, supervisor: Some(supervisor) })
+    }
+}
+
+/// A confined process. Dropping it kills the whole tree.
+#[derive(Debug)]
+pub struct Running {
+    channel: UnixStream,
+    layers: Vec<Layer>,
+    shared: Arc<Shared>,
+    supervisor: Option<JoinHandle<Option<Ended>>>,
+}
+
+impl Running {
+    /// This end of the private socket that the program holds as descriptor 3.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn channel(&self) -> io::Result<UnixStream> {
+        self.channel.try_clone()
+    }
+
+    /// The layers that hold for this process.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Kills the whole tree; [`Running::wait`] tells the rest.
+    pub fn kill(&self) {
+        self.shared.kill();
+    }
+
+    /// A handle that can kill the tree from another thread.
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        Killer { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Waits until nothing of the tree is left.
+    #[must_use]
+    pub fn wait(mut self) -> Ended {
+        let ended = self.supervisor.take().and_then(|it| it.join().ok()).flatten();
+        ended.unwrap_or_else(|| Ended {
+            outcome: Outcome::Killed,
+            console: vec![],
+            layers: self.layers.clone(),
+            cpu: Duration::ZERO,
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            self.shared.kill();
+            drop(supervisor.join());
+        }
+    }
+}
+
+/// Kills a [`Running`] from another thread; does nothing once it has ended.
+#[derive(Debug, Clone)]
+pub struct Killer {
+    shared: Arc<Shared>,
+}
+
+impl Killer {
+    /// Kills the whole tree.
+    pub fn kill(&self) {
+        self.shared.kill();
+    }
+}
+
+/// What the supervisor and the handles have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    /// The first process inside. A descriptor, because a number may mean someone else by then.
+    first: OnceLock<OwnedFd>,
+    killed: AtomicBool,
+}
+
+impl Shared {
+    fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+        self.end_tree();
+    }
+
+    fn end_tree(&self) {
+        if let Some(first) = self.first.get() {
+            // The only refusal is that it is gone already.
+            let _ = rustix::process::pidfd_send_signal(first, Signal::KILL);
+        }
+    }
+}
+
+/// The second stage, running, as its supervisor holds it.
+struct Stage {
+    child: Child,
+    first: Pid,
+    control: UnixStream,
+    console: OwnedFd,
+}
+
+/// Ends the second stage when the start stops half way.
+struct Unless(Option<Child>);
+
+impl Drop for Unless {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn failed(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
+    move |source| SandboxError::StageFailed { step, console: String::new(), source }
+}
+
+fn start_stage(
+    sandbox: &Sandbox,
+    job: Option<&Job>,
+    shared: &Shared,
+) -> Result<(Stage, UnixStream, Vec<Layer>), SandboxError> {
+    let (control, its_control) = UnixStream::pair().map_err(failed("making a socket"))?;
+    let (channel, its_channel) = UnixStream::pair().map_err(failed("making a socket"))?;
+    let (console, its_console) = io::pipe().map_err(failed("making a pipe"))?;
+    let console = OwnedFd::from(console);
+    rustix::io::ioctl_fionbio(&console, true).map_err(|it| failed("making a pipe")(it.into()))?;
+    for way in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
+        way(&control, Some(SET_UP_TIME)).map_err(failed("making a socket"))?;
+    }
+    #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
+    let mut command = Command::new(&sandbox.launcher);
+    command.arg0("nbc").arg(STAGE_ARGUMENT).env_clear().current_dir("/");
+    command
+        .stdin(OwnedFd::from(its_control))
+        .stdout(OwnedFd::from(its_channel))
+        .stderr(Stdio::from(its_console));
+    let mut child = Unless(Some(command.spawn().map_err(failed("executing nbc again"))?));
+    // It owns the other ends, which must close when the second stage ends.
+    drop(command);
+
+    let said_nothing = |source| SandboxError::StageFailed {
+        step: "the second stage went away",
+        console: last_words(&console),
+        source,
+    };
+    let identity = sandbox.identity;
+    let setup = Order::SetUp { identity, job: job.cloned().map(Box::new) };
+    protocol::send(&control, &setup).map_err(said_nothing)?;
+    let mut first = None;
+    loop {
+        match protocol::receive(&control).map_err(said_nothing)? {
+            Report::Unshared => {
+                let Some(Ok(pid)) = child.0.as_ref().map(|it| i32::try_from(it.id())) else {
+                    continue;
+                };
+                write_id_maps(pid, identity)
+                    .map_err(|source| refused("user namespace", "writing its id map", source))?;
+                protocol::send(&control, &Order::Mapped).map_err(said_nothing)?;
+            }
+            Report::First { pid } => {
+                let Some(pid) = Pid::from_raw(pid) else { continue };
+                let opened = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+                let opened = opened.map_err(|it| {
+                    refused("pid namespace", "holding its first process", it.into())
+                })?;
+                drop(shared.first.set(opened));
+                first = Some(pid);
+                if shared.killed.load(Ordering::SeqCst) {
+                    shared.end_tree();
+                }
+                protocol::send(&control, &Order::Go).map_err(said_nothing)?;
+            }
+            Report::Failed { subject, step, errno } => {
+                return Err(explain(subject, step, io::Error::from_raw_os_error(errno), job));
+            }
+            Report::Ready { layers } => {
+                let gone = || said_nothing(io::ErrorKind::BrokenPipe.into());
+                let (first, child) = (first.ok_or_else(gone)?, child.0.take().ok_or_else(gone)?);
+                return Ok((Stage { child, first, control, console }, channel, layers));
+            }
+            Report::Ended { .. } => return Err(said_nothing(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+fn last_words(console: &OwnedFd) -> String {
+    let mut bytes = [0; 2048];
+    let read = rustix::io::read(console, &mut bytes).unwrap_or(0);
+    let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or(&[]));
+    if text.trim().is_empty() { String::new() } else { format!("\n{}", text.trim_end()) }
+}
+
+fn write_id_maps(pid: i32, identity: Identity) -> io::Result<()> {
+    let (uid, gid) = match identity {
+        Identity::Own { uid, gid } => (uid, gid),
+        Identity::Switched { id } => (id, id),
+    };
+    let inside = mounts::INSIDE_ID;
+    fs_err::write(format!("/proc/{pid}/setgroups"), "deny")?;
+    fs_err::write(format!("/proc/{pid}/uid_map"), format!("{inside} {uid} 1\n"))?;
+    fs_err::write(format!("/proc/{pid}/gid_map"), format!("{inside} {gid} 1\n"))
+}
+
+/// Notebook code is never the host's root, not even one without rights: root owns `/proc/sys`.
+fn choose_identity() -> Result<Identity, SandboxError> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    // In a user namespace "root" may be an ordinary user of the host; then the owner here is "nobody".
+    let is_host_root =
+        uid == 0 && fs_err::metadata("/proc/sys/kernel").map_or(true, |it| it.uid() == 0);
+    if !is_host_root {
+        return Ok(Identity::Own { uid, gid });
+    }
+    let unused =
+        unused_id().map_err(|it| refused("no privileges", "finding an unused user id", it))?;
+    Ok(Identity::Switched { id: unused })
+}
+
+/// An id above those of users, services and containers, of this nbc alone.
+fn unused_id() -> io::Result<u32> {
+    const RANGE: u32 = 1_900_000_000;
+    let wanted = RANGE.saturating_add(std::process::id() % 4_000_000);
+    let mut highest = None;
+    for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        let text = fs_err::read_to_string(file)?;
+        let last = text
+            .lines()
+            .filter_map(|line| {
+                let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+                let (first, count) = (numbers.next()?.ok()?, numbers.nth(1)?.ok()?);
+                first.checked_add(count)?.checked_sub(1)
+            })
+            .max();
+        highest = Some(highest.map_or(last, |it: Option<u32>| it.min(last))).flatten().map(Some);
+    }
+    match highest.flatten() {
+        Some(highest) if highest > 0 => Ok(wanted.min(highest)),
+        _ => Err(io::Error::other("this user namespace has one id, that of root")),
+    }
+}
+
+fn explain(subject: Subject, step: String, source: io::Error, job: Option<&Job>) -> SandboxError {
+    match subject {
+        Subject::Layer(layer) => refused(&layer, &step, source),
+        Subject::Mount(path) => SandboxError::MountRefused { path: path.into(), step, source },
+        Subject::Program => {
+            let program = job.map(|it| it.program.clone()).unwrap_or_default();
+            SandboxError::ProgramRefused { program, source }
+        }
+    }
+}
+
+fn refused(layer: &str, step: &str, source: io::Error) -> SandboxError {
+    let way_out = way_out(layer, source.raw_os_error().unwrap_or(0)).to_owned();
+    SandboxError::LayerRefused { layer: layer.to_owned(), step: step.to_owned(), way_out, source }
+}
+
+/// The cause, as far as the answer of the kernel tells it, and what to do.
+fn way_out(layer: &str, errno: i32) -> &'static str {
+    match (layer, errno) {
+        ("user namespace", libc::ENOSPC | libc::EUSERS) => {
+            "user namespaces are switched off or used up: `sudo sysctl -w user.max_user_namespaces=15000`"
+        }
+        ("user namespace" | "mount namespace", libc::EPERM | libc::EACCES) => {
+            "this host forbids unprivileged user namespaces. On Ubuntu 24.04 and later (AppArmor): \
+             `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile for nbc that allows `userns`. \
+             On Debian: `sudo sysctl -w kernel.unprivileged_userns_clone=1`. \
+             In Docker: a seccomp profile that allows `unshare`, `mount` and `pivot_root`"
+        }
+        (mounts::VIEW, libc::EPERM | libc::EACCES) => {
+            "user namespaces exist here but may not mount, which AppArmor does on Ubuntu 24.04 and later: \
+             `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile for nbc that allows `userns`"
+        }
+        (mounts::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
+            "the kernel is too old or was built without overlay or tmpfs: nbc needs Linux 5.12 or later"
+        }
+        (landlock::NAME, _) => {
+            "the kernel has no Landlock, or it is not among the active security modules: Linux 5.13 or later, \
+             with `landlock` in the `lsm=` list of its command line"
+        }
+        (seccomp::NAME, _) => "the kernel was built without system call filters",
+        ("no privileges", _) => {
+            "run nbc as an ordinary user, or as root with `CAP_SETUID` and `CAP_SETGID`"
+        }
+        _ => "the kernel refused it",
+    }
+}

@@ -1,0 +1,453 @@
+//! The file system that the payload sees: built from nothing, so that what is not named is not there.
+//!
+//! Everything of the host is opened as a detached tree first (by root, with the rights of root); the new root
+//! is then entered while it is still empty, so no path of a job is ever resolved against the host.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
+};
+
+use super::super::{Access, Limits, Mount};
+use super::protocol::Subject;
+use super::stage::{Failure, Named};
+use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
+
+/// The layer that this file makes.
+pub(super) const VIEW: &str = "file system view";
+/// The user and group of the payload, as it sees itself.
+pub(super) const INSIDE_ID: u32 = 1000;
+
+/// What linking and starting a program needs; on merged systems most are symbolic links.
+const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+/// Nothing in these tells who or where the host is.
+const SYSTEM_FILES: [&str; 7] = [
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/mime.types",
+    "/etc/debian_version",
+    "/etc/os-release",
+];
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+/// Files made here instead of shown, because the host's would name its users and its network.
+const SYNTHETIC: [(&str, &str); 5] = [
+    ("/etc/passwd", "notebook:x:1000:1000:notebook:/tmp:/bin/sh\n"),
+    ("/etc/group", "notebook:x:1000:\n"),
+    ("/etc/hosts", "127.0.0.1 localhost notebook\n"),
+    ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+    ("/etc/resolv.conf", ""),
+];
+/// Entries of `/proc` that libraries size themselves by. The others describe the host's kernel and hardware.
+const KERNEL_FILES: [&str; 10] = [
+    "self",
+    "thread-self",
+    "mounts",
+    "net",
+    "cpuinfo",
+    "meminfo",
+    "stat",
+    "loadavg",
+    "uptime",
+    "version",
+];
+/// Files in the private temporary folder. Inodes take kernel memory that no size limit counts.
+const INODES: &str = "65536";
+const SCRATCH: &str = "/.scratch";
+
+/// A part of the host, detached from it.
+pub(super) struct Tree {
+    detached: OwnedFd,
+    inside: Utf8PathBuf,
+    is_folder: bool,
+    access: Access,
+}
+
+/// Everything of the host that the new root will show.
+pub(super) struct Trees {
+    system: Vec<Tree>,
+    links: Vec<(Utf8PathBuf, String)>,
+    devices: Vec<Tree>,
+    mounts: Vec<Tree>,
+}
+
+/// Opens what the job sees of the host; `switched_to` is the host id that must own it in the job's eyes.
+pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, Failure> {
+    let mut trees = Trees { system: vec![], links: vec![], devices: vec![], mounts: vec![] };
+    for path in SYSTEM_FOLDERS {
+        let path = Utf8Path::new(path);
+        if let Ok(target) = path.read_link_utf8() {
+            trees.links.push((path.to_owned(), target.into_string()));
+        } else if path.is_dir() {
+            trees.system.push(
+                open_one(path, path, READ_ONLY | INERT)
+                    .named(VIEW, || format!("showing `{path}`"))?,
+            );
+        }
+    }
+    for path in SYSTEM_FILES.into_iter().chain(["/etc/localtime"]).map(Utf8Path::new) {
+        if path.exists() {
+            trees.system.push(
+                open_one(path, path, READ_ONLY | INERT)
+                    .named(VIEW, || format!("showing `{path}`"))?,
+            );
+        }
+    }
+    for name in DEVICES {
+        let path = Utf8PathBuf::from(format!("/dev/{name}"));
+        let is_device = fs_err::metadata(&path).is_ok_and(|it| it.file_type().is_char_device());
+        if !is_device {
+            return Err(Failure {
+                subject: Subject::Layer(VIEW.to_owned()),
+                step: format!("showing the device `{path}`"),
+                source: io::ErrorKind::NotFound.into(),
+            });
+        }
+        trees
+            .devices
+            .push(open_one(&path, &path, DEVICE).named(VIEW, || format!("showing `{path}`"))?);
+    }
+
+    let mut owners = Owners { id: switched_to, maps: BTreeMap::new() };
+    let mut mounts = mounts.iter().collect::<Vec<_>>();
+    // A mount inside another one comes after it.
+    mounts.sort_by_key(|it| it.inside.components().count());
+    for mount in mounts {
+        let failed = |step: &str, source| Failure {
+            subject: Subject::Mount(mount.host.to_string()),
+            step: step.to_owned(),
+            source,
+        };
+        check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
+        let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
+            .map_err(|it| failed("opening it", it))?;
+        owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
+        if mount.access == Access::Overlay && !tree.is_folder {
+            return Err(failed(
+                "only a folder can have a private layer",
+                io::ErrorKind::NotADirectory.into(),
+            ));
+        }
+        tree.access = mount.access;
+        trees.mounts.push(tree);
+    }
+    Ok(trees)
+}
+
+fn check_inside(inside: &Utf8Path) -> io::Result<()> {
+    let is_plain = inside.components().skip(1).all(|it| matches!(it, Utf8Component::Normal(_)));
+    let is_ours = ["/", "/tmp", "/dev/shm"].iter().any(|it| inside == *it)
+        || inside.starts_with("/proc")
+        || inside.starts_with(SCRATCH)
+        || inside.starts_with("/dev");
+    if inside.is_absolute() && is_plain && !is_ours {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{inside}` is no path for a mount")))
+}
+
+fn open_one(host: &Utf8Path, inside: &Utf8Path, attributes: u64) -> io::Result<Tree> {
+    let is_folder = fs_err::metadata(host)?.is_dir();
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let detached = rustix::mount::open_tree(CWD, host.as_str(), flags)?;
+    system::set_mount_attributes(detached.as_fd(), true, attributes, None)?;
+    Ok(Tree { detached, inside: inside.to_owned(), is_folder, access: Access::ReadOnly })
+}
+
+/// Lets an unused host id read what its owner may read, without a change on the disk.
+struct Owners {
+    id: Option<u32>,
+    maps: BTreeMap<(u32, u32), OwnedFd>,
+}
+
+impl Owners {
+    fn adopt(&mut self, host: &Utf8Path, tree: &Tree) -> io::Result<()> {
+        let Some(id) = self.id else { return Ok(()) };
+        let metadata = fs_err::metadata(host)?;
+        let owner = (metadata.uid(), metadata.gid());
+        let namespace = match self.maps.entry(owner) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(id_map(owner, id)?),
+        };
+        let namespace = namespace.as_fd();
+        let tree_fd = tree.detached.as_fd();
+        let adopted = system::set_mount_attributes(tree_fd, true, 0, Some(namespace))
+            .or_else(|_| system::set_mount_attributes(tree_fd, false, 0, Some(namespace)));
+        let Err(error) = adopted else { return Ok(()) };
+        // Some file systems cannot map owners. That matters only where others may not read.
+        let needed = if tree.is_folder { 0o005 } else { 0o004 };
+        if metadata.permissions().mode() & needed == needed { Ok(()) } else { Err(error) }
+    }
+}
+
+/// A user namespace in which the files of `owner` belong to `id`, and those of others stay theirs.
+fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
+    let lines = |owner: u32| {
+        if owner >= id {
+            return format!("{owner} {id} 1\n");
+        }
+        let above = owner + 1;
+        let mut lines = format!("{owner} {id} 1\n");
+        if owner > 0 {
+            lines.push_str(&format!("0 0 {owner}\n"));
+        }
+        if above < id {
+            lines.push_str(&format!("{above} {above} {}\n", id - above));
+        }
+        lines
+    };
+    let (mut ready, say_ready) = io::pipe()?;
+    let (mut stay, let_go) = io::pipe()?;
+    let child = match system::fork()? {
+        Fork::Child => {
+            drop((ready, let_go));
+            let answer = system::unshare(libc::CLONE_NEWUSER)
+                .and_then(|()| (&say_ready).write_all(&[1]))
+                // The end of the pipe comes when the parent has what it wants, and also when it is dead.
+                .and_then(|()| stay.read(&mut [0]).map(drop));
+            system::exit_now(i32::from(answer.is_err()));
+        }
+        Fork::Parent(child) => child,
+    };
+    drop((say_ready, stay));
+    let made = ready.read_exact(&mut [0]).and_then(|()| {
+        let pid = child.as_raw_nonzero();
+        fs_err::write(format!("/proc/{pid}/uid_map"), lines(owner.0))?;
+        fs_err::write(format!("/proc/{pid}/gid_map"), lines(owner.1))?;
+        Ok(fs_err::File::open(format!("/proc/{pid}/ns/user"))?.into_parts().0.into())
+    });
+    drop(let_go);
+    rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
+    made
+}
+
+/// What the new root came to.
+pub(super) struct View {
+    /// Folders where the payload may write.
+    pub(super) writable: Vec<Utf8PathBuf>,
+    /// Whether there is a `/proc`.
+    pub(super) has_process_list: bool,
+}
+
+/// Replaces the root of this mount namespace. Runs as the first process of the new pid namespace.
+pub(super) fn enter(trees: Trees, limits: &Limits) -> Result<View, Failure> {
+    let has_process_list = new_root().named(VIEW, || "entering an empty root".to_owned())?;
+    let mut view = View { writable: vec!["/tmp".into(), "/dev/shm".into()], has_process_list };
+
+    for (path, target) in trees.links {
+        rustix::fs::symlink(target.as_str(), path.as_str())
+            .map_err(io::Error::from)
+            .named(VIEW, || format!("linking `{path}`"))?;
+    }
+    for tree in trees.system.iter().chain(&trees.devices) {
+        attach(tree).named(VIEW, || format!("showing `{}`", tree.inside))?;
+    }
+    synthetic_files().named(VIEW, || "writing `/etc`".to_owned())?;
+    if has_process_list {
+        mask_kernel_files().named(VIEW, || "hiding kernel files in `/proc`".to_owned())?;
+    }
+    temporary_folders(limits).named(VIEW, || "making the temporary folders".to_owned())?;
+    for (idx, tree) in trees.mounts.iter().enumerate() {
+        let attached = match tree.access {
+            Access::ReadOnly => attach(tree),
+            Access::Overlay => {
+                view.writable.push(tree.inside.clone());
+                attach_overlay(tree, idx)
+            }
+        };
+        attached.map_err(|source| Failure {
+            subject: Subject::Mount(tree.inside.to_string()),
+            step: "attaching it".to_owned(),
+            source,
+        })?;
+    }
+    close_root().named(VIEW, || "closing the root".to_owned())?;
+    Ok(view)
+}
+
+/// Makes an empty root and leaves the host's behind; tells whether `/proc` could be had.
+fn new_root() -> io::Result<bool> {
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let root = memory_file_system("4m", "8192", "755")?;
+    // Any folder that exists will do: it is gone two lines further down.
+    move_to(&root, "/usr")?;
+    rustix::process::fchdir(&root)?;
+    make_folder(Utf8Path::new("proc"))?;
+    // The kernel grants a process list of one's own only to those who can see one already,
+    // so it has to come before the host's root goes.
+    let has_process_list = rustix::mount::mount(
+        "proc",
+        "proc",
+        "proc",
+        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        Some(c"hidepid=invisible"),
+    )
+    .is_ok();
+    rustix::process::pivot_root(".", ".")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")?;
+    Ok(has_process_list)
+}
+
+fn memory_file_system(size: &str, inodes: &str, mode: &str) -> io::Result<OwnedFd> {
+    let new = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in [("size", size), ("nr_inodes", inodes), ("mode", mode)] {
+        rustix::mount::fsconfig_set_string(new.as_fd(), key, value)?;
+    }
+    finish(&new)
+}
+
+fn finish(new: &OwnedFd) -> io::Result<OwnedFd> {
+    rustix::mount::fsconfig_create(new.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    Ok(rustix::mount::fsmount(new.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+fn move_to(detached: &OwnedFd, place: &str) -> io::Result<()> {
+    const WHOLE: MoveMountFlags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(detached, c"", CWD, place, WHOLE)?)
+}
+
+fn copy_of(path: &str) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    Ok(rustix::mount::open_tree(CWD, path, flags)?)
+}
+
+fn make_folder(path: &Utf8Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o755).create(path)
+}
+
+/// Puts a tree in its place, which is made if it does not exist.
+fn attach(tree: &Tree) -> io::Result<()> {
+    make_place(tree)?;
+    move_to(&tree.detached, tree.inside.as_str())
+}
+
+fn make_place(tree: &Tree) -> io::Result<()> {
+    if tree.is_folder {
+        return make_folder(&tree.inside);
+    }
+    if let Some(parent) = tree.inside.parent() {
+        make_folder(parent)?;
+    }
+    if !tree.inside.exists() {
+        fs_err::write(&tree.inside, b"")?;
+    }
+    Ok(())
+}
+
+fn attach_overlay(tree: &Tree, idx: usize) -> io::Result<()> {
+    let base = format!("{SCRATCH}/{idx}");
+    let (lower, upper, work) =
+        (format!("{base}/lower"), format!("{base}/upper"), format!("{base}/work"));
+    for path in [&lower, &upper, &work] {
+        make_folder(Utf8Path::new(path))?;
+    }
+    move_to(&tree.detached, &lower)?;
+    let new = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in
+        [("source", "overlay"), ("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)]
+    {
+        rustix::mount::fsconfig_set_string(new.as_fd(), key, value)?;
+    }
+    // The other kind of attribute needs a right that no user namespace gives.
+    rustix::mount::fsconfig_set_flag(new.as_fd(), "userxattr")?;
+    let overlay = finish(&new)?;
+    make_place(tree)?;
+    move_to(&overlay, tree.inside.as_str())
+}
+
+fn synthetic_files() -> io::Result<()> {
+    make_folder(Utf8Path::new("/etc"))?;
+    for (path, text) in SYNTHETIC {
+        fs_err::write(path, text)?;
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        rustix::fs::symlink(target, format!("/dev/{name}"))?;
+    }
+    Ok(())
+}
+
+/// One memory file system backs `/tmp` and every private layer, so that one size bounds them all.
+fn temporary_folders(limits: &Limits) -> io::Result<()> {
+    let size = limits.temporary.to_string();
+    let shared = limits.temporary.min(limits.memory / 2).to_string();
+    for path in [SCRATCH, "/tmp", "/dev/shm"] {
+        make_folder(Utf8Path::new(path))?;
+    }
+    move_to(&memory_file_system(&size, INODES, "755")?, SCRATCH)?;
+    let temporary = format!("{SCRATCH}/tmp");
+    make_folder(Utf8Path::new(&temporary))?;
+    fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777))?;
+    move_to(&copy_of(&temporary)?, "/tmp")?;
+    move_to(&memory_file_system(&shared, INODES, "1777")?, "/dev/shm")
+}
+
+/// Covers all of `/proc` but the processes and [`KERNEL_FILES`], then makes it read-only.
+fn mask_kernel_files() -> io::Result<()> {
+    let nothing = memory_file_system("4k", "2", "555")?;
+    system::set_mount_attributes(nothing.as_fd(), false, READ_ONLY | INERT | DEVICE, None)?;
+    make_folder(Utf8Path::new("/.nothing"))?;
+    move_to(&nothing, "/.nothing")?;
+    let listing = rustix::fs::open(
+        "/proc",
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    for entry in rustix::fs::Dir::read_from(&listing)? {
+        let entry = entry?;
+        if is_shown(entry.file_name()) {
+            continue;
+        }
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        let cover = match entry.file_type() {
+            rustix::fs::FileType::Directory => "/.nothing",
+            rustix::fs::FileType::Symlink => continue,
+            _ => "/dev/null",
+        };
+        move_to(&copy_of(cover)?, &format!("/proc/{name}"))?;
+    }
+    rustix::mount::unmount("/.nothing", UnmountFlags::DETACH)?;
+    fs_err::remove_dir("/.nothing")?;
+    let whole = rustix::fs::open(
+        "/proc",
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    system::set_mount_attributes(whole.as_fd(), false, READ_ONLY | INERT | DEVICE, None)
+}
+
+fn is_shown(name: &CStr) -> bool {
+    let bytes = name.to_bytes();
+    bytes.starts_with(b".")
+        || bytes.first().is_some_and(u8::is_ascii_digit)
+        || KERNEL_FILES.iter().any(|it| it.as_bytes() == bytes)
+}
+
+fn close_root() -> io::Result<()> {
+    rustix::mount::unmount(SCRATCH, UnmountFlags::DETACH)?;
+    fs_err::remove_dir(SCRATCH)?;
+    let root = rustix::fs::open(
+        "/",
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    system::set_mount_attributes(root.as_fd(), false, READ_ONLY | INERT, None)
+}

@@ -1,0 +1,83 @@
+//! Messages between nbc and the second stage, over a socket that the payload never holds.
+//!
+//! Both ends are our own code, so a malformed message is an error of the transport and no diagnostic.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Job, Layer};
+
+/// An environment and argument list may be long, but not this long.
+const LONGEST: usize = 8 * 1024 * 1024;
+
+/// Who the payload is on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Identity {
+    /// The user who runs nbc: mapped as it is, no other is available.
+    Own { uid: u32, gid: u32 },
+    /// An id that nobody uses, because nbc runs as the host's root.
+    Switched { id: u32 },
+}
+
+/// From nbc to the second stage.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// What to set up; without a job the set-up ends at the point where a program would start.
+    SetUp { identity: Identity, job: Option<Box<Job>> },
+    /// The user namespace has its id maps.
+    Mapped,
+    /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
+    Go,
+}
+
+/// What failed, so that nbc can name the layer and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Subject {
+    /// A layer of isolation.
+    Layer(String),
+    /// A mount of the job.
+    Mount(String),
+    /// The program.
+    Program,
+}
+
+/// From the second stage to nbc.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The namespaces exist; the id maps are missing.
+    Unshared,
+    /// The first process of the sandbox, as the host numbers it.
+    First { pid: i32 },
+    /// The program runs.
+    Ready { layers: Vec<Layer> },
+    /// The set-up stopped here.
+    Failed { subject: Subject, step: String, errno: i32 },
+    /// The program ended, with this wait status.
+    Ended { status: i32, cpu_micros: u64 },
+}
+
+/// Writes one message.
+pub(super) fn send<T: Serialize>(mut stream: &UnixStream, message: &T) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut frame = Vec::with_capacity(body.len() + 4);
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(&body);
+    stream.write_all(&frame)
+}
+
+/// Reads one message; the end of the stream is an error, because both ends know when to stop.
+pub(super) fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Result<T> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = usize::try_from(u32::from_le_bytes(length)).map_err(io::Error::other)?;
+    if length > LONGEST {
+        return Err(io::Error::other("a message of the second stage is too long"));
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}

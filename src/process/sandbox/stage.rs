@@ -1,0 +1,339 @@
+//! The second stage: `nbc __sandbox`, one thread, an empty environment.
+//!
+//! Three processes come of it. The *outer* one makes the namespaces and waits. The *first* one is number 1
+//! inside: it builds the view, gives up every right, starts the payload and waits for it; when it ends, the
+//! kernel ends everything inside. The *payload* is the job's program.
+
+use std::ffi::CString;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::process::{DumpableBehavior, Signal, WaitOptions};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::super::{Job, Layer, Limits};
+use super::mounts::{self, INSIDE_ID, VIEW};
+use super::protocol::{self, Identity, Order, Report, Subject};
+use super::system::{self, Fork, NAMESPACES};
+use super::{landlock, seccomp};
+
+const RIGHTS: &str = "no privileges";
+const LIMITS: &str = "resource limits";
+/// The exit code when nbc itself is gone, or something else stands on the other end.
+const NO_PARENT: i32 = 70;
+
+/// Where the set-up stopped.
+pub(super) struct Failure {
+    pub(super) subject: Subject,
+    pub(super) step: String,
+    pub(super) source: io::Error,
+}
+
+/// Names the layer that an error belongs to.
+pub(super) trait Named<T> {
+    fn named(self, layer: &str, step: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T> Named<T> for io::Result<T> {
+    fn named(self, layer: &str, step: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|source| Failure {
+            subject: Subject::Layer(layer.to_owned()),
+            step: step(),
+            source,
+        })
+    }
+}
+
+/// The second stage of the sandbox; gives the exit code.
+///
+/// `main` calls it before anything else when the first argument is [`super::super::STAGE_ARGUMENT`].
+pub fn sandbox_main() -> i32 {
+    let Ok((control, channel)) = system::claim_descriptors() else { return NO_PARENT };
+    let control = UnixStream::from(control);
+    match outer(&control, channel) {
+        Ok(code) => code,
+        Err(failure) => {
+            report_failure(&control, failure);
+            NO_PARENT
+        }
+    }
+}
+
+fn report_failure(control: &UnixStream, failure: Failure) {
+    let errno = failure.source.raw_os_error().or_else(|| {
+        // An error of fs_err wraps the one of the kernel.
+        let inner = failure.source.get_ref()?.source()?;
+        inner.downcast_ref::<io::Error>()?.raw_os_error()
+    });
+    let errno = errno.unwrap_or(match failure.source.kind() {
+        io::ErrorKind::NotFound => libc::ENOENT,
+        io::ErrorKind::PermissionDenied => libc::EACCES,
+        io::ErrorKind::NotADirectory => libc::ENOTDIR,
+        io::ErrorKind::InvalidInput => libc::EINVAL,
+        _ => libc::EIO,
+    });
+    let report = Report::Failed { subject: failure.subject, step: failure.step, errno };
+    // Without a listener there is nobody to tell.
+    drop(protocol::send(control, &report));
+}
+
+fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
+    const START: &str = "start";
+    let started =
+        rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
+    started.named(START, || "leaving the session of nbc".to_owned())?;
+    let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
+    let Order::SetUp { identity, job } = order else { return Ok(NO_PARENT) };
+    // Where memory runs out on the whole machine, the notebook has to go, not nbc. A refusal costs only that.
+    drop(fs_err::write("/proc/self/oom_score_adj", "500"));
+
+    let mounts = job.as_ref().map_or(&[][..], |it| &it.mounts);
+    let opened_by_root = match identity {
+        Identity::Own { .. } => None,
+        Identity::Switched { id } => {
+            system::leave_groups().named(RIGHTS, || "leaving root's groups".to_owned())?;
+            Some(mounts::open(mounts, Some(id))?)
+        }
+    };
+    enter_namespaces()?;
+    // The id maps in /proc belong to a dumpable process only.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .map_err(io::Error::from)
+        .named("user namespace", || "staying readable for nbc".to_owned())?;
+    protocol::send(control, &Report::Unshared).named(START, || "reporting".to_owned())?;
+    let Order::Mapped =
+        protocol::receive(control).named(START, || "reading the answer".to_owned())?
+    else {
+        return Ok(NO_PARENT);
+    };
+    if let Identity::Switched { .. } = identity {
+        system::become_user(INSIDE_ID, INSIDE_ID)
+            .named(RIGHTS, || "leaving the id of root".to_owned())?;
+    }
+    // A change of credentials forgets the signal.
+    die_with_parent().named(START, || "following nbc to its end".to_owned())?;
+    let trees = match opened_by_root {
+        Some(trees) => trees,
+        None => mounts::open(mounts, None)?,
+    };
+
+    match system::fork().named("pid namespace", || "starting the first process".to_owned())? {
+        Fork::Child => {
+            let code = first(control, channel, trees, job.as_deref()).unwrap_or_else(|failure| {
+                report_failure(control, failure);
+                NO_PARENT
+            });
+            Ok(code)
+        }
+        Fork::Parent(child) => {
+            // The payload's end of stream must reach nbc, so nobody else may hold its socket.
+            drop((channel, trees));
+            let report = Report::First { pid: child.as_raw_nonzero().get() };
+            protocol::send(control, &report).named(START, || "reporting".to_owned())?;
+            wait_for(child).named(START, || "waiting".to_owned())?;
+            Ok(0)
+        }
+    }
+}
+
+/// The kernel kills this process when nbc is gone, however that came about.
+fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+fn wait_for(child: rustix::process::Pid) -> io::Result<i32> {
+    loop {
+        match rustix::process::waitpid(Some(child), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(status.as_raw()),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn enter_namespaces() -> Result<(), Failure> {
+    let all = NAMESPACES.iter().fold(0, |flags, (flag, _)| flags | flag);
+    let Err(source) = system::unshare(all) else { return Ok(()) };
+    // One call for all is fastest; the single calls are made only to learn which one is refused.
+    for (flag, name) in NAMESPACES {
+        system::unshare(flag).named(name, || "making it".to_owned())?;
+    }
+    Err(source).named("user namespace", || "making all namespaces at once".to_owned())
+}
+
+/// What number 1 inside does, to the end of the run.
+fn first(
+    control: &UnixStream,
+    channel: OwnedFd,
+    trees: mounts::Trees,
+    job: Option<&Job>,
+) -> Result<i32, Failure> {
+    die_with_parent().named("pid namespace", || "following nbc to its end".to_owned())?;
+    // nbc holds a descriptor of this process once it says so; should it die before, the read fails.
+    let order =
+        protocol::receive(control).named("pid namespace", || "reading the answer".to_owned())?;
+    let Order::Go = order else { return Ok(NO_PARENT) };
+
+    let probe = probe_limits();
+    let limits = job.map_or(&probe, |it| &it.limits);
+    let view = mounts::enter(trees, limits)?;
+    rustix::system::sethostname(b"notebook")
+        .and_then(|()| rustix::system::setdomainname(b""))
+        .map_err(io::Error::from)
+        .named("uts namespace", || "naming the host".to_owned())?;
+    drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
+    let landlock = landlock::restrict(&view.writable)
+        .named(landlock::NAME, || "restricting files, ports and signals".to_owned())?;
+    seccomp::restrict().named(seccomp::NAME, || "loading the filters".to_owned())?;
+
+    let layers = layers(&view, landlock);
+    let Some(job) = job else {
+        protocol::send(control, &Report::Ready { layers })
+            .named(LIMITS, || "reporting".to_owned())?;
+        return Ok(0);
+    };
+    let payload = start_payload(job, &channel)?;
+    drop(channel);
+    protocol::send(control, &Report::Ready { layers }).named(LIMITS, || "reporting".to_owned())?;
+    let status = wait_for_payload(payload).named(LIMITS, || "waiting".to_owned())?;
+    let report = Report::Ended { status, cpu_micros: system::children_cpu_micros() };
+    protocol::send(control, &report).named(LIMITS, || "reporting".to_owned())?;
+    Ok(0)
+}
+
+fn probe_limits() -> Limits {
+    const SMALL: u64 = 1024 * 1024;
+    Limits {
+        wall: std::time::Duration::from_secs(10),
+        memory: 64 * SMALL,
+        processes: 8,
+        temporary: SMALL,
+        console: SMALL,
+    }
+}
+
+fn drop_rights() -> io::Result<()> {
+    for capability in CapabilitySet::all().iter() {
+        // The kernel may know fewer than rustix; those beyond its last are nobody's.
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    rustix::thread::clear_ambient_capability_set()?;
+    let nothing = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
+    rustix::thread::set_capabilities(None, sets)?;
+    rustix::thread::set_no_new_privs(true)?;
+    die_with_parent()?;
+    // The payload has the same user, and must not read this process by way of /proc.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+fn layers(view: &mounts::View, landlock: String) -> Vec<Layer> {
+    let layer = |name: &str, detail: &str| Layer {
+        name: name.to_owned(),
+        active: true,
+        detail: detail.to_owned(),
+    };
+    let mut layers = NAMESPACES.iter().map(|(_, name)| layer(name, "")).collect::<Vec<_>>();
+    let process_list =
+        if view.has_process_list { "" } else { "without `/proc`: the host covers its own" };
+    layers.push(layer(VIEW, process_list));
+    layers.push(layer(RIGHTS, "no capabilities, no new privileges, not the host's root"));
+    layers.push(layer(landlock::NAME, &landlock));
+    layers.push(layer(seccomp::NAME, "a list of refused calls, then a list of allowed ones"));
+    layers.push(layer(LIMITS, "time, memory of the tree, processes, files, temporary disk"));
+    layers
+}
+
+/// Starts the program, and comes back when it truly runs.
+fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, Failure> {
+    let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
+    let (mut broken, say_broken) = io::pipe().map_err(failed)?;
+    let payload = match system::fork().map_err(failed)? {
+        Fork::Child => {
+            let error = become_payload(job, channel);
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            drop((&say_broken).write_all(&errno.to_le_bytes()));
+            system::exit_now(NO_PARENT);
+        }
+        Fork::Parent(payload) => payload,
+    };
+    drop(say_broken);
+    let mut errno = Vec::new();
+    broken.read_to_end(&mut errno).map_err(failed)?;
+    match <[u8; 4]>::try_from(errno) {
+        Ok(errno) => Err(failed(io::Error::from_raw_os_error(i32::from_le_bytes(errno)))),
+        // The pipe was closed by the exec.
+        Err(_) => Ok(payload),
+    }
+}
+
+fn become_payload(job: &Job, channel: &OwnedFd) -> io::Error {
+    match prepare_payload(job, channel) {
+        Ok((program, arguments, environment)) => {
+            system::execute(&program, &arguments, &environment)
+        }
+        Err(error) => error,
+    }
+}
+
+type Program = (CString, Vec<CString>, Vec<CString>);
+
+fn prepare_payload(job: &Job, channel: &OwnedFd) -> io::Result<Program> {
+    rustix::process::setsid()?;
+    rustix::process::chdir(job.working_folder.as_str())?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::io::fcntl_setfd(channel.as_fd(), rustix::io::FdFlags::empty())?;
+    let program = CString::new(job.program.as_str())?;
+    let mut arguments = vec![program.clone()];
+    for argument in &job.arguments {
+        arguments.push(CString::new(argument.as_str())?);
+    }
+    let mut environment = vec![CString::new("NBC_CHANNEL=3")?];
+    for (name, value) in job.environment.iter().filter(|(name, _)| *name != "NBC_CHANNEL") {
+        environment.push(CString::new(format!("{name}={value}"))?);
+    }
+    system::reset_signals()?;
+    set_limits(&job.limits)?;
+    Ok((program, arguments, environment))
+}
+
+fn set_limits(limits: &Limits) -> io::Result<()> {
+    // The outer and the first process are of the same user, and count.
+    let processes = u64::from(limits.processes) + 2;
+    // A second line behind the wall clock, should nbc itself be stopped.
+    let cores =
+        std::thread::available_parallelism().map_or(1, |it| u64::try_from(it.get()).unwrap_or(1));
+    let cpu = limits.wall.as_secs().saturating_add(2).saturating_mul(cores);
+    for (resource, value) in [
+        (libc::RLIMIT_NPROC, processes),
+        // It counts address space of every thread's stack, so it stands well above the limit that nbc watches.
+        (libc::RLIMIT_DATA, limits.memory.saturating_mul(4)),
+        (libc::RLIMIT_FSIZE, limits.temporary),
+        (libc::RLIMIT_NOFILE, 1024),
+        (libc::RLIMIT_CPU, cpu),
+        (libc::RLIMIT_CORE, 0),
+        (libc::RLIMIT_MSGQUEUE, 0),
+        (libc::RLIMIT_MEMLOCK, 64 * 1024),
+        (libc::RLIMIT_RTPRIO, 0),
+        (libc::RLIMIT_NICE, 0),
+    ] {
+        system::limit(resource, value)?;
+    }
+    Ok(())
+}
+
+/// Collects everyone who ends inside, until it is the payload; then the kernel ends the others.
+fn wait_for_payload(payload: rustix::process::Pid) -> io::Result<i32> {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == payload => return Ok(status.as_raw()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

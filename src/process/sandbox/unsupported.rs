@@ -1,0 +1,98 @@
+//! Systems without confinement: nothing starts, and the error says so.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use camino::Utf8Path;
+
+use super::{Ended, Job, Layer, SandboxError};
+
+/// A decision that notebook code runs confined; there is none on this system.
+#[derive(Debug, Clone)]
+pub struct Sandbox(Infallible);
+
+impl Sandbox {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn confined() -> Result<Sandbox, SandboxError> {
+        Err(SandboxError::UnknownSystem { system: std::env::consts::OS })
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn confined_with(_launcher: &Utf8Path) -> Result<Sandbox, SandboxError> {
+        Sandbox::confined()
+    }
+
+    /// The layers that hold.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn start(&self, _job: &Job) -> Result<Running, SandboxError> {
+        match self.0 {}
+    }
+}
+
+/// A confined process.
+#[derive(Debug)]
+pub struct Running(Infallible);
+
+impl Running {
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn channel(&self) -> io::Result<UnixStream> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    pub fn kill(&self) {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn wait(self) -> Ended {
+        match self.0 {}
+    }
+}
+
+/// Kills a [`Running`] from another thread.
+#[derive(Debug, Clone)]
+pub struct Killer(Infallible);
+
+impl Killer {
+    /// Cannot be called.
+    pub fn kill(&self) {
+        match self.0 {}
+    }
+}
+
+/// The second stage, which nothing starts here; gives the exit code.
+pub fn sandbox_main() -> i32 {
+    2
+}

@@ -1,0 +1,213 @@
+//! Watches a confined tree until nothing of it is left: time, memory, console.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
+
+use super::super::{Ended, Layer, Limits, Outcome};
+use super::protocol::{self, Report};
+use super::{Shared, Stage, system};
+
+/// How often memory is measured: 2 GB/s of fresh pages overshoot by 50 MB in this time.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// Waits for the end of the tree, and brings it about when a limit is reached.
+pub(super) fn supervise(
+    mut stage: Stage,
+    limits: Option<Limits>,
+    shared: &Shared,
+    layers: Vec<Layer>,
+) -> Ended {
+    let start = Instant::now();
+    let mut console = Console::new(limits.as_ref().map_or(0, |it| it.console));
+    let mut own_word = None;
+    let mut stopped_by = None;
+    let mut cpu = Duration::ZERO;
+    let mut control_open = true;
+    let stage_pid = i32::try_from(stage.child.id()).ok().and_then(Pid::from_raw);
+    let stage_end =
+        stage_pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+    let mut measure_at = start;
+
+    while let Some(stage_end) = &stage_end {
+        let seen = wait(stage_end, &stage.console, control_open.then_some(&stage.control));
+        if seen.console {
+            console.read(&stage.console);
+        }
+        if seen.control {
+            match protocol::receive(&stage.control) {
+                Ok(Report::Ended { status, cpu_micros }) => {
+                    own_word = Some((status, Duration::from_micros(cpu_micros)))
+                }
+                Ok(_) => {}
+                Err(_) => control_open = false,
+            }
+        }
+        if seen.end {
+            break;
+        }
+        let Some(limits) = &limits else { continue };
+        let now = Instant::now();
+        if stopped_by.is_none() && own_word.is_none() && now.duration_since(start) >= limits.wall {
+            stopped_by = Some(Outcome::TimedOut);
+        }
+        if now >= measure_at {
+            let usage = measure(stage.first, limits.memory);
+            cpu = cpu.max(usage.cpu);
+            if stopped_by.is_none() && own_word.is_none() && usage.memory > limits.memory {
+                stopped_by = Some(Outcome::OutOfMemory);
+            }
+            // A tree of hundreds takes a while to measure; the watch must not eat what it guards.
+            measure_at = Instant::now() + PERIOD.max(now.elapsed() * 4);
+        }
+        if stopped_by.is_some() {
+            shared.end_tree();
+        }
+    }
+    if stage_end.is_none() {
+        shared.end_tree();
+    }
+    drop(stage.child.wait());
+    // Every writer is dead, so what is left in the pipe is all there will be.
+    while console.read(&stage.console) {}
+    if control_open && own_word.is_none() {
+        own_word = match protocol::receive(&stage.control) {
+            Ok(Report::Ended { status, cpu_micros }) => {
+                Some((status, Duration::from_micros(cpu_micros)))
+            }
+            _ => None,
+        };
+    }
+    let outcome = match (stopped_by, own_word) {
+        (Some(limit), _) => limit,
+        (None, Some((status, _))) if !shared.killed.load(Ordering::SeqCst) => decode(status),
+        _ => Outcome::Killed,
+    };
+    let cpu = own_word.map_or(cpu, |(_, it)| it.max(cpu));
+    console.cut();
+    Ended { outcome, console: console.bytes, layers, cpu }
+}
+
+struct Seen {
+    end: bool,
+    console: bool,
+    control: bool,
+}
+
+fn wait(
+    end: &OwnedFd,
+    console: &OwnedFd,
+    control: Option<&std::os::unix::net::UnixStream>,
+) -> Seen {
+    let mut polled = vec![PollFd::new(end, PollFlags::IN), PollFd::new(console, PollFlags::IN)];
+    if let Some(control) = control {
+        polled.push(PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN));
+    }
+    let period = Timespec::try_from(PERIOD).ok();
+    // An interrupted wait saw nothing, and is called again.
+    let _ = rustix::event::poll(&mut polled, period.as_ref());
+    let is_set =
+        |idx: usize, flags| polled.get(idx).is_some_and(|it| it.revents().intersects(flags));
+    Seen {
+        end: is_set(0, PollFlags::IN),
+        console: is_set(1, PollFlags::IN),
+        control: is_set(2, PollFlags::IN | PollFlags::HUP),
+    }
+}
+
+fn decode(status: i32) -> Outcome {
+    if libc::WIFEXITED(status) {
+        Outcome::Exited(libc::WEXITSTATUS(status))
+    } else {
+        Outcome::Signalled(libc::WTERMSIG(status))
+    }
+}
+
+/// The last bytes of what the tree printed.
+struct Console {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Console {
+    fn new(most: u64) -> Console {
+        Console { bytes: vec![], most: usize::try_from(most).unwrap_or(usize::MAX) }
+    }
+
+    /// Reads once; tells whether there may be more.
+    fn read(&mut self, pipe: &OwnedFd) -> bool {
+        let mut buffer = [0; 64 * 1024];
+        let Ok(count @ 1..) = rustix::io::read(pipe, &mut buffer) else { return false };
+        self.bytes.extend_from_slice(buffer.get(..count).unwrap_or(&[]));
+        // Cutting at twice the size moves each byte once on average.
+        if self.bytes.len() > self.most.saturating_mul(2) {
+            self.cut();
+        }
+        true
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.bytes.len().saturating_sub(self.most);
+        self.bytes.drain(..surplus);
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Usage {
+    memory: u64,
+    cpu: Duration,
+}
+
+/// Memory and CPU time of the tree under `first`.
+fn measure(first: Pid, most: u64) -> Usage {
+    let tree = tree(first);
+    let each = tree.iter().map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
+    let resident = each.iter().map(|(_, it)| it.memory).sum::<u64>();
+    let cpu = each.iter().map(|(_, it)| it.cpu).sum();
+    // Forked children share pages, which the cheap number counts once for each of them.
+    let memory = if resident > most {
+        each.iter().map(|(pid, it)| proportional(*pid).unwrap_or(it.memory)).sum()
+    } else {
+        resident
+    };
+    Usage { memory, cpu }
+}
+
+/// The processes under `first`: orphans inside become its children, so none is missed for long.
+fn tree(first: Pid) -> Vec<i32> {
+    let mut tree = vec![first.as_raw_nonzero().get()];
+    let mut idx = 0;
+    while let Some(pid) = tree.get(idx).copied() {
+        idx += 1;
+        // Children belong to the thread that forked them.
+        let Ok(threads) = fs_err::read_dir(format!("/proc/{pid}/task")) else { continue };
+        for thread in threads.flatten() {
+            let Ok(children) = fs_err::read_to_string(thread.path().join("children")) else {
+                continue;
+            };
+            tree.extend(children.split_whitespace().filter_map(|it| it.parse::<i32>().ok()));
+        }
+    }
+    tree
+}
+
+fn usage(pid: i32) -> Option<Usage> {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program comes second, and may hold spaces and parentheses.
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
+    let user: u64 = fields.nth(11)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let pages: u64 = fields.nth(8)?.parse().ok()?;
+    let (page, ticks) = system::units();
+    Some(Usage { memory: pages * page, cpu: Duration::from_millis((user + system) * 1000 / ticks) })
+}
+
+/// Resident memory in which a shared page counts for a part in each of its users.
+fn proportional(pid: i32) -> Option<u64> {
+    let text = fs_err::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|it| it.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|it| it * 1024)
+}
