@@ -1,5 +1,6 @@
 //! `verify` on sites made by hand: a good one of each layout, and one mutation for each way to
 //! break a rule. Digests are computed here, so that no code of nbc vouches for itself.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -64,6 +65,7 @@ fn single_page() -> String {
 
 /// Adds the manifest, with what the files are by now.
 fn seal(mut files: Files, layout: &str) -> Files {
+    files.remove("manifest.json");
     let listed: Vec<_> = files
         .iter()
         .map(|(path, bytes)| {
@@ -151,7 +153,8 @@ fn good_sites_have_no_finding() {
         "<a href=\"\">self</a>",
         "<a href=\"report.html#x\">self</a>",
         "<a download href=\"data:application/pdf;base64,AA==\">a</a>",
-        "<a href=https://example.org/?a=1&copy=2>unquoted</a>",
+        "<a href=https://example.org/>unquoted</a>",
+        "<a href=\"https://example.org/?a=1&copy=2\">a</a>",
         "<IMG SRC='data:image/gif;base64,AA=='>",
         "<img srcset=\"data:image/png;base64,AA== 1x, data:image/png;base64,BB== 2x\">",
         "<svg><image href=\"data:image/png;base64,AA==\"/><use href=\"#g\"/></svg>",
@@ -288,7 +291,6 @@ fn markup_that_can_be_read_in_two_ways_is_refused() {
             "&#0;",
             "a\0b",
             "a\rb",
-            "<script>a",
             "<title>a",
             "<plaintext>",
         ],
@@ -361,6 +363,7 @@ fn every_script_and_style_is_in_the_policy() {
         Rule::ScriptHash,
         &[
             "<script>alert(1)</script>",
+            "<script>alert(1)//",
             "<SCRIPT>alert(1)</SCRIPT >",
             "<script type=\"module\">1</script>",
             "<script type=\"importmap\">{}</script>",
@@ -578,13 +581,8 @@ fn a_single_page_needs_no_other_file() {
         let page = single_page().replace("<p>Hi", &format!("{markup}<p>Hi"));
         let mut files = single(&page);
         files.insert("plot.png".into(), Vec::new());
-        assert_eq!(rules(&verify_files(&seal_again(files))), [Rule::SelfContained], "{markup}");
+        assert_eq!(rules(&verify_files(&seal(files, "single"))), [Rule::SelfContained], "{markup}");
     }
-}
-
-fn seal_again(mut files: Files) -> Files {
-    files.remove("manifest.json");
-    seal(files, "single")
 }
 
 #[test]
@@ -624,10 +622,10 @@ fn folders_are_read_without_following_links() {
     for (path, bytes) in site(|page| page) {
         let path = root.join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        fs_err::write(path, bytes).unwrap();
     }
     assert_eq!(verify_folder(root).unwrap(), []);
-    std::fs::write(root.join(".htaccess"), "x").unwrap();
+    fs_err::write(root.join(".htaccess"), "x").unwrap();
     std::os::unix::fs::symlink("/etc", root.join("etc")).unwrap();
     let findings = verify_folder(root).unwrap();
     let files: Vec<_> = findings.iter().map(|it| (it.file.as_str(), it.rule)).collect();
@@ -664,11 +662,11 @@ fn large_and_hostile_pages_take_linear_time() {
         "&amp",
         "<b onclick=x style=y>",
         "<html></html>",
-        "a{b:url(x)}\n",
+        "<style>a{b:url(x)}</style>\n",
         "<style>/*\n",
         "<a href=x srcset=,,, >",
     ] {
-        let markup = unit.repeat(2_000_000 / unit.len());
+        let markup = unit.repeat(400_000 / unit.len());
         assert!(!with_body(&markup).is_empty());
         assert!(!verify_files(&single(&markup)).is_empty());
     }

@@ -35,8 +35,7 @@ pub(super) fn classify(text: &str) -> Address {
         };
     }
     let path = clean.split(['?', '#']).next().unwrap_or_default();
-    if path.chars().any(|it| it.is_control()) || path.contains(['\\', ':', '%', '"', '<', '>', ' '])
-    {
+    if path.chars().any(char::is_control) || path.contains(['\\', ':', '%', '"', '<', '>', ' ']) {
         return Address::Odd;
     }
     if path.starts_with("//") {

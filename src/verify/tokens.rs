@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
 
     fn token(&mut self, token: Token<usize>) -> Option<State> {
         match token {
-            Token::StartTag(tag) => return self.start_tag(tag),
+            Token::StartTag(tag) => return self.start_tag(&tag),
             Token::EndTag(tag) => {
                 self.in_raw_text = false;
                 self.end_tag(tag.span.start, &lossy(&tag.name));
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn start_tag(&mut self, tag: StartTag<usize>) -> Option<State> {
+    fn start_tag(&mut self, tag: &StartTag<usize>) -> Option<State> {
         self.in_raw_text = false;
         let name = lossy(&tag.name);
         let offset = tag.span.start;
