@@ -1,1 +1,145 @@
-//! TODO
+//! Phase 10: proves on the written bytes that a site keeps its promises.
+//!
+//! In: the files of a site, from memory or from a folder. Out: every broken rule with its place, or
+//! a [`VerifiedSite`]. Shares no code with the writer: another HTML tokenizer (html5gum), its own
+//! reader of policies, addresses and stylesheets. What can be read in two ways is a finding, so a
+//! browser that reads it the other way can't surprise us.
+
+mod address;
+mod folder;
+mod manifest;
+mod policy;
+mod rule;
+mod rules;
+mod style;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha384};
+
+pub use folder::{VerifyError, verify_folder};
+pub use rule::Rule;
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Path of the file in the site.
+    pub file: String,
+    /// Line in the file, from 1; 1 also where the file as a whole is meant.
+    pub line: u32,
+    /// The rule.
+    pub rule: Rule,
+    /// What is wrong; lowercase, no period.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, rule, message } = self;
+        write!(out, "{file}:{line}: {message} [{}]", rule.slug())
+    }
+}
+
+/// Proof that a site passed; only [`verify`] makes one.
+///
+/// ```compile_fail
+/// let forged = nbc::verify::VerifiedSite(nbc::site::Site::default());
+/// ```
+#[derive(Debug)]
+pub struct VerifiedSite(crate::site::Site);
+
+impl VerifiedSite {
+    /// The site that passed.
+    pub fn site(&self) -> &crate::site::Site {
+        &self.0
+    }
+}
+
+/// Verifies a site before it is published.
+///
+/// # Errors
+/// Every broken rule, sorted by file and line.
+pub fn verify(site: crate::site::Site) -> Result<VerifiedSite, Vec<Finding>> {
+    let files = site.files().map(|asset| (asset.path().as_str(), asset.bytes())).collect();
+    let findings = verify_borrowed(&files);
+    if findings.is_empty() { Ok(VerifiedSite(site)) } else { Err(findings) }
+}
+
+/// Verifies the files of a site by relative path. Never panics, whatever the bytes are.
+pub fn verify_files(files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+    let borrowed = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    verify_borrowed(&borrowed)
+}
+
+/// The files of a site, borrowed: a site may hold hundreds of megabytes.
+type Files<'a> = BTreeMap<&'a str, &'a [u8]>;
+
+fn verify_borrowed(files: &Files<'_>) -> Vec<Finding> {
+    let (layout, mut findings) = manifest::check(files);
+    let files: Vec<_> = files.iter().map(|(path, bytes)| (*path, *bytes, files)).collect();
+    let per_file: Vec<Vec<Finding>> = files
+        .par_iter()
+        .map(|(path, bytes, files)| {
+            let mut report = Report::new(path);
+            rules::check_file(&mut report, path, bytes, files, layout);
+            report.findings
+        })
+        .collect();
+    findings.extend(per_file.into_iter().flatten());
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+/// What the manifest says about how the files belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Layout {
+    /// Every page holds all that it needs.
+    Single,
+    /// Pages share files.
+    Site,
+}
+
+/// Collects findings about one file.
+struct Report<'a> {
+    file: &'a str,
+    findings: Vec<Finding>,
+    counts: BTreeMap<Rule, usize>,
+}
+
+impl<'a> Report<'a> {
+    /// A hostile file could break a rule a million times; nobody reads that.
+    const MOST_PER_RULE: usize = 50;
+
+    fn new(file: &'a str) -> Self {
+        Self { file, findings: Vec::new(), counts: BTreeMap::new() }
+    }
+
+    fn add(&mut self, line: u32, rule: Rule, message: impl Into<String>) {
+        let count = self.counts.entry(rule).or_default();
+        *count += 1;
+        if *count <= Self::MOST_PER_RULE {
+            let (file, message) = (self.file.to_owned(), message.into());
+            self.findings.push(Finding { file, line, rule, message });
+        }
+    }
+}
+
+/// `sha384-…` of some bytes. The writer has its own; a slip in one of them shows as a difference.
+fn integrity_of(bytes: &[u8]) -> String {
+    format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(Sha384::digest(bytes)))
+}
+
+/// The start of a text that came from the file, fit for a message.
+fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,160 @@
+//! Addresses as a browser reads them: text of an attribute in, its kind out.
+//!
+//! Follows the URL standard where it matters: controls at the ends and tabs and line breaks inside
+//! do not count, letter case of the scheme does not count, `\` is `/`.
+
+/// What an address leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    /// The page itself: empty, or `#…`.
+    Page,
+    /// A file below or beside the page: the path without query and fragment.
+    Relative(String),
+    /// `data:`, with its type in lowercase; empty where it has none.
+    Data(String),
+    /// Any other scheme, in lowercase.
+    Scheme(String),
+    /// `//host/…`.
+    Host,
+    /// `/path`: another file on the host, wherever the site lies.
+    Root,
+    /// Something that no tool of ours writes, and that readers could take in two ways.
+    Odd,
+}
+
+pub(super) fn classify(text: &str) -> Address {
+    let clean: String = text
+        .trim_matches(|it: char| it <= ' ')
+        .chars()
+        .filter(|it| !matches!(it, '\t' | '\n' | '\r'))
+        .collect();
+    if let Some((scheme, rest)) = split_scheme(&clean) {
+        return match scheme.as_str() {
+            "data" => Address::Data(data_type(rest)),
+            _ => Address::Scheme(scheme),
+        };
+    }
+    let path = clean.split(['?', '#']).next().unwrap_or_default();
+    if path.chars().any(char::is_control) || path.contains(['\\', ':', '%', '"', '<', '>', ' ']) {
+        return Address::Odd;
+    }
+    if path.starts_with("//") {
+        Address::Host
+    } else if path.starts_with('/') {
+        Address::Root
+    } else if path.contains("//") {
+        // An empty segment counts for a browser, and is dropped by some hosts.
+        Address::Odd
+    } else if path.is_empty() {
+        // `?query` loads the page again under another name; nothing of ours writes it.
+        if clean.starts_with('?') { Address::Odd } else { Address::Page }
+    } else {
+        Address::Relative(path.to_owned())
+    }
+}
+
+fn split_scheme(text: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let mut bytes = scheme.bytes();
+    let is_scheme = bytes.next().is_some_and(|it| it.is_ascii_alphabetic())
+        && bytes.all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it));
+    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+fn data_type(rest: &str) -> String {
+    let head = rest.split(',').next().unwrap_or_default();
+    head.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a `data:` type is a picture. `<img>` runs no script, in SVG neither.
+pub(super) fn is_image(kind: &str) -> bool {
+    const KINDS: [&str; 9] =
+        ["png", "jpeg", "gif", "webp", "avif", "bmp", "svg+xml", "x-icon", "vnd.microsoft.icon"];
+    kind.strip_prefix("image/").is_some_and(|it| KINDS.contains(&it))
+}
+
+/// Whether a browser that opens a `data:` address of this type shows or saves it without running it.
+pub(super) fn is_passive_download(kind: &str) -> bool {
+    const KINDS: [&str; 8] = [
+        "application/pdf",
+        "application/octet-stream",
+        "application/json",
+        "application/x-ipynb+json",
+        "application/zip",
+        "text/csv",
+        "text/plain",
+        "text/x-python",
+    ];
+    KINDS.contains(&kind) || (is_image(kind) && kind != "image/svg+xml")
+}
+
+/// The path in the site that a relative address in `base` leads to; none when it leaves the site.
+/// A folder means its `index.html`.
+pub(super) fn resolve(base: &str, relative: &str) -> Option<String> {
+    let mut segments: Vec<&str> = base.split('/').collect();
+    segments.pop();
+    let mut is_folder = true;
+    for segment in relative.split('/') {
+        is_folder = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop()?;
+            }
+            other => segments.push(other),
+        }
+    }
+    if is_folder {
+        segments.push("index.html");
+    }
+    Some(segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scheme(name: &str) -> Address {
+        Address::Scheme(name.to_owned())
+    }
+
+    #[test]
+    fn disguised_schemes_are_seen_through() {
+        for text in [
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "  javascript:alert(1)",
+            "\u{1}\u{1f}javascript:alert(1)",
+            "java\tscr\nipt\r:alert(1)",
+        ] {
+            assert_eq!(classify(text), scheme("javascript"), "{text:?}");
+        }
+        assert_eq!(classify("DATA:Text/HTML;base64,AA"), Address::Data("text/html".into()));
+    }
+
+    #[test]
+    fn what_is_no_scheme_and_no_plain_path_is_odd() {
+        for text in
+            ["java\u{1}script:alert(1)", "\\\\host\\x", "/\\host", "a%2fb", "a//b", "1a:b", "?x"]
+        {
+            assert_eq!(classify(text), Address::Odd, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_roots_and_pages_are_told_apart() {
+        assert_eq!(classify("//host/x"), Address::Host);
+        assert_eq!(classify("/x"), Address::Root);
+        assert_eq!(classify("#a:b"), Address::Page);
+        assert_eq!(classify(""), Address::Page);
+        assert_eq!(classify("a/b.html?x#y"), Address::Relative("a/b.html".into()));
+    }
+
+    #[test]
+    fn relative_paths_never_leave_the_site() {
+        assert_eq!(resolve("a/b.html", "../c.css").as_deref(), Some("c.css"));
+        assert_eq!(resolve("a/b.html", "./").as_deref(), Some("a/index.html"));
+        assert_eq!(resolve("a/b.html", "..").as_deref(), Some("index.html"));
+        assert_eq!(resolve("b.html", "../c.css"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Rules about the site as a whole: names of files, and the manifest that lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha384};
+
+use super::{Files, Finding, Layout, Rule, excerpt, integrity_of};
+
+const MANIFEST: &str = "manifest.json";
+
+#[derive(Deserialize)]
+struct Manifest {
+    format: u32,
+    generator: String,
+    layout: Layout,
+    files: Vec<Listed>,
+    pages: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    path: String,
+    bytes: u64,
+    integrity: String,
+}
+
+/// Checks names and manifest. Without a readable manifest the layout is taken as `site`: the other
+/// rules of `single` would only repeat that the manifest is missing.
+pub(super) fn check(files: &Files<'_>) -> (Layout, Vec<Finding>) {
+    let mut findings = Vec::new();
+    check_paths(files, &mut findings);
+    check_kinds(files, &mut findings);
+    check_hashed_names(files, &mut findings);
+    let layout = match read(files) {
+        Ok(manifest) => {
+            check_listed(files, &manifest, &mut findings);
+            manifest.layout
+        }
+        Err(message) => {
+            add(&mut findings, MANIFEST, Rule::Manifest, message);
+            Layout::Site
+        }
+    };
+    (layout, findings)
+}
+
+fn add(findings: &mut Vec<Finding>, file: &str, rule: Rule, message: impl Into<String>) {
+    findings.push(Finding { file: file.to_owned(), line: 1, rule, message: message.into() });
+}
+
+fn read(files: &Files<'_>) -> Result<Manifest, String> {
+    let bytes = files.get(MANIFEST).ok_or("there is no `manifest.json`")?;
+    let manifest: Manifest = serde_json::from_slice(bytes)
+        .map_err(|error| format!("not a manifest: {}", excerpt(&error.to_string())))?;
+    if manifest.format != 1 {
+        return Err(format!("format {} is unknown; this nbc knows format 1", manifest.format));
+    }
+    if !manifest.generator.starts_with("nbc ") {
+        return Err("the site was not made by nbc".to_owned());
+    }
+    if manifest.pages.iter().any(|page| !page.is_object()) {
+        return Err("an entry of `pages` is no object".to_owned());
+    }
+    Ok(manifest)
+}
+
+fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {
+    let mut folded: BTreeMap<String, &str> = BTreeMap::new();
+    for path in files.keys() {
+        let is_safe = path.len() <= 512
+            && path.split('/').all(|segment| {
+                !segment.is_empty()
+                    && !segment.starts_with('.')
+                    && !segment.ends_with('.')
+                    && segment.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~".contains(&it))
+            });
+        if !is_safe {
+            add(findings, path, Rule::SafePath, "the name is not safe in every address and system");
+        }
+        if let Some(other) = folded.insert(path.to_ascii_lowercase(), path) {
+            let message = format!("differs from `{}` in letter case only", excerpt(other));
+            add(findings, path, Rule::SafePath, message);
+        }
+    }
+}
+
+/// A browser opens these kinds as documents of their own, in which scripts run without our policy,
+/// or guesses the kind from the content.
+fn check_kinds(files: &Files<'_>, findings: &mut Vec<Finding>) {
+    const KINDS: [&str; 30] = [
+        "html", "css", "js", "json", "png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "bmp",
+        "woff", "woff2", "ttf", "otf", "txt", "csv", "md", "pdf", "py", "ipynb", "wasm", "mp3",
+        "mp4", "webm", "ogg", "wav", "gz", "parquet",
+    ];
+    for path in files.keys() {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_known = match name.rsplit_once('.') {
+            Some((_, extension)) => KINDS.contains(&extension),
+            None => *path == "_headers" || *path == "CNAME",
+        };
+        if !is_known {
+            let message = "not a kind of file that browsers are known to leave alone";
+            add(findings, path, Rule::PassiveFile, message);
+        }
+    }
+}
+
+fn check_hashed_names(files: &Files<'_>, findings: &mut Vec<Finding>) {
+    for (path, bytes) in files {
+        let Some(name) = path.strip_prefix("assets/") else {
+            continue;
+        };
+        let hash = Sha384::digest(bytes).iter().take(8).fold(String::new(), |mut hash, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
+        let file = name.rsplit('/').next().unwrap_or_default();
+        let mut parts = file.rsplitn(3, '.').skip(1);
+        let (named, stem) = (parts.next(), parts.next());
+        if named != Some(hash.as_str()) || stem.is_none_or(str::is_empty) {
+            let message = format!("the name should be `NAME.{hash}.EXTENSION`");
+            add(findings, path, Rule::HashedName, message);
+        }
+    }
+}
+
+fn check_listed(files: &Files<'_>, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    if !manifest.files.is_sorted_by(|a, b| a.path < b.path) {
+        add(findings, MANIFEST, Rule::Manifest, "`files` is not sorted, or lists a file twice");
+    }
+    let mut listed = BTreeSet::from([MANIFEST]);
+    for entry in &manifest.files {
+        let path = entry.path.as_str();
+        if path == MANIFEST {
+            add(findings, MANIFEST, Rule::Manifest, "the manifest lists itself");
+            continue;
+        }
+        listed.insert(path);
+        let Some(bytes) = files.get(path) else {
+            let message = format!("lists `{}`, which is not there", excerpt(path));
+            add(findings, MANIFEST, Rule::ListedFile, message);
+            continue;
+        };
+        if bytes.len() as u64 != entry.bytes {
+            let message = format!("has {} bytes; the manifest says {}", bytes.len(), entry.bytes);
+            add(findings, path, Rule::ListedFile, message);
+        }
+        if integrity_of(bytes) != entry.integrity {
+            add(findings, path, Rule::ListedFile, "was changed: not the digest of the manifest");
+        }
+    }
+    for path in files.keys().filter(|path| !listed.contains(*path)) {
+        add(findings, path, Rule::ListedFile, "is not in the manifest");
+    }
+}

@@ -1,0 +1,629 @@
+//! The rules about one file, one function a rule.
+
+use std::collections::BTreeSet;
+
+use super::address::{self, Address, classify, is_image, resolve};
+use super::policy::Policy;
+use super::style::{self, Reference};
+use super::tokens::{self, Element, Namespace, Page};
+use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
+
+/// A page with all that its rules look at.
+struct Context<'a> {
+    path: &'a str,
+    page: &'a Page,
+    policy: Policy,
+    files: &'a Files<'a>,
+    layout: Layout,
+}
+
+const PAGE_RULES: [fn(&Context<'_>, &mut Report<'_>); 14] = [
+    markup,
+    policy_place,
+    policy_strength,
+    script_hash,
+    style_hash,
+    unused_hash,
+    integrity,
+    attributes,
+    active_address,
+    loads,
+    links,
+    forbidden_element,
+    meta_directive,
+    inline_style_addresses,
+];
+
+/// Checks one file: a page in full, a stylesheet for what it loads.
+pub(super) fn check_file(
+    report: &mut Report<'_>,
+    path: &str,
+    bytes: &[u8],
+    files: &Files<'_>,
+    layout: Layout,
+) {
+    match path.rsplit_once('.') {
+        Some((_, extension)) if extension.eq_ignore_ascii_case("html") => {
+            let page = tokens::read(bytes);
+            let policy = Policy::parse(policies(&page).next().map_or("", |(_, text)| text));
+            let context = Context { path, page: &page, policy, files, layout };
+            for rule in PAGE_RULES {
+                rule(&context, report);
+            }
+        }
+        Some((_, extension)) if extension.eq_ignore_ascii_case("css") => {
+            let Ok(text) = std::str::from_utf8(bytes) else {
+                return report.add(1, Rule::StyleAddress, "the stylesheet is not UTF-8");
+            };
+            let line_of = |offset| lines_before(text, offset) + 1;
+            style_addresses(report, text, line_of, |address| file_of(address, path, files));
+        }
+        _ => {}
+    }
+}
+
+fn lines_before(text: &str, offset: usize) -> u32 {
+    let count = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    u32::try_from(count).unwrap_or(u32::MAX - 1)
+}
+
+/// The policies of a page: element index and text.
+fn policies(page: &Page) -> impl Iterator<Item = (usize, &str)> {
+    page.elements.iter().enumerate().filter_map(|(index, element)| {
+        let directive = element.attribute("http-equiv")?;
+        let is_policy =
+            element.is_html("meta") && directive.eq_ignore_ascii_case("content-security-policy");
+        is_policy.then(|| (index, element.attribute("content").unwrap_or_default()))
+    })
+}
+
+fn markup(context: &Context<'_>, report: &mut Report<'_>) {
+    for (line, message) in &context.page.problems {
+        report.add(*line, Rule::Markup, message);
+    }
+}
+
+fn policy_place(context: &Context<'_>, report: &mut Report<'_>) {
+    let page = context.page;
+    let starts: Vec<&str> = page.elements.iter().take(3).map(|it| it.name.as_str()).collect();
+    let charset = page.elements.get(2).and_then(|it| it.attribute("charset")).unwrap_or_default();
+    if starts != ["html", "head", "meta"] || !charset.eq_ignore_ascii_case("utf-8") {
+        report.add(1, Rule::PolicyPlace, "the page must start with `<meta charset=\"utf-8\">`");
+    }
+    let places: Vec<usize> = policies(page).map(|(index, _)| index).collect();
+    match places.as_slice() {
+        [] => report.add(1, Rule::PolicyPlace, "the page has no policy"),
+        [3] if page.elements_before_text >= 4 => {}
+        [_] => report.add(1, Rule::PolicyPlace, "the policy must follow `<meta charset>` at once"),
+        _ => report.add(1, Rule::PolicyPlace, "the page has more than one policy"),
+    }
+}
+
+fn policy_strength(context: &Context<'_>, report: &mut Report<'_>) {
+    for (index, text) in policies(context.page) {
+        let line = context.page.elements.get(index).map_or(1, |it| it.line);
+        for weakness in Policy::parse(text).weaknesses(text, context.layout) {
+            report.add(line, Rule::PolicyStrength, weakness);
+        }
+    }
+}
+
+/// Whether a `<script>` holds data that no browser runs. Every type that is not known to be data
+/// counts as a script: `importmap` and `speculationrules` act as well.
+fn is_data(script: &Element) -> bool {
+    const KINDS: [&str; 3] = ["application/json", "application/ld+json", "text/plain"];
+    let kind = script.attribute("type").unwrap_or_default().to_ascii_lowercase();
+    script.attribute("src").is_none() && KINDS.contains(&kind.trim())
+}
+
+fn scripts<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Element> {
+    context.page.elements.iter().filter(|it| it.name == "script" && !is_data(it))
+}
+
+fn styles<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Element> {
+    context.page.elements.iter().filter(|it| it.name == "style")
+}
+
+/// Digests that a browser looks for in the policy when it comes to a script.
+fn script_digests(script: &Element) -> Vec<String> {
+    match script.attribute("src") {
+        None => vec![integrity_of(script.text.as_bytes())],
+        Some(_) => {
+            let tokens = script.attribute("integrity").unwrap_or_default().split_ascii_whitespace();
+            tokens.map(ToOwned::to_owned).collect()
+        }
+    }
+}
+
+fn script_hash(context: &Context<'_>, report: &mut Report<'_>) {
+    let allowed = context.policy.hashes("script-src");
+    for script in scripts(context) {
+        // After `<!--` a `<script` inside the text hides the next `</script>` from browsers.
+        if script.text.contains("<!--") {
+            report.add(script.line, Rule::ScriptHash, "a script must not hold `<!--`");
+        }
+        for digest in script_digests(script) {
+            if !allowed.contains(digest.as_str()) {
+                let message = format!("the script `{}` is not in the policy", excerpt(&digest));
+                report.add(script.line, Rule::ScriptHash, message);
+            }
+        }
+    }
+    for data in context.page.elements.iter().filter(|it| it.name == "script" && is_data(it)) {
+        if data.text.contains("<!--") {
+            report.add(data.line, Rule::ScriptHash, "a script must not hold `<!--`");
+        }
+    }
+}
+
+fn style_hash(context: &Context<'_>, report: &mut Report<'_>) {
+    let allowed = context.policy.hashes("style-src");
+    for style in styles(context) {
+        let digest = integrity_of(style.text.as_bytes());
+        if !allowed.contains(digest.as_str()) {
+            let message = format!("the style `{digest}` is not in the policy");
+            report.add(style.line, Rule::StyleHash, message);
+        }
+    }
+    let mut links = context.page.elements.iter().filter(|it| link_kind(it) == LinkKind::Stylesheet);
+    if let Some(link) = links.next()
+        && !context.policy.allows("style-src", "'self'")
+    {
+        report.add(link.line, Rule::StyleHash, "the policy does not allow the stylesheet");
+    }
+}
+
+fn unused_hash(context: &Context<'_>, report: &mut Report<'_>) {
+    let scripts: BTreeSet<String> = scripts(context).flat_map(script_digests).collect();
+    let styles: BTreeSet<String> =
+        styles(context).map(|style| integrity_of(style.text.as_bytes())).collect();
+    for (directive, used) in [("script-src", scripts), ("style-src", styles)] {
+        for hash in context.policy.hashes(directive) {
+            if !used.contains(hash) {
+                let message =
+                    format!("`{directive}` allows `{hash}`, which the page does not have");
+                report.add(1, Rule::UnusedHash, message);
+            }
+        }
+    }
+}
+
+/// What a `<link>` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinkKind {
+    /// No `<link>` at all.
+    None,
+    Stylesheet,
+    /// Loads code ahead of its use.
+    Preload,
+    Icon,
+    /// Only says something about the page.
+    Relation,
+    /// Anything else: it connects, fetches or opens something.
+    Other,
+}
+
+fn link_kind(element: &Element) -> LinkKind {
+    const RELATIONS: [&str; 11] = [
+        "canonical",
+        "author",
+        "license",
+        "next",
+        "prev",
+        "alternate",
+        "help",
+        "bookmark",
+        "me",
+        "up",
+        "index",
+    ];
+    if element.name != "link" {
+        return LinkKind::None;
+    }
+    let rel = element.attribute("rel").unwrap_or_default().to_ascii_lowercase();
+    let tokens: Vec<&str> = rel.split_ascii_whitespace().collect();
+    let all = |known: &[&str]| !tokens.is_empty() && tokens.iter().all(|it| known.contains(it));
+    if all(&["stylesheet"]) {
+        LinkKind::Stylesheet
+    } else if all(&["preload"]) || all(&["modulepreload"]) {
+        LinkKind::Preload
+    } else if all(&["icon", "shortcut", "apple-touch-icon", "mask-icon"]) {
+        LinkKind::Icon
+    } else if all(&RELATIONS) {
+        LinkKind::Relation
+    } else {
+        LinkKind::Other
+    }
+}
+
+fn integrity(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        let address = match (element.name.as_str(), link_kind(element)) {
+            ("script", _) => element.attribute("src"),
+            (_, LinkKind::Stylesheet | LinkKind::Preload) => element.attribute("href"),
+            _ => None,
+        };
+        let Some(address) = address else {
+            continue;
+        };
+        let Address::Relative(relative) = classify(address) else {
+            let message = format!("`{}` is not a file of the site", excerpt(address));
+            report.add(element.line, Rule::Integrity, message);
+            continue;
+        };
+        let path = resolve(context.path, &relative);
+        let Some(bytes) = path.and_then(|path| context.files.get(path.as_str())) else {
+            let message = format!("`{}` is not there", excerpt(address));
+            report.add(element.line, Rule::Integrity, message);
+            continue;
+        };
+        match element.attribute("integrity") {
+            None => report.add(element.line, Rule::Integrity, "no `integrity`"),
+            Some(integrity) if integrity != integrity_of(bytes) => {
+                let message = format!("`integrity` does not match `{}`", excerpt(address));
+                report.add(element.line, Rule::Integrity, message);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn attributes(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        for name in element.attributes.keys() {
+            let shown = excerpt(name);
+            if name.starts_with("on") {
+                report.add(element.line, Rule::InlineHandler, format!("the attribute `{shown}`"));
+            }
+            if name == "style" || name.ends_with(":style") {
+                report.add(element.line, Rule::StyleAttribute, "a `style` attribute");
+            }
+        }
+    }
+}
+
+/// Attributes that hold text for people or for our own scripts, never an address.
+fn is_text_attribute(name: &str) -> bool {
+    const NAMES: [&str; 16] = [
+        "alt",
+        "title",
+        "content",
+        "value",
+        "placeholder",
+        "label",
+        "name",
+        "id",
+        "class",
+        "lang",
+        "role",
+        "summary",
+        "d",
+        "for",
+        "headers",
+        "integrity",
+    ];
+    NAMES.contains(&name) || name.starts_with("aria-") || name.starts_with("data-")
+}
+
+fn active_address(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        for (name, value) in &element.attributes {
+            if is_text_attribute(name) {
+                continue;
+            }
+            let is_active = match classify(value) {
+                Address::Scheme(scheme) => ACTIVE_SCHEMES.contains(&scheme.as_str()),
+                Address::Data(kind) => !may_be_data(element, name, &kind),
+                _ => false,
+            };
+            if is_active {
+                let message = format!("`{}=\"{}\"`", excerpt(name), excerpt(value));
+                report.add(element.line, Rule::ActiveAddress, message);
+            }
+        }
+    }
+}
+
+const ACTIVE_SCHEMES: [&str; 9] = [
+    "javascript",
+    "vbscript",
+    "livescript",
+    "blob",
+    "filesystem",
+    "file",
+    "view-source",
+    "about",
+    "jar",
+];
+
+fn may_be_data(element: &Element, name: &str, kind: &str) -> bool {
+    match (element.name.as_str(), name) {
+        ("img" | "image" | "input" | "source" | "video" | "feimage", _) if is_image(kind) => true,
+        ("video" | "audio" | "source" | "track", "src") => {
+            kind.starts_with("audio/") || kind.starts_with("video/") || kind == "text/vtt"
+        }
+        ("link", "href") => {
+            link_kind(element) == LinkKind::Icon && (is_image(kind) || kind.is_empty())
+        }
+        ("a", "href") => {
+            element.attribute("download").is_some() && address::is_passive_download(kind)
+        }
+        _ => false,
+    }
+}
+
+/// Everything that a browser loads by itself when it shows the page.
+fn loads(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        for (name, value) in &element.attributes {
+            match load_kind(element, name) {
+                Load::Nothing => {}
+                Load::One => check_load(context, report, element, value),
+                Load::Many => {
+                    for candidate in candidates(value) {
+                        check_load(context, report, element, candidate);
+                    }
+                }
+                Load::Fragment => {
+                    if classify(value) != Address::Page {
+                        let message = format!("`{}` must be `#…`", excerpt(name));
+                        report.add(element.line, Rule::ForeignLoad, message);
+                    }
+                }
+                Load::Paint => check_paint(report, element, name, value),
+                Load::Never => {
+                    let message = format!("the attribute `{}` loads or sends", excerpt(name));
+                    report.add(element.line, Rule::ForeignLoad, message);
+                }
+            }
+        }
+        if link_kind(element) == LinkKind::Other {
+            report.add(element.line, Rule::ForeignLoad, "a `<link>` of an unknown kind");
+        }
+    }
+}
+
+/// What a browser does with the value of an attribute.
+enum Load {
+    Nothing,
+    One,
+    Many,
+    /// Refers to an element of the page.
+    Fragment,
+    /// May hold `url()` between other things.
+    Paint,
+    Never,
+}
+
+fn load_kind(element: &Element, name: &str) -> Load {
+    let is_foreign = element.namespace != Namespace::Html;
+    match (element.name.as_str(), name) {
+        (_, "src" | "poster") => Load::One,
+        (_, "srcset" | "imagesrcset") => Load::Many,
+        (
+            _,
+            "background" | "lowsrc" | "dynsrc" | "ping" | "manifest" | "codebase" | "classid"
+            | "archive" | "srcdoc" | "attributionsrc" | "profile" | "action" | "formaction"
+            | "xml:base" | "code" | "icon",
+        ) => Load::Never,
+        (_, "usemap") => Load::Fragment,
+        ("object", "data") => Load::Never,
+        ("a" | "area", "href" | "xlink:href") => Load::Nothing,
+        ("link", "href") => match link_kind(element) {
+            LinkKind::Icon | LinkKind::Stylesheet | LinkKind::Preload => Load::One,
+            _ => Load::Nothing,
+        },
+        ("image" | "feimage", "href" | "xlink:href") => Load::One,
+        ("base", "href") => Load::Never,
+        (_, name) if name == "href" || name.ends_with(":href") => Load::Fragment,
+        (_, name) if is_foreign && !is_text_attribute(name) => Load::Paint,
+        _ => Load::Nothing,
+    }
+}
+
+/// The addresses of a `srcset`. Commas inside `data:` addresses are why spaces split first.
+fn candidates(srcset: &str) -> impl Iterator<Item = &str> {
+    let words = srcset.split_ascii_whitespace().map(|word| word.trim_matches(','));
+    words.filter(|word| {
+        let is_descriptor = word.strip_suffix(['w', 'x', 'h']).is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit() || it == b'.')
+        });
+        !word.is_empty() && !is_descriptor
+    })
+}
+
+fn check_load(context: &Context<'_>, report: &mut Report<'_>, element: &Element, value: &str) {
+    if let Some((rule, message)) = load_problem(context, value) {
+        report.add(element.line, rule, message);
+    }
+}
+
+fn load_problem(context: &Context<'_>, value: &str) -> Option<(Rule, String)> {
+    let shown = excerpt(value);
+    match classify(value) {
+        // `may_be_data` looks at the type.
+        Address::Data(_) => None,
+        Address::Relative(_) if context.layout == Layout::Single => {
+            Some((Rule::SelfContained, format!("the page needs `{shown}`")))
+        }
+        Address::Relative(relative) => {
+            let path = resolve(context.path, &relative);
+            let is_there = path.is_some_and(|path| context.files.contains_key(path.as_str()));
+            (!is_there).then(|| (Rule::BrokenLink, format!("`{shown}` is not there")))
+        }
+        Address::Page => Some((Rule::ForeignLoad, "an empty address loads the page".to_owned())),
+        Address::Scheme(_) | Address::Host | Address::Root | Address::Odd => {
+            Some((Rule::ForeignLoad, format!("`{shown}` is not a file of the site")))
+        }
+    }
+}
+
+/// `fill="url(#a)"` and its like, read as the piece of a stylesheet that they are.
+fn check_paint(report: &mut Report<'_>, element: &Element, name: &str, value: &str) {
+    for reference in style::references(value) {
+        let is_fragment = match &reference {
+            Reference::Address(_, address) => classify(address) == Address::Page,
+            // An apostrophe in an attribute of plain text looks like a string without end.
+            Reference::Broken(..) => !value.contains('('),
+            Reference::Forbidden(..) => false,
+        };
+        if !is_fragment {
+            let message = format!("`{}=\"{}\"`", excerpt(name), excerpt(value));
+            report.add(element.line, Rule::ForeignLoad, message);
+        }
+    }
+}
+
+fn links(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        let is_anchor = matches!(element.name.as_str(), "a" | "area");
+        for name in ["href", "xlink:href", "cite", "longdesc"] {
+            let is_link =
+                is_anchor || !name.ends_with("href") || link_kind(element) == LinkKind::Relation;
+            let Some(value) = element.attribute(name).filter(|_| is_link) else {
+                continue;
+            };
+            let shown = excerpt(value);
+            match classify(value) {
+                Address::Page | Address::Data(_) => {}
+                Address::Relative(relative) => {
+                    let path = resolve(context.path, &relative);
+                    if !path.is_some_and(|path| context.files.contains_key(path.as_str())) {
+                        let message = format!("`{shown}` is not there");
+                        report.add(element.line, Rule::BrokenLink, message);
+                    }
+                }
+                Address::Scheme(scheme) => {
+                    let is_known = ["https", "http", "mailto", "tel"].contains(&scheme.as_str());
+                    // `active_address` names those that run code.
+                    if !is_known && !ACTIVE_SCHEMES.contains(&scheme.as_str()) {
+                        let message = format!("`{shown}` starts a program on the reader's machine");
+                        report.add(element.line, Rule::ActiveAddress, message);
+                    }
+                }
+                Address::Host | Address::Root | Address::Odd => {
+                    let message = format!("`{shown}` leads elsewhere when the site is moved");
+                    report.add(element.line, Rule::BrokenLink, message);
+                }
+            }
+        }
+        check_opener(report, element);
+    }
+}
+
+fn check_opener(report: &mut Report<'_>, element: &Element) {
+    let target = element.attribute("target").unwrap_or_default().to_ascii_lowercase();
+    let rel = element.attribute("rel").unwrap_or_default().to_ascii_lowercase();
+    let stays = matches!(target.as_str(), "" | "_self");
+    if !stays && !rel.split_ascii_whitespace().any(|it| it == "noopener") {
+        report.add(element.line, Rule::LinkOpener, "`target` without `rel=\"noopener\"`");
+    }
+}
+
+fn forbidden_element(context: &Context<'_>, report: &mut Report<'_>) {
+    const NAMES: [&str; 33] = [
+        "base",
+        "iframe",
+        "frame",
+        "frameset",
+        "object",
+        "embed",
+        "applet",
+        "portal",
+        "fencedframe",
+        "param",
+        "foreignobject",
+        "animate",
+        "animatemotion",
+        "animatetransform",
+        "animatecolor",
+        "set",
+        "discard",
+        "handler",
+        "listener",
+        "noscript",
+        "xmp",
+        "plaintext",
+        "noembed",
+        "noframes",
+        "listing",
+        "isindex",
+        "keygen",
+        "bgsound",
+        "annotation-xml",
+        "mglyph",
+        "malignmark",
+        "mpath",
+        "selectedcontent",
+    ];
+    for element in &context.page.elements {
+        let name = element.name.as_str();
+        let is_foreign_code =
+            element.namespace != Namespace::Html && matches!(name, "script" | "style");
+        if NAMES.contains(&name) || is_foreign_code {
+            report.add(element.line, Rule::ForbiddenElement, format!("`<{name}>`"));
+        }
+        // `is` and shadow roots give an element a second life that no rule here sees.
+        for attribute in ["shadowrootmode", "shadowroot", "is"] {
+            if element.attributes.contains_key(attribute) {
+                let message = format!("the attribute `{attribute}`");
+                report.add(element.line, Rule::ForbiddenElement, message);
+            }
+        }
+    }
+}
+
+fn meta_directive(context: &Context<'_>, report: &mut Report<'_>) {
+    for element in &context.page.elements {
+        if let Some(directive) = element.attribute("http-equiv")
+            && !directive.eq_ignore_ascii_case("content-security-policy")
+        {
+            let message = format!("`http-equiv=\"{}\"`", excerpt(directive));
+            report.add(element.line, Rule::MetaDirective, message);
+        }
+    }
+}
+
+fn inline_style_addresses(context: &Context<'_>, report: &mut Report<'_>) {
+    for style in styles(context) {
+        let line_of = |offset| style.line.saturating_add(lines_before(&style.text, offset));
+        style_addresses(report, &style.text, line_of, |address| {
+            context.layout == Layout::Site && file_of(address, context.path, context.files)
+        });
+    }
+}
+
+fn file_of(relative: &str, base: &str, files: &Files<'_>) -> bool {
+    resolve(base, relative).is_some_and(|path| files.contains_key(path.as_str()))
+}
+
+fn style_addresses(
+    report: &mut Report<'_>,
+    text: &str,
+    line_of: impl Fn(usize) -> u32,
+    is_file: impl Fn(&str) -> bool,
+) {
+    // Counting lines from the start is linear, and so is done for few only.
+    let found = style::references(text).into_iter();
+    let bad = found.filter_map(|reference| match reference {
+        Reference::Address(offset, address) => {
+            let is_allowed = match classify(&address) {
+                Address::Page => true,
+                Address::Data(kind) => {
+                    is_image(&kind)
+                        || kind.starts_with("font/")
+                        || kind.starts_with("application/font-")
+                        || kind.starts_with("application/x-font-")
+                }
+                Address::Relative(relative) => is_file(&relative),
+                _ => false,
+            };
+            (!is_allowed).then(|| (offset, format!("`url({})`", excerpt(&address))))
+        }
+        Reference::Forbidden(offset, name) => Some((offset, format!("`{}`", excerpt(&name)))),
+        Reference::Broken(offset, what) => Some((offset, what.to_owned())),
+    });
+    for (offset, message) in bad.take(Report::MOST_PER_RULE) {
+        report.add(line_of(offset), Rule::StyleAddress, message);
+    }
+}

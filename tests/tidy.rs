@@ -1,0 +1,193 @@
+//! Promises about the source text that no compiler checks: layers, who may name which crate,
+//! templates without a way around escaping, and a test for every diagnostic code.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nbc::diagnostic::Code;
+
+/// Uses against the order of `src/lib.rs`, each with its reason.
+const UPWARD_USES: &[(&str, &str, &str)] = &[];
+
+/// Words and the only folders whose code may hold them.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("ruff_", &["python"]),
+    ("ammonia", &["sanitize", "output"]),
+    ("html5ever", &["sanitize", "output"]),
+    ("lightningcss", &["sanitize", "output"]),
+    ("html5gum", &["verify"]),
+    ("from_safe_string", &["render"]),
+    ("Command::new", &["process"]),
+];
+
+/// Codes without a test. May only shrink.
+const UNTESTED_CODES: &[&str] = &[
+    "NBC101", "NBC102", "NBC103", "NBC104", "NBC105", "NBC106", "NBC107", "NBC108", "NBC109",
+    "NBC110", "NBC201", "NBC202", "NBC203", "NBC204", "NBC205", "NBC206", "NBC301", "NBC302",
+    "NBC303", "NBC304", "NBC305", "NBC306", "NBC307", "NBC308", "NBC401", "NBC402", "NBC403",
+    "NBC404", "NBC501",
+];
+
+fn root() -> &'static Utf8Path {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below a folder, sorted; none when there is no such folder.
+fn files(folder: &str) -> Vec<(Utf8PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir_utf8().into_iter().flatten().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path().to_owned());
+            } else {
+                let text = fs_err::read(entry.path()).unwrap();
+                let path = entry.path().strip_prefix(root()).unwrap().to_owned();
+                found.push((path, String::from_utf8_lossy(&text).into_owned()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The Rust files of `src/` with the module that each belongs to.
+fn sources() -> Vec<(Utf8PathBuf, String, String)> {
+    let is_rust = |path: &Utf8PathBuf| path.extension() == Some("rs");
+    let rust = files("src").into_iter().filter(|(path, _)| is_rust(path));
+    rust.map(|(path, text)| {
+        let module = path.components().nth(1).unwrap().as_str().trim_end_matches(".rs").to_owned();
+        (path, module, text)
+    })
+    .collect()
+}
+
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The modules that code names as `crate::a` or `crate::{a, b::c}`.
+fn named_modules(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for after in code.split("crate::").skip(1) {
+        let mut depth = 0;
+        let mut starts_name = true;
+        for word in after.split_inclusive(|it: char| !it.is_alphanumeric() && it != '_') {
+            let (name, end) =
+                word.split_at(word.len() - word.chars().last().map_or(0, char::len_utf8));
+            if starts_name && depth <= 1 && !name.is_empty() {
+                found.insert(name.to_owned());
+            }
+            depth += i32::from(end == "{") - i32::from(end == "}");
+            starts_name = end == "{" || end == "," || (starts_name && end.trim().is_empty());
+            if depth <= 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_are_named_however_they_are_written() {
+    let code = "use crate::a::B; use crate::{c, d::{E, F}, g::H};\n crate::i::j(crate::k::L)";
+    let expected = ["a", "c", "d", "g", "i", "k"].map(str::to_owned);
+    assert_eq!(named_modules(code), BTreeSet::from(expected));
+}
+
+#[test]
+fn a_module_uses_only_those_above_it() {
+    let lib = fs_err::read_to_string(root().join("src/lib.rs")).unwrap();
+    let order: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod ")))
+        .map(|name| name.trim_end_matches(';'))
+        .collect();
+    let place = |module: &str| order.iter().position(|it| *it == module);
+    let mut upward = BTreeSet::new();
+    for (path, module, text) in sources() {
+        // Tests at the foot of a file may replay whatever they need.
+        let code = without_comments(text.split("#[cfg(test)]\nmod ").next().unwrap());
+        for used in named_modules(&code) {
+            if let (Some(from), Some(to)) = (place(&module), place(&used))
+                && to > from
+                && !UPWARD_USES.iter().any(|(a, b, _)| *a == module && *b == used)
+            {
+                upward.insert(format!("{path} uses `{used}`, which comes after `{module}`"));
+            }
+        }
+    }
+    for (from, to, reason) in UPWARD_USES {
+        println!("exception: `{from}` uses `{to}`: {reason}");
+    }
+    assert!(upward.is_empty(), "{upward:#?}");
+}
+
+#[test]
+fn each_door_has_one_owner() {
+    let mut strays = Vec::new();
+    for (path, module, text) in sources() {
+        let code = without_comments(&text);
+        for (word, owners) in OWNERS {
+            if code.contains(word) && !owners.contains(&module.as_str()) {
+                strays.push(format!("{path} names `{word}`; only {owners:?} may"));
+            }
+        }
+    }
+    assert!(strays.is_empty(), "{strays:#?}");
+}
+
+#[test]
+fn verify_shares_nothing_with_the_writer() {
+    for (path, module, text) in sources() {
+        let used = named_modules(&without_comments(&text));
+        let allowed = if path == "src/verify/mod.rs" { vec!["site"] } else { vec![] };
+        let is_alone = used.iter().all(|it| allowed.contains(&it.as_str()));
+        assert!(module != "verify" || is_alone, "{path} uses {used:?}");
+    }
+}
+
+#[test]
+fn templates_cannot_opt_out_of_escaping() {
+    for (path, text) in files("templates") {
+        let dense: String = text.split_whitespace().collect();
+        for word in ["autoescape", "|safe"] {
+            assert!(!dense.contains(word), "{path} holds `{word}`");
+        }
+    }
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    let silent: Vec<_> =
+        sources().into_iter().filter(|it| !it.2.starts_with("//!")).map(|it| it.0).collect();
+    assert!(silent.is_empty(), "no `//!` in the first line: {silent:?}");
+}
+
+#[test]
+fn every_diagnostic_code_has_a_test() {
+    let in_tests = files("tests").into_iter().filter(|(path, _)| path != "tests/tidy.rs");
+    let at_the_foot = sources().into_iter().filter_map(|(path, _, text)| {
+        Some((path, text.split_once("#[cfg(test)]\nmod ")?.1.to_owned()))
+    });
+    let texts: Vec<String> = in_tests.chain(at_the_foot).map(|(_, text)| text).collect();
+    let untested: Vec<&str> = Code::ALL
+        .iter()
+        .filter(|code| {
+            let names = [
+                code.number().to_owned(),
+                format!("Code::{code:?}"),
+                format!("error: [{}]", code.slug()),
+                format!("warning: [{}]", code.slug()),
+            ];
+            !texts.iter().any(|text| names.iter().any(|name| text.contains(name.as_str())))
+        })
+        .map(|code| code.number())
+        .collect();
+    let missing: Vec<_> = untested.iter().filter(|it| !UNTESTED_CODES.contains(it)).collect();
+    assert!(missing.is_empty(), "write a test for {missing:?}");
+    let stale: Vec<_> = UNTESTED_CODES.iter().filter(|it| !untested.contains(it)).collect();
+    assert!(stale.is_empty(), "tested by now, take them off `UNTESTED_CODES`: {stale:?}");
+}

@@ -1,0 +1,702 @@
+//! `verify` on sites made by hand: a good one of each layout, and one mutation for each way to
+//! break a rule. Digests are computed here, so that no code of nbc vouches for itself.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use camino::Utf8Path;
+use nbc::verify::{Finding, Rule, verify_files, verify_folder};
+use proptest::prelude::*;
+use sha2::{Digest as _, Sha384};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+const SCRIPT: &str = "document.title += '!';";
+const STYLE: &str = "body{color:#222}a{fill:url(#g)}.x{background:url(data:image/png;base64,AA==)}";
+const BODY: &str = r##"
+<p>Hi &amp; <a href="https://example.org/" target="_blank" rel="noopener">there</a> <a href="#x">x</a></p>
+<img src="data:image/png;base64,AA==" alt="javascript: the good parts">
+<svg viewBox="0 0 1 1"><defs><linearGradient id="g"/></defs><path d="M0 0" fill="url(#g)"/></svg>
+<math><mi>x</mi></math>
+<table><tbody><tr><td>1</td></tr></tbody></table><select><option>a</option></select>
+<script type="application/json">{"a": "\u003c"}</script>
+"##;
+
+fn integrity(bytes: &[u8]) -> String {
+    format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(Sha384::digest(bytes)))
+}
+
+fn hashed(stem: &str, extension: &str, bytes: &[u8]) -> String {
+    let mut hash = String::new();
+    for byte in &Sha384::digest(bytes)[..8] {
+        write!(hash, "{byte:02x}").unwrap();
+    }
+    format!("assets/{stem}.{hash}.{extension}")
+}
+
+fn policy(scripts: &str, styles: &str, own: &str) -> String {
+    format!(
+        "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {own}data:; \
+         font-src data:; connect-src 'none'; base-uri 'none'; form-action 'none'; \
+         object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+}
+
+fn page(policy: &str, head: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <title>A &lt;b&gt;</title>\n<link rel=\"icon\" href=\"data:,\">\n{head}\n</head>\n\
+         <body>{body}</body>\n</html>\n"
+    )
+}
+
+/// A page of the `single` layout.
+fn single_page() -> String {
+    let (script, style) = (integrity(SCRIPT.as_bytes()), integrity(STYLE.as_bytes()));
+    page(
+        &policy(&format!("'{script}'"), &format!("'{style}'"), ""),
+        &format!("<style>{STYLE}</style>"),
+        &format!("{BODY}<script>{SCRIPT}</script>"),
+    )
+}
+
+/// Adds the manifest, with what the files are by now.
+fn seal(mut files: Files, layout: &str) -> Files {
+    files.remove("manifest.json");
+    let listed: Vec<_> = files
+        .iter()
+        .map(|(path, bytes)| {
+            serde_json::json!({ "path": path, "bytes": bytes.len(), "integrity": integrity(bytes) })
+        })
+        .collect();
+    let manifest = serde_json::json!({
+        "format": 1, "generator": "nbc 0.1.0", "layout": layout, "files": listed,
+        "pages": [{ "path": "report.html" }], "later": true,
+    });
+    files.insert("manifest.json".into(), manifest.to_string().into_bytes());
+    files
+}
+
+fn single(page: &str) -> Files {
+    seal(Files::from([("report.html".into(), page.as_bytes().to_vec())]), "single")
+}
+
+/// A site whose page lies in a folder; `edit` changes the page.
+fn site(edit: impl Fn(String) -> String) -> Files {
+    let css = "a{color:red}".as_bytes();
+    let (css_path, js_path) = (hashed("nbc", "css", css), hashed("nbc", "js", SCRIPT.as_bytes()));
+    let (css_sri, js_sri) = (integrity(css), integrity(SCRIPT.as_bytes()));
+    let style = integrity(STYLE.as_bytes());
+    let html = page(
+        &policy(&format!("'{js_sri}'"), &format!("'self' '{style}'"), "'self' "),
+        &format!(
+            "<link rel=\"stylesheet\" href=\"../{css_path}\" integrity=\"{css_sri}\">\
+             <style>{STYLE}</style>\
+             <script defer src=\"../{js_path}\" integrity=\"{js_sri}\"></script>"
+        ),
+        &format!("{BODY}<a href=\"../index.html#top\">up</a><img src=\"plot.png\" alt=\"\">"),
+    );
+    let index = page(&policy("'none'", "'none'", ""), "", "<a href=\"a/report.html\">a</a>");
+    let files = Files::from([
+        ("a/report.html".into(), edit(html).into_bytes()),
+        ("a/plot.png".into(), b"png".to_vec()),
+        ("index.html".into(), index.into_bytes()),
+        ("_headers".into(), b"/*\n  X-Content-Type-Options: nosniff\n".to_vec()),
+        (css_path, css.to_vec()),
+        (js_path, SCRIPT.as_bytes().to_vec()),
+    ]);
+    seal(files, "site")
+}
+
+fn rules(findings: &[Finding]) -> Vec<Rule> {
+    let mut rules: Vec<_> = findings.iter().map(|it| it.rule).collect();
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
+/// The page of the `single` layout with more in its body.
+fn with_body(markup: &str) -> Vec<Finding> {
+    verify_files(&single(&single_page().replace("<p>Hi", &format!("{markup}<p>Hi"))))
+}
+
+#[track_caller]
+fn breaks(findings: &[Finding], rule: Rule, case: &str) {
+    let shown: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.iter().any(|it| it.rule == rule), "{rule:?} for {case}: {shown:#?}");
+}
+
+#[track_caller]
+fn body_breaks(rule: Rule, cases: &[&str]) {
+    for case in cases {
+        breaks(&with_body(case), rule, case);
+    }
+}
+
+/// Only this rule: the others must not be hit by the way.
+#[track_caller]
+fn body_breaks_only(rule: Rule, cases: &[&str]) {
+    for case in cases {
+        assert_eq!(rules(&with_body(case)), [rule], "{case}: {:#?}", with_body(case));
+    }
+}
+
+#[test]
+fn good_sites_have_no_finding() {
+    assert_eq!(verify_files(&single(&single_page())), []);
+    assert_eq!(verify_files(&site(|page| page)), []);
+    for good in [
+        "<a href=\"mailto:a@b.org\">a</a>",
+        "<a href=\"\">self</a>",
+        "<a href=\"report.html#x\">self</a>",
+        "<a download href=\"data:application/pdf;base64,AA==\">a</a>",
+        "<a href=https://example.org/>unquoted</a>",
+        "<a href=\"https://example.org/?a=1&copy=2\">a</a>",
+        "<IMG SRC='data:image/gif;base64,AA=='>",
+        "<img srcset=\"data:image/png;base64,AA== 1x, data:image/png;base64,BB== 2x\">",
+        "<svg><image href=\"data:image/png;base64,AA==\"/><use href=\"#g\"/></svg>",
+        "<svg><text class=\"on\" font-family=\"O'Neill\">url(x)</text></svg>",
+        "<textarea><script>alert(1)</script></textarea>",
+        "<!-- <script>alert(1)</script> -->",
+        "<p title=\"onclick=x style=y\">javascript:alert(1)</p>",
+        "<template><p>a</p></template>",
+        "<input type=\"checkbox\" checked disabled><br>",
+    ] {
+        assert_eq!(with_body(good), [], "{good}");
+    }
+}
+
+#[test]
+fn a_finding_names_file_line_and_rule() {
+    let findings = with_body("\n<b onclick=\"x\">a</b>");
+    let shown: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["report.html:12: the attribute `onclick` [inline-handler]"]);
+}
+
+#[test]
+fn file_names_are_safe() {
+    for path in [
+        ".nojekyll",
+        "a/.git/x.txt",
+        "../x.txt",
+        "/x.txt",
+        "a b.txt",
+        "a//b.txt",
+        "x.",
+        "é.txt",
+        "REPORT.html",
+    ] {
+        let page = single_page().into_bytes();
+        let files = Files::from([("report.html".into(), page.clone()), (path.into(), page)]);
+        breaks(&verify_files(&seal(files, "single")), Rule::SafePath, path);
+    }
+}
+
+#[test]
+fn only_pages_are_documents() {
+    for path in ["x.svg", "x.xhtml", "x.htm", "x.xml", "x.HTML", "x.mht", "x"] {
+        let page = single_page().into_bytes();
+        let files = Files::from([("report.html".into(), page), (path.into(), Vec::new())]);
+        breaks(&verify_files(&seal(files, "single")), Rule::PassiveFile, path);
+    }
+}
+
+#[test]
+fn the_manifest_has_the_known_form() {
+    let good = single(&single_page());
+    let text = String::from_utf8(good["manifest.json"].clone()).unwrap();
+    let mut without = good.clone();
+    without.remove("manifest.json");
+    breaks(&verify_files(&without), Rule::Manifest, "missing");
+    for (from, to) in [
+        ("{", "["),
+        ("\"format\":1", "\"format\":2"),
+        ("nbc 0.1.0", "other"),
+        ("\"single\"", "\"double\""),
+        ("\"bytes\":", "\"extra\":1,\"bytes\":"),
+        ("\"pages\":[", "\"pages\":[1,"),
+        ("\"generator\"", "\"format\":1,\"generator\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let mut files = good.clone();
+        files.insert("manifest.json".into(), text.replacen(from, to, 1).into_bytes());
+        breaks(&verify_files(&files), Rule::Manifest, to);
+    }
+}
+
+#[test]
+fn the_manifest_lists_every_file_as_it_is() {
+    let good = site(|page| page);
+    let mut changed = good.clone();
+    changed.get_mut("a/plot.png").unwrap()[0] ^= 1;
+    assert_eq!(rules(&verify_files(&changed)), [Rule::ListedFile]);
+    let mut longer = good.clone();
+    longer.get_mut("a/plot.png").unwrap().push(0);
+    assert_eq!(verify_files(&longer).len(), 2, "size and digest");
+    let mut more = good.clone();
+    more.insert("a/more.png".into(), Vec::new());
+    assert_eq!(rules(&verify_files(&more)), [Rule::ListedFile]);
+    let mut less = good;
+    less.remove("_headers");
+    assert_eq!(rules(&verify_files(&less)), [Rule::ListedFile]);
+}
+
+#[test]
+fn assets_carry_their_hash() {
+    for path in ["assets/x.css", "assets/x.0123456789abcdef.css", "assets/0123456789abcdef.css"] {
+        let mut files = site(|page| page);
+        files.insert(path.into(), b"a{}".to_vec());
+        breaks(&verify_files(&seal(files, "site")), Rule::HashedName, path);
+    }
+}
+
+#[test]
+fn markup_that_can_be_read_in_two_ways_is_refused() {
+    body_breaks(
+        Rule::Markup,
+        &[
+            "<div>",
+            "</div>",
+            "<b><i></b></i>",
+            "<div/>",
+            "<p a=1 a=2></p>",
+            "<p a=\"1\"b=\"2\"></p>",
+            "<p a=x\"y></p>",
+            "<p <b>a</b></p>",
+            "<!-->x",
+            "<!--->x",
+            "<!-- x --!>",
+            "<!x>",
+            "<?php ?>",
+            "</>",
+            "<![CDATA[x]]>",
+            "<svg><![CDATA[<b>]]></svg>",
+            "<svg><p>a</p></svg>",
+            "<svg><style>a{}</style></svg>",
+            "<svg><title>a</title></svg>",
+            "<svg><script>1</script></svg>",
+            "<svg><foreignObject></foreignObject></svg>",
+            "<math><mtext><table></table></mtext></math>",
+            "<math><annotation-xml></annotation-xml></math>",
+            "<math><svg></svg></math>",
+            "<select><b>a</b></select>",
+            "<image src=\"data:image/png;base64,AA==\">",
+            "<body></body>",
+            "<html></html>",
+            "a&ampb",
+            "&nosuch;",
+            "&#0;",
+            "a\0b",
+            "a\rb",
+            "<title>a",
+            "<plaintext>",
+        ],
+    );
+    breaks(&with_body(&"<div>".repeat(600)), Rule::Markup, "deep");
+    for (from, to) in [
+        ("<!doctype html>", ""),
+        ("<!doctype html>", "<!doctype html><!doctype html>"),
+        ("<!doctype html>", "<!-- a --><!doctype html>"),
+        ("<!doctype html>", "<!doctype html SYSTEM \"about:legacy-compat\">"),
+        ("<!doctype html>", "\u{feff}<!doctype html>"),
+        ("</body>", ""),
+        ("</html>", "</html>x"),
+        ("<title>", "x<title>"),
+        ("<title>", "<p></p><title>"),
+    ] {
+        breaks(&verify_files(&single(&single_page().replace(from, to))), Rule::Markup, to);
+    }
+    let latin1 = Files::from([("report.html".into(), b"<!doctype html>\xe9".to_vec())]);
+    breaks(&verify_files(&seal(latin1, "single")), Rule::Markup, "Latin-1");
+}
+
+#[test]
+fn the_policy_comes_first_and_once() {
+    let good = single_page();
+    let meta = good.lines().find(|line| line.contains("http-equiv")).unwrap();
+    for (from, to) in [
+        (meta, String::new()),
+        (meta, format!("{meta}{meta}")),
+        (meta, format!("<!-- a -->{meta}")),
+        (meta, format!("<script>{SCRIPT}</script>{meta}")),
+        ("<meta charset=\"utf-8\">", String::new()),
+        ("<meta charset=\"utf-8\">", "<meta charset=\"utf-7\">".to_owned()),
+        ("Content-Security-Policy\"", "Content-Security-Policy-Report-Only\"".to_owned()),
+        ("Content-Security-Policy\"", " Content-Security-Policy\"".to_owned()),
+        ("<meta http-equiv", "<meta name=\"a\"><meta http-equiv".to_owned()),
+    ] {
+        let page = good.replacen(from, &to, 1);
+        assert_ne!(page, good);
+        breaks(&verify_files(&single(&page)), Rule::PolicyPlace, &to);
+    }
+}
+
+#[test]
+fn a_loose_policy_is_refused() {
+    for (from, to) in [
+        ("default-src 'none'", "default-src 'self'"),
+        ("default-src 'none'; ", ""),
+        ("object-src 'none'; ", ""),
+        ("base-uri 'none'; ", ""),
+        ("form-action 'none'", "form-action https:"),
+        ("script-src '", "script-src 'unsafe-inline' '"),
+        ("style-src '", "style-src 'unsafe-inline' '"),
+        ("img-src data:", "img-src *"),
+        ("img-src data:", "img-src 'self' data:"),
+        ("connect-src 'none'", "connect-src 'self'"),
+        ("; trusted-types 'none'", ""),
+        ("require-trusted-types-for 'script'; ", ""),
+        ("font-src data:", "script-src-elem *"),
+    ] {
+        let page = single_page().replace(from, to);
+        assert_ne!(page, single_page());
+        breaks(&verify_files(&single(&page)), Rule::PolicyStrength, to);
+    }
+}
+
+#[test]
+fn every_script_and_style_is_in_the_policy() {
+    body_breaks_only(
+        Rule::ScriptHash,
+        &[
+            "<script>alert(1)</script>",
+            "<script>alert(1)//",
+            "<SCRIPT>alert(1)</SCRIPT >",
+            "<script type=\"module\">1</script>",
+            "<script type=\"importmap\">{}</script>",
+            "<script type=\"speculationrules\">{}</script>",
+            "<script type=\"text/plain;x\">1</script>",
+            "<script language=\"text/plain\">1</script>",
+            "<script type=\"text/plain\"><!-- </script>",
+        ],
+    );
+    body_breaks_only(Rule::StyleHash, &["<style>a{}</style>", "<STYLE media=print>a{}</STYLE>"]);
+    let linked = site(|page| page.replace("style-src 'self'", "style-src"));
+    assert_eq!(rules(&verify_files(&linked)), [Rule::StyleHash]);
+    let unlisted = site(|page| {
+        let digest = integrity(SCRIPT.as_bytes());
+        page.replace(&format!("script-src '{digest}'"), "script-src 'none'")
+    });
+    assert_eq!(rules(&verify_files(&unlisted)), [Rule::ScriptHash]);
+}
+
+#[test]
+fn a_changed_script_or_style_leaves_an_unused_hash() {
+    let script = single_page().replace(SCRIPT, "alert(1)");
+    assert_eq!(rules(&verify_files(&single(&script))), [Rule::ScriptHash, Rule::UnusedHash]);
+    let style = single_page().replace(STYLE, "b{}");
+    assert_eq!(rules(&verify_files(&single(&style))), [Rule::StyleHash, Rule::UnusedHash]);
+    let gone = single_page().replace(&format!("<style>{STYLE}</style>"), "");
+    assert_eq!(rules(&verify_files(&single(&gone))), [Rule::UnusedHash]);
+}
+
+#[test]
+fn external_scripts_and_stylesheets_match_their_integrity() {
+    let digest = integrity(SCRIPT.as_bytes());
+    let asset = hashed("nbc", "js", SCRIPT.as_bytes());
+    for (from, to) in [
+        (format!(" integrity=\"{digest}\""), String::new()),
+        (format!(" integrity=\"{digest}\""), format!(" integrity=\"{}\"", integrity(b"x"))),
+        (format!(" integrity=\"{digest}\""), format!(" integrity=\"{digest} {digest}\"")),
+        (format!("../{asset}"), "../assets/gone.js".to_owned()),
+        (format!("../{asset}"), format!("../../{asset}")),
+        (format!("../{asset}"), format!("/{asset}")),
+        (format!("../{asset}"), "https://example.org/x.js".to_owned()),
+        ("rel=\"stylesheet\" href".to_owned(), "rel=\"stylesheet\" integrity=\"\" href".to_owned()),
+    ] {
+        let findings = verify_files(&site(|page| page.replace(&from, &to)));
+        breaks(&findings, Rule::Integrity, &to);
+    }
+}
+
+#[test]
+fn handlers_and_style_attributes_are_refused() {
+    body_breaks_only(
+        Rule::InlineHandler,
+        &["<b onclick=\"x\">a</b>", "<b ONCLICK=x>a</b>", "<svg onload=x></svg>", "<b onnew>a</b>"],
+    );
+    body_breaks_only(Rule::StyleAttribute, &["<b style=\"a:b\">a</b>", "<svg STYLE></svg>"]);
+    body_breaks(Rule::InlineHandler, &["<b/onclick=x>a</b>", "<b a=\"\"onclick=x>a</b>"]);
+}
+
+#[test]
+fn active_addresses_are_refused_however_they_are_written() {
+    body_breaks_only(
+        Rule::ActiveAddress,
+        &[
+            "<a href=\"javascript:alert(1)\">a</a>",
+            "<a href=JaVaScRiPt:alert(1)>a</a>",
+            "<a href=\" javascript:alert(1)\">a</a>",
+            "<a href=\"java\tscript:alert(1)\">a</a>",
+            "<a href=\"java\nscript:alert(1)\">a</a>",
+            "<a href=\"&#106;avascript&colon;alert(1)\">a</a>",
+            "<a href=\"java&Tab;script:alert(1)\">a</a>",
+            "<a href=\"vbscript:x\">a</a>",
+            "<a href=\"data:text/html,x\">a</a>",
+            "<a download href=\"data:text/html,x\">a</a>",
+            "<a download href=\"data:image/svg+xml,x\">a</a>",
+            "<a href=\"blob:x\">a</a>",
+            "<a href=\"file:///etc/passwd\">a</a>",
+            "<a href=\"ms-settings:x\">a</a>",
+            "<svg><a xlink:href=\"javascript:x\"></a></svg>",
+            "<svg><a href=\"javascript:x\"></a></svg>",
+            "<img src=\"data:text/html,x\">",
+            "<blockquote cite=\"javascript:x\">a</blockquote>",
+        ],
+    );
+    body_breaks(
+        Rule::ActiveAddress,
+        &[
+            "<a href=\"\u{1}javascript:x\">a</a>",
+            "<a href=\"&#106avascript:x\">a</a>",
+            "<form action=\"javascript:x\"></form>",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_loaded_from_another_origin() {
+    body_breaks_only(
+        Rule::ForeignLoad,
+        &[
+            "<img src=\"https://example.org/x.png\">",
+            "<img src=\"//example.org/x.png\">",
+            "<img src=\"\\\\example.org/x.png\">",
+            "<img src=\"/x.png\">",
+            "<img src=\"\">",
+            "<img srcset=\"https://example.org/x.png 1x\">",
+            "<img srcset=\"data:image/png;base64,AA== 1x, //example.org/x 2x\">",
+            "<picture><source srcset=\"https://example.org/x\"></picture>",
+            "<video poster=\"https://example.org/x\"></video>",
+            "<video src=\"https://example.org/x\"></video>",
+            "<audio src=\"https://example.org/x\"></audio>",
+            "<video><track src=\"https://example.org/x\"></video>",
+            "<input type=\"image\" src=\"https://example.org/x\">",
+            "<link rel=\"icon\" href=\"https://example.org/x\">",
+            "<link rel=\"dns-prefetch\" href=\"https://example.org/\">",
+            "<link rel=\"preconnect\" href=\"https://example.org/\">",
+            "<link rel=\"prefetch\" href=\"report.html\">",
+            "<link rel=\"manifest\" href=\"report.html\">",
+            "<link href=\"https://example.org/\">",
+            "<table background=\"https://example.org/x\"></table>",
+            "<a href=\"#x\" ping=\"https://example.org/\">a</a>",
+            "<form action=\"report.html\"></form>",
+            "<button formaction=\"report.html\">a</button>",
+            "<svg><image href=\"https://example.org/x\"/></svg>",
+            "<svg><image xlink:href=\"https://example.org/x\"/></svg>",
+            "<svg><use href=\"https://example.org/x#a\"/></svg>",
+            "<svg><use href=\"report.html#a\"/></svg>",
+            "<svg><filter><feImage href=\"https://example.org/x\"/></filter></svg>",
+            "<svg><path fill=\"url(https://example.org/x#a)\"/></svg>",
+            "<svg><path fill=\"u\\72l(//example.org/x#a)\"/></svg>",
+            "<svg><path mask=\"url('x.svg#a')\"/></svg>",
+            "<svg><path cursor=\"image-set('x' 1x)\"/></svg>",
+            "<svg xml:base=\"https://example.org/\"></svg>",
+        ],
+    );
+    body_breaks(
+        Rule::ForeignLoad,
+        &[
+            "<link rel=\"stylesheet alternate\" href=\"https://example.org/x.css\">",
+            "<link rel=\"stylesheet\" href=\"https://example.org/x.css\">",
+            "<script src=\"https://example.org/x.js\"></script>",
+            "<base href=\"https://example.org/\">",
+            "<iframe src=\"https://example.org/\"></iframe>",
+            "<iframe srcdoc=\"x\"></iframe>",
+            "<object data=\"https://example.org/\"></object>",
+            "<embed src=\"https://example.org/\">",
+        ],
+    );
+}
+
+#[test]
+fn elements_that_load_frame_submit_or_rewrite_are_refused() {
+    body_breaks(
+        Rule::ForbiddenElement,
+        &[
+            "<base>",
+            "<iframe></iframe>",
+            "<object></object>",
+            "<embed>",
+            "<noscript><p>a</p></noscript>",
+            "<xmp></xmp>",
+            "<noembed></noembed>",
+            "<frameset></frameset>",
+            "<svg><foreignObject></foreignObject></svg>",
+            "<svg><script>1</script></svg>",
+            "<svg><set attributeName=\"href\" to=\"x\"/></svg>",
+            "<svg><animate/></svg>",
+            "<svg><animateTransform/></svg>",
+            "<template shadowrootmode=\"open\"></template>",
+            "<b is=\"x-y\">a</b>",
+        ],
+    );
+}
+
+#[test]
+fn meta_directives_are_refused() {
+    body_breaks_only(
+        Rule::MetaDirective,
+        &[
+            "<meta http-equiv=\"refresh\" content=\"0;url=https://example.org\">",
+            "<META HTTP-EQUIV=Set-Cookie>",
+        ],
+    );
+}
+
+#[test]
+fn styles_load_only_data_and_own_files() {
+    for css in [
+        "@import 'x.css';",
+        "@import url(x.css);",
+        "a{b:url(https://example.org/x)}",
+        "a{b:url(//example.org/x)}",
+        "a{b:u\\72l(//example.org/x)}",
+        "a{b:url(data:text/html,x)}",
+        "a{b:image-set('x' 1x)}",
+        "a{b:url(gone.png)}",
+        "a{b:'x\n}",
+        "/*",
+    ] {
+        let inline = single_page()
+            .replace(STYLE, css)
+            .replace(&integrity(STYLE.as_bytes()), &integrity(css.as_bytes()));
+        assert_eq!(rules(&verify_files(&single(&inline))), [Rule::StyleAddress], "{css}");
+        let mut files = site(|page| page);
+        files.insert(hashed("x", "css", css.as_bytes()), css.as_bytes().to_vec());
+        assert_eq!(rules(&verify_files(&seal(files, "site"))), [Rule::StyleAddress], "{css}");
+    }
+    let mut files = site(|page| page);
+    let css = "@font-face{src:url(../a/plot.png)}";
+    files.insert(hashed("x", "css", css.as_bytes()), css.into());
+    assert_eq!(verify_files(&seal(files, "site")), []);
+}
+
+#[test]
+fn a_single_page_needs_no_other_file() {
+    for markup in ["<img src=\"plot.png\">", "<img srcset=\"plot.png 2x\">"] {
+        let page = single_page().replace("<p>Hi", &format!("{markup}<p>Hi"));
+        let mut files = single(&page);
+        files.insert("plot.png".into(), Vec::new());
+        assert_eq!(rules(&verify_files(&seal(files, "single"))), [Rule::SelfContained], "{markup}");
+    }
+}
+
+#[test]
+fn relative_links_lead_to_files() {
+    body_breaks_only(
+        Rule::BrokenLink,
+        &[
+            "<a href=\"gone.html\">a</a>",
+            "<a href=\"../report.html\">a</a>",
+            "<a href=\"/report.html\">a</a>",
+            "<a href=\"//example.org/\">a</a>",
+            "<a href=\"./\">a</a>",
+            "<a href=\"report%2Ehtml\">a</a>",
+            "<map><area href=\"gone.html\"></map>",
+        ],
+    );
+    let image = site(|page| page.replace("plot.png", "gone.png"));
+    assert_eq!(rules(&verify_files(&image)), [Rule::BrokenLink]);
+}
+
+#[test]
+fn links_that_open_a_window_do_not_hand_it_over() {
+    body_breaks_only(
+        Rule::LinkOpener,
+        &[
+            "<a href=\"https://example.org/\" target=\"_blank\">a</a>",
+            "<a href=\"https://example.org/\" target=\"other\" rel=\"nofollow\">a</a>",
+            "<svg><a href=\"https://example.org/\" target=\"_BLANK\"></a></svg>",
+        ],
+    );
+}
+
+#[test]
+fn folders_are_read_without_following_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    for (path, bytes) in site(|page| page) {
+        let path = root.join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, bytes).unwrap();
+    }
+    assert_eq!(verify_folder(root).unwrap(), []);
+    fs_err::write(root.join(".htaccess"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc", root.join("etc")).unwrap();
+    let findings = verify_folder(root).unwrap();
+    let files: Vec<_> = findings.iter().map(|it| (it.file.as_str(), it.rule)).collect();
+    assert_eq!(files, [(".htaccess", Rule::SafePath), ("etc", Rule::SafePath)]);
+    assert!(verify_folder(&root.join("gone")).is_err());
+}
+
+#[test]
+fn a_site_that_passes_becomes_a_proof() {
+    use nbc::site::{Asset, Site, SitePath};
+    let build = |files: Files| {
+        let mut site = Site::default();
+        for (path, bytes) in files {
+            site.add(Asset::new(SitePath::new(&path).unwrap(), bytes)).unwrap();
+        }
+        nbc::verify::verify(site)
+    };
+    let proof = build(single(&single_page())).unwrap();
+    assert_eq!(proof.site().files().count(), 2);
+    let findings = build(single(&single_page().replace("<p>", "<p onclick=x>"))).unwrap_err();
+    assert_eq!(rules(&findings), [Rule::InlineHandler]);
+}
+
+/// Time grows with the size, not with its square: ten times the markup within a few seconds.
+#[test]
+fn large_and_hostile_pages_take_linear_time() {
+    let started = std::time::Instant::now();
+    for unit in [
+        "<b>",
+        "</b>",
+        "<p a=1 ",
+        "<svg>",
+        "<!--",
+        "&amp",
+        "<b onclick=x style=y>",
+        "<html></html>",
+        "<style>a{b:url(x)}</style>\n",
+        "<style>/*\n",
+        "<a href=x srcset=,,, >",
+    ] {
+        let markup = unit.repeat(400_000 / unit.len());
+        assert!(!with_body(&markup).is_empty());
+        assert!(!verify_files(&single(&markup)).is_empty());
+    }
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), extension in "html|css|json") {
+        let path = if extension == "json" { "manifest.json".to_owned() } else { format!("x.{extension}") };
+        prop_assert!(!verify_files(&Files::from([(path, bytes)])).is_empty());
+    }
+
+    #[test]
+    fn mutations_never_panic_and_never_pass_unnoticed(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..6, "[<>/\"'&;=a-z!\\-\\\\(\0\r\n]{0,6}"), 1..4)
+    ) {
+        let good = single(&single_page());
+        let mut bytes = good["report.html"].clone();
+        for (at, length, text) in cuts {
+            let at = at.index(bytes.len());
+            let end = (at + length).min(bytes.len());
+            bytes.splice(at..end, text.bytes());
+        }
+        let is_same = bytes == good["report.html"];
+        let mut files = good;
+        files.insert("report.html".into(), bytes);
+        // The manifest still has the digest of the good page.
+        prop_assert_eq!(verify_files(&files).is_empty(), is_same);
+    }
+}
