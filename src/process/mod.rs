@@ -15,6 +15,7 @@ mod sandbox;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
+pub mod interrupt;
 pub mod tool;
 
 pub use sandbox::{Killer, Running, Sandbox, sandbox_main};

@@ -1,0 +1,195 @@
+"""Opens every page that `tests/run.sh` built in real Chromium, and says what a reader would see.
+
+For each page, in each way that a reader may open it: no violation of the policy, no error on the
+console, no request to anywhere else, no dialog, no navigation; the text and pictures that the page
+promises are there; it works by keyboard, on a phone, in print and without scripts.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import pathlib
+import sys
+import threading
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+# What each example must show: texts, and the number of pictures.
+EXPECTED = {
+    "weather_report": {"text": ["Ten years of weather", "A typical year", "Sevilla", "°C a year"], "pictures": 1, "tables": 2, "math": 1},
+    "weather_report_jupyter": {"text": ["Jupyter notebook", "360 monthly means of 3 cities", "2024"], "pictures": 1, "tables": 2, "math": 1},
+    "energy_mix": {"text": ["Where the electricity comes from", "percentage points"], "pictures": 2, "tables": 2},
+    "newton_method": {"text": ["Newton's method", "digits that are right", "bisection"], "pictures": 1, "tables": 2, "math": 3},
+    "loan_calculator": {"text": ["Loan calculator", "First payment", "do not react", "still owed"], "pictures": 0, "tables": 1},
+}
+
+problems: list[str] = []
+checks = 0
+
+
+def check(condition: bool, message: str) -> None:
+    global checks
+    checks += 1
+    if not condition:
+        problems.append(message)
+        print(f"FAILED {message}")
+
+
+class Watch:
+    """Everything that a page does and should not do."""
+
+    def __init__(self, page: Page, allowed: str) -> None:
+        self.seen: list[str] = []
+        page.on("console", lambda it: self.seen.append(f"console {it.type}: {it.text}") if it.type in ("error", "warning") else None)
+        page.on("pageerror", lambda it: self.seen.append(f"script error: {it}"))
+        page.on("dialog", lambda it: (self.seen.append(f"dialog: {it.message}"), it.dismiss()))
+        page.on("popup", lambda it: self.seen.append(f"popup: {it.url}"))
+        page.on("request", lambda it: None if it.url.startswith((allowed, "data:")) else self.seen.append(f"request: {it.url}"))
+        # Runs outside the page's policy, before its first byte is parsed.
+        page.add_init_script(
+            "window.__violations = [];"
+            "document.addEventListener('securitypolicyviolation', (e) =>"
+            " window.__violations.push(e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));"
+        )
+
+    def report(self, page: Page, name: str) -> None:
+        violations = page.evaluate("window.__violations")
+        check(violations == [], f"{name}: policy violations {violations[:3]}")
+        check(self.seen == [], f"{name}: {self.seen[:3]}")
+
+
+@contextmanager
+def served(folder: pathlib.Path, prefix: str = ""):
+    """A loopback server; `prefix` puts the folder below a path, as GitHub Pages does."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.removeprefix(prefix))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{prefix}/"
+    finally:
+        server.shutdown()
+
+
+def open_page(browser: Browser, url: str, allowed: str, name: str, **context: object) -> None:
+    """Opens one page, acts as a reader, and checks what it promises."""
+    made = browser.new_context(**context)
+    page = made.new_page()
+    watch = Watch(page, allowed)
+    page.goto(url, wait_until="networkidle")
+    stem = pathlib.PurePosixPath(url).stem
+    text = page.inner_text("body")
+    expected = EXPECTED.get(stem)
+    if expected:
+        for wanted in expected["text"]:
+            check(wanted in text, f"{name}: the text {wanted!r} is missing")
+        pictures = page.evaluate(
+            "Array.from(document.querySelectorAll('main img, main .output > svg')).filter((it) =>"
+            " it.getBoundingClientRect().width > 100 && (it.tagName !== 'IMG' || it.naturalWidth > 0)).length"
+        )
+        check(pictures >= expected["pictures"], f"{name}: {pictures} pictures instead of {expected['pictures']}")
+        tables = page.locator("main table").count()
+        check(tables >= expected["tables"], f"{name}: {tables} tables instead of {expected['tables']}")
+        math = page.locator("main math").count()
+        check(math >= expected.get("math", 0), f"{name}: {math} formulas instead of {expected.get('math')}")
+    check("Traceback" not in text and "/root/" not in text and "/tmp/" not in text, f"{name}: the page tells of the machine")
+    scripts = context.get("java_script_enabled", True)
+    if scripts:
+        before = page.evaluate("document.title")
+        buttons = page.locator("button[data-action]:visible")
+        for index in range(min(buttons.count(), 3)):
+            buttons.nth(index).click()
+        for fold in page.locator("main details > summary:visible").all()[:6]:
+            fold.click()
+        page.keyboard.press("Tab")
+        check(page.evaluate("document.title") == before != "attacked", f"{name}: the title changed")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        check(wide <= 0, f"{name}: the page scrolls sideways by {wide} px")
+        watch.report(page, name)
+        check(page.url.split("#")[0] == url, f"{name}: the page navigated to {page.url}")
+    else:
+        check(watch.seen == [], f"{name}: {watch.seen[:3]}")
+    made.close()
+
+
+def every_way(browser: Browser, url: str, allowed: str, name: str) -> None:
+    open_page(browser, url, allowed, f"{name}, desktop")
+    open_page(browser, url, allowed, f"{name}, phone in the dark", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    open_page(browser, url, allowed, f"{name}, without scripts", java_script_enabled=False)
+
+
+def pages_of(folder: pathlib.Path) -> list[str]:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return [file["path"] for file in manifest["files"] if file["path"].endswith(".html")]
+
+
+def main() -> int:
+    out = pathlib.Path(sys.argv[1]).resolve()
+    opened: set[str] = set()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        )
+        for name in ("single", "hostile", "failing"):
+            folder = out / name
+            with served(folder) as base:
+                for page in pages_of(folder):
+                    path = folder / page
+                    every_way(browser, path.as_uri(), path.as_uri(), f"{name}/{page} from disk")
+                    every_way(browser, base + page, base, f"{name}/{page} from a server")
+                    opened.add(path.stem)
+        for name in ("site", "hostile-site"):
+            folder = out / name
+            with served(folder, "/project") as base:
+                for page in pages_of(folder):
+                    every_way(browser, base + page, base, f"{name}/{page}")
+                if name == "site":
+                    follow_links(browser, base)
+        failing_tells_nothing(out / "failing")
+        attack_was_blocked(out / "hostile")
+        browser.close()
+    missing = set(EXPECTED) - opened
+    check(not missing, f"pages that were not opened: {sorted(missing)}")
+    print(f"{checks - len(problems)} passed, {len(problems)} failed")
+    return 1 if problems else 0
+
+
+def follow_links(browser: Browser, base: str) -> None:
+    """From the index to each notebook and back, as a reader would."""
+    page = browser.new_page()
+    page.goto(base + "index.html")
+    links = page.locator("main a").evaluate_all("(all) => all.map((it) => it.href)")
+    check(len(links) >= len(EXPECTED), f"the index leads to {len(links)} pages only")
+    for link in links:
+        answer = page.goto(link)
+        check(answer is not None and answer.ok, f"the index leads to {link}, which is not there")
+        page.click("a.bar-home")
+        check(page.url == base + "index.html", f"{link} does not lead back")
+    page.close()
+
+
+def failing_tells_nothing(folder: pathlib.Path) -> None:
+    text = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    for word in ("ZeroDivisionError", "division by zero", "Traceback"):
+        check(word not in text, f"the failing page tells {word!r}")
+    check("This cell failed" in text, "the failing page does not say that a cell failed")
+
+
+def attack_was_blocked(folder: pathlib.Path) -> None:
+    text = (folder / "attack.html").read_text()
+    check("REACHED" not in text, "an attack on the host got through")
+    check(text.count("blocked  ") >= 11, f"only {text.count('blocked  ')} attempts were blocked")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Passes every test on a fresh machine that has Rust, Python 3.11 and the package registries.
+# Installs what it needs: Chromium from Debian's packages, Python packages from PyPI into `target/`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+step 'test tools'
+if ! command -v chromium >/dev/null; then
+  root=''
+  [ "$(id -u)" = 0 ] || root=sudo
+  $root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends \
+    chromium fonts-dejavu-core >/dev/null
+fi
+tools="$PWD/target/test-tools"
+wanted="$(sha256sum tests/requirements.txt | cut -d' ' -f1)"
+if [ "$(cat "$tools/installed" 2>/dev/null || true)" != "$wanted" ]; then
+  rm -rf "$tools"
+  python3 -m venv "$tools"
+  "$tools/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+  echo "$wanted" >"$tools/installed"
+fi
+export NBC_TEST_PYTHON="$tools/bin/python"
+# Tests must not read a developer's cache, and should fill one only once.
+export NBC_CACHE_DIR="${NBC_TEST_CACHE_DIR:-$PWD/target/test-cache}"
+
+step 'format and lints'
+cargo fmt --check
+cargo clippy --locked --all-targets --quiet -- -D warnings
+
+step 'unit and integration tests'
+cargo test --locked --quiet
+
+step 'documentation'
+RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+
+step 'examples, as the README builds them'
+cargo build --locked --release --quiet
+nbc="$PWD/target/release/nbc"
+out="$PWD/target/test-site"
+rm -rf "$out"
+mkdir -p "$out"
+"$nbc" build examples --output "$out/site" --timings
+"$nbc" verify "$out/site"
+
+step 'single files, and the examples that fail and attack'
+"$nbc" build examples --output "$out/single" --layout single
+"$nbc" verify "$out/single"
+"$nbc" build examples/hostile/attack.py --code hidden --output "$out/hostile"
+"$nbc" build examples/hostile/attack.py --code hidden --output "$out/hostile-site" --layout site
+if "$nbc" build examples/failing/failing.py --output "$out/failing"; then
+  echo 'the failing example was built' >&2
+  exit 1
+fi
+[ ! -e "$out/failing" ]
+"$nbc" build examples/failing/failing.py --output "$out/failing" --allow-errors
+"$nbc" verify "$out/failing"
+
+step 'same inputs, same bytes'
+(cd / && TZ=Asia/Tokyo LANG=C umask 077 && "$nbc" build "$OLDPWD/examples" --output "$out/again")
+diff -r "$out/site" "$out/again"
+
+step 'every page in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/run.py "$out"
+
+step 'done'
