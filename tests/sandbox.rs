@@ -3,7 +3,10 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "probes run outside as well, and secrets are planted on the host"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and probes run outside as well"
 )]
 
 use std::collections::BTreeMap;
@@ -481,12 +484,34 @@ fn holder(mark: &str) -> std::process::Child {
 fn is_gone_soon(mark: &str) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) {
-        if processes_with(mark).is_empty() {
+        if processes_with(mark).is_empty() && orphans().is_empty() {
             return true;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     false
+}
+
+/// Second stages whose parent is neither a test nor another stage.
+fn orphans() -> Vec<String> {
+    let command = |pid: &str| {
+        let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ")
+    };
+    let mut found = vec![];
+    for entry in fs_err::read_dir("/proc").expect("a process list").flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        if !command(&pid).contains("nbc __sandbox") {
+            continue;
+        }
+        let Ok(status) = fs_err::read_to_string(entry.path().join("status")) else { continue };
+        let parent = status.lines().find_map(|it| it.strip_prefix("PPid:\t")).unwrap_or("0");
+        let parent = command(parent);
+        if !parent.contains("sandbox") {
+            found.push(format!("{pid} of `{parent}`"));
+        }
+    }
+    found
 }
 
 #[test]

@@ -1,1 +1,332 @@
-//! Trusted tools.
+//! Trusted tools (`uv`, `pip`, `python -m venv`): not confined, but cleared, limited, and ended as a group.
+//!
+//! They run on behalf of the person who started nbc, with that person's package index settings and no
+//! other part of the environment, so that a token meant for another program does not come along.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+/// Bytes of each stream that are kept. The end tells why a tool failed.
+const KEPT: usize = 256 * 1024;
+/// Most tools run for seconds.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Variables that a package installer may need of the caller's environment.
+const ALLOWED: [&str; 12] = [
+    "HOME",
+    "PATH",
+    "LANG",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "NETRC",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+];
+
+/// A trusted tool, about to run.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    program: Utf8PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    folder: Option<Utf8PathBuf>,
+    time_limit: Duration,
+}
+
+/// What a tool said.
+#[derive(Debug, Clone)]
+pub struct ToolOutput {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The last 256 KiB of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last 256 KiB of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Why a tool said nothing usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolError {
+    /// There is no such program.
+    #[error("`{program}` is not installed, or not on PATH")]
+    NotFound {
+        /// The program.
+        program: Utf8PathBuf,
+    },
+    /// The program could not be started or followed.
+    #[error("`{program}` could not be run")]
+    NotRun {
+        /// The program.
+        program: Utf8PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The time limit came first; the tool and what it started are gone.
+    #[error("`{program}` was stopped after {} seconds", limit.as_secs())]
+    TimedOut {
+        /// The program.
+        program: Utf8PathBuf,
+        /// The limit.
+        limit: Duration,
+        /// The last of what it printed.
+        stderr: Vec<u8>,
+    },
+}
+
+impl Tool {
+    /// A tool by path, or by name to be found on `PATH`; ten minutes of time.
+    #[must_use]
+    pub fn new(program: impl Into<Utf8PathBuf>) -> Tool {
+        Tool {
+            program: program.into(),
+            arguments: vec![],
+            environment: vec![],
+            folder: None,
+            time_limit: Duration::from_secs(600),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Tool {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Tool {
+        arguments.into_iter().fold(self, Tool::arg)
+    }
+
+    /// Adds a variable to the cleared environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Tool {
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets the working folder; without it that of nbc.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<Utf8PathBuf>) -> Tool {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets the wall-clock limit.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Tool {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Runs the tool to its end, whatever its exit code.
+    ///
+    /// # Errors
+    /// It is not there, does not start, or takes too long.
+    pub fn run(&self) -> Result<ToolOutput, ToolError> {
+        let not_run = |source: io::Error| {
+            let program = self.program.clone();
+            match source.kind() {
+                io::ErrorKind::NotFound => ToolError::NotFound { program },
+                _ => ToolError::NotRun { program, source },
+            }
+        };
+        let mut group = Group(self.command().spawn().map_err(not_run)?);
+        let end = Instant::now() + self.time_limit;
+        let stdout = keep(group.0.stdout.take());
+        let stderr = keep(group.0.stderr.take());
+        let mut in_time = true;
+        while !group.is_over().map_err(not_run)? {
+            if Instant::now() >= end {
+                in_time = false;
+                break;
+            }
+            std::thread::sleep(POLL);
+        }
+        // A child that went to the background would hold the pipes open.
+        group.kill();
+        let status = group.0.wait().map_err(not_run)?;
+        let (stdout, stderr) =
+            (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+        if in_time {
+            return Ok(ToolOutput { status, stdout, stderr });
+        }
+        Err(ToolError::TimedOut { program: self.program.clone(), limit: self.time_limit, stderr })
+    }
+
+    fn command(&self) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).env_clear();
+        command.envs(std::env::vars_os().filter(|(name, _)| is_allowed(name)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command
+    }
+}
+
+fn is_allowed(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let is_proxy = name.to_ascii_uppercase().ends_with("_PROXY");
+    is_proxy || name.starts_with("PIP_") || name.starts_with("UV_") || ALLOWED.contains(&name)
+}
+
+/// A process group that ends with this value.
+struct Group(Child);
+
+impl Group {
+    /// Whether the tool itself has ended. It is not collected yet, so its group cannot be anyone else's.
+    #[cfg(target_os = "linux")]
+    fn is_over(&mut self) -> io::Result<bool> {
+        use rustix::process::{WaitId, WaitIdOptions};
+        let Some(pid) = self.id() else { return Ok(true) };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::process::waitid(WaitId::Pid(pid), options) {
+            Ok(status) => Ok(status.is_some()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_over(&mut self) -> io::Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn kill(&mut self) {
+        if let Some(pid) = self.id() {
+            // The only refusal is that nobody is left.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn kill(&mut self) {
+        drop(self.0.kill());
+    }
+
+    #[cfg(target_os = "linux")]
+    fn id(&self) -> Option<rustix::process::Pid> {
+        i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Collected already on the usual way; then the number may be someone else's.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.kill();
+            drop(self.0.wait());
+        }
+    }
+}
+
+/// Reads a stream to its end on another thread; keeps the last of it.
+fn keep(stream: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut kept = vec![];
+        let Some(mut stream) = stream else { return kept };
+        let mut buffer = vec![0; 32 * 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => kept.extend_from_slice(buffer.get(..count).unwrap_or(&[])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+            if kept.len() > KEPT * 2 {
+                kept.drain(..kept.len() - KEPT);
+            }
+        }
+        kept.drain(..kept.len().saturating_sub(KEPT));
+        kept
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Tool {
+        Tool::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn a_tool_tells_status_and_both_streams() {
+        let output = shell("echo out; echo err >&2; exit 3").run().expect("sh runs");
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(
+            (output.stdout.as_slice(), output.stderr.as_slice()),
+            (&b"out\n"[..], &b"err\n"[..])
+        );
+    }
+
+    #[test]
+    fn the_environment_is_a_list_of_names() {
+        let output = Tool::new("env").env("ADDED", "1").run().expect("env runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.lines().any(|it| it == "ADDED=1"));
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "the probe would be empty");
+        assert!(!text.contains("CARGO_"), "{text}");
+        for (name, expected) in [
+            ("PIP_INDEX_URL", true),
+            ("UV_INDEX", true),
+            ("https_proxy", true),
+            ("NO_PROXY", true),
+            ("SSL_CERT_FILE", true),
+            ("GITHUB_TOKEN", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+            ("PYTHONPATH", false),
+            ("LD_PRELOAD", false),
+        ] {
+            assert_eq!(is_allowed(OsStr::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slow_tool_is_stopped_with_its_children() {
+        let start = Instant::now();
+        let tool =
+            shell("echo begun >&2; sleep 60 & sleep 60").time_limit(Duration::from_millis(200));
+        let Err(ToolError::TimedOut { stderr, .. }) = tool.run() else { panic!("it is too slow") };
+        assert_eq!(stderr, b"begun\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_child_left_behind_does_not_hold_the_build() {
+        let start = Instant::now();
+        assert!(shell("sleep 60 &").run().expect("sh runs").status.success());
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_last_of_a_flood_is_kept() {
+        let output = shell("seq 1 200000").run().expect("sh runs");
+        assert_eq!(output.stdout.len(), KEPT);
+        assert!(output.stdout.ends_with(b"\n200000\n"));
+    }
+
+    #[test]
+    fn a_missing_tool_is_named() {
+        let error = Tool::new("no-such-tool").run().expect_err("it is missing");
+        assert_eq!(error.to_string(), "`no-such-tool` is not installed, or not on PATH");
+    }
+}

@@ -93,7 +93,12 @@ impl Sandbox {
                 }
                 Ok((stage, channel, layers)) => {
                     drop(say.send(Ok((channel, layers.clone()))));
-                    Some(watch::supervise(stage, job.map(|it| it.limits), &shared_there, layers))
+                    Some(watch::supervise(
+                        stage,
+                        job.as_ref().map(|it| &it.limits),
+                        &shared_there,
+                        layers,
+                    ))
                 }
             })
             .map_err(failed("starting a thread"))?;

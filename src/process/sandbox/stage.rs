@@ -187,7 +187,7 @@ fn first(
         .named(landlock::NAME, || "restricting files, ports and signals".to_owned())?;
     seccomp::restrict().named(seccomp::NAME, || "loading the filters".to_owned())?;
 
-    let layers = layers(&view, landlock);
+    let layers = layers(&view, &landlock);
     let Some(job) = job else {
         protocol::send(control, &Report::Ready { layers })
             .named(LIMITS, || "reporting".to_owned())?;
@@ -232,7 +232,7 @@ fn drop_rights() -> io::Result<()> {
     Ok(())
 }
 
-fn layers(view: &mounts::View, landlock: String) -> Vec<Layer> {
+fn layers(view: &mounts::View, landlock: &str) -> Vec<Layer> {
     let layer = |name: &str, detail: &str| Layer {
         name: name.to_owned(),
         active: true,
@@ -243,7 +243,7 @@ fn layers(view: &mounts::View, landlock: String) -> Vec<Layer> {
         if view.has_process_list { "" } else { "without `/proc`: the host covers its own" };
     layers.push(layer(VIEW, process_list));
     layers.push(layer(RIGHTS, "no capabilities, no new privileges, not the host's root"));
-    layers.push(layer(landlock::NAME, &landlock));
+    layers.push(layer(landlock::NAME, landlock));
     layers.push(layer(seccomp::NAME, "a list of refused calls, then a list of allowed ones"));
     layers.push(layer(LIMITS, "time, memory of the tree, processes, files, temporary disk"));
     layers

@@ -17,12 +17,12 @@ const PERIOD: Duration = Duration::from_millis(25);
 /// Waits for the end of the tree, and brings it about when a limit is reached.
 pub(super) fn supervise(
     mut stage: Stage,
-    limits: Option<Limits>,
+    limits: Option<&Limits>,
     shared: &Shared,
     layers: Vec<Layer>,
 ) -> Ended {
     let start = Instant::now();
-    let mut console = Console::new(limits.as_ref().map_or(0, |it| it.console));
+    let mut console = Console::new(limits.map_or(0, |it| it.console));
     let mut own_word = None;
     let mut stopped_by = None;
     let mut cpu = Duration::ZERO;
@@ -40,7 +40,7 @@ pub(super) fn supervise(
         if seen.control {
             match protocol::receive(&stage.control) {
                 Ok(Report::Ended { status, cpu_micros }) => {
-                    own_word = Some((status, Duration::from_micros(cpu_micros)))
+                    own_word = Some((status, Duration::from_micros(cpu_micros)));
                 }
                 Ok(_) => {}
                 Err(_) => control_open = false,
@@ -49,7 +49,7 @@ pub(super) fn supervise(
         if seen.end {
             break;
         }
-        let Some(limits) = &limits else { continue };
+        let Some(limits) = limits else { continue };
         let now = Instant::now();
         if stopped_by.is_none() && own_word.is_none() && now.duration_since(start) >= limits.wall {
             stopped_by = Some(Outcome::TimedOut);
