@@ -673,6 +673,166 @@ fn large_and_hostile_pages_take_linear_time() {
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
+/// What html5ever, the parser of the writer and close to those of browsers, makes of a page:
+/// each element with its attributes, and the text of scripts and styles.
+fn elements_by_tree_builder(page: &str) -> Vec<String> {
+    use html5ever::tendril::TendrilSink as _;
+    use markup5ever_rcdom::{Handle, NodeData, RcDom};
+    fn walk(node: &Handle, found: &mut Vec<String>) {
+        if let NodeData::Element { name, attrs, template_contents, .. } = &node.data {
+            let mut attributes: Vec<String> = attrs
+                .borrow()
+                .iter()
+                .map(|it| {
+                    let prefix =
+                        it.name.prefix.as_ref().map_or(String::new(), |it| format!("{it}:"));
+                    format!("{prefix}{}={:?}", it.name.local, &*it.value).to_lowercase()
+                })
+                .collect();
+            attributes.sort();
+            let space = name.ns.rsplit('/').next().unwrap_or_default().to_lowercase();
+            let mut line = format!("{space} {} {attributes:?}", name.local.to_lowercase());
+            if matches!(&*name.local, "script" | "style") {
+                for child in node.children.borrow().iter() {
+                    if let NodeData::Text { contents } = &child.data {
+                        write!(line, " {:?}", &**contents.borrow()).unwrap();
+                    }
+                }
+            }
+            found.push(line);
+            if let Some(contents) = &*template_contents.borrow() {
+                walk(contents, found);
+            }
+        }
+        for child in node.children.borrow().iter() {
+            walk(child, found);
+        }
+    }
+    let options = html5ever::ParseOpts {
+        tree_builder: html5ever::tree_builder::TreeBuilderOpts {
+            scripting_enabled: true,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let dom = html5ever::parse_document(RcDom::default(), options).one(page);
+    let mut found = Vec::new();
+    walk(&dom.document, &mut found);
+    found
+}
+
+/// Whether a tree of a page that passed holds anything that no page may have.
+fn hazard(elements: &[String]) -> Option<&String> {
+    const KNOWN_TEXTS: [&str; 2] = [SCRIPT, STYLE];
+    elements.iter().find(|element| {
+        let words: Vec<&str> = element.split(' ').collect();
+        let is_code = matches!(words[1], "script" | "style")
+            && !element.contains("application/json")
+            && !KNOWN_TEXTS.iter().any(|text| element.ends_with(&format!(" {text:?}")));
+        is_code
+            || matches!(
+                words[1],
+                "iframe" | "object" | "embed" | "base" | "noscript" | "foreignobject"
+            )
+            || element.contains("\"on")
+            || element.contains("\"style=")
+            || element.contains("javascript:alert")
+    })
+}
+
+const PIECES: [&str; 64] = [
+    "<b>",
+    "</b>",
+    "<p>",
+    "</p>",
+    "<svg>",
+    "</svg>",
+    "<math>",
+    "</math>",
+    "<mtext>",
+    "</mtext>",
+    "<mi>",
+    "</mi>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<title>",
+    "</title>",
+    "<textarea>",
+    "</textarea>",
+    "<table>",
+    "</table>",
+    "<tbody>",
+    "</tbody>",
+    "<tr>",
+    "</tr>",
+    "<td>",
+    "</td>",
+    "<select>",
+    "</select>",
+    "<option>",
+    "</option>",
+    "<template>",
+    "</template>",
+    "<a href=\"#x\">",
+    "</a>",
+    "<form>",
+    "</form>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<g>",
+    "</g>",
+    "<path/>",
+    "<br>",
+    "<img src=\"data:image/png,\" title=\"",
+    "\">",
+    "<image/>",
+    "text",
+    "<b onclick=\"x\">",
+    "<i style=\"a:b\">",
+    "</i>",
+    "<a href=\"javascript:alert(1)\">",
+    "<iframe>",
+    "</iframe>",
+    "<noscript>",
+    "</noscript>",
+    "<button>",
+    "</button>",
+    "<font color=\"red\">",
+    "</font>",
+    "<caption>",
+    "</caption>",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Markup that opens and closes, so that much of it passes; what passes must be harmless to a
+    /// real tree builder too.
+    #[test]
+    fn what_passes_is_harmless_to_a_tree_builder(
+        choices in proptest::collection::vec((0_usize..PIECES.len(), any::<bool>()), 1..10)
+    ) {
+        let (mut before, mut after) = (String::new(), String::new());
+        for (choice, closes) in choices {
+            let piece = PIECES[choice];
+            before.push_str(piece);
+            if closes && piece.starts_with('<') && piece.ends_with('>') && !piece.contains(['/', '!']) {
+                let name: String = piece[1..].chars().take_while(char::is_ascii_alphanumeric).collect();
+                after.insert_str(0, &format!("</{name}>"));
+            }
+        }
+        let page = single_page().replace("<p>Hi", &format!("{before}{after}<p>Hi"));
+        if verify_files(&single(&page)).is_empty() {
+            let elements = elements_by_tree_builder(&page);
+            prop_assert_eq!(hazard(&elements), None, "{}{}", before, after);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
