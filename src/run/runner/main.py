@@ -36,8 +36,9 @@ def prepare(start):
     # Dates inside SVG and PDF files; the first one that a zip file can hold.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    if null != 0:
+        os.dup2(null, 0)
+        os.close(null)
     if start.get("seed") is not None:
         random.seed(start["seed"])
 
