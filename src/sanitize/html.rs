@@ -249,6 +249,10 @@ impl<'g> Pass<'g> {
             let text = tokens.raw_text(name);
             if self.skipped.is_none() {
                 match name {
+                    _ if self.custom.claims(name) => {
+                        self.start_custom(tag);
+                        self.close_frame();
+                    }
                     "style" => self.gate.sheet(text),
                     "title" if self.is_foreign() => {}
                     _ => self.gate.remove(format!("`<{name}>` element")),

@@ -196,3 +196,47 @@ pub(super) fn size(tag: &str) -> (Option<u32>, Option<u32>) {
         _ => (None, None),
     }
 }
+
+impl SafeHtml {
+    /// The text without its markup, unescaped.
+    pub fn plain_text(&self) -> String {
+        let texts = pieces(self.as_str()).filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Tag(_) => None,
+        });
+        token::decode(&texts.collect::<String>())
+    }
+}
+
+/// The top-level elements of a piece; text between them that is not blank counts as one.
+pub fn children(html: &SafeHtml) -> Vec<SafeHtml> {
+    let mut found = Vec::new();
+    let mut current = String::new();
+    let mut depth = 0usize;
+    for piece in pieces(html.as_str()) {
+        let (text, is_element_end) = match piece {
+            Piece::Text(text) => (text, false),
+            Piece::Tag(tag) if tag.starts_with("</") => {
+                depth = depth.saturating_sub(1);
+                (tag, depth == 0)
+            }
+            Piece::Tag(tag) => {
+                let name = tag.trim_start_matches('<').split([' ', '>']).next().unwrap_or("");
+                let is_void = super::policy::VOID.contains(&name);
+                if depth == 0 && !current.trim().is_empty() {
+                    found.push(SafeHtml(std::mem::take(&mut current)));
+                }
+                depth += usize::from(!is_void);
+                (tag, is_void && depth == 0)
+            }
+        };
+        current.push_str(text);
+        if is_element_end {
+            found.push(SafeHtml(std::mem::take(&mut current)));
+        }
+    }
+    if !current.trim().is_empty() {
+        found.push(SafeHtml(current));
+    }
+    found
+}
