@@ -2,3 +2,259 @@
 //!
 //! In: a cell's raw outputs. Out: [`RenderedOutput`]s (safe markup, rules, warnings).
 //! Never lets raw markup through: every piece passes [`crate::sanitize`].
+
+mod ansi;
+mod bundle;
+mod data;
+mod element;
+mod image;
+mod markdown;
+mod math;
+mod notes;
+
+pub use crate::sanitize::Heading;
+
+use crate::diagnostic::Parsed;
+use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
+use crate::sanitize::{Gate, SafeCss, SafeHtml, headings};
+use crate::source::Span;
+use notes::Notes;
+
+/// Longest stream that is shown, in bytes; its end is what readers look for.
+const LONGEST_STREAM: usize = 1 << 20;
+/// The stack of the thread that renders: parsers of styles and formulas are recursive.
+const STACK: usize = 64 << 20;
+
+/// Where an output belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The cell, for diagnostics.
+    pub span: Span,
+    /// Unique in the page, letters and digits: `c3`. Ids and rules of the cell are made of it.
+    pub scope: &'a str,
+}
+
+/// What an output is to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Printed text.
+    Stream,
+    /// The text of a value.
+    Text,
+    /// Markup.
+    Html,
+    /// Prose: Markdown of the notebook, or `mo.md`.
+    Prose,
+    /// A picture.
+    Image,
+    /// A formula.
+    Math,
+    /// A neutral box: the cell failed.
+    Error,
+    /// A table.
+    Table,
+    /// A chart.
+    Chart,
+    /// Controls.
+    Widget,
+    /// A tree of data.
+    Data,
+    /// A neutral box: something can't be shown.
+    Note,
+}
+
+impl OutputKind {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Text => "text",
+            Self::Html => "html",
+            Self::Prose => "prose",
+            Self::Image => "image",
+            Self::Math => "math",
+            Self::Error => "error",
+            Self::Table => "table",
+            Self::Chart => "chart",
+            Self::Widget => "widget",
+            Self::Data => "data",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One output, ready for the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedOutput {
+    /// One `div` of class `nbc-out` and `nbc-out-KIND`.
+    pub html: SafeHtml,
+    /// Rules for the page's stylesheet; they reach only this output.
+    pub css: SafeCss,
+    /// What it is.
+    pub kind: OutputKind,
+}
+
+/// The outputs of a cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RenderedCell {
+    /// In the order in which they appeared; streams that follow each other are one.
+    pub outputs: Vec<RenderedOutput>,
+    /// Headings in them, in order.
+    pub headings: Vec<Heading>,
+}
+
+/// Prose of the notebook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedProse {
+    /// The prose.
+    pub output: RenderedOutput,
+    /// Its headings, in order.
+    pub headings: Vec<Heading>,
+}
+
+/// Renders the outputs of a cell.
+///
+/// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
+/// error, which may hold paths and secrets.
+pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
+    on_big_stack(|| {
+        let notes = Notes::default();
+        let mut cell = RenderedCell::default();
+        for (at, raw) in merged(&run.outputs).iter().enumerate() {
+            let scope = format!("{}-{}", place.scope, at + 1);
+            let drawn = match raw {
+                Merged::Stream(StreamName::Stdout, text) => Some(stream(text, "Output", "stdout")),
+                Merged::Stream(StreamName::Stderr, text) => Some(stream(text, "Messages", "stderr")),
+                Merged::Display(bundle) => {
+                    let mut gate = Gate::new(&scope);
+                    bundle::render(bundle, &mut gate, &notes)
+                        .map(|drawn| Drawn { gate: Some(gate), ..drawn })
+                }
+            };
+            if let Some(drawn) = drawn {
+                let (output, mut found) = wrap(drawn, &scope, &notes);
+                cell.outputs.push(output);
+                cell.headings.append(&mut found);
+            }
+        }
+        if let CellStatus::Failed { .. } = run.status {
+            let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
+            let drawn = Drawn::new(OutputKind::Error, text);
+            cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
+        }
+        Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
+    })
+}
+
+/// Renders prose of the notebook. `attachments` are a Jupyter cell's: file name → MIME → base64.
+pub fn markdown(
+    text: &str,
+    attachments: &serde_json::Map<String, serde_json::Value>,
+    place: &Place<'_>,
+) -> Parsed<RenderedProse> {
+    on_big_stack(|| {
+        let notes = Notes::default();
+        let mut gate = Gate::new(place.scope);
+        let html = markdown::render(text, attachments, &mut gate, &notes);
+        let drawn = Drawn { kind: OutputKind::Prose, html, gate: Some(gate) };
+        let (output, headings) = wrap(drawn, place.scope, &notes);
+        Parsed {
+            value: RenderedProse { output, headings },
+            diagnostics: notes.into_diagnostics(place.span),
+        }
+    })
+}
+
+/// An output before it has its frame.
+struct Drawn {
+    kind: OutputKind,
+    html: SafeHtml,
+    gate: Option<Gate>,
+}
+
+impl Drawn {
+    fn new(kind: OutputKind, html: SafeHtml) -> Self {
+        Self { kind, html, gate: None }
+    }
+}
+
+/// Puts an output into its frame, whose class its rules start with.
+fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Heading>) {
+    let gate = drawn.gate.unwrap_or_else(|| Gate::new(scope));
+    let class = format!("nbc-out nbc-out-{} {}", drawn.kind.class(), gate.scope_class());
+    let prefix = gate.id_prefix().to_owned();
+    let (html, found) = match drawn.kind {
+        OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(&drawn.html, &prefix),
+        _ => (drawn.html, Vec::new()),
+    };
+    let result = gate.finish(html);
+    notes.removed(&result.removed);
+    let html = SafeHtml::div(&class, result.html);
+    (RenderedOutput { html, css: result.css, kind: drawn.kind }, found)
+}
+
+enum Merged<'a> {
+    Stream(StreamName, String),
+    Display(&'a crate::run::record::MimeBundle),
+}
+
+/// A `print` loop writes many small pieces; escape sequences may span them.
+fn merged(outputs: &[RawOutput]) -> Vec<Merged<'_>> {
+    let mut merged: Vec<Merged<'_>> = Vec::new();
+    for output in outputs {
+        match output {
+            RawOutput::Stream { name, text } => match merged.last_mut() {
+                Some(Merged::Stream(last, before)) if last == name => before.push_str(text),
+                _ => merged.push(Merged::Stream(*name, text.clone())),
+            },
+            RawOutput::Display { bundle } => merged.push(Merged::Display(bundle)),
+        }
+    }
+    merged.retain(|it| !matches!(it, Merged::Stream(_, text) if text.trim().is_empty()));
+    merged
+}
+
+fn stream(text: &str, label: &str, name: &str) -> Drawn {
+    let mut start = text.len().saturating_sub(LONGEST_STREAM);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let class = format!("nbc-stream nbc-{name}");
+    let attributes = [("class", class.as_str()), ("tabindex", "0"), ("role", "group"), ("aria-label", label)];
+    let shown = text.get(start..).unwrap_or("");
+    let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
+    if start > 0 {
+        html = SafeHtml::concat([shortened("The beginning is not shown."), html]);
+    }
+    Drawn::new(OutputKind::Stream, html)
+}
+
+/// The note above something that is not shown as a whole.
+fn shortened(text: &str) -> SafeHtml {
+    SafeHtml::element("p", &[("class", "nbc-shortened")], SafeHtml::text(text))
+}
+
+/// A neutral box.
+fn note(text: &str) -> SafeHtml {
+    let attributes = [("class", "nbc-note"), ("role", "note")];
+    SafeHtml::element("p", &attributes, SafeHtml::text(text))
+}
+
+fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let mut work = Some(work);
+    let result = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let slot = &mut work;
+        let spawned = thread.spawn_scoped(scope, move || slot.take().map(|work| work()));
+        spawned.ok().and_then(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    });
+    match (result, work) {
+        (Some(result), _) => result,
+        // No thread could be made: what the work needs is bounded, so this stack will mostly do.
+        (None, Some(work)) => work(),
+        #[expect(clippy::unreachable, reason = "the work is taken only by the thread, which gave a result")]
+        (None, None) => unreachable!("the work was done without a result"),
+    }
+}

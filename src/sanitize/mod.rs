@@ -3,6 +3,17 @@
 //! In: text that a notebook made. Out: markup that runs nothing, loads nothing and stays in its
 //! place, and a list of what was removed. This folder is the only one that can make the safe types.
 
+mod build;
+mod css;
+mod html;
+mod policy;
+mod scan;
+pub mod svg;
+mod token;
+
+pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
+pub use scan::{Heading, children, headings, link_fragments};
+
 /// Markup that a notebook made. It cannot be printed, compared or serialized by accident; only the
 /// sanitizer reads it.
 ///
@@ -73,6 +84,11 @@ impl SafeCss {
     /// The rules.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Puts rules one after the other.
+    pub fn concat(pieces: impl IntoIterator<Item = SafeCss>) -> Self {
+        Self(pieces.into_iter().map(|piece| piece.0).collect())
     }
 }
 

@@ -1,0 +1,269 @@
+//! Which representation of a value is shown: the richest one that is safe.
+//!
+//! In: a MIME bundle. Out: markup, or a box that says what is missing. A bundle is never dropped
+//! without a word.
+
+use serde_json::{Map, Value};
+
+use super::element::Marimo;
+use super::image::{self, Picture};
+use super::math::{self, Display};
+use super::notes::Notes;
+use super::{Drawn, OutputKind, ansi, data, markdown, note};
+use crate::run::record::MimeBundle;
+use crate::sanitize::{Gate, SafeHtml, UntrustedHtml, svg};
+
+/// Types in the order in which they are tried.
+const RICHEST_FIRST: &[&str] = &[
+    "text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp",
+    "text/markdown", "text/latex", "application/json", "application/geo+json", "text/plain",
+];
+
+/// Types that need a runtime in the page, and how they are called.
+const CHARTS: &[(&str, &str)] = &[
+    ("application/vnd.vegalite.", "a Vega-Lite chart"),
+    ("application/vnd.vega.", "a Vega chart"),
+    ("application/vnd.plotly.", "a Plotly chart"),
+    ("application/vnd.bokehjs", "a Bokeh chart"),
+    ("application/vnd.holoviews", "a HoloViews chart"),
+];
+
+/// Renders a bundle; `None` when it is empty.
+pub(super) fn render(bundle: &MimeBundle, gate: &mut Gate, notes: &Notes) -> Option<Drawn> {
+    let mut types: Vec<(String, &Value)> = Vec::new();
+    for (name, value) in &bundle.data {
+        types.push((plain_type(name), value));
+    }
+    render_types(&types, &bundle.metadata, gate, notes, 0)
+}
+
+/// `TEXT/HTML; charset=utf-8` is `text/html`.
+fn plain_type(name: &str) -> String {
+    name.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+fn render_types(
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+    depth: u8,
+) -> Option<Drawn> {
+    if types.is_empty() {
+        return None;
+    }
+    let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
+    if let Some(inner) = find("application/vnd.marimo+mimebundle").filter(|_| depth < 4) {
+        let parsed = inner.as_str().and_then(data::parse);
+        if let Some(Value::Object(inner)) = parsed.as_ref().or(Some(inner)) {
+            return marimo_bundle(inner, gate, notes, depth);
+        }
+    }
+    let is_error = |name: &str| name.starts_with("application/vnd.marimo+error") || name.starts_with("application/vnd.marimo+traceback");
+    if types.iter().any(|(name, _)| is_error(name)) {
+        let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
+        return Some(Drawn::new(OutputKind::Error, text));
+    }
+    let chart = types.iter().find_map(|(name, _)| {
+        CHARTS.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, what)| *what)
+    });
+    let widget = types.iter().any(|(name, _)| name == "application/vnd.jupyter.widget-view+json");
+    let interactive = chart.or(widget.then_some("a Jupyter widget"));
+    if let Some(what) = interactive {
+        return Some(static_picture(what, chart.is_some(), types, metadata, gate, notes));
+    }
+    // Markup that is nothing without its script comes after what says the same without one.
+    let mut later = None;
+    for name in RICHEST_FIRST {
+        let Some(value) = find(name) else { continue };
+        match one(name, value, metadata, gate, notes) {
+            Shown::Whole(drawn) => return Some(drawn),
+            Shown::Empty => later = later.or(Some(*name)),
+            Shown::Not => {}
+        }
+    }
+    if later.is_some() {
+        notes.unsupported("an output made by a script");
+        let text = "This output is made by a script, and pages of this site run none.";
+        return Some(Drawn::new(OutputKind::Note, note(text)));
+    }
+    let names: Vec<&str> = types.iter().map(|(name, _)| name.as_str()).collect();
+    let what = printable(names.first().copied().unwrap_or(""));
+    if let Some((_, value)) = types.iter().find(|(name, _)| name.ends_with("+json")) {
+        notes.unsupported(format!("data of type `{what}` (shown as a tree)"));
+        return Some(Drawn::new(OutputKind::Data, data::tree(value, &mut |_| None)));
+    }
+    notes.unsupported(format!("an output of type `{what}`"));
+    Some(Drawn::new(OutputKind::Note, note(&format!("An output of type {what} can't be shown here."))))
+}
+
+fn printable(name: &str) -> String {
+    let plain = |it: &char| it.is_ascii_alphanumeric() || matches!(it, '/' | '.' | '+' | '-' | '_');
+    name.chars().filter(plain).take(80).collect()
+}
+
+/// marimo's own bundle: images are `data:` addresses, metadata is a type of its own.
+fn marimo_bundle(inner: &Map<String, Value>, gate: &mut Gate, notes: &Notes, depth: u8) -> Option<Drawn> {
+    let metadata = inner.get("__metadata__").and_then(Value::as_object).cloned().unwrap_or_default();
+    let types: Vec<(String, &Value)> = inner
+        .iter()
+        .filter(|(name, _)| *name != "__metadata__")
+        .map(|(name, value)| (plain_type(name), value))
+        .collect();
+    render_types(&types, &metadata, gate, notes, depth + 1)
+}
+
+/// A chart or widget by the picture or text that came with it.
+fn static_picture(
+    what: &str,
+    is_chart: bool,
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Drawn {
+    let pictures = ["image/svg+xml", "image/png", "image/jpeg", "image/webp"];
+    for name in pictures {
+        let Some((_, value)) = types.iter().find(|(it, _)| it == name) else { continue };
+        if let Shown::Whole(drawn) = one(name, value, metadata, gate, notes) {
+            return Drawn { kind: OutputKind::Chart, ..drawn };
+        }
+    }
+    notes.unsupported(what);
+    let mut pieces = vec![note(&format!("Here the notebook shows {what}, which needs a running notebook."))];
+    if !is_chart
+        && let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain")
+    {
+        pieces.push(SafeHtml::element("pre", &[], SafeHtml::text(&text_of(value))));
+    }
+    Drawn::new(if is_chart { OutputKind::Note } else { OutputKind::Widget }, SafeHtml::concat(pieces))
+}
+
+enum Shown {
+    Whole(Drawn),
+    /// Nothing was left of it.
+    Empty,
+    /// It is not what it says.
+    Not,
+}
+
+/// A text, or nbformat's list of lines.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        other => other.to_string(),
+    }
+}
+
+fn one(
+    name: &str,
+    value: &Value,
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Shown {
+    // Metadata is flat, or by type.
+    let metadata = metadata.get(name).and_then(Value::as_object).unwrap_or(metadata);
+    let drawn = match name {
+        "text/html" => return html(&text_of(value), gate, notes),
+        "text/markdown" => {
+            let text = text_of(value);
+            // marimo states this type for the HTML that it made of Markdown.
+            if text.trim_start().starts_with("<span class=\"markdown") {
+                return html(&text, gate, notes);
+            }
+            let html = markdown::render(&text, &Map::new(), gate, notes);
+            Drawn::new(OutputKind::Prose, html)
+        }
+        "image/svg+xml" => {
+            let text = text_of(value);
+            let text = match text.trim_start().starts_with("data:") {
+                true => match image::decode(&text).map(String::from_utf8) {
+                    Some(Ok(text)) => text,
+                    _ => return Shown::Not,
+                },
+                false => text,
+            };
+            let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata)) else {
+                notes.invalid("an SVG image holds no `svg` element");
+                return Shown::Not;
+            };
+            notes.removed(&image.removed);
+            Drawn::new(OutputKind::Image, image.html)
+        }
+        _ if name.starts_with("image/") => match Picture::parse(&text_of(value)) {
+            Ok(picture) => Drawn::new(OutputKind::Image, picture.html(metadata)),
+            Err(why) => {
+                notes.invalid(format!("an output of type `{name}` {why}"));
+                return Shown::Not;
+            }
+        },
+        "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate)),
+        "application/json" | "application/geo+json" => {
+            let parsed = value.as_str().and_then(data::parse);
+            let value = parsed.as_ref().unwrap_or(value);
+            let marimo = Marimo::new(notes);
+            let html = data::tree(value, &mut |text| marimo.leaf(text, gate));
+            Drawn::new(OutputKind::Data, html)
+        }
+        _ => {
+            let text = text_of(value);
+            if text.is_empty() {
+                return Shown::Not;
+            }
+            let attributes = [("class", "nbc-text"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Result")];
+            Drawn::new(OutputKind::Text, SafeHtml::element("pre", &attributes, ansi::html(&text)))
+        }
+    };
+    Shown::Whole(drawn)
+}
+
+fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
+    let controls = notes.has_controls();
+    let marimo = Marimo::new(notes);
+    let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
+    if !has_content(html.as_str()) {
+        return if text.trim().is_empty() { Shown::Not } else { Shown::Empty };
+    }
+    let start = text.trim_start();
+    let kind = if start.starts_with("<span class=\"markdown") {
+        OutputKind::Prose
+    } else if !controls && notes.has_controls() {
+        OutputKind::Widget
+    } else {
+        OutputKind::Html
+    };
+    Shown::Whole(Drawn::new(kind, html))
+}
+
+/// Whether a reader would see anything.
+fn has_content(html: &str) -> bool {
+    if ["<img", "<svg", "<input", "<math", "<hr", "<table"].iter().any(|it| html.contains(it)) {
+        return true;
+    }
+    let mut in_tag = false;
+    html.chars().any(|it| {
+        match it {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            _ => return !in_tag && !it.is_whitespace(),
+        }
+        false
+    })
+}
+
+/// LaTeX of a value: a formula in dollars or a bare one; text around formulas stays text.
+fn latex(text: &str, gate: &mut Gate) -> SafeHtml {
+    let text = text.trim();
+    let pairs = [("$$", "$$"), ("\\[", "\\]"), ("$", "$"), ("\\(", "\\)")];
+    for (open, close) in pairs {
+        let inner = text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
+        if let Some(inner) = inner.filter(|it| !it.contains('$')) {
+            // A value stands by itself, whatever its dollars say.
+            let source = inner.trim().trim_start_matches("\\displaystyle");
+            return math::html(source, Display::Block, gate);
+        }
+    }
+    math::html(text, Display::Block, gate)
+}

@@ -1,0 +1,171 @@
+//! JSON: trees that fold, and tables.
+//!
+//! In: JSON values of a notebook. Out: lists and tables of escaped text.
+
+use serde_json::Value;
+
+use super::shortened;
+use crate::sanitize::SafeHtml;
+
+/// Values of one tree that are shown.
+const MOST_VALUES: usize = 5_000;
+/// Rows of a table that are shown.
+const MOST_ROWS: usize = 1_000;
+/// Columns of a table that are shown.
+const MOST_COLUMNS: usize = 200;
+
+/// Reads JSON as Python writes it, with `NaN` and `Infinity`.
+pub(super) fn parse(text: &str) -> Option<Value> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Some(value);
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if !quoted
+            && let Some((name, value)) = [("NaN", "\"NaN\""), ("-Infinity", "\"-∞\""), ("Infinity", "\"∞\"")]
+                .iter()
+                .find(|(name, _)| rest.starts_with(name))
+        {
+            out.push_str(value);
+            rest = rest.get(name.len()..).unwrap_or("");
+            continue;
+        }
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        out.push(character);
+        rest = rest.get(character.len_utf8()..).unwrap_or("");
+    }
+    serde_json::from_str(&out).ok()
+}
+
+/// A tree; `leaf` may draw a text in its own way.
+pub(super) fn tree(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>) -> SafeHtml {
+    let mut left = MOST_VALUES;
+    let tree = SafeHtml::div("nbc-tree", branch(None, value, true, &mut left, leaf));
+    if left == 0 {
+        return SafeHtml::concat([tree, shortened("Not all values are shown.")]);
+    }
+    tree
+}
+
+fn branch(
+    key: Option<SafeHtml>,
+    value: &Value,
+    is_open: bool,
+    left: &mut usize,
+    leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>,
+) -> SafeHtml {
+    if *left == 0 {
+        return SafeHtml::default();
+    }
+    *left -= 1;
+    let key = key.map_or_else(SafeHtml::default, |key| {
+        let key = SafeHtml::element("span", &[("class", "nbc-tree-key")], key);
+        SafeHtml::concat([key, SafeHtml::text(": ")])
+    });
+    let (summary, children): (String, Vec<(Option<SafeHtml>, &Value)>) = match value {
+        Value::Array(items) => {
+            let children = items.iter().enumerate();
+            (format!("[{}]", items.len()), children.map(|(at, it)| (Some(SafeHtml::text(&at.to_string())), it)).collect())
+        }
+        Value::Object(items) => {
+            (format!("{{{}}}", items.len()), items.iter().map(|(key, it)| (Some(SafeHtml::text(key_text(key))), it)).collect())
+        }
+        _ => return SafeHtml::div("nbc-tree-leaf", SafeHtml::concat([key, scalar(value, leaf)])),
+    };
+    let count = SafeHtml::element("span", &[("class", "nbc-tree-count")], SafeHtml::text(&summary));
+    let head = SafeHtml::concat([key, count]);
+    if children.is_empty() {
+        return SafeHtml::div("nbc-tree-leaf", head);
+    }
+    let is_open = is_open && children.len() <= 100;
+    let inner = children.into_iter().map(|(key, it)| branch(key, it, false, left, leaf));
+    let inner = SafeHtml::concat(inner.collect::<Vec<_>>());
+    let body = SafeHtml::concat([SafeHtml::element("summary", &[], head), SafeHtml::div("nbc-tree-branch", inner)]);
+    let open: &[(&str, &str)] = if is_open { &[("open", "")] } else { &[] };
+    SafeHtml::element("details", open, body)
+}
+
+/// marimo writes keys that are no text as `text/plain+int:3`.
+fn key_text(key: &str) -> &str {
+    let typed = key.strip_prefix("text/plain+");
+    typed.and_then(|it| it.split_once(':')).map_or(key, |(_, text)| text)
+}
+
+fn scalar(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>) -> SafeHtml {
+    let (class, text) = match value {
+        Value::Null => ("nbc-tree-null", "None".to_owned()),
+        Value::Bool(it) => ("nbc-tree-bool", it.to_string()),
+        Value::Number(it) => ("nbc-tree-number", it.to_string()),
+        Value::String(text) => match leaf(text) {
+            Some(html) => return html,
+            None => ("nbc-tree-text", format!("\"{text}\"")),
+        },
+        _ => ("nbc-tree-text", String::new()),
+    };
+    SafeHtml::element("span", &[("class", class)], SafeHtml::text(&text))
+}
+
+/// A column of a table.
+pub(super) struct Column {
+    pub(super) name: String,
+    /// Shown under the name: `int64`.
+    pub(super) kind: String,
+    /// Numbers stand at the right.
+    pub(super) is_number: bool,
+}
+
+/// A table of rows of JSON objects; `total` is how many rows there are beyond those given.
+pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtml {
+    let shown = columns.get(..columns.len().min(MOST_COLUMNS)).unwrap_or(columns);
+    let head = shown.iter().map(|column| {
+        let class = if column.is_number { "nbc-number" } else { "nbc-string" };
+        let kind = SafeHtml::element("span", &[("class", "nbc-table-type")], SafeHtml::text(&column.kind));
+        let kind = if column.kind.is_empty() { SafeHtml::default() } else { kind };
+        let name = SafeHtml::concat([SafeHtml::text(&column.name), kind]);
+        SafeHtml::element("th", &[("scope", "col"), ("class", class)], name)
+    });
+    let head = SafeHtml::element("tr", &[], SafeHtml::concat(head.collect::<Vec<_>>()));
+    let body = rows.iter().take(MOST_ROWS).map(|row| {
+        let cells = shown.iter().map(|column| {
+            let class = if column.is_number { "nbc-number" } else { "nbc-string" };
+            let text = row.get(&column.name).map_or_else(String::new, cell_text);
+            SafeHtml::element("td", &[("class", class)], SafeHtml::text(&text))
+        });
+        SafeHtml::element("tr", &[], SafeHtml::concat(cells.collect::<Vec<_>>()))
+    });
+    let body = SafeHtml::concat(body.collect::<Vec<_>>());
+    let table = SafeHtml::concat([
+        SafeHtml::element("thead", &[], head),
+        SafeHtml::element("tbody", &[], body),
+    ]);
+    let table = SafeHtml::element("table", &[("class", "nbc-table")], table);
+    let attributes =
+        [("class", "nbc-table-frame"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Table")];
+    let frame = SafeHtml::element("div", &attributes, table);
+    let count = rows.len().min(MOST_ROWS);
+    let mut pieces = vec![frame];
+    if count < total || shown.len() < columns.len() {
+        pieces.push(shortened(&format!(
+            "Showing {count} of {} rows and {} of {} columns.",
+            total.max(count),
+            shown.len(),
+            columns.len()
+        )));
+    }
+    SafeHtml::concat(pieces)
+}
+
+fn cell_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,241 @@
+//! Inputs: native controls, disabled, with the value of the build.
+
+use serde_json::Value;
+
+use super::{Compiled, formula, plain, shortened};
+use crate::sanitize::{Gate, SafeHtml};
+
+const DISABLED: (&str, &str) = ("disabled", "");
+
+impl Compiled<'_, '_> {
+    /// Elements that a reader would operate.
+    pub(super) fn control(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
+        if self.name == "tex" {
+            return Some(formula(&children.plain_text(), gate));
+        }
+        let initial = self.json("initial-value");
+        let inner = match self.name {
+            "slider" => self.slider(&initial),
+            "range-slider" => self.range(&initial),
+            "number" => self.input("number", &plain(&initial)),
+            "dropdown" | "multiselect" => self.choice(&initial),
+            "radio" => self.radio(&initial),
+            "checkbox" => self.check(&initial, "checkbox"),
+            "switch" => self.check(&initial, "switch"),
+            "text" => self.input("text", &plain(&initial)),
+            "text-area" | "code-editor" => {
+                let attributes = [("rows", "4"), DISABLED];
+                SafeHtml::element("textarea", &attributes, SafeHtml::text(&format!("\n{}", plain(&initial))))
+            }
+            "date" => self.input("date", &plain(&initial)),
+            "datetime" => self.input("datetime-local", &plain(&initial)),
+            "date-range" => {
+                let dates = initial.as_array().cloned().unwrap_or_default();
+                let one = |at: usize| self.input("date", &dates.get(at).map(plain).unwrap_or_default());
+                SafeHtml::concat([one(0), SafeHtml::text(" – "), one(1)])
+            }
+            "button" => return Some(self.button(gate)),
+            "refresh" | "file" | "file-browser" | "microphone" | "chatbot" => {
+                let what = self.name.replace('-', " ");
+                self.marimo.notes.unsupported(format!("marimo's `{}`", self.name));
+                let text = SafeHtml::text(&format!("A {what} needs a running notebook."));
+                SafeHtml::element("span", &[("class", "nbc-widget-value")], text)
+            }
+            "matrix" => matrix(&initial),
+            "form" => return Some(self.form(children, gate)),
+            "dict" | "array" | "batch" => {
+                let label = self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
+                return Some(SafeHtml::div(
+                    "nbc-widget-group",
+                    SafeHtml::concat([label.unwrap_or_default(), children.clone()]),
+                ));
+            }
+            "lazy" => {
+                self.marimo.notes.unsupported("marimo's `lazy`");
+                return Some(SafeHtml::concat([
+                    super::note("This part is made when a reader opens it, which needs a running notebook."),
+                    children.clone(),
+                ]));
+            }
+            _ => return None,
+        };
+        self.marimo.notes.control(&self.name.replace('-', " "));
+        Some(self.labelled(inner, gate))
+    }
+
+    /// The frame of a control. The label element names the control without an id.
+    fn labelled(&self, control: SafeHtml, gate: &mut Gate) -> SafeHtml {
+        let class = format!("nbc-widget nbc-widget-{}", self.class_name());
+        let label = self.markup("label", gate);
+        let is_group = matches!(self.name, "radio" | "date-range" | "range-slider" | "matrix");
+        let label = match label {
+            Some(label) => SafeHtml::element("span", &[("class", "nbc-widget-label")], label),
+            None => {
+                let text = SafeHtml::text(&self.name.replace('-', " "));
+                SafeHtml::element("span", &[("class", "nbc-hidden-label")], text)
+            }
+        };
+        let inner = SafeHtml::concat([label, control]);
+        let title = ("title", "Needs a running notebook");
+        if is_group {
+            return SafeHtml::element("div", &[("class", &class), ("role", "group"), title], inner);
+        }
+        let row = SafeHtml::element("label", &[("class", "nbc-widget-row")], inner);
+        SafeHtml::element("div", &[("class", &class), title], row)
+    }
+
+    fn class_name(&self) -> &'static str {
+        match self.name {
+            "slider" | "range-slider" => "slider",
+            "radio" => "radio",
+            "checkbox" | "switch" => "check",
+            "text-area" | "code-editor" => "area",
+            _ => "field",
+        }
+    }
+
+    fn value_text(text: &str) -> SafeHtml {
+        SafeHtml::element("span", &[("class", "nbc-widget-value")], SafeHtml::text(text))
+    }
+
+    /// With `steps` the value is an index into them.
+    fn step(&self, value: &Value) -> String {
+        let steps = self.json("steps");
+        let at = value.as_u64().and_then(|it| usize::try_from(it).ok());
+        match steps.as_array().filter(|it| !it.is_empty()) {
+            Some(steps) => at.and_then(|it| steps.get(it)).map_or_else(|| plain(value), plain),
+            None => plain(value),
+        }
+    }
+
+    fn slider(&self, initial: &Value) -> SafeHtml {
+        let (start, stop) = (self.text("start"), self.text("stop"));
+        let step = match self.text("step") {
+            text if text.is_empty() => "any".to_owned(),
+            text => text,
+        };
+        let value = plain(initial);
+        let attributes = [
+            ("type", "range"), ("min", start.as_str()), ("max", &stop), ("step", &step),
+            ("value", &value), DISABLED,
+        ];
+        let input = SafeHtml::element("input", &attributes, SafeHtml::default());
+        SafeHtml::concat([input, Self::value_text(&self.step(initial))])
+    }
+
+    fn range(&self, initial: &Value) -> SafeHtml {
+        let ends = initial.as_array().cloned().unwrap_or_default();
+        let (start, stop) = (self.text("start"), self.text("stop"));
+        let one = |at: usize, label: &'static str| {
+            let value = ends.get(at).map(plain).unwrap_or_default();
+            let attributes = [
+                ("type", "range"), ("min", start.as_str()), ("max", &stop), ("step", "any"),
+                ("value", &value), ("aria-label", label), DISABLED,
+            ];
+            SafeHtml::element("input", &attributes, SafeHtml::default())
+        };
+        let text = ends.iter().map(|it| self.step(it)).collect::<Vec<_>>().join(" – ");
+        SafeHtml::concat([one(0, "From"), one(1, "To"), Self::value_text(&text)])
+    }
+
+    fn input(&self, kind: &'static str, value: &str) -> SafeHtml {
+        // A password that a notebook presets is not for readers.
+        let is_secret = self.text("kind") == "password";
+        let placeholder = self.text("placeholder");
+        let value = if is_secret { "" } else { value };
+        let mut attributes = vec![("type", kind), ("value", value), DISABLED];
+        if !placeholder.is_empty() {
+            attributes.push(("placeholder", &placeholder));
+        }
+        let bounds = [("min", self.text("start")), ("max", self.text("stop"))];
+        if kind == "number" {
+            attributes.extend(bounds.iter().filter(|(_, it)| !it.is_empty()).map(|(name, it)| (*name, it.as_str())));
+        }
+        SafeHtml::element("input", &attributes, SafeHtml::default())
+    }
+
+    fn choice(&self, initial: &Value) -> SafeHtml {
+        let chosen: Vec<String> = match initial {
+            Value::Array(items) => items.iter().map(plain).collect(),
+            Value::Null => Vec::new(),
+            other => vec![plain(other)],
+        };
+        let options = self.json("options");
+        let options: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
+        let items = options.iter().take(500).map(|option| {
+            let selected: &[(&str, &str)] =
+                if chosen.contains(option) { &[("selected", "")] } else { &[] };
+            SafeHtml::element("option", selected, SafeHtml::text(option))
+        });
+        let mut items: Vec<SafeHtml> = items.collect();
+        let mut attributes = vec![DISABLED];
+        let size = options.len().clamp(2, 6).to_string();
+        if self.name == "multiselect" {
+            attributes.extend([("multiple", ""), ("size", size.as_str())]);
+        } else if chosen.is_empty() {
+            let none = SafeHtml::element("option", &[("selected", "")], SafeHtml::text("—"));
+            items.insert(0, none);
+        }
+        let select = SafeHtml::element("select", &attributes, SafeHtml::concat(items));
+        if options.len() > 500 {
+            return SafeHtml::concat([select, shortened("Not all options are shown.")]);
+        }
+        select
+    }
+
+    fn radio(&self, initial: &Value) -> SafeHtml {
+        let chosen = initial.as_str();
+        let options = self.json("options");
+        let items = options.as_array().into_iter().flatten().take(500).map(|option| {
+            let text = plain(option);
+            let mut attributes = vec![("type", "radio"), DISABLED];
+            if chosen == Some(text.as_str()) {
+                attributes.push(("checked", ""));
+            }
+            let input = SafeHtml::element("input", &attributes, SafeHtml::default());
+            let text = SafeHtml::text(&format!(" {text}"));
+            SafeHtml::element("label", &[("class", "nbc-widget-option")], SafeHtml::concat([input, text]))
+        });
+        SafeHtml::concat(items.collect::<Vec<_>>())
+    }
+
+    fn check(&self, initial: &Value, role: &'static str) -> SafeHtml {
+        let mut attributes = vec![("type", "checkbox"), DISABLED];
+        if role == "switch" {
+            attributes.push(("role", "switch"));
+        }
+        if *initial == Value::Bool(true) {
+            attributes.push(("checked", ""));
+        }
+        SafeHtml::element("input", &attributes, SafeHtml::default())
+    }
+
+    fn button(&self, gate: &mut Gate) -> SafeHtml {
+        self.marimo.notes.control("button");
+        let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Run"));
+        let attributes = [("type", "button"), DISABLED];
+        let button = SafeHtml::element("button", &attributes, label);
+        let attributes = [("class", "nbc-widget nbc-widget-button"), ("title", "Needs a running notebook")];
+        SafeHtml::element("div", &attributes, button)
+    }
+
+    fn form(&self, children: &SafeHtml, gate: &mut Gate) -> SafeHtml {
+        self.marimo.notes.control("form");
+        let label = self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
+        let text = self.text("submit-button-label");
+        let attributes = [("type", "button"), DISABLED];
+        let button = SafeHtml::element("button", &attributes, SafeHtml::text(&text));
+        let inner = SafeHtml::concat([label.unwrap_or_default(), children.clone(), button]);
+        SafeHtml::element("div", &[("class", "nbc-widget-form"), ("role", "group")], inner)
+    }
+}
+
+fn matrix(initial: &Value) -> SafeHtml {
+    let rows = initial.as_array().into_iter().flatten().take(200).map(|row| {
+        let cells: Vec<Value> = row.as_array().cloned().unwrap_or_else(|| vec![row.clone()]);
+        let cells = cells.iter().take(200).map(|it| SafeHtml::element("td", &[], SafeHtml::text(&plain(it))));
+        SafeHtml::element("tr", &[], SafeHtml::concat(cells.collect::<Vec<_>>()))
+    });
+    let body = SafeHtml::element("tbody", &[], SafeHtml::concat(rows.collect::<Vec<_>>()));
+    SafeHtml::element("table", &[("class", "nbc-matrix")], body)
+}

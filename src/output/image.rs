@@ -1,0 +1,153 @@
+//! Pictures: checked bytes as `data:` addresses.
+//!
+//! In: base64 text that claims to be an image. Out: `<img>` with the size that its header states,
+//! so that the page does not jump. Never trusts the stated type.
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use serde_json::{Map, Value};
+
+use crate::sanitize::SafeHtml;
+
+/// More pixels than this are not shown: a small file can hold an image that fills the memory of
+/// the reader's machine.
+const MOST_PIXELS: u64 = 150_000_000;
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+);
+
+/// Bytes that were checked to be an image.
+pub(super) struct Picture {
+    mime: &'static str,
+    bytes: Vec<u8>,
+    size: Option<(u32, u32)>,
+}
+
+/// Decodes base64, with or without `data:…;base64,` before it.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = match text.trim_start().strip_prefix("data:") {
+        Some(address) => address.split_once(";base64,")?.1,
+        None => text,
+    };
+    let compact: String = text.chars().filter(|it| !it.is_ascii_whitespace()).collect();
+    LENIENT.decode(compact).ok()
+}
+
+impl Picture {
+    /// Checks an image; the error says what is wrong.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let bytes = decode(text).ok_or("is not base64")?;
+        let mime = kind(&bytes).ok_or("is no PNG, JPEG, GIF or WebP image")?;
+        let size = size(mime, &bytes);
+        if size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) > MOST_PIXELS) {
+            return Err("has more pixels than a page may show");
+        }
+        Ok(Self { mime, bytes, size })
+    }
+
+    /// The `data:` address.
+    pub(super) fn address(&self) -> String {
+        format!("data:{};base64,{}", self.mime, STANDARD.encode(&self.bytes))
+    }
+
+    /// The element. Size and text from the metadata win over the header's.
+    pub(super) fn html(&self, metadata: &Map<String, Value>) -> SafeHtml {
+        let stated = |name: &str| {
+            let value = metadata.get(name)?;
+            let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+            (1.0..20_000.0).contains(&number).then(|| (number.round() as u32).to_string())
+        };
+        let (width, height) = match (stated("width"), stated("height")) {
+            (None, None) => {
+                self.size.map_or((None, None), |(w, h)| (Some(w.to_string()), Some(h.to_string())))
+            }
+            stated => stated,
+        };
+        let address = self.address();
+        let alternative = alternative(metadata);
+        let mut attributes = vec![("src", address.as_str()), ("alt", alternative)];
+        attributes.extend(width.as_deref().map(|it| ("width", it)));
+        attributes.extend(height.as_deref().map(|it| ("height", it)));
+        SafeHtml::element("img", &attributes, SafeHtml::default())
+    }
+}
+
+/// What a reader hears instead of the picture.
+pub(super) fn alternative(metadata: &Map<String, Value>) -> &str {
+    metadata.get("alt").and_then(Value::as_str).filter(|it| !it.trim().is_empty()).unwrap_or("Figure")
+}
+
+fn kind(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+fn big(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + length)?;
+    Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+}
+
+fn little(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + length)?;
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+}
+
+fn size(mime: &str, bytes: &[u8]) -> Option<(u32, u32)> {
+    let size = match mime {
+        "image/png" => (big(bytes, 16, 4)?, big(bytes, 20, 4)?),
+        "image/gif" => (little(bytes, 6, 2)?, little(bytes, 8, 2)?),
+        "image/webp" => match bytes.get(12..16)? {
+            b"VP8X" => (little(bytes, 24, 3)? + 1, little(bytes, 27, 3)? + 1),
+            b"VP8L" => {
+                let bits = little(bytes, 21, 4)?;
+                ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
+            }
+            b"VP8 " => (little(bytes, 26, 2)? & 0x3fff, little(bytes, 28, 2)? & 0x3fff),
+            _ => return None,
+        },
+        _ => jpeg_size(bytes)?,
+    };
+    (size.0 > 0 && size.1 > 0).then_some(size)
+}
+
+/// Walks the segments of a JPEG file to its frame header.
+fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let mut at = 2;
+    loop {
+        if bytes.get(at)? != &0xff {
+            return None;
+        }
+        let marker = *bytes.get(at + 1)?;
+        match marker {
+            0xff => at += 1,
+            0x01 | 0xd0..=0xd8 => at += 2,
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                return Some((big(bytes, at + 7, 2)?, big(bytes, at + 5, 2)?));
+            }
+            _ => at += 2 + big(bytes, at + 2, 2)?.max(2) as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_read_from_the_bytes() {
+        let png = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAYAAACddGYaAAAAC0lEQVR4nGNgQAcAABIAAXfx+ZMAAAAASUVORK5CYII=";
+        let picture = Picture::parse(png).map(|it| it.html(&Map::new()).as_str().to_owned()).unwrap();
+        assert!(picture.starts_with("<img src=\"data:image/png;base64,"), "{picture}");
+        assert!(picture.ends_with("alt=\"Figure\" width=\"3\" height=\"2\">"), "{picture}");
+        assert!(Picture::parse("PHNjcmlwdD4=").is_err());
+        assert!(Picture::parse("data:text/html;base64,PHNjcmlwdD4=").is_err());
+    }
+}

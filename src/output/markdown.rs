@@ -1,0 +1,124 @@
+//! Markdown: GitHub's dialect with formulas.
+//!
+//! In: prose of a notebook, with HTML in it. Out: safe markup.
+
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
+use serde_json::{Map, Value};
+
+use super::element::Marimo;
+use super::image::Picture;
+use super::math::{self, Display};
+use super::notes::Notes;
+use crate::sanitize::{Gate, SafeHtml, UntrustedHtml};
+
+/// Longer prose is shown as it is written.
+const LONGEST: usize = 4 << 20;
+
+/// Renders Markdown; `attachments` as in a Jupyter cell.
+pub(super) fn render(
+    text: &str,
+    attachments: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> SafeHtml {
+    if text.len() > LONGEST {
+        return SafeHtml::element("pre", &[], SafeHtml::text(text));
+    }
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_MATH
+        | Options::ENABLE_GFM;
+    let prepared = bare_environments(text);
+    let events = Parser::new_ext(&prepared, options).map(|event| match event {
+        Event::InlineMath(source) => formula(&source, Display::Inline),
+        Event::DisplayMath(source) => formula(&source, Display::Block),
+        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
+            let dest_url = attachment(&dest_url, attachments, notes).map_or(dest_url, CowStr::from);
+            Event::Start(Tag::Image { link_type, dest_url, title, id })
+        }
+        other => other,
+    });
+    let mut markup = String::with_capacity(text.len() * 2);
+    html::push_html(&mut markup, events);
+    gate.fragment(&UntrustedHtml::new(markup), &Marimo::new(notes))
+}
+
+fn formula(source: &str, display: Display) -> Event<'static> {
+    let class = match display {
+        Display::Inline => "math",
+        Display::Block => "math math-block",
+    };
+    let inner = math::markup(source, display)
+        .unwrap_or_else(|| format!("<code>{}</code>", SafeHtml::text(source).as_str()));
+    Event::InlineHtml(format!("<span class=\"{class}\">{inner}</span>").into())
+}
+
+/// The image that `attachment:name.png` stands for.
+fn attachment(address: &str, attachments: &Map<String, Value>, notes: &Notes) -> Option<String> {
+    let name = address.strip_prefix("attachment:")?;
+    let bundle = attachments.get(name).or_else(|| {
+        attachments.iter().find(|(other, _)| other.replace(' ', "%20") == name).map(|(_, it)| it)
+    })?;
+    let (_, data) = bundle.as_object()?.iter().find(|(mime, _)| mime.starts_with("image/"))?;
+    match Picture::parse(data.as_str()?) {
+        Ok(picture) => Some(picture.address()),
+        Err(why) => {
+            notes.invalid(format!("an attachment {why}"));
+            None
+        }
+    }
+}
+
+/// Puts `$$` around environments that stand by themselves, as MathJax shows them in Jupyter.
+fn bare_environments(text: &str) -> String {
+    const NAMES: [&str; 6] = ["align", "equation", "gather", "multline", "eqnarray", "alignat"];
+    if !text.contains("\\begin{") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut fenced, mut in_math) = (false, false);
+    let mut end: Option<String> = None;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if let Some(closing) = &end {
+            // A blank line would end the formula in Markdown.
+            if !trimmed.is_empty() {
+                out.push_str(line.trim_end());
+            }
+            if trimmed.contains(closing.as_str()) {
+                out.push_str("$$");
+                end = None;
+            }
+            out.push('\n');
+            continue;
+        }
+        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+            fenced = !fenced;
+        }
+        let environment = trimmed
+            .strip_prefix("\\begin{")
+            .and_then(|it| it.split_once('}'))
+            .map(|(name, _)| name)
+            .filter(|name| NAMES.contains(&name.trim_end_matches('*')));
+        match environment {
+            Some(name) if !fenced && !in_math && text.contains(&format!("\\end{{{name}}}")) => {
+                let closing = format!("\\end{{{name}}}");
+                out.push_str("$$");
+                out.push_str(line.trim_end());
+                if trimmed.contains(&closing) {
+                    out.push_str("$$");
+                } else {
+                    end = Some(closing);
+                }
+                out.push('\n');
+            }
+            _ => {
+                in_math ^= line.matches("$$").count() % 2 == 1;
+                out.push_str(line);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,78 @@
+//! LaTeX to MathML.
+//!
+//! In: a formula. Out: MathML text for the sanitizer, or `None` when it can't be read. Bounded: the
+//! converter is recursive, and macros multiply.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use katex::{KatexContext, OutputFormat, Settings, TrustSetting};
+
+use crate::sanitize::{Gate, NoCustomElements, SafeHtml, UntrustedHtml};
+
+const LONGEST: usize = 20_000;
+const DEEPEST: usize = 200;
+
+/// Whether a formula stands in a line or by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Display {
+    Inline,
+    Block,
+}
+
+thread_local! {
+    static CONTEXT: LazyLock<KatexContext> = LazyLock::new(KatexContext::default);
+}
+
+/// The formula as MathML for the sanitizer.
+pub(super) fn markup(source: &str, display: Display) -> Option<String> {
+    if source.len() > LONGEST || depth(source) > DEEPEST {
+        return None;
+    }
+    let settings = Settings::builder()
+        .display_mode(display == Display::Block)
+        .output(OutputFormat::Mathml)
+        .throw_on_error(true)
+        .trust(TrustSetting::Bool(false))
+        .max_expand(1_000)
+        .build();
+    let rendered = catch_unwind(AssertUnwindSafe(|| {
+        CONTEXT.with(|context| katex::render_to_string(context, source, &settings))
+    }));
+    rendered.ok()?.ok()
+}
+
+/// The formula, or its source.
+pub(super) fn html(source: &str, display: Display, gate: &mut Gate) -> SafeHtml {
+    let class = match display {
+        Display::Inline => "nbc-math",
+        Display::Block => "nbc-math nbc-math-block",
+    };
+    let inner = match markup(source, display) {
+        Some(markup) => gate.fragment(&UntrustedHtml::new(markup), &NoCustomElements),
+        None => SafeHtml::element("code", &[], SafeHtml::text(source)),
+    };
+    SafeHtml::element("span", &[("class", class)], inner)
+}
+
+/// A bound on how deep the converter will recurse: what may open a group does, what closes one is
+/// not trusted to close it.
+fn depth(source: &str) -> usize {
+    let (mut open, mut deepest, mut commands) = (0usize, 0, 0usize);
+    for byte in source.bytes() {
+        match byte {
+            b'{' | b'[' | b'(' => open += 1,
+            b'}' | b']' | b')' => {
+                open = open.saturating_sub(1);
+                commands = 0;
+            }
+            // `\sqrt\sqrt\sqrt x` nests without braces.
+            b'\\' => commands += 1,
+            b' ' | b'+' | b'=' | b'&' | b'\n' | b'0'..=b'9' => commands = 0,
+            _ => {}
+        }
+        deepest = deepest.max(open + commands);
+    }
+    let begins = source.matches("\\begin").count() + source.matches("\\left").count();
+    deepest + begins.saturating_sub(100)
+}

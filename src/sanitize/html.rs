@@ -1,0 +1,587 @@
+//! HTML: the pass before the gate, and the gate.
+//!
+//! In: markup of a notebook. Out: [`SafeHtml`], rules for the page's stylesheet, and what was
+//! removed. The pass makes the markup regular (every element closed, bounded depth, ids and classes
+//! prefixed, styles moved out) and counts what goes; ammonia, with the tables of [`super::policy`],
+//! then decides. Nothing is safe because of the pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::policy::{self, Vocabulary};
+use super::token::{self, Tag, Token, Tokens};
+use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, scan};
+
+/// Longest markup that is read, in bytes.
+pub const LONGEST_MARKUP: usize = 32 << 20;
+/// Deepest nesting of elements; what nests deeper loses its tags.
+const DEEPEST: usize = 256;
+/// Deepest nesting of elements that nbc compiles.
+const DEEPEST_CUSTOM: usize = 24;
+
+/// Compiles elements that no browser knows, such as marimo's, to markup that nbc makes.
+pub trait CustomElements {
+    /// Whether this (lowercase) name is compiled.
+    fn claims(&self, name: &str) -> bool;
+
+    /// Compiles one. `children` is already safe; HTML in attributes goes through
+    /// [`Gate::fragment`].
+    fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml;
+}
+
+/// No custom element is known.
+pub struct NoCustomElements;
+
+impl CustomElements for NoCustomElements {
+    fn claims(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn compile(&self, _element: &CustomElement, children: SafeHtml, _gate: &mut Gate) -> SafeHtml {
+        children
+    }
+}
+
+/// A custom element as the notebook wrote it.
+#[derive(Debug)]
+pub struct CustomElement {
+    /// Lowercase name.
+    pub name: String,
+    /// Attributes, names lowercase, values decoded; hostile.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Collects one output: ids share a prefix, rules share a scope.
+pub struct Gate {
+    /// Class of the element that holds the output.
+    scope: String,
+    prefix: String,
+    ids: BTreeSet<String>,
+    /// Class → declarations; the class is a digest, so equal styles are stored once.
+    styles: BTreeMap<String, String>,
+    /// Style text as written → class.
+    known_styles: BTreeMap<String, Option<String>>,
+    sheets: String,
+    removed: BTreeMap<String, u32>,
+    depth: usize,
+}
+
+struct Frame {
+    element: CustomElement,
+    out: String,
+    open: Vec<policy::Element>,
+    slots: Vec<SafeHtml>,
+}
+
+impl Gate {
+    /// A gate for one output. `scope` is unique in the page: `c3-1`.
+    pub fn new(scope: &str) -> Self {
+        let scope: String =
+            scope.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect();
+        Self {
+            prefix: format!("o-{scope}-"),
+            scope: format!("nbc-out-{scope}"),
+            ids: BTreeSet::new(),
+            styles: BTreeMap::new(),
+            known_styles: BTreeMap::new(),
+            sheets: String::new(),
+            removed: BTreeMap::new(),
+            depth: 0,
+        }
+    }
+
+    /// The class that the element around the output must have for its rules to apply.
+    pub fn scope_class(&self) -> &str {
+        &self.scope
+    }
+
+    /// What ids of this output start with.
+    pub fn id_prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Notes a removal.
+    pub fn remove(&mut self, what: impl Into<String>) {
+        let mut what = what.into();
+        if what.len() > 80 {
+            what = what.chars().take(60).collect();
+        }
+        // A document with 100,000 invented names must not make 100,000 findings.
+        if self.removed.len() >= 64 && !self.removed.contains_key(&what) {
+            what = "other markup".to_owned();
+        }
+        *self.removed.entry(what).or_insert(0) += 1;
+    }
+
+    /// Sanitizes markup.
+    pub fn fragment(&mut self, raw: &UntrustedHtml, custom: &dyn CustomElements) -> SafeHtml {
+        let text = raw.expose();
+        if text.len() > LONGEST_MARKUP {
+            self.remove("markup longer than 32 MiB");
+            return SafeHtml::default();
+        }
+        if self.depth >= DEEPEST_CUSTOM {
+            self.remove("markup nested too deeply");
+            return SafeHtml::text(text);
+        }
+        self.depth += 1;
+        let safe = Pass::new(self, custom).run(text);
+        self.depth -= 1;
+        safe
+    }
+
+    /// Ends the output: links within it are resolved, its rules written.
+    pub fn finish(mut self, html: SafeHtml) -> Sanitized {
+        let html = scan::link_fragments(&html, |id| {
+            let own = format!("{}{id}", self.prefix);
+            self.ids.contains(&own).then_some(own)
+        });
+        let mut sheet = std::mem::take(&mut self.sheets);
+        for (class, declarations) in &self.styles {
+            // Three ids' worth of weight: a style attribute wins over a sheet's selectors.
+            sheet.push_str(&format!(
+                ".{} .{class}:not(#_):not(#_):not(#_){{{declarations}}}\n",
+                self.scope
+            ));
+        }
+        let removed = self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
+        Sanitized { html, css: SafeCss(sheet), removed }
+    }
+
+    fn sheet(&mut self, text: &str) {
+        let result = css::sheet(text, &self.scope, &self.prefix);
+        self.sheets.push_str(&result.text);
+        for what in result.removed {
+            self.remove(what);
+        }
+    }
+
+    fn style_class(&mut self, text: &str) -> Option<String> {
+        if let Some(known) = self.known_styles.get(text) {
+            return known.clone();
+        }
+        let result = css::declarations(text, &self.prefix);
+        for what in result.removed {
+            self.remove(what);
+        }
+        let class = (!result.text.is_empty()).then(|| css::style_class(&result.text));
+        if let Some(class) = &class {
+            self.styles.insert(class.clone(), result.text);
+        }
+        if self.known_styles.len() < 10_000 {
+            self.known_styles.insert(text.to_owned(), class.clone());
+        }
+        class
+    }
+
+    fn prefixed(&self, id: &str) -> String {
+        if id.starts_with(&self.prefix) { id.to_owned() } else { format!("{}{id}", self.prefix) }
+    }
+}
+
+/// The class of the notebook's as it stands in the page: it can't meet a class of nbc's.
+pub(super) fn prefixed_class(class: &str) -> String {
+    let is_style = class
+        .strip_prefix("s-")
+        .is_some_and(|it| it.len() == 10 && it.bytes().all(|it| it.is_ascii_hexdigit()));
+    if is_style || class.starts_with("x-") { class.to_owned() } else { format!("x-{class}") }
+}
+
+struct Pass<'g> {
+    gate: &'g mut Gate,
+    custom: &'g dyn CustomElements,
+    out: String,
+    open: Vec<policy::Element>,
+    slots: Vec<SafeHtml>,
+    frames: Vec<Frame>,
+    /// The element whose content is dropped, and how often it is open.
+    skipped: Option<(String, u32)>,
+}
+
+impl<'g> Pass<'g> {
+    fn new(gate: &'g mut Gate, custom: &'g dyn CustomElements) -> Self {
+        Self {
+            gate,
+            custom,
+            out: String::new(),
+            open: Vec::new(),
+            slots: Vec::new(),
+            frames: Vec::new(),
+            skipped: None,
+        }
+    }
+
+    fn run(mut self, text: &str) -> SafeHtml {
+        self.out.reserve(text.len() + text.len() / 8);
+        let mut tokens = Tokens::new(text);
+        loop {
+            if self.is_foreign()
+                && let Some(text) = tokens.cdata()
+            {
+                if self.skipped.is_none() {
+                    self.out.push_str(SafeHtml::text(text).as_str());
+                }
+                continue;
+            }
+            match tokens.next() {
+                None => break,
+                Some(Token::Text(text)) if self.skipped.is_none() => push_text(&mut self.out, text),
+                Some(Token::Text(_)) => {}
+                Some(Token::Start(tag)) => self.start(&tag, &mut tokens),
+                Some(Token::End(name)) => self.end(&name),
+            }
+        }
+        while !self.frames.is_empty() {
+            self.close_frame();
+        }
+        self.close_to(0);
+        gate(&self.out, &self.slots)
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.open.last().is_some_and(|it| it.vocabulary != Vocabulary::Html)
+    }
+
+    fn start(&mut self, tag: &Tag<'_>, tokens: &mut Tokens<'_>) {
+        let name = tag.name.as_str();
+        let is_closed = tag.is_closed && self.is_foreign();
+        if policy::RAW_TEXT.contains(&name) && !is_closed {
+            let text = tokens.raw_text(name);
+            if self.skipped.is_none() {
+                match name {
+                    _ if self.custom.claims(name) => {
+                        self.start_custom(tag);
+                        self.close_frame();
+                    }
+                    "style" => self.gate.sheet(text),
+                    "title" if self.is_foreign() => {}
+                    _ => self.gate.remove(format!("`<{name}>` element")),
+                }
+            }
+            return;
+        }
+        if let Some((skipped, count)) = &mut self.skipped {
+            if skipped == name && !is_closed {
+                *count += 1;
+            }
+            return;
+        }
+        if self.custom.claims(name) && self.frames.len() < DEEPEST_CUSTOM {
+            self.start_custom(tag);
+            return;
+        }
+        if policy::REMOVED_WITH_CONTENT.contains(&name) {
+            // `head` of a whole document, and descriptions in a figure, are no loss to speak of.
+            if !matches!(name, "head" | "metadata" | "desc" | "annotation" | "annotation-xml") {
+                self.gate.remove(format!("`<{name}>` element"));
+            }
+            if !is_closed && !policy::VOID.contains(&name) {
+                self.skipped = Some((name.to_owned(), 1));
+            }
+            return;
+        }
+        let Some(element) = policy::element(name) else {
+            if !matches!(name, "html" | "body") {
+                self.gate.remove(format!("`<{}>` tag", printable(name)));
+            }
+            return;
+        };
+        let Some(element) = self.place(element) else {
+            self.gate.remove(format!("`<{name}>` tag out of place"));
+            return;
+        };
+        self.close_implied(element);
+        if self.open.len() >= DEEPEST {
+            self.gate.remove("tag nested too deeply");
+            return;
+        }
+        self.out.push('<');
+        self.out.push_str(element.name);
+        self.attributes(element, tag);
+        self.out.push('>');
+        if policy::VOID.contains(&name) {
+            return;
+        }
+        if is_closed {
+            self.push_end(element.name);
+        } else {
+            self.open.push(element);
+        }
+    }
+
+    /// Moves to where an element of this vocabulary may stand; `None` when it may not stand here.
+    fn place(&mut self, element: policy::Element) -> Option<policy::Element> {
+        let current = self.open.last().map_or(Vocabulary::Html, |it| it.vocabulary);
+        let root = |name: &str| matches!(name, "svg" | "math");
+        match (current, element.vocabulary) {
+            (Vocabulary::Html, Vocabulary::Html) => Some(element),
+            (Vocabulary::Html, _) => root(element.name).then_some(element),
+            (current, wanted) if current == wanted && element.name != "math" => Some(element),
+            // An SVG link is an `a`, too.
+            (Vocabulary::Svg, Vocabulary::Html) if element.name == "a" => {
+                Some(policy::Element { vocabulary: Vocabulary::Svg, ..element })
+            }
+            (_, Vocabulary::Html) => {
+                let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
+                self.close_to(outside.unwrap_or(0));
+                Some(element)
+            }
+            _ => None,
+        }
+    }
+
+    /// Closes what a start tag closes by the standard's rules, so that the gate's parser finds
+    /// nothing to repair: repairing is where its cost could grow beyond the input.
+    fn close_implied(&mut self, element: policy::Element) {
+        if element.vocabulary != Vocabulary::Html {
+            return;
+        }
+        let (closed, within): (&[&str], &[&str]) = match element.name {
+            "li" => (&["li"], &["ul", "ol", "table", "td", "th"]),
+            "dt" | "dd" => (&["dt", "dd"], &["dl", "table", "td", "th"]),
+            "td" | "th" => (&["td", "th", "caption"], &["tr", "table"]),
+            "tr" => (&["tr", "caption", "colgroup"], &["tbody", "thead", "tfoot", "table"]),
+            "tbody" | "thead" | "tfoot" => {
+                (&["tbody", "thead", "tfoot", "caption", "colgroup"], &["table"])
+            }
+            "rt" | "rp" => (&["rt", "rp"], &["ruby"]),
+            "a" => (&["a"], &["table", "td", "th", "caption"]),
+            "p" | "div" | "ul" | "ol" | "dl" | "table" | "pre" | "blockquote" | "h1" | "h2" | "h3"
+            | "h4" | "h5" | "h6" | "hr" | "section" | "article" | "aside" | "header" | "footer"
+            | "nav" | "figure" | "figcaption" | "details" | "summary" | "address" | "center" => {
+                (&["p"], &["table", "td", "th", "caption", "button"])
+            }
+            _ => return,
+        };
+        let found = self.open.iter().rposition(|it| {
+            it.vocabulary != Vocabulary::Html || closed.contains(&it.name) || within.contains(&it.name)
+        });
+        if let Some(at) = found
+            && self.open.get(at).is_some_and(|it| closed.contains(&it.name))
+        {
+            self.close_to(at);
+        }
+        let is_heading = |name: &str| matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
+        if is_heading(element.name) && self.open.last().is_some_and(|it| is_heading(it.name)) {
+            self.close_to(self.open.len().saturating_sub(1));
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        if let Some((skipped, count)) = &mut self.skipped {
+            if skipped == name {
+                *count -= 1;
+                if *count == 0 {
+                    self.skipped = None;
+                }
+            }
+            return;
+        }
+        if let Some(at) = self.frames.iter().rposition(|it| it.element.name == name) {
+            while self.frames.len() > at {
+                self.close_frame();
+            }
+            return;
+        }
+        let is_table_part = |name: &str| {
+            matches!(name, "table" | "tr" | "td" | "th" | "tbody" | "thead" | "tfoot" | "caption")
+        };
+        for at in (0..self.open.len()).rev() {
+            let Some(open) = self.open.get(at) else { return };
+            if open.name.eq_ignore_ascii_case(name) {
+                self.close_to(at);
+                return;
+            }
+            if is_table_part(open.name) && !is_table_part(name) {
+                return;
+            }
+        }
+    }
+
+    fn push_end(&mut self, name: &str) {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    fn close_to(&mut self, length: usize) {
+        while self.open.len() > length {
+            if let Some(element) = self.open.pop() {
+                self.push_end(element.name);
+            }
+        }
+    }
+
+    fn start_custom(&mut self, tag: &Tag<'_>) {
+        if self.is_foreign() {
+            let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
+            self.close_to(outside.unwrap_or(0));
+        }
+        let attributes =
+            tag.attributes.iter().map(|(name, value)| (name.clone(), token::decode(value))).collect();
+        self.frames.push(Frame {
+            element: CustomElement { name: tag.name.clone(), attributes },
+            out: std::mem::take(&mut self.out),
+            open: std::mem::take(&mut self.open),
+            slots: std::mem::take(&mut self.slots),
+        });
+        if policy::VOID.contains(&tag.name.as_str()) {
+            self.close_frame();
+        }
+    }
+
+    fn close_frame(&mut self) {
+        self.close_to(0);
+        let Some(frame) = self.frames.pop() else { return };
+        let children = gate(&self.out, &self.slots);
+        self.out = frame.out;
+        self.open = frame.open;
+        self.slots = frame.slots;
+        let compiled = self.custom.compile(&frame.element, children, self.gate);
+        self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
+        self.slots.push(compiled);
+    }
+
+    fn attributes(&mut self, element: policy::Element, tag: &Tag<'_>) {
+        let mut classes = Vec::new();
+        for (name, raw) in &tag.attributes {
+            match name.as_str() {
+                "class" => classes.extend(
+                    token::decode(raw)
+                        .split_ascii_whitespace()
+                        .filter(|it| !it.starts_with("nbc-"))
+                        .map(prefixed_class),
+                ),
+                "style" => {
+                    let text = token::decode(raw);
+                    if !text.trim().is_empty() {
+                        classes.extend(self.gate.style_class(&text));
+                    }
+                }
+                "xmlns" | "scoped" => {}
+                _ if name.starts_with("data-") || name.starts_with("xmlns:") => {}
+                _ => self.attribute(element, name, raw),
+            }
+        }
+        if element.name == "input" && !tag.attributes.iter().any(|(name, _)| name == "type") {
+            self.push_attribute("type", "checkbox");
+        }
+        if !classes.is_empty() {
+            classes.dedup();
+            let classes = classes.join(" ");
+            self.push_attribute("class", &classes);
+        }
+    }
+
+    fn attribute(&mut self, element: policy::Element, name: &str, raw: &str) {
+        let Some(allowed) = policy::attribute(element.name, name) else {
+            if name.starts_with("on") {
+                self.gate.remove(format!("`{}` attribute", printable(name)));
+            } else if matches!(name, "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action") {
+                self.gate.remove(format!("`{name}` attribute"));
+            }
+            return;
+        };
+        let decoded = token::decode(raw);
+        let Some(value) = policy::value(element.name, allowed, &decoded) else {
+            self.gate.remove(refusal(element.name, allowed, &decoded));
+            return;
+        };
+        let value = match allowed {
+            "id" => {
+                let id = value.trim();
+                if id.is_empty() || id.len() > 256 || id.contains(char::is_whitespace) {
+                    return;
+                }
+                let id = self.gate.prefixed(id);
+                self.gate.ids.insert(id.clone());
+                id
+            }
+            "href" if element.name == "a" => value.into_owned(),
+            "href" | "xlink:href" if value.starts_with('#') => {
+                format!("#{}", self.gate.prefixed(value.trim_start_matches('#')))
+            }
+            _ if policy::REFERENCES.contains(&allowed) => {
+                let ids = value.split_ascii_whitespace().map(|id| self.gate.prefixed(id));
+                ids.collect::<Vec<_>>().join(" ")
+            }
+            _ if value.contains("url(#") && !value.contains(&format!("url(#{}", self.gate.prefix)) => {
+                value.replace("url(#", &format!("url(#{}", self.gate.prefix))
+            }
+            _ => value.into_owned(),
+        };
+        self.push_attribute(allowed, &value);
+    }
+
+    fn push_attribute(&mut self, name: &str, value: &str) {
+        self.out.push(' ');
+        self.out.push_str(name);
+        self.out.push_str("=\"");
+        for character in value.chars() {
+            match character {
+                '&' => self.out.push_str("&amp;"),
+                '"' => self.out.push_str("&quot;"),
+                '<' => self.out.push_str("&lt;"),
+                other => self.out.push(other),
+            }
+        }
+        self.out.push('"');
+    }
+}
+
+fn push_text(out: &mut String, text: &str) {
+    if text.contains('<') {
+        out.push_str(&text.replace('<', "&lt;"));
+    } else {
+        out.push_str(text);
+    }
+}
+
+/// What a finding calls a refused value; the value itself may be a secret or a page long.
+fn refusal(element: &str, name: &str, value: &str) -> String {
+    let scheme = value.trim_start().split(':').next().unwrap_or("").to_ascii_lowercase();
+    match (element, name) {
+        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => format!("`{scheme}:` link"),
+        ("a", "href") => "link to an unsafe address".to_owned(),
+        ("img", "src") => "image that is not in the notebook".to_owned(),
+        (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
+        _ => format!("`{name}` attribute with an unsafe value"),
+    }
+}
+
+fn printable(name: &str) -> String {
+    name.chars().filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | ':')).take(40).collect()
+}
+
+/// The last step: ammonia, then nbc's own markup into its slots.
+fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
+    // A panic of the parser must not take the build down; what it was reading is not shown.
+    let clean = catch_unwind(AssertUnwindSafe(|| policy::GATE.clean(markup).to_string()));
+    let Ok(clean) = clean else { return SafeHtml::default() };
+    if slots.is_empty() {
+        return SafeHtml(clean);
+    }
+    let open = format!("<{} value=\"", policy::SLOT);
+    let close = format!("\"></{}>", policy::SLOT);
+    let mut out = String::with_capacity(clean.len());
+    let mut rest = clean.as_str();
+    while let Some((before, after)) = rest.split_once(open.as_str()) {
+        out.push_str(before);
+        let Some((number, after)) = after.split_once(close.as_str()) else { break };
+        // In the gate's output every `<` of a text is escaped, so only the pass can have made
+        // this element, and its number is one of ours.
+        if let Some(slot) = number.parse::<usize>().ok().and_then(|it| slots.get(it)) {
+            out.push_str(slot.as_str());
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    SafeHtml(out)
+}
+
+/// Sanitizes one piece of markup by itself.
+pub fn html(raw: &UntrustedHtml, scope: &str) -> Sanitized {
+    let mut gate = Gate::new(scope);
+    let html = gate.fragment(raw, &NoCustomElements);
+    gate.finish(html)
+}

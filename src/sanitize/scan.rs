@@ -1,0 +1,242 @@
+//! Reads markup that is already safe: links within a page, headings.
+//!
+//! In: [`SafeHtml`], which is regular (quoted attributes, no raw `<` in text). Out: [`SafeHtml`].
+
+use std::collections::BTreeSet;
+
+use super::{SafeHtml, token};
+
+/// A heading, for a table of contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// 1 to 6.
+    pub level: u8,
+    /// Its text, unescaped.
+    pub text: String,
+    /// Id of its element.
+    pub id: String,
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Tag(&'a str),
+}
+
+fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = html;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let length = if rest.starts_with('<') {
+            let mut quoted = false;
+            let end = rest.bytes().position(|it| {
+                quoted ^= it == b'"';
+                it == b'>' && !quoted
+            });
+            end.map_or(rest.len(), |it| it + 1)
+        } else {
+            rest.find('<').unwrap_or(rest.len())
+        };
+        let (piece, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(if piece.starts_with('<') { Piece::Tag(piece) } else { Piece::Text(piece) })
+    })
+}
+
+/// Value of an attribute of a tag, still escaped, with the place where it stands.
+fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
+    let marker = format!(" {name}=\"");
+    // A value can't hold the marker: its quotes are escaped.
+    let start = tag.find(&marker)? + marker.len();
+    let value = tag.get(start..)?.split('"').next()?;
+    Some((start, value))
+}
+
+/// Gives links `#id` the address that `resolve` knows; others stay as they are.
+pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
+    if !html.as_str().contains(" href=\"#") {
+        return html.clone();
+    }
+    let mut out = String::with_capacity(html.as_str().len());
+    for piece in pieces(html.as_str()) {
+        match piece {
+            Piece::Tag(tag) if tag.starts_with("<a ") => {
+                let found = attribute(tag, "href").and_then(|(start, value)| {
+                    let id = resolve(&token::decode(value.strip_prefix('#')?))?;
+                    Some((start, start + value.len(), id))
+                });
+                match found {
+                    Some((start, end, id)) => {
+                        out.push_str(tag.get(..start).unwrap_or(""));
+                        out.push('#');
+                        out.push_str(SafeHtml::text(&id).as_str());
+                        out.push_str(tag.get(end..).unwrap_or(""));
+                    }
+                    None => out.push_str(tag),
+                }
+            }
+            Piece::Tag(text) | Piece::Text(text) => out.push_str(text),
+        }
+    }
+    SafeHtml(out)
+}
+
+/// Finds the headings and gives those without an id one, made of `prefix` and their text.
+pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
+    if !html.as_str().contains("<h") {
+        return (html.clone(), Vec::new());
+    }
+    let mut taken: BTreeSet<String> = pieces(html.as_str())
+        .filter_map(|piece| match piece {
+            Piece::Tag(tag) => attribute(tag, "id").map(|(_, id)| token::decode(id)),
+            Piece::Text(_) => None,
+        })
+        .collect();
+    let mut found: Vec<Heading> = Vec::new();
+    let mut out = String::with_capacity(html.as_str().len());
+    // Level, opening tag, markup inside, text inside.
+    let mut open: Option<(u8, &str, String, String)> = None;
+    for piece in pieces(html.as_str()) {
+        let text = match piece {
+            Piece::Tag(text) | Piece::Text(text) => text,
+        };
+        let Some((level, tag, inside, plain)) = &mut open else {
+            match heading_level(text) {
+                Some(level) => open = Some((level, text, String::new(), String::new())),
+                None => out.push_str(text),
+            }
+            continue;
+        };
+        if text != format!("</h{level}>") {
+            if let Piece::Text(text) = piece {
+                plain.push_str(text);
+            }
+            inside.push_str(text);
+            continue;
+        }
+        let text = token::decode(plain).split_whitespace().collect::<Vec<_>>().join(" ");
+        let id = match attribute(tag, "id") {
+            Some((_, id)) => {
+                out.push_str(tag);
+                token::decode(id)
+            }
+            None => {
+                let id = free_id(&taken, prefix, &text);
+                taken.insert(id.clone());
+                let (name, rest) = tag.split_at_checked(3).unwrap_or((tag, ""));
+                out.push_str(&format!("{name} id=\"{}\"{rest}", SafeHtml::text(&id).as_str()));
+                id
+            }
+        };
+        out.push_str(inside);
+        out.push_str(&format!("</h{level}>"));
+        if !text.is_empty() {
+            found.push(Heading { level: *level, text, id });
+        }
+        open = None;
+    }
+    if let Some((_, tag, inside, _)) = open {
+        out.push_str(tag);
+        out.push_str(&inside);
+    }
+    (SafeHtml(out), found)
+}
+
+fn heading_level(tag: &str) -> Option<u8> {
+    let mut bytes = tag.strip_prefix("<h")?.bytes();
+    let level = bytes.next().filter(|it| (b'1'..=b'6').contains(it))? - b'0';
+    matches!(bytes.next(), Some(b'>' | b' ')).then_some(level)
+}
+
+fn free_id(taken: &BTreeSet<String>, prefix: &str, text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.to_lowercase().chars().take(80) {
+        if character.is_alphanumeric() {
+            slug.push(character);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    let base = format!("{prefix}{}", if slug.is_empty() { "section" } else { slug });
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    std::iter::once(base.clone()).chain(numbered).find(|it| !taken.contains(it)).unwrap_or(base)
+}
+
+/// Size of an `svg` root in CSS pixels: its `width` and `height`, or those of its `viewBox`.
+pub(super) fn size(tag: &str) -> (Option<u32>, Option<u32>) {
+    let length = |name| {
+        let (_, text) = attribute(tag, name)?;
+        let digits = text.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+        let factor = match text.get(digits.len()..)? {
+            "pt" => 4.0 / 3.0,
+            "" | "px" => 1.0,
+            "in" => 96.0,
+            "cm" => 37.8,
+            "mm" => 3.78,
+            _ => return None,
+        };
+        let pixels = digits.trim().parse::<f64>().ok()? * factor;
+        (1.0..=20_000.0).contains(&pixels).then_some(pixels.round() as u32)
+    };
+    if let (Some(width), Some(height)) = (length("width"), length("height")) {
+        return (Some(width), Some(height));
+    }
+    let Some((_, view)) = attribute(tag, "viewBox") else { return (None, None) };
+    let numbers: Vec<f64> = view
+        .split([' ', ','])
+        .filter(|it| !it.is_empty())
+        .filter_map(|it| it.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        [_, _, width, height] if (1.0..=20_000.0).contains(width) && (1.0..=20_000.0).contains(height) => {
+            (Some(width.round() as u32), Some(height.round() as u32))
+        }
+        _ => (None, None),
+    }
+}
+
+impl SafeHtml {
+    /// The text without its markup, unescaped.
+    pub fn plain_text(&self) -> String {
+        let texts = pieces(self.as_str()).filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Tag(_) => None,
+        });
+        token::decode(&texts.collect::<String>())
+    }
+}
+
+/// The top-level elements of a piece; text between them that is not blank counts as one.
+pub fn children(html: &SafeHtml) -> Vec<SafeHtml> {
+    let mut found = Vec::new();
+    let mut current = String::new();
+    let mut depth = 0usize;
+    for piece in pieces(html.as_str()) {
+        let (text, is_element_end) = match piece {
+            Piece::Text(text) => (text, false),
+            Piece::Tag(tag) if tag.starts_with("</") => {
+                depth = depth.saturating_sub(1);
+                (tag, depth == 0)
+            }
+            Piece::Tag(tag) => {
+                let name = tag.trim_start_matches('<').split([' ', '>']).next().unwrap_or("");
+                let is_void = super::policy::VOID.contains(&name);
+                if depth == 0 && !current.trim().is_empty() {
+                    found.push(SafeHtml(std::mem::take(&mut current)));
+                }
+                depth += usize::from(!is_void);
+                (tag, is_void && depth == 0)
+            }
+        };
+        current.push_str(text);
+        if is_element_end {
+            found.push(SafeHtml(std::mem::take(&mut current)));
+        }
+    }
+    if !current.trim().is_empty() {
+        found.push(SafeHtml(current));
+    }
+    found
+}
