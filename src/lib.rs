@@ -7,7 +7,6 @@ pub mod environment;
 pub mod graph;
 pub mod notebook;
 pub mod output;
-pub mod plan;
 pub mod process;
 pub mod publish;
 pub mod python;

@@ -40,17 +40,15 @@ pub fn document(
         if cell.kind == CellKind::Markdown {
             let parsed = output::markdown(&cell.code, &cell.attachments, &place);
             diagnostics.extend(parsed.diagnostics);
-            outline.extend(parsed.value.headings.iter().cloned());
-            outputs.push(parsed.value);
+            outline.extend(parsed.value.headings);
+            outputs.push(parsed.value.output);
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
             let parsed = output::cell(run, &place);
             diagnostics.extend(parsed.diagnostics);
-            for rendered in parsed.value.outputs {
-                outline.extend(rendered.headings.iter().cloned());
-                outputs.push(rendered);
-            }
+            outline.extend(parsed.value.headings);
+            outputs.extend(parsed.value.outputs);
         }
         let code = code_block(cell, notebook.format, options.code);
         if code.is_none() && outputs.is_empty() {
@@ -58,7 +56,7 @@ pub fn document(
         }
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
-        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, scope });
+        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let title = notebook

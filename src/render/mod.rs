@@ -26,8 +26,6 @@ pub struct Block {
     pub code: Option<CodeBlock>,
     /// Outputs in order.
     pub outputs: Vec<RenderedOutput>,
-    /// Class that scopes the rules of the outputs.
-    pub scope: String,
 }
 
 /// Highlighted code.
@@ -137,17 +135,8 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
 }
 
 fn cell_value(block: &Block) -> Value {
-    let outputs: Vec<Value> = block
-        .outputs
-        .iter()
-        .map(|output| {
-            context! {
-                kind => output.kind.name(),
-                scope => block.scope,
-                html => environment::html_value(&output.html),
-            }
-        })
-        .collect();
+    let outputs: Vec<Value> =
+        block.outputs.iter().map(|output| environment::html_value(&output.html)).collect();
     let tokens: Vec<Value> = block
         .code
         .iter()

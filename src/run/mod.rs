@@ -1,21 +1,23 @@
-//! Phase 5: [`crate::plan`] to [`RunRecord`].
+//! Phases 4 and 5: [`plan`], then [`execute`] to a [`RunRecord`].
 //!
-//! In: cells in order, and a process that runs them in a sandbox. Out: what the cells displayed, as
-//! plain, hostile data. Never trusts what comes back, and never starts the process itself.
+//! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
+//! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
+mod execute;
+pub mod plan;
 pub mod protocol;
 pub mod record;
 pub mod stored;
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
+pub use execute::{Execution, RunnerFolder, execute};
+pub use plan::{OnError, Places, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
 pub use stored::stored;
 
 use crate::notebook::CellId;
-use crate::process::{Layer, Outcome};
 use protocol::{Command, Conversation, Frames, Step};
 use record::CellStatus;
 
@@ -74,23 +76,6 @@ pub enum RunError {
         #[source]
         source: ProtocolError,
     },
-}
-
-/// A record and what is known about the process that gave it.
-#[derive(Debug)]
-pub struct RunResult {
-    /// What the cells gave.
-    pub record: RunRecord,
-    /// How the process ended.
-    pub outcome: Outcome,
-    /// The last bytes of its console: for the build log, not for the page.
-    pub console: Vec<u8>,
-    /// Layers of isolation that were active.
-    pub layers: Vec<Layer>,
-    /// CPU time of the process tree.
-    pub cpu: Duration,
-    /// Wall-clock time of the whole run.
-    pub wall: Duration,
 }
 
 /// Drives one conversation, from the first word to the last, over the channel of a runner that was

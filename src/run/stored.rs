@@ -40,6 +40,29 @@ const OLD_NAMES: &[(&str, &str)] = &[
     ("javascript", "application/javascript"),
 ];
 
+/// Whether a notebook that carries outputs is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// It is run only if it carries none.
+    RunIfEmpty,
+    /// It is run.
+    AlwaysRun,
+    /// It is not run, even if it carries none.
+    NeverRun,
+}
+
+/// Whether a notebook is published with the outputs that it carries, and not run. Notebooks for a
+/// kernel other than Python are never run.
+pub fn is_published_as_stored(notebook: &Notebook, policy: Policy) -> bool {
+    let carries_outputs = notebook.cells.iter().any(|cell| !cell.stored_outputs.is_empty());
+    match policy {
+        _ if notebook.language != "python" => true,
+        Policy::RunIfEmpty => carries_outputs,
+        Policy::AlwaysRun => false,
+        Policy::NeverRun => true,
+    }
+}
+
 /// Reads the outputs that a notebook carries.
 pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut cells = BTreeMap::new();

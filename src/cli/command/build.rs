@@ -13,16 +13,16 @@ use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure};
 use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT};
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Choice, Environment, Provisioner};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
-use crate::plan::{self, OnError};
 use crate::process::{Limits, Sandbox, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
-use crate::run::{self, RunRecord, RunnerFolder, stored};
+use crate::run::stored::{self, Policy};
+use crate::run::{self, OnError, Places, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::Sources;
 use crate::verify;
@@ -260,12 +260,8 @@ impl Builder<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Built>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
-        let ran = if stored::is_published_as_stored(&notebook, self.settings.execute.into()) {
-            Ran {
-                record: stored::stored(&notebook).value,
-                environment: None,
-                layers: Vec::new(),
-            }
+        let ran = if stored::is_published_as_stored(&notebook, policy(self.settings.execute)) {
+            Ran { record: as_stored(&notebook, diagnostics), environment: None, layers: Vec::new() }
         } else {
             // The findings that forbid a run are in `diagnostics` since the analysis.
             let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
@@ -275,9 +271,9 @@ impl Builder<'_> {
             ran
         };
         if let Some(folder) = &self.settings.record {
-            let name = path.as_str().replace('/', "-");
+            let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
-            fs_err::write(folder.join(format!("{name}.run.json")), ran.record.to_json()?)?;
+            ran.record.store(&folder.join(format!("{name}.run.json")))?;
         }
         let tolerated = self.settings.on_error == OnError::Continue;
         let failures = compile::failures(&notebook, &ran.record, tolerated);
@@ -319,33 +315,26 @@ impl Builder<'_> {
             self.runner = Some(RunnerFolder::write()?);
         }
         let absolute = camino::absolute_utf8(path)?;
-        let folder = absolute.parent().unwrap_or(&absolute).to_owned();
-        let file_name = path.file_name().unwrap_or("notebook");
+        let folder = absolute.parent().unwrap_or(&absolute);
         self.progress.step(&format!("{path}: preparing its environment"));
         let provisioner = self.provisioner.get_or_insert_with(|| {
             Provisioner::new(self.settings.choice.clone(), &cache_folder())
         });
         let environment = self
             .timings
-            .measure(Phase::Environment, || provisioner.provision(notebook, &folder))
+            .measure(Phase::Environment, || provisioner.provision(notebook, folder))
             .map_err(|error| Failure { message: format!("{path}: {error}"), help: None })?;
         let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
             return Ok(None);
         };
-        let plan = plan::plan(
-            notebook,
-            graph,
-            &environment,
-            &folder,
-            file_name,
-            runner.path(),
-            self.settings.limits.clone(),
-            self.settings.on_error,
-        );
+        let places = Places { notebook: &absolute, runner: runner.path() };
+        let limits = self.settings.limits.clone();
+        let on_error = self.settings.on_error;
+        let plan = run::plan::plan(notebook, graph, &environment, places, limits, on_error);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
         let result =
-            self.timings.measure(Phase::Run, || run::run(&plan, sandbox, notebook, progress))?;
+            self.timings.measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
         if !result.console.trim().is_empty() && result.record.is_none() {
             self.progress.line(&format!("{path}: the process said:\n{}", result.console.trim_end()));
         }
@@ -375,6 +364,26 @@ impl Builder<'_> {
             self.progress.line(&format!("{path}: {}", error.traceback.trim_end()));
         }
     }
+}
+
+fn policy(execute: Execute) -> Policy {
+    match execute {
+        Execute::Auto => Policy::RunIfEmpty,
+        Execute::Always => Policy::AlwaysRun,
+        Execute::Never => Policy::NeverRun,
+    }
+}
+
+/// The outputs that the notebook carries; those that cannot be read are findings.
+fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecord {
+    let (record, left_out) = stored::stored(notebook);
+    for it in left_out {
+        if let Some(cell) = notebook.cell(it.cell) {
+            let message = format!("stored output {} is left out: {}", it.position + 1, it.reason);
+            diagnostics.push(Diagnostic::warning(Code::InvalidData, cell.whole(), message));
+        }
+    }
+    record
 }
 
 fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Provenance {

@@ -15,7 +15,7 @@ use super::inputs::{self, Input};
 use crate::config::{CodeSetting, Config, LayoutSetting};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::emit::Layout;
-use crate::graph::{self, CellGraph};
+use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, CodeVisibility, Notebook};
 use crate::source::{Sources, Span};
 
@@ -74,7 +74,7 @@ fn analyze(
     let parsed = notebook::parse(sources, source);
     diagnostics.extend(parsed.diagnostics);
     let notebook = parsed.value?;
-    let analyzed = graph::analyze(sources, &notebook);
+    let analyzed = resolve(sources, &notebook);
     diagnostics.extend(analyzed.diagnostics);
     Some(Analyzed { input, notebook, graph: analyzed.value })
 }

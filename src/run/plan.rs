@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::CHANNEL_VARIABLE;
+use super::protocol::Start;
 use crate::environment::Environment;
 use crate::graph::RunnableGraph;
-use crate::notebook::{CellKind, Format, Notebook};
+use crate::notebook::Notebook;
 use crate::process::{Access, Job, Limits, Mount};
-use crate::run::protocol::{self, Start, StartCell};
 
 /// Where the notebook's folder appears inside the sandbox.
 const NOTEBOOK_FOLDER: &str = "/nb";
@@ -27,6 +28,15 @@ pub enum OnError {
     Continue,
 }
 
+/// Where things of a run lie on the host.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// The notebook, absolute.
+    pub notebook: &'a Utf8Path,
+    /// The folder with the runner's files.
+    pub runner: &'a Utf8Path,
+}
+
 /// Everything that decides what a run gives.
 #[derive(Debug)]
 pub struct RunPlan {
@@ -36,88 +46,46 @@ pub struct RunPlan {
     pub start: Start,
 }
 
-/// Plans a run. `folder` is the notebook's on the host, `runner` the folder with the runner's files.
+/// Plans the one run of a notebook.
 pub fn plan(
     notebook: &Notebook,
     graph: &RunnableGraph,
     environment: &Environment,
-    folder: &Utf8Path,
-    file_name: &str,
-    runner: &Utf8Path,
+    places: Places<'_>,
     limits: Limits,
     on_error: OnError,
 ) -> RunPlan {
+    let folder = places.notebook.parent().unwrap_or(places.notebook);
+    let file_name = places.notebook.file_name().unwrap_or("notebook");
+    let mount = |host: &Utf8Path, inside: &str, access| Mount {
+        host: host.to_owned(),
+        inside: inside.into(),
+        access,
+    };
     let mut mounts = environment.mounts.clone();
-    mounts.push(Mount {
-        host: folder.to_owned(),
-        inside: NOTEBOOK_FOLDER.into(),
-        access: Access::Overlay,
-    });
-    mounts.push(Mount {
-        host: runner.to_owned(),
-        inside: RUNNER_FOLDER.into(),
-        access: Access::ReadOnly,
-    });
+    mounts.push(mount(folder, NOTEBOOK_FOLDER, Access::Overlay));
+    mounts.push(mount(places.runner, RUNNER_FOLDER, Access::ReadOnly));
     let job = Job {
         program: environment.program.clone(),
-        arguments: vec![
-            // Neither the working folder nor a user's own packages come before the environment's.
-            "-P".to_owned(),
-            "-s".to_owned(),
-            "-B".to_owned(),
-            format!("{RUNNER_FOLDER}/main.py"),
-        ],
+        // Neither the working folder nor a user's own packages come before the environment's.
+        arguments: ["-P", "-s", "-B", "/runner/main.py"].map(str::to_owned).to_vec(),
         environment: variables(environment),
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
         limits,
     };
-    let cells = notebook
-        .cells()
-        .filter(|(_, cell)| cell.kind.is_runnable())
-        .map(|(id, cell)| StartCell {
-            id,
-            code: cell.code.clone(),
-            kind: kind(cell.kind),
-            name: cell.name.clone(),
-            disabled: cell.options.disabled,
-            raises_exception: cell.options.raises_exception,
-            skip_execution: cell.options.skip_execution,
-        })
-        .collect();
-    let start = Start {
-        protocol: protocol::PROTOCOL_VERSION,
-        engine: match notebook.format {
-            Format::Marimo => protocol::Engine::Marimo,
-            Format::Jupyter => protocol::Engine::Jupyter,
-        },
-        file: Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name).into_string(),
-        argv: Vec::new(),
-        cells,
-        order: graph.graph().order.clone(),
-        overlays: environment.overlays.iter().map(ToString::to_string).collect(),
-        seed: None,
-        allow_errors: on_error == OnError::Continue,
-        limits: protocol::OutputLimits::default(),
-    };
+    let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
+    let mut start = Start::new(notebook, &graph.graph().order, file);
+    start.overlays.clone_from(&environment.overlays);
+    start.allow_errors = on_error == OnError::Continue;
     RunPlan { job, start }
-}
-
-fn kind(kind: CellKind) -> protocol::StartKind {
-    match kind {
-        CellKind::Setup => protocol::StartKind::Setup,
-        CellKind::Function => protocol::StartKind::Function,
-        CellKind::Class => protocol::StartKind::Class,
-        CellKind::Code | CellKind::Unparsable | CellKind::Markdown | CellKind::Raw => {
-            protocol::StartKind::Code
-        }
-    }
 }
 
 /// The whole environment of a run: the same on every machine.
 fn variables(environment: &Environment) -> BTreeMap<String, String> {
     let folder = environment.program.parent().map(ToString::to_string).unwrap_or_default();
     let fixed = [
+        (CHANNEL_VARIABLE, "3"),
         ("HOME", "/tmp"),
         ("LANG", "C.UTF-8"),
         ("LC_ALL", "C.UTF-8"),
@@ -125,12 +93,10 @@ fn variables(environment: &Environment) -> BTreeMap<String, String> {
         ("PYTHONHASHSEED", "0"),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONNOUSERSITE", "1"),
-        ("PYTHONUNBUFFERED", "1"),
         ("MPLBACKEND", "Agg"),
         ("MPLCONFIGDIR", "/tmp"),
         // Fontconfig and others would look for a cache in a home that is not there.
         ("XDG_CACHE_HOME", "/tmp"),
-        ("MARIMO_SKIP_UPDATE_CHECK", "1"),
         ("SOURCE_DATE_EPOCH", "0"),
     ];
     fixed

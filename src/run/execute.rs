@@ -1,0 +1,191 @@
+//! Phase 5 against the real sandbox: starts the runner, talks to it, and turns what went wrong into
+//! findings about the notebook.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::plan::RunPlan;
+use super::protocol::ProtocolError;
+use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::notebook::{CellId, Notebook};
+use crate::process::{Ended, Killer, Layer, Outcome, Sandbox, SandboxError, interrupt};
+use crate::source::Span;
+
+/// The runner's files in a folder of the host, removed at the end of the build.
+#[derive(Debug)]
+pub struct RunnerFolder {
+    folder: tempfile::TempDir,
+    path: Utf8PathBuf,
+}
+
+impl RunnerFolder {
+    /// Writes the files.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written.
+    pub fn write() -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("nbc-runner-").tempdir()?;
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned())
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidFilename))?;
+        for (name, text) in RUNNER_FILES {
+            fs_err::write(path.join(name), text)?;
+            readable(&path.join(name), 0o644)?;
+        }
+        readable(&path, 0o755)?;
+        Ok(Self { folder, path })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Utf8Path {
+        debug_assert!(self.folder.path().is_dir());
+        &self.path
+    }
+}
+
+/// Inside the sandbox nobody is the owner, and a user's umask may forbid others to read.
+fn readable(path: &Utf8Path, mode: u32) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    let _ = (path, mode);
+    Ok(())
+}
+
+/// What a run gave, and what is known about it.
+#[derive(Debug)]
+pub struct Execution {
+    /// What the cells gave; `None` when the run broke off, and a finding says why.
+    pub record: Option<RunRecord>,
+    /// Findings about the run as a whole.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The last words of the process itself: for the build log, not for the page.
+    pub console: String,
+    /// Layers of isolation that were active.
+    pub layers: Vec<Layer>,
+    /// CPU time of the process tree.
+    pub cpu: Duration,
+}
+
+/// Runs a notebook once.
+///
+/// # Errors
+/// When the sandbox cannot be set up: that is no fault of the notebook.
+pub fn execute(
+    plan: &RunPlan,
+    sandbox: &Sandbox,
+    notebook: &Notebook,
+    observer: &mut dyn Observer,
+) -> Result<Execution, SandboxError> {
+    let running = sandbox.start(&plan.job)?;
+    let watch = InterruptWatch::start(running.killer());
+    let conversation = match running.channel() {
+        Ok(channel) => converse(channel, &plan.start, observer),
+        Err(error) => Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) }),
+    };
+    if matches!(conversation, Err(RunError::Broken { .. })) {
+        // A process that breaks the protocol must not decide when the build goes on.
+        running.kill();
+    }
+    let ended = running.wait();
+    drop(watch);
+    let console = String::from_utf8_lossy(&ended.console).into_owned();
+    let (record, diagnostics) = match conversation {
+        Ok(record) => (Some(record), Vec::new()),
+        Err(error) => (None, vec![finding(&error, &ended, plan, notebook)]),
+    };
+    Ok(Execution { record, diagnostics, console, layers: ended.layers, cpu: ended.cpu })
+}
+
+/// Kills the run when the user interrupts nbc.
+struct InterruptWatch {
+    over: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl InterruptWatch {
+    fn start(killer: Killer) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let thread = std::thread::Builder::new()
+            .name("interrupt".to_owned())
+            .spawn(move || {
+                while !seen.load(Ordering::Relaxed) {
+                    if interrupt::is_requested() {
+                        killer.kill();
+                        return;
+                    }
+                    std::thread::park_timeout(Duration::from_millis(50));
+                }
+            })
+            .ok();
+        Self { over, thread }
+    }
+}
+
+impl Drop for InterruptWatch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn finding(error: &RunError, ended: &Ended, plan: &RunPlan, notebook: &Notebook) -> Diagnostic {
+    let file = Span::new(notebook.source, 0, 0);
+    let (running, cause) = match error {
+        RunError::Unavailable { message } => {
+            return Diagnostic::error(Code::ProcessDied, file, message.clone());
+        }
+        RunError::Broken { running, source } => (*running, source),
+    };
+    let span = cell_span(notebook, running).unwrap_or(file);
+    let limits = &plan.job.limits;
+    match ended.outcome {
+        Outcome::TimedOut => Diagnostic::error(
+            Code::TimedOut,
+            span,
+            format!("the notebook ran longer than {} seconds", limits.wall.as_secs()),
+        )
+        .with_help("raise the limit with `--timeout SECONDS`"),
+        Outcome::OutOfMemory => Diagnostic::error(
+            Code::OutOfMemory,
+            span,
+            format!("the notebook used more than {} MiB of memory", limits.memory >> 20),
+        )
+        .with_help("raise the limit with `--memory SIZE`"),
+        Outcome::Signalled(signal) => Diagnostic::error(
+            Code::ProcessDied,
+            span,
+            format!("the notebook's process was killed by signal {signal}"),
+        ),
+        // nbc kills a process that breaks the protocol, so `Killed` tells nothing of the cause.
+        Outcome::Exited(_) | Outcome::Killed => broken(cause, ended, span),
+    }
+}
+
+fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
+    match cause {
+        ProtocolError::Closed => {
+            let how = match ended.outcome {
+                Outcome::Exited(code) => format!(" with exit code {code}"),
+                _ => String::new(),
+            };
+            let message = format!("the notebook's process ended{how} before all cells had run");
+            Diagnostic::error(Code::ProcessDied, span, message)
+        }
+        ProtocolError::TooMuch { .. } => Diagnostic::error(Code::OutputTooLarge, span, cause.to_string()),
+        _ => Diagnostic::error(Code::ProtocolViolation, span, cause.to_string()),
+    }
+}
+
+fn cell_span(notebook: &Notebook, cell: Option<CellId>) -> Option<Span> {
+    notebook.cell(cell?).map(crate::notebook::Cell::whole)
+}
