@@ -23,17 +23,17 @@ pub(super) enum Address {
 }
 
 pub(super) fn classify(text: &str) -> Address {
-    let clean: String = text
-        .trim_matches(|it: char| it <= ' ')
-        .chars()
-        .filter(|it| !matches!(it, '\t' | '\n' | '\r'))
-        .collect();
-    if let Some((scheme, rest)) = split_scheme(&clean) {
-        return match scheme.as_str() {
-            "data" => Address::Data(data_type(rest)),
-            _ => Address::Scheme(scheme),
-        };
+    let text = text.trim_matches(|it: char| it <= ' ');
+    let mut characters = text.chars().filter(|it| !matches!(it, '\t' | '\n' | '\r'));
+    if let Some(scheme) = scheme(&mut characters) {
+        if scheme != "data" {
+            return Address::Scheme(scheme);
+        }
+        // The data may be megabytes, and a type is short.
+        let kind: String = characters.take_while(|it| !matches!(it, ';' | ',')).take(100).collect();
+        return Address::Data(kind.trim().to_ascii_lowercase());
     }
+    let clean: String = text.chars().filter(|it| !matches!(it, '\t' | '\n' | '\r')).collect();
     let path = clean.split(['?', '#']).next().unwrap_or_default();
     if path.chars().any(char::is_control) || path.contains(['\\', ':', '%', '"', '<', '>', ' ']) {
         return Address::Odd;
@@ -53,17 +53,20 @@ pub(super) fn classify(text: &str) -> Address {
     }
 }
 
-fn split_scheme(text: &str) -> Option<(String, &str)> {
-    let (scheme, rest) = text.split_once(':')?;
-    let mut bytes = scheme.bytes();
-    let is_scheme = bytes.next().is_some_and(|it| it.is_ascii_alphabetic())
-        && bytes.all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it));
-    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
-}
-
-fn data_type(rest: &str) -> String {
-    let head = rest.split(',').next().unwrap_or_default();
-    head.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// Reads a scheme and its colon.
+fn scheme(characters: &mut impl Iterator<Item = char>) -> Option<String> {
+    let mut scheme = String::new();
+    for character in characters {
+        match character {
+            ':' if !scheme.is_empty() => return Some(scheme),
+            it if it.is_ascii_alphabetic() => scheme.push(it.to_ascii_lowercase()),
+            it if !scheme.is_empty() && (it.is_ascii_digit() || "+-.".contains(it)) => {
+                scheme.push(it);
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// Whether a `data:` type is a picture. `<img>` runs no script, in SVG neither.
