@@ -184,7 +184,7 @@ impl Installer {
             let list = scratch.folder.join("requirements.txt");
             fs_err::write(&list, requirements.lines.join("\n") + "\n").map_err(failed(list.clone()))?;
             match program(interpreter)? {
-                Program::Uv(uv) => resolve_with_uv(&uv, &list, requirements, interpreter)?,
+                Program::Uv(uv) => resolve_with_uv(&uv, &list, &scratch.folder, requirements, interpreter)?,
                 Program::Pip => resolve_with_pip(&list, &scratch.folder, requirements, interpreter)?,
             }
         };
@@ -218,7 +218,7 @@ fn program(interpreter: &Interpreter) -> Result<Program, InstallError> {
         return Ok(Program::Uv(uv));
     }
     let pip = base_python(interpreter).args(["-m", "pip", "--version"]).run()?;
-    if pip.success() {
+    if pip.status.success() {
         return Ok(Program::Pip);
     }
     Err(InstallError::NoInstaller { python: interpreter.program.clone() })
@@ -232,9 +232,11 @@ fn base_python(interpreter: &Interpreter) -> Tool {
 fn resolve_with_uv(
     uv: &Utf8Path,
     list: &Utf8Path,
+    scratch: &Utf8Path,
     requirements: &Requirements,
     interpreter: &Interpreter,
 ) -> Result<Lock, InstallError> {
+    let resolved = scratch.join("compiled.txt");
     let uv = Tool::new(uv.as_str()).time_limit(TIME_LIMIT);
     let tool = match &requirements.uv_project {
         Some(project) => uv.args(["export", "--frozen", "--no-emit-project", "--no-header"]).args([
@@ -244,11 +246,15 @@ fn resolve_with_uv(
         ]),
         None => uv
             .args(["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header"])
-            .args(["--no-annotate", "--quiet", "--python", interpreter.program.as_str()])
+            .args(["--no-annotate", "--python", interpreter.program.as_str()])
             .arg(list.as_str()),
     };
-    let output = accepted("resolving", requirements, tool.run()?)?;
-    Ok(Lock::of(joined_lines(&output.stdout)))
+    // Only the end of what a tool prints is kept, so the lock comes as a file.
+    let tool = tool.args(["--quiet", "--output-file", resolved.as_str()]);
+    accepted("resolving", requirements, tool.run()?)?;
+    let text = fs_err::read_to_string(&resolved)
+        .map_err(|source| InstallError::Cache { path: resolved.clone(), source })?;
+    Ok(Lock::of(joined_lines(&text)))
 }
 
 /// Lines of a requirements file with their continuations, without comments.
@@ -304,7 +310,7 @@ fn resolve_with_pip(
     let refused = |reason: String| InstallError::Refused {
         step: "resolving",
         origin: requirements.origin.clone(),
-        output: format!("{reason}\n{}", output.stderr),
+        output: format!("{reason}\n{}", String::from_utf8_lossy(&output.stderr)),
     };
     let text = fs_err::read_to_string(&report).map_err(|error| refused(error.to_string()))?;
     let report: Report = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
@@ -381,10 +387,11 @@ fn accepted(
     requirements: &Requirements,
     output: ToolOutput,
 ) -> Result<ToolOutput, InstallError> {
-    if output.success() {
+    if output.status.success() {
         return Ok(output);
     }
-    let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+    let said = if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
+    let said = String::from_utf8_lossy(said);
     let lines: Vec<&str> = said.trim().lines().collect();
     let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n");
     Err(InstallError::Refused {

@@ -69,7 +69,7 @@ impl Interpreter {
             .time_limit(Duration::from_secs(20))
             .run()
             .map_err(|error| unusable(error.to_string()))?;
-        let answer: Answer = serde_json::from_str(output.stdout.trim())
+        let answer: Answer = serde_json::from_slice(&output.stdout)
             .map_err(|_| unusable("it does not answer as Python does".to_owned()))?;
         if answer.implementation != "cpython" {
             return Err(unusable(format!("it is {}, not CPython", answer.implementation)));
