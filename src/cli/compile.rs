@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, Place};
-use crate::python;
+use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document};
 use crate::run::RunRecord;
 use crate::site::SitePath;
@@ -147,11 +147,42 @@ fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<Co
     if visibility == CodeVisibility::Hidden {
         return None;
     }
-    let syntax = match format {
-        Format::Marimo => python::Syntax::Python,
-        Format::Jupyter => python::Syntax::IPython,
+    let mode = match format {
+        Format::Marimo => Mode::Python,
+        Format::Jupyter => Mode::Ipython,
     };
-    Some(CodeBlock { visibility, tokens: python::highlight_pieces(&cell.code, syntax) })
+    Some(CodeBlock { visibility, tokens: tokens(cell.code.trim_end(), mode) })
+}
+
+/// The whole code in pieces, each with the class of its colour; plain pieces have none.
+fn tokens(code: &str, mode: Mode) -> Vec<(&'static str, String)> {
+    let mut pieces = Vec::new();
+    let mut end = 0;
+    for (range, kind) in python::highlight(code, mode) {
+        let (start, stop) = (range.start as usize, range.end as usize);
+        let between = code.get(end..start).unwrap_or_default();
+        if !between.is_empty() {
+            pieces.push(("", between.to_owned()));
+        }
+        pieces.push((class(kind), code.get(start..stop).unwrap_or_default().to_owned()));
+        end = stop;
+    }
+    pieces.push(("", code.get(end..).unwrap_or_default().to_owned()));
+    pieces
+}
+
+fn class(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Keyword => "keyword",
+        TokenKind::Constant | TokenKind::Number => "number",
+        TokenKind::Builtin => "builtin",
+        TokenKind::Definition => "definition",
+        TokenKind::Decorator => "decorator",
+        TokenKind::String => "string",
+        TokenKind::Comment => "comment",
+        TokenKind::Operator => "operator",
+        TokenKind::Magic => "magic",
+    }
 }
 
 /// Whether a cell is prose: Markdown, or a marimo cell that only calls `mo.md`.

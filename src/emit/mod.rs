@@ -150,10 +150,10 @@ fn document(page: &Page, shared: Option<&SharedFiles>) -> Result<Rendered, Rende
     environment::render(
         "document.html",
         context! {
-            language => page.language,
+            language => page.language.as_str(),
             policy => Csp::of(&contents).as_str(),
             generator => GENERATOR,
-            title => page.title,
+            title => page.title.as_str(),
             description => page.description.as_deref().unwrap_or_default(),
             stylesheet,
             style => raw_text_value("style", &inline_style)?,
@@ -177,9 +177,9 @@ fn index_page(pages: &[Page], title: &str, path: SitePath) -> Result<Page, Rende
         .map(|page| {
             context! {
                 href => path.link_to(&page.path),
-                title => page.title,
+                title => page.title.as_str(),
                 description => page.description.as_deref().unwrap_or_default(),
-                file_name => page.file_name,
+                file_name => page.file_name.as_str(),
             }
         })
         .collect();

@@ -96,7 +96,7 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
     } else {
         headings
             .iter()
-            .map(|it| context! { level => it.level, id => it.id, text => it.text })
+            .map(|it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() })
             .collect()
     };
     let cells: Vec<Value> = document.blocks.iter().map(cell_value).collect();
@@ -108,12 +108,12 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
         "page.html",
         context! {
             home => home.unwrap_or_default(),
-            file_name => document.file_name,
+            file_name => document.file_name.as_str(),
             has_code,
             outline,
             width => document.width.as_deref().unwrap_or_default(),
             heading => if document.print_title { document.title.as_str() } else { "" },
-            notes => document.notes,
+            notes => document.notes.clone(),
             cells,
         },
     )?;
@@ -141,7 +141,7 @@ fn cell_value(block: &Block) -> Value {
         .code
         .iter()
         .flat_map(|code| &code.tokens)
-        .map(|(class, text)| context! { class, text })
+        .map(|(class, text)| context! { class => *class, text => text.as_str() })
         .collect();
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",
@@ -153,7 +153,7 @@ fn cell_value(block: &Block) -> Value {
         None => format!("Code of {}", block.id.replace('-', " ")),
     };
     context! {
-        id => block.id,
+        id => block.id.as_str(),
         kind => block.kind,
         name => block.name.as_deref().unwrap_or_default(),
         code_state,
