@@ -1,0 +1,434 @@
+//! The binary as its users meet it: output, exit codes, and what is left on the disk.
+//!
+//! Runs use the interpreter of `NBC_TEST_PYTHON`, which `tests/run.sh` makes; see CONTRIBUTING.md.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A folder of files, and what nbc says about them.
+struct NbcTest {
+    folder: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl NbcTest {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let test = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            test.write(name, text.as_bytes());
+        }
+        test
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    /// Names in the folder, hidden ones too: nothing half-written may stay.
+    fn listing(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn python() -> String {
+    std::env::var("NBC_TEST_PYTHON")
+        .expect("NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one")
+}
+
+fn marimo(cells: &[&str]) -> String {
+    let mut text = "import marimo\n\napp = marimo.App()\n\n\n".to_owned();
+    for cell in cells {
+        text.push_str("@app.cell\ndef _():\n");
+        for line in cell.lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+        text.push_str("    return\n\n\n");
+    }
+    text
+}
+
+fn jupyter(cells: &[&str]) -> String {
+    let cells: Vec<serde_json::Value> = cells
+        .iter()
+        .map(|source| {
+            serde_json::json!({
+                "cell_type": "code", "metadata": {}, "source": source,
+                "outputs": [], "execution_count": null,
+            })
+        })
+        .collect();
+    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+        .to_string()
+}
+
+#[test]
+fn one_notebook_becomes_one_file_that_verifies() {
+    let test = NbcTest::new(&[("report.py", &marimo(&["x = 20", "print(x + 1)\nx + 2"]))]);
+    let said = test.run(&["build", "report.py", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/report.html");
+    assert!(page.contains("21") && page.contains("22"), "{page}");
+    assert!(!test.path("out/index.html").exists());
+    let verified = test.run(&["verify", "out"]);
+    assert_eq!((verified.code, verified.stdout.as_str()), (0, ""), "{}", verified.stderr);
+    assert_eq!(test.listing(), ["out", "report.py"]);
+}
+
+#[test]
+fn a_folder_becomes_a_site_with_an_index() {
+    let test = NbcTest::new(&[
+        ("in/b.ipynb", &jupyter(&["print('from jupyter')"])),
+        ("in/sub/a.py", &marimo(&["'from marimo'"])),
+        ("in/script.py", "print('not a notebook')"),
+        ("in/drafts/x.py", &marimo(&["1/0"])),
+        ("in/nbc.toml", "title = 'Our <reports>'\nexclude = ['drafts/']\n"),
+    ]);
+    let said = test.run(&["build", "in", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let index = test.read("out/index.html");
+    assert!(index.contains("Our &lt;reports&gt;"), "{index}");
+    assert!(index.contains("href=\"sub/a.html\"") && index.contains("href=\"b.html\""), "{index}");
+    let page = test.read("out/sub/a.html");
+    assert!(page.contains("href=\"../index.html\"") && page.contains("../assets/nbc."), "{page}");
+    assert!(!index.contains("drafts"));
+    assert_eq!(test.run(&["verify", "out"]).code, 0);
+}
+
+#[test]
+fn two_builds_give_the_same_bytes() {
+    let cells = ["import marimo as mo", "s = mo.ui.slider(1, 9)\ns", "{1, 2, 'a'}", "object.__doc__"];
+    let test = NbcTest::new(&[("n.py", &marimo(&cells))]);
+    assert_eq!(test.run(&["build", "n.py", "-o", "a"]).code, 0);
+    let other = said(test.command(&["build", "n.py", "-o", "b"]).env("TZ", "Asia/Tokyo").env("LANG", "C"));
+    assert_eq!(other.code, 0, "{}", other.stderr);
+    for name in ["n.html", "manifest.json"] {
+        assert_eq!(test.read(&format!("a/{name}")), test.read(&format!("b/{name}")), "{name}");
+    }
+}
+
+#[test]
+fn a_failing_cell_leaves_the_previous_site() {
+    let test = NbcTest::new(&[("n.py", &marimo(&["'first'"]))]);
+    assert_eq!(test.run(&["build", "n.py", "-o", "out"]).code, 0);
+    let before = test.read("out/n.html");
+    test.write("n.py", marimo(&["secret = 'hunter2'", "raise ValueError(secret)"]).as_bytes());
+    let said = test.run(&["build", "n.py", "-o", "out"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("error[NBC301]"), "{}", said.stderr);
+    assert!(said.stderr.contains("n.py:14:"), "{}", said.stderr);
+    assert_eq!(test.read("out/n.html"), before);
+    assert_eq!(test.listing(), ["n.py", "out"]);
+}
+
+#[test]
+fn allowed_errors_are_published_as_a_neutral_box() {
+    let cells = ["x = 1", "raise ValueError('hunter2 /root/secret')", "x + 41"];
+    let test = NbcTest::new(&[("n.py", &marimo(&cells))]);
+    let said = test.run(&["build", "n.py", "-o", "out", "--allow-errors", "--code", "hidden"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert!(page.contains("This cell failed") && page.contains("42"), "{page}");
+    for word in ["hunter2", "ValueError", "Traceback", "/root"] {
+        assert!(!page.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn keep_going_publishes_the_good_notebooks_and_still_fails() {
+    let test = NbcTest::new(&[
+        ("in/bad.py", &marimo(&["1/0"])),
+        ("in/cycle.py", &marimo(&["a = b", "b = a"])),
+        ("in/good.py", &marimo(&["'fine'"])),
+    ]);
+    let stopped = test.run(&["build", "in", "-o", "out"]);
+    assert_eq!(stopped.code, 1);
+    assert!(!test.path("out").exists());
+    let said = test.run(&["build", "in", "-o", "out", "--keep-going"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(test.path("out/good.html").exists());
+    assert!(!test.path("out/bad.html").exists());
+    assert!(said.stderr.contains("NBC202") && said.stderr.contains("NBC301"), "{}", said.stderr);
+}
+
+#[test]
+fn stored_outputs_are_published_without_running() {
+    let notebook = serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1,
+            "source": "open('/nb/ran', 'w')\n1/0",
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": ["kept ", "output"]}],
+        }],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+    });
+    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    // No Python is asked for: an interpreter that does not exist does not matter.
+    let said = said(test.command(&["build", "n.ipynb", "-o", "out"]).env("NBC_PYTHON", "/nowhere"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(test.read("out/n.html").contains("kept output"));
+    let ran = test.run(&["build", "n.ipynb", "-o", "out", "--execute", "always"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_recorded_run_renders_without_python() {
+    let test = NbcTest::new(&[("n.py", &marimo(&["'recorded'"]))]);
+    let built = test.run(&["build", "n.py", "-o", "out", "--record", "runs"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let arguments = ["render", "n.py", "runs/n.run.json", "-o", "again"];
+    let rendered = said(test.command(&arguments).env("NBC_PYTHON", "/nowhere").env("PATH", ""));
+    assert_eq!(rendered.code, 0, "{}", rendered.stderr);
+    assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
+}
+
+#[test]
+fn limits_strike_with_a_finding() {
+    let test = NbcTest::new(&[
+        ("slow.ipynb", &jupyter(&["import time\ntime.sleep(60)"])),
+        ("large.ipynb", &jupyter(&["x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time\ntime.sleep(5)"])),
+        ("loud.ipynb", &jupyter(&["while True: print('x' * 100000)"])),
+        ("gone.ipynb", &jupyter(&["import os\nos._exit(3)"])),
+    ]);
+    let start = Instant::now();
+    let slow = test.run(&["build", "slow.ipynb", "-o", "out", "--timeout", "2"]);
+    assert_eq!(slow.code, 1, "{}", slow.stderr);
+    assert!(slow.stderr.contains("NBC302") && slow.stderr.contains("--timeout"), "{}", slow.stderr);
+    assert!(start.elapsed() < Duration::from_secs(40));
+    let large = test.run(&["build", "large.ipynb", "-o", "out", "--memory", "512MiB"]);
+    assert_eq!(large.code, 1, "{}", large.stderr);
+    assert!(large.stderr.contains("NBC303"), "{}", large.stderr);
+    let loud = test.run(&["build", "loud.ipynb", "-o", "out", "--timeout", "60"]);
+    assert_eq!(loud.code, 1, "{}", loud.stderr);
+    assert!(loud.stderr.contains("NBC305") || loud.stderr.contains("NBC301"), "{}", loud.stderr);
+    let gone = test.run(&["build", "gone.ipynb", "-o", "out"]);
+    assert_eq!(gone.code, 1, "{}", gone.stderr);
+    assert!(gone.stderr.contains("NBC304"), "{}", gone.stderr);
+    assert!(!test.path("out").exists());
+}
+
+#[test]
+fn bad_input_is_told_what_where_and_what_to_do() {
+    let test = NbcTest::new(&[
+        ("empty/readme.txt", "nothing here"),
+        ("plain.py", "print('hello')"),
+        ("cut.ipynb", "{\"cells\": [{\"cell_type\": \"code\", \"sou"),
+        ("text.ipynb", "hello"),
+        ("list.ipynb", "[1, 2]"),
+        ("syntax.py", &marimo(&["x = = 1", "y = 2"])),
+        ("bad.toml/nbc.toml", "exlude = []"),
+        ("bad.toml/n.py", &marimo(&["1"])),
+    ]);
+    test.write("latin.py", b"import marimo\napp = marimo.App()\n# caf\xe9\n");
+    // (arguments, exit code, words that the message must have)
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["build", "missing.py"], 2, &["missing.py"]),
+        (&["build", "empty"], 2, &["empty", "no notebook"]),
+        (&["build", "plain.py"], 1, &["NBC102", "plain.py"]),
+        (&["build", "cut.ipynb"], 1, &["NBC103", "cut.ipynb:1:"]),
+        (&["build", "text.ipynb"], 1, &["NBC103"]),
+        (&["build", "list.ipynb"], 1, &["NBC10"]),
+        (&["build", "latin.py"], 1, &["NBC101", "UTF-8"]),
+        (&["build", "syntax.py"], 1, &["NBC104", "syntax.py:8:"]),
+        (&["build", "bad.toml"], 2, &["nbc.toml", "exlude"]),
+        (&["build", "plain.py", "-o", "/"], 2, &["--output"]),
+        (&["build", "plain.py", "-o", "empty"], 2, &["readme.txt"]),
+        (&["build", "plain.py", "-o", "/proc/site"], 2, &["/proc/"]),
+        (&["build"], 2, &["required"]),
+        (&["build", "syntax.py", "--memory", "much"], 2, &["much"]),
+        (&["verify", "nowhere"], 2, &["nowhere"]),
+        (&["verify", "empty"], 1, &[]),
+        (&["explain", "NBC999"], 2, &["NBC999"]),
+    ];
+    for (arguments, code, words) in cases {
+        let said = test.run(arguments);
+        assert_eq!(said.code, *code, "{arguments:?}: {}{}", said.stdout, said.stderr);
+        for word in *words {
+            assert!(said.stderr.contains(word), "{arguments:?} lacks {word:?}: {}", said.stderr);
+        }
+        assert!(!said.stderr.contains("panicked"), "{arguments:?}: {}", said.stderr);
+    }
+    assert!(!test.path("site").exists());
+}
+
+#[test]
+fn odd_names_become_pages() {
+    let names = ["my report.py", "it's \"it\".py", "a#b?.py", "été ☃.py", "..py", "-x.py"];
+    let test = NbcTest::new(&[]);
+    for name in names {
+        test.write(&format!("in/{name}"), marimo(&["'shown'"]).as_bytes());
+    }
+    let said = test.run(&["build", "in", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(test.run(&["verify", "out"]).code, 0);
+    let manifest: serde_json::Value = serde_json::from_str(&test.read("out/manifest.json")).unwrap();
+    // `..py` is a hidden file, which a walk leaves out.
+    assert_eq!(manifest["pages"].as_array().unwrap().len(), names.len() - 1);
+}
+
+#[test]
+fn a_wrong_python_is_named() {
+    let test = NbcTest::new(&[("n.py", &marimo(&["1"]))]);
+    test.write("fake", b"#!/bin/sh\necho hello\n");
+    Command::new("chmod").args(["+x"]).arg(test.path("fake")).status().unwrap();
+    for (python, word) in [("/nowhere/python", "/nowhere/python"), ("./fake", "fake")] {
+        let said = test.run(&["build", "n.py", "--python", python]);
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(word), "{}", said.stderr);
+    }
+    let none = said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("PATH", "/nowhere"));
+    assert_eq!(none.code, 2, "{}", none.stderr);
+    assert!(none.stderr.contains("--python"), "{}", none.stderr);
+}
+
+#[test]
+fn a_package_that_does_not_exist_is_named() {
+    let header = "# /// script\n# dependencies = ['nbc-no-such-package-7']\n# ///\n";
+    let test = NbcTest::new(&[("n.py", &(header.to_owned() + &marimo(&["1"])))]);
+    let cache = test.path("cache");
+    let said = said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("NBC_CACHE_DIR", cache));
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("nbc-no-such-package-7"), "{}", said.stderr);
+    assert!(!test.path("site").exists());
+}
+
+#[test]
+fn a_second_build_into_the_same_folder_is_refused() {
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&["import time\ntime.sleep(4)"]))]);
+    let mut first = test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+    wait_for(&test.path(".out.nbc-lock"));
+    let second = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(second.code, 2, "{}", second.stderr);
+    assert!(second.stderr.contains("another nbc build"), "{}", second.stderr);
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(test.listing(), ["n.ipynb", "out"]);
+}
+
+#[test]
+fn an_interrupted_or_killed_build_leaves_the_old_site() {
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&["print('old')"]))]);
+    assert_eq!(test.run(&["build", "n.ipynb", "-o", "out"]).code, 0);
+    let before = test.read("out/n.html");
+    test.write("n.ipynb", jupyter(&["import time\ntime.sleep(30)"]).as_bytes());
+    for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(130)), ("-KILL", None)] {
+        let mut build = test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&test.path(".out.nbc-lock"));
+        std::thread::sleep(Duration::from_millis(700));
+        Command::new("kill").args([signal, &build.id().to_string()]).status().unwrap();
+        assert_eq!(build.wait().unwrap().code(), code, "{signal}");
+        assert_eq!(test.read("out/n.html"), before, "{signal}");
+    }
+    test.write("n.ipynb", jupyter(&["print('new')"]).as_bytes());
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(test.read("out/n.html").contains("new"));
+    assert_eq!(test.listing(), ["n.ipynb", "out"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_site() {
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&["print('old')"]))]);
+    std::fs::create_dir(test.path("small")).unwrap();
+    // A file system of 64 KiB in a mount namespace of its own: a page needs more.
+    let nbc = env!("CARGO_BIN_EXE_nbc");
+    let script = format!(
+        "mount -t tmpfs -o size=64k none small && echo kept >small/other && \
+         '{nbc}' build n.ipynb -o small/out; code=$?; ls -A small; exit $code"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+    command.current_dir(test.folder.path()).env("NBC_PYTHON", python());
+    let said = said(&mut command);
+    assert_eq!(said.code, 2, "{}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("room") || said.stderr.contains("space"), "{}", said.stderr);
+    assert_eq!(said.stdout, "other\n");
+}
+
+#[test]
+fn findings_come_as_json_lines_and_pictures() {
+    let test = NbcTest::new(&[("n.py", &marimo(&["total = 1", "total = 2"]))]);
+    let concise = test.run(&["check", "n.py", "--format", "concise"]);
+    assert_eq!(concise.code, 1);
+    assert!(concise.stderr.contains("n.py:8:5: error[NBC201]"), "{}", concise.stderr);
+    let full = test.run(&["check", "n.py"]);
+    assert!(full.stderr.contains("defined again here"), "{}", full.stderr);
+    assert!(!full.stderr.contains('\u{1b}'), "no colours into a pipe");
+    let json = test.run(&["check", "n.py", "--format", "json"]);
+    let parsed: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(json.stdout.contains("NBC201"), "{parsed}");
+    let graph = test.run(&["graph", "n.py", "--format", "mermaid"]);
+    assert!(graph.stdout.starts_with("flowchart"), "{}", graph.stdout);
+}
+
+#[test]
+fn help_and_completions_name_every_command() {
+    let test = NbcTest::new(&[]);
+    let help = test.run(&["--help"]);
+    assert_eq!(help.code, 0);
+    for command in ["build", "check", "graph", "verify", "render", "explain", "completions"] {
+        assert!(help.stdout.contains(command), "{command}");
+    }
+    assert!(test.run(&["completions", "bash"]).stdout.contains("_nbc"));
+    assert!(test.run(&["explain", "duplicate-definition"]).stdout.starts_with("NBC201"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let test = NbcTest::new(&[]);
+    let script = format!("'{}' explain | head -1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_nbc"));
+    let said = said(Command::new("bash").args(["-c", &script]).current_dir(test.folder.path()));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}
+
+fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{} does not appear", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
