@@ -3,26 +3,17 @@
 //! In: cells. Out: what each defines and uses, who depends on whom, the order of the run.
 //! Never touches the disk; reports instead of failing.
 
+mod cycles;
+mod jupyter;
+mod marimo;
+pub mod print;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::{Diagnostic, Parsed, has_errors};
-use crate::notebook::{CellId, Notebook};
-use crate::source::{Sources, Span};
-
-/// What one cell defines and uses.
-#[derive(Debug, Default, Clone)]
-pub struct CellNames {
-    /// Names that the cell defines for other cells, with the place of each definition.
-    pub definitions: BTreeMap<String, Span>,
-    /// Names that the cell uses and does not define first, with the place of the first use.
-    pub references: BTreeMap<String, Span>,
-    /// Names that the cell deletes with `del` without having defined them.
-    pub deletions: BTreeSet<String>,
-    /// Names private to the cell (`_x`).
-    pub temporaries: BTreeSet<String>,
-    /// Top-level packages that the cell imports, `import a.b` gives `a`.
-    pub imports: BTreeSet<String>,
-}
+use crate::diagnostic::{Code, Diagnostic, Parsed, has_errors};
+use crate::notebook::{CellId, CellKind, Format, Notebook};
+pub use crate::python::CellNames;
+use crate::source::Sources;
 
 /// The dataflow of a notebook; may hold cycles and ambiguities.
 #[derive(Debug, Default)]
@@ -33,10 +24,41 @@ pub struct CellGraph {
     pub parents: BTreeMap<CellId, BTreeSet<CellId>>,
     /// The same edges the other way.
     pub children: BTreeMap<CellId, BTreeSet<CellId>>,
-    /// Run order; cells in or below a cycle, and disabled cells, are absent.
+    /// Run order; cells in or below a cycle, and disabled cells and what hangs on them, are absent.
     pub order: Vec<CellId>,
+    /// Run order if no cell were disabled.
+    pub full_order: Vec<CellId>,
+    /// What is wrong, cell by cell, for machines.
+    pub problems: Vec<Problem>,
     /// Findings that forbid a run; empty in a graph that can become runnable.
     errors: Vec<Diagnostic>,
+}
+
+/// What is wrong with one cell of a graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// The cell does not parse, or would not compile.
+    Syntax(CellId),
+    /// The cell imports with a star.
+    StarImport(CellId),
+    /// The cell defines a name that others define, too.
+    MultipleDefinitions {
+        /// The cell.
+        cell: CellId,
+        /// The name.
+        name: String,
+        /// The other cells.
+        others: Vec<CellId>,
+    },
+    /// The cell is part of a cycle.
+    Cycle {
+        /// The cell.
+        cell: CellId,
+        /// Edges of the cycle: from the definer, over the names, to the user.
+        edges: Vec<(CellId, Vec<String>, CellId)>,
+    },
+    /// The setup cell needs another cell.
+    SetupReference(CellId),
 }
 
 /// A dataflow without cycles, ambiguous names or broken cells: the only one that can be run.
@@ -51,6 +73,27 @@ impl CellGraph {
     pub fn into_runnable(self) -> Result<RunnableGraph, Vec<Diagnostic>> {
         if has_errors(&self.errors) { Err(self.errors) } else { Ok(RunnableGraph(self)) }
     }
+
+    /// All cells that depend on a cell, near or far, in document order; not the cell itself.
+    pub fn descendants(&self, cell: CellId) -> BTreeSet<CellId> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![cell];
+        while let Some(next) = open.pop() {
+            for &child in self.children.get(&next).into_iter().flatten() {
+                if child != cell && found.insert(child) {
+                    open.push(child);
+                }
+            }
+        }
+        found
+    }
+
+    fn connect(&mut self, parent: CellId, child: CellId) {
+        if parent != child {
+            self.parents.entry(child).or_default().insert(parent);
+            self.children.entry(parent).or_default().insert(child);
+        }
+    }
 }
 
 impl RunnableGraph {
@@ -62,6 +105,31 @@ impl RunnableGraph {
 
 /// Finds definitions, references, edges, order and what contradicts them.
 pub fn analyze(sources: &Sources, notebook: &Notebook) -> Parsed<CellGraph> {
-    let _ = (sources, notebook);
-    Parsed { value: CellGraph::default(), diagnostics: Vec::new() }
+    let _ = sources;
+    let mut graph = CellGraph::default();
+    let mut broken = Vec::new();
+    for (id, cell) in notebook.cells() {
+        if cell.kind == CellKind::Unparsable {
+            // The parser has reported the cell; this finding only keeps the graph from running.
+            broken.push(Diagnostic::error(
+                Code::SyntaxError,
+                cell.whole(),
+                "the cell is not valid Python",
+            ));
+            graph.problems.push(Problem::Syntax(id));
+        } else if cell.kind.is_runnable() {
+            graph.names.insert(id, cell.names.clone());
+            graph.parents.entry(id).or_default();
+            graph.children.entry(id).or_default();
+        }
+    }
+    let mut diagnostics = match notebook.format {
+        Format::Marimo => marimo::analyze(notebook, &mut graph),
+        Format::Jupyter => jupyter::analyze(notebook, &mut graph),
+    };
+    graph.problems.sort();
+    crate::diagnostic::sort(&mut diagnostics);
+    graph.errors = broken;
+    graph.errors.extend(diagnostics.iter().cloned());
+    Parsed { value: graph, diagnostics }
 }

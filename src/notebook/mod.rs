@@ -3,7 +3,13 @@
 //! In: a source. Out: cells with their code, options and stored outputs, and diagnostics.
 //! Never imports or runs anything, and never fails: what cannot be read becomes a diagnostic.
 
-use crate::diagnostic::Parsed;
+mod dedent;
+mod jupyter;
+mod marimo;
+mod script;
+
+use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::python::{CellNames, SyntaxError};
 use crate::source::{SourceId, Sources, Span};
 
 /// Position of a cell in its notebook, from 0; the key of a cell in every later phase.
@@ -92,6 +98,8 @@ pub struct Cell {
     pub origin: Origin,
     /// Options.
     pub options: CellOptions,
+    /// What the code defines and uses; empty when the cell is not Python or does not parse.
+    pub names: CellNames,
     /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
     pub stored_outputs: Vec<serde_json::Value>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
@@ -221,12 +229,36 @@ pub struct ScriptMetadata {
 
 /// Reads a notebook. `None` when the text is no notebook at all; a diagnostic says why.
 pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
-    let _ = (sources, source);
-    Parsed { value: None, diagnostics: Vec::new() }
+    let text = sources.get(source).text();
+    let extension = sources.get(source).path().extension().unwrap_or_default();
+    let content = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
+    let mut parsed = match extension.to_ascii_lowercase().as_str() {
+        "ipynb" => jupyter::parse(sources, source),
+        "py" => marimo::parse(sources, source),
+        _ if content.starts_with('{') => jupyter::parse(sources, source),
+        _ if is_marimo(text) => marimo::parse(sources, source),
+        _ => {
+            let message = "the file is neither a marimo nor a Jupyter notebook";
+            let span = Span::new(source, 0, 0);
+            let diagnostic = Diagnostic::error(Code::NotANotebook, span, message);
+            Parsed { value: None, diagnostics: vec![diagnostic] }
+        }
+    };
+    crate::diagnostic::sort(&mut parsed.diagnostics);
+    parsed
 }
 
 /// Whether a `.py` text looks like a marimo notebook: folders are walked with it, so that plain
 /// scripts beside notebooks are not taken for broken ones.
 pub fn is_marimo(text: &str) -> bool {
     text.contains("marimo.App(") || text.contains(".App(") && text.contains("import marimo")
+}
+
+fn syntax_diagnostic(error: &SyntaxError, span: Span) -> Diagnostic {
+    if error.too_deep {
+        return Diagnostic::error(Code::TooComplex, span, error.message.clone())
+            .with_help("split the expression, or load the data from a file");
+    }
+    Diagnostic::error(Code::SyntaxError, span, format!("the cell is not valid Python: {}", error.message))
+        .with_label(error.message.clone())
 }

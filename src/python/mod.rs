@@ -1,1 +1,301 @@
-//! TODO
+//! Python syntax: the only folder that names the parser crates.
+//!
+//! In: text. Out: plain data ([`Outline`], [`Names`], [`Token`]s) with byte offsets; no type of the
+//! parser leaves this folder, so that a new parser changes these files only.
+//! Never runs or imports anything.
+
+mod depth;
+mod names;
+mod outline;
+mod tokens;
+
+use std::ops::Range;
+
+use ruff_python_ast::ModModule;
+use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
+
+pub use names::{CellNames, Names, Query, is_private};
+pub use outline::{
+    Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,
+};
+pub use tokens::{TokenKind, highlight, long_strings};
+
+/// Which Python is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Plain Python.
+    Python,
+    /// With IPython's `%magic`, `!command` and `help?`.
+    Ipython,
+}
+
+impl Mode {
+    fn of_parser(self) -> ruff_python_parser::Mode {
+        match self {
+            Self::Python => ruff_python_parser::Mode::Module,
+            Self::Ipython => ruff_python_parser::Mode::Ipython,
+        }
+    }
+}
+
+/// Why a text is not Python.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where.
+    pub range: Range<u32>,
+    /// Lowercase, no period.
+    pub message: String,
+    /// Whether the text may be Python, but nests deeper than nbc follows.
+    pub too_deep: bool,
+}
+
+impl SyntaxError {
+    fn new(range: Range<u32>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), too_deep: false }
+    }
+}
+
+/// Names of a text that stands on its own: a Jupyter cell, for example.
+///
+/// # Errors
+/// What keeps the text from being Python; at least one.
+pub fn names(text: &str, mode: Mode) -> Result<Names, Vec<SyntaxError>> {
+    let parsed = parse(text, mode)?;
+    let sharing = match mode {
+        Mode::Python => names::Sharing::PublicOnly,
+        Mode::Ipython => names::Sharing::All,
+    };
+    let names = names::collect(&parsed.syntax().body, sharing);
+    if names.errors.is_empty() { Ok(names) } else { Err(names.errors) }
+}
+
+/// Parses, and refuses what would overflow the stack of a later walk.
+fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> {
+    depth::check(text, mode).map_err(|error| vec![error])?;
+    let options = ParseOptions::from(mode.of_parser());
+    let parsed = parse_unchecked(text, options);
+    if let Err(error) = depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())) {
+        // Dropping the tree would overflow the stack as much as walking it; it is small, because
+        // `depth::check` let the text through.
+        std::mem::forget(parsed);
+        return Err(vec![error]);
+    }
+    if !parsed.has_valid_syntax() {
+        let errors = parsed.errors().iter().map(|error| {
+            let message = error.error.to_string();
+            // The parser's messages start like sentences; ours do not.
+            let message = match message.strip_suffix('.').unwrap_or(&message) {
+                it if it.chars().nth(1).is_some_and(char::is_lowercase) => {
+                    it.chars().take(1).flat_map(char::to_lowercase).chain(it.chars().skip(1)).collect()
+                }
+                it => it.to_owned(),
+            };
+            SyntaxError::new(names::bytes(error.location), message)
+        });
+        return Err(errors.collect());
+    }
+    match parsed.try_into_module() {
+        Some(module) => {
+            Ok(module)
+        }
+        None => Err(vec![SyntaxError::new(0..0, "not a module")]),
+    }
+}
+
+/// The first line of a cell such as `%%bash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellMagic<'a> {
+    /// `bash`.
+    pub name: &'a str,
+    /// One past its line break.
+    pub end: u32,
+    /// Whether the rest of the cell is Python: `%%time`.
+    pub is_python: bool,
+}
+
+/// Cell magics whose body is Python, run in the notebook's own names.
+const PYTHON_MAGICS: &[&str] = &["capture", "prun", "time", "timeit", "mypy", "memit", "debug"];
+
+/// The cell magic that a cell starts with, if it does.
+pub fn cell_magic(code: &str) -> Option<CellMagic<'_>> {
+    let start = code.len() - code.trim_start().len();
+    let line = code.get(start..)?.strip_prefix("%%")?;
+    let length = line.find('\n').map_or(line.len(), |at| at + 1);
+    let name = line.split(|c: char| c.is_whitespace()).next()?;
+    let end = (start + 2 + length) as u32;
+    Some(CellMagic { name, end, is_python: PYTHON_MAGICS.contains(&name) })
+}
+
+/// Names that exist before the first cell: Python's builtins, and what IPython adds.
+const BUILTINS: &[&str] = &[
+    "ArithmeticError",
+    "AssertionError",
+    "AttributeError",
+    "BaseException",
+    "BaseExceptionGroup",
+    "BlockingIOError",
+    "BrokenPipeError",
+    "BufferError",
+    "BytesWarning",
+    "ChildProcessError",
+    "ConnectionAbortedError",
+    "ConnectionError",
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "DeprecationWarning",
+    "EOFError",
+    "Ellipsis",
+    "EncodingWarning",
+    "EnvironmentError",
+    "Exception",
+    "ExceptionGroup",
+    "False",
+    "FileExistsError",
+    "FileNotFoundError",
+    "FloatingPointError",
+    "FutureWarning",
+    "GeneratorExit",
+    "IOError",
+    "ImportError",
+    "ImportWarning",
+    "In",
+    "IndentationError",
+    "IndexError",
+    "InterruptedError",
+    "IsADirectoryError",
+    "KeyError",
+    "KeyboardInterrupt",
+    "LookupError",
+    "MemoryError",
+    "ModuleNotFoundError",
+    "NameError",
+    "None",
+    "NotADirectoryError",
+    "NotImplemented",
+    "NotImplementedError",
+    "OSError",
+    "Out",
+    "OverflowError",
+    "PendingDeprecationWarning",
+    "PermissionError",
+    "ProcessLookupError",
+    "PythonFinalizationError",
+    "RecursionError",
+    "ReferenceError",
+    "ResourceWarning",
+    "RuntimeError",
+    "RuntimeWarning",
+    "StopAsyncIteration",
+    "StopIteration",
+    "SyntaxError",
+    "SyntaxWarning",
+    "SystemError",
+    "SystemExit",
+    "TabError",
+    "TimeoutError",
+    "True",
+    "TypeError",
+    "UnboundLocalError",
+    "UnicodeDecodeError",
+    "UnicodeEncodeError",
+    "UnicodeError",
+    "UnicodeTranslateError",
+    "UnicodeWarning",
+    "UserWarning",
+    "ValueError",
+    "Warning",
+    "ZeroDivisionError",
+    "_IncompleteInputError",
+    "__build_class__",
+    "__builtin__",
+    "__debug__",
+    "__doc__",
+    "__file__",
+    "__import__",
+    "__loader__",
+    "__name__",
+    "__package__",
+    "__spec__",
+    "abs",
+    "aiter",
+    "all",
+    "anext",
+    "any",
+    "ascii",
+    "bin",
+    "bool",
+    "breakpoint",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "compile",
+    "complex",
+    "copyright",
+    "credits",
+    "delattr",
+    "dict",
+    "dir",
+    "display",
+    "divmod",
+    "enumerate",
+    "eval",
+    "exec",
+    "exit",
+    "filter",
+    "float",
+    "format",
+    "frozenset",
+    "get_ipython",
+    "getattr",
+    "globals",
+    "hasattr",
+    "hash",
+    "help",
+    "hex",
+    "id",
+    "input",
+    "int",
+    "isinstance",
+    "issubclass",
+    "iter",
+    "len",
+    "license",
+    "list",
+    "locals",
+    "map",
+    "max",
+    "memoryview",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "open",
+    "ord",
+    "pow",
+    "print",
+    "property",
+    "quit",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "set",
+    "setattr",
+    "slice",
+    "sorted",
+    "staticmethod",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "vars",
+    "zip",
+];
+
+/// Whether a name exists before the first cell runs.
+pub fn is_builtin(name: &str) -> bool {
+    BUILTINS.binary_search(&name).is_ok()
+}

@@ -1,0 +1,154 @@
+//! marimo's dataflow: one definer a name, order by dependency.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::notebook::{CellId, CellKind, Notebook};
+use crate::source::Span;
+
+use super::{CellGraph, Problem, cycles};
+
+/// Edges, order and contradictions.
+pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
+    let mut diagnostics = star_imports(graph);
+    let mut definers: BTreeMap<&str, Vec<(CellId, Span)>> = BTreeMap::new();
+    let mut users: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
+    let names = graph.names.clone();
+    for (&id, names) in &names {
+        for (name, &span) in &names.definitions {
+            definers.entry(name).or_default().push((id, span));
+        }
+        for name in names.references.keys() {
+            users.entry(name).or_default().push(id);
+        }
+    }
+    for (name, users) in &users {
+        for (definer, _) in definers.get(name).into_iter().flatten() {
+            for user in users {
+                graph.connect(*definer, *user);
+            }
+        }
+    }
+    // A cell that deletes a name runs after all others that use it.
+    for (&id, names) in &names {
+        for name in &names.deletions {
+            for user in users.get(name.as_str()).into_iter().flatten() {
+                graph.connect(*user, id);
+            }
+        }
+    }
+    for (name, definers) in &definers {
+        diagnostics.extend(duplicates(name, definers, graph));
+    }
+    diagnostics.extend(setup(notebook, graph, &definers));
+    graph.full_order = order(graph);
+    diagnostics.extend(cycles::find(notebook, graph));
+    let disabled = disabled(notebook, graph);
+    graph.order = graph.full_order.iter().filter(|it| !disabled.contains(it)).copied().collect();
+    diagnostics
+}
+
+fn star_imports(graph: &mut CellGraph) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let stars: Vec<(CellId, Vec<Span>)> = graph
+        .names
+        .iter()
+        .filter(|(_, names)| !names.star_imports.is_empty())
+        .map(|(&id, names)| (id, names.star_imports.clone()))
+        .collect();
+    for (id, spans) in stars {
+        for span in spans {
+            diagnostics.push(
+                Diagnostic::error(Code::StarImport, span, "`import *` hides which names the cell defines")
+                    .with_help("import the names that are used, or the module"),
+            );
+        }
+        // marimo does not compile such a cell: it takes no part in the dataflow.
+        graph.names.remove(&id);
+        graph.parents.remove(&id);
+        graph.children.remove(&id);
+        graph.problems.push(Problem::StarImport(id));
+    }
+    diagnostics
+}
+
+fn duplicates(
+    name: &str,
+    definers: &[(CellId, Span)],
+    graph: &mut CellGraph,
+) -> Option<Diagnostic> {
+    let (&(_, first), [(_, second), rest @ ..]) = definers.split_first()? else { return None };
+    for &(cell, _) in definers {
+        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell).collect();
+        graph.problems.push(Problem::MultipleDefinitions { cell, name: name.to_owned(), others });
+    }
+    let message = format!("`{name}` is defined in more than one cell");
+    let mut diagnostic = Diagnostic::error(Code::DuplicateDefinition, *second, message)
+        .with_label("defined again here")
+        .with_other(first, "first defined here")
+        .with_help(format!(
+            "rename one of them, or start it with `_` (`_{name}`) to keep it private to its cell"
+        ));
+    for (_, span) in rest {
+        diagnostic = diagnostic.with_other(*span, "and here");
+    }
+    Some(diagnostic)
+}
+
+fn setup(
+    notebook: &Notebook,
+    graph: &mut CellGraph,
+    definers: &BTreeMap<&str, Vec<(CellId, Span)>>,
+) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let setup = notebook.cells().find(|(_, cell)| cell.kind == CellKind::Setup);
+    let Some((id, _)) = setup else { return diagnostics };
+    if graph.parents.get(&id).is_none_or(BTreeSet::is_empty) {
+        return diagnostics;
+    }
+    graph.problems.push(Problem::SetupReference(id));
+    let references = graph.names.get(&id).map(|it| it.references.clone()).unwrap_or_default();
+    for (name, span) in references {
+        let defined = definers.get(name.as_str()).into_iter().flatten().find(|it| it.0 != id);
+        let Some((_, defined)) = defined else { continue };
+        let message = format!("the setup cell uses `{name}`, which another cell defines");
+        diagnostics.push(
+            Diagnostic::error(Code::SetupReference, span, message)
+                .with_label("the setup cell runs first")
+                .with_other(*defined, "defined here")
+                .with_help("define the name in the setup cell, or use it in another cell"),
+        );
+    }
+    diagnostics
+}
+
+/// Kahn's algorithm; of the cells that could run, the first in the document does.
+fn order(graph: &CellGraph) -> Vec<CellId> {
+    let mut missing: BTreeMap<CellId, usize> =
+        graph.parents.iter().map(|(&id, parents)| (id, parents.len())).collect();
+    let mut ready: BinaryHeap<Reverse<CellId>> =
+        missing.iter().filter(|(_, count)| **count == 0).map(|(&id, _)| Reverse(id)).collect();
+    let mut order = Vec::with_capacity(missing.len());
+    while let Some(Reverse(id)) = ready.pop() {
+        order.push(id);
+        for &child in graph.children.get(&id).into_iter().flatten() {
+            let Some(count) = missing.get_mut(&child) else { continue };
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                ready.push(Reverse(child));
+            }
+        }
+    }
+    order
+}
+
+fn disabled(notebook: &Notebook, graph: &CellGraph) -> BTreeSet<CellId> {
+    let mut found = BTreeSet::new();
+    for (id, cell) in notebook.cells() {
+        if cell.options.disabled && found.insert(id) {
+            found.extend(graph.descendants(id));
+        }
+    }
+    found
+}

@@ -1,0 +1,90 @@
+//! PEP 723: the `# /// script` block.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{SourceId, Span};
+
+use super::ScriptMetadata;
+
+/// Finds and reads the block of a text; `at` maps an offset of the text to its source.
+pub(super) fn find(
+    text: &str,
+    source: SourceId,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<ScriptMetadata> {
+    let mut found: Option<(Span, String)> = None;
+    let mut block: Option<(u32, String, Option<usize>)> = None;
+    let mut offset = 0u32;
+    let mut end_of_last = 0u32;
+    // A block ends at the last `# ///` before the comment ends: PEP 723's expression is greedy.
+    let mut close = |block: Option<(u32, String, Option<usize>)>, end: u32| {
+        let Some((start, mut content, Some(length))) = block else { return };
+        content.truncate(length);
+        let span = Span::new(source, start, end);
+        match &found {
+            Some((first, _)) => diagnostics.push(
+                Diagnostic::error(Code::InvalidScriptHeader, span, "a second `script` block")
+                    .with_other(*first, "the first one")
+                    .with_help("merge the two blocks"),
+            ),
+            None => found = Some((span, content)),
+        }
+    };
+    for raw in text.split_inclusive('\n') {
+        let line = raw.trim_end_matches(['\n', '\r']);
+        let end = offset + line.len() as u32;
+        match &mut block {
+            None if line == "# /// script" => {
+                block = Some((offset, String::new(), None));
+            }
+            Some((_, content, length)) if line == "#" || line.starts_with("# ") => {
+                if line == "# ///" {
+                    *length = Some(content.len());
+                    end_of_last = end;
+                }
+                content.push_str(line.get(2..).unwrap_or_default());
+                content.push('\n');
+            }
+            Some(_) => close(block.take(), end_of_last),
+            None => {}
+        }
+        offset += raw.len() as u32;
+    }
+    close(block.take(), end_of_last);
+    let (span, content) = found?;
+    match content.parse::<toml::Table>() {
+        Ok(table) => Some(metadata(table, span, diagnostics)),
+        Err(error) => {
+            let message = format!("the script header is not valid TOML: {}", error.message());
+            diagnostics.push(Diagnostic::error(Code::InvalidScriptHeader, span, message));
+            None
+        }
+    }
+}
+
+fn metadata(table: toml::Table, span: Span, diagnostics: &mut Vec<Diagnostic>) -> ScriptMetadata {
+    let mut dependencies = Vec::new();
+    let mut wrong = |what: &str| {
+        diagnostics.push(Diagnostic::error(Code::InvalidScriptHeader, span, what));
+    };
+    match table.get("dependencies") {
+        Some(toml::Value::Array(items)) => {
+            for item in items {
+                match item.as_str() {
+                    Some(requirement) => dependencies.push(requirement.to_owned()),
+                    None => wrong("`dependencies` of the script header must be strings"),
+                }
+            }
+        }
+        Some(_) => wrong("`dependencies` of the script header must be a list of strings"),
+        None => {}
+    }
+    let requires_python = match table.get("requires-python") {
+        Some(toml::Value::String(it)) => Some(it.clone()),
+        Some(_) => {
+            wrong("`requires-python` of the script header must be a string");
+            None
+        }
+        None => None,
+    };
+    ScriptMetadata { dependencies, requires_python, table, span }
+}

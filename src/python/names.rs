@@ -1,0 +1,735 @@
+//! Definitions and references of one cell, as marimo's `ScopedVisitor` computes them.
+//!
+//! In: statements of a parsed text. Out: [`Names`], with byte ranges in that text.
+//!
+//! Python's own scoping is not the specification here, marimo's is: a class attribute is visible
+//! in a method, the target of a `for` is bound before its iterable is read, and so on. Every
+//! deviation from Python in this file is one that marimo makes; the order of visits is that of the
+//! fields of Python's `ast` nodes, because it decides whether a name is read before it is bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{
+    Alias, ExceptHandler, Expr, ExprContext, Identifier, Parameters, Pattern, Stmt,
+    StmtClassDef, StmtFunctionDef, TypeParam, TypeParams,
+};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::SyntaxError;
+use crate::source::Span;
+
+/// What one cell defines and uses; ranges are bytes of the text that was parsed.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    /// Names defined for other cells, with the first place.
+    pub definitions: BTreeMap<String, Range<u32>>,
+    /// Names used and not defined before, with the first place.
+    pub references: BTreeMap<String, Range<u32>>,
+    /// References that are only made in bodies of functions: they need their name when the
+    /// function is called, which may be in a later cell.
+    pub deferred: BTreeSet<String>,
+    /// Names deleted without being defined here.
+    pub deletions: BTreeSet<String>,
+    /// Names that stay in the cell: `_x`.
+    pub temporaries: BTreeSet<String>,
+    /// Top-level packages that are imported, wherever the statement stands.
+    pub imports: BTreeSet<String>,
+    /// `from m import *`.
+    pub star_imports: Vec<Range<u32>>,
+    /// Queries in calls such as `mo.sql(…)`.
+    pub queries: Vec<Query>,
+    /// Whether marimo takes the cell for SQL.
+    pub is_sql: bool,
+    /// What Python's compiler, not its parser, would refuse.
+    pub errors: Vec<SyntaxError>,
+}
+
+/// What one cell defines and uses.
+#[derive(Debug, Default, Clone)]
+pub struct CellNames {
+    /// Names that the cell defines for other cells, with the place of each definition.
+    pub definitions: BTreeMap<String, Span>,
+    /// Names that the cell uses and does not define first, with the place of the first use.
+    pub references: BTreeMap<String, Span>,
+    /// References that are only made in bodies of functions: they need their name when the
+    /// function is called, which may be in a later cell.
+    pub deferred: BTreeSet<String>,
+    /// Names that the cell deletes with `del` without having defined them.
+    pub deletions: BTreeSet<String>,
+    /// Names private to the cell (`_x`).
+    pub temporaries: BTreeSet<String>,
+    /// Top-level packages that the cell imports, `import a.b` gives `a`.
+    pub imports: BTreeSet<String>,
+    /// Places of `from m import *`, which hides what the cell defines.
+    pub star_imports: Vec<Span>,
+    /// Queries in calls such as `mo.sql(…)`.
+    pub queries: Vec<Query>,
+    /// Whether marimo takes the cell for SQL.
+    pub is_sql: bool,
+}
+
+impl CellNames {
+    /// Turns ranges into places of the notebook.
+    pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
+        let places = |names: BTreeMap<String, Range<u32>>| {
+            names.into_iter().map(|(name, range)| (name, place(&range))).collect()
+        };
+        Self {
+            definitions: places(names.definitions),
+            references: places(names.references),
+            deferred: names.deferred,
+            deletions: names.deletions,
+            temporaries: names.temporaries,
+            imports: names.imports,
+            star_imports: names.star_imports.iter().map(&place).collect(),
+            queries: names.queries,
+            is_sql: names.is_sql,
+        }
+    }
+}
+
+/// The text of a query with every `{…}` of an f-string replaced by `1`, as marimo does.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// SQL.
+    pub text: String,
+    /// The argument.
+    pub range: Range<u32>,
+}
+
+/// Whether marimo keeps a name in its cell: one underscore in front, or exactly `__`.
+pub fn is_private(name: &str) -> bool {
+    name == "__" || (name.starts_with('_') && !name.starts_with("__"))
+}
+
+/// marimo mangles private names that are bound at the top of a cell, and a mangled name is another
+/// name than the one that a nested scope binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a> {
+    name: &'a str,
+    mangled: bool,
+}
+
+impl<'a> Key<'a> {
+    fn plain(name: &'a str) -> Self {
+        Self { name, mangled: false }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Module,
+    Function { is_async: bool },
+    Lambda,
+    Class,
+    Comprehension,
+    Annotation,
+}
+
+#[derive(Debug)]
+struct Block<'a> {
+    id: u32,
+    scope: Scope,
+    defined: BTreeSet<Key<'a>>,
+    globals: Vec<Key<'a>>,
+    body_start: u32,
+}
+
+#[derive(Debug)]
+struct Reference {
+    block: u32,
+    deleted: bool,
+    range: TextRange,
+}
+
+/// How a definition treats references to its name that nested blocks made before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Eviction {
+    Captures,
+    // Methods don't resolve bare names through their class.
+    Nothing,
+}
+
+/// Whether names with an underscore in front stay in their cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// marimo.
+    PublicOnly,
+    /// Jupyter: all cells share one namespace.
+    All,
+}
+
+struct Collector<'a> {
+    stack: Vec<Block<'a>>,
+    /// Parent of every block ever opened, by id, and whether its code runs only when called.
+    parents: Vec<(u32, bool)>,
+    sharing: Sharing,
+    obscured: Vec<Option<&'a str>>,
+    references: BTreeMap<Key<'a>, Vec<Reference>>,
+    definitions: BTreeMap<Key<'a>, TextRange>,
+    loops: u32,
+    names: Names,
+}
+
+/// Collects the names of a run of statements.
+pub(super) fn collect<'a>(body: impl IntoIterator<Item = &'a Stmt>, sharing: Sharing) -> Names {
+    let mut collector = Collector::new(sharing);
+    for statement in body {
+        collector.visit_stmt(statement);
+    }
+    collector.finish()
+}
+
+/// Collects the names of one definition without its first decorators: those of marimo itself.
+pub(super) fn collect_definition(statement: &Stmt, skipped: usize) -> Names {
+    let mut collector = Collector::new(Sharing::PublicOnly);
+    match statement {
+        Stmt::FunctionDef(function) => collector.function(function, skipped),
+        Stmt::ClassDef(class) => collector.class(class, skipped),
+        other => collector.visit_stmt(other),
+    }
+    collector.finish()
+}
+
+pub(super) fn bytes(range: TextRange) -> Range<u32> {
+    range.start().to_u32()..range.end().to_u32()
+}
+
+impl<'a> Collector<'a> {
+    fn new(sharing: Sharing) -> Self {
+        let module = Block {
+            id: 0,
+            scope: Scope::Module,
+            defined: BTreeSet::new(),
+            globals: Vec::new(),
+            body_start: 0,
+        };
+        Self {
+            stack: vec![module],
+            parents: vec![(0, false)],
+            sharing,
+            obscured: Vec::new(),
+            references: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            loops: 0,
+            names: Names::default(),
+        }
+    }
+
+    fn finish(mut self) -> Names {
+        for (key, range) in std::mem::take(&mut self.definitions) {
+            if self.is_private(key.name) {
+                self.names.temporaries.insert(key.name.to_owned());
+            } else {
+                self.names.definitions.insert(key.name.to_owned(), bytes(range));
+            }
+        }
+        for (key, references) in std::mem::take(&mut self.references) {
+            if references.iter().all(|it| self.is_deferred(it.block)) {
+                self.names.deferred.insert(key.name.to_owned());
+            }
+            let Some(first) = references.first() else { continue };
+            if references.iter().any(|it| it.deleted) {
+                self.names.deletions.insert(key.name.to_owned());
+            }
+            self.names.references.entry(key.name.to_owned()).or_insert(bytes(first.range));
+        }
+        self.names
+    }
+
+    fn is_private(&self, name: &str) -> bool {
+        self.sharing == Sharing::PublicOnly && is_private(name)
+    }
+
+    fn is_deferred(&self, mut block: u32) -> bool {
+        while let Some(&(parent, deferred)) = self.parents.get(block as usize) {
+            if deferred || block == 0 {
+                return deferred;
+            }
+            block = parent;
+        }
+        false
+    }
+
+    fn error(&mut self, range: TextRange, message: &str) {
+        self.names.errors.push(SyntaxError::new(bytes(range), message));
+    }
+
+    fn current(&self) -> Option<&Block<'a>> {
+        self.stack.last()
+    }
+
+    fn scope(&self) -> Scope {
+        self.current().map_or(Scope::Module, |block| block.scope)
+    }
+
+    fn inside<R>(&mut self, scope: Scope, visit: impl FnOnce(&mut Self) -> R) -> R {
+        let id = self.parents.len() as u32;
+        let deferred = matches!(scope, Scope::Lambda | Scope::Function { .. });
+        self.parents.push((self.current().map_or(0, |block| block.id), deferred));
+        let defined = BTreeSet::new();
+        self.stack.push(Block { id, scope, defined, globals: Vec::new(), body_start: 0 });
+        let result = visit(self);
+        self.stack.pop();
+        result
+    }
+
+    /// The key under which a name bound here is known.
+    fn bound(&self, name: &'a str) -> Key<'a> {
+        Key { name, mangled: self.stack.len() == 1 && self.is_private(name) }
+    }
+
+    fn is_defined(&self, key: Key<'a>) -> bool {
+        self.stack.iter().any(|block| block.defined.contains(&key))
+    }
+
+    fn has_ancestor(&self, mut block: u32, ancestor: u32) -> bool {
+        while block != 0 {
+            block = self.parents.get(block as usize).map_or(0, |&(parent, _)| parent);
+            if block == ancestor {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn refer(&mut self, key: Key<'a>, range: TextRange, deleted: bool) {
+        let block = self.current().map_or(0, |block| block.id);
+        let references = self.references.entry(key).or_default();
+        match references.iter_mut().rev().find(|it| it.block == block) {
+            Some(found) => found.deleted |= deleted,
+            None => references.push(Reference { block, deleted, range }),
+        }
+    }
+
+    fn define(&mut self, key: Key<'a>, range: TextRange, eviction: Eviction) {
+        let global = self.current().is_some_and(|block| block.globals.contains(&key));
+        let index = if global { 0 } else { self.stack.len() - 1 };
+        self.define_at(index, key, range, eviction);
+    }
+
+    fn define_at(&mut self, index: usize, key: Key<'a>, range: TextRange, eviction: Eviction) {
+        let Some(block) = self.stack.get_mut(index) else { return };
+        block.defined.insert(key);
+        let id = block.id;
+        if index == 0 {
+            self.definitions.entry(key).or_insert(range);
+        }
+        if eviction == Eviction::Nothing {
+            return;
+        }
+        // A reference from a nested block was a capture of the name that is bound only now.
+        let Some(mut references) = self.references.remove(&key) else { return };
+        references.retain(|it| !self.has_ancestor(it.block, id));
+        if !references.is_empty() {
+            self.references.insert(key, references);
+        }
+    }
+
+    fn name(&mut self, name: &'a str, context: ExprContext, range: TextRange) {
+        if self.obscured.contains(&Some(name)) {
+            return;
+        }
+        match context {
+            ExprContext::Store => self.define(self.bound(name), range, Eviction::Captures),
+            ExprContext::Load | ExprContext::Del => {
+                let key = Key::plain(name);
+                if !self.is_private(name) && !self.is_defined(key) {
+                    self.refer(key, range, context == ExprContext::Del);
+                }
+            }
+            ExprContext::Invalid => {}
+        }
+    }
+
+    fn identifier(&mut self, name: &'a Identifier) {
+        self.define(self.bound(name.as_str()), name.range(), Eviction::Captures);
+    }
+
+    fn type_params(&mut self, params: Option<&'a TypeParams>) {
+        for param in params.into_iter().flat_map(|params| params.iter()) {
+            let name = param.name();
+            self.define(Key::plain(name.as_str()), name.range(), Eviction::Captures);
+            // marimo does not visit defaults.
+            if let TypeParam::TypeVar(variable) = param
+                && let Some(bound) = &variable.bound
+            {
+                self.visit_expr(bound);
+            }
+        }
+    }
+
+    fn parameters(&mut self, parameters: &'a Parameters) {
+        let all = || parameters.posonlyargs.iter().chain(&parameters.args);
+        for default in parameters.kwonlyargs.iter().filter_map(|it| it.default.as_deref()) {
+            self.visit_expr(default);
+        }
+        for default in all().filter_map(|it| it.default.as_deref()) {
+            self.visit_expr(default);
+        }
+        let plain = all().chain(&parameters.kwonlyargs).map(|it| &it.parameter);
+        let variadic = parameters.vararg.iter().chain(&parameters.kwarg).map(|it| &**it);
+        let mut seen = BTreeSet::new();
+        for parameter in plain.chain(variadic) {
+            if !seen.insert(parameter.name.as_str()) {
+                self.error(parameter.range(), "a parameter appears twice");
+            }
+            self.identifier(&parameter.name);
+            if let Some(annotation) = &parameter.annotation {
+                self.visit_expr(annotation);
+            }
+        }
+    }
+
+    fn function(&mut self, function: &'a StmtFunctionDef, skipped: usize) {
+        let decorators = function.decorator_list.get(skipped..).unwrap_or_default();
+        let bound = self.bound(function.name.as_str());
+        let method = self.scope() == Scope::Class;
+        let loops = std::mem::take(&mut self.loops);
+        // marimo visits the signature twice, the first time before the name is bound: a decorator
+        // that has the function's own name is a reference.
+        for with_body in [false, true] {
+            self.inside(Scope::Function { is_async: function.is_async }, |it| {
+                it.type_params(function.type_params.as_deref());
+                it.parameters(&function.parameters);
+                if with_body {
+                    if let (Some(block), Some(first)) = (it.stack.last_mut(), function.body.first())
+                    {
+                        block.body_start = first.start().to_u32();
+                    }
+                    it.visit_body(&function.body);
+                }
+                for decorator in decorators {
+                    it.visit_expr(&decorator.expression);
+                }
+                if let Some(returns) = &function.returns {
+                    it.visit_expr(returns);
+                }
+            });
+            if !with_body && !method && let Some(block) = self.stack.last_mut() {
+                block.defined.insert(bound);
+            }
+        }
+        self.loops = loops;
+        let eviction = if method { Eviction::Nothing } else { Eviction::Captures };
+        self.define(bound, function.name.range(), eviction);
+    }
+
+    fn class(&mut self, class: &'a StmtClassDef, skipped: usize) {
+        let decorators = class.decorator_list.get(skipped..).unwrap_or_default();
+        let bound = self.bound(class.name.as_str());
+        let loops = std::mem::take(&mut self.loops);
+        for with_body in [false, true] {
+            self.inside(Scope::Class, |it| {
+                if let Some(arguments) = &class.arguments {
+                    it.visit_arguments(arguments);
+                }
+                if with_body {
+                    it.visit_body(&class.body);
+                }
+                for decorator in decorators {
+                    it.visit_expr(&decorator.expression);
+                }
+                // After the bases: marimo leaks `T` of `class C[T](Base[T])` as a reference.
+                it.type_params(class.type_params.as_deref());
+            });
+        }
+        self.loops = loops;
+        self.define(bound, class.name.range(), Eviction::Captures);
+    }
+
+    fn comprehension(
+        &mut self,
+        generators: &'a [ruff_python_ast::Comprehension],
+        elements: [Option<&'a Expr>; 2],
+    ) {
+        self.inside(Scope::Comprehension, |it| {
+            for generator in generators {
+                it.visit_expr(&generator.iter);
+                it.visit_expr(&generator.target);
+                for condition in &generator.ifs {
+                    it.visit_expr(condition);
+                }
+            }
+            for element in elements.into_iter().flatten() {
+                it.visit_expr(element);
+            }
+        });
+    }
+
+    fn walrus(&mut self, target: &'a Expr) {
+        let (Scope::Comprehension, Expr::Name(name)) = (self.scope(), target) else {
+            return self.visit_expr(target);
+        };
+        let outer = self.stack.iter().rposition(|it| it.scope != Scope::Comprehension);
+        let index = outer.unwrap_or(0);
+        let mangled = index == 0 && self.is_private(name.id.as_str());
+        let key = Key { name: name.id.as_str(), mangled };
+        self.define_at(index, key, name.range(), Eviction::Captures);
+    }
+
+    fn import(&mut self, alias: &'a Alias) {
+        match &alias.asname {
+            Some(name) => self.identifier(name),
+            None => {
+                let name = alias.name.as_str();
+                let base = name.split('.').next().unwrap_or(name);
+                // Not mangled: its author has no say in the name of a package.
+                self.define(Key::plain(base), alias.name.range(), Eviction::Captures);
+            }
+        }
+    }
+
+    fn global(&mut self, names: &'a [Identifier]) {
+        for name in names {
+            let key = Key { name: name.as_str(), mangled: self.is_private(name.as_str()) };
+            let plain = Key::plain(name.as_str());
+            let late = self.current().is_some_and(|block| {
+                let used = self.references.get(&plain).is_some_and(|it| {
+                    it.iter().any(|it| {
+                        it.block == block.id && it.range.start().to_u32() >= block.body_start
+                    })
+                });
+                used || block.defined.contains(&plain)
+            });
+            if late && !self.current().is_some_and(|block| block.globals.contains(&key)) {
+                self.error(name.range(), "`global` after the name was used in this scope");
+            }
+            if let Some(block) = self.stack.last_mut() {
+                block.globals.push(key);
+            }
+            if !self.stack.first().is_some_and(|module| module.defined.contains(&key)) {
+                self.refer(key, name.range(), false);
+            }
+        }
+    }
+
+    fn needs_function(&mut self, range: TextRange, what: &str) {
+        if matches!(self.scope(), Scope::Module | Scope::Class) {
+            self.error(range, &format!("`{what}` outside a function"));
+        }
+    }
+
+    fn query(&mut self, call: &'a ruff_python_ast::ExprCall) {
+        let Expr::Attribute(attribute) = &*call.func else { return };
+        let Expr::Name(module) = &*attribute.value else { return };
+        let function = (module.id.as_str(), attribute.attr.as_str());
+        let known = [("mo", "sql"), ("marimo", "sql"), ("duckdb", "sql"), ("duckdb", "execute")];
+        let [argument] = &*call.arguments.args else { return };
+        if !known.contains(&function) {
+            return;
+        }
+        self.names.is_sql = true;
+        if let Some(text) = query_text(argument) {
+            self.names.queries.push(Query { text, range: bytes(argument.range()) });
+        }
+    }
+}
+
+fn query_text(argument: &Expr) -> Option<String> {
+    use ruff_python_ast::{FStringPart, InterpolatedStringElement};
+    match argument {
+        Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
+        Expr::FString(string) => {
+            let mut text = String::new();
+            for part in string.value.iter() {
+                match part {
+                    FStringPart::Literal(literal) => text.push_str(literal),
+                    FStringPart::FString(string) => {
+                        for element in &*string.elements {
+                            match element {
+                                InterpolatedStringElement::Literal(it) => text.push_str(it),
+                                InterpolatedStringElement::Interpolation(_) => text.push('1'),
+                            }
+                        }
+                    }
+                }
+            }
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+impl<'a> Visitor<'a> for Collector<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => self.function(function, 0),
+            Stmt::ClassDef(class) => self.class(class, 0),
+            Stmt::Assign(assign) => {
+                self.visit_expr(&assign.value);
+                for target in &assign.targets {
+                    self.visit_expr(target);
+                }
+            }
+            Stmt::AugAssign(assign) => {
+                self.visit_expr(&assign.value);
+                self.visit_expr(&assign.target);
+            }
+            Stmt::AnnAssign(assign) => {
+                if let Some(value) = &assign.value {
+                    self.visit_expr(value);
+                }
+                self.visit_expr(&assign.annotation);
+                self.visit_expr(&assign.target);
+            }
+            Stmt::For(statement) => {
+                self.visit_expr(&statement.target);
+                self.visit_expr(&statement.iter);
+                self.loops += 1;
+                self.visit_body(&statement.body);
+                self.loops -= 1;
+                self.visit_body(&statement.orelse);
+            }
+            Stmt::While(statement) => {
+                self.visit_expr(&statement.test);
+                self.loops += 1;
+                self.visit_body(&statement.body);
+                self.loops -= 1;
+                self.visit_body(&statement.orelse);
+            }
+            Stmt::Break(_) | Stmt::Continue(_) if self.loops == 0 => {
+                let what = if statement.is_break_stmt() { "break" } else { "continue" };
+                self.error(statement.range(), &format!("`{what}` outside a loop"));
+            }
+            Stmt::Return(statement) => {
+                self.needs_function(statement.range(), "return");
+                if let Some(value) = &statement.value {
+                    self.visit_expr(value);
+                }
+            }
+            Stmt::Try(statement) => {
+                self.visit_body(&statement.body);
+                for handler in &statement.handlers {
+                    let ExceptHandler::ExceptHandler(inner) = handler;
+                    self.obscured.push(inner.name.as_ref().map(Identifier::as_str));
+                    visitor::walk_except_handler(self, handler);
+                    self.obscured.pop();
+                }
+                self.visit_body(&statement.orelse);
+                self.visit_body(&statement.finalbody);
+            }
+            Stmt::TypeAlias(alias) => {
+                self.visit_expr(&alias.name);
+                self.inside(Scope::Annotation, |it| {
+                    it.type_params(alias.type_params.as_deref());
+                    it.visit_expr(&alias.value);
+                });
+            }
+            Stmt::Global(statement) => self.global(&statement.names),
+            Stmt::Nonlocal(statement) => {
+                if self.stack.len() == 1 {
+                    self.error(statement.range(), "`nonlocal` outside a function");
+                }
+            }
+            Stmt::Import(statement) => {
+                for alias in &statement.names {
+                    let name = alias.name.as_str();
+                    let package = name.split('.').next().unwrap_or(name);
+                    self.names.imports.insert(package.to_owned());
+                    self.import(alias);
+                }
+            }
+            Stmt::ImportFrom(statement) => {
+                if let (0, Some(module)) = (statement.level, &statement.module) {
+                    let package = module.split('.').next().unwrap_or_default();
+                    self.names.imports.insert(package.to_owned());
+                }
+                for alias in &statement.names {
+                    if alias.name.as_str() == "*" {
+                        self.names.star_imports.push(bytes(statement.range()));
+                    } else {
+                        self.import(alias);
+                    }
+                }
+            }
+            other => visitor::walk_stmt(self, other),
+        }
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) => self.name(name.id.as_str(), name.ctx, name.range()),
+            Expr::Named(named) => {
+                self.visit_expr(&named.value);
+                self.walrus(&named.target);
+            }
+            Expr::Lambda(lambda) => self.inside(Scope::Lambda, |it| {
+                if let Some(parameters) = &lambda.parameters {
+                    it.parameters(parameters);
+                }
+                it.visit_expr(&lambda.body);
+            }),
+            Expr::ListComp(it) => self.comprehension(&it.generators, [Some(&it.elt), None]),
+            Expr::SetComp(it) => self.comprehension(&it.generators, [Some(&it.elt), None]),
+            Expr::Generator(it) => self.comprehension(&it.generators, [Some(&it.elt), None]),
+            Expr::DictComp(it) => {
+                self.comprehension(&it.generators, [Some(&it.value), it.key.as_deref()]);
+            }
+            Expr::Dict(dict) => {
+                for key in dict.items.iter().filter_map(|item| item.key.as_ref()) {
+                    self.visit_expr(key);
+                }
+                for item in &dict.items {
+                    self.visit_expr(&item.value);
+                }
+            }
+            Expr::Call(call) => {
+                self.query(call);
+                visitor::walk_expr(self, expression);
+            }
+            Expr::Await(it) => {
+                let function = self.stack.iter().rev().find_map(|block| match block.scope {
+                    Scope::Function { is_async } => Some(is_async),
+                    Scope::Lambda => Some(false),
+                    _ => None,
+                });
+                if function == Some(false) {
+                    self.error(it.range(), "`await` outside an async function");
+                }
+                self.visit_expr(&it.value);
+            }
+            Expr::Yield(it) => {
+                self.needs_function(it.range(), "yield");
+                visitor::walk_expr(self, expression);
+            }
+            Expr::YieldFrom(it) => {
+                self.needs_function(it.range(), "yield from");
+                visitor::walk_expr(self, expression);
+            }
+            other => visitor::walk_expr(self, other),
+        }
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a Pattern) {
+        match pattern {
+            Pattern::MatchAs(it) => {
+                if let Some(name) = &it.name {
+                    self.identifier(name);
+                }
+                if let Some(inner) = &it.pattern {
+                    self.visit_pattern(inner);
+                }
+            }
+            Pattern::MatchStar(it) => {
+                if let Some(name) = &it.name {
+                    self.identifier(name);
+                }
+            }
+            Pattern::MatchMapping(it) => {
+                if let Some(rest) = &it.rest {
+                    self.identifier(rest);
+                }
+                for key in &it.keys {
+                    self.visit_expr(key);
+                }
+                for pattern in &it.patterns {
+                    self.visit_pattern(pattern);
+                }
+            }
+            other => visitor::walk_pattern(self, other),
+        }
+    }
+}

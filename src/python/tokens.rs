@@ -1,0 +1,176 @@
+//! Tokens: for highlighting, and to know which lines lie in a string.
+
+use std::ops::Range;
+
+use ruff_python_ast::token::{TokenKind as Kind, Tokens};
+use ruff_python_parser::{ParseOptions, parse_unchecked};
+use ruff_text_size::Ranged;
+
+use super::names::bytes;
+use super::{Mode, depth};
+
+/// What a piece of code is, for its colour. Names and punctuation that need none are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenKind {
+    /// `for`, `def`, `match` where it is one.
+    Keyword,
+    /// `True`, `False`, `None`, `...`.
+    Constant,
+    /// A builtin function or class, or `self`.
+    Builtin,
+    /// The name after `def` or `class`.
+    Definition,
+    /// `@app.cell`: the sign and the dotted name.
+    Decorator,
+    /// A string, quotes included; the code in the braces of an f-string is no part of it.
+    String,
+    /// A number.
+    Number,
+    /// A comment.
+    Comment,
+    /// An operator.
+    Operator,
+    /// A line for IPython: `%magic`, `!command`, `help?`.
+    Magic,
+}
+
+const BUILTINS: &[&str] = &[
+    "abs", "all", "any", "ascii", "bin", "bool", "bytearray", "bytes", "callable", "chr",
+    "classmethod", "complex", "dict", "dir", "display", "divmod", "enumerate", "filter", "float",
+    "format", "frozenset", "getattr", "globals", "hasattr", "hash", "hex", "id", "input", "int",
+    "isinstance", "issubclass", "iter", "len", "list", "locals", "map", "max", "min", "next",
+    "object", "oct", "open", "ord", "pow", "print", "property", "range", "repr", "reversed",
+    "round", "self", "set", "setattr", "slice", "sorted", "staticmethod", "str", "sum", "super",
+    "tuple", "type", "vars", "zip",
+];
+
+/// Pieces of code with their kinds, in order and without overlap; broken code gets what can be
+/// told of it.
+pub fn highlight(code: &str, mode: Mode) -> Vec<(Range<u32>, TokenKind)> {
+    let magic = if mode == Mode::Ipython { super::cell_magic(code) } else { None };
+    if let Some(magic) = magic {
+        let mut found = vec![(0..magic.end, TokenKind::Magic)];
+        if magic.is_python && let Some(rest) = code.get(magic.end as usize..) {
+            let rest = highlight(rest, mode).into_iter();
+            found.extend(rest.map(|(range, kind)| {
+                (range.start + magic.end..range.end + magic.end, kind)
+            }));
+        }
+        return found;
+    }
+    if depth::check(code, mode).is_err() {
+        return Vec::new();
+    }
+    let parsed = parse_unchecked(code, ParseOptions::from(mode.of_parser()));
+    let found = classify(code, parsed.tokens());
+    if depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())).is_err() {
+        std::mem::forget(parsed);
+    }
+    found
+}
+
+fn classify(code: &str, tokens: &Tokens) -> Vec<(Range<u32>, TokenKind)> {
+    let mut found: Vec<(Range<u32>, TokenKind)> = Vec::new();
+    let (mut before, mut decorator, mut line_start) = (Kind::Newline, false, true);
+    for token in tokens.iter() {
+        let range = bytes(token.range());
+        let kind = match token.kind() {
+            Kind::Comment => Some(TokenKind::Comment),
+            Kind::Int | Kind::Float | Kind::Complex => Some(TokenKind::Number),
+            Kind::String
+            | Kind::FStringStart
+            | Kind::FStringMiddle
+            | Kind::FStringEnd
+            | Kind::TStringStart
+            | Kind::TStringMiddle
+            | Kind::TStringEnd => Some(TokenKind::String),
+            Kind::IpyEscapeCommand => Some(TokenKind::Magic),
+            Kind::True | Kind::False | Kind::None | Kind::Ellipsis => Some(TokenKind::Constant),
+            Kind::At if line_start => {
+                decorator = true;
+                Some(TokenKind::Decorator)
+            }
+            Kind::Name if decorator => Some(TokenKind::Decorator),
+            Kind::Dot if decorator => Some(TokenKind::Decorator),
+            Kind::Name if matches!(before, Kind::Def | Kind::Class) => Some(TokenKind::Definition),
+            Kind::Name if before != Kind::Dot => {
+                let text = code.get(range.start as usize..range.end as usize).unwrap_or_default();
+                BUILTINS.binary_search(&text).is_ok().then_some(TokenKind::Builtin)
+            }
+            kind if kind.is_keyword() => Some(TokenKind::Keyword),
+            kind if kind.is_operator() && !is_punctuation(kind) => Some(TokenKind::Operator),
+            _ => None,
+        };
+        if !matches!(token.kind(), Kind::At | Kind::Name | Kind::Dot) {
+            decorator = false;
+        }
+        line_start = match token.kind() {
+            Kind::Newline | Kind::Indent | Kind::Dedent => true,
+            Kind::NonLogicalNewline | Kind::Comment => line_start,
+            _ => false,
+        };
+        before = token.kind();
+        let Some(kind) = kind.filter(|_| range.start < range.end) else { continue };
+        match found.last_mut() {
+            // The parts of an f-string, of a decorator: one piece.
+            Some((last, same)) if *same == kind && last.end == range.start => last.end = range.end,
+            Some((last, _)) if last.end > range.start => {}
+            _ => found.push((range, kind)),
+        }
+    }
+    found
+}
+
+fn is_punctuation(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lpar
+            | Kind::Rpar
+            | Kind::Lsqb
+            | Kind::Rsqb
+            | Kind::Lbrace
+            | Kind::Rbrace
+            | Kind::Comma
+            | Kind::Colon
+            | Kind::Semi
+            | Kind::Dot
+    )
+}
+
+/// Strings of a text that span lines, in order.
+pub fn long_strings(text: &str) -> Vec<Range<u32>> {
+    if depth::check(text, Mode::Python).is_err() {
+        return Vec::new();
+    }
+    let parsed = parse_unchecked(text, ParseOptions::from(Mode::Python.of_parser()));
+    let found = long_ranges(parsed.tokens(), text);
+    if depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())).is_err() {
+        std::mem::forget(parsed);
+    }
+    found
+}
+
+pub(super) fn long_ranges(tokens: &Tokens, text: &str) -> Vec<Range<u32>> {
+    let mut found = Vec::new();
+    let mut open: Vec<u32> = Vec::new();
+    for token in tokens.iter() {
+        let range = bytes(token.range());
+        let range = match token.kind() {
+            Kind::String if open.is_empty() => range,
+            Kind::FStringStart | Kind::TStringStart => {
+                open.push(range.start);
+                continue;
+            }
+            Kind::FStringEnd | Kind::TStringEnd => match (open.pop(), open.is_empty()) {
+                (Some(start), true) => start..range.end,
+                _ => continue,
+            },
+            _ => continue,
+        };
+        let text = text.get(range.start as usize..range.end as usize).unwrap_or_default();
+        if text.contains(['\n', '\r']) {
+            found.push(range);
+        }
+    }
+    found
+}

@@ -1,0 +1,173 @@
+//! nbc against marimo's own library: the same cells, names, edges, order and errors.
+//!
+//! Needs an interpreter with marimo in `NBC_TEST_PYTHON`. `NBC_TEST_CORPUS`, a file with one path
+//! a line, adds notebooks that are not in the project and prints how many agree.
+#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use camino::Utf8PathBuf;
+use serde_json::Value;
+
+#[derive(Default, Debug)]
+struct Tally {
+    notebooks: usize,
+    cells: usize,
+    equal_cells: usize,
+    equal_orders: usize,
+    equal_errors: usize,
+    differences: Vec<String>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test asks the real marimo")]
+fn python(arguments: &[&str]) -> String {
+    let interpreter = std::env::var("NBC_TEST_PYTHON")
+        .expect("set NBC_TEST_PYTHON to an interpreter that has marimo");
+    let output = std::process::Command::new(interpreter)
+        .args(arguments)
+        .env("PYTHONHASHSEED", "0")
+        .output()
+        .expect("NBC_TEST_PYTHON starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("the script prints UTF-8")
+}
+
+/// nbc's view of a file; `None` when it is no notebook.
+fn ours(path: &str) -> Option<Value> {
+    let mut sources = nbc::source::Sources::default();
+    let id = sources.load(&Utf8PathBuf::from(path)).ok()?;
+    let notebook = nbc::notebook::parse(&mut sources, id).value?;
+    let graph = nbc::graph::analyze(&sources, &notebook).value;
+    let json = nbc::graph::print::json(&sources, &notebook, &graph);
+    Some(serde_json::from_str(&json).expect("nbc prints JSON"))
+}
+
+fn errors(graph: &Value) -> BTreeSet<(u64, String, String)> {
+    let list = graph["errors"].as_array().cloned().unwrap_or_default();
+    let one = |it: &Value| {
+        let text = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
+        match it.as_array() {
+            Some(it) => (
+                it[0].as_u64().unwrap_or_default(),
+                it[1].as_str().unwrap_or_default().to_owned(),
+                it[2].as_str().unwrap_or_default().to_owned(),
+            ),
+            None => (it["cell"].as_u64().unwrap_or_default(), text("type"), text("name")),
+        }
+    };
+    list.iter().map(one).collect()
+}
+
+fn compare(theirs: &Value, tally: &mut Tally) {
+    let path = theirs["file"].as_str().expect("every line names its file");
+    let ours = ours(path);
+    if theirs["notebook"] != true {
+        if ours.as_ref().is_some_and(|it| !it["cells"].as_array().is_none_or(Vec::is_empty)) {
+            tally.differences.push(format!("{path}: marimo does not take it for a notebook"));
+        }
+        return;
+    }
+    tally.notebooks += 1;
+    let Some(ours) = ours else {
+        tally.differences.push(format!("{path}: nbc does not take it for a notebook"));
+        tally.cells += theirs["cells"].as_array().map_or(0, Vec::len);
+        return;
+    };
+    let empty = Vec::new();
+    let cells = theirs["cells"].as_array().unwrap_or(&empty);
+    let own = ours["cells"].as_array().unwrap_or(&empty);
+    if cells.len() != own.len() {
+        tally.differences.push(format!("{path}: {} cells, nbc has {}", cells.len(), own.len()));
+    }
+    for (at, cell) in cells.iter().enumerate() {
+        tally.cells += 1;
+        let mut keys = vec!["name", "code", "compiled"];
+        if cell["compiled"] == true {
+            keys.extend(["defs", "refs", "private", "deleted_refs", "language", "parents"]);
+            keys.push("children");
+        }
+        let Some(own) = own.get(at) else { continue };
+        let wrong: Vec<&str> = keys.into_iter().filter(|it| cell[it] != own[it]).collect();
+        if wrong.is_empty() {
+            tally.equal_cells += 1;
+        }
+        for key in wrong {
+            tally.differences.push(format!(
+                "{path}: cell {at}: {key}\n    marimo {}\n    nbc    {}",
+                cell[key], own[key]
+            ));
+        }
+    }
+    let order = ["order", "run_order"].iter().all(|it| theirs[it] == ours[it]);
+    tally.equal_orders += usize::from(order);
+    if !order {
+        let differ = format!("{path}: order\n    marimo {}\n    nbc    {}", theirs["order"], ours["order"]);
+        tally.differences.push(differ);
+    }
+    let same = errors(theirs) == errors(&ours);
+    tally.equal_errors += usize::from(same);
+    if !same {
+        tally.differences.push(format!(
+            "{path}: errors\n    marimo {:?}\n    nbc    {:?}",
+            errors(theirs),
+            errors(&ours)
+        ));
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(folder).expect("the folder exists");
+    let paths = entries.map(|it| it.expect("the folder can be listed").path());
+    let mut found: Vec<PathBuf> = paths.filter(|it| it.extension().is_some_and(|e| e == "py")).collect();
+    found.sort();
+    found
+}
+
+fn check(paths: &[String]) -> Tally {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/facts.py");
+    let mut tally = Tally::default();
+    for chunk in paths.chunks(200) {
+        let arguments: Vec<&str> =
+            std::iter::once(script).chain(chunk.iter().map(String::as_str)).collect();
+        for line in python(&arguments).lines() {
+            let theirs = serde_json::from_str(line).expect("the script prints JSON lines");
+            compare(&theirs, &mut tally);
+        }
+    }
+    tally
+}
+
+fn texts(paths: Vec<PathBuf>) -> Vec<String> {
+    paths.into_iter().map(|it| it.to_str().expect("UTF-8 paths").to_owned()).collect()
+}
+
+#[test]
+fn marimos_tutorials_come_out_as_marimo_sees_them() {
+    let folder = python(&["-c", "import marimo._tutorials as t; print(t.__path__[0])"]);
+    let tally = check(&texts(files(Path::new(folder.trim()))));
+    assert!(tally.notebooks >= 8, "{} tutorials", tally.notebooks);
+    assert!(tally.differences.is_empty(), "{}", tally.differences.join("\n"));
+}
+
+#[test]
+fn every_construct_of_the_fixtures_comes_out_as_marimo_sees_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/notebooks");
+    let tally = check(&texts(files(Path::new(folder))));
+    assert!(tally.notebooks > 0);
+    assert!(tally.differences.is_empty(), "{}", tally.differences.join("\n"));
+}
+
+#[test]
+fn a_corpus_given_by_hand_agrees_in_999_of_1000_cells() {
+    let Ok(list) = std::env::var("NBC_TEST_CORPUS") else { return };
+    let list = fs_err::read_to_string(list).expect("NBC_TEST_CORPUS is a file of paths");
+    let paths: Vec<String> = list.lines().map(str::to_owned).collect();
+    let tally = check(&paths);
+    println!("{}", tally.differences.join("\n"));
+    println!(
+        "{} notebooks: {} of {} cells equal, {} orders equal, {} errors equal",
+        tally.notebooks, tally.equal_cells, tally.cells, tally.equal_orders, tally.equal_errors
+    );
+    assert!(tally.equal_cells * 1000 >= tally.cells * 999);
+}
