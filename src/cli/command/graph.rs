@@ -17,7 +17,7 @@ pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, F
         let mut own = Vec::new();
         if let Some(it) = analyze(input, &mut sources, &mut own) {
             let text = match arguments.format {
-                GraphFormat::Json => print::json(&sources, &it.notebook, &it.graph, &own),
+                GraphFormat::Json => print::json(&sources, &it.notebook, &it.graph),
                 GraphFormat::Mermaid => print::mermaid(&it.notebook, &it.graph),
                 GraphFormat::Dot => print::dot(&it.notebook, &it.graph),
             };

@@ -1,0 +1,114 @@
+"""Whole-process comparison of nbc with its peers: same notebooks, one run, interleaved.
+
+    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/requirements.txt
+    cargo build --release && /tmp/peers/bin/python benches/compare.py target/release/nbc
+
+All programs use the same interpreter and packages. Each repetition runs every program once, so that
+noise of the machine hits all alike; ratios are taken within a repetition, and medians are printed.
+CPU time is user and system time of the whole process tree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
+CELLS = 10
+
+
+def tiny_code() -> list[str]:
+    """Ten cells of the standard library: what remains is the cost of the tools themselves."""
+    code = ["import math, statistics"]
+    code += [f"values_{n} = [math.sin(k / {n + 1}) for k in range(1000)]\nprint(statistics.fmean(values_{n}))" for n in range(CELLS - 2)]
+    return [*code, f"max(values_{CELLS - 3})"]
+
+
+def report_code() -> list[str]:
+    return [
+        "import numpy as np\nimport pandas as pd\nimport matplotlib.pyplot as plt",
+        "rng = np.random.default_rng(1)\ntable = pd.DataFrame(rng.normal(size=(2000, 4)).cumsum(axis=0), columns=list('abcd'))",
+        "table.describe()",
+        "figure_1, axes_1 = plt.subplots(figsize=(8, 4))\naxes_1.plot(table)\nfigure_1",
+        "figure_2, axes_2 = plt.subplots(figsize=(8, 4))\naxes_2.hist(table['a'], bins=60)\nfigure_2",
+        "table.tail(20)",
+    ]
+
+
+def write_notebooks(folder: pathlib.Path, name: str, cells: list[str]) -> None:
+    marimo = "import marimo\n\napp = marimo.App()\n\n\n"
+    for cell in cells:
+        body = "".join(f"    {line}\n" for line in cell.splitlines())
+        marimo += f"@app.cell\ndef _():\n{body}    return\n\n\n"
+    (folder / f"{name}.py").write_text(marimo)
+    jupyter = {
+        "cells": [{"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": cell, "outputs": [], "execution_count": None} for n, cell in enumerate(cells)],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (folder / f"{name}.ipynb").write_text(json.dumps(jupyter))
+    (folder / f"{name}_plain.py").write_text("\n".join(cells).replace("figure_1\n", "figure_1.savefig('1.png')\n").replace("figure_2\n", "figure_2.savefig('2.png')\n"))
+
+
+def measure(command: list[str], folder: pathlib.Path) -> tuple[float, float]:
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, stderr = process.stderr.read(), None
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"{command} failed:\n{_.decode()[-2000:]}")
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    nbc = str(pathlib.Path(sys.argv[1]).resolve())
+    python = sys.executable
+    scripts = pathlib.Path(python).parent
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write_notebooks(folder, "tiny", tiny_code())
+        write_notebooks(folder, "report", report_code())
+        programs: dict[str, list[str]] = {}
+        for notebook in ("tiny", "report"):
+            programs[f"{notebook}: plain script"] = [python, f"{notebook}_plain.py"]
+            programs[f"{notebook}.py: nbc build"] = [nbc, "build", f"{notebook}.py", "-o", f"out-{notebook}-py", "--python", python]
+            programs[f"{notebook}.py: marimo export html"] = [str(scripts / "marimo"), "export", "html", f"{notebook}.py", "-o", "m.html", "-f"]
+            programs[f"{notebook}.ipynb: nbc build"] = [nbc, "build", f"{notebook}.ipynb", "-o", f"out-{notebook}-ipynb", "--python", python]
+            programs[f"{notebook}.ipynb: nbconvert --execute"] = [str(scripts / "jupyter-nbconvert"), "--to", "html", "--execute", f"{notebook}.ipynb", "--output", "n.html"]
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+        for command in programs.values():
+            measure(command, folder)  # Fills the page cache and the bytecode caches.
+        for _ in range(REPETITIONS):
+            for program, command in programs.items():
+                results[program].append(measure(command, folder))
+        share = subprocess.run(
+            [nbc, "build", "tiny.py", "-o", "out-share", "--python", python, "--timings"], cwd=folder, capture_output=True, text=True, check=True
+        ).stderr
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {REPETITIONS} repetitions, medians (range)\n")
+        print("| program | wall s | CPU s | CPU, times the plain script | CPU, times nbc |\n|---|---|---|---|---|")
+        for program, runs in results.items():
+            notebook, _, tool = program.partition(": ")
+            floor = results[f"{notebook.split('.')[0]}: plain script"]
+            own = results.get(f"{notebook}: nbc build", floor)
+            wall = statistics.median(run[0] for run in runs)
+            cpu = statistics.median(run[1] for run in runs)
+            low, high = min(run[1] for run in runs), max(run[1] for run in runs)
+            of_floor = statistics.median(run[1] / base[1] for run, base in zip(runs, floor))
+            of_nbc = statistics.median(run[1] / base[1] for run, base in zip(runs, own)) if tool != "plain script" else float("nan")
+            times = f"{of_nbc:.1f}" if of_nbc == of_nbc else ""
+            print(f"| {program} | {wall:.2f} | {cpu:.2f} ({low:.2f} to {high:.2f}) | {of_floor:.1f} | {times} |")
+        print("\n`nbc build tiny.py --timings`:\n\n```text\n" + "\n".join(line for line in share.splitlines() if " ms" in line) + "\n```")
+        shutil.rmtree(folder / "out-share", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
