@@ -552,3 +552,105 @@ fn an_interrupt_from_the_terminal_ends_the_tree() {
     child.wait().expect("ended");
     assert!(is_gone_soon("interrupt-probe"));
 }
+
+#[test]
+fn a_socket_of_the_host_cannot_be_reached_through_a_mount() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let path = host.join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("set");
+    let connect = |path: &str| attempt(&format!("socket.socket(socket.AF_UNIX).connect('{path}')"));
+    assert_eq!(outside(&connect(path.as_str())), "done");
+    for access in [Access::ReadOnly, Access::Overlay] {
+        let mut job = job(&connect("/data/socket"));
+        job.mounts.push(Mount { host: host.to_owned(), inside: "/data".into(), access });
+        assert_eq!(text(&run(&job)), "ConnectionRefusedError", "{access:?}");
+    }
+}
+
+#[test]
+fn the_list_of_mounts_does_not_name_the_project() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let mut job = job("print(open('/proc/self/mountinfo').read())");
+    job.mounts.push(Mount { host: host.to_owned(), inside: "/nb".into(), access: Access::Overlay });
+    job.mounts.push(Mount {
+        host: host.to_owned(),
+        inside: "/data".into(),
+        access: Access::ReadOnly,
+    });
+    let printed = text(&run(&job));
+    assert!(printed.contains(" /data ") && !printed.contains(host.as_str()), "{printed}");
+}
+
+/// Confines under an outer filter that answers one system call with an error, as a container's profile does.
+fn refusal_when_denied(call: i64, errno: i32) -> String {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    let denied = SeccompFilter::new(
+        BTreeMap::from([(call, vec![])]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        std::env::consts::ARCH.try_into().expect("a known architecture"),
+    );
+    let program = BpfProgram::try_from(denied.expect("a filter")).expect("a program");
+    // A filter binds one thread and what it starts.
+    let confine = move || {
+        seccompiler::apply_filter(&program).expect("loaded");
+        let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));
+        Sandbox::confined_with(launcher).expect_err("a layer is missing").to_string()
+    };
+    std::thread::spawn(confine).join().expect("it ends")
+}
+
+#[test]
+fn a_refused_layer_is_named_with_the_way_out() {
+    for (call, errno, layer, way_out) in [
+        (libc::SYS_unshare, libc::EPERM, "user namespace", "In Docker"),
+        (libc::SYS_unshare, libc::ENOSPC, "user namespace", "user.max_user_namespaces"),
+        (libc::SYS_mount_setattr, libc::ENOSYS, "file system view", "Linux 5.12"),
+        (libc::SYS_pivot_root, libc::EACCES, "file system view", "AppArmor"),
+        (libc::SYS_landlock_create_ruleset, libc::ENOSYS, "landlock", "Linux 5.13"),
+        (libc::SYS_seccomp, libc::EINVAL, "seccomp", "without system call filters"),
+        (libc::SYS_capset, libc::EPERM, "no privileges", "ordinary user"),
+    ] {
+        let message = refusal_when_denied(call, errno);
+        assert!(message.starts_with(&format!("the `{layer}` layer cannot be had")), "{message}");
+        assert!(message.contains(way_out), "{message}");
+    }
+}
+
+#[test]
+fn confines_or_says_why_when_asked_to() {
+    if std::env::var_os("NBC_TEST_CONFINE").is_none() {
+        return;
+    }
+    match Sandbox::confined_with(Utf8Path::new(env!("CARGO_BIN_EXE_nbc"))) {
+        Ok(_) => println!("confined"),
+        Err(error) => println!("refused: {error}"),
+    }
+}
+
+/// What confining says when the kernel's own setting was changed first, in a user namespace of its own.
+fn confine_after(set_up: &str) -> String {
+    let output = Command::new("unshare")
+        .args(["--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c"])
+        .arg(format!(
+            "{set_up}; exec \"$0\" --exact confines_or_says_why_when_asked_to --nocapture"
+        ))
+        .arg(std::env::current_exe().expect("this binary"))
+        .env("NBC_TEST_CONFINE", "1")
+        .output()
+        .expect("unshare is installed");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn user_namespaces_switched_off_by_sysctl_are_named() {
+    let off = confine_after("echo 0 >/proc/sys/user/max_user_namespaces");
+    assert!(off.contains("refused: the `user namespace` layer cannot be had"), "{off}");
+    assert!(off.contains("sysctl -w user.max_user_namespaces"), "{off}");
+    let on = confine_after("true");
+    assert!(on.contains("confined"), "{on}");
+}

@@ -69,7 +69,20 @@ pub(super) struct Tree {
     detached: OwnedFd,
     inside: Utf8PathBuf,
     is_folder: bool,
+    /// Whether other file systems are mounted below it.
+    has_mounts: bool,
     access: Access,
+}
+
+/// What lies over a folder of the host.
+///
+/// Nothing is shown bare, because a socket of the host can be connected to even through a read-only mount;
+/// the sockets of an overlay are nobody's. It also keeps the host's paths out of the list of mounts.
+enum Layering {
+    /// Nothing can be written.
+    ReadOnly,
+    /// What is written goes to the private temporary space.
+    Private,
 }
 
 /// Everything of the host that the new root will show.
@@ -138,6 +151,7 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
             ));
         }
         tree.access = mount.access;
+        tree.has_mounts = has_mounts(&mount.host).map_err(|it| failed("listing mounts", it))?;
         trees.mounts.push(tree);
     }
     Ok(trees)
@@ -162,7 +176,21 @@ fn open_one(host: &Utf8Path, inside: &Utf8Path, attributes: u64) -> io::Result<T
         | OpenTreeFlags::AT_RECURSIVE;
     let detached = rustix::mount::open_tree(CWD, host.as_str(), flags)?;
     system::set_mount_attributes(detached.as_fd(), true, attributes, None)?;
-    Ok(Tree { detached, inside: inside.to_owned(), is_folder, access: Access::ReadOnly })
+    Ok(Tree {
+        detached,
+        inside: inside.to_owned(),
+        is_folder,
+        has_mounts: false,
+        access: Access::ReadOnly,
+    })
+}
+
+/// Whether a file system is mounted below this folder: an overlay would show an empty folder there.
+fn has_mounts(host: &Utf8Path) -> io::Result<bool> {
+    let host = host.canonicalize_utf8()?;
+    let Ok(table) = fs_err::read_to_string("/proc/self/mountinfo") else { return Ok(true) };
+    let places = table.lines().filter_map(|line| line.split(' ').nth(4));
+    Ok(places.map(Utf8Path::new).any(|it| it != host && it.starts_with(&host)))
 }
 
 /// Lets an unused host id read what its owner may read, without a change on the disk.
@@ -260,10 +288,13 @@ pub(super) fn enter(trees: Trees, limits: &Limits) -> Result<View, Failure> {
     temporary_folders(limits).named(VIEW, || "making the temporary folders".to_owned())?;
     for (idx, tree) in trees.mounts.iter().enumerate() {
         let attached = match tree.access {
+            Access::ReadOnly if tree.is_folder && !tree.has_mounts => {
+                attach_overlay(tree, idx, Layering::ReadOnly)
+            }
             Access::ReadOnly => attach(tree),
             Access::Overlay => {
                 view.writable.push(tree.inside.clone());
-                attach_overlay(tree, idx)
+                attach_overlay(tree, idx, Layering::Private)
             }
         };
         attached.map_err(|source| Failure {
@@ -348,7 +379,7 @@ fn make_place(tree: &Tree) -> io::Result<()> {
     Ok(())
 }
 
-fn attach_overlay(tree: &Tree, idx: usize) -> io::Result<()> {
+fn attach_overlay(tree: &Tree, idx: usize, layering: Layering) -> io::Result<()> {
     let base = format!("{SCRATCH}/{idx}");
     let (lower, upper, work) =
         (format!("{base}/lower"), format!("{base}/upper"), format!("{base}/work"));
@@ -356,17 +387,30 @@ fn attach_overlay(tree: &Tree, idx: usize) -> io::Result<()> {
         make_folder(Utf8Path::new(path))?;
     }
     move_to(&tree.detached, &lower)?;
+    let made = match layering {
+        // One lower layer alone is no overlay, so an empty one lies under it.
+        Layering::ReadOnly => overlay(&[("lowerdir", &format!("{lower}:{upper}"))]),
+        Layering::Private => {
+            overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])
+        }
+    };
+    make_place(tree)?;
+    match (made, layering) {
+        (Ok(overlay), _) => move_to(&overlay, tree.inside.as_str()),
+        // Some file systems cannot lie under an overlay; as they are, they can at least be read.
+        (Err(_), Layering::ReadOnly) => move_to(&copy_of(&lower)?, tree.inside.as_str()),
+        (Err(error), Layering::Private) => Err(error),
+    }
+}
+
+fn overlay(layers: &[(&str, &str)]) -> io::Result<OwnedFd> {
     let new = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in
-        [("source", "overlay"), ("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)]
-    {
-        rustix::mount::fsconfig_set_string(new.as_fd(), key, value)?;
+    for (key, value) in [("source", "overlay")].iter().chain(layers) {
+        rustix::mount::fsconfig_set_string(new.as_fd(), *key, *value)?;
     }
     // The other kind of attribute needs a right that no user namespace gives.
     rustix::mount::fsconfig_set_flag(new.as_fd(), "userxattr")?;
-    let overlay = finish(&new)?;
-    make_place(tree)?;
-    move_to(&overlay, tree.inside.as_str())
+    finish(&new)
 }
 
 fn synthetic_files() -> io::Result<()> {

@@ -123,9 +123,11 @@ fn replace(with: RawFd, number: RawFd) -> io::Result<()> {
 
 /// Gives the signals back the meaning that a program expects at its start.
 pub(super) fn reset_signals() -> io::Result<()> {
-    // Rust's runtime ignores SIGPIPE, and an ignored signal stays ignored over exec.
-    // SAFETY: SIG_DFL is a valid handler and runs no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // An ignored signal stays ignored over exec, and Rust's runtime, for one, ignores SIGPIPE.
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is a valid handler and runs no code of ours; what cannot be set is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     // SAFETY: all-zero bytes are a valid value, and sigemptyset fills it in.
     let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set lives on this stack frame.
