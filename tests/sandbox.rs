@@ -255,6 +255,7 @@ fn system_folders_cannot_be_written() {
     assert_eq!(inside(&attempt("open('/tmp/probe', 'w').write('x')")), "done");
     assert_eq!(inside(&attempt("open('/dev/shm/probe', 'w').write('x')")), "done");
     assert_eq!(inside(&attempt("open('/dev/null', 'w').write('x')")), "done");
+    assert_eq!(inside("open('/dev/stdout', 'w').write('x')"), "x");
 }
 
 #[test]
@@ -279,6 +280,12 @@ fn dangerous_calls_are_refused() {
         ))
     };
     assert_eq!(call("unshare", "0x10000000"), "-1 1");
+    assert_eq!(
+        inside(&attempt(
+            "import mmap; mmap.mmap(-1, 1 << 21, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)"
+        )),
+        "PermissionError"
+    );
     assert_eq!(call("ptrace", "0, 0, 0, 0"), "-1 1");
     assert_eq!(call("mount", "b'a', b'/tmp', b'tmpfs', 0, None"), "-1 1");
     assert_eq!(call("memfd_create", "b'a', 0"), "-1 38");
@@ -378,6 +385,16 @@ fn a_sleeping_program_is_stopped_at_the_wall_clock() {
 fn a_memory_bomb_is_stopped() {
     let ended = run(&job("bomb = []\nwhile True: bomb.append(b'x' * 1_000_000)"));
     assert_eq!(ended.outcome, Outcome::OutOfMemory);
+}
+
+#[test]
+fn a_bomb_of_page_tables_is_stopped() {
+    // Every two megabytes read cost a page table of 4 KiB, and no resident page.
+    let ended = run(&job(
+        "import mmap, ctypes\nsize = 1 << 40\narea = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)\n\
+         for offset in range(0, size, 1 << 21): area[offset]\nprint('all of it')",
+    ));
+    assert_eq!((ended.outcome, text(&ended).as_str()), (Outcome::OutOfMemory, ""));
 }
 
 #[test]

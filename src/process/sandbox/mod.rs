@@ -233,6 +233,12 @@ fn start_stage(
     let (channel, its_channel) = UnixStream::pair().map_err(failed("making a socket"))?;
     let (console, its_console) = io::pipe().map_err(failed("making a pipe"))?;
     let console = OwnedFd::from(console);
+    if let Identity::Switched { id } = sandbox.identity {
+        // A program may open `/dev/stdout`, which only the owner of the pipe can.
+        let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
+        rustix::fs::fchown(&console, Some(user), Some(group))
+            .map_err(|it| failed("giving a pipe away")(it.into()))?;
+    }
     rustix::io::ioctl_fionbio(&console, true).map_err(|it| failed("making a pipe")(it.into()))?;
     for way in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
         way(&control, Some(SET_UP_TIME)).map_err(failed("making a socket"))?;

@@ -77,6 +77,9 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
         terminal.push(rule(argument(1, Is::Eq, request)?)?);
     }
     rules.insert(libc::SYS_ioctl, terminal);
+    // Huge pages come out of a pool of the machine, and count as nobody's resident memory.
+    let huge = u64::from(libc::MAP_HUGETLB.unsigned_abs());
+    rules.insert(libc::SYS_mmap, vec![rule(argument(3, Is::MaskedEq(huge), huge)?)?]);
     // Asking for the personality is harmless; any other value weakens the layout of memory.
     let ask = u64::from(u32::MAX);
     let personality = vec![argument(0, Is::Ne, 0)?, argument(0, Is::Ne, ask)?];

@@ -186,11 +186,9 @@ pub(super) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Bytes in a page, and ticks in a second of CPU time.
-pub(super) fn units() -> (u64, u64) {
+/// The unit of CPU time in `/proc`.
+pub(super) fn ticks_per_second() -> u64 {
     // SAFETY: takes no pointer.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // SAFETY: as above.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    (u64::try_from(page).unwrap_or(4096), u64::try_from(ticks).unwrap_or(100).max(1))
+    u64::try_from(ticks).unwrap_or(100).max(1)
 }
