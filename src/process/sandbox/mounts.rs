@@ -221,20 +221,6 @@ impl Owners {
 
 /// A user namespace in which the files of `owner` belong to `id`, and those of others stay theirs.
 fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
-    let lines = |owner: u32| {
-        if owner >= id {
-            return format!("{owner} {id} 1\n");
-        }
-        let above = owner + 1;
-        let mut lines = format!("{owner} {id} 1\n");
-        if owner > 0 {
-            lines.push_str(&format!("0 0 {owner}\n"));
-        }
-        if above < id {
-            lines.push_str(&format!("{above} {above} {}\n", id - above));
-        }
-        lines
-    };
     let (mut ready, say_ready) = io::pipe()?;
     let (mut stay, let_go) = io::pipe()?;
     let child = match system::fork()? {
@@ -251,13 +237,25 @@ fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
     drop((say_ready, stay));
     let made = ready.read_exact(&mut [0]).and_then(|()| {
         let pid = child.as_raw_nonzero();
-        fs_err::write(format!("/proc/{pid}/uid_map"), lines(owner.0))?;
-        fs_err::write(format!("/proc/{pid}/gid_map"), lines(owner.1))?;
+        fs_err::write(format!("/proc/{pid}/uid_map"), id_map_lines(owner.0, id))?;
+        fs_err::write(format!("/proc/{pid}/gid_map"), id_map_lines(owner.1, id))?;
         Ok(fs_err::File::open(format!("/proc/{pid}/ns/user"))?.into_parts().0.into())
     });
     drop(let_go);
     rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
     made
+}
+
+/// The owner becomes `id`, and every other id below that one stays what it is.
+fn id_map_lines(owner: u32, id: u32) -> String {
+    let mut lines = format!("{owner} {id} 1\n");
+    let ranges = [(0, owner.min(id)), (owner.saturating_add(1), id)];
+    for (first, end) in ranges {
+        if first < end {
+            lines.push_str(&format!("{first} {first} {}\n", end - first));
+        }
+    }
+    lines
 }
 
 /// What the new root came to.
@@ -494,4 +492,29 @@ fn close_root() -> io::Result<()> {
         rustix::fs::Mode::empty(),
     )?;
     system::set_mount_attributes(root.as_fd(), false, READ_ONLY | INERT, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_keeps_to_plain_paths_of_its_own() {
+        for good in ["/nb", "/root/.pyenv/versions/3.11.7", "/tmp/venv"] {
+            assert!(check_inside(Utf8Path::new(good)).is_ok(), "{good}");
+        }
+        for bad in
+            ["/", "nb", "/nb/../etc", "/proc", "/proc/1", "/dev/null", "/tmp", "/.scratch/0", ""]
+        {
+            assert!(check_inside(Utf8Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_map_swaps_the_owner_only() {
+        assert_eq!(id_map_lines(0, 9), "0 9 1\n1 1 8\n");
+        assert_eq!(id_map_lines(5, 9), "5 9 1\n0 0 5\n6 6 3\n");
+        assert_eq!(id_map_lines(9, 9), "9 9 1\n0 0 9\n");
+        assert_eq!(id_map_lines(u32::MAX, 9), "4294967295 9 1\n0 0 9\n");
+    }
 }

@@ -240,3 +240,30 @@ fn kernel_kills() -> Option<u64> {
     let text = fs_err::read_to_string("/proc/vmstat").ok()?;
     text.lines().find_map(|it| it.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_status_file_add_up() {
+        let status =
+            "Name:\tVmRSS: 9 kB\nVmRSS:\t     100 kB\nVmSwap:\t 20 kB\nVmPTE:\t3 kB\nThreads:\t1\n";
+        assert_eq!(sum(status, &["VmRSS:"]), 100 * 1024);
+        assert_eq!(sum(status, &BOUND), 23 * 1024);
+    }
+
+    #[test]
+    fn the_tree_of_this_process_has_memory() {
+        let (memory, _) = measure(rustix::process::getpid(), 0);
+        assert!(memory > 100 * 1024, "{memory}");
+    }
+
+    #[test]
+    fn the_console_keeps_its_end() {
+        let mut console = Console::new(4);
+        console.bytes.extend_from_slice(b"abcdefg");
+        console.cut();
+        assert_eq!(console.bytes, b"defg");
+    }
+}
