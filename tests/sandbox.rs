@@ -671,3 +671,60 @@ fn user_namespaces_switched_off_by_sysctl_are_named() {
     let on = confine_after("true");
     assert!(on.contains("confined"), "{on}");
 }
+
+#[test]
+fn mounts_nest_in_any_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let (project, data) = (host.join("a project"), host.join("data"));
+    fs_err::create_dir(&project).expect("made");
+    fs_err::create_dir(&data).expect("made");
+    fs_err::write(data.join("table.csv"), "1").expect("written");
+    let mut job = job(
+        "import os\nfor root, _, files in os.walk('/nb'): print(root, files)\nopen('/nb/data/x', 'w')",
+    );
+    for (host, inside, access) in [
+        (data.join("table.csv"), "/nb/deep/er/table.csv", Access::ReadOnly),
+        (data, "/nb/data", Access::ReadOnly),
+        (project.clone(), "/nb", Access::Overlay),
+    ] {
+        job.mounts.push(Mount { host, inside: inside.into(), access });
+    }
+    let printed = text(&run(&job));
+    for line in ["/nb/data ['table.csv']", "/nb/deep/er ['table.csv']", "Read-only file system"] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    assert_eq!(fs_err::read_dir(project).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_link_of_the_project_does_not_lead_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    fs_err::write(host.join("outside"), "secret").expect("written");
+    fs_err::create_dir(host.join("project")).expect("made");
+    std::os::unix::fs::symlink(host.join("outside"), host.join("project/link")).expect("linked");
+    std::os::unix::fs::symlink("../outside", host.join("project/relative")).expect("linked");
+    assert_eq!(outside(&attempt(&format!("open('{host}/project/link')"))), "done");
+    for name in ["link", "relative", "../outside", "/proc/self/cwd/../outside"] {
+        let mut job = job(&attempt(&format!("open('{name}')")));
+        let project =
+            Mount { host: host.join("project"), inside: "/nb".into(), access: Access::Overlay };
+        job.mounts.push(project);
+        job.working_folder = "/nb".into();
+        assert_eq!(text(&run(&job)), "FileNotFoundError", "{name}");
+    }
+}
+
+#[test]
+fn a_stopped_tree_is_still_killed() {
+    let mut job = job("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)");
+    job.limits.wall = Duration::from_millis(500);
+    assert_eq!(run(&job).outcome, Outcome::TimedOut);
+}
+
+#[test]
+fn a_program_that_kills_itself_is_not_taken_for_a_limit() {
+    let ended = run(&job("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"));
+    assert_eq!(ended.outcome, Outcome::Signalled(9));
+}

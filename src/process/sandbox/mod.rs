@@ -208,6 +208,11 @@ struct Stage {
     console: OwnedFd,
 }
 
+/// Has the kernel end a tool when nbc is gone, however that came about.
+pub(super) fn end_with_nbc(command: &mut Command) {
+    system::before_exec(command, stage::die_with_parent);
+}
+
 /// Ends the second stage when the start stops half way.
 struct Unless(Option<Child>);
 
@@ -234,10 +239,9 @@ fn start_stage(
     let (console, its_console) = io::pipe().map_err(failed("making a pipe"))?;
     let console = OwnedFd::from(console);
     if let Identity::Switched { id } = sandbox.identity {
-        // A program may open `/dev/stdout`, which only the owner of the pipe can.
+        // A program may open `/dev/stdout`, which only the owner of the pipe can. It can do without.
         let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
-        rustix::fs::fchown(&console, Some(user), Some(group))
-            .map_err(|it| failed("giving a pipe away")(it.into()))?;
+        let _ = rustix::fs::fchown(&console, Some(user), Some(group));
     }
     rustix::io::ioctl_fionbio(&console, true).map_err(|it| failed("making a pipe")(it.into()))?;
     for way in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {

@@ -76,8 +76,9 @@ pub(super) struct Tree {
 
 /// What lies over a folder of the host.
 ///
-/// Nothing is shown bare, because a socket of the host can be connected to even through a read-only mount;
-/// the sockets of an overlay are nobody's. It also keeps the host's paths out of the list of mounts.
+/// A folder of the job is shown bare only when it holds other mounts: a socket of the host can be connected to
+/// even through a read-only mount, while the sockets of an overlay are nobody's. An overlay also keeps the
+/// host's paths out of the list of mounts.
 enum Layering {
     /// Nothing can be written.
     ReadOnly,
@@ -143,6 +144,10 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
         check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
         let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
             .map_err(|it| failed("opening it", it))?;
+        if !tree.is_folder && !mount.host.is_file() {
+            let source = io::ErrorKind::InvalidInput.into();
+            return Err(failed("it is neither a folder nor a plain file", source));
+        }
         owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
         if mount.access == Access::Overlay && !tree.is_folder {
             return Err(failed(
@@ -159,10 +164,8 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
 
 fn check_inside(inside: &Utf8Path) -> io::Result<()> {
     let is_plain = inside.components().skip(1).all(|it| matches!(it, Utf8Component::Normal(_)));
-    let is_ours = ["/", "/tmp", "/dev/shm"].iter().any(|it| inside == *it)
-        || inside.starts_with("/proc")
-        || inside.starts_with(SCRATCH)
-        || inside.starts_with("/dev");
+    let is_ours = ["/", "/tmp"].iter().any(|it| inside == *it)
+        || ["/proc", "/dev", SCRATCH].iter().any(|it| inside.starts_with(it));
     if inside.is_absolute() && is_plain && !is_ours {
         return Ok(());
     }
@@ -190,7 +193,9 @@ fn has_mounts(host: &Utf8Path) -> io::Result<bool> {
     let host = host.canonicalize_utf8()?;
     let Ok(table) = fs_err::read_to_string("/proc/self/mountinfo") else { return Ok(true) };
     let places = table.lines().filter_map(|line| line.split(' ').nth(4));
-    Ok(places.map(Utf8Path::new).any(|it| it != host && it.starts_with(&host)))
+    // The table writes blanks as `\040`.
+    let mut places = places.map(|it| Utf8PathBuf::from(it.replace("\\040", " ")));
+    Ok(places.any(|it| it != host && it.starts_with(&host)))
 }
 
 /// Lets an unused host id read what its owner may read, without a change on the disk.

@@ -145,7 +145,7 @@ fn may_mount() -> bool {
 }
 
 /// The kernel kills this process when nbc is gone, however that came about.
-fn die_with_parent() -> io::Result<()> {
+pub(super) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 

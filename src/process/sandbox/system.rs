@@ -186,6 +186,12 @@ pub(super) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Has a child call `prepare`, one system call, between fork and exec.
+pub(super) fn before_exec(command: &mut std::process::Command, prepare: fn() -> io::Result<()>) {
+    // SAFETY: nbc has threads, so the child may neither allocate nor lock; a system call does neither.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, prepare) };
+}
+
 /// The unit of CPU time in `/proc`.
 pub(super) fn ticks_per_second() -> u64 {
     // SAFETY: takes no pointer.
