@@ -3,7 +3,7 @@
 # A busy machine doubles the figures; as root the script asks for real-time priority.
 set -eu
 cd "$(dirname "$0")/.."
-cargo build --quiet --release --bin nbc --example confine
+cargo build --quiet --release --example confine
 first=""
 if [ "$(id -u)" = 0 ] && command -v chrt >/dev/null; then first="chrt -f 20"; fi
 python=$(python3 -c 'import sys; print(sys.executable)')
