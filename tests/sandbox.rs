@@ -255,6 +255,7 @@ fn system_folders_cannot_be_written() {
     assert_eq!(inside(&attempt("open('/tmp/probe', 'w').write('x')")), "done");
     assert_eq!(inside(&attempt("open('/dev/shm/probe', 'w').write('x')")), "done");
     assert_eq!(inside(&attempt("open('/dev/null', 'w').write('x')")), "done");
+    assert_eq!(inside("open('/dev/stdout', 'w').write('x')"), "x");
 }
 
 #[test]
@@ -279,11 +280,17 @@ fn dangerous_calls_are_refused() {
         ))
     };
     assert_eq!(call("unshare", "0x10000000"), "-1 1");
+    assert_eq!(
+        inside(&attempt(
+            "import mmap; mmap.mmap(-1, 1 << 21, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)"
+        )),
+        "PermissionError"
+    );
     assert_eq!(call("ptrace", "0, 0, 0, 0"), "-1 1");
     assert_eq!(call("mount", "b'a', b'/tmp', b'tmpfs', 0, None"), "-1 1");
     assert_eq!(call("memfd_create", "b'a', 0"), "-1 38");
     assert_eq!(call("ioctl", "0, ctypes.c_ulong(0x100005412), b'x'"), "-1 1");
-    assert_eq!(call("syscall", "56, 0x10000011, 0, 0, 0, 0"), "-1 1");
+    assert_eq!(call("syscall", &format!("{}, 0x10000011, 0, 0, 0, 0", libc::SYS_clone)), "-1 1");
 }
 
 #[test]
@@ -378,6 +385,16 @@ fn a_sleeping_program_is_stopped_at_the_wall_clock() {
 fn a_memory_bomb_is_stopped() {
     let ended = run(&job("bomb = []\nwhile True: bomb.append(b'x' * 1_000_000)"));
     assert_eq!(ended.outcome, Outcome::OutOfMemory);
+}
+
+#[test]
+fn a_bomb_of_page_tables_is_stopped() {
+    // Every two megabytes read cost a page table of 4 KiB, and no resident page.
+    let ended = run(&job(
+        "import mmap, ctypes\nsize = 1 << 40\narea = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)\n\
+         for offset in range(0, size, 1 << 21): area[offset]\nprint('all of it')",
+    ));
+    assert_eq!((ended.outcome, text(&ended).as_str()), (Outcome::OutOfMemory, ""));
 }
 
 #[test]
@@ -551,4 +568,163 @@ fn an_interrupt_from_the_terminal_ends_the_tree() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
     child.wait().expect("ended");
     assert!(is_gone_soon("interrupt-probe"));
+}
+
+#[test]
+fn a_socket_of_the_host_cannot_be_reached_through_a_mount() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let path = host.join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("set");
+    let connect = |path: &str| attempt(&format!("socket.socket(socket.AF_UNIX).connect('{path}')"));
+    assert_eq!(outside(&connect(path.as_str())), "done");
+    for access in [Access::ReadOnly, Access::Overlay] {
+        let mut job = job(&connect("/data/socket"));
+        job.mounts.push(Mount { host: host.to_owned(), inside: "/data".into(), access });
+        assert_eq!(text(&run(&job)), "ConnectionRefusedError", "{access:?}");
+    }
+}
+
+#[test]
+fn the_list_of_mounts_does_not_name_the_project() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let mut job = job("print(open('/proc/self/mountinfo').read())");
+    job.mounts.push(Mount { host: host.to_owned(), inside: "/nb".into(), access: Access::Overlay });
+    job.mounts.push(Mount {
+        host: host.to_owned(),
+        inside: "/data".into(),
+        access: Access::ReadOnly,
+    });
+    let printed = text(&run(&job));
+    assert!(printed.contains(" /data ") && !printed.contains(host.as_str()), "{printed}");
+}
+
+/// Confines under an outer filter that answers one system call with an error, as a container's profile does.
+fn refusal_when_denied(call: i64, errno: i32) -> String {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    let denied = SeccompFilter::new(
+        BTreeMap::from([(call, vec![])]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        std::env::consts::ARCH.try_into().expect("a known architecture"),
+    );
+    let program = BpfProgram::try_from(denied.expect("a filter")).expect("a program");
+    // A filter binds one thread and what it starts.
+    let confine = move || {
+        seccompiler::apply_filter(&program).expect("loaded");
+        let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));
+        Sandbox::confined_with(launcher).expect_err("a layer is missing").to_string()
+    };
+    std::thread::spawn(confine).join().expect("it ends")
+}
+
+#[test]
+fn a_refused_layer_is_named_with_the_way_out() {
+    for (call, errno, layer, way_out) in [
+        (libc::SYS_unshare, libc::EPERM, "user namespace", "In Docker"),
+        (libc::SYS_unshare, libc::ENOSPC, "user namespace", "user.max_user_namespaces"),
+        (libc::SYS_mount_setattr, libc::ENOSYS, "file system view", "Linux 5.12"),
+        (libc::SYS_pivot_root, libc::EACCES, "file system view", "AppArmor"),
+        (libc::SYS_landlock_create_ruleset, libc::ENOSYS, "landlock", "Linux 5.13"),
+        (libc::SYS_seccomp, libc::EINVAL, "seccomp", "without system call filters"),
+        (libc::SYS_capset, libc::EPERM, "no privileges", "ordinary user"),
+    ] {
+        let message = refusal_when_denied(call, errno);
+        assert!(message.starts_with(&format!("the `{layer}` layer cannot be had")), "{message}");
+        assert!(message.contains(way_out), "{message}");
+    }
+}
+
+#[test]
+fn confines_or_says_why_when_asked_to() {
+    if std::env::var_os("NBC_TEST_CONFINE").is_none() {
+        return;
+    }
+    match Sandbox::confined_with(Utf8Path::new(env!("CARGO_BIN_EXE_nbc"))) {
+        Ok(_) => println!("confined"),
+        Err(error) => println!("refused: {error}"),
+    }
+}
+
+/// What confining says when the kernel's own setting was changed first, in a user namespace of its own.
+fn confine_after(set_up: &str) -> String {
+    let output = Command::new("unshare")
+        .args(["--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c"])
+        .arg(format!(
+            "{set_up}; exec \"$0\" --exact confines_or_says_why_when_asked_to --nocapture"
+        ))
+        .arg(std::env::current_exe().expect("this binary"))
+        .env("NBC_TEST_CONFINE", "1")
+        .output()
+        .expect("unshare is installed");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn user_namespaces_switched_off_by_sysctl_are_named() {
+    let off = confine_after("echo 0 >/proc/sys/user/max_user_namespaces");
+    assert!(off.contains("refused: the `user namespace` layer cannot be had"), "{off}");
+    assert!(off.contains("sysctl -w user.max_user_namespaces"), "{off}");
+    let on = confine_after("true");
+    assert!(on.contains("confined"), "{on}");
+}
+
+#[test]
+fn mounts_nest_in_any_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let (project, data) = (host.join("a project"), host.join("data"));
+    fs_err::create_dir(&project).expect("made");
+    fs_err::create_dir(&data).expect("made");
+    fs_err::write(data.join("table.csv"), "1").expect("written");
+    let mut job = job(
+        "import os\nfor root, _, files in os.walk('/nb'): print(root, files)\nopen('/nb/data/x', 'w')",
+    );
+    for (host, inside, access) in [
+        (data.join("table.csv"), "/nb/deep/er/table.csv", Access::ReadOnly),
+        (data, "/nb/data", Access::ReadOnly),
+        (project.clone(), "/nb", Access::Overlay),
+    ] {
+        job.mounts.push(Mount { host, inside: inside.into(), access });
+    }
+    let printed = text(&run(&job));
+    for line in ["/nb/data ['table.csv']", "/nb/deep/er ['table.csv']", "Read-only file system"] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    assert_eq!(fs_err::read_dir(project).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_link_of_the_project_does_not_lead_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Utf8Path::from_path(folder.path()).expect("UTF-8");
+    fs_err::write(host.join("outside"), "secret").expect("written");
+    fs_err::create_dir(host.join("project")).expect("made");
+    std::os::unix::fs::symlink(host.join("outside"), host.join("project/link")).expect("linked");
+    std::os::unix::fs::symlink("../outside", host.join("project/relative")).expect("linked");
+    assert_eq!(outside(&attempt(&format!("open('{host}/project/link')"))), "done");
+    for name in ["link", "relative", "../outside", "/proc/self/cwd/../outside"] {
+        let mut job = job(&attempt(&format!("open('{name}')")));
+        let project =
+            Mount { host: host.join("project"), inside: "/nb".into(), access: Access::Overlay };
+        job.mounts.push(project);
+        job.working_folder = "/nb".into();
+        assert_eq!(text(&run(&job)), "FileNotFoundError", "{name}");
+    }
+}
+
+#[test]
+fn a_stopped_tree_is_still_killed() {
+    let mut job = job("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)");
+    job.limits.wall = Duration::from_millis(500);
+    assert_eq!(run(&job).outcome, Outcome::TimedOut);
+}
+
+#[test]
+fn a_program_that_kills_itself_is_not_taken_for_a_limit() {
+    let ended = run(&job("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"));
+    assert_eq!(ended.outcome, Outcome::Signalled(9));
 }

@@ -26,9 +26,10 @@ pub const STAGE_ARGUMENT: &str = "__sandbox";
 /// How a folder of the host appears inside the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
-    /// Readable, recursively read-only.
+    /// Readable, recursively read-only. A file or a folder.
     ReadOnly,
-    /// Readable; writes go to a private layer that is thrown away after the run.
+    /// Readable; writes go to a private layer that is thrown away after the run. A folder, without the file
+    /// systems that are mounted below it.
     Overlay,
 }
 

@@ -177,6 +177,8 @@ impl Tool {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        #[cfg(target_os = "linux")]
+        super::sandbox::end_with_nbc(&mut command);
         command
     }
 }

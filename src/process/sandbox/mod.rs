@@ -208,6 +208,11 @@ struct Stage {
     console: OwnedFd,
 }
 
+/// Has the kernel end a tool when nbc is gone, however that came about.
+pub(super) fn end_with_nbc(command: &mut Command) {
+    system::before_exec(command, stage::die_with_parent);
+}
+
 /// Ends the second stage when the start stops half way.
 struct Unless(Option<Child>);
 
@@ -233,6 +238,11 @@ fn start_stage(
     let (channel, its_channel) = UnixStream::pair().map_err(failed("making a socket"))?;
     let (console, its_console) = io::pipe().map_err(failed("making a pipe"))?;
     let console = OwnedFd::from(console);
+    if let Identity::Switched { id } = sandbox.identity {
+        // A program may open `/dev/stdout`, which only the owner of the pipe can. It can do without.
+        let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
+        let _ = rustix::fs::fchown(&console, Some(user), Some(group));
+    }
     rustix::io::ioctl_fionbio(&console, true).map_err(|it| failed("making a pipe")(it.into()))?;
     for way in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
         way(&control, Some(SET_UP_TIME)).map_err(failed("making a socket"))?;
@@ -275,9 +285,6 @@ fn start_stage(
                 })?;
                 drop(shared.first.set(opened));
                 first = Some(pid);
-                if shared.killed.load(Ordering::SeqCst) {
-                    shared.end_tree();
-                }
                 protocol::send(&control, &Order::Go).map_err(said_nothing)?;
             }
             Report::Failed { subject, step, errno } => {
@@ -321,7 +328,7 @@ fn choose_identity() -> Result<Identity, SandboxError> {
         return Ok(Identity::Own { uid, gid });
     }
     let unused =
-        unused_id().map_err(|it| refused("no privileges", "finding an unused user id", it))?;
+        unused_id().map_err(|it| refused(stage::RIGHTS, "finding an unused user id", it))?;
     Ok(Identity::Switched { id: unused })
 }
 
@@ -368,28 +375,27 @@ fn refused(layer: &str, step: &str, source: io::Error) -> SandboxError {
 fn way_out(layer: &str, errno: i32) -> &'static str {
     match (layer, errno) {
         ("user namespace", libc::ENOSPC | libc::EUSERS) => {
-            "user namespaces are switched off or used up: `sudo sysctl -w user.max_user_namespaces=15000`"
+            "user namespaces are switched off or used up here; `sudo sysctl -w user.max_user_namespaces=15000` allows them"
         }
-        ("user namespace" | "mount namespace", libc::EPERM | libc::EACCES) => {
-            "this host forbids unprivileged user namespaces. On Ubuntu 24.04 and later (AppArmor): \
-             `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile for nbc that allows `userns`. \
+        ("user namespace" | "mount namespace" | mounts::VIEW, libc::EPERM | libc::EACCES) => {
+            "this host forbids user namespaces, or forbids to mount in them. \
+             On Ubuntu 24.04 and later (AppArmor): `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, \
+             or an AppArmor profile for nbc that allows `userns`. \
              On Debian: `sudo sysctl -w kernel.unprivileged_userns_clone=1`. \
-             In Docker: a seccomp profile that allows `unshare`, `mount` and `pivot_root`"
-        }
-        (mounts::VIEW, libc::EPERM | libc::EACCES) => {
-            "user namespaces exist here but may not mount, which AppArmor does on Ubuntu 24.04 and later: \
-             `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile for nbc that allows `userns`"
+             In Docker: `--security-opt seccomp=PROFILE` with a profile that allows `unshare`, `mount` and `pivot_root`"
         }
         (mounts::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
-            "the kernel is too old or was built without overlay or tmpfs: nbc needs Linux 5.12 or later"
+            "the kernel is too old, or was built without overlay or tmpfs; nbc needs Linux 5.12 or later"
         }
         (landlock::NAME, _) => {
-            "the kernel has no Landlock, or it is not among the active security modules: Linux 5.13 or later, \
-             with `landlock` in the `lsm=` list of its command line"
+            "the kernel has no Landlock, or does not use it; nbc needs Linux 5.13 or later, \
+             with `landlock` in the list `lsm=` of its command line"
         }
-        (seccomp::NAME, _) => "the kernel was built without system call filters",
-        ("no privileges", _) => {
-            "run nbc as an ordinary user, or as root with `CAP_SETUID` and `CAP_SETGID`"
+        (seccomp::NAME, _) => {
+            "the kernel was built without system call filters, or an outer filter forbids more of them"
+        }
+        (stage::RIGHTS, _) => {
+            "run nbc as an ordinary user, or as a root that may change to another user"
         }
         _ => "the kernel refused it",
     }

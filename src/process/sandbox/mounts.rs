@@ -69,7 +69,21 @@ pub(super) struct Tree {
     detached: OwnedFd,
     inside: Utf8PathBuf,
     is_folder: bool,
+    /// Whether other file systems are mounted below it.
+    has_mounts: bool,
     access: Access,
+}
+
+/// What lies over a folder of the host.
+///
+/// A folder of the job is shown bare only when it holds other mounts: a socket of the host can be connected to
+/// even through a read-only mount, while the sockets of an overlay are nobody's. An overlay also keeps the
+/// host's paths out of the list of mounts.
+enum Layering {
+    /// Nothing can be written.
+    ReadOnly,
+    /// What is written goes to the private temporary space.
+    Private,
 }
 
 /// Everything of the host that the new root will show.
@@ -130,6 +144,10 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
         check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
         let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
             .map_err(|it| failed("opening it", it))?;
+        if !tree.is_folder && !mount.host.is_file() {
+            let source = io::ErrorKind::InvalidInput.into();
+            return Err(failed("it is neither a folder nor a plain file", source));
+        }
         owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
         if mount.access == Access::Overlay && !tree.is_folder {
             return Err(failed(
@@ -138,6 +156,7 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
             ));
         }
         tree.access = mount.access;
+        tree.has_mounts = has_mounts(&mount.host).map_err(|it| failed("listing mounts", it))?;
         trees.mounts.push(tree);
     }
     Ok(trees)
@@ -145,10 +164,8 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
 
 fn check_inside(inside: &Utf8Path) -> io::Result<()> {
     let is_plain = inside.components().skip(1).all(|it| matches!(it, Utf8Component::Normal(_)));
-    let is_ours = ["/", "/tmp", "/dev/shm"].iter().any(|it| inside == *it)
-        || inside.starts_with("/proc")
-        || inside.starts_with(SCRATCH)
-        || inside.starts_with("/dev");
+    let is_ours = ["/", "/tmp"].iter().any(|it| inside == *it)
+        || ["/proc", "/dev", SCRATCH].iter().any(|it| inside.starts_with(it));
     if inside.is_absolute() && is_plain && !is_ours {
         return Ok(());
     }
@@ -162,7 +179,23 @@ fn open_one(host: &Utf8Path, inside: &Utf8Path, attributes: u64) -> io::Result<T
         | OpenTreeFlags::AT_RECURSIVE;
     let detached = rustix::mount::open_tree(CWD, host.as_str(), flags)?;
     system::set_mount_attributes(detached.as_fd(), true, attributes, None)?;
-    Ok(Tree { detached, inside: inside.to_owned(), is_folder, access: Access::ReadOnly })
+    Ok(Tree {
+        detached,
+        inside: inside.to_owned(),
+        is_folder,
+        has_mounts: false,
+        access: Access::ReadOnly,
+    })
+}
+
+/// Whether a file system is mounted below this folder: an overlay would show an empty folder there.
+fn has_mounts(host: &Utf8Path) -> io::Result<bool> {
+    let host = host.canonicalize_utf8()?;
+    let Ok(table) = fs_err::read_to_string("/proc/self/mountinfo") else { return Ok(true) };
+    let places = table.lines().filter_map(|line| line.split(' ').nth(4));
+    // The table writes blanks as `\040`.
+    let mut places = places.map(|it| Utf8PathBuf::from(it.replace("\\040", " ")));
+    Ok(places.any(|it| it != host && it.starts_with(&host)))
 }
 
 /// Lets an unused host id read what its owner may read, without a change on the disk.
@@ -193,20 +226,6 @@ impl Owners {
 
 /// A user namespace in which the files of `owner` belong to `id`, and those of others stay theirs.
 fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
-    let lines = |owner: u32| {
-        if owner >= id {
-            return format!("{owner} {id} 1\n");
-        }
-        let above = owner + 1;
-        let mut lines = format!("{owner} {id} 1\n");
-        if owner > 0 {
-            lines.push_str(&format!("0 0 {owner}\n"));
-        }
-        if above < id {
-            lines.push_str(&format!("{above} {above} {}\n", id - above));
-        }
-        lines
-    };
     let (mut ready, say_ready) = io::pipe()?;
     let (mut stay, let_go) = io::pipe()?;
     let child = match system::fork()? {
@@ -223,13 +242,25 @@ fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
     drop((say_ready, stay));
     let made = ready.read_exact(&mut [0]).and_then(|()| {
         let pid = child.as_raw_nonzero();
-        fs_err::write(format!("/proc/{pid}/uid_map"), lines(owner.0))?;
-        fs_err::write(format!("/proc/{pid}/gid_map"), lines(owner.1))?;
+        fs_err::write(format!("/proc/{pid}/uid_map"), id_map_lines(owner.0, id))?;
+        fs_err::write(format!("/proc/{pid}/gid_map"), id_map_lines(owner.1, id))?;
         Ok(fs_err::File::open(format!("/proc/{pid}/ns/user"))?.into_parts().0.into())
     });
     drop(let_go);
     rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
     made
+}
+
+/// The owner becomes `id`, and every other id below that one stays what it is.
+fn id_map_lines(owner: u32, id: u32) -> String {
+    let mut lines = format!("{owner} {id} 1\n");
+    let ranges = [(0, owner.min(id)), (owner.saturating_add(1), id)];
+    for (first, end) in ranges {
+        if first < end {
+            lines.push_str(&format!("{first} {first} {}\n", end - first));
+        }
+    }
+    lines
 }
 
 /// What the new root came to.
@@ -260,10 +291,13 @@ pub(super) fn enter(trees: Trees, limits: &Limits) -> Result<View, Failure> {
     temporary_folders(limits).named(VIEW, || "making the temporary folders".to_owned())?;
     for (idx, tree) in trees.mounts.iter().enumerate() {
         let attached = match tree.access {
+            Access::ReadOnly if tree.is_folder && !tree.has_mounts => {
+                attach_overlay(tree, idx, Layering::ReadOnly)
+            }
             Access::ReadOnly => attach(tree),
             Access::Overlay => {
                 view.writable.push(tree.inside.clone());
-                attach_overlay(tree, idx)
+                attach_overlay(tree, idx, Layering::Private)
             }
         };
         attached.map_err(|source| Failure {
@@ -348,7 +382,7 @@ fn make_place(tree: &Tree) -> io::Result<()> {
     Ok(())
 }
 
-fn attach_overlay(tree: &Tree, idx: usize) -> io::Result<()> {
+fn attach_overlay(tree: &Tree, idx: usize, layering: Layering) -> io::Result<()> {
     let base = format!("{SCRATCH}/{idx}");
     let (lower, upper, work) =
         (format!("{base}/lower"), format!("{base}/upper"), format!("{base}/work"));
@@ -356,17 +390,30 @@ fn attach_overlay(tree: &Tree, idx: usize) -> io::Result<()> {
         make_folder(Utf8Path::new(path))?;
     }
     move_to(&tree.detached, &lower)?;
+    let made = match layering {
+        // One lower layer alone is no overlay, so an empty one lies under it.
+        Layering::ReadOnly => overlay(&[("lowerdir", &format!("{lower}:{upper}"))]),
+        Layering::Private => {
+            overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])
+        }
+    };
+    make_place(tree)?;
+    match (made, layering) {
+        (Ok(overlay), _) => move_to(&overlay, tree.inside.as_str()),
+        // Some file systems cannot lie under an overlay; as they are, they can at least be read.
+        (Err(_), Layering::ReadOnly) => move_to(&copy_of(&lower)?, tree.inside.as_str()),
+        (Err(error), Layering::Private) => Err(error),
+    }
+}
+
+fn overlay(layers: &[(&str, &str)]) -> io::Result<OwnedFd> {
     let new = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in
-        [("source", "overlay"), ("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)]
-    {
-        rustix::mount::fsconfig_set_string(new.as_fd(), key, value)?;
+    for (key, value) in [("source", "overlay")].iter().chain(layers) {
+        rustix::mount::fsconfig_set_string(new.as_fd(), *key, *value)?;
     }
     // The other kind of attribute needs a right that no user namespace gives.
     rustix::mount::fsconfig_set_flag(new.as_fd(), "userxattr")?;
-    let overlay = finish(&new)?;
-    make_place(tree)?;
-    move_to(&overlay, tree.inside.as_str())
+    finish(&new)
 }
 
 fn synthetic_files() -> io::Result<()> {
@@ -450,4 +497,29 @@ fn close_root() -> io::Result<()> {
         rustix::fs::Mode::empty(),
     )?;
     system::set_mount_attributes(root.as_fd(), false, READ_ONLY | INERT, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_keeps_to_plain_paths_of_its_own() {
+        for good in ["/nb", "/root/.pyenv/versions/3.11.7", "/tmp/venv"] {
+            assert!(check_inside(Utf8Path::new(good)).is_ok(), "{good}");
+        }
+        for bad in
+            ["/", "nb", "/nb/../etc", "/proc", "/proc/1", "/dev/null", "/tmp", "/.scratch/0", ""]
+        {
+            assert!(check_inside(Utf8Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_map_swaps_the_owner_only() {
+        assert_eq!(id_map_lines(0, 9), "0 9 1\n1 1 8\n");
+        assert_eq!(id_map_lines(5, 9), "5 9 1\n0 0 5\n6 6 3\n");
+        assert_eq!(id_map_lines(9, 9), "9 9 1\n0 0 9\n");
+        assert_eq!(id_map_lines(u32::MAX, 9), "4294967295 9 1\n0 0 9\n");
+    }
 }

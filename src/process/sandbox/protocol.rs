@@ -81,3 +81,22 @@ pub(super) fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Resul
     stream.read_exact(&mut body)?;
     Ok(serde_json::from_slice(&body)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_as_it_was_sent() {
+        let (here, there) = UnixStream::pair().expect("sockets");
+        send(&here, &Report::First { pid: 7 }).expect("sent");
+        assert!(matches!(receive(&there), Ok(Report::First { pid: 7 })));
+    }
+
+    #[test]
+    fn a_length_beyond_reason_is_refused_before_it_is_allocated() {
+        let (mut here, there) = UnixStream::pair().expect("sockets");
+        here.write_all(&u32::MAX.to_le_bytes()).expect("sent");
+        assert!(receive::<Report>(&there).is_err());
+    }
+}

@@ -77,6 +77,9 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
         terminal.push(rule(argument(1, Is::Eq, request)?)?);
     }
     rules.insert(libc::SYS_ioctl, terminal);
+    // Huge pages come out of a pool of the machine, and count as nobody's resident memory.
+    let huge = u64::from(libc::MAP_HUGETLB.unsigned_abs());
+    rules.insert(libc::SYS_mmap, vec![rule(argument(3, Is::MaskedEq(huge), huge)?)?]);
     // Asking for the personality is harmless; any other value weakens the layout of memory.
     let ask = u64::from(u32::MAX);
     let personality = vec![argument(0, Is::Ne, 0)?, argument(0, Is::Ne, ask)?];
@@ -125,10 +128,10 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_close_range, libc::SYS_openat, libc::SYS_openat2, libc::SYS_fstat, libc::SYS_newfstatat,
     libc::SYS_statx, libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_lseek, libc::SYS_getdents64,
     libc::SYS_readlinkat, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_mknodat,
-    libc::SYS_unlinkat, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_linkat, libc::SYS_symlinkat,
+    libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat, libc::SYS_symlinkat,
     libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
     libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate, libc::SYS_fadvise64, libc::SYS_readahead,
-    libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync, libc::SYS_syncfs, libc::SYS_sync_file_range,
+    libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync, libc::SYS_syncfs,
     libc::SYS_flock, libc::SYS_fcntl, libc::SYS_ioctl, libc::SYS_dup, libc::SYS_dup3, libc::SYS_pipe2,
     libc::SYS_splice, libc::SYS_tee, libc::SYS_sendfile, libc::SYS_copy_file_range, libc::SYS_chdir,
     libc::SYS_fchdir, libc::SYS_getcwd, libc::SYS_umask, libc::SYS_getxattr, libc::SYS_lgetxattr,
@@ -148,7 +151,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_getresuid, libc::SYS_getresgid, libc::SYS_getgroups, libc::SYS_setuid, libc::SYS_setgid,
     libc::SYS_setreuid, libc::SYS_setregid, libc::SYS_setresuid, libc::SYS_setresgid, libc::SYS_setfsuid,
     libc::SYS_setfsgid, libc::SYS_capget, libc::SYS_capset, libc::SYS_prctl, libc::SYS_personality,
-    libc::SYS_getrlimit, libc::SYS_setrlimit, libc::SYS_prlimit64, libc::SYS_getrusage, libc::SYS_times,
+    libc::SYS_prlimit64, libc::SYS_getrusage, libc::SYS_times,
     libc::SYS_getpriority, libc::SYS_setpriority, libc::SYS_ioprio_get, libc::SYS_ioprio_set,
     libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity,
     libc::SYS_sched_getparam, libc::SYS_sched_setparam, libc::SYS_sched_getscheduler,
@@ -185,7 +188,7 @@ const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_futimesat, libc::SYS_getdents, libc::SYS_dup2, libc::SYS_pipe, libc::SYS_poll, libc::SYS_select,
     libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd, libc::SYS_inotify_init,
     libc::SYS_fork, libc::SYS_vfork, libc::SYS_getpgrp, libc::SYS_alarm, libc::SYS_pause, libc::SYS_time,
-    libc::SYS_arch_prctl,
+    libc::SYS_arch_prctl, libc::SYS_renameat, libc::SYS_getrlimit, libc::SYS_setrlimit, libc::SYS_sync_file_range,
 ];
 
 /// Architectures younger than the split have no older forms.

@@ -18,7 +18,8 @@ use super::protocol::{self, Identity, Order, Report, Subject};
 use super::system::{self, Fork, NAMESPACES};
 use super::{landlock, seccomp};
 
-const RIGHTS: &str = "no privileges";
+/// The layer of user ids and capabilities.
+pub(super) const RIGHTS: &str = "no privileges";
 const LIMITS: &str = "resource limits";
 /// The exit code when nbc itself is gone, or something else stands on the other end.
 const NO_PARENT: i32 = 70;
@@ -89,12 +90,13 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
 
     let mounts = job.as_ref().map_or(&[][..], |it| &it.mounts);
+    if let Identity::Switched { .. } = identity {
+        system::leave_groups().named(RIGHTS, || "leaving root's groups".to_owned())?;
+    }
+    // What root can open, the unused id cannot. A root without that right (in a container) does without.
     let opened_by_root = match identity {
-        Identity::Own { .. } => None,
-        Identity::Switched { id } => {
-            system::leave_groups().named(RIGHTS, || "leaving root's groups".to_owned())?;
-            Some(mounts::open(mounts, Some(id))?)
-        }
+        Identity::Switched { id } if may_mount() => Some(mounts::open(mounts, Some(id))?),
+        _ => None,
     };
     enter_namespaces()?;
     // The id maps in /proc belong to a dumpable process only.
@@ -137,8 +139,13 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
     }
 }
 
+fn may_mount() -> bool {
+    let sets = rustix::thread::capabilities(None);
+    sets.is_ok_and(|it| it.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
 /// The kernel kills this process when nbc is gone, however that came about.
-fn die_with_parent() -> io::Result<()> {
+pub(super) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
@@ -245,7 +252,10 @@ fn layers(view: &mounts::View, landlock: &str) -> Vec<Layer> {
     layers.push(layer(RIGHTS, "no capabilities, no new privileges, not the host's root"));
     layers.push(layer(landlock::NAME, landlock));
     layers.push(layer(seccomp::NAME, "a list of refused calls, then a list of allowed ones"));
-    layers.push(layer(LIMITS, "time, memory of the tree, processes, files, temporary disk"));
+    layers.push(layer(
+        LIMITS,
+        "time, memory of the tree (measured every 25 ms), processes, files, temporary disk",
+    ));
     layers
 }
 
@@ -318,6 +328,7 @@ fn set_limits(limits: &Limits) -> io::Result<()> {
         (libc::RLIMIT_CPU, cpu),
         (libc::RLIMIT_CORE, 0),
         (libc::RLIMIT_MSGQUEUE, 0),
+        (libc::RLIMIT_SIGPENDING, 1024),
         (libc::RLIMIT_MEMLOCK, 64 * 1024),
         (libc::RLIMIT_RTPRIO, 0),
         (libc::RLIMIT_NICE, 0),

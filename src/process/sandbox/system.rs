@@ -123,9 +123,11 @@ fn replace(with: RawFd, number: RawFd) -> io::Result<()> {
 
 /// Gives the signals back the meaning that a program expects at its start.
 pub(super) fn reset_signals() -> io::Result<()> {
-    // Rust's runtime ignores SIGPIPE, and an ignored signal stays ignored over exec.
-    // SAFETY: SIG_DFL is a valid handler and runs no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // An ignored signal stays ignored over exec, and Rust's runtime, for one, ignores SIGPIPE.
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is a valid handler and runs no code of ours; what cannot be set is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     // SAFETY: all-zero bytes are a valid value, and sigemptyset fills it in.
     let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set lives on this stack frame.
@@ -184,11 +186,15 @@ pub(super) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Bytes in a page, and ticks in a second of CPU time.
-pub(super) fn units() -> (u64, u64) {
+/// Has a child call `prepare`, one system call, between fork and exec.
+pub(super) fn before_exec(command: &mut std::process::Command, prepare: fn() -> io::Result<()>) {
+    // SAFETY: nbc has threads, so the child may neither allocate nor lock; a system call does neither.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, prepare) };
+}
+
+/// The unit of CPU time in `/proc`.
+pub(super) fn ticks_per_second() -> u64 {
     // SAFETY: takes no pointer.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // SAFETY: as above.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    (u64::try_from(page).unwrap_or(4096), u64::try_from(ticks).unwrap_or(100).max(1))
+    u64::try_from(ticks).unwrap_or(100).max(1)
 }

@@ -22,6 +22,7 @@ pub(super) fn supervise(
     layers: Vec<Layer>,
 ) -> Ended {
     let start = Instant::now();
+    let kills_before = kernel_kills();
     let mut console = Console::new(limits.map_or(0, |it| it.console));
     let mut own_word = None;
     let mut stopped_by = None;
@@ -55,9 +56,12 @@ pub(super) fn supervise(
             stopped_by = Some(Outcome::TimedOut);
         }
         if now >= measure_at {
-            let usage = measure(stage.first, limits.memory);
-            cpu = cpu.max(usage.cpu);
-            if stopped_by.is_none() && own_word.is_none() && usage.memory > limits.memory {
+            let (memory, cpu_now) = measure(stage.first, limits.memory);
+            cpu = cpu.max(cpu_now);
+            if stopped_by.is_none() && own_word.is_none() && memory > limits.memory
+                // Forks and exits between two reads can count a page twice.
+                && measure(stage.first, limits.memory).0 > limits.memory
+            {
                 stopped_by = Some(Outcome::OutOfMemory);
             }
             // A tree of hundreds takes a while to measure; the watch must not eat what it guards.
@@ -83,9 +87,13 @@ pub(super) fn supervise(
     }
     let outcome = match (stopped_by, own_word) {
         (Some(limit), _) => limit,
-        (None, Some((status, _))) if !shared.killed.load(Ordering::SeqCst) => decode(status),
-        _ => Outcome::Killed,
+        _ if shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
+        (None, Some((status, _))) => decode(status),
+        // The first process itself was killed, and not by nbc.
+        (None, None) => Outcome::Signalled(libc::SIGKILL),
     };
+    let by_kernel = outcome == Outcome::Signalled(libc::SIGKILL) && kernel_kills() > kills_before;
+    let outcome = if by_kernel { Outcome::OutOfMemory } else { outcome };
     let cpu = own_word.map_or(cpu, |(_, it)| it.max(cpu));
     console.cut();
     Ended { outcome, console: console.bytes, layers, cpu }
@@ -157,23 +165,23 @@ impl Console {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Usage {
-    memory: u64,
+    resident: u64,
+    bound: u64,
     cpu: Duration,
 }
 
 /// Memory and CPU time of the tree under `first`.
-fn measure(first: Pid, most: u64) -> Usage {
+fn measure(first: Pid, most: u64) -> (u64, Duration) {
     let tree = tree(first);
     let each = tree.iter().map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
-    let resident = each.iter().map(|(_, it)| it.memory).sum::<u64>();
     let cpu = each.iter().map(|(_, it)| it.cpu).sum();
+    let memory = each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
+    if memory <= most {
+        return (memory, cpu);
+    }
     // Forked children share pages, which the cheap number counts once for each of them.
-    let memory = if resident > most {
-        each.iter().map(|(pid, it)| proportional(*pid).unwrap_or(it.memory)).sum()
-    } else {
-        resident
-    };
-    Usage { memory, cpu }
+    let memory = each.iter().map(|(pid, it)| proportional(*pid, it.resident) + it.bound).sum();
+    (memory, cpu)
 }
 
 /// The processes under `first`: orphans inside become its children, so none is missed for long.
@@ -200,14 +208,62 @@ fn usage(pid: i32) -> Option<Usage> {
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     let user: u64 = fields.nth(11)?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
-    let pages: u64 = fields.nth(8)?.parse().ok()?;
-    let (page, ticks) = system::units();
-    Some(Usage { memory: pages * page, cpu: Duration::from_millis((user + system) * 1000 / ticks) })
+    let cpu = Duration::from_millis((user + system) * 1000 / system::ticks_per_second());
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound: sum(&status, &BOUND), cpu })
+}
+
+/// Memory that no resident page shows: swapped out, page tables (which a sparse mapping makes large), huge pages.
+const BOUND: [&str; 3] = ["VmSwap:", "VmPTE:", "HugetlbPages:"];
+
+/// The sum of these lines of a file in `/proc`, in bytes.
+fn sum(text: &str, names: &[&str]) -> u64 {
+    let kilobytes = |line: &str| {
+        let value = names.iter().find_map(|it| line.strip_prefix(it))?;
+        value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    text.lines().filter_map(kilobytes).sum::<u64>() * 1024
 }
 
 /// Resident memory in which a shared page counts for a part in each of its users.
-fn proportional(pid: i32) -> Option<u64> {
-    let text = fs_err::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|it| it.strip_prefix("Pss:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|it| it * 1024)
+fn proportional(pid: i32, resident: u64) -> u64 {
+    match fs_err::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        Ok(text) => sum(&text, &["Pss:"]),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => resident,
+        // It ended meanwhile.
+        Err(_) => 0,
+    }
+}
+
+/// How often the kernel has killed for want of memory, on the whole machine.
+fn kernel_kills() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|it| it.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_status_file_add_up() {
+        let status =
+            "Name:\tVmRSS: 9 kB\nVmRSS:\t     100 kB\nVmSwap:\t 20 kB\nVmPTE:\t3 kB\nThreads:\t1\n";
+        assert_eq!(sum(status, &["VmRSS:"]), 100 * 1024);
+        assert_eq!(sum(status, &BOUND), 23 * 1024);
+    }
+
+    #[test]
+    fn the_tree_of_this_process_has_memory() {
+        let (memory, _) = measure(rustix::process::getpid(), 0);
+        assert!(memory > 100 * 1024, "{memory}");
+    }
+
+    #[test]
+    fn the_console_keeps_its_end() {
+        let mut console = Console::new(4);
+        console.bytes.extend_from_slice(b"abcdefg");
+        console.cut();
+        assert_eq!(console.bytes, b"defg");
+    }
 }
