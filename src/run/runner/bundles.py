@@ -1,0 +1,149 @@
+"""MIME bundles: from what libraries hand over to what the protocol carries."""
+
+import base64
+import json
+import math
+import re
+import sys
+from urllib.parse import unquote_to_bytes
+
+DEEPEST = 90
+MOST_TYPES = 32
+
+
+def bundle(data, metadata, limit):
+    """A bundle within bounds; never raises for what a library put into it."""
+    carried = {}
+    for mime, value in list(data.items())[:MOST_TYPES]:
+        mime = _spelling(str(mime)[:200])
+        value = _value(mime, value)
+        if value is None:
+            continue
+        size = len(value) if isinstance(value, str) else _size(value)
+        if size > limit:
+            carried.setdefault("text/plain", f"nbc: {mime} of {size} bytes is over the limit of one output; left out")
+            continue
+        carried[mime] = value
+    _add_chart_image(carried, limit)
+    metadata = plain(metadata) if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict) or _size(metadata) > 100_000:
+        metadata = {}
+    return {"data": carried, "metadata": metadata}
+
+
+def is_json(mime):
+    """Whether data of this type is JSON and not text."""
+    return mime == "application/json" or mime.endswith("+json")
+
+
+def _value(mime, value):
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        if mime.startswith("text/") or mime == "image/svg+xml":
+            return bytes(value).decode("utf-8", "replace")
+        return base64.b64encode(bytes(value)).decode("ascii")
+    if isinstance(value, str):
+        value = str(value)
+        if value.startswith("data:") and not mime.startswith("text/"):
+            value = _data_url(mime, value)
+        if is_json(mime):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return value
+            return plain(value)
+        return value
+    if isinstance(value, (list, tuple)) and not is_json(mime):
+        if all(isinstance(line, str) for line in value):
+            return "".join(value)
+    if value is None:
+        return None
+    return plain(value)
+
+
+def _data_url(mime, url):
+    head, comma, body = url.partition(",")
+    if not comma:
+        return url
+    if head.endswith(";base64"):
+        if mime != "image/svg+xml" and not is_json(mime):
+            return body
+        try:
+            raw = base64.b64decode(body)
+        except ValueError:
+            return url
+    else:
+        raw = unquote_to_bytes(body)
+        if mime != "image/svg+xml" and not is_json(mime):
+            return base64.b64encode(raw).decode("ascii")
+    return raw.decode("utf-8", "replace")
+
+
+def plain(value, depth=0):
+    """`value` as JSON: a copy, without NaN, foreign classes and endless nesting."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int:
+        return value if -(1 << 63) <= value < (1 << 64) else str(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, dict):
+        return {str(key): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, depth + 1) for item in value]
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return plain(base(value), depth)
+    for name in ("tolist", "item"):
+        # numpy's scalars and arrays.
+        try:
+            return plain(getattr(value, name)(), depth + 1)
+        except Exception:
+            continue
+    return str(value)
+
+
+def _size(value):
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+VEGA = re.compile(r"application/vnd\.(vega|vegalite)\.v(\d+)(?:\.[\d.]+)?[+.]json$")
+
+
+def _spelling(mime):
+    """Altair 6 writes `.v6.json` in some renderers and `.v6+json` in others."""
+    match = VEGA.match(mime)
+    return f"application/vnd.{match[1]}.v{match[2]}+json" if match else mime
+
+
+def _add_chart_image(data, limit):
+    """A picture of a Vega chart, for pages that cannot run Vega, made by vl-convert if it is there."""
+    if "image/svg+xml" in data:
+        return
+    for mime, spec in list(data.items()):
+        match = VEGA.match(mime)
+        if match and isinstance(spec, dict):
+            image = chart_image(match[1], match[2], spec)
+            if image is not None and len(image) <= limit:
+                data["image/svg+xml"] = image
+            return
+
+
+def chart_image(language, major, spec):
+    """The chart as SVG, or `None`."""
+    try:
+        import vl_convert
+    except ImportError:
+        return None
+    try:
+        # No addresses: a chart that would load something is drawn without it.
+        if language == "vega":
+            return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
+        versions = [it for it in vl_convert.get_vegalite_versions() if it.split(".")[0] == major]
+        version = versions[-1] if versions else None
+        return vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=[])
+    except Exception as problem:
+        sys.__stderr__.write(f"nbc: this chart has no picture: {problem}\n")
+        return None

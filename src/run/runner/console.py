@@ -1,0 +1,149 @@
+"""Standard output and error: of Python, and of everything that writes to descriptors 1 and 2."""
+
+import codecs
+import fcntl
+import io
+import os
+import sys
+import tempfile
+import threading
+
+LARGEST_FILE = 32 << 20
+
+
+class Console:
+    """Takes over both streams.
+
+    Descriptors 1 and 2 become files in memory, read whenever something else is recorded: the order
+    of text and displays is kept, and unlike with pipes there is no thread, which a fork would lose.
+    """
+
+    def __init__(self, sink):
+        self._sink = sink
+        self._lock = threading.RLock()
+        self.process = os.getpid()
+        # The console of the process itself, for crashes and for the logs of libraries.
+        self.original = os.fdopen(fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 100), "w", errors="replace")
+        self._files = [_File("stdout", 1), _File("stderr", 2)]
+        self.stdout = Writer(self, "stdout", 1)
+        self.stderr = Writer(self, "stderr", 2)
+
+    def install(self):
+        """Makes `sys.stdout` and `sys.stderr` write here."""
+        sys.stdout, sys.stderr = self.stdout, self.stderr
+
+    def write(self, name, descriptor, text):
+        if os.getpid() != self.process:
+            # A forked child has a copy of our lists; the file it shares with us.
+            os.write(descriptor, text.encode("utf-8", "replace"))
+            return
+        with self._lock:
+            self.drain()
+            self._sink(name, text)
+
+    def drain(self):
+        """Records what was written to the descriptors since the last time."""
+        if os.getpid() != self.process:
+            return
+        with self._lock:
+            for file in self._files:
+                text = file.take()
+                if text:
+                    self._sink(file.name, text)
+
+
+class _File:
+    def __init__(self, name, descriptor):
+        self.name = name
+        self._offset = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        try:
+            file = os.memfd_create(f"nbc-{name}")
+        except (AttributeError, OSError):
+            with tempfile.TemporaryFile(buffering=0) as opened:
+                file = os.dup(opened.fileno())
+        fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
+        os.dup2(file, descriptor)
+        self._file = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 100)
+        os.close(file)
+
+    def take(self):
+        size = os.fstat(self._file).st_size
+        if size <= self._offset:
+            self._offset = min(self._offset, size)
+            return ""
+        pieces = []
+        while True:
+            piece = os.pread(self._file, 1 << 20, self._offset)
+            if not piece:
+                break
+            self._offset += len(piece)
+            pieces.append(self._decoder.decode(piece))
+            if self._offset > LARGEST_FILE:
+                os.ftruncate(self._file, 0)
+                self._offset = 0
+        return "".join(pieces)
+
+
+class Writer(io.TextIOBase):
+    """A text stream that records what is written to it."""
+
+    encoding = "utf-8"
+    errors = "replace"
+    newlines = None
+    line_buffering = True
+
+    def __init__(self, console, name, descriptor):
+        super().__init__()
+        self._console = console
+        self._descriptor = descriptor
+        self.name = f"<{name}>"
+        self._stream = name
+        self.buffer = _Bytes(self)
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        text = str(text)
+        self._console.write(self._stream, self._descriptor, text)
+        return len(text)
+
+    def fileno(self):
+        return self._descriptor
+
+    def isatty(self):
+        return False
+
+    def readable(self):
+        return False
+
+    def writable(self):
+        return True
+
+    def flush(self):
+        pass
+
+    def close(self):
+        # A notebook that closes standard output would silence every cell after it.
+        pass
+
+
+class _Bytes(io.RawIOBase):
+    def __init__(self, writer):
+        super().__init__()
+        self._writer = writer
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data):
+        data = bytes(data)
+        self._writer.write(self._decoder.decode(data))
+        return len(data)
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self._writer.fileno()
+
+    def close(self):
+        pass

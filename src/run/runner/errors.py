@@ -1,0 +1,82 @@
+"""Exceptions as plain data: name, message, the cells they went through, and the traceback."""
+
+import traceback
+
+LONGEST_MESSAGE = 16_000
+LONGEST_TRACEBACK = 64_000
+MOST_FRAMES = 100
+
+
+def failed(problem, locate):
+    """The status of a cell that raised `problem`.
+
+    `locate(file name, line)` gives `(cell, line)` for code of a cell, and `None` for other code.
+    """
+    frames = []
+    trace = getattr(problem, "__traceback__", None)
+    # A recursion error has a thousand frames of which the last say most.
+    for frame, line in list(traceback.walk_tb(trace))[-10 * MOST_FRAMES:]:
+        place = locate(frame.f_code.co_filename, line or 1)
+        if place is not None:
+            frames.append({"cell": place[0], "line": max(1, place[1])})
+    if isinstance(problem, SyntaxError) and problem.filename:
+        place = locate(problem.filename, problem.lineno or 1)
+        if place is not None:
+            frames.append({"cell": place[0], "line": max(1, place[1])})
+    return status(type(problem).__name__, _message(problem), frames, _text(problem, locate))
+
+
+def status(name, message, frames=(), text=""):
+    """The status of a failed cell from its parts."""
+    return {
+        "kind": "failed",
+        "error": {
+            "name": str(name)[:200],
+            "message": message[:LONGEST_MESSAGE],
+            "frames": list(frames)[-MOST_FRAMES:],
+            "traceback": _shorten(text or f"{name}: {message}"),
+        },
+    }
+
+
+def _message(problem):
+    try:
+        return str(problem)
+    except Exception:
+        return "<the exception has no text>"
+
+
+def _text(problem, locate):
+    try:
+        whole = traceback.TracebackException.from_exception(problem)
+        _cut(whole, locate, set())
+        return "".join(whole.format())
+    except Exception:
+        return ""
+
+
+def _cut(part, locate, seen):
+    """Drops the frames of the runner and of the engine, which come before the first cell."""
+    if part is None or id(part) in seen:
+        return
+    seen.add(id(part))
+    if part.stack:
+        first = None
+        for at, frame in enumerate(part.stack):
+            place = locate(frame.filename, frame.lineno or 1)
+            if place is not None:
+                first = at if first is None else first
+                frame.line  # noqa: B018 (read now: it is found by the file name)
+                frame.filename = f"<cell {place[0]}>"
+        del part.stack[: first or 0]
+    _cut(part.__cause__, locate, seen)
+    _cut(part.__context__, locate, seen)
+    for member in getattr(part, "exceptions", None) or ():
+        _cut(member, locate, seen)
+
+
+def _shorten(text):
+    if len(text) <= LONGEST_TRACEBACK:
+        return text
+    half = LONGEST_TRACEBACK // 2
+    return f"{text[:half]}\n  ...\n{text[-half:]}"

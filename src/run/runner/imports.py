@@ -1,0 +1,33 @@
+"""Settings of libraries, made at the moment when the notebook itself imports them."""
+
+import importlib.machinery
+import sys
+
+
+class _Finder:
+    def __init__(self, actions):
+        self._actions = actions
+
+    def find_spec(self, name, path=None, target=None):
+        action = self._actions.pop(name, None)
+        if action is None:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or not hasattr(spec.loader, "exec_module"):
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            try:
+                action(module)
+            except Exception as problem:
+                sys.__stderr__.write(f"nbc: {name} could not be set up: {problem}\n")
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def after_import(actions):
+    """Calls `actions[name](module)` once the module of that name is imported."""
+    sys.meta_path.insert(0, _Finder(dict(actions)))

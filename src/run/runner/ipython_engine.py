@@ -1,0 +1,227 @@
+"""Runs Jupyter cells with IPython's `InteractiveShell`, in this process: no kernel, no sockets.
+
+What a notebook sees is what it sees under ipykernel; where libraries ask which shell they are in,
+they get the answers that ipykernel gives.
+"""
+
+import asyncio
+import builtins
+import importlib.util
+import os
+import subprocess
+import sys
+import types
+
+from nbc_runner import errors
+from nbc_runner.imports import after_import
+from nbc_runner.session import Unavailable
+from nbc_runner.widgets import Widgets
+
+try:
+    import IPython
+    from IPython.core.compilerop import CachingCompiler
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.error import StdinNotImplementedError
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Type
+    from traitlets.config import Config
+except ImportError as problem:
+    raise Unavailable(f"the environment has no IPython that nbc can drive ({problem})") from None
+
+
+class IPythonEngine:
+    """One shell; cells in document order."""
+
+    name = "ipython"
+    version = IPython.__version__
+
+    def __init__(self, session):
+        self._session = session
+        self._files = {}
+        self._cell = None
+        self._code = ""
+        self._shown = []
+
+    def __enter__(self):
+        inline = importlib.util.find_spec("matplotlib_inline") is not None
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline" if inline else "agg"
+        for name, value in {
+            "TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
+            "PAGER": "cat", "GIT_PAGER": "cat",
+        }.items():
+            os.environ.setdefault(name, value)
+        after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
+        self._session.console.install()
+        self.widgets = Widgets(self._session)
+        self.widgets.install()
+        self._session.divert = self.widgets.capture_text
+        module = types.ModuleType("__main__")
+        module.__file__ = self._session.file
+        sys.modules["__main__"] = module
+        config = Config()
+        # Libraries look for this section to learn that they run under Jupyter.
+        config.IPKernelApp.connection_file = ""
+        config.HistoryManager.enabled = False
+        self.shell = ZMQInteractiveShell.instance(
+            config=config, user_module=module, user_ns=module.__dict__, nbc=self
+        )
+        self.shell.kernel = self.widgets.kernel
+        self.shell.set_hook("show_in_pager", lambda *_, **__: None)
+        builtins.input = _no_input
+        import getpass
+
+        getpass.getpass = _no_input
+        return self
+
+    def __exit__(self, *problem):
+        return False
+
+    async def run(self):
+        for cell in self._session.order:
+            options = self._session.cells[cell]
+            if options.get("skip_execution"):
+                self._session.skip(cell)
+                continue
+            self._session.begin(cell)
+            problem = await self._run(cell, options["code"])
+            self.widgets.attach(self._session.results[cell])
+            if problem is None:
+                self._session.finish(cell, {"kind": "finished"})
+                continue
+            self._session.finish(cell, errors.failed(problem, self._locate))
+            if not (self._session.allow_errors or options.get("raises_exception")):
+                return
+
+    async def _run(self, cell, code):
+        shell = self.shell
+        self._cell, self._code = cell, code
+        self._shown = []
+        early = None
+        try:
+            transformed = shell.transform_cell(code)
+        except Exception:
+            transformed, early = code, sys.exc_info()
+        try:
+            result = await shell.run_cell_async(
+                code, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=early
+            )
+            # `run_cell_async` leaves these to its caller; matplotlib shows its figures here.
+            shell.events.trigger("post_execute")
+            shell.events.trigger("post_run_cell", result)
+        except (Exception, KeyboardInterrupt, asyncio.CancelledError) as problem:
+            return problem
+        problem = result.error_before_exec or result.error_in_exec
+        for other in self._shown:
+            # A representation or a `%run` script that fails shows a traceback, and the cell goes on.
+            # The page gets one line of it: tracebacks hold paths.
+            if other is not problem and problem is None:
+                error = errors.failed(other, self._locate)["error"]
+                self._session.stream("stderr", f"{error['name']}: {error['message']}\n")
+        return problem
+
+    def file_name(self, raw):
+        """The name under which the shell compiles a piece of code."""
+        name, offset = f"<cell {self._cell}>", 0
+        if raw != self._code and name in self._files:
+            # Code that a cell magic runs: most are the rest of their cell.
+            name = f"<cell {self._cell} part {len(self._files)}>"
+            before, found, _ = self._code.partition(raw.strip("\n"))
+            offset = before.count("\n") if found else 0
+        self._files[name] = (self._cell, offset)
+        return name
+
+    def _locate(self, file, line):
+        known = self._files.get(file)
+        return None if known is None else (known[0], known[1] + line)
+
+    def show_error(self, problem):
+        self._shown.append(problem)
+
+    # What the shell displays.
+
+    def display(self, data, metadata, display_id=None, update=False):
+        if self.widgets.capture(data, metadata):
+            return
+        if update:
+            self._session.update(data, metadata, display_id)
+        else:
+            self._session.display(data, metadata, display_id)
+
+    def clear(self, wait):
+        if not self.widgets.clear():
+            self._session.clear(wait)
+
+
+class _Compiler(CachingCompiler):
+    nbc = None
+
+    def get_code_name(self, raw_code, transformed_code, number):
+        return self.nbc.file_name(raw_code)
+
+
+class _Publisher(DisplayPublisher):
+    nbc = None
+
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **_):
+        display_id = (transient or {}).get("display_id")
+        self.nbc.display(data, metadata or {}, display_id, update)
+
+    def clear_output(self, wait=False):
+        self.nbc.clear(wait)
+
+
+class _Hook(DisplayHook):
+    nbc = None
+
+    def write_output_prompt(self):
+        pass
+
+    def write_format_data(self, format_dict, md_dict=None):
+        self.nbc.display(format_dict, md_dict or {})
+
+    def finish_displayhook(self):
+        pass
+
+
+class ZMQInteractiveShell(InteractiveShell):
+    """Named as ipykernel's, since libraries compare the name."""
+
+    compiler_class = Type(_Compiler)
+    display_pub_class = Type(_Publisher)
+    displayhook_class = Type(_Hook)
+    kernel = None
+
+    def __init__(self, *rest, nbc, **named):
+        self.nbc = nbc
+        _Compiler.nbc = _Publisher.nbc = _Hook.nbc = nbc
+        super().__init__(*rest, **named)
+
+    def enable_gui(self, gui=None):
+        pass
+
+    def ask_exit(self):
+        pass
+
+    def init_io(self):
+        pass
+
+    def _showtraceback(self, etype, evalue, stb):
+        self.nbc.show_error(evalue)
+
+    def system(self, command):
+        """`!command`. One stream for both outputs, as under ipykernel, where it is a terminal's."""
+        done = subprocess.run(
+            self.var_expand(command, depth=1), shell=True, stdin=subprocess.DEVNULL,
+            stdout=1, stderr=1,
+        )
+        self.user_ns["_exit_code"] = done.returncode
+
+    system_piped = system
+    system_raw = system
+
+
+def _no_input(prompt="", stream=None):
+    raise StdinNotImplementedError("a notebook that is compiled cannot ask its reader")
+
+

@@ -1,0 +1,122 @@
+"""Runs one notebook and reports every cell over a socket.
+
+Started by nbc inside the sandbox as `python -P -s /runner/main.py`. Takes a `start` frame, answers
+`hello`, then `started` and `finished` for each cell, and `done`. Standard library only, plus the
+engine (marimo or IPython) of the notebook's environment.
+"""
+
+import os
+import sys
+
+# The files beside this one live in a package of their own: as top-level modules they would shadow
+# modules of the same name that the notebook imports. (`-P` does the same, from Python 3.11 on.)
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
+
+import asyncio  # noqa: E402
+import random  # noqa: E402
+import site  # noqa: E402
+import types  # noqa: E402
+
+package = types.ModuleType("nbc_runner")
+package.__path__ = [FOLDER]
+sys.modules["nbc_runner"] = package
+
+from nbc_runner.channel import Channel, Disconnected  # noqa: E402
+from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
+
+
+def prepare(start):
+    """Sets the process up as the notebook expects it, before any engine is imported."""
+    for overlay in start.get("overlays") or ():
+        site.addsitedir(overlay)
+    sys.argv = [start["file"], *(start.get("argv") or ())]
+    # A file named here is read only when the notebook's folder has none of its own.
+    os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
+    # Dates inside SVG and PDF files; the first one that a zip file can hold.
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    if start.get("seed") is not None:
+        random.seed(start["seed"])
+
+
+def choose(name):
+    """The engine's class; imports the engine, so this is where start-up time goes."""
+    if name == "jupyter":
+        try:
+            import IPython  # noqa: F401
+        except ImportError:
+            name = "plain"
+        else:
+            name = "ipython"
+    if name == "marimo":
+        from nbc_runner.marimo_engine import MarimoEngine as engine
+    elif name == "ipython":
+        from nbc_runner.ipython_engine import IPythonEngine as engine
+    elif name == "plain":
+        from nbc_runner.plain_engine import PlainEngine as engine
+    else:
+        raise Unavailable(f"there is no engine named `{name}`")
+    return engine
+
+
+async def converse(channel):
+    """Answers commands until nbc says `finish` or goes away."""
+    while True:
+        command = channel.receive()
+        if command is None or command["command"] == "finish":
+            return
+        if command["command"] != "start":
+            raise Unavailable(f"there is no command named `{command['command']}`")
+        start = command["start"]
+        if start.get("protocol") != PROTOCOL:
+            raise Unavailable(f"the runner speaks protocol {PROTOCOL}")
+        prepare(start)
+        session = Session(channel, start)
+        with choose(start["engine"])(session) as engine:
+            # Only after the engine is there: a notebook beside a file `markdown.py` must not make
+            # marimo import that file.
+            folder = os.path.dirname(start["file"])
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+            session.hello(engine.name, engine.version)
+            await engine.run()
+            session.done()
+            # Stays alive, with the notebook's objects, for commands about this run.
+            command = channel.receive()
+            if command is not None and command["command"] != "finish":
+                raise Unavailable(f"`{command['command']}` cannot follow a run")
+            return
+
+
+def main():
+    channel = Channel(int(os.environ.pop("NBC_CHANNEL")))
+    status = 0
+    try:
+        asyncio.run(converse(channel))
+    except Disconnected:
+        status = 2
+    except Unavailable as problem:
+        channel.send({"event": "fatal", "message": str(problem)})
+        channel.receive()
+        status = 2
+    except BaseException as problem:
+        import traceback
+
+        text = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
+        channel.send({"event": "fatal", "message": f"the runner failed: {text[-8000:]}"})
+        channel.receive()
+        status = 2
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Disconnected:
+        code = 2
+    # Threads and exit handlers of the notebook's libraries have no work left that a page needs, and
+    # some would wait for ever; the sandbox ends what is still running.
+    os._exit(code)

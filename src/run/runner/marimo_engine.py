@@ -1,0 +1,313 @@
+"""Runs marimo cells with marimo's own kernel, in this process and thread, without its server.
+
+Cells, their order, what an exception or `mo.stop` skips, `mo.state` and the formatting of values are
+all marimo's. This file feeds the kernel and reads its messages.
+"""
+
+import json
+import queue
+import random
+import string
+import sys
+
+from nbc_runner import errors
+from nbc_runner.console import Writer
+from nbc_runner.session import Unavailable
+
+try:
+    import marimo
+except ImportError as problem:
+    raise Unavailable(f"this is a marimo notebook, and its environment has no marimo ({problem})") from None
+
+try:
+    from marimo import _loggers
+    from marimo._ast import compiler
+    from marimo._ast.app_config import _AppConfig
+    from marimo._ast.cell import CellConfig
+    from marimo._config.config import DEFAULT_CONFIG
+    from marimo._messaging.notification_utils import CellNotificationUtils
+    from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
+    from marimo._output.formatters.formatters import register_formatters
+    from marimo._plugins.ui._core.ui_element import UIElement
+    from marimo._runtime.commands import AppMetadata, ExecuteCellCommand
+    from marimo._runtime.control_flow import MarimoStopError
+    from marimo._runtime.kernel_lifecycle import KernelArgs, kernel_session
+    from marimo._runtime.runner import cell_runner
+    from marimo._runtime.runner.hooks import Priority
+    from marimo._session.model import SessionMode
+except ImportError as problem:
+    raise Unavailable(
+        f"marimo {marimo.__version__} is not one that nbc can drive ({problem}); 0.25.2 is known to work"
+    ) from None
+
+SETUP = "setup"
+# Errors of marimo that say "this cell was not run", not "this cell is wrong".
+NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
+
+
+class MarimoEngine:
+    """One marimo kernel."""
+
+    name = "marimo"
+    version = marimo.__version__
+
+    def __init__(self, session):
+        self._session = session
+        self._marimo_id = _marimo_ids(session.start["cells"])
+        self._nbc_id = {theirs: ours for ours, theirs in self._marimo_id.items()}
+        self._files = {}
+        self._reported = {}
+        self._raised = None
+
+    def __enter__(self):
+        # Ids of elements are random by design; a page needs the same ones in every build.
+        UIElement._random_seed = random.Random(42)
+        # Each cell is compiled under a file name of its own, which traces a frame back to the cell:
+        # not under the notebook's, and not in a folder that is named after the process.
+        compiler.solve_source_position = lambda code, filename: None
+        compiler.get_tmpdir = lambda: "/nbc"
+        for ours, theirs in self._marimo_id.items():
+            self._files[compiler.get_filename(theirs)] = ours
+        register_formatters()
+        self._listen_to_errors()
+        for handler in _loggers.marimo_logger().handlers:
+            # marimo's own log is no output of a cell.
+            if hasattr(handler, "setStream"):
+                handler.setStream(sys.__stderr__)
+        console = self._session.console
+        console.install()
+        self._scope = kernel_session(KernelArgs(
+            streams=KernelStreams(
+                stream=_Messages(self._message),
+                stdout=_Stdout(console, "stdout", 1),
+                stderr=_Stderr(console, "stderr", 2),
+                stdin=_Stdin(),
+            ),
+            debugger=None,
+            configs={
+                self._marimo_id[cell["id"]]: CellConfig(disabled=bool(cell.get("disabled")))
+                for cell in self._session.start["cells"]
+            },
+            app_metadata=self._metadata(),
+            user_config=self._config(),
+            mode=SessionMode.RUN,
+            control_queue=queue.Queue(),
+            set_ui_element_queue=queue.Queue(),
+            virtual_file_storage=None,
+        ))
+        self.kernel, _ = self._scope.__enter__()
+        hooks = self.kernel._hooks
+        hooks.add_pre_execution(self._before, Priority.EARLY)
+        hooks.add_post_execution(self._outcome, Priority.EARLY)
+        hooks.add_post_execution(self._after, Priority.FINAL)
+        return self
+
+    def __exit__(self, *problem):
+        # The kernel's own teardown only frees what the end of the process frees anyway.
+        return False
+
+    async def run(self):
+        commands = [
+            ExecuteCellCommand(cell_id=self._marimo_id[cell], code=self._session.cells[cell]["code"])
+            for cell in self._session.order
+        ]
+        await self.kernel.run(commands)
+        for cell in self._session.order:
+            if cell in self._session.results:
+                continue
+            status = self._reported.get(cell)
+            if status is None:
+                self._session.skip(cell)
+            else:
+                self._session.finish(cell, status)
+
+    def _metadata(self):
+        start = self._session.start
+        options = {
+            key: value for key, value in (start.get("app") or {}).items()
+            if value is not None and hasattr(_AppConfig(), key)
+        }
+        arguments = list(start.get("argv") or ())
+        try:
+            from marimo._cli.parse_args import parse_args
+
+            named = parse_args(tuple(arguments)) if arguments else {}
+        except Exception:
+            named = {}
+        return AppMetadata(
+            query_params={},
+            cli_args=named,
+            app_config=_AppConfig(**options),
+            argv=arguments,
+            filename=self._session.file,
+        )
+
+    def _config(self):
+        try:
+            from marimo._config.manager import get_default_config_manager
+
+            manager = get_default_config_manager(current_path=self._session.file)
+            config = manager.get_config(hide_secrets=False)
+        except Exception:
+            import copy
+
+            config = copy.deepcopy(DEFAULT_CONFIG)
+        config["runtime"]["output_max_bytes"] = self._session.output_bytes
+        config["runtime"]["std_stream_max_bytes"] = self._session.output_bytes
+        config["runtime"]["show_tracebacks"] = False
+        return config
+
+    # Hooks of the kernel: around each evaluation of a cell.
+
+    def _before(self, cell, _context):
+        ours = self._nbc_id.get(cell.cell_id)
+        if ours is not None:
+            self._outcomes = {"kind": "finished"}
+            self._raised = None
+            self._session.begin(ours)
+
+    def _outcome(self, cell, _context, result):
+        """Reads the exception itself: what marimo broadcasts in run mode hides it from readers."""
+        problem = result.exception
+        if problem is None:
+            self._outcomes = {"kind": "finished"}
+        elif isinstance(problem, MarimoStopError):
+            self._outcomes = {"kind": "stopped"}
+        elif isinstance(problem, BaseException):
+            original = getattr(problem, "name_error", None)
+            self._outcomes = errors.failed(original or problem, self._locate)
+        else:
+            # marimo has put its own words in the place of the exception, which names the lines.
+            name = getattr(problem, "exception_type", None) or type(problem).__name__
+            raised = self._raised and errors.failed(self._raised, self._locate)["error"]
+            self._outcomes = errors.status(
+                name, _describe(problem),
+                raised["frames"] if raised else (), raised["traceback"] if raised else "",
+            )
+
+    def _after(self, cell, _context, _result):
+        ours = self._nbc_id.get(cell.cell_id)
+        if ours is not None:
+            self._session.finish(ours, self._outcomes)
+
+    def _locate(self, file, line):
+        cell = self._files.get(file)
+        return None if cell is None else (cell, line)
+
+    # Messages of the kernel.
+
+    def _message(self, data):
+        message = json.loads(data)
+        if message.get("op") != "cell-op":
+            return
+        cell = self._nbc_id.get(message.get("cell_id"))
+        if cell is None:
+            return
+        output = message.get("output")
+        if output and output["channel"] != "marimo-error":
+            self._output(cell, output["mimetype"], output["data"])
+        console = message.get("console")
+        for item in console if isinstance(console, list) else [console] if console else []:
+            if item["channel"] in ("stdout", "stderr") and item["mimetype"] == "text/plain":
+                self._session.stream(item["channel"], item["data"])
+            elif item["channel"] == "media":
+                self._session.display({item["mimetype"]: item["data"]})
+
+    def _listen_to_errors(self):
+        """Keeps what marimo says about cells that it refuses to run; its messages to readers hide it."""
+
+        def broadcast_error(data, clear_console=False, cell_id=None, **_):
+            ours = self._nbc_id.get(cell_id)
+            for problem in data:
+                name = type(problem).__name__
+                if ours is None or name in NOT_RUN or getattr(problem, "raising_cell", None) is not None:
+                    continue
+                self._reported.setdefault(ours, errors.status(name, _describe(problem)))
+
+        CellNotificationUtils.broadcast_error = staticmethod(broadcast_error)
+        unwrap = getattr(cell_runner, "unwrap_user_exception", None)
+
+        def unwrap_user_exception(*rest, **named):
+            problem = unwrap(*rest, **named)
+            self._raised = getattr(problem, "name_error", None) or problem
+            return problem
+
+        if unwrap is not None:
+            cell_runner.unwrap_user_exception = unwrap_user_exception
+
+    def _output(self, cell, mime, data):
+        result = self._session.results.get(cell)
+        if result is None:
+            return
+        if data == "" and mime == "text/plain":
+            result.remove("output")
+            return
+        if mime == "application/vnd.marimo+mimebundle":
+            bundle = json.loads(data) if isinstance(data, str) else dict(data)
+            metadata = bundle.pop("__metadata__", {})
+        else:
+            bundle, metadata = {mime: data}, {}
+        self._session.console.drain()
+        result.put("output", self._session.bundle(bundle, metadata))
+
+
+class _Messages(Stream):
+    def __init__(self, take):
+        self._take = take
+        self.cell_id = None
+
+    def write(self, data):
+        try:
+            self._take(data)
+        except (KeyError, TypeError, ValueError) as problem:
+            sys.__stderr__.write(f"nbc: a message of marimo was not understood: {problem!r}\n")
+
+    def copy_for_thread(self):
+        return self
+
+
+class _Console(Writer):
+    def _write_with_mimetype(self, data, mimetype):
+        # Tracebacks are reported as errors, not as text.
+        return self.write(data) if mimetype == "text/plain" else len(data)
+
+
+class _Stdout(_Console, Stdout):
+    pass
+
+
+class _Stderr(_Console, Stderr):
+    pass
+
+
+class _Stdin(Stdin):
+    def _readline_with_prompt(self, prompt="", password=False):
+        raise EOFError("a notebook that is compiled cannot ask its reader")
+
+
+def _marimo_ids(cells):
+    """marimo's own cell ids, which are part of element ids: four letters from a seeded generator,
+    in document order; the setup cell has a fixed one and takes none from the generator."""
+    letters, seen, ids = random.Random(42), set(), {}
+    for cell in cells:
+        if cell.get("kind") == "setup":
+            ids[cell["id"]] = SETUP
+            continue
+        while True:
+            name = "".join(letters.choices(string.ascii_letters, k=4))
+            if name not in seen:
+                break
+        seen.add(name)
+        ids[cell["id"]] = name
+    return ids
+
+
+def _describe(problem):
+    for part in ("msg", "hint"):
+        text = getattr(problem, part, None)
+        if isinstance(text, str) and text:
+            return text
+    try:
+        return problem.describe()
+    except Exception:
+        return repr(problem)

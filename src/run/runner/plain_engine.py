@@ -1,0 +1,195 @@
+"""Runs Jupyter cells without IPython: plain Python with the same display protocol.
+
+For environments that have no IPython. Magics and shell lines are syntax errors here.
+"""
+
+import ast
+import base64
+import builtins
+import inspect
+import linecache
+import os
+import platform
+import sys
+import types
+
+from nbc_runner import errors
+from nbc_runner.imports import after_import
+
+REPRESENTATIONS = [
+    ("_repr_html_", "text/html"),
+    ("_repr_markdown_", "text/markdown"),
+    ("_repr_svg_", "image/svg+xml"),
+    ("_repr_png_", "image/png"),
+    ("_repr_jpeg_", "image/jpeg"),
+    ("_repr_latex_", "text/latex"),
+    ("_repr_json_", "application/json"),
+]
+
+
+class PlainEngine:
+    """Cells in document order, in one module."""
+
+    name = "python"
+    version = platform.python_version()
+
+    def __init__(self, session):
+        self._session = session
+        self._files = {}
+        self._next_display = 0
+
+    def __enter__(self):
+        os.environ["MPLBACKEND"] = "agg"
+        after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
+        self._session.console.install()
+        module = types.ModuleType("__main__")
+        module.__file__ = self._session.file
+        self._names = module.__dict__
+        self._names["__builtins__"] = builtins
+        sys.modules["__main__"] = module
+        builtins.display = self.display
+        builtins.input = _no_input
+        return self
+
+    def __exit__(self, *problem):
+        return False
+
+    async def run(self):
+        for cell in self._session.order:
+            options = self._session.cells[cell]
+            if options.get("skip_execution"):
+                self._session.skip(cell)
+                continue
+            self._session.begin(cell)
+            problem = await self._cell(cell, options["code"])
+            if problem is None:
+                self._session.finish(cell, {"kind": "finished"})
+                continue
+            self._session.finish(cell, errors.failed(problem, self._locate))
+            if not (self._session.allow_errors or options.get("raises_exception")):
+                return
+
+    async def _cell(self, cell, code):
+        name = f"<cell {cell}>"
+        self._files[name] = cell
+        linecache.cache[name] = (len(code), None, code.splitlines(True), name)
+        try:
+            tree = ast.parse(code, name)
+            last = None
+            if tree.body and isinstance(tree.body[-1], ast.Expr) and not _is_silenced(code, tree.body[-1]):
+                last = ast.Expression(tree.body.pop().value)
+            await self._evaluate(tree, name, "exec")
+            if last is not None:
+                value = await self._evaluate(last, name, "eval")
+                if value is not None:
+                    self._names["_"] = value
+                    self.display(value)
+            self._figures()
+        except BaseException as problem:
+            return problem
+        return None
+
+    async def _evaluate(self, tree, name, mode):
+        code = compile(tree, name, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, True)
+        value = eval(code, self._names)
+        if code.co_flags & inspect.CO_COROUTINE:
+            value = await value
+        return value
+
+    def _locate(self, file, line):
+        cell = self._files.get(file)
+        return None if cell is None else (cell, line)
+
+    def display(self, *values, display_id=None, metadata=None, raw=False, **_):
+        """The `display` of notebooks."""
+        handle = None
+        if display_id is not None:
+            if display_id is True:
+                self._next_display += 1
+                display_id = f"nbc-{self._next_display}"
+            handle = _Handle(self, display_id)
+        for value in values:
+            shown = (value, {}) if raw else represent(value)
+            if shown is not None:
+                self._session.display(shown[0], metadata or shown[1], display_id)
+        return handle
+
+    def update(self, value, display_id):
+        shown = represent(value)
+        if shown is not None:
+            self._session.update(shown[0], shown[1], display_id)
+
+    def _figures(self):
+        """Shows the figures that are still open, as notebooks do at the end of a cell."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None:
+            return
+        for number in pyplot.get_fignums():
+            self.display(pyplot.figure(number))
+        pyplot.close("all")
+
+
+class _Handle:
+    def __init__(self, engine, display_id):
+        self._engine = engine
+        self.display_id = display_id
+
+    def display(self, value, **options):
+        self._engine.display(value, display_id=self.display_id, **options)
+
+    def update(self, value, **_):
+        self._engine.update(value, self.display_id)
+
+
+def represent(value):
+    """`(data, metadata)` of a value; `None` when it displayed itself."""
+    if not isinstance(value, type):
+        display = getattr(value, "_ipython_display_", None)
+        if callable(display):
+            display()
+            return None
+    data, metadata = {"text/plain": repr(value)}, {}
+    if isinstance(value, type):
+        return data, metadata
+    whole = _call(value, "_repr_mimebundle_", include=None, exclude=None)
+    if whole:
+        more, about = whole if isinstance(whole, tuple) else (whole, {})
+        data.update(more)
+        metadata.update(about or {})
+    for method, mime in REPRESENTATIONS:
+        if mime in data:
+            continue
+        shown = _call(value, method)
+        if isinstance(shown, tuple) and len(shown) == 2:
+            shown, metadata[mime] = shown
+        if shown is not None:
+            data[mime] = shown
+    figure = sys.modules.get("matplotlib.figure")
+    if figure is not None and isinstance(value, figure.Figure) and "image/png" not in data:
+        import io
+
+        file = io.BytesIO()
+        value.savefig(file, format="png", bbox_inches="tight")
+        data["image/png"] = base64.b64encode(file.getvalue()).decode("ascii")
+    return data, metadata
+
+
+def _call(value, name, **options):
+    method = getattr(value, name, None)
+    if not callable(method):
+        return None
+    try:
+        return method(**options)
+    except NotImplementedError:
+        return None
+
+
+def _is_silenced(code, last):
+    """Whether a semicolon follows the last expression."""
+    lines = code.splitlines()[last.end_lineno - 1:]
+    rest = "\n".join(lines).encode("utf-8")[last.end_col_offset:]
+    return rest.lstrip().startswith(b";")
+
+
+def _no_input(prompt=""):
+    raise EOFError("a notebook that is compiled cannot ask its reader")

@@ -1,0 +1,229 @@
+"""What every engine shares: cells, their results, bounds, and the events about them."""
+
+import faulthandler
+import platform
+import sys
+import threading
+
+from nbc_runner import bundles
+from nbc_runner.console import Console
+
+PROTOCOL = 1
+LARGEST_FRAME = 48 << 20
+
+
+class Unavailable(Exception):
+    """The notebook cannot be run; the text says why."""
+
+
+class Session:
+    """One run of one notebook."""
+
+    def __init__(self, channel, start):
+        self.channel = channel
+        self.start = start
+        self.file = start["file"]
+        self.allow_errors = bool(start.get("allow_errors"))
+        self.cells = {cell["id"]: cell for cell in start["cells"]}
+        self.order = [cell for cell in start["order"] if cell in self.cells]
+        limits = start.get("limits") or {}
+        self.output_bytes = limits.get("output_bytes", 16 << 20)
+        self.output_count = limits.get("outputs", 1000)
+        self._left = limits.get("total_bytes", 128 << 20)
+        self.current = None
+        self.results = {}
+        # Takes text that belongs to a widget and not to the cell, and then gives True.
+        self.divert = None
+        self.console = Console(self.stream)
+        sys.__stderr__ = self.console.original
+        faulthandler.enable(self.console.original)
+
+    def hello(self, engine, version):
+        self.channel.send({
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "engine": engine,
+            "engine_version": version,
+            "python": platform.python_version(),
+        })
+
+    def done(self):
+        self.console.drain()
+        self.resend()
+        self.channel.send({"event": "done"})
+
+    def begin(self, cell):
+        """`cell` runs from here on: streams and displays are its own."""
+        self.console.drain()
+        self.current = cell
+        if cell in self.results:
+            # A cell that marimo runs again replaces what it showed.
+            self.results[cell].restart()
+            return
+        self.results[cell] = Result(self)
+        self.channel.send({"event": "started", "cell": cell})
+
+    def finish(self, cell, status):
+        """`cell` is over."""
+        self.console.drain()
+        result = self.results.setdefault(cell, Result(self))
+        result.status = status
+        if not result.sent:
+            result.sent = True
+            self._send("finished", cell, result)
+        self.resend()
+
+    def skip(self, cell):
+        """`cell` is not run at all."""
+        self.finish(cell, {"kind": "skipped"})
+
+    def resend(self):
+        """Reports finished cells that changed afterwards."""
+        for cell, result in list(self.results.items()):
+            if result.sent and result.changed:
+                self._send("updated", cell, result)
+
+    def _send(self, event, cell, result):
+        result.changed = False
+        body = self.channel.encode({"event": event, "cell": cell, "run": result.report()})
+        if len(body) > min(self._left, LARGEST_FRAME):
+            run = {"status": result.status, "outputs": [
+                notice(f"the outputs of this cell ({len(body)} bytes) are over the limit of the notebook")
+            ]}
+            body = self.channel.encode({"event": event, "cell": cell, "run": run})
+        self._left = max(0, self._left - len(body))
+        self.channel.send_encoded(body)
+
+    # Sinks of the engines. They write to the cell that runs, or to the last one that ran: threads
+    # of a cell may speak after its end.
+
+    def stream(self, name, text):
+        if self.divert is not None and self.divert(name, text):
+            return
+        result = self.results.get(self.current)
+        if result is not None and text:
+            result.stream(name, text)
+
+    def bundle(self, data, metadata=None):
+        return bundles.bundle(data, metadata, self.output_bytes)
+
+    def display(self, data, metadata=None, display_id=None):
+        result = self.results.get(self.current)
+        if result is not None:
+            self.console.drain()
+            result.display(self.bundle(data, metadata), display_id)
+
+    def update(self, data, metadata, display_id):
+        """Replaces every display that has this id, in whatever cell it is."""
+        bundle = self.bundle(data, metadata)
+        for result in self.results.values():
+            result.update(bundle, display_id)
+
+    def clear(self, wait):
+        result = self.results.get(self.current)
+        if result is not None:
+            self.console.drain()
+            result.clear(wait)
+
+
+def notice(text):
+    """An output that stands for others which were left out."""
+    return {"kind": "stream", "name": "stderr", "text": f"nbc: {text}; left out\n"}
+
+
+class Result:
+    """What one cell gave so far."""
+
+    def __init__(self, session):
+        self._session = session
+        self._lock = threading.RLock()
+        self.status = {"kind": "skipped"}
+        self.sent = False
+        self.changed = False
+        self.restart()
+
+    def restart(self):
+        self.outputs = []
+        self._display_ids = []
+        self._stream_bytes = 0
+        self._clear_next = False
+        self._full = False
+        self.changed = True
+
+    def report(self):
+        with self._lock:
+            outputs = []
+            for output in self.outputs:
+                if output["kind"] == "stream":
+                    text = "".join(output["text"]).replace("\r\n", "\n")
+                    output = {"kind": "stream", "name": output["name"], "text": text}
+                outputs.append(output)
+            return {"status": self.status, "outputs": outputs}
+
+    def stream(self, name, text):
+        with self._lock:
+            self._settle()
+            left = self._session.output_bytes - self._stream_bytes
+            if left <= 0:
+                return
+            self._stream_bytes += len(text)
+            last = self.outputs[-1] if self.outputs else None
+            if last is None or last["kind"] != "stream" or last["name"] != name:
+                last = {"kind": "stream", "name": name, "text": []}
+                if not self._append(last, None):
+                    return
+            last["text"].append(text[:left])
+            if len(text) > left:
+                self._append(notice("more text than the limit of one output"), None)
+
+    def display(self, bundle, display_id):
+        with self._lock:
+            self._settle()
+            self._append({"kind": "display", "bundle": bundle}, display_id)
+
+    def update(self, bundle, display_id):
+        with self._lock:
+            for at, known in enumerate(self._display_ids):
+                if known == display_id:
+                    self.outputs[at] = {"kind": "display", "bundle": bundle}
+                    self.changed = True
+
+    def put(self, slot, bundle):
+        """Puts a display last that replaces the one of the same slot."""
+        with self._lock:
+            self.remove(slot)
+            self.display(bundle, slot)
+
+    def remove(self, slot):
+        """Takes the display of a slot away."""
+        with self._lock:
+            while slot in self._display_ids:
+                at = self._display_ids.index(slot)
+                del self.outputs[at], self._display_ids[at]
+                self.changed = True
+
+    def clear(self, wait):
+        with self._lock:
+            self._clear_next = True
+            if not wait:
+                self._settle()
+
+    def _settle(self):
+        self.changed = True
+        if self._clear_next:
+            self._clear_next = False
+            self.outputs.clear()
+            self._display_ids.clear()
+            self._stream_bytes = 0
+            self._full = False
+
+    def _append(self, output, display_id):
+        if self._full:
+            return False
+        if len(self.outputs) >= self._session.output_count - 1:
+            self._full = True
+            output = notice(f"more than {self._session.output_count} outputs in one cell")
+            display_id = None
+        self.outputs.append(output)
+        self._display_ids.append(display_id)
+        return not self._full

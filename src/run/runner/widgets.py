@@ -1,0 +1,152 @@
+"""ipywidgets without a front end: keeps the state of every model, for pages that can draw it."""
+
+import base64
+import sys
+import types
+
+from nbc_runner import bundles
+from nbc_runner.imports import after_import
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+REFERENCE = "IPY_MODEL_"
+
+
+class Widgets:
+    """Models by id; ids are counted, since random ones would differ in every build."""
+
+    def __init__(self, session):
+        self._session = session
+        self._models = {}
+        self._made = 0
+        self._capturing = []
+        self.kernel = types.SimpleNamespace(
+            get_parent=lambda *_: {"header": {"msg_id": "nbc"}},
+            _parent_header={"header": {"msg_id": "nbc"}},
+            session=None,
+            comm_manager=None,
+            shell=None,
+        )
+
+    def install(self):
+        if "comm" in sys.modules:
+            self._set_up(sys.modules["comm"])
+        else:
+            after_import({"comm": self._set_up})
+
+    def _set_up(self, comm):
+        widgets = self
+
+        class Comm(comm.base_comm.BaseComm):
+            def __init__(self, *rest, comm_id=None, **named):
+                if not comm_id:
+                    widgets._made += 1
+                    comm_id = f"{widgets._made:032x}"
+                super().__init__(*rest, comm_id=comm_id, **named)
+
+            def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **_):
+                widgets._take(self, msg_type, data or {}, buffers or ())
+
+        manager = comm.get_comm_manager()
+        comm.create_comm = Comm
+        comm.get_comm_manager = lambda: manager
+        self.kernel.comm_manager = manager
+
+    def _take(self, comm, message, data, buffers):
+        if message == "comm_close":
+            return
+        if message == "comm_open":
+            self._models[comm.comm_id] = {"state": {}, "buffers": {}, "comm": comm}
+        model = self._models.get(comm.comm_id)
+        state = data.get("state")
+        if model is None or not isinstance(state, dict):
+            return
+        paths = data.get("buffer_paths") or ()
+        for path, buffer in zip(paths, buffers):
+            model["buffers"][tuple(path)] = buffer
+        model["state"].update(state)
+        if "msg_id" in state and model["state"].get("_model_name") == "OutputModel":
+            # `with output:` asks the front end to route what follows into this widget.
+            self._capturing = [it for it in self._capturing if it is not model]
+            if state["msg_id"]:
+                self._capturing.append(model)
+
+    # Routing into Output widgets.
+
+    def capture(self, data, metadata):
+        if not self._capturing:
+            return False
+        self._session.console.drain()
+        bundle = self._session.bundle(data, metadata)
+        self._push({"output_type": "display_data", "data": bundle["data"], "metadata": bundle["metadata"]})
+        return True
+
+    def capture_text(self, name, text):
+        if not self._capturing:
+            return False
+        outputs = self._capturing[-1]["state"].get("outputs") or ()
+        last = outputs[-1] if outputs else {}
+        if last.get("output_type") == "stream" and last.get("name") == name:
+            last["text"] += text
+            return True
+        self._push({"output_type": "stream", "name": name, "text": text})
+        return True
+
+    def clear(self):
+        if not self._capturing:
+            return False
+        self._session.console.drain()
+        self._capturing[-1]["state"]["outputs"] = []
+        return True
+
+    def _push(self, output):
+        model = self._capturing[-1]
+        outputs = [*(model["state"].get("outputs") or ()), output]
+        model["state"]["outputs"] = outputs[-self._session.output_count:]
+
+    # State for the page.
+
+    def attach(self, result):
+        """Puts the models that a view shows beside it."""
+        for output in result.outputs:
+            data = output["bundle"]["data"] if output["kind"] == "display" else {}
+            view = data.get(VIEW)
+            if isinstance(view, dict) and view.get("model_id") in self._models:
+                state = self._closure(view["model_id"])
+                value = bundles.plain({"version_major": 2, "version_minor": 0, "state": state})
+                bounded = self._session.bundle({STATE: value})["data"]
+                if STATE in bounded:
+                    data[STATE] = bounded[STATE]
+
+    def _closure(self, root):
+        found, waiting = {}, [root]
+        while waiting:
+            name = waiting.pop()
+            model = self._models.get(name)
+            if model is None or name in found:
+                continue
+            state = {key: value for key, value in model["state"].items() if key != "msg_id"}
+            found[name] = {
+                "model_name": state.get("_model_name"),
+                "model_module": state.get("_model_module"),
+                "model_module_version": state.get("_model_module_version"),
+                "state": state,
+            }
+            if model["buffers"]:
+                found[name]["buffers"] = [
+                    {"path": list(path), "encoding": "base64",
+                     "data": base64.b64encode(bytes(buffer)).decode("ascii")}
+                    for path, buffer in model["buffers"].items()
+                ]
+            waiting.extend(_references(state))
+        return found
+
+
+def _references(value):
+    if isinstance(value, str):
+        return [value[len(REFERENCE):]] if value.startswith(REFERENCE) else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [found for item in value for found in _references(item)]
+    return []
