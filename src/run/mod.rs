@@ -1,8 +1,142 @@
-//! Phase 5: [`crate::plan::RunPlan`] to [`RunRecord`].
+//! Phase 5: [`crate::plan`] to [`RunRecord`].
 //!
-//! In: a plan and a sandbox. Out: what the cells displayed, as plain, hostile data.
-//! Never trusts what comes back, and never runs a cell outside the sandbox it was given.
+//! In: cells in order, and a process that runs them in a sandbox. Out: what the cells displayed, as
+//! plain, hostile data. Never trusts what comes back, and never starts the process itself.
 
+pub mod protocol;
 pub mod record;
+pub mod stored;
 
+use std::io::{Read, Write};
+use std::time::Duration;
+
+pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
+pub use stored::stored;
+
+use crate::notebook::CellId;
+use crate::process::{Layer, Outcome};
+use protocol::{Command, Conversation, Frames, Step};
+use record::CellStatus;
+
+/// The runner: names and texts of the files that nbc puts into one folder, which the sandbox shows
+/// as `/runner`. `main.py` is started as `PYTHON -P -s /runner/main.py`.
+pub const RUNNER_FILES: &[(&str, &str)] = &[
+    ("main.py", include_str!("runner/main.py")),
+    ("bundles.py", include_str!("runner/bundles.py")),
+    ("channel.py", include_str!("runner/channel.py")),
+    ("console.py", include_str!("runner/console.py")),
+    ("errors.py", include_str!("runner/errors.py")),
+    ("imports.py", include_str!("runner/imports.py")),
+    ("ipython_engine.py", include_str!("runner/ipython_engine.py")),
+    ("marimo_engine.py", include_str!("runner/marimo_engine.py")),
+    ("matplotlibrc", include_str!("runner/matplotlibrc")),
+    ("plain_engine.py", include_str!("runner/plain_engine.py")),
+    ("session.py", include_str!("runner/session.py")),
+    ("widgets.py", include_str!("runner/widgets.py")),
+];
+
+/// Name of the environment variable that tells the runner the number of its descriptor.
+pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";
+
+/// Watches a run.
+pub trait Observer {
+    /// A cell begins.
+    fn cell_started(&mut self, cell: CellId);
+    /// A cell is over.
+    fn cell_finished(&mut self, cell: CellId, status: &CellStatus);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn cell_started(&mut self, _cell: CellId) {}
+    fn cell_finished(&mut self, _cell: CellId, _status: &CellStatus) {}
+}
+
+/// Why a run gave no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The engine could not start: marimo is not installed, its version is not supported.
+    #[error("{message}")]
+    Unavailable {
+        /// What the runner says.
+        message: String,
+    },
+    /// The conversation broke off or made no sense.
+    #[error("the run broke off")]
+    Broken {
+        /// The cell that ran at that moment.
+        running: Option<CellId>,
+        /// What was wrong.
+        #[source]
+        source: ProtocolError,
+    },
+}
+
+/// A record and what is known about the process that gave it.
+#[derive(Debug)]
+pub struct RunResult {
+    /// What the cells gave.
+    pub record: RunRecord,
+    /// How the process ended.
+    pub outcome: Outcome,
+    /// The last bytes of its console: for the build log, not for the page.
+    pub console: Vec<u8>,
+    /// Layers of isolation that were active.
+    pub layers: Vec<Layer>,
+    /// CPU time of the process tree.
+    pub cpu: Duration,
+    /// Wall-clock time of the whole run.
+    pub wall: Duration,
+}
+
+/// Drives one conversation, from the first word to the last, over the channel of a runner that was
+/// just started.
+///
+/// # Errors
+/// [`RunError::Unavailable`] when the runner says that it cannot run this notebook here,
+/// [`RunError::Broken`] when it goes away or breaks the protocol.
+pub fn converse(
+    channel: impl Read + Write,
+    start: &Start,
+    observer: &mut dyn Observer,
+) -> Result<RunRecord, RunError> {
+    let mut conversation = Conversation::new(start);
+    let mut frames = Frames::new(channel, conversation.budget());
+    match exchange(&mut frames, &mut conversation, start, observer) {
+        Ok(None) => {
+            conversation.into_record().map_err(|source| RunError::Broken { running: None, source })
+        }
+        Ok(Some(message)) => Err(RunError::Unavailable { message }),
+        Err(source) => Err(RunError::Broken { running: conversation.running, source }),
+    }
+}
+
+/// Gives the reason when the runner says that it cannot run the notebook.
+fn exchange<C: Read + Write>(
+    frames: &mut Frames<C>,
+    conversation: &mut Conversation<'_>,
+    start: &Start,
+    observer: &mut dyn Observer,
+) -> Result<Option<String>, ProtocolError> {
+    frames.send(&Command::Start { start })?;
+    let unavailable = loop {
+        match conversation.accept(frames.next()?)? {
+            Step::Ready | Step::Updated => {}
+            Step::Started(cell) => observer.cell_started(cell),
+            Step::Finished(cell) => {
+                if let Some(run) = conversation.result_of(cell) {
+                    observer.cell_finished(cell, &run.status);
+                }
+            }
+            Step::Done => break None,
+            Step::Unavailable(message) => break Some(message),
+        }
+    };
+    // The record is complete: whether the runner still hears this does not matter.
+    let _ = frames.send(&Command::Finish);
+    Ok(unavailable)
+}

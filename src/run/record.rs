@@ -1,7 +1,9 @@
 //! What a run gave: plain data, serializable, and hostile, since the notebook's process wrote it.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use crate::notebook::CellId;
@@ -22,11 +24,73 @@ pub struct RunRecord {
     pub cells: BTreeMap<CellId, CellRun>,
 }
 
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be read; the cause names it.
+    #[error("the recorded run cannot be read")]
+    Read(#[source] io::Error),
+    /// The file cannot be written; the cause names it.
+    #[error("the recorded run cannot be written")]
+    Write(#[source] io::Error),
+    /// The file is no record.
+    #[error("this is not a recorded run")]
+    Malformed(#[source] serde_json::Error),
+    /// Another nbc wrote it.
+    #[error("the recorded run has version {found}, this nbc reads version {RECORD_VERSION}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+}
+
+impl RunRecord {
+    /// Reads a record from JSON.
+    ///
+    /// # Errors
+    /// When the text is no record, or one of another version.
+    pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        // The version first: a later version may have members that this one would call unknown.
+        let Versioned { version } = serde_json::from_slice(json).map_err(RecordError::Malformed)?;
+        if version != RECORD_VERSION {
+            return Err(RecordError::Version { found: version });
+        }
+        serde_json::from_slice(json).map_err(RecordError::Malformed)
+    }
+
+    /// Reads a record from a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no record, or is one of another version.
+    pub fn load(path: &Utf8Path) -> Result<Self, RecordError> {
+        Self::parse(&fs_err::read(path).map_err(RecordError::Read)?)
+    }
+
+    /// Writes the record; the file appears with its whole content or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn store(&self, path: &Utf8Path) -> Result<(), RecordError> {
+        let mut json = serde_json::to_vec(self).map_err(RecordError::Malformed)?;
+        json.push(b'\n');
+        let folder =
+            path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(RecordError::Write)?;
+        file.write_all(&json).map_err(RecordError::Write)?;
+        file.persist(path).map_err(|error| RecordError::Write(error.error))?;
+        Ok(())
+    }
+}
+
 /// Who ran the cells, as the runner says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineReport {
-    /// `marimo`, `ipython` or `python`.
+    /// `marimo`, `ipython` or `python`; `stored` for outputs that were read from the notebook.
     pub name: String,
     /// Version of the engine.
     pub version: String,
@@ -123,4 +187,24 @@ pub struct MimeBundle {
     /// Metadata, by MIME type or flat.
     #[serde(default)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_another_version_is_refused_before_its_members_are_looked_at() {
+        let json = br#"{"version": 2, "engine": 3, "later": []}"#;
+        assert!(matches!(RunRecord::parse(json), Err(RecordError::Version { found: 2 })));
+    }
+
+    #[test]
+    fn unknown_members_and_other_files_are_refused() {
+        let record = r#"{"version":1,"engine":{"name":"python","version":"3","python":"3"},"cells":{"0":{"status":{"kind":"finished"},"outputs":[]}}}"#;
+        assert!(RunRecord::parse(record.as_bytes()).is_ok());
+        let more = record.replace("\"cells\"", "\"more\":1,\"cells\"");
+        assert!(matches!(RunRecord::parse(more.as_bytes()), Err(RecordError::Malformed(_))));
+        assert!(matches!(RunRecord::parse(b"[]"), Err(RecordError::Malformed(_))));
+    }
 }

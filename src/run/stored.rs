@@ -1,0 +1,261 @@
+//! Outputs stored in an `.ipynb` to the record that a run would have given.
+//!
+//! In: nbformat 4 outputs (and nbformat 3's, which some tools still write). Out: a [`RunRecord`] and
+//! what could not be read. Never fails: one broken output does not cost the others.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::record::{
+    CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
+    StreamName,
+};
+use crate::notebook::{CellId, CellKind, Notebook};
+
+/// Name of the engine in a record that was not run but read from the notebook.
+pub const STORED_ENGINE: &str = "stored";
+
+/// An output that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its cell.
+    pub cell: CellId,
+    /// Its position among the cell's stored outputs, from 0.
+    pub position: usize,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// Keys of nbformat 3, which keeps representations beside other keys and under short names.
+const OLD_NAMES: &[(&str, &str)] = &[
+    ("text", "text/plain"),
+    ("html", "text/html"),
+    ("markdown", "text/markdown"),
+    ("latex", "text/latex"),
+    ("png", "image/png"),
+    ("jpeg", "image/jpeg"),
+    ("svg", "image/svg+xml"),
+    ("json", "application/json"),
+    ("javascript", "application/javascript"),
+];
+
+/// Reads the outputs that a notebook carries.
+pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
+    let mut cells = BTreeMap::new();
+    let mut left_out = Vec::new();
+    for (id, cell) in notebook.cells().filter(|(_, cell)| cell.kind == CellKind::Code) {
+        let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
+        for (position, output) in cell.stored_outputs.iter().enumerate() {
+            if let Err(reason) = add(&mut run, output) {
+                left_out.push(LeftOut { cell: id, position, reason });
+            }
+        }
+        cells.insert(id, run);
+    }
+    let engine = EngineReport {
+        name: STORED_ENGINE.to_owned(),
+        version: String::new(),
+        python: String::new(),
+    };
+    (RunRecord { version: RECORD_VERSION, engine, cells }, left_out)
+}
+
+fn add(run: &mut CellRun, output: &Value) -> Result<(), &'static str> {
+    let output = output.as_object().ok_or("it is not an object")?;
+    match output.get("output_type").and_then(Value::as_str) {
+        Some("stream") => {
+            let name = match output.get("name").or_else(|| output.get("stream")) {
+                Some(Value::String(name)) if name == "stderr" => StreamName::Stderr,
+                _ => StreamName::Stdout,
+            };
+            let text = output.get("text").and_then(text).ok_or("its text is not a text")?;
+            add_text(run, name, &text.replace("\r\n", "\n"));
+        }
+        Some("display_data" | "execute_result" | "pyout") => {
+            run.outputs.push(RawOutput::Display { bundle: bundle(output)? });
+        }
+        Some("error" | "pyerr") => run.status = CellStatus::Failed { error: error(output) },
+        Some(_) => return Err("its `output_type` is not one of nbformat"),
+        None => return Err("it has no `output_type`"),
+    }
+    Ok(())
+}
+
+fn add_text(run: &mut CellRun, name: StreamName, text: &str) {
+    if let Some(RawOutput::Stream { name: last, text: before }) = run.outputs.last_mut()
+        && *last == name
+    {
+        before.push_str(text);
+        return;
+    }
+    run.outputs.push(RawOutput::Stream { name, text: text.to_owned() });
+}
+
+fn bundle(output: &Map<String, Value>) -> Result<MimeBundle, &'static str> {
+    let mut data = BTreeMap::new();
+    match output.get("data") {
+        Some(Value::Object(members)) => {
+            for (mime, value) in members {
+                data.insert(mime.clone(), joined(mime, value));
+            }
+        }
+        Some(_) => return Err("its `data` is not an object"),
+        None => {
+            for (old, mime) in OLD_NAMES {
+                if let Some(value) = output.get(*old) {
+                    data.insert((*mime).to_owned(), joined(mime, value));
+                }
+            }
+        }
+    }
+    if data.is_empty() {
+        return Err("it holds no data");
+    }
+    let metadata = match output.get("metadata") {
+        Some(Value::Object(metadata)) => metadata.clone(),
+        _ => Map::new(),
+    };
+    Ok(MimeBundle { data, metadata })
+}
+
+/// Texts may be stored as lists of lines; JSON is stored as it is.
+fn joined(mime: &str, value: &Value) -> Value {
+    if mime == "application/json" || mime.ends_with("+json") || mime.ends_with(".json") {
+        return value.clone();
+    }
+    text(value).map_or_else(|| value.clone(), Value::String)
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(lines) => lines.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+fn error(output: &Map<String, Value>) -> CellError {
+    let part = |key: &str| output.get(key).and_then(text).unwrap_or_default();
+    let traceback = match output.get("traceback") {
+        Some(Value::Array(lines)) => {
+            lines.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+        }
+        _ => part("traceback"),
+    };
+    CellError {
+        name: part("ename"),
+        message: without_colours(&part("evalue")),
+        frames: Vec::new(),
+        traceback: without_colours(&traceback),
+    }
+}
+
+/// Drops ANSI control sequences.
+fn without_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        if character != '\u{1b}' {
+            plain.push(character);
+            continue;
+        }
+        let mut after = rest.clone();
+        if after.next() == Some('[') {
+            // A sequence ends with a letter, or with one of the characters around the letters.
+            rest = after;
+            rest.by_ref().find(|it| ('@'..='~').contains(it));
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The run of one cell with these outputs, and the reasons for those that were left out.
+    fn check(outputs: &[Value]) -> (CellRun, Vec<&'static str>) {
+        let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
+        let reasons = outputs.iter().filter_map(|output| add(&mut run, output).err()).collect();
+        (run, reasons)
+    }
+
+    fn data(run: &CellRun) -> Value {
+        match run.outputs.first() {
+            Some(RawOutput::Display { bundle }) => json!(bundle.data),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn neighbouring_texts_of_one_stream_become_one() {
+        let (run, reasons) = check(&[
+            json!({"output_type": "stream", "name": "stdout", "text": ["a\n", "b\r\n"]}),
+            json!({"output_type": "stream", "name": "stdout", "text": "c"}),
+            json!({"output_type": "stream", "name": "stderr", "text": "d"}),
+        ]);
+        assert!(reasons.is_empty());
+        assert_eq!(
+            run.outputs,
+            [
+                RawOutput::Stream { name: StreamName::Stdout, text: "a\nb\nc".to_owned() },
+                RawOutput::Stream { name: StreamName::Stderr, text: "d".to_owned() },
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_are_joined_and_json_is_left_alone() {
+        let (run, _) = check(&[json!({
+            "output_type": "execute_result",
+            "execution_count": 3,
+            "metadata": {},
+            "data": {"text/plain": ["a", "b"], "application/json": ["a", "b"], "image/png": "aGk="},
+        })]);
+        let expected =
+            json!({"text/plain": "ab", "application/json": ["a", "b"], "image/png": "aGk="});
+        assert_eq!(data(&run), expected);
+    }
+
+    #[test]
+    fn outputs_of_nbformat_3_are_read() {
+        let (run, reasons) = check(&[
+            json!({"output_type": "pyout", "prompt_number": 1, "text": ["1"], "html": "<b>", "png": "aGk="}),
+            json!({"output_type": "stream", "stream": "stderr", "text": "e"}),
+            json!({"output_type": "pyerr", "ename": "E", "evalue": "v", "traceback": ["t"]}),
+        ]);
+        assert!(reasons.is_empty());
+        assert_eq!(data(&run), json!({"text/plain": "1", "text/html": "<b>", "image/png": "aGk="}));
+        assert!(matches!(&run.status, CellStatus::Failed { error } if error.name == "E"));
+    }
+
+    #[test]
+    fn an_error_fails_the_cell_and_loses_its_colours() {
+        let (run, _) = check(&[json!({
+            "output_type": "error",
+            "ename": "NameError",
+            "evalue": "name 'x' is not defined",
+            "traceback": ["\u{1b}[0;31mNameError\u{1b}[0m", "\u{1b}[1;32m      1\u{1b}[0m x"],
+        })]);
+        let CellStatus::Failed { error } = run.status else { panic!("{run:?}") };
+        assert_eq!(error.traceback, "NameError\n      1 x");
+    }
+
+    #[test]
+    fn broken_outputs_are_named_and_cost_no_other() {
+        let (run, reasons) = check(&[
+            json!(3),
+            json!({"output_type": "mystery"}),
+            json!({"output_type": "stream", "name": "stdout", "text": 3}),
+            json!({"output_type": "display_data", "data": []}),
+            json!({"output_type": "display_data"}),
+            json!({}),
+            json!({"output_type": "stream", "name": "stdout", "text": "whole"}),
+        ]);
+        assert_eq!(reasons.len(), 6);
+        assert_eq!(run.outputs.len(), 1);
+    }
+}
