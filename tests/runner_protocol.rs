@@ -450,6 +450,77 @@ fn two_runs_give_equal_records() {
 }
 
 #[test]
+fn a_file_beside_the_notebook_cannot_take_the_place_of_what_the_engine_imports() {
+    for engine in [Engine::Marimo, Engine::Jupyter, Engine::Plain] {
+        let mut fixture = Fixture::new();
+        for name in ["markdown.py", "asyncio.py", "traitlets.py"] {
+            fs_err::write(fixture.path("nb").join(name), "raise SystemExit('shadowed')").unwrap();
+        }
+        fs_err::write(fixture.path("nb/mine.py"), "value = 3").unwrap();
+        let mut start = start(engine, &["import mine\nmine.value"]);
+        start.file = fixture.path("nb/report.py");
+        match fixture.run(&start) {
+            Ok(record) => assert_eq!(outputs(&record, 0).len(), 1, "{record:?}"),
+            Err(RunError::Unavailable { message }) => {
+                assert!(!is_full() && message.contains("marimo"), "{message}");
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn charts_inside_layouts_get_pictures_and_widgets_their_state() {
+    if !is_full() {
+        return;
+    }
+    let chart = "import altair as alt, pandas as pd\nchart = alt.Chart(pd.DataFrame({'a': [1], 'b': [2]})).mark_bar().encode(x='a', y='b')";
+    let record = run(
+        Engine::Marimo,
+        &[
+            "import marimo as mo",
+            chart,
+            "mo.hstack([chart, mo.md('x'), mo.ui.altair_chart(chart)])",
+        ],
+    );
+    let RawOutput::Display { bundle } = &cell(&record, 2).outputs[0] else { panic!() };
+    let pictures = bundle.data[nbc::run::CHARTS_MIME].as_array().unwrap();
+    assert_eq!(pictures.len(), 2);
+    assert!(pictures.iter().all(|it| it.as_str().unwrap().starts_with("<svg")));
+
+    let record = run(
+        Engine::Ipython,
+        &[
+            "import ipywidgets\nout = ipywidgets.Output()\nwith out: print('in')\nout",
+            "print('out')",
+        ],
+    );
+    let RawOutput::Display { bundle } = &cell(&record, 0).outputs[0] else { panic!() };
+    let state = bundle.data[nbc::run::WIDGET_STATE_MIME].to_string();
+    assert!(state.contains("OutputModel") && state.contains("in\\n"), "{state}");
+    assert_eq!(outputs(&record, 1), ["stdout:out\n"]);
+}
+
+#[test]
+fn a_setup_cell_and_a_disabled_cell_behave_as_in_marimo() {
+    let mut start = start(Engine::Marimo, &["1 +", "import math", "x = math.pi", "x", "'free'"]);
+    start.cells[0].kind = "unparsable";
+    start.cells[1].kind = "setup";
+    start.cells[2].disabled = true;
+    start.order.remove(0);
+    match Fixture::new().run(&start) {
+        Ok(record) => {
+            assert!(!record.cells.contains_key(&CellId(0)));
+            assert_eq!(cell(&record, 1).status, CellStatus::Finished);
+            assert_eq!(cell(&record, 2).status, CellStatus::Skipped);
+            assert_eq!(cell(&record, 3).status, CellStatus::Skipped);
+            assert_eq!(outputs(&record, 4), ["text/html"]);
+        }
+        Err(error) => assert!(!is_full(), "{error:?}"),
+    }
+}
+
+#[test]
 fn a_record_survives_its_file() {
     let fixture = Fixture::new();
     let path = fixture.path("run.json");

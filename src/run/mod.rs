@@ -39,8 +39,19 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
 /// Name of the environment variable that tells the runner the number of its descriptor.
 pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";
 
+/// MIME type that the runner puts beside HTML with marimo's chart elements: a JSON list with one SVG
+/// text, or null, for each `<marimo-vega>` and each `<marimo-mime-renderer>` of a Vega type, in
+/// document order. As hostile as the rest.
+pub const CHARTS_MIME: &str = "application/vnd.nbc.charts+json";
+
+/// MIME type that the runner puts beside the view of a Jupyter widget: the state of all models that
+/// the view shows, in the form that notebooks store it. As hostile as the rest.
+pub const WIDGET_STATE_MIME: &str = "application/vnd.jupyter.widget-state+json";
+
 /// Watches a run.
 pub trait Observer {
+    /// The engine is imported and set up, the first cell is next.
+    fn engine_ready(&mut self) {}
     /// A cell begins.
     fn cell_started(&mut self, cell: CellId);
     /// A cell is over.
@@ -125,7 +136,8 @@ fn exchange<C: Read + Write>(
     frames.send(&Command::Start { start })?;
     let unavailable = loop {
         match conversation.accept(frames.next()?)? {
-            Step::Ready | Step::Updated => {}
+            Step::Ready => observer.engine_ready(),
+            Step::Updated => {}
             Step::Started(cell) => observer.cell_started(cell),
             Step::Finished(cell) => {
                 if let Some(run) = conversation.result_of(cell) {

@@ -15,6 +15,7 @@ sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
 
 import asyncio  # noqa: E402
 import random  # noqa: E402
+import signal  # noqa: E402
 import site  # noqa: E402
 import types  # noqa: E402
 
@@ -64,6 +65,8 @@ def choose(name):
 
 async def converse(channel):
     """Answers commands until nbc says `finish` or goes away."""
+    # asyncio would turn an interrupt into the end of this function, cells see it as an exception.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     while True:
         command = channel.receive()
         if command is None or command["command"] == "finish":
