@@ -434,9 +434,23 @@ fn two_runs_give_equal_records() {
         return;
     }
     for (engine, cells) in [
-        (Engine::Marimo, vec!["import marimo as mo", chart, "chart", "data", figure, elements]),
-        (Engine::Ipython, vec![chart, "chart", "data", figure, widgets]),
-        (Engine::Plain, vec![chart, "chart", "data", figure]),
+        (
+            Engine::Marimo,
+            vec![
+                "import marimo as mo",
+                chart,
+                "chart",
+                "data",
+                "print(data.style.to_html())",
+                figure,
+                elements,
+            ],
+        ),
+        (
+            Engine::Ipython,
+            vec![chart, "chart", "data", "print(data.style.to_html())", figure, widgets],
+        ),
+        (Engine::Plain, vec![chart, "chart", "data", "print(data.style.to_html())", figure]),
     ] {
         let first = run(engine, &cells);
         assert!(first.cells.values().all(|run| run.status == CellStatus::Finished), "{first:#?}");

@@ -24,6 +24,7 @@ package.__path__ = [FOLDER]
 sys.modules["nbc_runner"] = package
 
 from nbc_runner.channel import Channel, Disconnected  # noqa: E402
+from nbc_runner.imports import make_repeatable  # noqa: E402
 from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
 
 
@@ -31,6 +32,7 @@ def prepare(start):
     """Sets the process up as the notebook expects it, before any engine is imported."""
     for overlay in start.get("overlays") or ():
         site.addsitedir(overlay)
+    make_repeatable()
     sys.argv = [start["file"], *(start.get("argv") or ())]
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
