@@ -1,4 +1,4 @@
-//! Phases 4 and 5: [`plan`], then [`execute`] to a [`RunRecord`].
+//! Phases 4 and 5: [`mod@plan`], then [`execute()`] to a [`RunRecord`].
 //!
 //! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
@@ -41,8 +41,19 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
 /// Name of the environment variable that tells the runner the number of its descriptor.
 pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";
 
+/// MIME type that the runner puts beside HTML with marimo's chart elements: a JSON list with one SVG
+/// text, or null, for each `<marimo-vega>` and each `<marimo-mime-renderer>` of a Vega type, in
+/// document order. As hostile as the rest.
+pub const CHARTS_MIME: &str = "application/vnd.nbc.charts+json";
+
+/// MIME type that the runner puts beside the view of a Jupyter widget: the state of all models that
+/// the view shows, in the form that notebooks store it. As hostile as the rest.
+pub const WIDGET_STATE_MIME: &str = "application/vnd.jupyter.widget-state+json";
+
 /// Watches a run.
 pub trait Observer {
+    /// The engine is imported and set up, the first cell is next.
+    fn engine_ready(&mut self) {}
     /// A cell begins.
     fn cell_started(&mut self, cell: CellId);
     /// A cell is over.
@@ -92,9 +103,9 @@ pub fn converse(
     let mut conversation = Conversation::new(start);
     let mut frames = Frames::new(channel, conversation.budget());
     match exchange(&mut frames, &mut conversation, start, observer) {
-        Ok(None) => conversation
-            .into_record()
-            .map_err(|source| RunError::Broken { running: None, source }),
+        Ok(None) => {
+            conversation.into_record().map_err(|source| RunError::Broken { running: None, source })
+        }
         Ok(Some(message)) => Err(RunError::Unavailable { message }),
         Err(source) => Err(RunError::Broken { running: conversation.running, source }),
     }
@@ -110,7 +121,8 @@ fn exchange<C: Read + Write>(
     frames.send(&Command::Start { start })?;
     let unavailable = loop {
         match conversation.accept(frames.next()?)? {
-            Step::Ready | Step::Updated => {}
+            Step::Ready => observer.engine_ready(),
+            Step::Updated => {}
             Step::Started(cell) => observer.cell_started(cell),
             Step::Finished(cell) => {
                 if let Some(run) = conversation.result_of(cell) {

@@ -77,7 +77,8 @@ impl RunRecord {
     pub fn store(&self, path: &Utf8Path) -> Result<(), RecordError> {
         let mut json = serde_json::to_vec(self).map_err(RecordError::Malformed)?;
         json.push(b'\n');
-        let folder = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+        let folder =
+            path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(RecordError::Write)?;
         file.write_all(&json).map_err(RecordError::Write)?;
         file.persist(path).map_err(|error| RecordError::Write(error.error))?;
@@ -186,4 +187,24 @@ pub struct MimeBundle {
     /// Metadata, by MIME type or flat.
     #[serde(default)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_another_version_is_refused_before_its_members_are_looked_at() {
+        let json = br#"{"version": 2, "engine": 3, "later": []}"#;
+        assert!(matches!(RunRecord::parse(json), Err(RecordError::Version { found: 2 })));
+    }
+
+    #[test]
+    fn unknown_members_and_other_files_are_refused() {
+        let record = r#"{"version":1,"engine":{"name":"python","version":"3","python":"3"},"cells":{"0":{"status":{"kind":"finished"},"outputs":[]}}}"#;
+        assert!(RunRecord::parse(record.as_bytes()).is_ok());
+        let more = record.replace("\"cells\"", "\"more\":1,\"cells\"");
+        assert!(matches!(RunRecord::parse(more.as_bytes()), Err(RecordError::Malformed(_))));
+        assert!(matches!(RunRecord::parse(b"[]"), Err(RecordError::Malformed(_))));
+    }
 }

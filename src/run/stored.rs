@@ -192,3 +192,93 @@ fn without_colours(text: &str) -> String {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The run of one cell with these outputs, and the reasons for those that were left out.
+    fn check(outputs: &[Value]) -> (CellRun, Vec<&'static str>) {
+        let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
+        let reasons = outputs.iter().filter_map(|output| add(&mut run, output).err()).collect();
+        (run, reasons)
+    }
+
+    fn data(run: &CellRun) -> Value {
+        match run.outputs.first() {
+            Some(RawOutput::Display { bundle }) => json!(bundle.data),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn neighbouring_texts_of_one_stream_become_one() {
+        let (run, reasons) = check(&[
+            json!({"output_type": "stream", "name": "stdout", "text": ["a\n", "b\r\n"]}),
+            json!({"output_type": "stream", "name": "stdout", "text": "c"}),
+            json!({"output_type": "stream", "name": "stderr", "text": "d"}),
+        ]);
+        assert!(reasons.is_empty());
+        assert_eq!(
+            run.outputs,
+            [
+                RawOutput::Stream { name: StreamName::Stdout, text: "a\nb\nc".to_owned() },
+                RawOutput::Stream { name: StreamName::Stderr, text: "d".to_owned() },
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_are_joined_and_json_is_left_alone() {
+        let (run, _) = check(&[json!({
+            "output_type": "execute_result",
+            "execution_count": 3,
+            "metadata": {},
+            "data": {"text/plain": ["a", "b"], "application/json": ["a", "b"], "image/png": "aGk="},
+        })]);
+        let expected =
+            json!({"text/plain": "ab", "application/json": ["a", "b"], "image/png": "aGk="});
+        assert_eq!(data(&run), expected);
+    }
+
+    #[test]
+    fn outputs_of_nbformat_3_are_read() {
+        let (run, reasons) = check(&[
+            json!({"output_type": "pyout", "prompt_number": 1, "text": ["1"], "html": "<b>", "png": "aGk="}),
+            json!({"output_type": "stream", "stream": "stderr", "text": "e"}),
+            json!({"output_type": "pyerr", "ename": "E", "evalue": "v", "traceback": ["t"]}),
+        ]);
+        assert!(reasons.is_empty());
+        assert_eq!(data(&run), json!({"text/plain": "1", "text/html": "<b>", "image/png": "aGk="}));
+        assert!(matches!(&run.status, CellStatus::Failed { error } if error.name == "E"));
+    }
+
+    #[test]
+    fn an_error_fails_the_cell_and_loses_its_colours() {
+        let (run, _) = check(&[json!({
+            "output_type": "error",
+            "ename": "NameError",
+            "evalue": "name 'x' is not defined",
+            "traceback": ["\u{1b}[0;31mNameError\u{1b}[0m", "\u{1b}[1;32m      1\u{1b}[0m x"],
+        })]);
+        let CellStatus::Failed { error } = run.status else { panic!("{run:?}") };
+        assert_eq!(error.traceback, "NameError\n      1 x");
+    }
+
+    #[test]
+    fn broken_outputs_are_named_and_cost_no_other() {
+        let (run, reasons) = check(&[
+            json!(3),
+            json!({"output_type": "mystery"}),
+            json!({"output_type": "stream", "name": "stdout", "text": 3}),
+            json!({"output_type": "display_data", "data": []}),
+            json!({"output_type": "display_data"}),
+            json!({}),
+            json!({"output_type": "stream", "name": "stdout", "text": "whole"}),
+        ]);
+        assert_eq!(reasons.len(), 6);
+        assert_eq!(run.outputs.len(), 1);
+    }
+}

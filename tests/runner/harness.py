@@ -31,10 +31,10 @@ def run(engine, cells, python=sys.executable, file=None, environment=None, **opt
         **options,
     }
     home = tempfile.mkdtemp()
-    env = {"PATH": os.environ["PATH"], "HOME": home, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0",
+    env = {"PATH": os.environ["PATH"], "HOME": home, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1",
            "NBC_CHANNEL": str(theirs.fileno()), **(environment or {})}
     began = time.perf_counter()
-    child = subprocess.Popen([python, "-P", "-s", RUNNER], pass_fds=[theirs.fileno()], env=env, cwd=folder)
+    child = subprocess.Popen([python, "-s", RUNNER], pass_fds=[theirs.fileno()], env=env, cwd=folder)
     theirs.close()
     send(ours, {"command": "start", "start": start})
     events = []

@@ -1,6 +1,7 @@
 """MIME bundles: from what libraries hand over to what the protocol carries."""
 
 import base64
+import html
 import json
 import math
 import re
@@ -118,10 +119,48 @@ def _spelling(mime):
     return f"application/vnd.{match[1]}.v{match[2]}+json" if match else mime
 
 
+# A list with one SVG text or null for each chart element of the HTML beside it, in document order.
+CHARTS = "application/vnd.nbc.charts+json"
+CHART_ELEMENT = re.compile(r"<marimo-(?:vega|mime-renderer)\b([^>]*)>")
+ATTRIBUTE = re.compile(r"""data-(spec|mime|data)=(?:'([^']*)'|"([^"]*)")""")
+SCHEMA = re.compile(r"/schema/(vega|vega-lite)/v(\d+)")
+
+
+def _charts(markup):
+    """Pictures of marimo's chart elements; `None` when there are none of them."""
+    pictures = []
+    for element in CHART_ELEMENT.finditer(markup):
+        values = {}
+        for name, single, double in ATTRIBUTE.findall(element[1]):
+            try:
+                values[name] = json.loads(html.unescape(single or double))
+            except ValueError:
+                continue
+        if not VEGA.match(str(values.get("mime", "application/vnd.vegalite.v6+json"))):
+            continue
+        spec = values.get("spec", values.get("data"))
+        if isinstance(spec, str):
+            try:
+                spec = json.loads(spec)
+            except ValueError:
+                spec = None
+        schema = SCHEMA.search(str(spec.get("$schema"))) if isinstance(spec, dict) else None
+        language = "vega" if schema and schema[1] == "vega" else "vegalite"
+        pictures.append(chart_image(language, schema[2], spec) if schema else None)
+    return pictures or None
+
+
 def _add_chart_image(data, limit):
     """A picture of a Vega chart, for pages that cannot run Vega, made by vl-convert if it is there."""
     if "image/svg+xml" in data:
         return
+    for mime in ("text/html", "text/markdown"):
+        markup = data.get(mime)
+        if isinstance(markup, str) and "<marimo-" in markup:
+            pictures = _charts(markup)
+            if pictures and any(pictures) and _size(pictures) <= limit:
+                data[CHARTS] = pictures
+            return
     for mime, spec in list(data.items()):
         match = VEGA.match(mime)
         if match and isinstance(spec, dict):
@@ -138,12 +177,12 @@ def chart_image(language, major, spec):
     except ImportError:
         return None
     try:
-        # No addresses: a chart that would load something is drawn without it.
+        # Data may be in the chart, also as a URL that holds it; nothing is loaded from elsewhere.
         if language == "vega":
-            return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
+            return vl_convert.vega_to_svg(spec, allowed_base_urls=["data:"])
         versions = [it for it in vl_convert.get_vegalite_versions() if it.split(".")[0] == major]
         version = versions[-1] if versions else None
-        return vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=[])
+        return vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=["data:"])
     except Exception as problem:
         sys.__stderr__.write(f"nbc: this chart has no picture: {problem}\n")
         return None

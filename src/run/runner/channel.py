@@ -20,7 +20,10 @@ class Channel:
             self._descriptor = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
         except OSError:
             self._descriptor = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-        os.close(descriptor)
+        if descriptor > 2:
+            # A freed number below three would be taken by the next file, and then be replaced as
+            # the process's standard input or output.
+            os.close(descriptor)
         self._process = os.getpid()
         self._lock = threading.Lock()
 

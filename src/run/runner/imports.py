@@ -1,7 +1,9 @@
 """Settings of libraries, made at the moment when the notebook itself imports them."""
 
 import importlib.machinery
+import random
 import sys
+import uuid
 
 
 class _Finder:
@@ -31,3 +33,17 @@ class _Finder:
 def after_import(actions):
     """Calls `actions[name](module)` once the module of that name is imported."""
     sys.meta_path.insert(0, _Finder(dict(actions)))
+
+
+def make_repeatable():
+    """Replaces random ids that libraries put into their outputs by counted ones."""
+    numbers = random.Random(42)
+
+    def uuid4():
+        return uuid.UUID(int=numbers.getrandbits(128), version=4)
+
+    def styler(module):
+        # Ids and classes in the HTML of pandas' `Styler`.
+        module.uuid4 = uuid4
+
+    after_import({"pandas.io.formats.style_render": styler})

@@ -113,9 +113,11 @@ class IPythonEngine:
             return problem
         problem = result.error_before_exec or result.error_in_exec
         for other in self._shown:
-            # `%run` of a script that fails shows a traceback and goes on.
+            # A representation or a `%run` script that fails shows a traceback, and the cell goes on.
+            # The page gets one line of it: tracebacks hold paths.
             if other is not problem and problem is None:
-                self._session.stream("stderr", errors.failed(other, self._locate)["error"]["traceback"])
+                error = errors.failed(other, self._locate)["error"]
+                self._session.stream("stderr", f"{error['name']}: {error['message']}\n")
         return problem
 
     def file_name(self, raw):

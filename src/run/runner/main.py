@@ -5,21 +5,26 @@ Started by nbc inside the sandbox as `python -P -s /runner/main.py`. Takes a `st
 engine (marimo or IPython) of the notebook's environment.
 """
 
-import asyncio
 import os
-import random
-import site
 import sys
-import types
 
 # The files beside this one live in a package of their own: as top-level modules they would shadow
-# modules of the same name that the notebook imports.
+# modules of the same name that the notebook imports. (`-P` does the same, from Python 3.11 on.)
 FOLDER = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
+
+import asyncio  # noqa: E402
+import random  # noqa: E402
+import signal  # noqa: E402
+import site  # noqa: E402
+import types  # noqa: E402
+
 package = types.ModuleType("nbc_runner")
 package.__path__ = [FOLDER]
 sys.modules["nbc_runner"] = package
 
 from nbc_runner.channel import Channel, Disconnected  # noqa: E402
+from nbc_runner.imports import make_repeatable  # noqa: E402
 from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
 
 
@@ -27,18 +32,15 @@ def prepare(start):
     """Sets the process up as the notebook expects it, before any engine is imported."""
     for overlay in start.get("overlays") or ():
         site.addsitedir(overlay)
-    folder = os.path.dirname(start["file"])
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    make_repeatable()
     sys.argv = [start["file"], *(start.get("argv") or ())]
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
     # Dates inside SVG and PDF files; the first one that a zip file can hold.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
     null = os.open(os.devnull, os.O_RDONLY)
-    if null != 0:
-        os.dup2(null, 0)
-        os.close(null)
+    os.dup2(null, 0)
+    os.close(null)
     if start.get("seed") is not None:
         random.seed(start["seed"])
 
@@ -65,6 +67,8 @@ def choose(name):
 
 async def converse(channel):
     """Answers commands until nbc says `finish` or goes away."""
+    # asyncio would turn an interrupt into the end of this function, cells see it as an exception.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     while True:
         command = channel.receive()
         if command is None or command["command"] == "finish":
@@ -77,6 +81,11 @@ async def converse(channel):
         prepare(start)
         session = Session(channel, start)
         with choose(start["engine"])(session) as engine:
+            # Only after the engine is there: a notebook beside a file `markdown.py` must not make
+            # marimo import that file.
+            folder = os.path.dirname(start["file"])
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
             session.hello(engine.name, engine.version)
             await engine.run()
             session.done()

@@ -32,6 +32,7 @@ try:
     from marimo._runtime.commands import AppMetadata, ExecuteCellCommand
     from marimo._runtime.control_flow import MarimoStopError
     from marimo._runtime.kernel_lifecycle import KernelArgs, kernel_session
+    from marimo._runtime.runner import cell_runner
     from marimo._runtime.runner.hooks import Priority
     from marimo._session.model import SessionMode
 except ImportError as problem:
@@ -56,6 +57,7 @@ class MarimoEngine:
         self._nbc_id = {theirs: ours for ours, theirs in self._marimo_id.items()}
         self._files = {}
         self._reported = {}
+        self._raised = None
 
     def __enter__(self):
         # Ids of elements are random by design; a page needs the same ones in every build.
@@ -161,6 +163,7 @@ class MarimoEngine:
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
             self._outcomes = {"kind": "finished"}
+            self._raised = None
             self._session.begin(ours)
 
     def _outcome(self, cell, _context, result):
@@ -174,8 +177,13 @@ class MarimoEngine:
             original = getattr(problem, "name_error", None)
             self._outcomes = errors.failed(original or problem, self._locate)
         else:
+            # marimo has put its own words in the place of the exception, which names the lines.
             name = getattr(problem, "exception_type", None) or type(problem).__name__
-            self._outcomes = errors.status(name, _describe(problem))
+            raised = self._raised and errors.failed(self._raised, self._locate)["error"]
+            self._outcomes = errors.status(
+                name, _describe(problem),
+                raised["frames"] if raised else (), raised["traceback"] if raised else "",
+            )
 
     def _after(self, cell, _context, _result):
         ours = self._nbc_id.get(cell.cell_id)
@@ -217,6 +225,15 @@ class MarimoEngine:
                 self._reported.setdefault(ours, errors.status(name, _describe(problem)))
 
         CellNotificationUtils.broadcast_error = staticmethod(broadcast_error)
+        unwrap = getattr(cell_runner, "unwrap_user_exception", None)
+
+        def unwrap_user_exception(*rest, **named):
+            problem = unwrap(*rest, **named)
+            self._raised = getattr(problem, "name_error", None) or problem
+            return problem
+
+        if unwrap is not None:
+            cell_runner.unwrap_user_exception = unwrap_user_exception
 
     def _output(self, cell, mime, data):
         result = self._session.results.get(cell)

@@ -71,14 +71,13 @@ class Session:
         if not result.sent:
             result.sent = True
             self._send("finished", cell, result)
-        self.resend()
 
     def skip(self, cell):
         """`cell` is not run at all."""
         self.finish(cell, {"kind": "skipped"})
 
     def resend(self):
-        """Reports finished cells that changed afterwards."""
+        """Reports finished cells that changed afterwards; once, at the end, however often they did."""
         for cell, result in list(self.results.items()):
             if result.sent and result.changed:
                 self._send("updated", cell, result)
