@@ -18,7 +18,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
         }
     }
     let mut latest: BTreeMap<&str, CellId> = BTreeMap::new();
-    // After a star import any name may exist.
+    // After a star import, or a magic such as `%run`, any name may exist.
     let mut open = false;
     for (&id, cell) in &names {
         for (name, &span) in &cell.references {
@@ -41,7 +41,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
             }
             diagnostics.push(diagnostic);
         }
-        open |= !cell.star_imports.is_empty();
+        open |= cell.is_opaque || !cell.star_imports.is_empty();
         for name in cell.definitions.keys() {
             latest.insert(name, id);
         }

@@ -1,8 +1,530 @@
-//! Jupyter.
-use crate::diagnostic::Parsed;
-use crate::source::{SourceId, Sources};
-use super::Notebook;
+//! Jupyter `.ipynb`, nbformat 2 to 4.5.
+//!
+//! In: the JSON of a file. Out: its cells; each becomes a source of its own, because people know
+//! `cell 3, line 2` and not a line of the JSON. Unknown fields are ignored; what nbc does not read
+//! may have any shape. Stored outputs are kept as they are: hostile data for a later phase.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::python::{self, CellNames, Mode, Names, SyntaxError};
+use crate::source::{SourceId, Sources, Span};
+
+use super::options::{quarto, tags};
+use super::{
+    AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script,
+    syntax_diagnostic,
+};
+
+/// Most cells of a notebook; the largest of 4,631 public notebooks has 1,600.
+const MAX_CELLS: usize = 50_000;
+
+#[derive(Deserialize)]
+struct File {
+    nbformat: Option<u64>,
+    #[serde(default)]
+    metadata: Option<Map<String, Value>>,
+    cells: Option<Vec<RawCell>>,
+    worksheets: Option<Vec<Worksheet>>,
+}
+
+#[derive(Deserialize)]
+struct Worksheet {
+    #[serde(default)]
+    cells: Vec<RawCell>,
+}
+
+#[derive(Deserialize)]
+struct RawCell {
+    cell_type: String,
+    #[serde(default)]
+    source: Option<Text>,
+    /// What nbformat 3 calls the source of a code cell.
+    #[serde(default)]
+    input: Option<Text>,
+    #[serde(default)]
+    level: Option<u64>,
+    #[serde(default)]
+    metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    outputs: Option<Vec<Value>>,
+    #[serde(default)]
+    attachments: Option<Map<String, Value>>,
+}
+
+/// A string, or the list of its lines.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Lines;
+        impl<'de> Visitor<'de> for Lines {
+            type Value = String;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<String, E> {
+                Ok(text.to_owned())
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<String, E> {
+                Ok(text)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut lines: A) -> Result<String, A::Error> {
+                let mut text = String::new();
+                while let Some(line) = lines.next_element::<std::borrow::Cow<'_, str>>()? {
+                    text.push_str(&line);
+                }
+                Ok(text)
+            }
+        }
+        deserializer.deserialize_any(Lines).map(Text)
+    }
+}
+
+/// Reads a Jupyter notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
-    let _ = (sources, source);
-    Parsed { value: None, diagnostics: Vec::new() }
+    let mut diagnostics = Vec::new();
+    let file = match read(sources.get(source).text(), source, &mut diagnostics) {
+        Ok(file) => file,
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            return Parsed { value: None, diagnostics };
+        }
+    };
+    let whole = Span::new(source, 0, 0);
+    let old = file.cells.is_none();
+    let cells = match (file.cells, file.worksheets) {
+        (Some(cells), _) => cells,
+        (None, Some(sheets)) => sheets.into_iter().flat_map(|it| it.cells).collect(),
+        (None, None) => {
+            let message = "a JSON file without `cells` is no notebook";
+            diagnostics.push(Diagnostic::error(Code::NotANotebook, whole, message));
+            return Parsed { value: None, diagnostics };
+        }
+    };
+    if let Some(version @ 5..) = file.nbformat {
+        let message = format!("the notebook has nbformat {version}; nbc reads 2 to 4");
+        diagnostics.push(
+            Diagnostic::error(Code::InvalidJson, whole, message)
+                .with_help("save the notebook as nbformat 4"),
+        );
+        return Parsed { value: None, diagnostics };
+    }
+    if cells.len() > MAX_CELLS {
+        let message = format!("the notebook has {} cells; nbc reads {MAX_CELLS}", cells.len());
+        diagnostics.push(Diagnostic::error(Code::TooComplex, whole, message));
+        return Parsed { value: None, diagnostics };
+    }
+    let metadata = file.metadata.unwrap_or_default();
+    let language = language(&metadata);
+    if language != "python" {
+        let message = format!("the notebook is written in `{language}`; nbc runs Python only");
+        diagnostics.push(
+            Diagnostic::warning(Code::OtherKernel, whole, message)
+                .with_help("the page shows the outputs that are stored in the file"),
+        );
+    }
+    let mut notebook = Notebook {
+        source,
+        format: Format::Jupyter,
+        title: text_at(&metadata, "title"),
+        app: AppOptions::default(),
+        script: None,
+        language,
+        cells: Vec::with_capacity(cells.len()),
+    };
+    for (index, raw) in cells.into_iter().enumerate() {
+        let number = index as u32 + 1;
+        let cell = cell(sources, &notebook, number, raw, old, &mut diagnostics);
+        if notebook.script.is_none() && cell.kind == CellKind::Code {
+            let id = cell.origin.source();
+            notebook.script = script::find(&cell.code, id, &mut diagnostics);
+        }
+        notebook.cells.push(cell);
+    }
+    Parsed { value: Some(notebook), diagnostics }
+}
+
+fn read(
+    text: &str,
+    source: SourceId,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<File, Diagnostic> {
+    let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let json = text.get(front..).unwrap_or_default();
+    let error = match serde_json::from_str(json) {
+        Ok(file) => return Ok(file),
+        Err(error) => error,
+    };
+    // Python writes half of a surrogate pair as an escape, which stands for no character at all.
+    if let Some((repaired, first)) = without_lone_surrogates(json)
+        && let Ok(file) = serde_json::from_str(&repaired)
+    {
+        let at = (front + first) as u32;
+        let message = "half of a surrogate pair stands for no character; it is shown as U+FFFD";
+        let span = Span::new(source, at, at + 6);
+        diagnostics.push(Diagnostic::warning(Code::InvalidJson, span, message));
+        return Ok(file);
+    }
+    if json.trim().is_empty() {
+        return Err(Diagnostic::error(Code::NotANotebook, Span::new(source, 0, 0), "the file is empty"));
+    }
+    if !json.trim_start().starts_with('{') {
+        let span = Span::new(source, 0, 0);
+        return Err(Diagnostic::error(Code::NotANotebook, span, "the file holds no JSON object"));
+    }
+    let at = (front + offset(json, error.line(), error.column())) as u32;
+    let full = error.to_string();
+    let reason = full.rsplit_once(" at line ").map_or(full.as_str(), |(reason, _)| reason);
+    let message = if error.is_eof() {
+        format!("the JSON ends too early: {reason}")
+    } else if error.is_data() {
+        format!("the JSON is no notebook: {reason}")
+    } else {
+        format!("the JSON is broken: {reason}")
+    };
+    Err(Diagnostic::error(Code::InvalidJson, Span::new(source, at, at), message)
+        .with_label("here")
+        .with_help("open the notebook in Jupyter and save it, or get a whole copy of it"))
+}
+
+/// Byte offset of a line and column, both from 1, columns in bytes.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let mut start = 0;
+    for _ in 1..line {
+        match text.get(start..).and_then(|it| it.find('\n')) {
+            Some(at) => start += at + 1,
+            None => break,
+        }
+    }
+    let mut at = (start + column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Replaces `\ud800` and its like; also tells where the first one stands.
+fn without_lone_surrogates(json: &str) -> Option<(String, usize)> {
+    let bytes = json.as_bytes();
+    let unit = |at: usize| -> Option<u32> {
+        let escape = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u32::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
+    };
+    let mut lone: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while let Some(next) = bytes.get(at..).and_then(|it| it.iter().position(|b| *b == b'\\')) {
+        at += next;
+        match unit(at) {
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => at += 12,
+            Some(0xD800..=0xDFFF) => {
+                lone.push(at);
+                at += 6;
+            }
+            Some(_) => at += 6,
+            None => at += 2,
+        }
+    }
+    let first = *lone.first()?;
+    let mut repaired = String::with_capacity(json.len());
+    let mut from = 0;
+    for at in lone {
+        repaired.push_str(json.get(from..at)?);
+        repaired.push_str("\\ufffd");
+        from = at + 6;
+    }
+    repaired.push_str(json.get(from..)?);
+    Some((repaired, first))
+}
+
+fn text_at(map: &Map<String, Value>, key: &str) -> Option<String> {
+    map.get(key).and_then(Value::as_str).map(str::to_owned).filter(|it| !it.is_empty())
+}
+
+fn language(metadata: &Map<String, Value>) -> String {
+    let at = |outer: &str, inner: &str| {
+        let value = metadata.get(outer)?.get(inner)?.as_str()?;
+        Some(value.to_ascii_lowercase()).filter(|it| !it.is_empty())
+    };
+    let stated = at("kernelspec", "language").or_else(|| at("language_info", "name"));
+    match stated.as_deref() {
+        None | Some("python" | "python2" | "python3" | "ipython") => "python".to_owned(),
+        Some(other) => other.to_owned(),
+    }
+}
+
+fn cell(
+    sources: &mut Sources,
+    notebook: &Notebook,
+    number: u32,
+    raw: RawCell,
+    old: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Cell {
+    let metadata = raw.metadata.unwrap_or_default();
+    let text = raw.source.or(raw.input).map(|it| it.0).unwrap_or_default();
+    let (kind, text) = match raw.cell_type.as_str() {
+        "code" => (CellKind::Code, text),
+        "markdown" | "html" => (CellKind::Markdown, text),
+        "heading" => {
+            let level = raw.level.unwrap_or(1).clamp(1, 6) as usize;
+            (CellKind::Markdown, format!("{} {text}", "#".repeat(level)))
+        }
+        _ => (CellKind::Raw, text),
+    };
+    let path = sources.get(notebook.source).path().to_owned();
+    let source = sources.add(path, Some(number), text.clone());
+    let mut options = CellOptions::default();
+    let mut name = text_at(&metadata, "name");
+    tags(&metadata, &mut options);
+    if kind == CellKind::Code {
+        let label = quarto(&text, &mut options);
+        name = name.or(label);
+    }
+    let outputs = raw.outputs.filter(|_| kind == CellKind::Code).unwrap_or_default();
+    let stored_outputs = if old { outputs.into_iter().map(modern).collect() } else { outputs };
+    let mut cell = Cell {
+        kind,
+        name,
+        code: text,
+        origin: Origin::verbatim(source, 0),
+        options,
+        names: CellNames::default(),
+        stored_outputs,
+        attachments: raw.attachments.unwrap_or_default(),
+    };
+    if kind != CellKind::Code || notebook.language != "python" {
+        return cell;
+    }
+    let place = |range: &Range<u32>| Span::new(source, range.start, range.end);
+    match cell_names(&cell.code) {
+        Ok(names) => cell.names = CellNames::new(names, place),
+        // The author expects a failure, or does not want the cell to run.
+        Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
+        Err(errors) => {
+            for error in errors {
+                diagnostics.push(syntax_diagnostic(&error, place(&error.range)));
+            }
+            cell.kind = CellKind::Unparsable;
+        }
+    }
+    cell
+}
+
+/// Names of a cell as IPython reads it.
+fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
+    if let Some(magic) = python::cell_magic(code) {
+        let mut names = Names { is_opaque: true, ..Names::default() };
+        if magic.is_python {
+            let rest = code.get(magic.end as usize..).unwrap_or_default();
+            names = match python::names(rest, Mode::Ipython) {
+                Ok(names) => moved(names, magic.end as i64),
+                Err(errors) => return Err(moved_errors(errors, magic.end as i64)),
+            };
+        }
+        return Ok(names);
+    }
+    let errors = match python::names(code, Mode::Ipython) {
+        Ok(names) => return Ok(names),
+        Err(errors) => errors,
+    };
+    // IPython removes the indentation of a cell that starts with it.
+    const BLOCK: &str = "if 1:\n";
+    if code.lines().find(|it| !it.trim().is_empty()).is_some_and(|it| it.starts_with([' ', '\t'])) {
+        let block = format!("{BLOCK}{code}");
+        if let Ok(names) = python::names(&block, Mode::Ipython) {
+            return Ok(moved(names, -(BLOCK.len() as i64)));
+        }
+    }
+    Err(errors)
+}
+
+fn shift(range: &Range<u32>, by: i64) -> Range<u32> {
+    let one = |at: u32| u32::try_from(i64::from(at) + by).unwrap_or(0);
+    one(range.start)..one(range.end)
+}
+
+fn moved(mut names: Names, by: i64) -> Names {
+    for range in names.definitions.values_mut().chain(names.references.values_mut()) {
+        *range = shift(range, by);
+    }
+    for range in &mut names.star_imports {
+        *range = shift(range, by);
+    }
+    names
+}
+
+fn moved_errors(errors: Vec<SyntaxError>, by: i64) -> Vec<SyntaxError> {
+    errors.into_iter().map(|it| SyntaxError { range: shift(&it.range, by), ..it }).collect()
+}
+
+/// An output of nbformat 2 or 3 in the shape of nbformat 4.
+fn modern(output: Value) -> Value {
+    let Value::Object(mut old) = output else { return output };
+    let kind = old.remove("output_type");
+    let kind = match kind.as_ref().and_then(Value::as_str) {
+        Some("pyout") => "execute_result",
+        Some("pyerr") => "error",
+        Some("stream") => "stream",
+        Some("display_data") => "display_data",
+        _ => {
+            old.extend(kind.map(|it| ("output_type".to_owned(), it)));
+            return Value::Object(old);
+        }
+    };
+    let mut new = Map::new();
+    new.insert("output_type".to_owned(), Value::from(kind));
+    match kind {
+        "stream" => {
+            let name = old.remove("stream").unwrap_or_else(|| Value::from("stdout"));
+            new.insert("name".to_owned(), name);
+            new.extend(old.remove("text").map(|it| ("text".to_owned(), it)));
+        }
+        "error" => new.extend(old),
+        _ => {
+            let mut data = Map::new();
+            for (key, value) in old {
+                let mime = match key.as_str() {
+                    "text" => "text/plain",
+                    "html" => "text/html",
+                    "svg" => "image/svg+xml",
+                    "png" => "image/png",
+                    "jpeg" => "image/jpeg",
+                    "latex" => "text/latex",
+                    "json" => "application/json",
+                    "javascript" => "application/javascript",
+                    "pdf" => "application/pdf",
+                    "metadata" => {
+                        new.insert(key, value);
+                        continue;
+                    }
+                    "prompt_number" => {
+                        new.insert("execution_count".to_owned(), value);
+                        continue;
+                    }
+                    _ if key.contains('/') => key.as_str(),
+                    _ => continue,
+                };
+                data.insert(mime.to_owned(), value);
+            }
+            new.insert("data".to_owned(), Value::Object(data));
+        }
+    }
+    Value::Object(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CodeVisibility;
+    use super::*;
+
+    fn check(json: &str) -> (Option<Notebook>, Vec<String>) {
+        let mut sources = Sources::default();
+        let id = sources.add("a.ipynb".into(), None, json.to_owned());
+        let parsed = super::super::parse(&mut sources, id);
+        let said = parsed.diagnostics.iter().map(|it| {
+            let at = sources.get(it.span.source).line_column(it.span.start);
+            let name = sources.get(it.span.source).name();
+            format!("{name}:{}:{} {} {}", at.line, at.column, it.code.number(), it.message)
+        });
+        (parsed.value, said.collect())
+    }
+
+    fn notebook(cells: &str) -> String {
+        format!(r#"{{"nbformat": 4, "nbformat_minor": 5, "metadata": {{}}, "cells": [{cells}]}}"#)
+    }
+
+    #[test]
+    fn a_syntax_error_is_addressed_by_its_cell() {
+        let (_, said) = check(&notebook(
+            r#"{"cell_type": "markdown", "source": []}, {"cell_type": "code", "source": ["a = 1\n", "b = = 2"]}"#,
+        ));
+        assert_eq!(said, ["a.ipynb:cell 2:2:5 NBC104 the cell is not valid Python: expected an expression"]);
+    }
+
+    #[test]
+    fn ipython_syntax_is_no_error() {
+        let (notebook, said) = check(&notebook(
+            r#"{"cell_type": "code", "source": "%matplotlib inline\nfiles = !ls\nlen?\n!pip install x\nx = 1"},
+               {"cell_type": "code", "source": "%%bash\nfor i in 1 2; do echo $i; done"},
+               {"cell_type": "code", "source": "%%time\ny = x"},
+               {"cell_type": "code", "source": "  z = 1\n  await z"}"#,
+        ));
+        assert!(said.is_empty(), "{said:?}");
+        let names: Vec<String> = notebook
+            .iter()
+            .flat_map(|it| &it.cells)
+            .map(|it| it.names.definitions.keys().cloned().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(names, ["files x", "", "y", "z"]);
+    }
+
+    #[test]
+    fn broken_json_is_a_finding_at_its_place() {
+        assert_eq!(check("{\n \"cells\": [").1, ["a.ipynb:2:11 NBC103 the JSON ends too early: EOF while parsing a list"]);
+        assert_eq!(check(r#"{"cells": [], "cells": []}"#).1, ["a.ipynb:1:21 NBC103 the JSON is no notebook: duplicate field `cells`"]);
+        assert_eq!(check("[1]").1, ["a.ipynb:1:1 NBC102 the file holds no JSON object"]);
+        assert_eq!(check("{}").1, ["a.ipynb:1:1 NBC102 a JSON file without `cells` is no notebook"]);
+        assert_eq!(check("").1, ["a.ipynb:1:1 NBC102 the file is empty"]);
+        let deep = format!("{{\"cells\": {}", "[".repeat(100_000));
+        assert_eq!(check(&deep).0.map(|_| ()), None);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_and_a_byte_order_mark_are_survived() {
+        let text = notebook(r#"{"cell_type": "code", "source": "a = '\ud800 \ud83d\ude00 \\ud800'"}"#);
+        let (found, said) = check(&format!("\u{feff}{text}"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(found.expect("it parses").cells[0].code, "a = '\u{fffd} \u{1f600} \\ud800'");
+    }
+
+    #[test]
+    fn tags_and_quarto_lines_become_options() {
+        let (found, said) = check(&notebook(
+            r##"{"cell_type": "code", "metadata": {"tags": ["remove-input", "raises-exception"]}, "source": "1 +"},
+               {"cell_type": "code", "source": "#| echo: false\n#| output: false\n1"}"##,
+        ));
+        assert!(said.is_empty(), "{said:?}");
+        let cells = found.expect("it parses").cells;
+        assert_eq!(cells[0].options.code, Some(CodeVisibility::Hidden));
+        assert!(cells[0].options.raises_exception);
+        assert_eq!(cells[1].options.code, Some(CodeVisibility::Hidden));
+        assert!(cells[1].options.hide_output);
+    }
+
+    #[test]
+    fn old_notebooks_are_read_as_new_ones() {
+        let (found, said) = check(
+            r##"{"nbformat": 3, "metadata": {"name": ""}, "worksheets": [{"cells": [
+                {"cell_type": "heading", "level": 2, "source": "T"},
+                {"cell_type": "code", "input": "1", "language": "python",
+                 "outputs": [{"output_type": "pyout", "prompt_number": 1, "png": "AA==", "text": ["1"]}]}]}]}"##,
+        );
+        assert!(said.is_empty(), "{said:?}");
+        let cells = found.expect("it parses").cells;
+        assert_eq!(cells[0].code, "## T");
+        assert_eq!(
+            cells[1].stored_outputs[0],
+            serde_json::json!({"output_type": "execute_result", "execution_count": 1,
+                "data": {"image/png": "AA==", "text/plain": ["1"]}})
+        );
+    }
+
+    #[test]
+    fn another_language_is_not_parsed() {
+        let text = r#"{"nbformat": 4, "metadata": {"kernelspec": {"language": "Julia"}},
+            "cells": [{"cell_type": "code", "source": "f(x) = 2x"}]}"#;
+        let (found, said) = check(text);
+        assert_eq!(said, ["a.ipynb:1:1 NBC109 the notebook is written in `julia`; nbc runs Python only"]);
+        assert_eq!(found.expect("it parses").language, "julia");
+    }
 }

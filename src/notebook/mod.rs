@@ -6,6 +6,7 @@
 mod dedent;
 mod jupyter;
 mod marimo;
+mod options;
 mod script;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};

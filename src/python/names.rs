@@ -42,6 +42,8 @@ pub struct Names {
     pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
+    /// Whether a magic may have defined names that nobody sees.
+    pub is_opaque: bool,
     /// What Python's compiler, not its parser, would refuse.
     pub errors: Vec<SyntaxError>,
 }
@@ -68,6 +70,8 @@ pub struct CellNames {
     pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
+    /// Whether a magic may have defined names that nobody sees.
+    pub is_opaque: bool,
 }
 
 impl CellNames {
@@ -86,6 +90,7 @@ impl CellNames {
             star_imports: names.star_imports.iter().map(&place).collect(),
             queries: names.queries,
             is_sql: names.is_sql,
+            is_opaque: names.is_opaque,
         }
     }
 }
@@ -143,6 +148,12 @@ struct Reference {
     deleted: bool,
     range: TextRange,
 }
+
+/// Magics that define no names.
+const HARMLESS_MAGICS: &[&str] = &[
+    "autoreload", "cd", "conda", "config", "env", "load_ext", "ls", "matplotlib", "pip", "pwd",
+    "reload_ext", "timeit", "who", "whos",
+];
 
 /// How a definition treats references to its name that nested blocks made before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -617,6 +628,11 @@ impl<'a> Visitor<'a> for Collector<'a> {
                     it.type_params(alias.type_params.as_deref());
                     it.visit_expr(&alias.value);
                 });
+            }
+            Stmt::IpyEscapeCommand(it) => {
+                let word = it.value.split_whitespace().next().unwrap_or_default();
+                let is_magic = it.kind == ruff_python_ast::IpyEscapeKind::Magic;
+                self.names.is_opaque |= is_magic && !HARMLESS_MAGICS.contains(&word);
             }
             Stmt::Global(statement) => self.global(&statement.names),
             Stmt::Nonlocal(statement) => {

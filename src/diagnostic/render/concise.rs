@@ -1,0 +1,21 @@
+//! `report.py:12:5: error[NBC201] message`.
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Sources;
+
+pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
+    diagnostics
+        .iter()
+        .map(|it| {
+            let word = super::word(it.severity);
+            format!("{}: {word}[{}] {}\n", address(it, sources), it.code.number(), it.message)
+        })
+        .collect()
+}
+
+/// `report.ipynb:cell 3:2:8`.
+pub(super) fn address(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let source = sources.get(diagnostic.span.source);
+    let (start, _) = super::places(source, diagnostic.span);
+    format!("{}:{}:{}", source.name(), start.line, start.column)
+}
