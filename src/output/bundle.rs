@@ -229,6 +229,8 @@ fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
     let start = text.trim_start();
     let kind = if start.starts_with("<span class=\"markdown") {
         OutputKind::Prose
+    } else if html.as_str().starts_with("<div class=\"nbc-table-frame") {
+        OutputKind::Table
     } else if !controls && notes.has_controls() {
         OutputKind::Widget
     } else {

@@ -291,6 +291,9 @@ impl<'g> Pass<'g> {
             return;
         };
         self.close_implied(element);
+        if name == "img" && self.is_missing_image(tag) {
+            return;
+        }
         if self.open.len() >= DEEPEST {
             self.gate.remove("tag nested too deeply");
             return;
@@ -307,6 +310,25 @@ impl<'g> Pass<'g> {
         } else {
             self.open.push(element);
         }
+    }
+
+    /// Puts the text of an image in the place of one that the page can't have, so that readers
+    /// see that something stood there.
+    fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
+        let value = |name| tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw));
+        let source = value("src").unwrap_or_default();
+        if policy::value("img", "src", &source).is_some() {
+            return false;
+        }
+        self.gate.remove(refusal("img", "src", &source));
+        let text = match value("alt").filter(|it| !it.trim().is_empty()) {
+            Some(text) => format!("[image not included: {}]", text.trim()),
+            None => "[image not included]".to_owned(),
+        };
+        self.out.push_str("<span class=\"x-missing-image\">");
+        self.out.push_str(SafeHtml::text(&text).as_str());
+        self.out.push_str("</span>");
+        true
     }
 
     /// Moves to where an element of this vocabulary may stand; `None` when it may not stand here.
