@@ -83,8 +83,8 @@ fn render_types(
         }
     }
     if later.is_some() {
-        notes.unsupported("an output made by a script");
-        let text = "This output is made by a script, and pages of this site run none.";
+        notes.unsupported("an output that is nothing without its script");
+        let text = "This output needs code that pages of this site don't run.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
     let names: Vec<&str> = types.iter().map(|(name, _)| name.as_str()).collect();
@@ -224,6 +224,12 @@ fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
     let marimo = Marimo::new(notes);
     let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
     if !has_content(html.as_str()) {
+        let start = text.trim_start();
+        if start.starts_with("<style") && !text.contains("<script") {
+            // Notebooks widen or colour Jupyter's own page this way; there is nothing to show.
+            gate.remove("style sheet for Jupyter's page");
+            return Shown::Whole(Drawn::new(OutputKind::Html, SafeHtml::default()));
+        }
         return if text.trim().is_empty() { Shown::Not } else { Shown::Empty };
     }
     let start = text.trim_start();

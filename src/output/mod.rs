@@ -131,7 +131,11 @@ pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
                 }
             };
             if let Some(drawn) = drawn {
+                let is_empty = drawn.html.is_empty();
                 let (output, mut found) = wrap(drawn, &scope, &notes);
+                if is_empty {
+                    continue;
+                }
                 cell.outputs.push(output);
                 cell.headings.append(&mut found);
             }

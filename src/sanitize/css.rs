@@ -122,18 +122,25 @@ fn rules(list: &CssRuleList<'_>, scope: &str, prefix: &str, result: &mut Restric
                 if body.is_empty() {
                     continue;
                 }
-                let selectors: Vec<String> = rule
-                    .selectors
-                    .0
-                    .iter()
-                    .filter_map(|selector| selector.to_css_string(options()).ok())
-                    .filter_map(|selector| scoped(&selector, scope, prefix))
-                    .collect();
-                if selectors.is_empty() {
+                let printed = rule.selectors.0.iter();
+                let printed = printed.filter_map(|selector| selector.to_css_string(options()).ok());
+                // The root of the output stands for the root of the page, but only to define
+                // properties: its box is what keeps the output in its place.
+                let (root, inner): (Vec<String>, Vec<String>) = printed.partition(|it| {
+                    matches!(it.to_ascii_lowercase().as_str(), ":root" | "html" | "body" | ":scope")
+                });
+                let selectors: Vec<String> =
+                    inner.iter().filter_map(|it| scoped(it, scope, prefix)).collect();
+                let custom = body.split(';').filter(|it| it.starts_with("--"));
+                let custom = custom.collect::<Vec<_>>().join(";");
+                if !root.is_empty() && !custom.is_empty() {
+                    result.text.push_str(&format!(".{scope}{{{custom}}}\n"));
+                } else if selectors.is_empty() {
                     result.removed.push("style rule for another place".to_owned());
-                    continue;
                 }
-                result.text.push_str(&format!("{}{{{body}}}\n", selectors.join(",")));
+                if !selectors.is_empty() {
+                    result.text.push_str(&format!("{}{{{body}}}\n", selectors.join(",")));
+                }
             }
             CssRule::Media(rule) if level < 4 => {
                 let query = rule.query.to_css_string(options()).unwrap_or_default();
@@ -293,11 +300,7 @@ fn scoped(selector: &str, scope: &str, prefix: &str) -> Option<String> {
     if quoted.is_some() {
         return None;
     }
-    // The scope stands for the output's root: `:root` and `body` would reach nothing.
-    Some(match lower.as_str() {
-        ":root" | "html" | "body" | ":scope" => format!(".{scope}"),
-        _ => format!(".{scope} {out}"),
-    })
+    Some(format!(".{scope} {out}"))
 }
 
 #[cfg(test)]
@@ -311,7 +314,8 @@ mod tests {
     #[test]
     fn selectors_reach_only_the_output() {
         assert_eq!(sheet_of("body p.a, #b:hover > i{color:red}"), ".S body p.x-a,.S #o-b:hover>i{color:red}");
-        assert_eq!(sheet_of(":root{--x:1px}"), ".S{--x:1px}");
+        assert_eq!(sheet_of(":root{--x:1px;contain:none}"), ".S{--x:1px}");
+        assert_eq!(sheet_of("body,html p{overflow:visible}"), ".S html p{overflow:visible}");
         assert_eq!(sheet_of("@media print{.a{color:#00f}}"), "@media print{ .S .x-a{color:#00f} }");
     }
 

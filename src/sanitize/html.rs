@@ -291,6 +291,18 @@ impl<'g> Pass<'g> {
             return;
         };
         self.close_implied(element);
+        // The parser would move it before the table, where it may close or be closed by others.
+        let in_table = self.open.last().is_some_and(|it| {
+            matches!(it.name, "table" | "tbody" | "thead" | "tfoot" | "tr" | "colgroup")
+        });
+        let is_table_content = matches!(
+            name,
+            "caption" | "colgroup" | "col" | "tbody" | "thead" | "tfoot" | "tr" | "td" | "th"
+        );
+        if in_table && !is_table_content {
+            self.gate.remove(format!("`<{name}>` tag out of place"));
+            return;
+        }
         if name == "img" && self.is_missing_image(tag) {
             return;
         }
@@ -466,7 +478,12 @@ impl<'g> Pass<'g> {
 
     fn attributes(&mut self, element: policy::Element, tag: &Tag<'_>) {
         let mut classes = Vec::new();
-        for (name, raw) in &tag.attributes {
+        let mut attributes: Vec<&(String, &str)> = tag.attributes.iter().collect();
+        if element.vocabulary == Vocabulary::MathMl {
+            // katex-rs keeps them in a hash map, and two builds must give the same bytes.
+            attributes.sort_unstable();
+        }
+        for (name, raw) in attributes {
             match name.as_str() {
                 "class" => classes.extend(
                     token::decode(raw)
@@ -485,8 +502,15 @@ impl<'g> Pass<'g> {
                 _ => self.attribute(element, name, raw),
             }
         }
-        if element.name == "input" && !tag.attributes.iter().any(|(name, _)| name == "type") {
-            self.push_attribute("type", "checkbox");
+        if element.name == "input" {
+            let has = |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
+            if !has(&["type"]) {
+                self.push_attribute("type", "checkbox");
+            }
+            // A task list's box has no label of its own.
+            if !has(&["id", "aria-label", "aria-labelledby"]) && !self.open.iter().any(|it| it.name == "label") {
+                self.push_attribute("aria-label", "Task");
+            }
         }
         if !classes.is_empty() {
             classes.dedup();

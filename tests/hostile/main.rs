@@ -14,6 +14,9 @@ use nbc::sanitize::{self, UntrustedHtml};
 use nbc::source::{Sources, Span};
 use proptest::prelude::*;
 
+/// Cases of each property.
+const CASES: u32 = 3000;
+
 fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
@@ -112,7 +115,7 @@ fn markup() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_markup_is_harmless(text in markup()) {

@@ -8,7 +8,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 /// Checks markup of an output.
-pub fn markup(html: &str) -> Result<(), String> {
+pub(crate) fn markup(html: &str) -> Result<(), String> {
     let mut rest = html;
     let mut depth = 0i64;
     while let Some(at) = rest.find('<') {
@@ -82,7 +82,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
 }
 
 /// Checks rules of an output.
-pub fn rules(css: &str) -> Result<(), String> {
+pub(crate) fn rules(css: &str) -> Result<(), String> {
     let lower = css.to_ascii_lowercase();
     for bad in ["</", "@import", "@font-face", "expression(", "javascript:", "\\", "position:fixed", "image-set(", "src(", "attr("] {
         if lower.contains(bad) {

@@ -60,7 +60,7 @@ impl Compiled<'_, '_> {
             _ => return None,
         };
         self.marimo.notes.control(&self.name.replace('-', " "));
-        Some(self.labelled(inner, gate))
+        Some(SafeHtml::concat([self.labelled(inner, gate), children.clone()]))
     }
 
     /// The frame of a control. The label element names the control without an id.
