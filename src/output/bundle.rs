@@ -77,7 +77,7 @@ fn render_types(
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
         match one(name, value, metadata, gate, notes) {
-            Shown::Whole(drawn) => return Some(drawn),
+            Shown::Whole(drawn) => return Some(*drawn),
             Shown::Empty => later = later.or(Some(*name)),
             Shown::Not => {}
         }
@@ -126,7 +126,7 @@ fn static_picture(
     for name in pictures {
         let Some((_, value)) = types.iter().find(|(it, _)| it == name) else { continue };
         if let Shown::Whole(drawn) = one(name, value, metadata, gate, notes) {
-            return Drawn { kind: OutputKind::Chart, ..drawn };
+            return Drawn { kind: OutputKind::Chart, ..*drawn };
         }
     }
     notes.unsupported(what);
@@ -140,7 +140,7 @@ fn static_picture(
 }
 
 enum Shown {
-    Whole(Drawn),
+    Whole(Box<Drawn>),
     /// Nothing was left of it.
     Empty,
     /// It is not what it says.
@@ -216,7 +216,7 @@ fn one(
             Drawn::new(OutputKind::Text, SafeHtml::element("pre", &attributes, ansi::html(&text)))
         }
     };
-    Shown::Whole(drawn)
+    Shown::Whole(Box::new(drawn))
 }
 
 fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
@@ -228,7 +228,7 @@ fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
         if start.starts_with("<style") && !text.contains("<script") {
             // Notebooks widen or colour Jupyter's own page this way; there is nothing to show.
             gate.remove("style sheet for Jupyter's page");
-            return Shown::Whole(Drawn::new(OutputKind::Html, SafeHtml::default()));
+            return Shown::Whole(Box::new(Drawn::new(OutputKind::Html, SafeHtml::default())));
         }
         return if text.trim().is_empty() { Shown::Not } else { Shown::Empty };
     }
@@ -242,7 +242,7 @@ fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
     } else {
         OutputKind::Html
     };
-    Shown::Whole(Drawn::new(kind, html))
+    Shown::Whole(Box::new(Drawn::new(kind, html)))
 }
 
 /// Whether a reader would see anything.

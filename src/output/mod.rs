@@ -190,7 +190,7 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
         OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(&drawn.html, &prefix),
         _ => (drawn.html, Vec::new()),
     };
-    let result = gate.finish(html);
+    let result = gate.finish(&html);
     notes.removed(&result.removed);
     let html = SafeHtml::div(&class, result.html);
     (RenderedOutput { html, css: result.css, kind: drawn.kind }, found)

@@ -67,7 +67,7 @@ pub(super) fn declarations(text: &str, prefix: &str) -> Restricted {
         let options = ParserOptions { error_recovery: true, ..ParserOptions::default() };
         let mut result = Restricted::default();
         if let Ok(style) = StyleAttribute::parse(text, options) {
-            result.text = block(&style.declarations, prefix, &mut result.removed);
+            result.text = block(&style.declarations, prefix, &mut result.removed).join(";");
         }
         result
     })
@@ -131,8 +131,9 @@ fn rules(list: &CssRuleList<'_>, scope: &str, prefix: &str, result: &mut Restric
                 });
                 let selectors: Vec<String> =
                     inner.iter().filter_map(|it| scoped(it, scope, prefix)).collect();
-                let custom = body.split(';').filter(|it| it.starts_with("--"));
-                let custom = custom.collect::<Vec<_>>().join(";");
+                let custom = body.iter().filter(|it| it.starts_with("--")).cloned();
+                let custom = custom.collect::<Vec<String>>().join(";");
+                let body = body.join(";");
                 if !root.is_empty() && !custom.is_empty() {
                     result.text.push_str(&format!(".{scope}{{{custom}}}\n"));
                 } else if selectors.is_empty() {
@@ -181,14 +182,13 @@ fn group(
     }
 }
 
-fn block(block: &DeclarationBlock<'_>, prefix: &str, removed: &mut Vec<String>) -> String {
+fn block(block: &DeclarationBlock<'_>, prefix: &str, removed: &mut Vec<String>) -> Vec<String> {
     let plain = block.declarations.iter().map(|it| (it, false));
     let important = block.important_declarations.iter().map(|it| (it, true));
-    let kept: Vec<String> = plain
+    plain
         .chain(important)
         .filter_map(|(property, is_important)| declaration(property, is_important, prefix, removed))
-        .collect();
-    kept.join(";")
+        .collect()
 }
 
 fn declaration(
@@ -334,6 +334,11 @@ mod tests {
         ] {
             assert_eq!(sheet_of(text), "", "{text}");
         }
+    }
+
+    #[test]
+    fn a_quote_in_a_root_rule_ends_no_rule() {
+        assert_eq!(sheet_of(":root{--x:\"a;b\";color:red}"), ".S{--x:\"a;b\"}");
     }
 
     #[test]

@@ -131,8 +131,8 @@ impl Gate {
     }
 
     /// Ends the output: links within it are resolved, its rules written.
-    pub fn finish(mut self, html: SafeHtml) -> Sanitized {
-        let html = scan::link_fragments(&html, |id| {
+    pub fn finish(mut self, html: &SafeHtml) -> Sanitized {
+        let html = scan::link_fragments(html, |id| {
             let own = format!("{}{id}", self.prefix);
             self.ids.contains(&own).then_some(own)
         });
@@ -629,5 +629,5 @@ fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
 pub fn html(raw: &UntrustedHtml, scope: &str) -> Sanitized {
     let mut gate = Gate::new(scope);
     let html = gate.fragment(raw, &NoCustomElements);
-    gate.finish(html)
+    gate.finish(&html)
 }

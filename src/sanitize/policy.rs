@@ -265,6 +265,6 @@ pub(super) static GATE: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     builder.url_relative(ammonia::UrlRelative::PassThrough);
     builder.link_rel(Some("noopener noreferrer nofollow"));
     builder.strip_comments(true);
-    builder.attribute_filter(|element, name, text| value(element, name, text));
+    builder.attribute_filter(value);
     builder
 });

@@ -2,6 +2,7 @@
 //! comes out is compared with a reviewed snapshot and scanned by eyes that share nothing with it.
 //!
 //! A case file holds payloads separated by lines of `----`. Its extension says what it is.
+#![expect(clippy::expect_used, clippy::panic, reason = "a case that can't be read fails the test")]
 
 mod scan;
 
