@@ -170,7 +170,7 @@ fn group(
     level: usize,
 ) {
     let refused = ["\\", "<", "url(", "{", "}", "@", "\""];
-    if condition.is_empty() || refused.iter().any(|it| condition.contains(it)) {
+    if condition.is_empty() || !is_balanced(condition) || refused.iter().any(|it| condition.contains(it)) {
         result.removed.push(format!("`{name}` rule"));
         return;
     }

@@ -132,9 +132,15 @@ impl Gate {
 
     /// Ends the output: links within it are resolved, its rules written.
     pub fn finish(mut self, html: &SafeHtml) -> Sanitized {
+        let mut ids = std::mem::take(&mut self.ids);
+        if html.as_str().contains(" href=\"#") {
+            ids.append(&mut scan::ids(html));
+        }
         let html = scan::link_fragments(html, |id| {
-            let own = format!("{}{id}", self.prefix);
-            self.ids.contains(&own).then_some(own)
+            // Jupyter's own heading ids keep capitals: `#Set-up`.
+            let written = format!("{}{id}", self.prefix);
+            let slug = format!("{}{}", self.prefix, scan::slug(id));
+            [written, slug].into_iter().find(|it| ids.contains(it))
         });
         let mut sheet = std::mem::take(&mut self.sheets);
         for (class, declarations) in &self.styles {
