@@ -251,7 +251,8 @@ impl<'g> Pass<'g> {
     fn start(&mut self, tag: &Tag<'_>, tokens: &mut Tokens<'_>) {
         let name = tag.name.as_str();
         let is_closed = tag.is_closed && self.is_foreign();
-        if policy::RAW_TEXT.contains(&name) && !is_closed {
+        let allowed = policy::element(name);
+        if allowed.is_none() && policy::RAW_TEXT.contains(&name) && !is_closed {
             let text = tokens.raw_text(name);
             if self.skipped.is_none() {
                 match name {
@@ -276,7 +277,7 @@ impl<'g> Pass<'g> {
             self.start_custom(tag);
             return;
         }
-        if policy::REMOVED_WITH_CONTENT.contains(&name) {
+        if allowed.is_none() && policy::REMOVED_WITH_CONTENT.contains(&name) {
             // `head` of a whole document, and descriptions in a figure, are no loss to speak of.
             if !matches!(name, "head" | "metadata" | "desc" | "annotation" | "annotation-xml") {
                 self.gate.remove(format!("`<{name}>` element"));
@@ -286,7 +287,7 @@ impl<'g> Pass<'g> {
             }
             return;
         }
-        let Some(element) = policy::element(name) else {
+        let Some(element) = allowed else {
             if !matches!(name, "html" | "body") {
                 self.gate.remove(format!("`<{}>` tag", printable(name)));
             }
@@ -320,7 +321,7 @@ impl<'g> Pass<'g> {
         self.out.push_str(element.name);
         self.attributes(element, tag);
         self.out.push('>');
-        if policy::VOID.contains(&name) {
+        if element.is_void {
             return;
         }
         if is_closed {
