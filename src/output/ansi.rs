@@ -172,7 +172,7 @@ impl Screen {
             match number {
                 0 => *style = Style::default(),
                 1..=4 => style.flags |= 1 << (number - 1),
-                7 | 8 | 9 => style.flags |= 1 << (number - 3),
+                7..=9 => style.flags |= 1 << (number - 3),
                 21 | 22 => style.flags &= !0b11,
                 23 | 24 => style.flags &= !(1 << (number - 21)),
                 27..=29 => style.flags &= !(1 << (number - 23)),
@@ -286,6 +286,6 @@ mod tests {
     fn links_and_broken_sequences_leave_text_only() {
         assert_eq!(of("\u{1b}]8;;javascript:x\u{7}text\u{1b}]8;;\u{7}"), "text");
         assert_eq!(of("\u{1b}["), "");
-        assert_eq!(of("\u{1b}[99999999999999999999C\u{1b}[38;5mx"), format!("{}x", " ".repeat(1)));
+        assert_eq!(of("\u{1b}[99999999999999999999C\u{1b}[38;5mx"), " x");
     }
 }

@@ -9,9 +9,12 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
-use super::{Drawn, OutputKind, ansi, data, markdown, note};
+use super::{Drawn, OutputKind, ansi, data, markdown, note, shortened};
 use crate::run::record::MimeBundle;
-use crate::sanitize::{Gate, SafeHtml, UntrustedHtml, svg};
+use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
+
+/// Longest text of a value that is shown, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// Types in the order in which they are tried.
 const RICHEST_FIRST: &[&str] = &[
@@ -77,14 +80,14 @@ fn render_types(
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
         match one(name, value, metadata, gate, notes) {
-            Shown::Whole(drawn) => return Some(drawn),
+            Shown::Whole(drawn) => return Some(*drawn),
             Shown::Empty => later = later.or(Some(*name)),
             Shown::Not => {}
         }
     }
     if later.is_some() {
-        notes.unsupported("an output made by a script");
-        let text = "This output is made by a script, and pages of this site run none.";
+        notes.unsupported("an output that is nothing without its script");
+        let text = "This output needs code that pages of this site don't run.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
     let names: Vec<&str> = types.iter().map(|(name, _)| name.as_str()).collect();
@@ -126,7 +129,7 @@ fn static_picture(
     for name in pictures {
         let Some((_, value)) = types.iter().find(|(it, _)| it == name) else { continue };
         if let Shown::Whole(drawn) = one(name, value, metadata, gate, notes) {
-            return Drawn { kind: OutputKind::Chart, ..drawn };
+            return Drawn { kind: OutputKind::Chart, ..*drawn };
         }
     }
     notes.unsupported(what);
@@ -140,7 +143,7 @@ fn static_picture(
 }
 
 enum Shown {
-    Whole(Drawn),
+    Whole(Box<Drawn>),
     /// Nothing was left of it.
     Empty,
     /// It is not what it says.
@@ -199,7 +202,7 @@ fn one(
                 return Shown::Not;
             }
         },
-        "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate)),
+        "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
         "application/json" | "application/geo+json" => {
             let parsed = value.as_str().and_then(data::parse);
             let value = parsed.as_ref().unwrap_or(value);
@@ -213,28 +216,54 @@ fn one(
                 return Shown::Not;
             }
             let attributes = [("class", "nbc-text"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Result")];
-            Drawn::new(OutputKind::Text, SafeHtml::element("pre", &attributes, ansi::html(&text)))
+            let shown = head(&text, LONGEST_TEXT);
+            let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
+            if shown.len() < text.len() {
+                html = SafeHtml::concat([html, shortened("The rest is not shown.")]);
+            }
+            Drawn::new(OutputKind::Text, html)
         }
     };
-    Shown::Whole(drawn)
+    Shown::Whole(Box::new(drawn))
+}
+
+/// The first `most` bytes, at a character's edge.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or("")
 }
 
 fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
+    if text.len() > LONGEST_MARKUP {
+        notes.invalid(format!("an output of {} MiB is too large for a page", text.len() >> 20));
+        return Shown::Not;
+    }
     let controls = notes.has_controls();
     let marimo = Marimo::new(notes);
     let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
     if !has_content(html.as_str()) {
+        let start = text.trim_start();
+        if start.starts_with("<style") && !text.contains("<script") {
+            // Notebooks widen or colour Jupyter's own page this way; there is nothing to show.
+            gate.remove("style sheet for Jupyter's page");
+            return Shown::Whole(Box::new(Drawn::new(OutputKind::Html, SafeHtml::default())));
+        }
         return if text.trim().is_empty() { Shown::Not } else { Shown::Empty };
     }
     let start = text.trim_start();
     let kind = if start.starts_with("<span class=\"markdown") {
         OutputKind::Prose
+    } else if html.as_str().starts_with("<div class=\"nbc-table-frame") {
+        OutputKind::Table
     } else if !controls && notes.has_controls() {
         OutputKind::Widget
     } else {
         OutputKind::Html
     };
-    Shown::Whole(Drawn::new(kind, html))
+    Shown::Whole(Box::new(Drawn::new(kind, html)))
 }
 
 /// Whether a reader would see anything.
@@ -254,7 +283,7 @@ fn has_content(html: &str) -> bool {
 }
 
 /// LaTeX of a value: a formula in dollars or a bare one; text around formulas stays text.
-fn latex(text: &str, gate: &mut Gate) -> SafeHtml {
+fn latex(text: &str, gate: &mut Gate, notes: &Notes) -> SafeHtml {
     let text = text.trim();
     let pairs = [("$$", "$$"), ("\\[", "\\]"), ("$", "$"), ("\\(", "\\)")];
     for (open, close) in pairs {
@@ -264,6 +293,10 @@ fn latex(text: &str, gate: &mut Gate) -> SafeHtml {
             let source = inner.trim().trim_start_matches("\\displaystyle");
             return math::html(source, Display::Block, gate);
         }
+    }
+    if text.contains('$') {
+        // Text with formulas in it, as some packages make.
+        return markdown::render(text, &Map::new(), gate, notes);
     }
     math::html(text, Display::Block, gate)
 }

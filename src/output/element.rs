@@ -27,10 +27,12 @@ impl CustomElements for Marimo<'_> {
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml {
         let name = element.name.strip_prefix("marimo-").unwrap_or(&element.name);
         let one = Compiled { marimo: self, element, name };
-        one.layout(&children, gate)
-            .or_else(|| one.value(gate))
-            .or_else(|| one.control(&children, gate))
-            .unwrap_or_else(|| one.unknown(children))
+        if let Some(html) = one.layout(&children, gate).or_else(|| one.control(&children, gate)) {
+            return html;
+        }
+        let html = one.value(gate).unwrap_or_else(|| one.unknown());
+        // These have no content when marimo writes them; broken markup may give them some.
+        SafeHtml::concat([html, children])
     }
 }
 
@@ -108,15 +110,6 @@ impl Compiled<'_, '_> {
         Some(match self.name {
             // Wrappers that mean something to marimo's page only.
             "ui-element" | "routes" | "ui-anywidget" | "island" | "cell-output" => children(),
-            "callout-output" => {
-                let kind = match self.text("kind").as_str() {
-                    kind @ ("info" | "warn" | "success" | "danger" | "alert") => kind.to_owned(),
-                    _ => "neutral".to_owned(),
-                };
-                let body = self.markup("html", gate).unwrap_or_default();
-                let class = format!("nbc-callout nbc-callout-{kind}");
-                SafeHtml::element("div", &[("class", &class), ("role", "note")], body)
-            }
             "accordion" => {
                 let labels = self.list("labels", gate);
                 let expanded = self.json("expanded");
@@ -187,6 +180,15 @@ impl Compiled<'_, '_> {
     /// Elements that show a value.
     fn value(&self, gate: &mut Gate) -> Option<SafeHtml> {
         Some(match self.name {
+            "callout-output" => {
+                let kind = match self.text("kind").as_str() {
+                    kind @ ("info" | "warn" | "success" | "danger" | "alert") => kind.to_owned(),
+                    _ => "neutral".to_owned(),
+                };
+                let body = self.markup("html", gate).unwrap_or_default();
+                let class = format!("nbc-callout nbc-callout-{kind}");
+                SafeHtml::element("div", &[("class", &class), ("role", "note")], body)
+            }
             "stat" => self.stat(gate),
             "json-output" => {
                 let value = self.json("json-data");
@@ -296,11 +298,11 @@ impl Compiled<'_, '_> {
         Some(data::table(&columns, &rows, total))
     }
 
-    fn unknown(&self, children: SafeHtml) -> SafeHtml {
+    fn unknown(&self) -> SafeHtml {
         let name: String = self.name.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').take(40).collect();
         self.marimo.notes.unsupported(format!("marimo's `{name}`"));
         let text = format!("“{}” needs a running notebook.", name.replace('-', " "));
-        SafeHtml::concat([note(&text), children])
+        note(&text)
     }
 }
 

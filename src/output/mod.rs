@@ -131,7 +131,11 @@ pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
                 }
             };
             if let Some(drawn) = drawn {
+                let is_empty = drawn.html.is_empty();
                 let (output, mut found) = wrap(drawn, &scope, &notes);
+                if is_empty {
+                    continue;
+                }
                 cell.outputs.push(output);
                 cell.headings.append(&mut found);
             }
@@ -186,9 +190,14 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
         OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(&drawn.html, &prefix),
         _ => (drawn.html, Vec::new()),
     };
-    let result = gate.finish(html);
+    let result = gate.finish(&html);
     notes.removed(&result.removed);
-    let html = SafeHtml::div(&class, result.html);
+    let mut attributes = vec![("class", class.as_str())];
+    if drawn.kind == OutputKind::Html && result.html.as_str().contains("<table") {
+        // Wide tables scroll in their box, which the keyboard must reach.
+        attributes.extend([("tabindex", "0"), ("role", "region"), ("aria-label", "Output")]);
+    }
+    let html = SafeHtml::element("div", &attributes, result.html);
     (RenderedOutput { html, css: result.css, kind: drawn.kind }, found)
 }
 
@@ -256,5 +265,128 @@ fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         (None, Some(work)) => work(),
         #[expect(clippy::unreachable, reason = "the work is taken only by the thread, which gave a result")]
         (None, None) => unreachable!("the work was done without a result"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::indexing_slicing, reason = "a missing output fails the test")]
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::run::record::{CellError, MimeBundle};
+    use crate::source::Sources;
+
+    fn place_in(sources: &mut Sources) -> Place<'static> {
+        let source = sources.add("a.ipynb".into(), None, String::new());
+        Place { span: Span::new(source, 0, 0), scope: "c3" }
+    }
+
+    fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
+        let mut sources = Sources::default();
+        let place = place_in(&mut sources);
+        cell(&CellRun { status, outputs }, &place)
+    }
+
+    fn display(types: &[(&str, &str)]) -> RawOutput {
+        let data: BTreeMap<String, serde_json::Value> =
+            types.iter().map(|(mime, text)| ((*mime).to_owned(), (*text).into())).collect();
+        RawOutput::Display { bundle: MimeBundle { data, metadata: serde_json::Map::new() } }
+    }
+
+    fn print(name: StreamName, text: &str) -> RawOutput {
+        RawOutput::Stream { name, text: text.to_owned() }
+    }
+
+    fn only(types: &[(&str, &str)]) -> (OutputKind, String) {
+        let rendered = render(CellStatus::Finished, vec![display(types)]).value;
+        let [output] = rendered.outputs.as_slice() else { panic!("{rendered:?}") };
+        (output.kind, output.html.as_str().to_owned())
+    }
+
+    #[test]
+    fn streams_that_follow_each_other_are_one() {
+        let outputs = vec![
+            print(StreamName::Stdout, "a"),
+            print(StreamName::Stdout, "b\n"),
+            print(StreamName::Stderr, "\n"),
+            print(StreamName::Stderr, "c"),
+        ];
+        let rendered = render(CellStatus::Finished, outputs).value;
+        let shown: Vec<&str> = rendered.outputs.iter().map(|it| it.html.as_str()).collect();
+        assert_eq!(shown.len(), 2);
+        assert!(shown[0].contains(">ab\n</pre>"), "{}", shown[0]);
+        assert!(shown[1].contains("nbc-stderr"), "{}", shown[1]);
+    }
+
+    #[test]
+    fn a_failed_cell_tells_nothing_of_its_error() {
+        let error = CellError {
+            name: "KeyError".into(),
+            message: "/home/ada/secret".into(),
+            frames: Vec::new(),
+            traceback: "Traceback".into(),
+        };
+        let rendered =
+            render(CellStatus::Failed { error }, vec![print(StreamName::Stdout, "before")]).value;
+        let html: String = rendered.outputs.iter().map(|it| it.html.as_str()).collect();
+        assert!(html.contains("before") && html.contains("This cell failed."), "{html}");
+        assert!(!html.contains("KeyError") && !html.contains("secret") && !html.contains("Trace"));
+        assert_eq!(rendered.outputs.last().map(|it| it.kind), Some(OutputKind::Error));
+    }
+
+    #[test]
+    fn the_richest_safe_representation_is_shown() {
+        assert_eq!(only(&[("text/plain", "p"), ("text/html", "<b>h</b>")]).0, OutputKind::Html);
+        assert_eq!(only(&[("text/plain", "p"), ("text/latex", "$x$")]).0, OutputKind::Math);
+        let script = "<div id=a></div><script>draw()</script>";
+        assert_eq!(only(&[("text/plain", "p"), ("text/html", script)]).0, OutputKind::Text);
+        assert_eq!(only(&[("text/html", script)]).0, OutputKind::Note);
+    }
+
+    #[test]
+    fn headings_get_ids_and_are_listed() {
+        let mut sources = Sources::default();
+        let place = place_in(&mut sources);
+        let parsed = markdown("# A & `b`\n\n## A & b\n\n[up](#A-&-b)", &serde_json::Map::new(), &place);
+        let found: Vec<_> =
+            parsed.value.headings.iter().map(|it| (it.level, it.text.as_str(), it.id.as_str())).collect();
+        assert_eq!(found, [(1, "A & b", "o-c3-a-b"), (2, "A & b", "o-c3-a-b-2")]);
+        let html = parsed.value.output.html.as_str();
+        assert!(html.contains("<h1 id=\"o-c3-a-b\">A &amp; <code>b</code></h1>"), "{html}");
+        assert!(html.contains("href=\"#o-c3-a-b\""), "{html}");
+        let prose = "<span class=\"markdown prose\"><h1 id=\"t\">T</h1></span>";
+        let rendered = render(CellStatus::Finished, vec![display(&[("text/markdown", prose)])]).value;
+        assert_eq!(rendered.headings.len(), 1);
+        assert_eq!(rendered.headings[0].id, "o-c3-1-t");
+    }
+
+    #[test]
+    fn a_kind_of_removal_is_told_once_a_cell() {
+        let attack = display(&[("text/html", "<p onclick=x>a</p><script>x</script>")]);
+        let parsed = render(CellStatus::Finished, vec![attack.clone(), attack]);
+        let messages: Vec<&str> = parsed.diagnostics.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(messages, ["removed from an output: `<script>` element (2×), `onclick` attribute (2×)"]);
+    }
+
+    #[test]
+    fn styles_become_rules_of_their_output() {
+        let table = "<style scoped>.dataframe th{text-align:right}</style>\
+                     <table class=dataframe><tr style='color:red'><th>a</table>";
+        let rendered = render(CellStatus::Finished, vec![display(&[("text/html", table)])]).value;
+        let output = &rendered.outputs[0];
+        assert!(!output.html.as_str().contains("style"), "{}", output.html.as_str());
+        let css = output.css.as_str();
+        assert!(css.starts_with(".nbc-out-c3-1 .x-dataframe th{text-align:right}"), "{css}");
+        assert!(css.contains("{color:red}"), "{css}");
+    }
+
+    #[test]
+    fn a_sheet_for_jupyter_shows_nothing_and_is_told() {
+        let sheet = display(&[("text/html", "<style>.container{width:100%}</style>")]);
+        let parsed = render(CellStatus::Finished, vec![sheet]);
+        assert!(parsed.value.outputs.is_empty());
+        assert_eq!(parsed.diagnostics.len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use super::{SafeHtml, policy};
 impl SafeHtml {
     /// An element. Names must be literals of nbc's; a name that could run code makes an empty
     /// piece. Values are escaped; addresses that are no link and no image data are left out.
+    #[expect(clippy::needless_pass_by_value, reason = "pieces are built inside out and used once")]
     pub fn element(
         name: &'static str,
         attributes: &[(&'static str, &str)],

@@ -67,7 +67,7 @@ pub(super) fn declarations(text: &str, prefix: &str) -> Restricted {
         let options = ParserOptions { error_recovery: true, ..ParserOptions::default() };
         let mut result = Restricted::default();
         if let Ok(style) = StyleAttribute::parse(text, options) {
-            result.text = block(&style.declarations, prefix, &mut result.removed);
+            result.text = block(&style.declarations, prefix, &mut result.removed).join(";");
         }
         result
     })
@@ -122,18 +122,26 @@ fn rules(list: &CssRuleList<'_>, scope: &str, prefix: &str, result: &mut Restric
                 if body.is_empty() {
                     continue;
                 }
-                let selectors: Vec<String> = rule
-                    .selectors
-                    .0
-                    .iter()
-                    .filter_map(|selector| selector.to_css_string(options()).ok())
-                    .filter_map(|selector| scoped(&selector, scope, prefix))
-                    .collect();
-                if selectors.is_empty() {
+                let printed = rule.selectors.0.iter();
+                let printed = printed.filter_map(|selector| selector.to_css_string(options()).ok());
+                // The root of the output stands for the root of the page, but only to define
+                // properties: its box is what keeps the output in its place.
+                let (root, inner): (Vec<String>, Vec<String>) = printed.partition(|it| {
+                    matches!(it.to_ascii_lowercase().as_str(), ":root" | "html" | "body" | ":scope")
+                });
+                let selectors: Vec<String> =
+                    inner.iter().filter_map(|it| scoped(it, scope, prefix)).collect();
+                let custom = body.iter().filter(|it| it.starts_with("--")).cloned();
+                let custom = custom.collect::<Vec<String>>().join(";");
+                let body = body.join(";");
+                if !root.is_empty() && !custom.is_empty() {
+                    result.text.push_str(&format!(".{scope}{{{custom}}}\n"));
+                } else if selectors.is_empty() {
                     result.removed.push("style rule for another place".to_owned());
-                    continue;
                 }
-                result.text.push_str(&format!("{}{{{body}}}\n", selectors.join(",")));
+                if !selectors.is_empty() {
+                    result.text.push_str(&format!("{}{{{body}}}\n", selectors.join(",")));
+                }
             }
             CssRule::Media(rule) if level < 4 => {
                 let query = rule.query.to_css_string(options()).unwrap_or_default();
@@ -162,7 +170,7 @@ fn group(
     level: usize,
 ) {
     let refused = ["\\", "<", "url(", "{", "}", "@", "\""];
-    if condition.is_empty() || refused.iter().any(|it| condition.contains(it)) {
+    if condition.is_empty() || !is_balanced(condition) || refused.iter().any(|it| condition.contains(it)) {
         result.removed.push(format!("`{name}` rule"));
         return;
     }
@@ -174,14 +182,13 @@ fn group(
     }
 }
 
-fn block(block: &DeclarationBlock<'_>, prefix: &str, removed: &mut Vec<String>) -> String {
+fn block(block: &DeclarationBlock<'_>, prefix: &str, removed: &mut Vec<String>) -> Vec<String> {
     let plain = block.declarations.iter().map(|it| (it, false));
     let important = block.important_declarations.iter().map(|it| (it, true));
-    let kept: Vec<String> = plain
+    plain
         .chain(important)
         .filter_map(|(property, is_important)| declaration(property, is_important, prefix, removed))
-        .collect();
-    kept.join(";")
+        .collect()
 }
 
 fn declaration(
@@ -293,11 +300,7 @@ fn scoped(selector: &str, scope: &str, prefix: &str) -> Option<String> {
     if quoted.is_some() {
         return None;
     }
-    // The scope stands for the output's root: `:root` and `body` would reach nothing.
-    Some(match lower.as_str() {
-        ":root" | "html" | "body" | ":scope" => format!(".{scope}"),
-        _ => format!(".{scope} {out}"),
-    })
+    Some(format!(".{scope} {out}"))
 }
 
 #[cfg(test)]
@@ -311,7 +314,8 @@ mod tests {
     #[test]
     fn selectors_reach_only_the_output() {
         assert_eq!(sheet_of("body p.a, #b:hover > i{color:red}"), ".S body p.x-a,.S #o-b:hover>i{color:red}");
-        assert_eq!(sheet_of(":root{--x:1px}"), ".S{--x:1px}");
+        assert_eq!(sheet_of(":root{--x:1px;contain:none}"), ".S{--x:1px}");
+        assert_eq!(sheet_of("body,html p{overflow:visible}"), ".S html p{overflow:visible}");
         assert_eq!(sheet_of("@media print{.a{color:#00f}}"), "@media print{ .S .x-a{color:#00f} }");
     }
 
@@ -330,6 +334,11 @@ mod tests {
         ] {
             assert_eq!(sheet_of(text), "", "{text}");
         }
+    }
+
+    #[test]
+    fn a_quote_in_a_root_rule_ends_no_rule() {
+        assert_eq!(sheet_of(":root{--x:\"a;b\";color:red}"), ".S{--x:\"a;b\"}");
     }
 
     #[test]

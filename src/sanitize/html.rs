@@ -131,10 +131,16 @@ impl Gate {
     }
 
     /// Ends the output: links within it are resolved, its rules written.
-    pub fn finish(mut self, html: SafeHtml) -> Sanitized {
-        let html = scan::link_fragments(&html, |id| {
-            let own = format!("{}{id}", self.prefix);
-            self.ids.contains(&own).then_some(own)
+    pub fn finish(mut self, html: &SafeHtml) -> Sanitized {
+        let mut ids = std::mem::take(&mut self.ids);
+        if html.as_str().contains(" href=\"#") {
+            ids.append(&mut scan::ids(html));
+        }
+        let html = scan::link_fragments(html, |id| {
+            // Jupyter's own heading ids keep capitals: `#Set-up`.
+            let written = format!("{}{id}", self.prefix);
+            let slug = format!("{}{}", self.prefix, scan::slug(id));
+            [written, slug].into_iter().find(|it| ids.contains(it))
         });
         let mut sheet = std::mem::take(&mut self.sheets);
         for (class, declarations) in &self.styles {
@@ -245,7 +251,8 @@ impl<'g> Pass<'g> {
     fn start(&mut self, tag: &Tag<'_>, tokens: &mut Tokens<'_>) {
         let name = tag.name.as_str();
         let is_closed = tag.is_closed && self.is_foreign();
-        if policy::RAW_TEXT.contains(&name) && !is_closed {
+        let allowed = policy::element(name);
+        if allowed.is_none() && policy::RAW_TEXT.contains(&name) && !is_closed {
             let text = tokens.raw_text(name);
             if self.skipped.is_none() {
                 match name {
@@ -270,7 +277,7 @@ impl<'g> Pass<'g> {
             self.start_custom(tag);
             return;
         }
-        if policy::REMOVED_WITH_CONTENT.contains(&name) {
+        if allowed.is_none() && policy::REMOVED_WITH_CONTENT.contains(&name) {
             // `head` of a whole document, and descriptions in a figure, are no loss to speak of.
             if !matches!(name, "head" | "metadata" | "desc" | "annotation" | "annotation-xml") {
                 self.gate.remove(format!("`<{name}>` element"));
@@ -280,7 +287,7 @@ impl<'g> Pass<'g> {
             }
             return;
         }
-        let Some(element) = policy::element(name) else {
+        let Some(element) = allowed else {
             if !matches!(name, "html" | "body") {
                 self.gate.remove(format!("`<{}>` tag", printable(name)));
             }
@@ -291,6 +298,21 @@ impl<'g> Pass<'g> {
             return;
         };
         self.close_implied(element);
+        // The parser would move it before the table, where it may close or be closed by others.
+        let in_table = self.open.last().is_some_and(|it| {
+            matches!(it.name, "table" | "tbody" | "thead" | "tfoot" | "tr" | "colgroup")
+        });
+        let is_table_content = matches!(
+            name,
+            "caption" | "colgroup" | "col" | "tbody" | "thead" | "tfoot" | "tr" | "td" | "th"
+        );
+        if in_table && !is_table_content {
+            self.gate.remove(format!("`<{name}>` tag out of place"));
+            return;
+        }
+        if name == "img" && self.is_missing_image(tag) {
+            return;
+        }
         if self.open.len() >= DEEPEST {
             self.gate.remove("tag nested too deeply");
             return;
@@ -299,7 +321,7 @@ impl<'g> Pass<'g> {
         self.out.push_str(element.name);
         self.attributes(element, tag);
         self.out.push('>');
-        if policy::VOID.contains(&name) {
+        if element.is_void {
             return;
         }
         if is_closed {
@@ -307,6 +329,25 @@ impl<'g> Pass<'g> {
         } else {
             self.open.push(element);
         }
+    }
+
+    /// Puts the text of an image in the place of one that the page can't have, so that readers
+    /// see that something stood there.
+    fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
+        let value = |name| tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw));
+        let source = value("src").unwrap_or_default();
+        if policy::value("img", "src", &source).is_some() {
+            return false;
+        }
+        self.gate.remove(refusal("img", "src", &source));
+        let text = match value("alt").filter(|it| !it.trim().is_empty()) {
+            Some(text) => format!("[image not included: {}]", text.trim()),
+            None => "[image not included]".to_owned(),
+        };
+        self.out.push_str("<span class=\"x-missing-image\">");
+        self.out.push_str(SafeHtml::text(&text).as_str());
+        self.out.push_str("</span>");
+        true
     }
 
     /// Moves to where an element of this vocabulary may stand; `None` when it may not stand here.
@@ -444,7 +485,12 @@ impl<'g> Pass<'g> {
 
     fn attributes(&mut self, element: policy::Element, tag: &Tag<'_>) {
         let mut classes = Vec::new();
-        for (name, raw) in &tag.attributes {
+        let mut attributes: Vec<&(String, &str)> = tag.attributes.iter().collect();
+        if element.vocabulary == Vocabulary::MathMl {
+            // katex-rs keeps them in a hash map, and two builds must give the same bytes.
+            attributes.sort_unstable();
+        }
+        for (name, raw) in attributes {
             match name.as_str() {
                 "class" => classes.extend(
                     token::decode(raw)
@@ -463,8 +509,15 @@ impl<'g> Pass<'g> {
                 _ => self.attribute(element, name, raw),
             }
         }
-        if element.name == "input" && !tag.attributes.iter().any(|(name, _)| name == "type") {
-            self.push_attribute("type", "checkbox");
+        if element.name == "input" {
+            let has = |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
+            if !has(&["type"]) {
+                self.push_attribute("type", "checkbox");
+            }
+            // A task list's box has no label of its own.
+            if !has(&["id", "aria-label", "aria-labelledby"]) && !self.open.iter().any(|it| it.name == "label") {
+                self.push_attribute("aria-label", "Task");
+            }
         }
         if !classes.is_empty() {
             classes.dedup();
@@ -583,5 +636,5 @@ fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
 pub fn html(raw: &UntrustedHtml, scope: &str) -> Sanitized {
     let mut gate = Gate::new(scope);
     let html = gate.fragment(raw, &NoCustomElements);
-    gate.finish(html)
+    gate.finish(&html)
 }

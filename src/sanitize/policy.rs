@@ -25,6 +25,8 @@ pub(super) struct Element {
     /// The name as HTML and SVG spell it (`linearGradient`).
     pub(super) name: &'static str,
     pub(super) vocabulary: Vocabulary,
+    /// Has no content.
+    pub(super) is_void: bool,
 }
 
 const HTML: &[&str] = &[
@@ -151,7 +153,10 @@ pub(super) const SLOT: &str = "data";
 
 static ELEMENTS: LazyLock<BTreeMap<String, Element>> = LazyLock::new(|| {
     let of = |names: &'static [&'static str], vocabulary| {
-        names.iter().map(move |name| (name.to_ascii_lowercase(), Element { name, vocabulary }))
+        names.iter().map(move |name| {
+            let is_void = VOID.contains(name);
+            (name.to_ascii_lowercase(), Element { name, vocabulary, is_void })
+        })
     };
     of(HTML, Vocabulary::Html)
         .chain(of(SVG, Vocabulary::Svg))
@@ -265,6 +270,6 @@ pub(super) static GATE: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     builder.url_relative(ammonia::UrlRelative::PassThrough);
     builder.link_rel(Some("noopener noreferrer nofollow"));
     builder.strip_comments(true);
-    builder.attribute_filter(|element, name, text| value(element, name, text));
+    builder.attribute_filter(value);
     builder
 });

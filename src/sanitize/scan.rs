@@ -82,17 +82,21 @@ pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>)
     SafeHtml(out)
 }
 
+/// Ids of a piece.
+pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
+    let tags = pieces(html.as_str()).filter_map(|piece| match piece {
+        Piece::Tag(tag) => attribute(tag, "id").map(|(_, id)| token::decode(id)),
+        Piece::Text(_) => None,
+    });
+    tags.collect()
+}
+
 /// Finds the headings and gives those without an id one, made of `prefix` and their text.
 pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
     if !html.as_str().contains("<h") {
         return (html.clone(), Vec::new());
     }
-    let mut taken: BTreeSet<String> = pieces(html.as_str())
-        .filter_map(|piece| match piece {
-            Piece::Tag(tag) => attribute(tag, "id").map(|(_, id)| token::decode(id)),
-            Piece::Text(_) => None,
-        })
-        .collect();
+    let mut taken = ids(html);
     let mut found: Vec<Heading> = Vec::new();
     let mut out = String::with_capacity(html.as_str().len());
     // Level, opening tag, markup inside, text inside.
@@ -150,16 +154,8 @@ fn heading_level(tag: &str) -> Option<u8> {
 }
 
 fn free_id(taken: &BTreeSet<String>, prefix: &str, text: &str) -> String {
-    let mut slug = String::new();
-    for character in text.to_lowercase().chars().take(80) {
-        if character.is_alphanumeric() {
-            slug.push(character);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    let base = format!("{prefix}{}", if slug.is_empty() { "section" } else { slug });
+    let slug = slug(text);
+    let base = format!("{prefix}{}", if slug.is_empty() { "section" } else { &slug });
     let numbered = (2..).map(|number| format!("{base}-{number}"));
     std::iter::once(base.clone()).chain(numbered).find(|it| !taken.contains(it)).unwrap_or(base)
 }
@@ -239,4 +235,17 @@ pub fn children(html: &SafeHtml) -> Vec<SafeHtml> {
         found.push(SafeHtml(current));
     }
     found
+}
+
+/// The text of a heading as its id writes it: `Set up & run` is `set-up-run`.
+pub fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.to_lowercase().chars().take(80) {
+        if character.is_alphanumeric() {
+            slug.push(character);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
 }

@@ -38,8 +38,8 @@ impl Compiled<'_, '_> {
             "refresh" | "file" | "file-browser" | "microphone" | "chatbot" => {
                 let what = self.name.replace('-', " ");
                 self.marimo.notes.unsupported(format!("marimo's `{}`", self.name));
-                let text = SafeHtml::text(&format!("A {what} needs a running notebook."));
-                SafeHtml::element("span", &[("class", "nbc-widget-value")], text)
+                let text = Self::value_text(&format!("“{what}” needs a running notebook."));
+                return Some(self.labelled(text, gate));
             }
             "matrix" => matrix(&initial),
             "form" => return Some(self.form(children, gate)),
@@ -60,7 +60,7 @@ impl Compiled<'_, '_> {
             _ => return None,
         };
         self.marimo.notes.control(&self.name.replace('-', " "));
-        Some(self.labelled(inner, gate))
+        Some(SafeHtml::concat([self.labelled(inner, gate), children.clone()]))
     }
 
     /// The frame of a control. The label element names the control without an id.

@@ -1,0 +1,199 @@
+//! Hostile markup: every file in `cases/` goes through the sanitizer as an output of a cell; what
+//! comes out is compared with a reviewed snapshot and scanned by eyes that share nothing with it.
+//!
+//! A case file holds payloads separated by lines of `----`. Its extension says what it is.
+#![expect(clippy::expect_used, clippy::panic, reason = "a case that can't be read fails the test")]
+
+mod scan;
+
+use std::collections::BTreeMap;
+
+use nbc::diagnostic::Parsed;
+use nbc::output::{self, Place, RenderedCell};
+use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput, StreamName};
+use nbc::sanitize::{self, UntrustedHtml};
+use nbc::source::{Sources, Span};
+use proptest::prelude::*;
+
+/// Cases of each property; `NBC_CASES` asks for more after a change of the sanitizer.
+fn cases() -> u32 {
+    std::env::var("NBC_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(2000)
+}
+
+fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
+    let mut sources = Sources::default();
+    let source = sources.add("case.ipynb".into(), None, String::new());
+    let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
+    output::cell(&CellRun { status: CellStatus::Finished, outputs }, &place)
+}
+
+fn display(mime: &str, data: serde_json::Value) -> RawOutput {
+    let data = BTreeMap::from([(mime.to_owned(), data)]);
+    RawOutput::Display { bundle: MimeBundle { data, metadata: serde_json::Map::new() } }
+}
+
+fn prose(text: &str) -> Parsed<output::RenderedProse> {
+    let mut sources = Sources::default();
+    let source = sources.add("case.ipynb".into(), None, String::new());
+    let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
+    output::markdown(text, &serde_json::Map::new(), &place)
+}
+
+/// Renders one payload of a case file to HTML, CSS and messages, after the scan.
+fn case(extension: &str, payload: &str) -> String {
+    let (html, css, diagnostics) = if extension == "md" {
+        let parsed = prose(payload);
+        let output = parsed.value.output;
+        (output.html.as_str().to_owned(), output.css.as_str().to_owned(), parsed.diagnostics)
+    } else {
+        let output = match extension {
+            "svg" => display("image/svg+xml", payload.into()),
+            "tex" => display("text/latex", payload.into()),
+            "json" => {
+                let data: BTreeMap<String, serde_json::Value> =
+                    serde_json::from_str(payload).expect("a bundle");
+                RawOutput::Display { bundle: MimeBundle { data, metadata: serde_json::Map::new() } }
+            }
+            "ansi" => RawOutput::Stream {
+                name: StreamName::Stdout,
+                text: payload.replace("\\e", "\u{1b}").replace("\\r", "\r"),
+            },
+            _ => display("text/html", payload.into()),
+        };
+        let parsed = render(vec![output]);
+        let join = |pick: fn(&output::RenderedOutput) -> &str| {
+            parsed.value.outputs.iter().map(pick).collect::<Vec<_>>().join("\n")
+        };
+        (join(|it| it.html.as_str()), join(|it| it.css.as_str()), parsed.diagnostics)
+    };
+    scan::markup(&html).unwrap_or_else(|what| panic!("{what}\nfrom: {payload}\nin: {html}"));
+    scan::rules(&css).unwrap_or_else(|what| panic!("{what}\nfrom: {payload}\nin: {css}"));
+    let messages = diagnostics.iter().map(|it| format!("{}: {}", it.code.number(), it.message));
+    let messages = messages.collect::<Vec<_>>().join("\n");
+    [html, css.trim().to_owned(), messages]
+        .into_iter()
+        .filter(|it| !it.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn hostile_outputs_are_harmless() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/cases");
+    let mut paths: Vec<_> = fs_err::read_dir(folder)
+        .expect("the folder of cases")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        let extension = path.extension().and_then(|it| it.to_str()).unwrap_or("");
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or("").replace('.', "-");
+        let text = fs_err::read_to_string(&path).expect("a case file");
+        let results: Vec<String> = text
+            .split("\n----\n")
+            .map(|payload| format!("<<< {}\n{}", payload.trim(), case(extension, payload.trim())))
+            .collect();
+        insta::assert_snapshot!(name, results.join("\n\n"));
+    }
+}
+
+/// Pieces that mutated markup is made of: what parsers disagree about.
+const PIECES: &[&str] = &[
+    "<", ">", "\"", "'", "/", "=", " ", "&lt;", "&quot;", "&#x3c;", "<b>", "</b>", "<p>", "</p>",
+    "<div id=x class='a nbc-b s-0123456789'>", "</div>", "<svg>", "</svg>", "<math>", "</math>",
+    "<mtext>", "<mi>", "<mglyph>", "<malignmark>", "<annotation-xml encoding='text/html'>",
+    "<foreignObject>", "<desc>", "<title>", "</title>", "<style>", "</style>", "<script>",
+    "</script>", "<noscript>", "<textarea>", "<template>", "<select>", "<option>", "<table>",
+    "</table>", "<tr>", "<td>", "<caption>", "<a href='javascript:x'>", "</a>", "<a href='#x'>",
+    "<img src=x onerror=y>", "<!--", "-->", "--!>", "<![CDATA[", "]]>", "<?x", "</", "<!x", "a",
+    "<form>", "<button>", "<input type=text>", "<data value=\"0\"></data>", "<li>", "<ul>", "\0",
+    "<use href='#a'>", "<use href='data:x'>", "<path style='fill:url(#a)'>", "<font color=a>",
+    "<marimo-callout-output data-html='\"<img src=x onerror=y>\"'>", "</marimo-callout-output>",
+    "<marimo-tabs data-tabs='[\"a\"]'>", "</marimo-tabs>", "<h1>", "</h1>", "<plaintext>", "<br>",
+    " style='color:red'", " onclick=x", "<iframe srcdoc='<script>'>", "<xmp>", "<ruby><rt>",
+];
+
+fn markup() -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(PIECES), 0..40).prop_map(|it| it.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_markup_is_harmless(text in markup()) {
+        let parsed = render(vec![display("text/html", text.into())]);
+        for output in &parsed.value.outputs {
+            prop_assert_eq!(scan::markup(output.html.as_str()), Ok(()));
+            prop_assert_eq!(scan::rules(output.css.as_str()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn sanitizing_twice_changes_nothing(text in markup()) {
+        let once = sanitize::html(&UntrustedHtml::new(text), "c1").html;
+        let twice = sanitize::html(&UntrustedHtml::new(once.as_str().to_owned()), "c1").html;
+        prop_assert_eq!(once.as_str(), twice.as_str());
+    }
+
+    #[test]
+    fn any_prose_is_harmless(text in "[ -~\\n]{0,200}") {
+        let parsed = prose(&text);
+        prop_assert_eq!(scan::markup(parsed.value.output.html.as_str()), Ok(()));
+    }
+
+    #[test]
+    fn any_style_is_harmless(text in "[ -~\\n]{0,120}") {
+        let html = format!("<style>{}</style><p class=a style=\"{}\">x", text, text.replace('"', "'"));
+        let result = sanitize::html(&UntrustedHtml::new(html), "c1");
+        prop_assert_eq!(scan::rules(result.css.as_str()), Ok(()));
+        prop_assert_eq!(scan::markup(result.html.as_str()), Ok(()));
+    }
+}
+
+/// Inputs that make a parser slow or its stack short. Each must end within seconds, even unoptimized.
+#[test]
+fn deep_and_long_markup_stays_bounded() {
+    let deep = |piece: &str| piece.repeat(100_000);
+    let inputs = [
+        deep("<div>"),
+        deep("<b class=x>"),
+        deep("<p><b id=x>"),
+        deep("<svg><g>"),
+        deep("<table><tr><td>"),
+        deep("<marimo-callout-output>"),
+        deep("<math><mi>"),
+        deep("<a href=x>"),
+        deep("<!--"),
+        deep("<!-- --!"),
+        deep("<![CDATA["),
+        deep("</div>"),
+        deep("<"),
+        deep("<style>"),
+        deep("&"),
+        format!("<div {}>", (0..100_000).map(|it| format!("a{it}=b ")).collect::<String>()),
+        format!("<p style='{}'>", deep("a:(")),
+        format!("<style>{}</style>", deep("a{")),
+        format!("<style>{}</style>", deep(":is(")),
+        format!("<p id={}>", deep("x")),
+        deep("<ruby><rt>"),
+        deep("<details><summary>"),
+    ];
+    for input in inputs {
+        let start = std::time::Instant::now();
+        let parsed = render(vec![display("text/html", input.clone().into())]);
+        for output in &parsed.value.outputs {
+            assert_eq!(scan::markup(output.html.as_str()), Ok(()));
+            assert!(output.html.as_str().len() < input.len() * 8 + 4096, "{}", &input[..20]);
+        }
+        assert!(start.elapsed().as_secs() < 20, "slow: {}", &input[..20]);
+    }
+    for input in ["\\sqrt".repeat(20_000), "{".repeat(100_000), "\\frac{".repeat(3000), "$".repeat(50_000)] {
+        let parsed = render(vec![display("text/latex", input.into())]);
+        assert_eq!(parsed.value.outputs.len(), 1);
+    }
+    for input in [deep("> "), deep("* "), deep("["), deep("![]("), deep("`"), deep("|-|\n"), deep("$$x")] {
+        let parsed = prose(&input);
+        assert_eq!(scan::markup(parsed.value.output.html.as_str()), Ok(()));
+    }
+}
