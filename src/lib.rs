@@ -1,18 +1,36 @@
 //! nbc, the notebook compiler: Python notebooks in, a static and self-contained site out.
-pub mod cli;
-pub mod config;
+//!
+//! The modules below stand in the order in which data flows; each uses only those above it.
+//!
+//! 1. [`notebook::parse`] reads a marimo or Jupyter file without running it.
+//! 2. [`graph::analyze`] finds what each cell defines and uses, and the order that follows.
+//! 3. [`environment::Provisioner::provision`] makes what the notebook needs of Python.
+//! 4. [`run::plan::plan`] decides exactly what the run sees, and
+//! 5. [`run::execute()`] runs the cells once, in a [`process::Sandbox`]; the [`run::RunRecord`] that
+//!    comes back is hostile data.
+//! 6. [`sanitize`] is the only maker of [`sanitize::SafeHtml`], and
+//! 7. [`output::cell`] and [`output::markdown`] choose what of an output can be shown.
+//! 8. [`render::page`] lays out a page,
+//! 9. [`emit::assemble`] gives each page its policy, and each file its digest.
+//! 10. [`verify::verify`] proves the promises on the result, with parsers of its own.
+//! 11. [`publish::Destination::publish`] puts it in place, whole or not at all.
+//!
+//! [`cli`] calls them in this order: [`cli::main`] is all that the binary does.
+
+pub mod source;
 pub mod diagnostic;
-pub mod emit;
-pub mod environment;
-pub mod graph;
-pub mod notebook;
-pub mod output;
-pub mod process;
-pub mod publish;
+pub mod config;
 pub mod python;
-pub mod render;
+pub mod notebook;
+pub mod graph;
+pub mod process;
+pub mod environment;
 pub mod run;
 pub mod sanitize;
+pub mod output;
 pub mod site;
-pub mod source;
+pub mod render;
+pub mod emit;
 pub mod verify;
+pub mod publish;
+pub mod cli;
