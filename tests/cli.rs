@@ -78,8 +78,9 @@ fn said(command: &mut Command) -> Said {
 }
 
 fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON")
-        .expect("NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one")
+    std::env::var("NBC_TEST_PYTHON").expect(
+        "NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one",
+    )
 }
 
 fn marimo(cells: &[&str]) -> String {
@@ -143,10 +144,12 @@ fn a_folder_becomes_a_site_with_an_index() {
 
 #[test]
 fn two_builds_give_the_same_bytes() {
-    let cells = ["import marimo as mo", "s = mo.ui.slider(1, 9)\ns", "{1, 2, 'a'}", "object.__doc__"];
+    let cells =
+        ["import marimo as mo", "s = mo.ui.slider(1, 9)\ns", "{1, 2, 'a'}", "object.__doc__"];
     let test = NbcTest::new(&[("n.py", &marimo(&cells))]);
     assert_eq!(test.run(&["build", "n.py", "-o", "a"]).code, 0);
-    let other = said(test.command(&["build", "n.py", "-o", "b"]).env("TZ", "Asia/Tokyo").env("LANG", "C"));
+    let other =
+        said(test.command(&["build", "n.py", "-o", "b"]).env("TZ", "Asia/Tokyo").env("LANG", "C"));
     assert_eq!(other.code, 0, "{}", other.stderr);
     for name in ["n.html", "manifest.json"] {
         assert_eq!(test.read(&format!("a/{name}")), test.read(&format!("b/{name}")), "{name}");
@@ -231,7 +234,12 @@ fn a_recorded_run_renders_without_python() {
 fn limits_strike_with_a_finding() {
     let test = NbcTest::new(&[
         ("slow.ipynb", &jupyter(&["import time\ntime.sleep(60)"])),
-        ("large.ipynb", &jupyter(&["x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time\ntime.sleep(5)"])),
+        (
+            "large.ipynb",
+            &jupyter(&[
+                "x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time\ntime.sleep(5)",
+            ]),
+        ),
         ("loud.ipynb", &jupyter(&["while True: print('x' * 100000)"])),
         ("gone.ipynb", &jupyter(&["import os\nos._exit(3)"])),
     ]);
@@ -306,7 +314,8 @@ fn odd_names_become_pages() {
     let said = test.run(&["build", "in", "-o", "out"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(test.run(&["verify", "out"]).code, 0);
-    let manifest: serde_json::Value = serde_json::from_str(&test.read("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_str(&test.read("out/manifest.json")).unwrap();
     // `..py` is a hidden file, which a walk leaves out.
     assert_eq!(manifest["pages"].as_array().unwrap().len(), names.len() - 1);
 }
@@ -321,7 +330,8 @@ fn a_wrong_python_is_named() {
         assert_eq!(said.code, 2, "{}", said.stderr);
         assert!(said.stderr.contains(word), "{}", said.stderr);
     }
-    let none = said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("PATH", "/nowhere"));
+    let none =
+        said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("PATH", "/nowhere"));
     assert_eq!(none.code, 2, "{}", none.stderr);
     assert!(none.stderr.contains("--python"), "{}", none.stderr);
 }
@@ -331,7 +341,8 @@ fn a_package_that_does_not_exist_is_named() {
     let header = "# /// script\n# dependencies = ['nbc-no-such-package-7']\n# ///\n";
     let test = NbcTest::new(&[("n.py", &(header.to_owned() + &marimo(&["1"])))]);
     let cache = test.path("cache");
-    let said = said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("NBC_CACHE_DIR", cache));
+    let said =
+        said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("NBC_CACHE_DIR", cache));
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("nbc-no-such-package-7"), "{}", said.stderr);
     assert!(!test.path("site").exists());
@@ -340,7 +351,8 @@ fn a_package_that_does_not_exist_is_named() {
 #[test]
 fn a_second_build_into_the_same_folder_is_refused() {
     let test = NbcTest::new(&[("n.ipynb", &jupyter(&["import time\ntime.sleep(4)"]))]);
-    let mut first = test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut first =
+        test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
     wait_for(&test.path(".out.nbc-lock"));
     let second = test.run(&["build", "n.ipynb", "-o", "out"]);
     assert_eq!(second.code, 2, "{}", second.stderr);
@@ -356,7 +368,8 @@ fn an_interrupted_or_killed_build_leaves_the_old_site() {
     let before = test.read("out/n.html");
     test.write("n.ipynb", jupyter(&["import time\ntime.sleep(30)"]).as_bytes());
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(130)), ("-KILL", None)] {
-        let mut build = test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut build =
+            test.command(&["build", "n.ipynb", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
         wait_for(&test.path(".out.nbc-lock"));
         std::thread::sleep(Duration::from_millis(700));
         Command::new("kill").args([signal, &build.id().to_string()]).status().unwrap();
@@ -420,7 +433,8 @@ fn help_and_completions_name_every_command() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let test = NbcTest::new(&[]);
-    let script = format!("'{}' explain | head -1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_nbc"));
+    let script =
+        format!("'{}' explain | head -1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_nbc"));
     let said = said(Command::new("bash").args(["-c", &script]).current_dir(test.folder.path()));
     assert_eq!(said.code, 0, "{}", said.stderr);
 }

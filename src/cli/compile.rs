@@ -198,8 +198,11 @@ fn description(cell: &Cell) -> Option<String> {
     }
     let code = cell.code.trim().trim_start_matches("mo.md(").trim_end_matches(')');
     let paragraph = code.split("\n\n").map(str::trim).find(|it| {
-        it.len() > 20 && it.starts_with(|c: char| c.is_alphanumeric() || "*_`".contains(c))
-            && !it.starts_with("r\"") && !it.starts_with("f\"") && !it.starts_with("r'")
+        it.len() > 20
+            && it.starts_with(|c: char| c.is_alphanumeric() || "*_`".contains(c))
+            && !it.starts_with("r\"")
+            && !it.starts_with("f\"")
+            && !it.starts_with("r'")
     })?;
     let mut text = String::new();
     let mut in_target = false;

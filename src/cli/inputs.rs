@@ -61,8 +61,8 @@ pub enum InputError {
 pub fn find(inputs: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, InputError> {
     let mut found = BTreeMap::new();
     for input in inputs {
-        let metadata = std::fs::metadata(input)
-            .map_err(|_| InputError::Missing { path: input.clone() })?;
+        let metadata =
+            std::fs::metadata(input).map_err(|_| InputError::Missing { path: input.clone() })?;
         if metadata.is_dir() {
             let before = found.len();
             walk(input, exclude, &mut found)?;
@@ -129,7 +129,8 @@ fn is_notebook(path: &Utf8Path) -> bool {
 /// The places of the pages: the notebook's path with `.html`, without characters that need care
 /// in a URL; notebooks that would share a place get their format, then a number, added.
 pub fn page_paths(inputs: &[Input]) -> Vec<SitePath> {
-    let plain: Vec<String> = inputs.iter().map(|it| slug(&it.relative.with_extension(""))).collect();
+    let plain: Vec<String> =
+        inputs.iter().map(|it| slug(&it.relative.with_extension(""))).collect();
     let mut taken = std::collections::BTreeSet::from(["404".to_owned()]);
     let mut paths = Vec::new();
     for (input, stem) in inputs.iter().zip(&plain) {
@@ -157,7 +158,11 @@ fn slug(path: &Utf8Path) -> String {
         })
         .collect();
     let joined = segments.join("/");
-    if joined.is_empty() || joined.starts_with("assets/") { format!("notebook-{joined}") } else { joined }
+    if joined.is_empty() || joined.starts_with("assets/") {
+        format!("notebook-{joined}")
+    } else {
+        joined
+    }
 }
 
 fn segment(name: &str) -> String {
@@ -178,10 +183,8 @@ mod tests {
     use super::*;
 
     fn paths(names: &[&str]) -> Vec<String> {
-        let inputs: Vec<Input> = names
-            .iter()
-            .map(|name| Input { path: name.into(), relative: name.into() })
-            .collect();
+        let inputs: Vec<Input> =
+            names.iter().map(|name| Input { path: name.into(), relative: name.into() }).collect();
         page_paths(&inputs).into_iter().map(|path| path.as_str().to_owned()).collect()
     }
 
@@ -189,7 +192,14 @@ mod tests {
     fn odd_names_become_plain_ones() {
         assert_eq!(
             paths(&["my report.py", "a#b?.ipynb", "été.py", "…", "sub dir/it's.py", "../up.py"]),
-            ["my-report.html", "a-b.html", "t.html", "notebook.html", "sub-dir/it-s.html", "up.html"]
+            [
+                "my-report.html",
+                "a-b.html",
+                "t.html",
+                "notebook.html",
+                "sub-dir/it-s.html",
+                "up.html"
+            ]
         );
     }
 

@@ -126,7 +126,9 @@ impl Config {
         let path = folder.join("nbc.toml");
         let text = match fs_err::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         let mut config: Self = toml::from_str(&text)

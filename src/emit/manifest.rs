@@ -65,12 +65,6 @@ pub fn manifest(
             integrity: asset.integrity(),
         })
         .collect();
-    let manifest = Manifest {
-        format: MANIFEST_FORMAT,
-        generator,
-        layout,
-        files,
-        pages,
-    };
+    let manifest = Manifest { format: MANIFEST_FORMAT, generator, layout, files, pages };
     serde_json::to_string_pretty(&manifest).map(|text| text + "\n")
 }

@@ -18,7 +18,8 @@ use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
 /// `nbc 0.1.0`.
 pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 
-const PAGE_STYLE: &str = concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+const PAGE_STYLE: &str =
+    concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 
 /// How a site is laid out.

@@ -32,8 +32,11 @@ pub struct Lock {
 impl Lock {
     /// Reads pinned lines: `name==version [; marker] --hash=…`.
     fn of(lines: impl IntoIterator<Item = String>) -> Self {
-        let mut lines: Vec<String> =
-            lines.into_iter().map(|line| line.trim().to_owned()).filter(|it| !it.is_empty()).collect();
+        let mut lines: Vec<String> = lines
+            .into_iter()
+            .map(|line| line.trim().to_owned())
+            .filter(|it| !it.is_empty())
+            .collect();
         lines.sort();
         let packages = lines
             .iter()
@@ -182,10 +185,15 @@ impl Installer {
             Lock::of([])
         } else {
             let list = scratch.folder.join("requirements.txt");
-            fs_err::write(&list, requirements.lines.join("\n") + "\n").map_err(failed(list.clone()))?;
+            fs_err::write(&list, requirements.lines.join("\n") + "\n")
+                .map_err(failed(list.clone()))?;
             match program(interpreter)? {
-                Program::Uv(uv) => resolve_with_uv(&uv, &list, &scratch.folder, requirements, interpreter)?,
-                Program::Pip => resolve_with_pip(&list, &scratch.folder, requirements, interpreter)?,
+                Program::Uv(uv) => {
+                    resolve_with_uv(&uv, &list, &scratch.folder, requirements, interpreter)?
+                }
+                Program::Pip => {
+                    resolve_with_pip(&list, &scratch.folder, requirements, interpreter)?
+                }
             }
         };
         let fresh = scratch.folder.join("resolved.txt");
@@ -239,11 +247,9 @@ fn resolve_with_uv(
     let resolved = scratch.join("compiled.txt");
     let uv = Tool::new(uv.as_str()).time_limit(TIME_LIMIT);
     let tool = match &requirements.uv_project {
-        Some(project) => uv.args(["export", "--frozen", "--no-emit-project", "--no-header"]).args([
-            "--no-annotate",
-            "--project",
-            project.as_str(),
-        ]),
+        Some(project) => uv
+            .args(["export", "--frozen", "--no-emit-project", "--no-header"])
+            .args(["--no-annotate", "--project", project.as_str()]),
         None => uv
             .args(["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header"])
             .args(["--no-annotate", "--python", interpreter.program.as_str()])
@@ -354,7 +360,8 @@ fn make_environment(
             accepted("installing", requirements, install.run()?)?;
         }
         Program::Pip => {
-            let make = base_python(interpreter).args(["-m", "venv", "--without-pip", folder.as_str()]);
+            let make =
+                base_python(interpreter).args(["-m", "venv", "--without-pip", folder.as_str()]);
             accepted("installing", requirements, make.run()?)?;
             if requirements.lines.is_empty() {
                 return Ok(());

@@ -28,9 +28,7 @@ pub struct Interpreter {
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
     /// Nothing on `PATH` fits.
-    #[error(
-        "no Python {wanted} on PATH; install it, or name an interpreter with `--python PATH`"
-    )]
+    #[error("no Python {wanted} on PATH; install it, or name an interpreter with `--python PATH`")]
     NotFound {
         /// What was looked for.
         wanted: String,
@@ -63,7 +61,8 @@ impl Interpreter {
     /// # Errors
     /// When it is no CPython, or too old.
     pub fn probe(path: &Utf8Path) -> Result<Self, InterpreterError> {
-        let unusable = |reason: String| InterpreterError::Unusable { path: path.to_owned(), reason };
+        let unusable =
+            |reason: String| InterpreterError::Unusable { path: path.to_owned(), reason };
         let output = Tool::new(path.as_str())
             .args(["-I", "-S", "-c", QUESTION])
             .time_limit(Duration::from_secs(20))

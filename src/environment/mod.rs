@@ -10,7 +10,7 @@ mod requirements;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use install::{Installer, InstallError, Lock};
+pub use install::{InstallError, Installer, Lock};
 pub use interpreter::{Interpreter, InterpreterError};
 pub use requirements::{Requirements, RequirementsError};
 

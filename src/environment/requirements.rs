@@ -82,7 +82,9 @@ pub(super) fn find(
     }
     let requirements = folder.join("requirements.txt");
     if requirements.is_file() {
-        return read(&requirements).and_then(|text| requirements_txt(&requirements, &text)).map(Some);
+        return read(&requirements)
+            .and_then(|text| requirements_txt(&requirements, &text))
+            .map(Some);
     }
     let pyproject = folder.join("pyproject.toml");
     if pyproject.is_file() {
@@ -140,10 +142,7 @@ fn collect_lines(
     Ok(())
 }
 
-fn pyproject_toml(
-    path: &Utf8Path,
-    text: &str,
-) -> Result<Option<Requirements>, RequirementsError> {
+fn pyproject_toml(path: &Utf8Path, text: &str) -> Result<Option<Requirements>, RequirementsError> {
     #[derive(serde::Deserialize)]
     struct PyProject {
         project: Option<Project>,
@@ -156,7 +155,9 @@ fn pyproject_toml(
         requires_python: Option<String>,
     }
     let parsed: PyProject = toml::from_str(text).map_err(|error| invalid_toml(path, &error))?;
-    Ok(parsed.project.map(|it| Requirements::of("pyproject.toml", it.dependencies, it.requires_python)))
+    Ok(parsed
+        .project
+        .map(|it| Requirements::of("pyproject.toml", it.dependencies, it.requires_python)))
 }
 
 /// Turns a lock of PEP 751 into pinned lines with hashes, which pip and uv both install.

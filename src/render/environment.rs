@@ -17,16 +17,17 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("not_found.html", include_str!("../../templates/not_found.html")),
 ];
 
-static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.remove_filter("safe");
-    for (name, text) in TEMPLATES {
-        environment.add_template(name, text)?;
-    }
-    Ok(environment)
-});
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
+    LazyLock::new(|| {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.remove_filter("safe");
+        for (name, text) in TEMPLATES {
+            environment.add_template(name, text)?;
+        }
+        Ok(environment)
+    });
 
 /// A template did not render: a defect of nbc or of a user's template, never of a notebook.
 #[derive(Debug, thiserror::Error)]

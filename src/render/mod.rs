@@ -96,7 +96,9 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
     } else {
         headings
             .iter()
-            .map(|it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() })
+            .map(
+                |it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() },
+            )
             .collect()
     };
     let cells: Vec<Value> = document.blocks.iter().map(cell_value).collect();

@@ -86,7 +86,9 @@ pub fn execute(
     let watch = InterruptWatch::start(running.killer());
     let conversation = match running.channel() {
         Ok(channel) => converse(channel, &plan.start, observer),
-        Err(error) => Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) }),
+        Err(error) => {
+            Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
+        }
     };
     if matches!(conversation, Err(RunError::Broken { .. })) {
         // A process that breaks the protocol must not decide when the build goes on.
@@ -181,7 +183,9 @@ fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
             let message = format!("the notebook's process ended{how} before all cells had run");
             Diagnostic::error(Code::ProcessDied, span, message)
         }
-        ProtocolError::TooMuch { .. } => Diagnostic::error(Code::OutputTooLarge, span, cause.to_string()),
+        ProtocolError::TooMuch { .. } => {
+            Diagnostic::error(Code::OutputTooLarge, span, cause.to_string())
+        }
         _ => Diagnostic::error(Code::ProtocolViolation, span, cause.to_string()),
     }
 }

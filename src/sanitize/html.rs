@@ -150,7 +150,8 @@ impl Gate {
                 self.scope
             ));
         }
-        let removed = self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
+        let removed =
+            self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
         Sanitized { html, css: SafeCss(sheet), removed }
     }
 
@@ -334,7 +335,9 @@ impl<'g> Pass<'g> {
     /// Puts the text of an image in the place of one that the page can't have, so that readers
     /// see that something stood there.
     fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
-        let value = |name| tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw));
+        let value = |name| {
+            tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
+        };
         let source = value("src").unwrap_or_default();
         if policy::value("img", "src", &source).is_some() {
             return false;
@@ -387,15 +390,16 @@ impl<'g> Pass<'g> {
             }
             "rt" | "rp" => (&["rt", "rp"], &["ruby"]),
             "a" => (&["a"], &["table", "td", "th", "caption"]),
-            "p" | "div" | "ul" | "ol" | "dl" | "table" | "pre" | "blockquote" | "h1" | "h2" | "h3"
-            | "h4" | "h5" | "h6" | "hr" | "section" | "article" | "aside" | "header" | "footer"
-            | "nav" | "figure" | "figcaption" | "details" | "summary" | "address" | "center" => {
-                (&["p"], &["table", "td", "th", "caption", "button"])
-            }
+            "p" | "div" | "ul" | "ol" | "dl" | "table" | "pre" | "blockquote" | "h1" | "h2"
+            | "h3" | "h4" | "h5" | "h6" | "hr" | "section" | "article" | "aside" | "header"
+            | "footer" | "nav" | "figure" | "figcaption" | "details" | "summary" | "address"
+            | "center" => (&["p"], &["table", "td", "th", "caption", "button"]),
             _ => return,
         };
         let found = self.open.iter().rposition(|it| {
-            it.vocabulary != Vocabulary::Html || closed.contains(&it.name) || within.contains(&it.name)
+            it.vocabulary != Vocabulary::Html
+                || closed.contains(&it.name)
+                || within.contains(&it.name)
         });
         if let Some(at) = found
             && self.open.get(at).is_some_and(|it| closed.contains(&it.name))
@@ -458,8 +462,11 @@ impl<'g> Pass<'g> {
             let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
             self.close_to(outside.unwrap_or(0));
         }
-        let attributes =
-            tag.attributes.iter().map(|(name, value)| (name.clone(), token::decode(value))).collect();
+        let attributes = tag
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), token::decode(value)))
+            .collect();
         self.frames.push(Frame {
             element: CustomElement { name: tag.name.clone(), attributes },
             out: std::mem::take(&mut self.out),
@@ -510,12 +517,15 @@ impl<'g> Pass<'g> {
             }
         }
         if element.name == "input" {
-            let has = |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
+            let has =
+                |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
             if !has(&["type"]) {
                 self.push_attribute("type", "checkbox");
             }
             // A task list's box has no label of its own.
-            if !has(&["id", "aria-label", "aria-labelledby"]) && !self.open.iter().any(|it| it.name == "label") {
+            if !has(&["id", "aria-label", "aria-labelledby"])
+                && !self.open.iter().any(|it| it.name == "label")
+            {
                 self.push_attribute("aria-label", "Task");
             }
         }
@@ -530,7 +540,10 @@ impl<'g> Pass<'g> {
         let Some(allowed) = policy::attribute(element.name, name) else {
             if name.starts_with("on") {
                 self.gate.remove(format!("`{}` attribute", printable(name)));
-            } else if matches!(name, "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action") {
+            } else if matches!(
+                name,
+                "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action"
+            ) {
                 self.gate.remove(format!("`{name}` attribute"));
             }
             return;
@@ -558,7 +571,9 @@ impl<'g> Pass<'g> {
                 let ids = value.split_ascii_whitespace().map(|id| self.gate.prefixed(id));
                 ids.collect::<Vec<_>>().join(" ")
             }
-            _ if value.contains("url(#") && !value.contains(&format!("url(#{}", self.gate.prefix)) => {
+            _ if value.contains("url(#")
+                && !value.contains(&format!("url(#{}", self.gate.prefix)) =>
+            {
                 value.replace("url(#", &format!("url(#{}", self.gate.prefix))
             }
             _ => value.into_owned(),
@@ -594,7 +609,9 @@ fn push_text(out: &mut String, text: &str) {
 fn refusal(element: &str, name: &str, value: &str) -> String {
     let scheme = value.trim_start().split(':').next().unwrap_or("").to_ascii_lowercase();
     match (element, name) {
-        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => format!("`{scheme}:` link"),
+        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => {
+            format!("`{scheme}:` link")
+        }
         ("a", "href") => "link to an unsafe address".to_owned(),
         ("img", "src") => "image that is not in the notebook".to_owned(),
         (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
@@ -603,7 +620,10 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
 }
 
 fn printable(name: &str) -> String {
-    name.chars().filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | ':')).take(40).collect()
+    name.chars()
+        .filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | ':'))
+        .take(40)
+        .collect()
 }
 
 /// The last step: ammonia, then nbc's own markup into its slots.

@@ -186,7 +186,9 @@ pub(super) fn size(tag: &str) -> (Option<u32>, Option<u32>) {
         .filter_map(|it| it.parse().ok())
         .collect();
     match numbers.as_slice() {
-        [_, _, width, height] if (1.0..=20_000.0).contains(width) && (1.0..=20_000.0).contains(height) => {
+        [_, _, width, height]
+            if (1.0..=20_000.0).contains(width) && (1.0..=20_000.0).contains(height) =>
+        {
             (Some(width.round() as u32), Some(height.round() as u32))
         }
         _ => (None, None),

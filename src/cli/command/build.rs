@@ -81,10 +81,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
             let result = builder.notebook(analyzed, path, &mut diagnostics)?;
             if interrupt::is_requested() {
                 builder.progress.finish();
-                printer.warning(&format!(
-                    "interrupted; `{}` is as it was",
-                    destination.folder()
-                ));
+                printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
                 return Ok(Exit::Interrupted);
             }
             match result {
@@ -295,8 +292,7 @@ impl Builder<'_> {
             return Ok(None);
         }
         let text = self.sources.get(notebook.source).text();
-        let provenance =
-            provenance(&document.value, input.relative.as_str(), text, &ran);
+        let provenance = provenance(&document.value, input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
     }
 
@@ -317,9 +313,9 @@ impl Builder<'_> {
         let absolute = camino::absolute_utf8(path)?;
         let folder = absolute.parent().unwrap_or(&absolute);
         self.progress.step(&format!("{path}: preparing its environment"));
-        let provisioner = self.provisioner.get_or_insert_with(|| {
-            Provisioner::new(self.settings.choice.clone(), &cache_folder())
-        });
+        let provisioner = self
+            .provisioner
+            .get_or_insert_with(|| Provisioner::new(self.settings.choice.clone(), &cache_folder()));
         let environment = self
             .timings
             .measure(Phase::Environment, || provisioner.provision(notebook, folder))
@@ -333,10 +329,12 @@ impl Builder<'_> {
         let plan = run::plan::plan(notebook, graph, &environment, places, limits, on_error);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
-        let result =
-            self.timings.measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+        let result = self
+            .timings
+            .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
         if !result.console.trim().is_empty() && result.record.is_none() {
-            self.progress.line(&format!("{path}: the process said:\n{}", result.console.trim_end()));
+            self.progress
+                .line(&format!("{path}: the process said:\n{}", result.console.trim_end()));
         }
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
@@ -396,7 +394,9 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
         engine: ran.record.engine.name.clone(),
         python: ran.record.engine.python.clone(),
         packages: lock
-            .map(|lock| lock.packages.iter().map(|(name, version)| format!("{name}=={version}")).collect())
+            .map(|lock| {
+                lock.packages.iter().map(|(name, version)| format!("{name}=={version}")).collect()
+            })
             .unwrap_or_default(),
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),

@@ -18,7 +18,12 @@ pub(in crate::cli) fn run(arguments: &Explain, printer: Printer) -> Result<Exit,
             help: Some("`nbc explain` lists all codes".to_owned()),
         });
     };
-    printer.result(&format!("{} {}\n\n{}", code.number(), code.slug(), trimmed(code.explanation())));
+    printer.result(&format!(
+        "{} {}\n\n{}",
+        code.number(),
+        code.slug(),
+        trimmed(code.explanation())
+    ));
     Ok(Exit::Done)
 }
 

@@ -15,7 +15,11 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
         }
         match findings.len() {
             0 => printer.line(&format!("{}: every rule holds", arguments.folder)),
-            number => printer.line(&format!("{}: {}", arguments.folder, super::counted(number, "finding"))),
+            number => printer.line(&format!(
+                "{}: {}",
+                arguments.folder,
+                super::counted(number, "finding")
+            )),
         }
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Findings })
