@@ -402,6 +402,16 @@ fn marimo_skips_what_depends_on_a_failure_and_runs_the_rest() {
 }
 
 #[test]
+fn markdown_loses_its_indentation_as_when_marimo_opens_the_notebook() {
+    let codes = ["import marimo as mo", "mo.md('''# Title\n\n    text\n    ''')", "'last'"];
+    let Some(record) = run_full(Engine::Marimo, &codes) else { return };
+    let RawOutput::Display { bundle } = &cell(&record, 1).outputs[0] else { panic!() };
+    let html = bundle.data["text/markdown"].as_str().unwrap();
+    assert!(html.contains("<span class=\"paragraph\">text</span>"), "{html}");
+    assert_eq!(outputs(&record, 2).len(), 1);
+}
+
+#[test]
 fn marimo_reports_what_it_refuses_to_run() {
     let Some(record) = run_full(Engine::Marimo, &["a = 1", "a = 2", "def (", "3"]) else { return };
     assert_eq!(error(&record, 0).0.split(':').next(), Some("MultipleDefinitionError"));

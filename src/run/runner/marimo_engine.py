@@ -58,6 +58,7 @@ class MarimoEngine:
         self._files = {}
         self._reported = {}
         self._raised = None
+        self._rendering = False
 
     def __enter__(self):
         # Ids of elements are random by design; a page needs the same ones in every build.
@@ -107,11 +108,14 @@ class MarimoEngine:
         return False
 
     async def run(self):
-        commands = [
-            ExecuteCellCommand(cell_id=self._marimo_id[cell], code=self._session.cells[cell]["code"])
+        commands = {
+            self._marimo_id[cell]: ExecuteCellCommand(
+                cell_id=self._marimo_id[cell], code=self._session.cells[cell]["code"]
+            )
             for cell in self._session.order
-        ]
-        await self.kernel.run(commands)
+        }
+        self._render_markdown(commands)
+        await self.kernel.run(list(commands.values()))
         for cell in self._session.order:
             if cell in self._session.results:
                 continue
@@ -120,6 +124,21 @@ class MarimoEngine:
                 self._session.skip(cell)
             else:
                 self._session.finish(cell, status)
+
+    def _render_markdown(self, commands):
+        """Lets marimo render cells that are nothing but Markdown, as it does when it opens a notebook.
+
+        It takes them out of `commands`; their text loses its indentation in another way than when
+        the cells run, so the result may differ from a run's.
+        """
+        render = getattr(self.kernel, "_handle_markdown_cells_on_instantiate", None)
+        if render is None:
+            return
+        self._rendering = True
+        try:
+            render(commands)
+        finally:
+            self._rendering = False
 
     def _metadata(self):
         start = self._session.start
@@ -236,6 +255,8 @@ class MarimoEngine:
             cell_runner.unwrap_user_exception = unwrap_user_exception
 
     def _output(self, cell, mime, data):
+        if self._rendering:
+            self._session.begin(cell)
         result = self._session.results.get(cell)
         if result is None:
             return
@@ -249,6 +270,8 @@ class MarimoEngine:
             bundle, metadata = {mime: data}, {}
         self._session.console.drain()
         result.put("output", self._session.bundle(bundle, metadata))
+        if self._rendering:
+            self._session.finish(cell, {"kind": "finished"})
 
 
 class _Messages(Stream):
