@@ -17,7 +17,12 @@ struct Style {
 }
 
 const FLAGS: [&str; 7] = [
-    "ansi-bold", "ansi-dim", "ansi-italic", "ansi-underline", "ansi-inverse", "ansi-hidden",
+    "ansi-bold",
+    "ansi-dim",
+    "ansi-italic",
+    "ansi-underline",
+    "ansi-inverse",
+    "ansi-hidden",
     "ansi-strike",
 ];
 
@@ -142,7 +147,10 @@ impl Screen {
             Some('m') => self.graphics(&parameters),
             Some('A') => self.row = self.row.saturating_sub(number(1)),
             Some('B') => self.row = (self.row + number(1)).min(self.rows.len() - 1),
-            Some('C') => self.column = (self.column + number(1).min(LAST_COLUMN)).min(LAST_COLUMN.max(self.column)),
+            Some('C') => {
+                self.column =
+                    (self.column + number(1).min(LAST_COLUMN)).min(LAST_COLUMN.max(self.column));
+            }
             Some('D') => self.column = self.column.saturating_sub(number(1)),
             Some('G') => self.column = number(1).min(LAST_COLUMN) - 1,
             Some('K') => {
@@ -150,7 +158,11 @@ impl Screen {
                 let Some(row) = self.rows.get_mut(self.row) else { return };
                 match number(0) {
                     0 => row.truncate(column),
-                    1 => row.iter_mut().take(column + 1).for_each(|it| *it = (' ', Style::default())),
+                    1 => {
+                        row.iter_mut()
+                            .take(column + 1)
+                            .for_each(|it| *it = (' ', Style::default()));
+                    }
                     _ => row.clear(),
                 }
             }
@@ -186,7 +198,9 @@ impl Screen {
                     let color = match numbers.next() {
                         Some(5) => numbers.next().map(of_palette),
                         Some(2) => match (numbers.next(), numbers.next(), numbers.next()) {
-                            (Some(red), Some(green), Some(blue)) => Some(nearest([red, green, blue])),
+                            (Some(red), Some(green), Some(blue)) => {
+                                Some(nearest([red, green, blue]))
+                            }
                             _ => None,
                         },
                         _ => None,
@@ -277,7 +291,10 @@ mod tests {
 
     #[test]
     fn colours_become_classes() {
-        assert_eq!(of("\u{1b}[1;31mno\u{1b}[0m <b>"), "<span class=\"ansi-red ansi-bold\">no</span> &lt;b&gt;");
+        assert_eq!(
+            of("\u{1b}[1;31mno\u{1b}[0m <b>"),
+            "<span class=\"ansi-red ansi-bold\">no</span> &lt;b&gt;"
+        );
         assert_eq!(of("\u{1b}[38;5;196mx"), "<span class=\"ansi-red\">x</span>");
         assert_eq!(of("\u{1b}[48;2;0;0;180mx"), "<span class=\"ansi-bg-blue\">x</span>");
     }

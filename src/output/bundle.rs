@@ -18,8 +18,17 @@ const LONGEST_TEXT: usize = 1 << 20;
 
 /// Types in the order in which they are tried.
 const RICHEST_FIRST: &[&str] = &[
-    "text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp",
-    "text/markdown", "text/latex", "application/json", "application/geo+json", "text/plain",
+    "text/html",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "text/markdown",
+    "text/latex",
+    "application/json",
+    "application/geo+json",
+    "text/plain",
 ];
 
 /// Types that need a runtime in the page, and how they are called.
@@ -62,7 +71,10 @@ fn render_types(
             return marimo_bundle(inner, gate, notes, depth);
         }
     }
-    let is_error = |name: &str| name.starts_with("application/vnd.marimo+error") || name.starts_with("application/vnd.marimo+traceback");
+    let is_error = |name: &str| {
+        name.starts_with("application/vnd.marimo+error")
+            || name.starts_with("application/vnd.marimo+traceback")
+    };
     if types.iter().any(|(name, _)| is_error(name)) {
         let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
         return Some(Drawn::new(OutputKind::Error, text));
@@ -97,7 +109,10 @@ fn render_types(
         return Some(Drawn::new(OutputKind::Data, data::tree(value, &mut |_| None)));
     }
     notes.unsupported(format!("an output of type `{what}`"));
-    Some(Drawn::new(OutputKind::Note, note(&format!("An output of type {what} can't be shown here."))))
+    Some(Drawn::new(
+        OutputKind::Note,
+        note(&format!("An output of type {what} can't be shown here.")),
+    ))
 }
 
 fn printable(name: &str) -> String {
@@ -106,8 +121,14 @@ fn printable(name: &str) -> String {
 }
 
 /// marimo's own bundle: images are `data:` addresses, metadata is a type of its own.
-fn marimo_bundle(inner: &Map<String, Value>, gate: &mut Gate, notes: &Notes, depth: u8) -> Option<Drawn> {
-    let metadata = inner.get("__metadata__").and_then(Value::as_object).cloned().unwrap_or_default();
+fn marimo_bundle(
+    inner: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+    depth: u8,
+) -> Option<Drawn> {
+    let metadata =
+        inner.get("__metadata__").and_then(Value::as_object).cloned().unwrap_or_default();
     let types: Vec<(String, &Value)> = inner
         .iter()
         .filter(|(name, _)| *name != "__metadata__")
@@ -133,13 +154,15 @@ fn static_picture(
         }
     }
     notes.unsupported(what);
-    let mut pieces = vec![note(&format!("Here the notebook shows {what}, which needs a running notebook."))];
-    if !is_chart
-        && let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain")
-    {
+    let mut pieces =
+        vec![note(&format!("Here the notebook shows {what}, which needs a running notebook."))];
+    if !is_chart && let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain") {
         pieces.push(SafeHtml::element("pre", &[], SafeHtml::text(&text_of(value))));
     }
-    Drawn::new(if is_chart { OutputKind::Note } else { OutputKind::Widget }, SafeHtml::concat(pieces))
+    Drawn::new(
+        if is_chart { OutputKind::Note } else { OutputKind::Widget },
+        SafeHtml::concat(pieces),
+    )
 }
 
 enum Shown {
@@ -188,7 +211,8 @@ fn one(
                 },
                 false => text,
             };
-            let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata)) else {
+            let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata))
+            else {
                 notes.invalid("an SVG image holds no `svg` element");
                 return Shown::Not;
             };
@@ -215,7 +239,12 @@ fn one(
             if text.is_empty() {
                 return Shown::Not;
             }
-            let attributes = [("class", "nbc-text"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Result")];
+            let attributes = [
+                ("class", "nbc-text"),
+                ("tabindex", "0"),
+                ("role", "group"),
+                ("aria-label", "Result"),
+            ];
             let shown = head(&text, LONGEST_TEXT);
             let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
             if shown.len() < text.len() {

@@ -24,9 +24,10 @@ pub(super) fn parse(text: &str) -> Option<Value> {
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         if !quoted
-            && let Some((name, value)) = [("NaN", "\"NaN\""), ("-Infinity", "\"-∞\""), ("Infinity", "\"∞\"")]
-                .iter()
-                .find(|(name, _)| rest.starts_with(name))
+            && let Some((name, value)) =
+                [("NaN", "\"NaN\""), ("-Infinity", "\"-∞\""), ("Infinity", "\"∞\"")]
+                    .iter()
+                    .find(|(name, _)| rest.starts_with(name))
         {
             out.push_str(value);
             rest = rest.get(name.len()..).unwrap_or("");
@@ -72,11 +73,15 @@ fn branch(
     let (summary, children): (String, Vec<(Option<SafeHtml>, &Value)>) = match value {
         Value::Array(items) => {
             let children = items.iter().enumerate();
-            (format!("[{}]", items.len()), children.map(|(at, it)| (Some(SafeHtml::text(&at.to_string())), it)).collect())
+            (
+                format!("[{}]", items.len()),
+                children.map(|(at, it)| (Some(SafeHtml::text(&at.to_string())), it)).collect(),
+            )
         }
-        Value::Object(items) => {
-            (format!("{{{}}}", items.len()), items.iter().map(|(key, it)| (Some(SafeHtml::text(key_text(key))), it)).collect())
-        }
+        Value::Object(items) => (
+            format!("{{{}}}", items.len()),
+            items.iter().map(|(key, it)| (Some(SafeHtml::text(key_text(key))), it)).collect(),
+        ),
         _ => return SafeHtml::div("nbc-tree-leaf", SafeHtml::concat([key, scalar(value, leaf)])),
     };
     let count = SafeHtml::element("span", &[("class", "nbc-tree-count")], SafeHtml::text(&summary));
@@ -87,7 +92,10 @@ fn branch(
     let is_open = is_open && children.len() <= 100;
     let inner = children.into_iter().map(|(key, it)| branch(key, it, false, left, leaf));
     let inner = SafeHtml::concat(inner.collect::<Vec<_>>());
-    let body = SafeHtml::concat([SafeHtml::element("summary", &[], head), SafeHtml::div("nbc-tree-branch", inner)]);
+    let body = SafeHtml::concat([
+        SafeHtml::element("summary", &[], head),
+        SafeHtml::div("nbc-tree-branch", inner),
+    ]);
     let open: &[(&str, &str)] = if is_open { &[("open", "")] } else { &[] };
     SafeHtml::element("details", open, body)
 }
@@ -126,7 +134,8 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
     let shown = columns.get(..columns.len().min(MOST_COLUMNS)).unwrap_or(columns);
     let head = shown.iter().map(|column| {
         let class = if column.is_number { "nbc-number" } else { "nbc-string" };
-        let kind = SafeHtml::element("span", &[("class", "nbc-table-type")], SafeHtml::text(&column.kind));
+        let kind =
+            SafeHtml::element("span", &[("class", "nbc-table-type")], SafeHtml::text(&column.kind));
         let kind = if column.kind.is_empty() { SafeHtml::default() } else { kind };
         let name = SafeHtml::concat([SafeHtml::text(&column.name), kind]);
         SafeHtml::element("th", &[("scope", "col"), ("class", class)], name)
@@ -146,8 +155,12 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
         SafeHtml::element("tbody", &[], body),
     ]);
     let table = SafeHtml::element("table", &[("class", "nbc-table")], table);
-    let attributes =
-        [("class", "nbc-table-frame"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Table")];
+    let attributes = [
+        ("class", "nbc-table-frame"),
+        ("tabindex", "0"),
+        ("role", "region"),
+        ("aria-label", "Table"),
+    ];
     let frame = SafeHtml::element("div", &attributes, table);
     let count = rows.len().min(MOST_ROWS);
     let mut pieces = vec![frame];

@@ -24,6 +24,10 @@ impl CustomElements for Marimo<'_> {
         name.starts_with("marimo-") || matches!(name, "iconify-icon" | "iframe" | "audio" | "video")
     }
 
+    fn is_inline(&self, name: &str) -> bool {
+        matches!(name, "marimo-tex" | "iconify-icon")
+    }
+
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml {
         let name = element.name.strip_prefix("marimo-").unwrap_or(&element.name);
         let one = Compiled { marimo: self, element, name };
@@ -99,7 +103,9 @@ impl Compiled<'_, '_> {
 
     fn list(&self, name: &str, gate: &mut Gate) -> Vec<SafeHtml> {
         match self.json(name) {
-            Value::Array(items) => items.iter().map(|it| self.marimo.html(&plain(it), gate)).collect(),
+            Value::Array(items) => {
+                items.iter().map(|it| self.marimo.html(&plain(it), gate)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -114,7 +120,9 @@ impl Compiled<'_, '_> {
                 let labels = self.list("labels", gate);
                 let expanded = self.json("expanded");
                 let is_open = |at: usize| {
-                    expanded.as_array().is_some_and(|it| it.iter().any(|it| it.as_u64() == Some(at as u64)))
+                    expanded
+                        .as_array()
+                        .is_some_and(|it| it.iter().any(|it| it.as_u64() == Some(at as u64)))
                 };
                 let panels = crate::sanitize::children(&children());
                 let items = panels.into_iter().enumerate().map(|(at, panel)| {
@@ -132,14 +140,19 @@ impl Compiled<'_, '_> {
                 let items = panels.into_iter().enumerate().map(|(at, panel)| {
                     let label = labels.get(at).cloned().unwrap_or_default();
                     let title = SafeHtml::div("nbc-tab-title", label);
-                    SafeHtml::element("section", &[("class", "nbc-tab")], SafeHtml::concat([title, panel]))
+                    SafeHtml::element(
+                        "section",
+                        &[("class", "nbc-tab")],
+                        SafeHtml::concat([title, panel]),
+                    )
                 });
                 SafeHtml::div("nbc-tabs", SafeHtml::concat(items.collect::<Vec<_>>()))
             }
             "carousel" => {
                 let items = crate::sanitize::children(&children()).into_iter();
                 let items = items.map(|it| SafeHtml::element("li", &[], it)).collect::<Vec<_>>();
-                let attributes = [("class", "nbc-carousel"), ("tabindex", "0"), ("aria-label", "Slides")];
+                let attributes =
+                    [("class", "nbc-carousel"), ("tabindex", "0"), ("aria-label", "Slides")];
                 SafeHtml::element("ul", &attributes, SafeHtml::concat(items))
             }
             "sidebar" => SafeHtml::element("aside", &[("class", "nbc-sidebar")], children()),
@@ -158,16 +171,21 @@ impl Compiled<'_, '_> {
     }
 
     fn navigation(&self, items: &Value, gate: &mut Gate, depth: u8) -> SafeHtml {
-        let Some(items) = items.as_array().filter(|_| depth < 4) else { return SafeHtml::default() };
+        let Some(items) = items.as_array().filter(|_| depth < 4) else {
+            return SafeHtml::default();
+        };
         let items: Vec<SafeHtml> = items
             .iter()
             .map(|item| {
-                let label = item.get("label").map_or_else(SafeHtml::default, |it| self.marimo.html(&plain(it), gate));
+                let label = item
+                    .get("label")
+                    .map_or_else(SafeHtml::default, |it| self.marimo.html(&plain(it), gate));
                 let address = item.get("href").map(plain).unwrap_or_default();
                 let label = if address.is_empty() {
                     SafeHtml::element("span", &[], label)
                 } else {
-                    let attributes = [("href", address.as_str()), ("rel", "noopener noreferrer nofollow")];
+                    let attributes =
+                        [("href", address.as_str()), ("rel", "noopener noreferrer nofollow")];
                     SafeHtml::element("a", &attributes, label)
                 };
                 let inner = item.get("items").map(|it| self.navigation(it, gate, depth + 1));
@@ -197,7 +215,8 @@ impl Compiled<'_, '_> {
             }
             "table" | "data-editor" => {
                 let label = self.markup("label", gate);
-                let label = label.map(|it| SafeHtml::div("nbc-widget-label", it)).unwrap_or_default();
+                let label =
+                    label.map(|it| SafeHtml::div("nbc-widget-label", it)).unwrap_or_default();
                 SafeHtml::concat([label, self.table()?])
             }
             "dataframe" => {
@@ -212,24 +231,71 @@ impl Compiled<'_, '_> {
             }
             "mermaid" => {
                 let source = SafeHtml::element("pre", &[], SafeHtml::text(&self.text("diagram")));
-                let caption = SafeHtml::element("figcaption", &[], SafeHtml::text("Diagram (Mermaid source)"));
-                SafeHtml::element("figure", &[("class", "nbc-diagram")], SafeHtml::concat([source, caption]))
+                let caption = SafeHtml::element(
+                    "figcaption",
+                    &[],
+                    SafeHtml::text("Diagram (Mermaid source)"),
+                );
+                SafeHtml::element(
+                    "figure",
+                    &[("class", "nbc-diagram")],
+                    SafeHtml::concat([source, caption]),
+                )
             }
             "download" => {
                 self.marimo.notes.control("download");
-                let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Download"));
+                let label =
+                    self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Download"));
                 let name = SafeHtml::element("code", &[], SafeHtml::text(&self.text("filename")));
                 let text = SafeHtml::text(" (not part of this page)");
-                SafeHtml::div("nbc-widget nbc-download", SafeHtml::concat([label, SafeHtml::text(" "), name, text]))
+                SafeHtml::div(
+                    "nbc-widget nbc-download",
+                    SafeHtml::concat([label, SafeHtml::text(" "), name, text]),
+                )
             }
             "progress" => {
                 let title = self.markup("title", gate).unwrap_or_default();
-                SafeHtml::div("nbc-progress", title)
+                let subtitle =
+                    self.markup("subtitle", gate).map(|it| SafeHtml::div("nbc-stat-caption", it));
+                let count = match (self.json("progress").as_u64(), self.json("total").as_u64()) {
+                    (Some(progress), Some(total)) => {
+                        SafeHtml::text(&format!(" {progress} of {total}"))
+                    }
+                    _ => SafeHtml::default(),
+                };
+                SafeHtml::div(
+                    "nbc-progress",
+                    SafeHtml::concat([title, count, subtitle.unwrap_or_default()]),
+                )
+            }
+            "image-comparison" => {
+                let one = |name: &str, label: &str| {
+                    let caption = SafeHtml::element("figcaption", &[], SafeHtml::text(label));
+                    SafeHtml::element(
+                        "figure",
+                        &[],
+                        SafeHtml::concat([self.picture(name, label), caption]),
+                    )
+                };
+                let pair = [one("before-src", "Before"), one("after-src", "After")];
+                SafeHtml::div("nbc-comparison", SafeHtml::concat(pair))
+            }
+            "matplotlib" => {
+                self.marimo.notes.control("matplotlib selection");
+                self.picture("chart-base64", "Figure")
+            }
+            "mime-renderer" => {
+                let leaf = format!("{}:{}", self.text("mime"), self.text("data"));
+                self.marimo.leaf(&leaf, gate)?
             }
             "iconify-icon" => {
                 let name = self.element.attributes.get("icon").map_or("", String::as_str);
                 let name = name.split(':').next_back().unwrap_or("").replace('-', " ");
-                SafeHtml::element("span", &[("class", "nbc-icon"), ("role", "img"), ("aria-label", &name)], SafeHtml::text("◆"))
+                SafeHtml::element(
+                    "span",
+                    &[("class", "nbc-icon"), ("role", "img"), ("aria-label", &name)],
+                    SafeHtml::text("◆"),
+                )
             }
             "iframe" => {
                 self.marimo.notes.unsupported("an embedded page (`iframe`)");
@@ -241,10 +307,27 @@ impl Compiled<'_, '_> {
             }
             "plotly" | "vega" | "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
-                note("Here the notebook shows an interactive chart, which needs a running notebook.")
+                note(
+                    "Here the notebook shows an interactive chart, which needs a running notebook.",
+                )
             }
             _ => return None,
         })
+    }
+
+    /// An image in an attribute.
+    fn picture(&self, name: &str, label: &str) -> SafeHtml {
+        let mut metadata = serde_json::Map::new();
+        metadata.insert("alt".to_owned(), label.into());
+        match super::image::Picture::parse(&self.text(name)) {
+            Ok(picture) => picture.html(&metadata),
+            Err(_) => {
+                self.marimo
+                    .notes
+                    .invalid(format!("an image of marimo's `{}` is not in the output", self.name));
+                note("An image stood here that is not part of the notebook.")
+            }
+        }
     }
 
     fn stat(&self, gate: &mut Gate) -> SafeHtml {
@@ -263,7 +346,8 @@ impl Compiled<'_, '_> {
             _ => ("nbc-stat-caption", ""),
         };
         let caption = caption.map(|it| SafeHtml::concat([SafeHtml::text(arrow), it]));
-        let class_of_all = if self.flag("bordered") { "nbc-stat nbc-stat-bordered" } else { "nbc-stat" };
+        let class_of_all =
+            if self.flag("bordered") { "nbc-stat nbc-stat-bordered" } else { "nbc-stat" };
         let pieces = [
             line("nbc-stat-label", label),
             line("nbc-stat-value", Some(value)),
@@ -286,12 +370,17 @@ impl Compiled<'_, '_> {
             return Some(note("The rows of this table are not part of the page."));
         };
         let types = self.json("field-types");
-        let mut columns: Vec<Column> = types.as_array().into_iter().flatten().filter_map(column).collect();
+        let mut columns: Vec<Column> =
+            types.as_array().into_iter().flatten().filter_map(column).collect();
         if columns.is_empty() {
             let keys = rows.first().and_then(Value::as_object).into_iter().flatten();
             columns = keys
                 .filter(|(name, _)| *name != "_marimo_row_id")
-                .map(|(name, value)| Column { name: name.clone(), kind: String::new(), is_number: value.is_number() })
+                .map(|(name, value)| Column {
+                    name: name.clone(),
+                    kind: String::new(),
+                    is_number: value.is_number(),
+                })
                 .collect();
         }
         let total = self.json("total-rows").as_u64().map_or(rows.len(), |it| it as usize);
@@ -299,7 +388,12 @@ impl Compiled<'_, '_> {
     }
 
     fn unknown(&self) -> SafeHtml {
-        let name: String = self.name.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').take(40).collect();
+        let name: String = self
+            .name
+            .chars()
+            .filter(|it| it.is_ascii_alphanumeric() || *it == '-')
+            .take(40)
+            .collect();
         self.marimo.notes.unsupported(format!("marimo's `{name}`"));
         let text = format!("“{}” needs a running notebook.", name.replace('-', " "));
         note(&text)
@@ -308,7 +402,8 @@ impl Compiled<'_, '_> {
 
 /// An address in place of data: marimo's virtual files, which the page does not have.
 fn address(text: &str) -> Option<Value> {
-    (text.starts_with("./@file/") || text.starts_with("data:") || text.starts_with("http")).then_some(Value::Null)
+    (text.starts_with("./@file/") || text.starts_with("data:") || text.starts_with("http"))
+        .then_some(Value::Null)
 }
 
 /// `["name", ["integer", "int64"]]` or `["name", "integer", "int64"]`.
@@ -349,8 +444,11 @@ fn csv(text: &str) -> Value {
     }
     let mut rows = rows.into_iter();
     let header = rows.next().unwrap_or_default();
-    let of = |row: Vec<String>| header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
-    Value::Array(rows.filter(|row| row.iter().any(|it| !it.is_empty())).map(of).map(Value::Object).collect())
+    let of =
+        |row: Vec<String>| header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
+    Value::Array(
+        rows.filter(|row| row.iter().any(|it| !it.is_empty())).map(of).map(Value::Object).collect(),
+    )
 }
 
 /// A JSON value as a reader would write it.
@@ -366,7 +464,8 @@ fn plain(value: &Value) -> String {
 /// `marimo-tex`: `||(x||)` in a line, `||[x||]` by itself.
 fn formula(text: &str, gate: &mut Gate) -> SafeHtml {
     let text = text.trim();
-    let between = |open: &str, close: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
+    let between =
+        |open: &str, close: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
     if let Some(source) = between("||[", "||]").or_else(|| between("||(||(", "||)||)")) {
         return math::html(source, Display::Block, gate);
     }

@@ -77,7 +77,11 @@ impl Picture {
 
 /// What a reader hears instead of the picture.
 pub(super) fn alternative(metadata: &Map<String, Value>) -> &str {
-    metadata.get("alt").and_then(Value::as_str).filter(|it| !it.trim().is_empty()).unwrap_or("Figure")
+    metadata
+        .get("alt")
+        .and_then(Value::as_str)
+        .filter(|it| !it.trim().is_empty())
+        .unwrap_or("Figure")
 }
 
 fn kind(bytes: &[u8]) -> Option<&'static str> {
@@ -144,7 +148,8 @@ mod tests {
     #[test]
     fn a_type_is_read_from_the_bytes() {
         let png = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAYAAACddGYaAAAAC0lEQVR4nGNgQAcAABIAAXfx+ZMAAAAASUVORK5CYII=";
-        let picture = Picture::parse(png).map(|it| it.html(&Map::new()).as_str().to_owned()).unwrap();
+        let picture =
+            Picture::parse(png).map(|it| it.html(&Map::new()).as_str().to_owned()).unwrap();
         assert!(picture.starts_with("<img src=\"data:image/png;base64,"), "{picture}");
         assert!(picture.ends_with("alt=\"Figure\" width=\"3\" height=\"2\">"), "{picture}");
         assert!(Picture::parse("PHNjcmlwdD4=").is_err());

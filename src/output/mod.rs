@@ -123,7 +123,9 @@ pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
             let scope = format!("{}-{}", place.scope, at + 1);
             let drawn = match raw {
                 Merged::Stream(StreamName::Stdout, text) => Some(stream(text, "Output", "stdout")),
-                Merged::Stream(StreamName::Stderr, text) => Some(stream(text, "Messages", "stderr")),
+                Merged::Stream(StreamName::Stderr, text) => {
+                    Some(stream(text, "Messages", "stderr"))
+                }
                 Merged::Display(bundle) => {
                     let mut gate = Gate::new(&scope);
                     bundle::render(bundle, &mut gate, &notes)
@@ -228,7 +230,8 @@ fn stream(text: &str, label: &str, name: &str) -> Drawn {
         start += 1;
     }
     let class = format!("nbc-stream nbc-{name}");
-    let attributes = [("class", class.as_str()), ("tabindex", "0"), ("role", "group"), ("aria-label", label)];
+    let attributes =
+        [("class", class.as_str()), ("tabindex", "0"), ("role", "group"), ("aria-label", label)];
     let shown = text.get(start..).unwrap_or("");
     let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
     if start > 0 {
@@ -263,7 +266,10 @@ fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         (Some(result), _) => result,
         // No thread could be made: what the work needs is bounded, so this stack will mostly do.
         (None, Some(work)) => work(),
-        #[expect(clippy::unreachable, reason = "the work is taken only by the thread, which gave a result")]
+        #[expect(
+            clippy::unreachable,
+            reason = "the work is taken only by the thread, which gave a result"
+        )]
         (None, None) => unreachable!("the work was done without a result"),
     }
 }
@@ -349,15 +355,21 @@ mod tests {
     fn headings_get_ids_and_are_listed() {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        let parsed = markdown("# A & `b`\n\n## A & b\n\n[up](#A-&-b)", &serde_json::Map::new(), &place);
-        let found: Vec<_> =
-            parsed.value.headings.iter().map(|it| (it.level, it.text.as_str(), it.id.as_str())).collect();
+        let parsed =
+            markdown("# A & `b`\n\n## A & b\n\n[up](#A-&-b)", &serde_json::Map::new(), &place);
+        let found: Vec<_> = parsed
+            .value
+            .headings
+            .iter()
+            .map(|it| (it.level, it.text.as_str(), it.id.as_str()))
+            .collect();
         assert_eq!(found, [(1, "A & b", "o-c3-a-b"), (2, "A & b", "o-c3-a-b-2")]);
         let html = parsed.value.output.html.as_str();
         assert!(html.contains("<h1 id=\"o-c3-a-b\">A &amp; <code>b</code></h1>"), "{html}");
         assert!(html.contains("href=\"#o-c3-a-b\""), "{html}");
         let prose = "<span class=\"markdown prose\"><h1 id=\"t\">T</h1></span>";
-        let rendered = render(CellStatus::Finished, vec![display(&[("text/markdown", prose)])]).value;
+        let rendered =
+            render(CellStatus::Finished, vec![display(&[("text/markdown", prose)])]).value;
         assert_eq!(rendered.headings.len(), 1);
         assert_eq!(rendered.headings[0].id, "o-c3-1-t");
     }
@@ -367,7 +379,10 @@ mod tests {
         let attack = display(&[("text/html", "<p onclick=x>a</p><script>x</script>")]);
         let parsed = render(CellStatus::Finished, vec![attack.clone(), attack]);
         let messages: Vec<&str> = parsed.diagnostics.iter().map(|it| it.message.as_str()).collect();
-        assert_eq!(messages, ["removed from an output: `<script>` element (2×), `onclick` attribute (2×)"]);
+        assert_eq!(
+            messages,
+            ["removed from an output: `<script>` element (2×), `onclick` attribute (2×)"]
+        );
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Notes {
         }
         let unsupported: Vec<String> = self.unsupported.into_inner().into_iter().collect();
         if !unsupported.is_empty() {
-            let message = format!("cannot be shown on a page without Python: {}", list(&unsupported));
+            let message =
+                format!("cannot be shown on a page without Python: {}", list(&unsupported));
             found.push(Diagnostic::warning(Code::UnsupportedOutput, span, message));
         }
         for what in self.invalid.into_inner() {
@@ -66,8 +67,10 @@ impl Notes {
         }
         let controls = self.controls.into_inner();
         if !controls.is_empty() {
-            let message =
-                format!("shown with the value of the build, but disabled: {}", list(&counted(&controls)));
+            let message = format!(
+                "shown with the value of the build, but disabled: {}",
+                list(&counted(&controls))
+            );
             found.push(Diagnostic::warning(Code::StaticWidget, span, message));
         }
         found

@@ -31,21 +31,46 @@ pub(super) struct Restricted {
 
 /// Properties that move things over the page, or in time.
 const REFUSED_PROPERTIES: &[&str] = &[
-    "-moz-binding", "animation", "anchor", "behavior", "position-anchor", "position-try",
-    "scroll-timeline", "timeline-scope", "transition", "view-timeline", "view-transition",
+    "-moz-binding",
+    "animation",
+    "anchor",
+    "behavior",
+    "position-anchor",
+    "position-try",
+    "scroll-timeline",
+    "timeline-scope",
+    "transition",
+    "view-timeline",
+    "view-transition",
 ];
 
 /// Pieces of a declaration that load something or hide it from this check.
 const REFUSED_TEXT: &[&str] = &[
-    "url(", "image-set(", "image(", "src(", "attr(", "element(", "cross-fade(", "expression(",
-    "paint(", "\\", "//", "/*", "<", "@", "javascript:",
+    "url(",
+    "image-set(",
+    "image(",
+    "src(",
+    "attr(",
+    "element(",
+    "cross-fade(",
+    "expression(",
+    "paint(",
+    "\\",
+    "//",
+    "/*",
+    "<",
+    "@",
+    "javascript:",
 ];
 
 /// Restricts a style sheet; its selectors reach only into `.scope`.
 pub(super) fn sheet(text: &str, scope: &str, prefix: &str) -> Restricted {
     let text = text.trim().trim_start_matches("<!--").trim_start_matches("<![CDATA[");
     if text.len() > LONGEST_SHEET || depth(text) > DEEPEST {
-        return Restricted { text: String::new(), removed: vec!["oversized style sheet".to_owned()] };
+        return Restricted {
+            text: String::new(),
+            removed: vec!["oversized style sheet".to_owned()],
+        };
     }
     guarded(|| {
         let options = ParserOptions { error_recovery: true, ..ParserOptions::default() };
@@ -170,7 +195,10 @@ fn group(
     level: usize,
 ) {
     let refused = ["\\", "<", "url(", "{", "}", "@", "\""];
-    if condition.is_empty() || !is_balanced(condition) || refused.iter().any(|it| condition.contains(it)) {
+    if condition.is_empty()
+        || !is_balanced(condition)
+        || refused.iter().any(|it| condition.contains(it))
+    {
         result.removed.push(format!("`{name}` rule"));
         return;
     }
@@ -206,7 +234,8 @@ fn declaration(
         removed.push(format!("`{plain_name}` style"));
         return None;
     }
-    if name.ends_with("position") && ["fixed", "sticky", "var("].iter().any(|it| value.contains(it)) {
+    if name.ends_with("position") && ["fixed", "sticky", "var("].iter().any(|it| value.contains(it))
+    {
         removed.push("`position` style".to_owned());
         return None;
     }
@@ -281,7 +310,8 @@ fn scoped(selector: &str, scope: &str, prefix: &str) -> Option<String> {
             (Some(_), _) => {}
             (None, '"' | '\'') => quoted = Some(character),
             (None, '.' | '#') => {
-                let is_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_') || !it.is_ascii();
+                let is_name =
+                    |it: char| it.is_alphanumeric() || matches!(it, '-' | '_') || !it.is_ascii();
                 let end = rest.find(|it| !is_name(it)).unwrap_or(rest.len());
                 let (name, after) = rest.split_at_checked(end)?;
                 match character {
@@ -313,7 +343,10 @@ mod tests {
 
     #[test]
     fn selectors_reach_only_the_output() {
-        assert_eq!(sheet_of("body p.a, #b:hover > i{color:red}"), ".S body p.x-a,.S #o-b:hover>i{color:red}");
+        assert_eq!(
+            sheet_of("body p.a, #b:hover > i{color:red}"),
+            ".S body p.x-a,.S #o-b:hover>i{color:red}"
+        );
         assert_eq!(sheet_of(":root{--x:1px;contain:none}"), ".S{--x:1px}");
         assert_eq!(sheet_of("body,html p{overflow:visible}"), ".S html p{overflow:visible}");
         assert_eq!(sheet_of("@media print{.a{color:#00f}}"), "@media print{ .S .x-a{color:#00f} }");

@@ -24,6 +24,9 @@ pub trait CustomElements {
     /// Whether this (lowercase) name is compiled.
     fn claims(&self, name: &str) -> bool;
 
+    /// Whether what it becomes may stand in a paragraph.
+    fn is_inline(&self, name: &str) -> bool;
+
     /// Compiles one. `children` is already safe; HTML in attributes goes through
     /// [`Gate::fragment`].
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml;
@@ -35,6 +38,10 @@ pub struct NoCustomElements;
 impl CustomElements for NoCustomElements {
     fn claims(&self, _name: &str) -> bool {
         false
+    }
+
+    fn is_inline(&self, _name: &str) -> bool {
+        true
     }
 
     fn compile(&self, _element: &CustomElement, children: SafeHtml, _gate: &mut Gate) -> SafeHtml {
@@ -150,7 +157,8 @@ impl Gate {
                 self.scope
             ));
         }
-        let removed = self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
+        let removed =
+            self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
         Sanitized { html, css: SafeCss(sheet), removed }
     }
 
@@ -334,7 +342,9 @@ impl<'g> Pass<'g> {
     /// Puts the text of an image in the place of one that the page can't have, so that readers
     /// see that something stood there.
     fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
-        let value = |name| tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw));
+        let value = |name| {
+            tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
+        };
         let source = value("src").unwrap_or_default();
         if policy::value("img", "src", &source).is_some() {
             return false;
@@ -387,15 +397,16 @@ impl<'g> Pass<'g> {
             }
             "rt" | "rp" => (&["rt", "rp"], &["ruby"]),
             "a" => (&["a"], &["table", "td", "th", "caption"]),
-            "p" | "div" | "ul" | "ol" | "dl" | "table" | "pre" | "blockquote" | "h1" | "h2" | "h3"
-            | "h4" | "h5" | "h6" | "hr" | "section" | "article" | "aside" | "header" | "footer"
-            | "nav" | "figure" | "figcaption" | "details" | "summary" | "address" | "center" => {
-                (&["p"], &["table", "td", "th", "caption", "button"])
-            }
+            "p" | "div" | "ul" | "ol" | "dl" | "table" | "pre" | "blockquote" | "h1" | "h2"
+            | "h3" | "h4" | "h5" | "h6" | "hr" | "section" | "article" | "aside" | "header"
+            | "footer" | "nav" | "figure" | "figcaption" | "details" | "summary" | "address"
+            | "center" => (&["p"], &["table", "td", "th", "caption", "button"]),
             _ => return,
         };
         let found = self.open.iter().rposition(|it| {
-            it.vocabulary != Vocabulary::Html || closed.contains(&it.name) || within.contains(&it.name)
+            it.vocabulary != Vocabulary::Html
+                || closed.contains(&it.name)
+                || within.contains(&it.name)
         });
         if let Some(at) = found
             && self.open.get(at).is_some_and(|it| closed.contains(&it.name))
@@ -458,8 +469,17 @@ impl<'g> Pass<'g> {
             let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
             self.close_to(outside.unwrap_or(0));
         }
-        let attributes =
-            tag.attributes.iter().map(|(name, value)| (name.clone(), token::decode(value))).collect();
+        if !self.custom.is_inline(&tag.name)
+            && let Some(block) = policy::element("div")
+        {
+            // A browser would end the paragraph here; so that it finds nothing to repair, do it first.
+            self.close_implied(block);
+        }
+        let attributes = tag
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), token::decode(value)))
+            .collect();
         self.frames.push(Frame {
             element: CustomElement { name: tag.name.clone(), attributes },
             out: std::mem::take(&mut self.out),
@@ -510,12 +530,15 @@ impl<'g> Pass<'g> {
             }
         }
         if element.name == "input" {
-            let has = |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
+            let has =
+                |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
             if !has(&["type"]) {
                 self.push_attribute("type", "checkbox");
             }
             // A task list's box has no label of its own.
-            if !has(&["id", "aria-label", "aria-labelledby"]) && !self.open.iter().any(|it| it.name == "label") {
+            if !has(&["id", "aria-label", "aria-labelledby"])
+                && !self.open.iter().any(|it| it.name == "label")
+            {
                 self.push_attribute("aria-label", "Task");
             }
         }
@@ -530,7 +553,10 @@ impl<'g> Pass<'g> {
         let Some(allowed) = policy::attribute(element.name, name) else {
             if name.starts_with("on") {
                 self.gate.remove(format!("`{}` attribute", printable(name)));
-            } else if matches!(name, "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action") {
+            } else if matches!(
+                name,
+                "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action"
+            ) {
                 self.gate.remove(format!("`{name}` attribute"));
             }
             return;
@@ -558,7 +584,9 @@ impl<'g> Pass<'g> {
                 let ids = value.split_ascii_whitespace().map(|id| self.gate.prefixed(id));
                 ids.collect::<Vec<_>>().join(" ")
             }
-            _ if value.contains("url(#") && !value.contains(&format!("url(#{}", self.gate.prefix)) => {
+            _ if value.contains("url(#")
+                && !value.contains(&format!("url(#{}", self.gate.prefix)) =>
+            {
                 value.replace("url(#", &format!("url(#{}", self.gate.prefix))
             }
             _ => value.into_owned(),
@@ -594,7 +622,9 @@ fn push_text(out: &mut String, text: &str) {
 fn refusal(element: &str, name: &str, value: &str) -> String {
     let scheme = value.trim_start().split(':').next().unwrap_or("").to_ascii_lowercase();
     match (element, name) {
-        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => format!("`{scheme}:` link"),
+        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => {
+            format!("`{scheme}:` link")
+        }
         ("a", "href") => "link to an unsafe address".to_owned(),
         ("img", "src") => "image that is not in the notebook".to_owned(),
         (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
@@ -603,7 +633,10 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
 }
 
 fn printable(name: &str) -> String {
-    name.chars().filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | ':')).take(40).collect()
+    name.chars()
+        .filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | ':'))
+        .take(40)
+        .collect()
 }
 
 /// The last step: ammonia, then nbc's own markup into its slots.

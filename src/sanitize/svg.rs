@@ -42,8 +42,14 @@ pub fn image(raw: &UntrustedHtml, alternative: &str) -> Option<SvgImage> {
     Some(SvgImage { html, removed: result.removed })
 }
 
-fn image_element(address: &str, alternative: &str, width: Option<u32>, height: Option<u32>) -> SafeHtml {
-    let mut out = format!("<img src=\"{address}\" alt=\"{}\"", SafeHtml::text(alternative).as_str());
+fn image_element(
+    address: &str,
+    alternative: &str,
+    width: Option<u32>,
+    height: Option<u32>,
+) -> SafeHtml {
+    let mut out =
+        format!("<img src=\"{address}\" alt=\"{}\"", SafeHtml::text(alternative).as_str());
     for (name, value) in [("width", width), ("height", height)] {
         if let Some(value) = value {
             out.push_str(&format!(" {name}=\"{value}\""));

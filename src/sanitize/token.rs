@@ -75,12 +75,11 @@ impl<'a> Tokens<'a> {
         while let Some(found) = self.text.get(from..).and_then(|it| it.find("</")) {
             let end = from + found;
             let behind = end + 2 + name.len();
-            let is_name = self
-                .text
-                .get(end + 2..behind)
-                .is_some_and(|it| it.eq_ignore_ascii_case(name));
+            let is_name =
+                self.text.get(end + 2..behind).is_some_and(|it| it.eq_ignore_ascii_case(name));
             let follows = bytes.get(behind);
-            let is_end = follows.is_none_or(|it| it.is_ascii_whitespace() || matches!(it, b'/' | b'>'));
+            let is_end =
+                follows.is_none_or(|it| it.is_ascii_whitespace() || matches!(it, b'/' | b'>'));
             if is_name && is_end && name != "plaintext" {
                 self.at = end;
                 self.skip_behind(">");
@@ -201,8 +200,12 @@ impl<'a> Iterator for Tokens<'a> {
                     Some(_) => self.skip_behind(">"),
                     None => return Some(Token::Text(self.take(2))),
                 },
-                Some(b'!') if rest.starts_with("<!-->") => { self.take(5); }
-                Some(b'!') if rest.starts_with("<!--->") => { self.take(6); }
+                Some(b'!') if rest.starts_with("<!-->") => {
+                    self.take(5);
+                }
+                Some(b'!') if rest.starts_with("<!--->") => {
+                    self.take(6);
+                }
                 Some(b'!') if rest.starts_with("<!--") => {
                     self.take(4);
                     let end = self.comment_length();
@@ -224,7 +227,8 @@ pub(super) fn decode(text: &str) -> String {
         out.push_str(rest.get(..at).unwrap_or(""));
         rest = rest.get(at..).unwrap_or("");
         let head: String = rest.chars().skip(1).take(12).collect();
-        let name = head.split(|it: char| !it.is_ascii_alphanumeric() && it != '#').next().unwrap_or("");
+        let name =
+            head.split(|it: char| !it.is_ascii_alphanumeric() && it != '#').next().unwrap_or("");
         let has_end = rest.as_bytes().get(1 + name.len()) == Some(&b';');
         match reference(name, has_end) {
             Some(character) => {
@@ -247,7 +251,9 @@ fn reference(name: &str, has_end: bool) -> Option<char> {
             Some(digits) => u32::from_str_radix(digits, 16),
             None => number.parse(),
         };
-        return Some(code.ok().filter(|it| *it != 0).and_then(char::from_u32).unwrap_or('\u{fffd}'));
+        return Some(
+            code.ok().filter(|it| *it != 0).and_then(char::from_u32).unwrap_or('\u{fffd}'),
+        );
     }
     let character = match name {
         "amp" | "AMP" => '&',
@@ -271,4 +277,44 @@ fn reference(name: &str, has_end: bool) -> Option<char> {
         _ => return None,
     };
     Some(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> String {
+        let names = Tokens::new(text).map(|token| match token {
+            Token::Text(text) => format!("{text:?}"),
+            Token::Start(tag) => format!("<{} {}>", tag.name, tag.attributes.len()),
+            Token::End(name) => format!("</{name}>"),
+        });
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn tags_are_cut_as_browsers_cut_them() {
+        assert_eq!(names("a<B x='>' y=\"<\" z=1/ w>b</B x>"), "\"a\" <b 4> \"b\" </b>");
+        assert_eq!(
+            names("1 < 2 <3 </ >x</>y<?p?>z"),
+            "\"1 \" \"<\" \" 2 \" \"<\" \"3 \" \"x\" \"y\" \"z\""
+        );
+        assert_eq!(names("<!-- <p> --!>a<!-->b<!--->c<!doctype x>d"), "\"a\" \"b\" \"c\" \"d\"");
+        assert_eq!(names("<a\n=b =c d = 'e'>"), "<a 3>");
+    }
+
+    #[test]
+    fn raw_text_ends_at_its_own_end_tag_only() {
+        let mut tokens = Tokens::new("a</styles></b></STYLE >c");
+        assert_eq!(tokens.raw_text("style"), "a</styles></b>");
+        assert_eq!(tokens.next(), Some(Token::Text("c")));
+    }
+
+    #[test]
+    fn references_are_decoded() {
+        assert_eq!(
+            decode("&quot;&#92;u003c&#x27;&amp;lt;&colon;&unknown;&"),
+            "\"\\u003c'&lt;:&unknown;&"
+        );
+    }
 }

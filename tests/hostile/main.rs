@@ -99,18 +99,86 @@ fn hostile_outputs_are_harmless() {
 
 /// Pieces that mutated markup is made of: what parsers disagree about.
 const PIECES: &[&str] = &[
-    "<", ">", "\"", "'", "/", "=", " ", "&lt;", "&quot;", "&#x3c;", "<b>", "</b>", "<p>", "</p>",
-    "<div id=x class='a nbc-b s-0123456789'>", "</div>", "<svg>", "</svg>", "<math>", "</math>",
-    "<mtext>", "<mi>", "<mglyph>", "<malignmark>", "<annotation-xml encoding='text/html'>",
-    "<foreignObject>", "<desc>", "<title>", "</title>", "<style>", "</style>", "<script>",
-    "</script>", "<noscript>", "<textarea>", "<template>", "<select>", "<option>", "<table>",
-    "</table>", "<tr>", "<td>", "<caption>", "<a href='javascript:x'>", "</a>", "<a href='#x'>",
-    "<img src=x onerror=y>", "<!--", "-->", "--!>", "<![CDATA[", "]]>", "<?x", "</", "<!x", "a",
-    "<form>", "<button>", "<input type=text>", "<data value=\"0\"></data>", "<li>", "<ul>", "\0",
-    "<use href='#a'>", "<use href='data:x'>", "<path style='fill:url(#a)'>", "<font color=a>",
-    "<marimo-callout-output data-html='\"<img src=x onerror=y>\"'>", "</marimo-callout-output>",
-    "<marimo-tabs data-tabs='[\"a\"]'>", "</marimo-tabs>", "<h1>", "</h1>", "<plaintext>", "<br>",
-    " style='color:red'", " onclick=x", "<iframe srcdoc='<script>'>", "<xmp>", "<ruby><rt>",
+    "<",
+    ">",
+    "\"",
+    "'",
+    "/",
+    "=",
+    " ",
+    "&lt;",
+    "&quot;",
+    "&#x3c;",
+    "<b>",
+    "</b>",
+    "<p>",
+    "</p>",
+    "<div id=x class='a nbc-b s-0123456789'>",
+    "</div>",
+    "<svg>",
+    "</svg>",
+    "<math>",
+    "</math>",
+    "<mtext>",
+    "<mi>",
+    "<mglyph>",
+    "<malignmark>",
+    "<annotation-xml encoding='text/html'>",
+    "<foreignObject>",
+    "<desc>",
+    "<title>",
+    "</title>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<noscript>",
+    "<textarea>",
+    "<template>",
+    "<select>",
+    "<option>",
+    "<table>",
+    "</table>",
+    "<tr>",
+    "<td>",
+    "<caption>",
+    "<a href='javascript:x'>",
+    "</a>",
+    "<a href='#x'>",
+    "<img src=x onerror=y>",
+    "<!--",
+    "-->",
+    "--!>",
+    "<![CDATA[",
+    "]]>",
+    "<?x",
+    "</",
+    "<!x",
+    "a",
+    "<form>",
+    "<button>",
+    "<input type=text>",
+    "<data value=\"0\"></data>",
+    "<li>",
+    "<ul>",
+    "\0",
+    "<use href='#a'>",
+    "<use href='data:x'>",
+    "<path style='fill:url(#a)'>",
+    "<font color=a>",
+    "<marimo-callout-output data-html='\"<img src=x onerror=y>\"'>",
+    "</marimo-callout-output>",
+    "<marimo-tabs data-tabs='[\"a\"]'>",
+    "</marimo-tabs>",
+    "<h1>",
+    "</h1>",
+    "<plaintext>",
+    "<br>",
+    " style='color:red'",
+    " onclick=x",
+    "<iframe srcdoc='<script>'>",
+    "<xmp>",
+    "<ruby><rt>",
 ];
 
 fn markup() -> impl Strategy<Value = String> {
@@ -188,11 +256,15 @@ fn deep_and_long_markup_stays_bounded() {
         }
         assert!(start.elapsed().as_secs() < 20, "slow: {}", &input[..20]);
     }
-    for input in ["\\sqrt".repeat(20_000), "{".repeat(100_000), "\\frac{".repeat(3000), "$".repeat(50_000)] {
+    for input in
+        ["\\sqrt".repeat(20_000), "{".repeat(100_000), "\\frac{".repeat(3000), "$".repeat(50_000)]
+    {
         let parsed = render(vec![display("text/latex", input.into())]);
         assert_eq!(parsed.value.outputs.len(), 1);
     }
-    for input in [deep("> "), deep("* "), deep("["), deep("![]("), deep("`"), deep("|-|\n"), deep("$$x")] {
+    for input in
+        [deep("> "), deep("* "), deep("["), deep("![]("), deep("`"), deep("|-|\n"), deep("$$x")]
+    {
         let parsed = prose(&input);
         assert_eq!(scan::markup(parsed.value.output.html.as_str()), Ok(()));
     }

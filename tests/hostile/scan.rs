@@ -2,9 +2,34 @@
 
 /// Elements that must never be in an output.
 const FORBIDDEN: &[&str] = &[
-    "script", "style", "iframe", "object", "embed", "link", "meta", "base", "form", "template",
-    "noscript", "foreignobject", "animate", "set", "annotation-xml", "frame", "applet", "portal",
-    "title", "xmp", "plaintext", "audio", "video", "source", "track", "data", "html", "body",
+    "script",
+    "style",
+    "iframe",
+    "object",
+    "embed",
+    "link",
+    "meta",
+    "base",
+    "form",
+    "template",
+    "noscript",
+    "foreignobject",
+    "animate",
+    "set",
+    "annotation-xml",
+    "frame",
+    "applet",
+    "portal",
+    "title",
+    "xmp",
+    "plaintext",
+    "audio",
+    "video",
+    "source",
+    "track",
+    "data",
+    "html",
+    "body",
 ];
 
 /// Checks markup of an output.
@@ -27,7 +52,8 @@ pub(crate) fn markup(html: &str) -> Result<(), String> {
             return Err(format!("element `{name}`"));
         }
         rest = &rest[name.len() + usize::from(is_end)..];
-        let is_void = matches!(lower.as_str(), "br" | "hr" | "img" | "input" | "wbr" | "col" | "area");
+        let is_void =
+            matches!(lower.as_str(), "br" | "hr" | "img" | "input" | "wbr" | "col" | "area");
         depth += if is_end { -1 } else { i64::from(!is_void) };
         if depth < 0 {
             return Err(format!("`</{name}>` closes what is not its own"));
@@ -58,10 +84,16 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         return refuse("name");
     }
     let lower = name.to_ascii_lowercase();
-    if lower.starts_with("on") || ["style", "srcdoc", "srcset", "action", "formaction", "name", "background", "ping"].contains(&lower.as_str()) {
+    if lower.starts_with("on")
+        || ["style", "srcdoc", "srcset", "action", "formaction", "name", "background", "ping"]
+            .contains(&lower.as_str())
+    {
         return refuse("attribute");
     }
-    if ["javascript:", "vbscript:"].iter().any(|it| value.contains(it)) && lower != "title" && lower != "alt" {
+    if ["javascript:", "vbscript:"].iter().any(|it| value.contains(it))
+        && lower != "title"
+        && lower != "alt"
+    {
         return refuse("scheme");
     }
     match lower.as_str() {
@@ -69,12 +101,22 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         "href" | "xlink:href" if element == "a" => {
             let known = ["http://", "https://", "mailto:", "#"];
             let relative = !value.contains(':') && !value.starts_with("//");
-            if relative || known.iter().any(|it| value.starts_with(it)) { Ok(()) } else { refuse("link") }
+            if relative || known.iter().any(|it| value.starts_with(it)) {
+                Ok(())
+            } else {
+                refuse("link")
+            }
         }
         "href" | "xlink:href" if element == "image" && value.starts_with("data:image/") => Ok(()),
         "href" | "xlink:href" if !value.starts_with("#o-c1") => refuse("reference"),
         "id" if !value.starts_with("o-c1-") => refuse("id"),
-        "class" if value.split(' ').any(|it| !["x-", "s-", "nbc-", "ansi-"].iter().any(|ours| it.starts_with(ours))) => refuse("class"),
+        "class"
+            if value.split(' ').any(|it| {
+                !["x-", "s-", "nbc-", "ansi-"].iter().any(|ours| it.starts_with(ours))
+            }) =>
+        {
+            refuse("class")
+        }
         "title" | "alt" | "aria-label" | "value" | "placeholder" => Ok(()),
         _ if value.replace("url(#o-", "").contains("url(") => refuse("url"),
         _ => Ok(()),
@@ -84,7 +126,18 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
 /// Checks rules of an output.
 pub(crate) fn rules(css: &str) -> Result<(), String> {
     let lower = css.to_ascii_lowercase();
-    for bad in ["</", "@import", "@font-face", "expression(", "javascript:", "\\", "position:fixed", "image-set(", "src(", "attr("] {
+    for bad in [
+        "</",
+        "@import",
+        "@font-face",
+        "expression(",
+        "javascript:",
+        "\\",
+        "position:fixed",
+        "image-set(",
+        "src(",
+        "attr(",
+    ] {
         if lower.contains(bad) {
             return Err(format!("`{bad}` in {}", head(css)));
         }
@@ -93,7 +146,10 @@ pub(crate) fn rules(css: &str) -> Result<(), String> {
         return Err(format!("url in {}", head(css)));
     }
     for line in css.lines().filter(|it| !it.is_empty() && *it != "}") {
-        if !line.starts_with(".nbc-out-c1") && !line.starts_with("@media") && !line.starts_with("@supports") {
+        if !line.starts_with(".nbc-out-c1")
+            && !line.starts_with("@media")
+            && !line.starts_with("@supports")
+        {
             return Err(format!("rule for elsewhere: {line}"));
         }
         let selectors = line.split('{').next().unwrap_or("");
@@ -102,7 +158,10 @@ pub(crate) fn rules(css: &str) -> Result<(), String> {
             match character {
                 '(' | '[' => depth += 1,
                 ')' | ']' => depth -= 1,
-                ',' if depth == 0 && !line.starts_with('@') && !selectors[at + 1..].starts_with(".nbc-out-c1") => {
+                ',' if depth == 0
+                    && !line.starts_with('@')
+                    && !selectors[at + 1..].starts_with(".nbc-out-c1") =>
+                {
                     return Err(format!("selector for elsewhere: {line}"));
                 }
                 _ => {}

@@ -25,13 +25,18 @@ impl Compiled<'_, '_> {
             "text" => self.input("text", &plain(&initial)),
             "text-area" | "code-editor" => {
                 let attributes = [("rows", "4"), DISABLED];
-                SafeHtml::element("textarea", &attributes, SafeHtml::text(&format!("\n{}", plain(&initial))))
+                SafeHtml::element(
+                    "textarea",
+                    &attributes,
+                    SafeHtml::text(&format!("\n{}", plain(&initial))),
+                )
             }
             "date" => self.input("date", &plain(&initial)),
             "datetime" => self.input("datetime-local", &plain(&initial)),
             "date-range" => {
                 let dates = initial.as_array().cloned().unwrap_or_default();
-                let one = |at: usize| self.input("date", &dates.get(at).map(plain).unwrap_or_default());
+                let one =
+                    |at: usize| self.input("date", &dates.get(at).map(plain).unwrap_or_default());
                 SafeHtml::concat([one(0), SafeHtml::text(" – "), one(1)])
             }
             "button" => return Some(self.button(gate)),
@@ -44,7 +49,8 @@ impl Compiled<'_, '_> {
             "matrix" => matrix(&initial),
             "form" => return Some(self.form(children, gate)),
             "dict" | "array" | "batch" => {
-                let label = self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
+                let label =
+                    self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
                 return Some(SafeHtml::div(
                     "nbc-widget-group",
                     SafeHtml::concat([label.unwrap_or_default(), children.clone()]),
@@ -53,7 +59,9 @@ impl Compiled<'_, '_> {
             "lazy" => {
                 self.marimo.notes.unsupported("marimo's `lazy`");
                 return Some(SafeHtml::concat([
-                    super::note("This part is made when a reader opens it, which needs a running notebook."),
+                    super::note(
+                        "This part is made when a reader opens it, which needs a running notebook.",
+                    ),
                     children.clone(),
                 ]));
             }
@@ -116,8 +124,12 @@ impl Compiled<'_, '_> {
         };
         let value = plain(initial);
         let attributes = [
-            ("type", "range"), ("min", start.as_str()), ("max", &stop), ("step", &step),
-            ("value", &value), DISABLED,
+            ("type", "range"),
+            ("min", start.as_str()),
+            ("max", &stop),
+            ("step", &step),
+            ("value", &value),
+            DISABLED,
         ];
         let input = SafeHtml::element("input", &attributes, SafeHtml::default());
         SafeHtml::concat([input, Self::value_text(&self.step(initial))])
@@ -129,8 +141,13 @@ impl Compiled<'_, '_> {
         let one = |at: usize, label: &'static str| {
             let value = ends.get(at).map(plain).unwrap_or_default();
             let attributes = [
-                ("type", "range"), ("min", start.as_str()), ("max", &stop), ("step", "any"),
-                ("value", &value), ("aria-label", label), DISABLED,
+                ("type", "range"),
+                ("min", start.as_str()),
+                ("max", &stop),
+                ("step", "any"),
+                ("value", &value),
+                ("aria-label", label),
+                DISABLED,
             ];
             SafeHtml::element("input", &attributes, SafeHtml::default())
         };
@@ -149,7 +166,12 @@ impl Compiled<'_, '_> {
         }
         let bounds = [("min", self.text("start")), ("max", self.text("stop"))];
         if kind == "number" {
-            attributes.extend(bounds.iter().filter(|(_, it)| !it.is_empty()).map(|(name, it)| (*name, it.as_str())));
+            attributes.extend(
+                bounds
+                    .iter()
+                    .filter(|(_, it)| !it.is_empty())
+                    .map(|(name, it)| (*name, it.as_str())),
+            );
         }
         SafeHtml::element("input", &attributes, SafeHtml::default())
     }
@@ -194,7 +216,11 @@ impl Compiled<'_, '_> {
             }
             let input = SafeHtml::element("input", &attributes, SafeHtml::default());
             let text = SafeHtml::text(&format!(" {text}"));
-            SafeHtml::element("label", &[("class", "nbc-widget-option")], SafeHtml::concat([input, text]))
+            SafeHtml::element(
+                "label",
+                &[("class", "nbc-widget-option")],
+                SafeHtml::concat([input, text]),
+            )
         });
         SafeHtml::concat(items.collect::<Vec<_>>())
     }
@@ -215,7 +241,8 @@ impl Compiled<'_, '_> {
         let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Run"));
         let attributes = [("type", "button"), DISABLED];
         let button = SafeHtml::element("button", &attributes, label);
-        let attributes = [("class", "nbc-widget nbc-widget-button"), ("title", "Needs a running notebook")];
+        let attributes =
+            [("class", "nbc-widget nbc-widget-button"), ("title", "Needs a running notebook")];
         SafeHtml::element("div", &attributes, button)
     }
 
@@ -233,7 +260,10 @@ impl Compiled<'_, '_> {
 fn matrix(initial: &Value) -> SafeHtml {
     let rows = initial.as_array().into_iter().flatten().take(200).map(|row| {
         let cells: Vec<Value> = row.as_array().cloned().unwrap_or_else(|| vec![row.clone()]);
-        let cells = cells.iter().take(200).map(|it| SafeHtml::element("td", &[], SafeHtml::text(&plain(it))));
+        let cells = cells
+            .iter()
+            .take(200)
+            .map(|it| SafeHtml::element("td", &[], SafeHtml::text(&plain(it))));
         SafeHtml::element("tr", &[], SafeHtml::concat(cells.collect::<Vec<_>>()))
     });
     let body = SafeHtml::element("tbody", &[], SafeHtml::concat(rows.collect::<Vec<_>>()));
