@@ -300,7 +300,7 @@ mod tests {
             "\"1 \" \"<\" \" 2 \" \"<\" \"3 \" \"x\" \"y\" \"z\""
         );
         assert_eq!(names("<!-- <p> --!>a<!-->b<!--->c<!doctype x>d"), "\"a\" \"b\" \"c\" \"d\"");
-        assert_eq!(names("<a\n=b =c d = 'e'>"), "<a 3>");
+        assert_eq!(names("<a\n=b =c d = 'e'>"), "<a 2>");
     }
 
     #[test]
