@@ -157,11 +157,7 @@ impl Origin {
 
     fn locate(&self, offset: u32) -> u32 {
         let after = self.anchors.partition_point(|&(code, _)| code <= offset);
-        let (code, source) = self
-            .anchors
-            .get(after.saturating_sub(1))
-            .copied()
-            .unwrap_or((0, 0));
+        let (code, source) = self.anchors.get(after.saturating_sub(1)).copied().unwrap_or((0, 0));
         source + offset.saturating_sub(code)
     }
 }
