@@ -149,7 +149,7 @@ impl Screen {
             Some('B') => self.row = (self.row + number(1)).min(self.rows.len() - 1),
             Some('C') => {
                 self.column =
-                    (self.column + number(1).min(LAST_COLUMN)).min(LAST_COLUMN.max(self.column))
+                    (self.column + number(1).min(LAST_COLUMN)).min(LAST_COLUMN.max(self.column));
             }
             Some('D') => self.column = self.column.saturating_sub(number(1)),
             Some('G') => self.column = number(1).min(LAST_COLUMN) - 1,
@@ -159,7 +159,9 @@ impl Screen {
                 match number(0) {
                     0 => row.truncate(column),
                     1 => {
-                        row.iter_mut().take(column + 1).for_each(|it| *it = (' ', Style::default()))
+                        row.iter_mut()
+                            .take(column + 1)
+                            .for_each(|it| *it = (' ', Style::default()));
                     }
                     _ => row.clear(),
                 }

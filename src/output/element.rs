@@ -24,6 +24,10 @@ impl CustomElements for Marimo<'_> {
         name.starts_with("marimo-") || matches!(name, "iconify-icon" | "iframe" | "audio" | "video")
     }
 
+    fn is_inline(&self, name: &str) -> bool {
+        matches!(name, "marimo-tex" | "iconify-icon")
+    }
+
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml {
         let name = element.name.strip_prefix("marimo-").unwrap_or(&element.name);
         let one = Compiled { marimo: self, element, name };
@@ -251,7 +255,38 @@ impl Compiled<'_, '_> {
             }
             "progress" => {
                 let title = self.markup("title", gate).unwrap_or_default();
-                SafeHtml::div("nbc-progress", title)
+                let subtitle =
+                    self.markup("subtitle", gate).map(|it| SafeHtml::div("nbc-stat-caption", it));
+                let count = match (self.json("progress").as_u64(), self.json("total").as_u64()) {
+                    (Some(progress), Some(total)) => {
+                        SafeHtml::text(&format!(" {progress} of {total}"))
+                    }
+                    _ => SafeHtml::default(),
+                };
+                SafeHtml::div(
+                    "nbc-progress",
+                    SafeHtml::concat([title, count, subtitle.unwrap_or_default()]),
+                )
+            }
+            "image-comparison" => {
+                let one = |name: &str, label: &str| {
+                    let caption = SafeHtml::element("figcaption", &[], SafeHtml::text(label));
+                    SafeHtml::element(
+                        "figure",
+                        &[],
+                        SafeHtml::concat([self.picture(name, label), caption]),
+                    )
+                };
+                let pair = [one("before-src", "Before"), one("after-src", "After")];
+                SafeHtml::div("nbc-comparison", SafeHtml::concat(pair))
+            }
+            "matplotlib" => {
+                self.marimo.notes.control("matplotlib selection");
+                self.picture("chart-base64", "Figure")
+            }
+            "mime-renderer" => {
+                let leaf = format!("{}:{}", self.text("mime"), self.text("data"));
+                self.marimo.leaf(&leaf, gate)?
             }
             "iconify-icon" => {
                 let name = self.element.attributes.get("icon").map_or("", String::as_str);
@@ -278,6 +313,21 @@ impl Compiled<'_, '_> {
             }
             _ => return None,
         })
+    }
+
+    /// An image in an attribute.
+    fn picture(&self, name: &str, label: &str) -> SafeHtml {
+        let mut metadata = serde_json::Map::new();
+        metadata.insert("alt".to_owned(), label.into());
+        match super::image::Picture::parse(&self.text(name)) {
+            Ok(picture) => picture.html(&metadata),
+            Err(_) => {
+                self.marimo
+                    .notes
+                    .invalid(format!("an image of marimo's `{}` is not in the output", self.name));
+                note("An image stood here that is not part of the notebook.")
+            }
+        }
     }
 
     fn stat(&self, gate: &mut Gate) -> SafeHtml {

@@ -24,6 +24,9 @@ pub trait CustomElements {
     /// Whether this (lowercase) name is compiled.
     fn claims(&self, name: &str) -> bool;
 
+    /// Whether what it becomes may stand in a paragraph.
+    fn is_inline(&self, name: &str) -> bool;
+
     /// Compiles one. `children` is already safe; HTML in attributes goes through
     /// [`Gate::fragment`].
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml;
@@ -35,6 +38,10 @@ pub struct NoCustomElements;
 impl CustomElements for NoCustomElements {
     fn claims(&self, _name: &str) -> bool {
         false
+    }
+
+    fn is_inline(&self, _name: &str) -> bool {
+        true
     }
 
     fn compile(&self, _element: &CustomElement, children: SafeHtml, _gate: &mut Gate) -> SafeHtml {
@@ -57,6 +64,9 @@ pub struct Gate {
     scope: String,
     prefix: String,
     ids: BTreeSet<String>,
+    /// Ids that a `use` shows, and ids of elements that hold a `use`.
+    used: BTreeSet<String>,
+    users: BTreeSet<String>,
     /// Class → declarations; the class is a digest, so equal styles are stored once.
     styles: BTreeMap<String, String>,
     /// Style text as written → class.
@@ -70,6 +80,7 @@ struct Frame {
     element: CustomElement,
     out: String,
     open: Vec<policy::Element>,
+    open_ids: Vec<(usize, String)>,
     slots: Vec<SafeHtml>,
 }
 
@@ -82,6 +93,8 @@ impl Gate {
             prefix: format!("o-{scope}-"),
             scope: format!("nbc-out-{scope}"),
             ids: BTreeSet::new(),
+            used: BTreeSet::new(),
+            users: BTreeSet::new(),
             styles: BTreeMap::new(),
             known_styles: BTreeMap::new(),
             sheets: String::new(),
@@ -199,6 +212,10 @@ struct Pass<'g> {
     custom: &'g dyn CustomElements,
     out: String,
     open: Vec<policy::Element>,
+    /// Ids of open elements, with how many elements are open inside them and with them.
+    open_ids: Vec<(usize, String)>,
+    /// Id of the element that is being written.
+    id: Option<String>,
     slots: Vec<SafeHtml>,
     frames: Vec<Frame>,
     /// The element whose content is dropped, and how often it is open.
@@ -212,6 +229,8 @@ impl<'g> Pass<'g> {
             custom,
             out: String::new(),
             open: Vec::new(),
+            open_ids: Vec::new(),
+            id: None,
             slots: Vec::new(),
             frames: Vec::new(),
             skipped: None,
@@ -320,6 +339,7 @@ impl<'g> Pass<'g> {
         }
         self.out.push('<');
         self.out.push_str(element.name);
+        self.id = None;
         self.attributes(element, tag);
         self.out.push('>');
         if element.is_void {
@@ -329,6 +349,7 @@ impl<'g> Pass<'g> {
             self.push_end(element.name);
         } else {
             self.open.push(element);
+            self.open_ids.extend(self.id.take().map(|id| (self.open.len(), id)));
         }
     }
 
@@ -450,6 +471,9 @@ impl<'g> Pass<'g> {
     }
 
     fn close_to(&mut self, length: usize) {
+        while self.open_ids.last().is_some_and(|(at, _)| *at > length) {
+            self.open_ids.pop();
+        }
         while self.open.len() > length {
             if let Some(element) = self.open.pop() {
                 self.push_end(element.name);
@@ -462,6 +486,12 @@ impl<'g> Pass<'g> {
             let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
             self.close_to(outside.unwrap_or(0));
         }
+        if !self.custom.is_inline(&tag.name)
+            && let Some(block) = policy::element("div")
+        {
+            // A browser would end the paragraph here; so that it finds nothing to repair, do it first.
+            self.close_implied(block);
+        }
         let attributes = tag
             .attributes
             .iter()
@@ -471,6 +501,7 @@ impl<'g> Pass<'g> {
             element: CustomElement { name: tag.name.clone(), attributes },
             out: std::mem::take(&mut self.out),
             open: std::mem::take(&mut self.open),
+            open_ids: std::mem::take(&mut self.open_ids),
             slots: std::mem::take(&mut self.slots),
         });
         if policy::VOID.contains(&tag.name.as_str()) {
@@ -484,6 +515,7 @@ impl<'g> Pass<'g> {
         let children = gate(&self.out, &self.slots);
         self.out = frame.out;
         self.open = frame.open;
+        self.open_ids = frame.open_ids;
         self.slots = frame.slots;
         let compiled = self.custom.compile(&frame.element, children, self.gate);
         self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
@@ -561,11 +593,17 @@ impl<'g> Pass<'g> {
                 }
                 let id = self.gate.prefixed(id);
                 self.gate.ids.insert(id.clone());
+                self.id = Some(id.clone());
                 id
             }
             "href" if element.name == "a" => value.into_owned(),
             "href" | "xlink:href" if value.starts_with('#') => {
-                format!("#{}", self.gate.prefixed(value.trim_start_matches('#')))
+                let id = self.gate.prefixed(value.trim_start_matches('#'));
+                if element.name == "use" && self.is_nested_use(&id) {
+                    self.gate.remove("`<use>` of a `<use>`");
+                    return;
+                }
+                format!("#{id}")
             }
             _ if policy::REFERENCES.contains(&allowed) => {
                 let ids = value.split_ascii_whitespace().map(|id| self.gate.prefixed(id));
@@ -579,6 +617,18 @@ impl<'g> Pass<'g> {
             _ => value.into_owned(),
         };
         self.push_attribute(allowed, &value);
+    }
+
+    /// Whether a `use` would show another one: thirty such levels of two make a billion elements
+    /// in the reader's browser.
+    fn is_nested_use(&mut self, target: &str) -> bool {
+        let is_shown = self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id));
+        if is_shown || self.gate.users.contains(target) {
+            return true;
+        }
+        self.gate.used.insert(target.to_owned());
+        self.gate.users.extend(self.open_ids.iter().map(|(_, id)| id.clone()));
+        false
     }
 
     fn push_attribute(&mut self, name: &str, value: &str) {
@@ -657,4 +707,47 @@ pub fn html(raw: &UntrustedHtml, scope: &str) -> Sanitized {
     let mut gate = Gate::new(scope);
     let html = gate.fragment(raw, &NoCustomElements);
     gate.finish(&html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(markup: &str) -> String {
+        html(&UntrustedHtml::new(markup.to_owned()), "c1").html.as_str().to_owned()
+    }
+
+    #[test]
+    fn a_use_shows_no_other_use() {
+        let forward =
+            "<svg><g id=a><use href=#b /></g><g id=b><use href=#c /></g><path id=c /></svg>";
+        assert_eq!(of(forward).matches("href").count(), 1, "{}", of(forward));
+        let backward =
+            "<svg><path id=c /><g id=b><use href=#c /></g><g id=a><use href=#b /></g></svg>";
+        assert_eq!(of(backward).matches("href").count(), 1, "{}", of(backward));
+        let figure =
+            "<svg><g id=f><g id=t><use href=#c /><use href=#c /></g></g><use href=#c /></svg>";
+        assert_eq!(of(figure).matches("href").count(), 3, "{}", of(figure));
+    }
+
+    #[test]
+    fn unclosed_elements_close_where_browsers_close_them() {
+        assert_eq!(
+            of("<ul><li>a<li>b<ul><li>c</ul></ul>"),
+            "<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>"
+        );
+        assert_eq!(of("<p>a<p>b<div>c"), "<p>a</p><p>b</p><div>c</div>");
+        assert_eq!(
+            of("<table><tr><td>a<td>b<tr><td>c</table>"),
+            "<table><tbody><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></tbody></table>"
+        );
+    }
+
+    #[test]
+    fn classes_and_ids_can_meet_nothing_of_the_page() {
+        assert_eq!(
+            of("<label class='nbc-a b s-0123456789' id=x for='y'>z</label>"),
+            "<label id=\"o-c1-x\" for=\"o-c1-y\" class=\"x-b s-0123456789\">z</label>"
+        );
+    }
 }

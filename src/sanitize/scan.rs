@@ -251,3 +251,43 @@ pub fn slug(text: &str) -> String {
     }
     slug.trim_end_matches('-').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(markup: &str) -> SafeHtml {
+        super::super::html(&super::super::UntrustedHtml::new(markup.to_owned()), "c1").html
+    }
+
+    #[test]
+    fn children_are_the_top_level_elements() {
+        let found = children(&of("<p title='a>b'>x <b>y</b></p> <br>text<div><div>z</div></div>"));
+        let found: Vec<&str> = found.iter().map(SafeHtml::as_str).collect();
+        assert_eq!(
+            found,
+            ["<p title=\"a&gt;b\">x <b>y</b></p>", " <br>", "text", "<div><div>z</div></div>"]
+        );
+    }
+
+    #[test]
+    fn a_link_in_text_is_no_link() {
+        let html = of("<p>&lt;a href=\"#x\"&gt; <a href=\"#x\">y</a>");
+        let linked = link_fragments(&html, |id| Some(format!("o-{id}\"<")));
+        assert_eq!(
+            linked.as_str(),
+            "<p>&lt;a href=\"#x\"&gt; <a href=\"#o-x&quot;&lt;\" \
+             rel=\"noopener noreferrer nofollow\">y</a></p>"
+        );
+    }
+
+    #[test]
+    fn a_heading_without_end_stays() {
+        let (html, found) = headings(&of("<h2 class=a>One</h2><h3></h3><p>x"), "o-");
+        assert_eq!(
+            html.as_str(),
+            "<h2 id=\"o-one\" class=\"x-a\">One</h2><h3 id=\"o-section\"></h3><p>x</p>"
+        );
+        assert_eq!(found.len(), 1);
+    }
+}

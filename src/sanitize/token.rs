@@ -278,3 +278,43 @@ fn reference(name: &str, has_end: bool) -> Option<char> {
     };
     Some(character)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> String {
+        let names = Tokens::new(text).map(|token| match token {
+            Token::Text(text) => format!("{text:?}"),
+            Token::Start(tag) => format!("<{} {}>", tag.name, tag.attributes.len()),
+            Token::End(name) => format!("</{name}>"),
+        });
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn tags_are_cut_as_browsers_cut_them() {
+        assert_eq!(names("a<B x='>' y=\"<\" z=1/ w>b</B x>"), "\"a\" <b 4> \"b\" </b>");
+        assert_eq!(
+            names("1 < 2 <3 </ >x</>y<?p?>z"),
+            "\"1 \" \"<\" \" 2 \" \"<\" \"3 \" \"x\" \"y\" \"z\""
+        );
+        assert_eq!(names("<!-- <p> --!>a<!-->b<!--->c<!doctype x>d"), "\"a\" \"b\" \"c\" \"d\"");
+        assert_eq!(names("<a\n=b =c d = 'e'>"), "<a 2>");
+    }
+
+    #[test]
+    fn raw_text_ends_at_its_own_end_tag_only() {
+        let mut tokens = Tokens::new("a</styles></b></STYLE >c");
+        assert_eq!(tokens.raw_text("style"), "a</styles></b>");
+        assert_eq!(tokens.next(), Some(Token::Text("c")));
+    }
+
+    #[test]
+    fn references_are_decoded() {
+        assert_eq!(
+            decode("&quot;&#92;u003c&#x27;&amp;lt;&colon;&unknown;&"),
+            "\"\\u003c'&lt;:&unknown;&"
+        );
+    }
+}
