@@ -96,9 +96,7 @@ pub struct Parsed<T> {
 
 /// Sorts findings by place, then code, so that two runs print alike; drops exact repetitions.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| {
-        (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message))
-    });
+    diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     diagnostics.dedup();
 }
 

@@ -125,7 +125,9 @@ fn report(notebook: &Notebook, graph: &mut CellGraph, path: &[CellId]) -> Option
             Some(it) => it.with_other(span, label),
         });
     }
-    diagnostic.map(|it| it.with_help("move the shared definition into a cell of its own, or merge the cells"))
+    diagnostic.map(|it| {
+        it.with_help("move the shared definition into a cell of its own, or merge the cells")
+    })
 }
 
 fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
@@ -134,11 +136,7 @@ fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
     };
     let defined =
         user.references.keys().filter(|it| definer.definitions.contains_key(*it)).cloned();
-    let deleted = user
-        .deletions
-        .iter()
-        .filter(|it| definer.references.contains_key(*it))
-        .cloned();
+    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(*it)).cloned();
     let all: BTreeSet<String> = defined.chain(deleted).collect();
     all.into_iter().collect()
 }

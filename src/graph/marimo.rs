@@ -71,8 +71,12 @@ fn star_imports(graph: &mut CellGraph) -> Vec<Diagnostic> {
     for (id, spans) in stars {
         for span in spans {
             diagnostics.push(
-                Diagnostic::error(Code::StarImport, span, "`import *` hides which names the cell defines")
-                    .with_help("import the names that are used, or the module"),
+                Diagnostic::error(
+                    Code::StarImport,
+                    span,
+                    "`import *` hides which names the cell defines",
+                )
+                .with_help("import the names that are used, or the module"),
             );
         }
         // marimo does not compile such a cell: it takes no part in the dataflow.

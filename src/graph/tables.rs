@@ -29,20 +29,17 @@ pub(super) fn connect(names: &BTreeMap<CellId, CellNames>, graph: &mut CellGraph
 fn reads(user: &CellNames, definer: &CellNames) -> bool {
     user.references.keys().any(|reference| match user.tables.get(reference) {
         Some(table) => part(table, reference, definer).is_some_and(|name| {
-            definer.objects.get(name).is_none_or(|object| {
-                table.matches(name, &object.qualified, Some(object.kind))
-            })
+            definer
+                .objects
+                .get(name)
+                .is_none_or(|object| table.matches(name, &object.qualified, Some(object.kind)))
         }),
         None => definer.objects.contains_key(reference),
     })
 }
 
 /// The definition that a reference may mean: one of its full name, or of a part of it.
-fn part<'a>(
-    table: &SqlReference,
-    reference: &str,
-    definer: &'a CellNames,
-) -> Option<&'a str> {
+fn part<'a>(table: &SqlReference, reference: &str, definer: &'a CellNames) -> Option<&'a str> {
     if let Some((name, _)) = definer.definitions.get_key_value(reference) {
         return Some(name);
     }

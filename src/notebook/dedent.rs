@@ -162,8 +162,8 @@ fn kept_strings(lines: &[Line], protected: &[bool], base: usize) -> Vec<bool> {
         let run = protected.iter().skip(from).take_while(|it| **it == inside).count();
         let run = run.clamp(1, lines.len() - from);
         let block = lines.iter().skip(from).take(run);
-        let under = inside
-            && block.filter(|it| !is_blank(&it.text)).any(|it| indent(&it.text).1 < base);
+        let under =
+            inside && block.filter(|it| !is_blank(&it.text)).any(|it| indent(&it.text).1 < base);
         kept.extend(std::iter::repeat_n(under, run));
         from += run;
     }
@@ -176,8 +176,10 @@ mod tests {
 
     fn check(text: &str) -> String {
         let strings = crate::python::long_strings(&format!("if 1:\n{text}"));
-        let strings: Vec<_> =
-            strings.into_iter().map(|it| it.start.saturating_sub(6)..it.end.saturating_sub(6)).collect();
+        let strings: Vec<_> = strings
+            .into_iter()
+            .map(|it| it.start.saturating_sub(6)..it.end.saturating_sub(6))
+            .collect();
         dedent(split(text, 0), &strings).text
     }
 

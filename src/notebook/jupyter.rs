@@ -17,8 +17,7 @@ use crate::source::{SourceId, Sources, Span};
 
 use super::options::{quarto, tags};
 use super::{
-    AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script,
-    syntax_diagnostic,
+    AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script, syntax_diagnostic,
 };
 
 /// Most cells of a notebook; the largest of 4,631 public notebooks has 1,600.
@@ -176,7 +175,11 @@ fn read(
         return Ok(file);
     }
     if json.trim().is_empty() {
-        return Err(Diagnostic::error(Code::NotANotebook, Span::new(source, 0, 0), "the file is empty"));
+        return Err(Diagnostic::error(
+            Code::NotANotebook,
+            Span::new(source, 0, 0),
+            "the file is empty",
+        ));
     }
     if !json.trim_start().starts_with('{') {
         let span = Span::new(source, 0, 0);
@@ -448,7 +451,10 @@ mod tests {
         let (_, said) = check(&notebook(
             r#"{"cell_type": "markdown", "source": []}, {"cell_type": "code", "source": ["a = 1\n", "b = = 2"]}"#,
         ));
-        assert_eq!(said, ["a.ipynb:cell 2:2:5 NBC104 the cell is not valid Python: expected an expression"]);
+        assert_eq!(
+            said,
+            ["a.ipynb:cell 2:2:5 NBC104 the cell is not valid Python: expected an expression"]
+        );
     }
 
     #[test]
@@ -470,10 +476,19 @@ mod tests {
 
     #[test]
     fn broken_json_is_a_finding_at_its_place() {
-        assert_eq!(check("{\n \"cells\": [").1, ["a.ipynb:2:11 NBC103 the JSON ends too early: EOF while parsing a list"]);
-        assert_eq!(check(r#"{"cells": [], "cells": []}"#).1, ["a.ipynb:1:21 NBC103 the JSON is no notebook: duplicate field `cells`"]);
+        assert_eq!(
+            check("{\n \"cells\": [").1,
+            ["a.ipynb:2:11 NBC103 the JSON ends too early: EOF while parsing a list"]
+        );
+        assert_eq!(
+            check(r#"{"cells": [], "cells": []}"#).1,
+            ["a.ipynb:1:21 NBC103 the JSON is no notebook: duplicate field `cells`"]
+        );
         assert_eq!(check("[1]").1, ["a.ipynb:1:1 NBC102 the file holds no JSON object"]);
-        assert_eq!(check("{}").1, ["a.ipynb:1:1 NBC102 a JSON file without `cells` is no notebook"]);
+        assert_eq!(
+            check("{}").1,
+            ["a.ipynb:1:1 NBC102 a JSON file without `cells` is no notebook"]
+        );
         assert_eq!(check("").1, ["a.ipynb:1:1 NBC102 the file is empty"]);
         let deep = format!("{{\"cells\": {}", "[".repeat(100_000));
         assert_eq!(check(&deep).0.map(|_| ()), None);
@@ -481,7 +496,8 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_and_a_byte_order_mark_are_survived() {
-        let text = notebook(r#"{"cell_type": "code", "source": "a = '\ud800 \ud83d\ude00 \\ud800'"}"#);
+        let text =
+            notebook(r#"{"cell_type": "code", "source": "a = '\ud800 \ud83d\ude00 \\ud800'"}"#);
         let (found, said) = check(&format!("\u{feff}{text}"));
         assert_eq!(said.len(), 1, "{said:?}");
         assert_eq!(found.expect("it parses").cells[0].code, "a = '\u{fffd} \u{1f600} \\ud800'");
@@ -524,7 +540,10 @@ mod tests {
         let text = r#"{"nbformat": 4, "metadata": {"kernelspec": {"language": "Julia"}},
             "cells": [{"cell_type": "code", "source": "f(x) = 2x"}]}"#;
         let (found, said) = check(text);
-        assert_eq!(said, ["a.ipynb:1:1 NBC109 the notebook is written in `julia`; nbc runs Python only"]);
+        assert_eq!(
+            said,
+            ["a.ipynb:1:1 NBC109 the notebook is written in `julia`; nbc runs Python only"]
+        );
         assert_eq!(found.expect("it parses").language, "julia");
     }
 }

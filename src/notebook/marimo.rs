@@ -14,9 +14,7 @@ use crate::python::{
 use crate::source::{SourceId, Sources, Span};
 
 use super::dedent::{self, Line, dedent, is_space};
-use super::{
-    AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script,
-};
+use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script};
 
 /// Reads a marimo notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
@@ -137,7 +135,9 @@ impl Reader<'_> {
             }
             // A script that is not a notebook has many of these; the missing import says it all.
             (Stage::Header, _) => "before `import marimo`",
-            (Stage::Import, StatementKind::Assign { target, .. }) if target == "__generated_with" => {
+            (Stage::Import, StatementKind::Assign { target, .. })
+                if target == "__generated_with" =>
+            {
                 return;
             }
             (Stage::Import, StatementKind::Assign { target, call: Some(call) })
@@ -172,7 +172,11 @@ impl Reader<'_> {
                 });
                 let decorator = marked.and_then(|at| Some((at, definition.decorators.get(at)?)));
                 match decorator {
-                    Some((at, it)) if it.path.as_deref().is_some_and(|it| it.starts_with("app.") && it.matches('.').count() == 1) => {
+                    Some((at, it))
+                        if it.path.as_deref().is_some_and(|it| {
+                            it.starts_with("app.") && it.matches('.').count() == 1
+                        }) =>
+                    {
                         let is_cell = it.path.as_deref() == Some("app.cell");
                         if !(is_cell && definition.is_class) {
                             self.stage = Stage::Body;
@@ -264,7 +268,8 @@ impl Reader<'_> {
                 ("column", Constant::Int(value)) => options.column = u32::try_from(*value).ok(),
                 ("column", Constant::None) | ("expand_output" | "name", _) => {}
                 ("disabled" | "hide_code" | "column", _) => {
-                    let message = format!("`{name}` has no constant value of its type and is ignored");
+                    let message =
+                        format!("`{name}` has no constant value of its type and is ignored");
                     self.diagnostics.push(Diagnostic::warning(Code::IgnoredOption, span, message));
                 }
                 _ => {
@@ -443,10 +448,8 @@ impl Reader<'_> {
                     }
                 }
                 None if from == self.line_of(first) => {
-                    let code = dedent::Code {
-                        text: String::new(),
-                        anchors: vec![(0, last.start + base)],
-                    };
+                    let code =
+                        dedent::Code { text: String::new(), anchors: vec![(0, last.start + base)] };
                     return (code, true);
                 }
                 None => {
@@ -465,13 +468,18 @@ impl Reader<'_> {
         if !regular {
             let span = Span::new(self.source, definition.keyword + base, last.end + base);
             let (message, help) = if slip > 0 {
-                ("marimo loses lines of this cell: lines stand between decorator and `def`", "put `def` directly below the decorator")
+                (
+                    "marimo loses lines of this cell: lines stand between decorator and `def`",
+                    "put `def` directly below the decorator",
+                )
             } else {
-                ("marimo may misread a cell whose body stands on the line of `def`", "put the body on lines of its own")
+                (
+                    "marimo may misread a cell whose body stands on the line of `def`",
+                    "put the body on lines of its own",
+                )
             };
-            self.diagnostics.push(
-                Diagnostic::warning(Code::IgnoredOption, span, message).with_help(help),
-            );
+            self.diagnostics
+                .push(Diagnostic::warning(Code::IgnoredOption, span, message).with_help(help));
         }
         (code, regular)
     }
@@ -696,7 +704,8 @@ impl Reader<'_> {
             let line = line.trim_start();
             let line = line.strip_prefix("async ").map_or(line, str::trim_start);
             let rest = line.strip_prefix("def ").or_else(|| line.strip_prefix("class "))?;
-            let name = rest.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+            let name =
+                rest.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
             Some(name.to_owned()).filter(|it| !it.is_empty() && it != "_")
         });
         let options = CellOptions::default();
@@ -739,7 +748,8 @@ fn strip_return(body: &mut Vec<Line>) {
     let is_return = body.get(last).is_some_and(|it| {
         let text = it.text.trim();
         indent(it) == base
-            && (text == "return" || ["return ", "return\t", "return("].iter().any(|p| text.starts_with(p)))
+            && (text == "return"
+                || ["return ", "return\t", "return("].iter().any(|p| text.starts_with(p)))
     });
     if is_return {
         body.truncate(last);

@@ -166,11 +166,7 @@ impl Origin {
 
     fn locate(&self, offset: u32) -> u32 {
         let after = self.anchors.partition_point(|&(code, _)| code <= offset);
-        let (code, source) = self
-            .anchors
-            .get(after.saturating_sub(1))
-            .copied()
-            .unwrap_or((0, 0));
+        let (code, source) = self.anchors.get(after.saturating_sub(1)).copied().unwrap_or((0, 0));
         source + offset.saturating_sub(code)
     }
 }
@@ -264,6 +260,10 @@ fn syntax_diagnostic(error: &SyntaxError, span: Span) -> Diagnostic {
         return Diagnostic::error(Code::TooComplex, span, error.message.clone())
             .with_help("split the expression, or load the data from a file");
     }
-    Diagnostic::error(Code::SyntaxError, span, format!("the cell is not valid Python: {}", error.message))
-        .with_label(error.message.clone())
+    Diagnostic::error(
+        Code::SyntaxError,
+        span,
+        format!("the cell is not valid Python: {}", error.message),
+    )
+    .with_label(error.message.clone())
 }

@@ -87,9 +87,12 @@ fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> 
             let message = error.error.to_string();
             // The parser's messages start like sentences; ours do not.
             let message = match message.strip_suffix('.').unwrap_or(&message) {
-                it if it.chars().nth(1).is_some_and(char::is_lowercase) => {
-                    it.chars().take(1).flat_map(char::to_lowercase).chain(it.chars().skip(1)).collect()
-                }
+                it if it.chars().nth(1).is_some_and(char::is_lowercase) => it
+                    .chars()
+                    .take(1)
+                    .flat_map(char::to_lowercase)
+                    .chain(it.chars().skip(1))
+                    .collect(),
                 it => it.to_owned(),
             };
             SyntaxError::new(names::bytes(error.location), message)
@@ -97,9 +100,7 @@ fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> 
         return Err(errors.collect());
     }
     match parsed.try_into_module() {
-        Some(module) => {
-            Ok(module)
-        }
+        Some(module) => Ok(module),
         None => Err(vec![SyntaxError::new(0..0, "not a module")]),
     }
 }

@@ -13,8 +13,8 @@ use std::ops::Range;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Alias, ExceptHandler, Expr, ExprContext, Identifier, Parameters, Pattern, Stmt,
-    StmtClassDef, StmtFunctionDef, TypeParam, TypeParams,
+    Alias, ExceptHandler, Expr, ExprContext, Identifier, Parameters, Pattern, Stmt, StmtClassDef,
+    StmtFunctionDef, TypeParam, TypeParams,
 };
 use ruff_text_size::{Ranged, TextRange};
 
@@ -163,8 +163,20 @@ struct Reference {
 
 /// Magics that define no names.
 const HARMLESS_MAGICS: &[&str] = &[
-    "autoreload", "cd", "conda", "config", "env", "load_ext", "ls", "matplotlib", "pip", "pwd",
-    "reload_ext", "timeit", "who", "whos",
+    "autoreload",
+    "cd",
+    "conda",
+    "config",
+    "env",
+    "load_ext",
+    "ls",
+    "matplotlib",
+    "pip",
+    "pwd",
+    "reload_ext",
+    "timeit",
+    "who",
+    "whos",
 ];
 
 /// How a definition treats references to its name that nested blocks made before it.
@@ -454,7 +466,10 @@ impl<'a> Collector<'a> {
                     it.visit_expr(returns);
                 }
             });
-            if !with_body && !method && let Some(block) = self.stack.last_mut() {
+            if !with_body
+                && !method
+                && let Some(block) = self.stack.last_mut()
+            {
                 block.defined.insert(bound);
             }
         }

@@ -269,9 +269,9 @@ fn definition(
         keyword: keyword.to_u32(),
         body: first.filter(|_| starts_line).map(|it| line_end(text, it.range())),
         first_token: first.map_or(0, |it| it.range().len().to_u32()),
-        starts_with_ellipsis: body.first().is_some_and(
-            |it| matches!(it, Stmt::Expr(it) if it.value.is_ellipsis_literal_expr()),
-        ),
+        starts_with_ellipsis: body
+            .first()
+            .is_some_and(|it| matches!(it, Stmt::Expr(it) if it.value.is_ellipsis_literal_expr())),
         statements: body.iter().map(|it| bytes(it.range())).collect(),
         ends_with_return: body.last().is_some_and(Stmt::is_return_stmt),
     }
@@ -322,7 +322,9 @@ fn constant(expression: &Expr) -> Constant {
         Expr::BooleanLiteral(it) => Constant::Bool(it.value),
         Expr::StringLiteral(it) => Constant::Str(it.value.to_str().to_owned()),
         Expr::NumberLiteral(it) => match &it.value {
-            ast::Number::Int(value) => value.as_i64().map_or(Constant::OtherConstant, Constant::Int),
+            ast::Number::Int(value) => {
+                value.as_i64().map_or(Constant::OtherConstant, Constant::Int)
+            }
             _ => Constant::OtherConstant,
         },
         Expr::BytesLiteral(_) | Expr::EllipsisLiteral(_) => Constant::OtherConstant,

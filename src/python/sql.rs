@@ -11,7 +11,7 @@ use sqlparser::ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor};
 use sqlparser::dialect::DuckDbDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 /// A longer statement is not parsed: the tree of `1+1+1+…` is as deep as it is long.
 const MAX_TOKENS: usize = 3000;
@@ -80,7 +80,9 @@ impl SqlReference {
     pub fn contains(&self, name: &str, kind: ObjectKind) -> bool {
         match kind {
             ObjectKind::Table | ObjectKind::View => name == self.table,
-            ObjectKind::Catalog => [&self.catalog, &self.schema].iter().any(|it| it.as_deref() == Some(name)),
+            ObjectKind::Catalog => {
+                [&self.catalog, &self.schema].iter().any(|it| it.as_deref() == Some(name))
+            }
             ObjectKind::Schema => false,
         }
     }
@@ -135,7 +137,15 @@ impl SqlReference {
 pub(super) fn analyze(sql: &str) -> Facts {
     let mut facts = Facts::default();
     let dialect = DuckDbDialect {};
-    let Ok(tokens) = Tokenizer::new(&dialect, sql).tokenize() else { return facts };
+    let Ok(mut tokens) = Tokenizer::new(&dialect, sql).tokenize() else { return facts };
+    // `25_000` comes out as a number and a word.
+    for at in 1..tokens.len() {
+        if let Some([Token::Number(..), word @ Token::Word(_)]) = tokens.get_mut(at - 1..=at)
+            && matches!(word, Token::Word(it) if it.value.starts_with('_'))
+        {
+            *word = Token::Whitespace(Whitespace::Space);
+        }
+    }
     let mut defined: BTreeSet<String> = BTreeSet::new();
     for statement in tokens.split(|it| *it == Token::SemiColon) {
         let significant: Vec<Token> =
@@ -154,7 +164,9 @@ pub(super) fn analyze(sql: &str) -> Facts {
         };
         let found = match parsed {
             Some(statements) => parsed_references(&statements),
-            None => token_references(&significant),
+            // A query that is broken reads nothing, says marimo; but these the parser does not know.
+            None if is_extension(&significant) => token_references(&significant),
+            None => BTreeSet::new(),
         };
         for reference in found {
             let qualified = reference.qualified();
@@ -241,7 +253,11 @@ fn objects(tokens: &[Token]) -> Vec<(String, SqlObject)> {
                     at += 3;
                 }
                 let mut name = text(tokens.get(at)).map(|it| {
-                    let it = if it.contains('.') { it.split('.').next().unwrap_or("").to_owned() } else { it };
+                    let it = if it.contains('.') {
+                        it.split('.').next().unwrap_or("").to_owned()
+                    } else {
+                        it
+                    };
                     it.split(':').nth(1).map_or(it.clone(), str::to_owned)
                 });
                 at += 1;
@@ -310,9 +326,19 @@ impl Visitor for Relations {
 fn parsed_references(statements: &[Statement]) -> BTreeSet<SqlReference> {
     let mut relations = Relations::default();
     for statement in statements {
+        // sqlglot does not look into them.
+        if is_skipped(statement) {
+            continue;
+        }
         let _ = statement.visit(&mut relations);
     }
     relations.found
+}
+
+/// Statements of DuckDB that the parser has no tree for.
+fn is_extension(tokens: &[Token]) -> bool {
+    let first = text(tokens.first()).unwrap_or_default().to_ascii_uppercase();
+    ["PIVOT", "UNPIVOT", "SUMMARIZE", "FROM", "COPY", "WITH"].contains(&first.as_str())
 }
 
 /// Names after `FROM`, `JOIN`, `INTO`, `UPDATE` and the commas of a `FROM`.
@@ -339,16 +365,70 @@ fn token_references(tokens: &[Token]) -> BTreeSet<SqlReference> {
                     | Keyword::UNPIVOT
             )
         );
-        if !starts || !matches!(tokens.get(at + 1), Some(Token::Word(_) | Token::SingleQuotedString(_))) {
+        if !starts
+            || !matches!(tokens.get(at + 1), Some(Token::Word(_) | Token::SingleQuotedString(_)))
+        {
             continue;
         }
         let (parts, after) = dotted(tokens, at + 1);
         let is_call = tokens.get(after) == Some(&Token::LParen);
         let is_local = matches!(&*parts, [one] if local.contains(&one.to_lowercase()));
-        let is_keyword = parts.len() == 1 && matches!(keyword(tokens.get(at + 1)), Some(Keyword::SELECT | Keyword::TABLE));
+        let is_keyword = parts.len() == 1
+            && matches!(keyword(tokens.get(at + 1)), Some(Keyword::SELECT | Keyword::TABLE));
         if !is_call && !is_local && !is_keyword {
             found.extend(SqlReference::from_parts(parts));
         }
     }
     found
+}
+
+fn is_skipped(statement: &Statement) -> bool {
+    use sqlparser::ast::DescribeAlias;
+    match statement {
+        Statement::Explain { describe_alias, .. } => *describe_alias == DescribeAlias::Explain,
+        Statement::ShowColumns { .. } => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sql: &str) -> String {
+        let facts = analyze(sql);
+        let made: Vec<&str> = facts.objects.iter().map(|(name, _)| name.as_str()).collect();
+        let read: Vec<&str> = facts.references.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{} <- {}", made.join(" "), read.join(" "))
+    }
+
+    #[test]
+    fn tables_are_made_and_read() {
+        assert_eq!(
+            check("CREATE OR REPLACE TABLE a.B AS SELECT * FROM c JOIN d.e USING (x)"),
+            "b <- c d.e"
+        );
+        assert_eq!(check("CREATE VIEW v AS FROM t; SELECT * FROM v"), "v <- t");
+        assert_eq!(check("ATTACH 'x/y.db' AS y; CREATE SCHEMA IF NOT EXISTS S"), "y S <- ");
+        assert_eq!(
+            check("WITH q AS (SELECT * FROM t) SELECT * FROM q, main.q LIMIT 1_000"),
+            " <- main.q t"
+        );
+        assert_eq!(check("SELECT * FROM 'f.csv', read_csv('g.csv'), \"h.parquet\""), " <- ");
+        assert_eq!(check("SELECT * FROM t WHERE"), " <- ");
+    }
+
+    #[test]
+    fn a_hostile_query_is_no_overflow() {
+        let chain = format!("SELECT {} FROM t", "1+".repeat(100_000));
+        for sql in [
+            chain,
+            "(".repeat(100_000),
+            "SELECT (".repeat(10_000),
+            "'".to_owned(),
+            "\0;;".to_owned(),
+        ] {
+            check(&sql);
+        }
+    }
 }

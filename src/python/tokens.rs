@@ -35,13 +35,69 @@ pub enum TokenKind {
 }
 
 const BUILTINS: &[&str] = &[
-    "abs", "all", "any", "ascii", "bin", "bool", "bytearray", "bytes", "callable", "chr",
-    "classmethod", "complex", "dict", "dir", "display", "divmod", "enumerate", "filter", "float",
-    "format", "frozenset", "getattr", "globals", "hasattr", "hash", "hex", "id", "input", "int",
-    "isinstance", "issubclass", "iter", "len", "list", "locals", "map", "max", "min", "next",
-    "object", "oct", "open", "ord", "pow", "print", "property", "range", "repr", "reversed",
-    "round", "self", "set", "setattr", "slice", "sorted", "staticmethod", "str", "sum", "super",
-    "tuple", "type", "vars", "zip",
+    "abs",
+    "all",
+    "any",
+    "ascii",
+    "bin",
+    "bool",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "complex",
+    "dict",
+    "dir",
+    "display",
+    "divmod",
+    "enumerate",
+    "filter",
+    "float",
+    "format",
+    "frozenset",
+    "getattr",
+    "globals",
+    "hasattr",
+    "hash",
+    "hex",
+    "id",
+    "input",
+    "int",
+    "isinstance",
+    "issubclass",
+    "iter",
+    "len",
+    "list",
+    "locals",
+    "map",
+    "max",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "open",
+    "ord",
+    "pow",
+    "print",
+    "property",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "self",
+    "set",
+    "setattr",
+    "slice",
+    "sorted",
+    "staticmethod",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "vars",
+    "zip",
 ];
 
 /// Pieces of code with their kinds, in order and without overlap; broken code gets what can be
@@ -50,11 +106,13 @@ pub fn highlight(code: &str, mode: Mode) -> Vec<(Range<u32>, TokenKind)> {
     let magic = if mode == Mode::Ipython { super::cell_magic(code) } else { None };
     if let Some(magic) = magic {
         let mut found = vec![(0..magic.end, TokenKind::Magic)];
-        if magic.is_python && let Some(rest) = code.get(magic.end as usize..) {
+        if magic.is_python
+            && let Some(rest) = code.get(magic.end as usize..)
+        {
             let rest = highlight(rest, mode).into_iter();
-            found.extend(rest.map(|(range, kind)| {
-                (range.start + magic.end..range.end + magic.end, kind)
-            }));
+            found.extend(
+                rest.map(|(range, kind)| (range.start + magic.end..range.end + magic.end, kind)),
+            );
         }
         return found;
     }

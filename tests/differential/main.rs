@@ -102,7 +102,8 @@ fn compare(theirs: &Value, tally: &mut Tally) {
     let order = ["order", "run_order"].iter().all(|it| theirs[it] == ours[it]);
     tally.equal_orders += usize::from(order);
     if !order {
-        let differ = format!("{path}: order\n    marimo {}\n    nbc    {}", theirs["order"], ours["order"]);
+        let differ =
+            format!("{path}: order\n    marimo {}\n    nbc    {}", theirs["order"], ours["order"]);
         tally.differences.push(differ);
     }
     let same = errors(theirs) == errors(&ours);
@@ -119,7 +120,8 @@ fn compare(theirs: &Value, tally: &mut Tally) {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs_err::read_dir(folder).expect("the folder exists");
     let paths = entries.map(|it| it.expect("the folder can be listed").path());
-    let mut found: Vec<PathBuf> = paths.filter(|it| it.extension().is_some_and(|e| e == "py")).collect();
+    let mut found: Vec<PathBuf> =
+        paths.filter(|it| it.extension().is_some_and(|e| e == "py")).collect();
     found.sort();
     found
 }

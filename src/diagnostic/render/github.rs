@@ -22,11 +22,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
                 "::{} title=nbc ({number}),file={},{place}::{}\n",
                 super::word(it.severity),
                 property(source.path().as_str()),
-                data(&format!(
-                    "{}: {number} {}",
-                    super::concise::address(it, sources),
-                    it.message
-                )),
+                data(&format!("{}: {number} {}", super::concise::address(it, sources), it.message)),
             )
         })
         .collect()

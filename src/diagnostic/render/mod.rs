@@ -78,12 +78,17 @@ mod tests {
         let text = "a = 1\nb = 'é' + total\ntotal = 2\n";
         let file = sources.add("my report.py".into(), None, text.to_owned());
         let cell = sources.add("r.ipynb".into(), Some(3), "x = (\n".to_owned());
-        let first = Diagnostic::error(Code::DuplicateDefinition, Span::new(file, 23, 28), "`total` is defined twice")
-            .with_label("defined again here")
-            .with_other(Span::new(file, 0, 1), "first defined here")
-            .with_other(Span::new(cell, 0, 1), "and here")
-            .with_help("rename one of them");
-        let second = Diagnostic::warning(Code::SyntaxError, Span::new(cell, 4, 900), "never closed, 100%");
+        let first = Diagnostic::error(
+            Code::DuplicateDefinition,
+            Span::new(file, 23, 28),
+            "`total` is defined twice",
+        )
+        .with_label("defined again here")
+        .with_other(Span::new(file, 0, 1), "first defined here")
+        .with_other(Span::new(cell, 0, 1), "and here")
+        .with_help("rename one of them");
+        let second =
+            Diagnostic::warning(Code::SyntaxError, Span::new(cell, 4, 900), "never closed, 100%");
         render(&[first, second], &sources, format, false)
     }
 
@@ -127,7 +132,9 @@ mod tests {
                 let diagnostic =
                     Diagnostic::error(Code::SyntaxError, Span::new(id, span.0, span.1), "m")
                         .with_other(Span::new(id, 5, 7), "here");
-                for format in [Format::Full, Format::Concise, Format::Json, Format::Sarif, Format::Github] {
+                for format in
+                    [Format::Full, Format::Concise, Format::Json, Format::Sarif, Format::Github]
+                {
                     assert!(!render(&[diagnostic.clone()], &sources, format, true).is_empty());
                 }
             }
