@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
 use crate::source::Span;
 
-use super::{CellGraph, Problem, cycles};
+use super::{CellGraph, Problem, cycles, tables};
 
 /// Edges, order and contradictions.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
@@ -25,11 +25,13 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     }
     for (name, users) in &users {
         for (definer, _) in definers.get(name).into_iter().flatten() {
-            for user in users {
+            let is_table = names.get(definer).is_some_and(|it| it.objects.contains_key(*name));
+            for user in users.iter().filter(|_| !is_table) {
                 graph.connect(*definer, *user);
             }
         }
     }
+    tables::connect(&names, graph);
     // A cell that deletes a name runs after all others that use it.
     for (&id, names) in &names {
         for name in &names.deletions {
@@ -38,7 +40,16 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
             }
         }
     }
+    // Tables of the same name in different schemas are different tables.
+    let mut conflicts: BTreeMap<(&str, &str), Vec<(CellId, Span)>> = BTreeMap::new();
     for (name, definers) in &definers {
+        for &(id, span) in definers {
+            let object = names.get(&id).and_then(|it| it.objects.get(*name));
+            let qualified = object.map_or(*name, |it| it.qualified.as_str());
+            conflicts.entry((name, qualified)).or_default().push((id, span));
+        }
+    }
+    for ((name, _), definers) in &conflicts {
         diagnostics.extend(duplicates(name, definers, graph));
     }
     diagnostics.extend(setup(notebook, graph, &definers));

@@ -7,6 +7,7 @@ mod cycles;
 mod jupyter;
 mod marimo;
 pub mod print;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 

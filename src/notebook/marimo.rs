@@ -293,8 +293,16 @@ impl Reader<'_> {
 
     /// The file from a line and column to a line and offset, both included, as lines.
     fn extract(&self, first: usize, column: usize, last: usize, end: Option<u32>) -> Vec<Line> {
+        if last < first {
+            // Where marimo's line numbers slip past the end it joins both ends, backwards.
+            let mut lines = self.extract(first, column, first, None);
+            let start = lines.first().map_or(0, |it| it.start);
+            lines.push(Line { text: String::new(), start });
+            lines.extend(self.extract(last, 0, last, end));
+            return lines;
+        }
         let mut found = Vec::new();
-        for index in first..=last.max(first) {
+        for index in first..=last {
             let Some(range) = self.lines.get(index) else { break };
             let mut range = range.clone();
             if index == first {

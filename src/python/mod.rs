@@ -7,6 +7,7 @@
 mod depth;
 mod names;
 mod outline;
+mod sql;
 mod tokens;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub use names::{CellNames, Names, Query, is_private};
 pub use outline::{
     Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,
 };
+pub use sql::{ObjectKind, SqlObject, SqlReference};
 pub use tokens::{TokenKind, highlight, long_strings};
 
 /// Which Python is spoken.

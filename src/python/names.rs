@@ -7,6 +7,7 @@
 //! deviation from Python in this file is one that marimo makes; the order of visits is that of the
 //! fields of Python's `ast` nodes, because it decides whether a name is read before it is bound.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -18,6 +19,7 @@ use ruff_python_ast::{
 use ruff_text_size::{Ranged, TextRange};
 
 use super::SyntaxError;
+use super::sql::{self, Facts, SqlObject, SqlReference};
 use crate::source::Span;
 
 /// What one cell defines and uses; ranges are bytes of the text that was parsed.
@@ -42,6 +44,10 @@ pub struct Names {
     pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
+    /// Definitions that are tables and the like.
+    pub objects: BTreeMap<String, SqlObject>,
+    /// References that are tables.
+    pub tables: BTreeMap<String, SqlReference>,
     /// Whether a magic may have defined names that nobody sees.
     pub is_opaque: bool,
     /// What Python's compiler, not its parser, would refuse.
@@ -70,6 +76,10 @@ pub struct CellNames {
     pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
+    /// Definitions that are tables and the like.
+    pub objects: BTreeMap<String, SqlObject>,
+    /// References that are tables.
+    pub tables: BTreeMap<String, SqlReference>,
     /// Whether a magic may have defined names that nobody sees.
     pub is_opaque: bool,
 }
@@ -90,6 +100,8 @@ impl CellNames {
             star_imports: names.star_imports.iter().map(&place).collect(),
             queries: names.queries,
             is_sql: names.is_sql,
+            objects: names.objects,
+            tables: names.tables,
             is_opaque: names.is_opaque,
         }
     }
@@ -193,26 +205,44 @@ struct Collector<'a> {
     references: BTreeMap<Key<'a>, Vec<Reference>>,
     definitions: BTreeMap<Key<'a>, TextRange>,
     loops: u32,
+    /// Tables of the queries, by the place of the argument.
+    facts: Option<&'a BTreeMap<u32, Facts>>,
     names: Names,
 }
 
 /// Collects the names of a run of statements.
-pub(super) fn collect<'a>(body: impl IntoIterator<Item = &'a Stmt>, sharing: Sharing) -> Names {
-    let mut collector = Collector::new(sharing);
-    for statement in body {
-        collector.visit_stmt(statement);
-    }
-    collector.finish()
+pub(super) fn collect(body: &[Stmt], sharing: Sharing) -> Names {
+    let facts = OnceCell::new();
+    with_queries(sharing, &facts, |collector| collector.visit_body(body))
 }
 
 /// Collects the names of one definition without its first decorators: those of marimo itself.
 pub(super) fn collect_definition(statement: &Stmt, skipped: usize) -> Names {
-    let mut collector = Collector::new(Sharing::PublicOnly);
-    match statement {
+    let facts = OnceCell::new();
+    with_queries(Sharing::PublicOnly, &facts, |collector| match statement {
         Stmt::FunctionDef(function) => collector.function(function, skipped),
         Stmt::ClassDef(class) => collector.class(class, skipped),
         other => collector.visit_stmt(other),
+    })
+}
+
+/// Visits once, and a second time if there are queries: their tables are names, too, and must be
+/// met where the call stands.
+fn with_queries<'a>(
+    sharing: Sharing,
+    facts: &'a OnceCell<BTreeMap<u32, Facts>>,
+    visit: impl Fn(&mut Collector<'a>),
+) -> Names {
+    let mut collector = Collector::new(sharing, None);
+    visit(&mut collector);
+    let names = collector.finish();
+    if names.queries.is_empty() {
+        return names;
     }
+    let read = |it: &Query| (it.range.start, sql::analyze(&it.text));
+    let facts = facts.get_or_init(|| names.queries.iter().map(read).collect());
+    let mut collector = Collector::new(sharing, Some(facts));
+    visit(&mut collector);
     collector.finish()
 }
 
@@ -221,7 +251,7 @@ pub(super) fn bytes(range: TextRange) -> Range<u32> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(sharing: Sharing) -> Self {
+    fn new(sharing: Sharing, facts: Option<&'a BTreeMap<u32, Facts>>) -> Self {
         let module = Block {
             id: 0,
             scope: Scope::Module,
@@ -237,6 +267,7 @@ impl<'a> Collector<'a> {
             references: BTreeMap::new(),
             definitions: BTreeMap::new(),
             loops: 0,
+            facts,
             names: Names::default(),
         }
     }
@@ -259,6 +290,8 @@ impl<'a> Collector<'a> {
             }
             self.names.references.entry(key.name.to_owned()).or_insert(bytes(first.range));
         }
+        let references = &self.names.references;
+        self.names.tables.retain(|name, _| references.contains_key(name));
         self.names
     }
 
@@ -339,6 +372,8 @@ impl<'a> Collector<'a> {
         let id = block.id;
         if index == 0 {
             self.definitions.entry(key).or_insert(range);
+            // The last definition of a name decides whether it is a table.
+            self.names.objects.remove(key.name);
         }
         if eviction == Eviction::Nothing {
             return;
@@ -548,8 +583,21 @@ impl<'a> Collector<'a> {
             return;
         }
         self.names.is_sql = true;
-        if let Some(text) = query_text(argument) {
-            self.names.queries.push(Query { text, range: bytes(argument.range()) });
+        let range = argument.range();
+        if let Some(text) = query_text(argument).filter(|it| !it.is_empty()) {
+            self.names.queries.push(Query { text, range: bytes(range) });
+        }
+        let facts = self.facts.and_then(|it| it.get(&range.start().to_u32()));
+        let Some(facts) = facts else { return };
+        for (name, object) in &facts.objects {
+            self.define(Key::plain(name), range, Eviction::Captures);
+            if self.stack.len() == 1 {
+                self.names.objects.insert(name.clone(), object.clone());
+            }
+        }
+        for (name, reference) in &facts.references {
+            self.refer(Key::plain(name), range, false);
+            self.names.tables.insert(name.clone(), reference.clone());
         }
     }
 }
@@ -567,7 +615,12 @@ fn query_text(argument: &Expr) -> Option<String> {
                         for element in &*string.elements {
                             match element {
                                 InterpolatedStringElement::Literal(it) => text.push_str(it),
-                                InterpolatedStringElement::Interpolation(_) => text.push('1'),
+                                InterpolatedStringElement::Interpolation(it) => {
+                                    match &*it.expression {
+                                        Expr::StringLiteral(it) => text.push_str(it.value.to_str()),
+                                        _ => text.push('1'),
+                                    }
+                                }
                             }
                         }
                     }

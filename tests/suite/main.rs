@@ -1,0 +1,75 @@
+//! Notebooks in, findings and graphs out; and inputs that nobody wrote on purpose.
+
+mod graph;
+mod hostile;
+mod marimo;
+
+use nbc::diagnostic::Diagnostic;
+use nbc::graph::CellGraph;
+use nbc::notebook::Notebook;
+use nbc::source::Sources;
+
+/// A notebook that was read and analysed.
+pub struct Checked {
+    /// All texts.
+    pub sources: Sources,
+    /// The notebook, if the text is one.
+    pub notebook: Option<Notebook>,
+    /// Its graph.
+    pub graph: Option<CellGraph>,
+    /// Findings of both phases.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Findings in the concise format.
+    pub fn concise(&self) -> String {
+        use nbc::diagnostic::render::{Format, render};
+        render(&self.diagnostics, &self.sources, Format::Concise, false)
+    }
+
+    /// Findings in the full format.
+    pub fn full(&self) -> String {
+        use nbc::diagnostic::render::{Format, render};
+        render(&self.diagnostics, &self.sources, Format::Full, false)
+    }
+}
+
+/// Reads and analyses a text.
+pub fn check(path: &str, text: &str) -> Checked {
+    let mut sources = Sources::default();
+    let id = sources.add(path.into(), None, text.to_owned());
+    let parsed = nbc::notebook::parse(&mut sources, id);
+    let mut diagnostics = parsed.diagnostics;
+    let graph = parsed.value.as_ref().map(|notebook| {
+        let graph = nbc::graph::analyze(&sources, notebook);
+        diagnostics.extend(graph.diagnostics);
+        graph.value
+    });
+    nbc::diagnostic::sort(&mut diagnostics);
+    Checked { sources, notebook: parsed.value, graph, diagnostics }
+}
+
+/// A marimo notebook of these cells.
+pub fn marimo(cells: &[&str]) -> String {
+    let mut text = String::from("import marimo\n\napp = marimo.App()\n");
+    for cell in cells {
+        text.push_str("\n\n@app.cell\ndef _():\n");
+        for line in cell.lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+        text.push_str("    return\n");
+    }
+    text.push_str("\n\nif __name__ == \"__main__\":\n    app.run()\n");
+    text
+}
+
+/// A Jupyter notebook of these code cells.
+pub fn jupyter(cells: &[&str]) -> String {
+    let cells: Vec<serde_json::Value> = cells
+        .iter()
+        .map(|it| serde_json::json!({"cell_type": "code", "metadata": {}, "outputs": [], "source": it}))
+        .collect();
+    serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+        .to_string()
+}
