@@ -1,12 +1,12 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
+use super::links::{self, Origin, Pages};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, Place};
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document};
 use crate::run::RunRecord;
-use crate::site::SitePath;
 
 /// What a page shows beside the outputs.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +22,14 @@ const DESCRIPTION_LENGTH: usize = 160;
 pub fn document(
     notebook: &Notebook,
     record: &RunRecord,
-    path: SitePath,
-    file_name: &str,
+    origin: Origin<'_>,
+    pages: &Pages,
     options: PageOptions,
 ) -> Parsed<Document> {
+    let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
     let mut outline: Vec<Heading> = Vec::new();
-    let mut blocks = Vec::new();
+    let (mut blocks, mut spans) = (Vec::new(), Vec::new());
     for (id, cell) in notebook.cells() {
         if cell.options.hide_cell || cell.kind == CellKind::Raw {
             continue;
@@ -56,7 +57,16 @@ pub fn document(
         }
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
+        spans.push(cell.whole());
         blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
+    }
+    for (block, span) in blocks.iter_mut().zip(spans) {
+        for output in &mut block.outputs {
+            for address in links::resolve(output, &outline, origin, pages) {
+                let message = format!("the link to `{address}` leads to no page of the site");
+                diagnostics.push(Diagnostic::warning(Code::BrokenLink, span, message));
+            }
+        }
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let title = notebook
@@ -73,7 +83,7 @@ pub fn document(
         );
     }
     let document = Document {
-        path,
+        path: origin.page.clone(),
         title,
         print_title: first_heading.is_none(),
         description: notebook.cells.iter().find_map(description),

@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod compile;
 mod inputs;
+mod links;
 mod printer;
 mod progress;
 mod timings;

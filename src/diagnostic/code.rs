@@ -124,6 +124,11 @@ codes! {
     InvalidData = "NBC403" "invalid-data",
     /// A widget is shown with its value, but does not react: the page has no Python.
     StaticWidget = "NBC404" "static-widget",
+    /// A link leads to a file that is not part of the site, so its text stays and its address goes.
+    ///
+    /// Links to other notebooks of the same build lead to their pages. Publish other files elsewhere,
+    /// and link to them with `https:`.
+    BrokenLink = "NBC405" "broken-link",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }

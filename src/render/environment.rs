@@ -23,16 +23,16 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.remove_filter("safe");
-    // The engine's own escaping turns every `/` into an entity, which makes addresses unreadable.
-    environment.set_formatter(|output, _, value| {
-        let text = value.to_string();
-        let written = if value.is_safe() {
-            output.write_str(&text)
-        } else {
-            output.write_str(SafeHtml::text(&text).as_str())
-        };
-        written.map_err(minijinja::Error::from)
-    });
+        // The engine's own escaping turns every `/` into an entity, which makes addresses unreadable.
+        environment.set_formatter(|output, _, value| {
+            let text = value.to_string();
+            let written = if value.is_safe() {
+                output.write_str(&text)
+            } else {
+                output.write_str(SafeHtml::text(&text).as_str())
+            };
+            written.map_err(minijinja::Error::from)
+        });
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;
         }

@@ -12,7 +12,7 @@ pub mod svg;
 mod token;
 
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
-pub use scan::{Heading, children, headings, link_fragments, slug};
+pub use scan::{Heading, Link, children, headings, link_fragments, resolve_links, slug};
 
 /// Markup that a notebook made. It cannot be printed, compared or serialized by accident; only the
 /// sanitizer reads it.

@@ -53,33 +53,66 @@ fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
     Some((start, value))
 }
 
-/// Gives links `#id` the address that `resolve` knows; others stay as they are.
-pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
-    if !html.as_str().contains(" href=\"#") {
+/// What becomes of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// It stays.
+    Keep,
+    /// It leads to this id of the same page.
+    Fragment(String),
+    /// It leads to this page of the site, given relative to its own.
+    Page(String),
+    /// Its text stays, its address goes.
+    Remove,
+}
+
+/// Decides about the address of each link. An address that `resolve` makes is escaped, and one that
+/// could leave the site is removed.
+pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> SafeHtml {
+    if !html.as_str().contains(" href=\"") {
         return html.clone();
     }
     let mut out = String::with_capacity(html.as_str().len());
     for piece in pieces(html.as_str()) {
-        match piece {
-            Piece::Tag(tag) if tag.starts_with("<a ") => {
-                let found = attribute(tag, "href").and_then(|(start, value)| {
-                    let id = resolve(&token::decode(value.strip_prefix('#')?))?;
-                    Some((start, start + value.len(), id))
-                });
-                match found {
-                    Some((start, end, id)) => {
-                        out.push_str(tag.get(..start).unwrap_or(""));
-                        out.push('#');
-                        out.push_str(SafeHtml::text(&id).as_str());
-                        out.push_str(tag.get(end..).unwrap_or(""));
-                    }
-                    None => out.push_str(tag),
-                }
+        let (Piece::Tag(text) | Piece::Text(text)) = piece;
+        let link = match piece {
+            Piece::Tag(tag) if tag.starts_with("<a ") => attribute(tag, "href"),
+            Piece::Tag(_) | Piece::Text(_) => None,
+        };
+        let Some((start, value)) = link else {
+            out.push_str(text);
+            continue;
+        };
+        let address = match resolve(&token::decode(value)) {
+            Link::Keep => {
+                out.push_str(text);
+                continue;
             }
-            Piece::Tag(text) | Piece::Text(text) => out.push_str(text),
+            Link::Fragment(id) => Some(format!("#{id}")),
+            Link::Page(page) => {
+                Some(page).filter(|it| !it.contains([':', '\\']) && !it.starts_with('/'))
+            }
+            Link::Remove => None,
+        };
+        let rest = text.get(start + value.len()..).unwrap_or("");
+        if let Some(address) = address {
+            out.push_str(text.get(..start).unwrap_or(""));
+            out.push_str(SafeHtml::text(&address).as_str());
+            out.push_str(rest);
+        } else {
+            out.push_str(text.get(..start - " href=\"".len()).unwrap_or(""));
+            out.push_str(rest.strip_prefix('"').unwrap_or(rest));
         }
     }
     SafeHtml(out)
+}
+
+/// Gives links `#id` the address that `resolve` knows; others stay as they are.
+pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
+    resolve_links(html, |address| match address.strip_prefix('#').and_then(&resolve) {
+        Some(id) => Link::Fragment(id),
+        None => Link::Keep,
+    })
 }
 
 /// Ids of a piece.

@@ -8,6 +8,7 @@ use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visi
 use crate::cli::args::{Build, Execute, Format};
 use crate::cli::compile::{self, PageOptions};
 use crate::cli::inputs::page_paths;
+use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
@@ -52,14 +53,15 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
 
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
-    let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
+    let (analyzed, pages) = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
         let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
         let paths = page_paths(&inputs);
+        let pages = Pages::new(&inputs, &paths);
         let mut found = Vec::new();
         for (input, path) in inputs.into_iter().zip(paths) {
             found.push((path, analyze(input, &mut sources, &mut diagnostics)));
         }
-        Ok(found)
+        Ok((found, pages))
     })?;
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
@@ -67,6 +69,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let mut builder = Builder {
         settings,
         sources: &sources,
+        pages: &pages,
         timings: &mut timings,
         progress: Progress::new(printer),
         sandbox: None,
@@ -234,6 +237,7 @@ fn config_title(arguments: &Build, config: &Config) -> String {
 struct Builder<'a> {
     settings: Settings,
     sources: &'a Sources,
+    pages: &'a Pages,
     timings: &'a mut Timings,
     progress: Progress,
     sandbox: Option<Sandbox>,
@@ -282,9 +286,9 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let file_name = input.path.file_name().unwrap_or("notebook").to_owned();
+        let origin = Origin { page: &path, notebook: &input.relative };
         let document = self.timings.measure(Phase::Output, || {
-            compile::document(&notebook, &ran.record, path, &file_name, self.settings.page)
+            compile::document(&notebook, &ran.record, origin, self.pages, self.settings.page)
         });
         let failed = diagnostic::has_errors(&document.diagnostics);
         diagnostics.extend(document.diagnostics);

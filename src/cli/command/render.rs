@@ -5,6 +5,7 @@ use super::{analyze, layout, visibility};
 use crate::cli::args::Render;
 use crate::cli::compile::{self, PageOptions};
 use crate::cli::inputs::{Input, page_paths};
+use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic;
@@ -30,7 +31,8 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let destination = Destination::claim(&arguments.output)?;
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
     let page = PageOptions { code: visibility(Some(arguments.code)) };
-    let document = compile::document(&notebook, &record, path, &file_name, page);
+    let origin = Origin { page: &path, notebook: &analyzed.input.relative };
+    let document = compile::document(&notebook, &record, origin, &Pages::default(), page);
     diagnostics.extend(document.diagnostics);
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, arguments.format);
