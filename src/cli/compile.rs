@@ -36,7 +36,7 @@ pub fn document(
         }
         let number = id.0 + 1;
         let scope = format!("c{number}");
-        let place = Place { span: cell.whole(), scope: &scope };
+        let place = Place { span: cell.head(), scope: &scope };
         let mut outputs = Vec::new();
         if cell.kind == CellKind::Markdown {
             let parsed = output::markdown(&cell.code, &cell.attachments, &place);
@@ -57,15 +57,22 @@ pub fn document(
         }
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
-        spans.push(cell.whole());
+        spans.push(cell.head());
         blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
     }
     for (block, span) in blocks.iter_mut().zip(spans) {
+        let mut broken = Vec::new();
         for output in &mut block.outputs {
-            for address in links::resolve(output, &outline, origin, pages) {
-                let message = format!("the link to `{address}` leads to no page of the site");
-                diagnostics.push(Diagnostic::warning(Code::BrokenLink, span, message));
-            }
+            broken.extend(links::resolve(output, &outline, origin, pages));
+        }
+        broken.sort();
+        broken.dedup();
+        if !broken.is_empty() {
+            let message = format!("no page of the site is at `{}`", broken.join("`, `"));
+            diagnostics.push(
+                Diagnostic::warning(Code::BrokenLink, span, message)
+                    .with_help("the text stays, the link goes; link to other files with `https:`"),
+            );
         }
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
@@ -113,7 +120,7 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
             continue;
         }
         let own = error.frames.iter().rev().find(|frame| frame.cell == *id);
-        let span = own.map_or_else(|| cell.whole(), |frame| cell.line_span(frame.line));
+        let span = own.map_or_else(|| cell.head(), |frame| cell.line_span(frame.line));
         let message = if error.message.is_empty() {
             format!("the cell raised `{}`", error.name)
         } else {

@@ -118,6 +118,15 @@ impl Cell {
         self.span(0, self.code.len() as u32)
     }
 
+    /// The span of the first line that says something: a finding about a cell as a whole points
+    /// there, so that it does not print all of it.
+    pub fn head(&self) -> Span {
+        let mut lines = self.code.split('\n').zip(1..);
+        lines
+            .find(|(line, _)| !line.trim().is_empty())
+            .map_or_else(|| self.span(0, 0), |(_, number)| self.line_span(number))
+    }
+
     /// The span of a line of `code`, counted from 1, as a traceback does; the whole cell when the
     /// line does not exist.
     pub fn line_span(&self, line: u32) -> Span {

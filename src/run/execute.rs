@@ -191,5 +191,5 @@ fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
 }
 
 fn cell_span(notebook: &Notebook, cell: Option<CellId>) -> Option<Span> {
-    notebook.cell(cell?).map(crate::notebook::Cell::whole)
+    notebook.cell(cell?).map(crate::notebook::Cell::head)
 }

@@ -382,7 +382,7 @@ fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecor
     for it in left_out {
         if let Some(cell) = notebook.cell(it.cell) {
             let message = format!("stored output {} is left out: {}", it.position + 1, it.reason);
-            diagnostics.push(Diagnostic::warning(Code::InvalidData, cell.whole(), message));
+            diagnostics.push(Diagnostic::warning(Code::InvalidData, cell.head(), message));
         }
     }
     record
