@@ -49,7 +49,7 @@ def _(os, socket, subprocess):
 
     attempts = {
         "read /etc/shadow": lambda: read("/etc/shadow"),
-        "read /root/.bashrc": lambda: read("/root/.bashrc"),
+        "read a home folder": lambda: read("/root/.bashrc"),
         "read the environment of process 1": lambda: read("/proc/1/environ"),
         "list /home": lambda: os.listdir("/home")[0],
         "secrets of the host": host_variables,
