@@ -2,7 +2,12 @@
 //!
 //! Needs an interpreter with marimo in `NBC_TEST_PYTHON`. `NBC_TEST_CORPUS`, a file with one path
 //! a line, adds notebooks that are not in the project and prints how many agree.
-#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a test")]
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test may print, and fail by panic"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
