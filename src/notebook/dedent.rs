@@ -80,24 +80,29 @@ fn is_blank(line: &str) -> bool {
 
 /// Splits as Python's tokenizer does: at `\n`, `\r` and `\r\n` only.
 pub(super) fn split(text: &str, start: u32) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut from = 0;
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
+    let piece = |range: Range<u32>| Line {
+        text: text.get(range.start as usize..range.end as usize).unwrap_or_default().to_owned(),
+        start: start + range.start,
+    };
+    ranges(text).into_iter().map(piece).collect()
+}
+
+/// The ranges of the lines, without their breaks.
+pub(super) fn ranges(text: &str) -> Vec<Range<u32>> {
+    let mut found = Vec::new();
+    let mut from = 0u32;
+    let mut bytes = text.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
         if matches!(byte, b'\n' | b'\r') {
-            let text = text.get(from..at).unwrap_or_default().to_owned();
-            lines.push(Line { text, start: start + from as u32 });
-            if byte == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
-                at += 1;
+            found.push(from..at as u32);
+            from = at as u32 + 1;
+            if byte == b'\r' && bytes.next_if(|&(_, next)| next == b'\n').is_some() {
+                from += 1;
             }
-            from = at + 1;
         }
-        at += 1;
     }
-    let text = text.get(from..).unwrap_or_default().to_owned();
-    lines.push(Line { text, start: start + from as u32 });
-    lines
+    found.push(from..text.len() as u32);
+    found
 }
 
 /// Removes the indentation of a cell's body; `strings` are the strings of the file that span

@@ -92,8 +92,9 @@ const DECORATORS: [&str; 3] = ["cell", "function", "class_definition"];
 fn lines(text: &str) -> Vec<Range<u32>> {
     let front = text.len() - text.trim_start_matches(|c| is_space(c) || c == '\u{feff}').len();
     let content = text.trim_matches(|c| is_space(c) || c == '\u{feff}');
-    let lines = dedent::split(content, front as u32).into_iter();
-    lines.map(|it| it.start..it.start + it.text.len() as u32).collect()
+    let front = front as u32;
+    let lines = dedent::ranges(content).into_iter();
+    lines.map(|it| it.start + front..it.end + front).collect()
 }
 
 /// An outline together with the place of its text in the file.
