@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{CellId, Notebook};
+use crate::notebook::{Cell, CellId, Notebook};
 
 use super::{CellGraph, Problem};
 
@@ -113,7 +113,7 @@ fn report(notebook: &Notebook, graph: &mut CellGraph, path: &[CellId]) -> Option
         let span = user
             .and_then(|it| it.references.get(name))
             .copied()
-            .or_else(|| notebook.cell(*to).map(|it| it.whole()))?;
+            .or_else(|| notebook.cell(*to).map(Cell::whole))?;
         let deleted = user.is_some_and(|it| it.deletions.contains(name));
         let label = match notebook.cell(*from).and_then(|it| it.name.as_deref()) {
             _ if deleted => format!("deletes `{name}`, so it runs after all cells that use it"),

@@ -10,7 +10,7 @@ use super::CellGraph;
 /// Edges in document order, and warnings for what contradicts that order.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    let names = graph.names.clone();
+    let names = std::mem::take(&mut graph.names);
     let mut first: BTreeMap<&str, CellId> = BTreeMap::new();
     for (&id, names) in &names {
         for name in names.definitions.keys() {
@@ -49,6 +49,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     let skipped = |id: CellId| notebook.cell(id).is_some_and(|it| it.options.skip_execution);
     graph.full_order = names.keys().copied().collect();
     graph.order = names.keys().copied().filter(|&id| !skipped(id)).collect();
+    graph.names = names;
     diagnostics
 }
 

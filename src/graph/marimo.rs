@@ -7,14 +7,14 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
 use crate::source::Span;
 
-use super::{CellGraph, Problem, cycles, tables};
+use super::{CellGraph, CellNames, Problem, cycles, tables};
 
 /// Edges, order and contradictions.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
     let mut definers: BTreeMap<&str, Vec<(CellId, Span)>> = BTreeMap::new();
     let mut users: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
-    let names = graph.names.clone();
+    let names = std::mem::take(&mut graph.names);
     for (&id, names) in &names {
         for (name, &span) in &names.definitions {
             definers.entry(name).or_default().push((id, span));
@@ -52,7 +52,11 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     for ((name, _), definers) in &conflicts {
         diagnostics.extend(duplicates(name, definers, graph));
     }
-    diagnostics.extend(setup(notebook, graph, &definers));
+    diagnostics.extend(setup(notebook, graph, &names, &definers));
+    drop(conflicts);
+    drop(definers);
+    drop(users);
+    graph.names = names;
     graph.full_order = order(graph);
     diagnostics.extend(cycles::find(notebook, graph));
     let disabled = disabled(notebook, graph);
@@ -114,6 +118,7 @@ fn duplicates(
 fn setup(
     notebook: &Notebook,
     graph: &mut CellGraph,
+    names: &BTreeMap<CellId, CellNames>,
     definers: &BTreeMap<&str, Vec<(CellId, Span)>>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -123,8 +128,7 @@ fn setup(
         return diagnostics;
     }
     graph.problems.push(Problem::SetupReference(id));
-    let references = graph.names.get(&id).map(|it| it.references.clone()).unwrap_or_default();
-    for (name, span) in references {
+    for (name, &span) in names.get(&id).iter().flat_map(|it| &it.references) {
         let defined = definers.get(name.as_str()).into_iter().flatten().find(|it| it.0 != id);
         let Some((_, defined)) = defined else { continue };
         let message = format!("the setup cell uses `{name}`, which another cell defines");

@@ -5,6 +5,7 @@
 //! filled up before they are cut, the inside of some strings is cut as well) changes the values of
 //! strings, so the engine and nbc must do the same.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Origin;
@@ -12,11 +13,32 @@ use crate::source::SourceId;
 
 /// A line, or a part of one, without its line break.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     /// The text.
-    pub(super) text: String,
+    pub(super) text: Cow<'a, str>,
     /// Where it starts in the file.
     pub(super) start: u32,
+}
+
+impl Line<'_> {
+    /// Removes bytes at the start, which must be whole characters.
+    fn cut(&mut self, bytes: usize) {
+        match &mut self.text {
+            Cow::Borrowed(text) => *text = text.get(bytes..).unwrap_or_default(),
+            Cow::Owned(text) => {
+                text.drain(..bytes);
+            }
+        }
+    }
+
+    /// Removes whitespace at the end.
+    pub(super) fn trim_end(&mut self) {
+        let length = self.text.trim_end_matches(is_space).len();
+        match &mut self.text {
+            Cow::Borrowed(text) => *text = text.get(..length).unwrap_or_default(),
+            Cow::Owned(text) => text.truncate(length),
+        }
+    }
 }
 
 /// A cell's code and where it comes from.
@@ -29,12 +51,14 @@ pub(super) struct Code {
 }
 
 impl Code {
-    pub(super) fn origin(&self, source: SourceId) -> Origin {
-        Origin::pieces(source, self.anchors.clone())
+    pub(super) fn origin(&mut self, source: SourceId) -> Origin {
+        Origin::pieces(source, std::mem::take(&mut self.anchors))
     }
 
-    fn join(lines: &[Line]) -> Self {
-        let mut code = Self { text: String::new(), anchors: Vec::new() };
+    fn join(lines: &[Line<'_>]) -> Self {
+        let length = lines.iter().map(|it| it.text.len() + 1).sum();
+        let text = String::with_capacity(length);
+        let mut code = Self { text, anchors: Vec::with_capacity(lines.len()) };
         for (index, line) in lines.iter().enumerate() {
             if index > 0 {
                 code.text.push('\n');
@@ -79,32 +103,37 @@ fn is_blank(line: &str) -> bool {
 }
 
 /// Splits as Python's tokenizer does: at `\n`, `\r` and `\r\n` only.
-pub(super) fn split(text: &str, start: u32) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut from = 0;
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
+pub(super) fn split(text: &str, start: u32) -> Vec<Line<'_>> {
+    let piece = |range: Range<u32>| Line {
+        text: text.get(range.start as usize..range.end as usize).unwrap_or_default().into(),
+        start: start + range.start,
+    };
+    ranges(text).into_iter().map(piece).collect()
+}
+
+/// The ranges of the lines, without their breaks.
+pub(super) fn ranges(text: &str) -> Vec<Range<u32>> {
+    let mut found = Vec::new();
+    let mut from = 0u32;
+    let mut bytes = text.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
         if matches!(byte, b'\n' | b'\r') {
-            let text = text.get(from..at).unwrap_or_default().to_owned();
-            lines.push(Line { text, start: start + from as u32 });
-            if byte == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
-                at += 1;
+            found.push(from..at as u32);
+            from = at as u32 + 1;
+            if byte == b'\r' && bytes.next_if(|&(_, next)| next == b'\n').is_some() {
+                from += 1;
             }
-            from = at + 1;
         }
-        at += 1;
     }
-    let text = text.get(from..).unwrap_or_default().to_owned();
-    lines.push(Line { text, start: start + from as u32 });
-    lines
+    found.push(from..text.len() as u32);
+    found
 }
 
 /// Removes the indentation of a cell's body; `strings` are the strings of the file that span
 /// lines, in order.
-pub(super) fn dedent(mut lines: Vec<Line>, strings: &[Range<u32>]) -> Code {
+pub(super) fn dedent(mut lines: Vec<Line<'_>>, strings: &[Range<u32>]) -> Code {
     // The first line begins with code, wherever a slip of marimo's arithmetic made it begin.
-    let inside = |index: usize, line: &Line| {
+    let inside = |index: usize, line: &Line<'_>| {
         index > 0 && {
             let after = strings.partition_point(|it| it.start < line.start);
             after > 0 && strings.get(after - 1).is_some_and(|it| line.start < it.end)
@@ -115,7 +144,7 @@ pub(super) fn dedent(mut lines: Vec<Line>, strings: &[Range<u32>]) -> Code {
     let Some((first, _)) = first_code else {
         for line in &mut lines {
             if line.text.chars().all(|c| c == ' ' || c == '\t') {
-                line.text.clear();
+                line.text = Cow::Borrowed("");
             }
         }
         return Code::join(&lines);
@@ -127,7 +156,7 @@ pub(super) fn dedent(mut lines: Vec<Line>, strings: &[Range<u32>]) -> Code {
     let mut filled = vec![0usize; lines.len()];
     for ((line, kept), filled) in lines.iter_mut().zip(&protected).zip(&mut filled) {
         if !kept && !line.text.starts_with(&prefix) {
-            line.text.insert_str(0, &prefix);
+            line.text.to_mut().insert_str(0, &prefix);
             *filled = prefix.len();
         }
     }
@@ -147,14 +176,14 @@ pub(super) fn dedent(mut lines: Vec<Line>, strings: &[Range<u32>]) -> Code {
             continue;
         }
         let cut = line.text.bytes().take(base).take_while(|it| matches!(it, b' ' | b'\t')).count();
-        line.text.drain(..cut);
+        line.cut(cut);
         line.start += cut.saturating_sub(filled) as u32;
     }
     Code::join(&lines)
 }
 
 /// Lines in strings whose inside is indented less than the code: cutting would eat their text.
-fn kept_strings(lines: &[Line], protected: &[bool], base: usize) -> Vec<bool> {
+fn kept_strings(lines: &[Line<'_>], protected: &[bool], base: usize) -> Vec<bool> {
     let mut kept = Vec::with_capacity(lines.len());
     let mut from = 0;
     while from < lines.len() {

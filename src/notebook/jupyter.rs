@@ -426,6 +426,7 @@ fn modern(output: Value) -> Value {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may fail by panic")]
 mod tests {
     use super::super::CodeVisibility;
     use super::*;

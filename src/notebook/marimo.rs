@@ -92,8 +92,9 @@ const DECORATORS: [&str; 3] = ["cell", "function", "class_definition"];
 fn lines(text: &str) -> Vec<Range<u32>> {
     let front = text.len() - text.trim_start_matches(|c| is_space(c) || c == '\u{feff}').len();
     let content = text.trim_matches(|c| is_space(c) || c == '\u{feff}');
-    let lines = dedent::split(content, front as u32).into_iter();
-    lines.map(|it| it.start..it.start + it.text.len() as u32).collect()
+    let front = front as u32;
+    let lines = dedent::ranges(content).into_iter();
+    lines.map(|it| it.start + front..it.end + front).collect()
 }
 
 /// An outline together with the place of its text in the file.
@@ -103,7 +104,7 @@ struct Chunk<'a> {
     strings: &'a [Range<u32>],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn span(&self, range: &Range<u32>, base: u32) -> Span {
         Span::new(self.source, range.start + base, range.end + base)
     }
@@ -286,18 +287,18 @@ impl Reader<'_> {
         self.lines.partition_point(|it| it.start <= offset).saturating_sub(1)
     }
 
-    fn line_text(&self, index: usize) -> &str {
+    fn line_text(&self, index: usize) -> &'a str {
         let range = self.lines.get(index).cloned().unwrap_or(0..0);
         self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
     /// The file from a line and column to a line and offset, both included, as lines.
-    fn extract(&self, first: usize, column: usize, last: usize, end: Option<u32>) -> Vec<Line> {
+    fn extract(&self, first: usize, column: usize, last: usize, end: Option<u32>) -> Vec<Line<'a>> {
         if last < first {
             // Where marimo's line numbers slip past the end it joins both ends, backwards.
             let mut lines = self.extract(first, column, first, None);
             let start = lines.first().map_or(0, |it| it.start);
-            lines.push(Line { text: String::new(), start });
+            lines.push(Line { text: "".into(), start });
             lines.extend(self.extract(last, 0, last, end));
             return lines;
         }
@@ -312,13 +313,13 @@ impl Reader<'_> {
                 range.end = end.clamp(range.start, range.end);
             }
             let text = self.text.get(range.start as usize..range.end as usize);
-            found.push(Line { text: text.unwrap_or_default().to_owned(), start: range.start });
+            found.push(Line { text: text.unwrap_or_default().into(), start: range.start });
         }
         found
     }
 
     /// Comments after the last statement that are indented like the body belong to it.
-    fn trailing(&self, after: usize, indent: &str) -> Vec<Line> {
+    fn trailing(&self, after: usize, indent: &str) -> Vec<Line<'a>> {
         let belongs = |index: &usize| {
             let line = self.line_text(*index);
             line.chars().all(is_space) || line.starts_with(indent)
@@ -330,7 +331,7 @@ impl Reader<'_> {
             lines.pop();
         }
         if let Some(last) = lines.last_mut() {
-            last.text.truncate(last.text.trim_end_matches(is_space).len());
+            last.trim_end();
         }
         lines
     }
@@ -486,8 +487,8 @@ impl Reader<'_> {
 
     /// As [`Reader::trailing`], but for cells marimo glues the first of these lines to the last
     /// line of the body, and wants two lines at least.
-    fn add_trailing(&self, lines: &mut Vec<Line>, to: usize) {
-        let joined: Vec<&str> = lines.iter().map(|it| it.text.as_str()).collect();
+    fn add_trailing(&self, lines: &mut Vec<Line<'a>>, to: usize) {
+        let joined: Vec<&str> = lines.iter().map(|it| &*it.text).collect();
         let joined = joined.join("\n");
         let length = joined.len() - joined.trim_start_matches(is_space).len();
         let indent = joined.get(..length).unwrap_or_default();
@@ -502,11 +503,11 @@ impl Reader<'_> {
             added.pop();
         }
         if let Some(last) = added.last_mut() {
-            last.text.truncate(last.text.trim_end_matches(is_space).len());
+            last.trim_end();
         }
         let mut added = added.into_iter();
         if let (Some(last), Some(first)) = (lines.last_mut(), added.next()) {
-            last.text.push_str(&first.text);
+            last.text.to_mut().push_str(&first.text);
         }
         lines.extend(added);
     }
@@ -536,7 +537,7 @@ impl Reader<'_> {
         &self,
         kind: CellKind,
         name: Option<String>,
-        code: dedent::Code,
+        mut code: dedent::Code,
         options: CellOptions,
         names: CellNames,
     ) -> Cell {
@@ -597,7 +598,7 @@ impl Reader<'_> {
 }
 
 /// Reading a file that does not parse as a whole.
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Cuts the file at the lines where cells begin; returns whether there are any.
     fn recover(&mut self, errors: Vec<SyntaxError>) -> bool {
         let starts = self.boundaries();
@@ -692,9 +693,9 @@ impl Reader<'_> {
         self.stage = self.stage.max(Stage::Body);
         let lines = dedent::split(text, start);
         let body = header_lines(&lines);
-        let mut body: Vec<Line> = lines.into_iter().skip(body).collect();
+        let mut body: Vec<Line<'_>> = lines.into_iter().skip(body).collect();
         strip_return(&mut body);
-        let joined: Vec<&str> = body.iter().map(|it| it.text.as_str()).collect();
+        let joined: Vec<&str> = body.iter().map(|it| &*it.text).collect();
         let offset = body.first().map_or(start, |it| it.start);
         let strings = long_strings(&joined.join("\n"));
         let strings: Vec<_> =
@@ -715,7 +716,7 @@ impl Reader<'_> {
 }
 
 /// Number of lines up to the colon that ends the header of a cell; 0 when there is none.
-fn header_lines(lines: &[Line]) -> usize {
+fn header_lines(lines: &[Line<'_>]) -> usize {
     let mut depth = 0i32;
     let mut decorators = true;
     for (index, line) in lines.iter().enumerate() {
@@ -741,8 +742,8 @@ fn header_lines(lines: &[Line]) -> usize {
     0
 }
 
-fn strip_return(body: &mut Vec<Line>) {
-    let indent = |line: &Line| line.text.len() - line.text.trim_start().len();
+fn strip_return(body: &mut Vec<Line<'_>>) {
+    let indent = |line: &Line<'_>| line.text.len() - line.text.trim_start().len();
     let Some(base) = body.iter().find(|it| !it.text.trim().is_empty()).map(indent) else { return };
     let Some(last) = body.iter().rposition(|it| !it.text.trim().is_empty()) else { return };
     let is_return = body.get(last).is_some_and(|it| {

@@ -13,6 +13,7 @@ mod tokens;
 use std::ops::Range;
 
 use ruff_python_ast::ModModule;
+use ruff_python_ast::token::Token;
 use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 
 pub use names::{CellNames, Names, Query, is_private};
@@ -76,7 +77,7 @@ fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> 
     depth::check(text, mode).map_err(|error| vec![error])?;
     let options = ParseOptions::from(mode.of_parser());
     let parsed = parse_unchecked(text, options);
-    if let Err(error) = depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())) {
+    if let Err(error) = depth::measure(parsed.tokens().iter().map(Token::as_tuple)) {
         // Dropping the tree would overflow the stack as much as walking it; it is small, because
         // `depth::check` let the text through.
         std::mem::forget(parsed);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ruff_python_ast::token::{TokenKind as Kind, Tokens};
+use ruff_python_ast::token::{Token, TokenKind as Kind, Tokens};
 use ruff_python_parser::{ParseOptions, parse_unchecked};
 use ruff_text_size::Ranged;
 
@@ -121,7 +121,7 @@ pub fn highlight(code: &str, mode: Mode) -> Vec<(Range<u32>, TokenKind)> {
     }
     let parsed = parse_unchecked(code, ParseOptions::from(mode.of_parser()));
     let found = classify(code, parsed.tokens());
-    if depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())).is_err() {
+    if depth::measure(parsed.tokens().iter().map(Token::as_tuple)).is_err() {
         std::mem::forget(parsed);
     }
     found
@@ -202,7 +202,7 @@ pub fn long_strings(text: &str) -> Vec<Range<u32>> {
     }
     let parsed = parse_unchecked(text, ParseOptions::from(Mode::Python.of_parser()));
     let found = long_ranges(parsed.tokens(), text);
-    if depth::measure(parsed.tokens().iter().map(|it| it.as_tuple())).is_err() {
+    if depth::measure(parsed.tokens().iter().map(Token::as_tuple)).is_err() {
         std::mem::forget(parsed);
     }
     found
@@ -231,4 +231,43 @@ pub(super) fn long_ranges(tokens: &Tokens, text: &str) -> Vec<Range<u32>> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: &str, mode: Mode) -> String {
+        let pieces = highlight(code, mode).into_iter().map(|(range, kind)| {
+            let text = code.get(range.start as usize..range.end as usize).unwrap_or("OUTSIDE");
+            format!("{text}:{kind:?}")
+        });
+        pieces.collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn code_falls_into_kinds() {
+        assert_eq!(
+            check("@app.cell\ndef f(a=1): # c\n    return print(f'{a}x', None)", Mode::Python),
+            "@app.cell:Decorator | def:Keyword | f:Definition | =:Operator | 1:Number | # c:Comment | \
+             return:Keyword | print:Builtin | f':String | x':String | None:Constant"
+        );
+        assert_eq!(check("match = 1\nx.print", Mode::Python), "=:Operator | 1:Number");
+    }
+
+    #[test]
+    fn broken_code_is_coloured_as_far_as_it_goes() {
+        assert_eq!(check("for = '", Mode::Python), "for:Keyword | =:Operator | ':String");
+        assert_eq!(
+            check("x = (1,\ndef f", Mode::Python),
+            "=:Operator | 1:Number | def:Keyword | f:Definition"
+        );
+    }
+
+    #[test]
+    fn magics_are_pieces_of_their_own() {
+        assert_eq!(check("%%bash\nfor i in x", Mode::Ipython), "%%bash\n:Magic");
+        assert_eq!(check("%%time\nfor", Mode::Ipython), "%%time\n:Magic | for:Keyword");
+        assert_eq!(check("!ls\nx = %pwd", Mode::Ipython), "!ls:Magic | =:Operator | %pwd:Magic");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Source, SourceId, Sources, Span};
@@ -42,7 +42,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Strin
     let mut group = {
         let mut elements = elements.into_iter();
         match elements.next() {
-            Some(first) => elements.fold(group.element(first), |group, it| group.element(it)),
+            Some(first) => elements.fold(group.element(first), Group::element),
             None => {
                 group = group.id(diagnostic.code.number());
                 group.element(Level::NOTE.message("no place"))

@@ -135,7 +135,10 @@ mod tests {
                 for format in
                     [Format::Full, Format::Concise, Format::Json, Format::Sarif, Format::Github]
                 {
-                    assert!(!render(&[diagnostic.clone()], &sources, format, true).is_empty());
+                    assert!(
+                        !render(std::slice::from_ref(&diagnostic), &sources, format, true)
+                            .is_empty()
+                    );
                 }
             }
         }
