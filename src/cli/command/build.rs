@@ -81,7 +81,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     if arguments.keep_going || !diagnostic::has_errors(&diagnostics) {
         for (path, analyzed) in analyzed {
             let Some(analyzed) = analyzed else { continue };
-            let result = builder.notebook(analyzed, path, &mut diagnostics)?;
+            let result = builder.notebook(analyzed, &path, &mut diagnostics)?;
             if interrupt::is_requested() {
                 builder.progress.finish();
                 printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
@@ -257,7 +257,7 @@ impl Builder<'_> {
     fn notebook(
         &mut self,
         analyzed: Analyzed,
-        path: SitePath,
+        path: &SitePath,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Built>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
@@ -286,7 +286,7 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let origin = Origin { page: &path, notebook: &input.relative };
+        let origin = Origin { page: path, notebook: &input.relative };
         let document = self.timings.measure(Phase::Output, || {
             compile::document(&notebook, &ran.record, origin, self.pages, self.settings.page)
         });
