@@ -220,6 +220,52 @@ fn stored_outputs_are_published_without_running() {
 }
 
 #[test]
+fn a_notebook_for_another_kernel_is_published_as_stored() {
+    let notebook = serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "x <- c(1, 2)",
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "from R"}],
+        }],
+        "metadata": {"kernelspec": {"language": "R", "name": "ir", "display_name": "R"}},
+        "nbformat": 4, "nbformat_minor": 4,
+    });
+    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out", "--execute", "always"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("NBC109"), "{}", said.stderr);
+    assert!(test.read("out/n.html").contains("from R"));
+}
+
+#[test]
+fn links_lead_to_pages_and_headings_or_nowhere() {
+    let prose = |text: &str| {
+        serde_json::json!({
+            "cells": [{"cell_type": "markdown", "metadata": {}, "source": text}],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+        })
+        .to_string()
+    };
+    let text = "[b](sub/b.ipynb#Part-Two) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
+    let test = NbcTest::new(&[
+        ("in/a.ipynb", &prose(text)),
+        ("in/sub/b.ipynb", &prose("[up](../a.ipynb)")),
+    ]);
+    let said = test.run(&["build", "in", "-o", "out", "--execute", "never"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("NBC405") && said.stderr.contains("`data.csv`"),
+        "{}",
+        said.stderr
+    );
+    let page = test.read("out/a.html");
+    assert!(page.contains("href=\"sub/b.html\""), "{page}");
+    assert!(page.contains("href=\"#o-c1-here-we-are\""), "{page}");
+    assert!(page.contains("href=\"https://x.org\""), "{page}");
+    assert!(!page.contains("data.csv\""), "{page}");
+    assert!(test.read("out/sub/b.html").contains("href=\"../a.html\""));
+}
+
+#[test]
 fn a_recorded_run_renders_without_python() {
     let test = NbcTest::new(&[("n.py", &marimo(&["'recorded'"]))]);
     let built = test.run(&["build", "n.py", "-o", "out", "--record", "runs"]);
