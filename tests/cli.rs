@@ -325,6 +325,7 @@ fn bad_input_is_told_what_where_and_what_to_do() {
         ("bad.toml/nbc.toml", "exlude = []"),
         ("bad.toml/n.py", &marimo(&["1"])),
     ]);
+    std::fs::File::create(test.path("huge.ipynb")).unwrap().set_len(200 << 20).unwrap();
     test.write("latin.py", b"import marimo\napp = marimo.App()\n# caf\xe9\n");
     // (arguments, exit code, words that the message must have)
     let cases: &[(&[&str], i32, &[&str])] = &[
@@ -335,6 +336,7 @@ fn bad_input_is_told_what_where_and_what_to_do() {
         (&["build", "text.ipynb"], 1, &["NBC102"]),
         (&["build", "list.ipynb"], 1, &["NBC10"]),
         (&["build", "latin.py"], 1, &["NBC101", "UTF-8"]),
+        (&["build", "huge.ipynb"], 1, &["NBC101", "huge.ipynb", "at most"]),
         (&["build", "syntax.py"], 1, &["NBC104", "syntax.py:8:"]),
         (&["build", "bad.toml"], 2, &["nbc.toml", "exlude"]),
         (&["build", "plain.py", "-o", "/"], 2, &["--output"]),
@@ -400,6 +402,65 @@ fn a_package_that_does_not_exist_is_named() {
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("nbc-no-such-package-7"), "{}", said.stderr);
     assert!(!test.path("site").exists());
+}
+
+/// A folder that holds only `uv`, the one that the test tools hold.
+fn path_with_uv(test: &NbcTest) -> String {
+    let uv = Path::new(&python()).with_file_name("uv");
+    assert!(uv.exists(), "{} is part of tests/requirements.txt", uv.display());
+    std::fs::create_dir_all(test.path("tools")).unwrap();
+    let link = test.path("tools/uv");
+    if !link.exists() {
+        std::os::unix::fs::symlink(uv, link).unwrap();
+    }
+    format!("{}:{}", test.path("tools").display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn environments_are_made_from_headers_and_files_by_uv_and_by_pip() {
+    let code = "import six\nprint('six', six.__version__)";
+    let header = format!("# /// script\n# dependencies = ['six==1.16.0']\n# ///\n{code}");
+    let hash = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254";
+    let pylock = format!(
+        "lock-version = '1.0'\ncreated-by = 'test'\n[[packages]]\nname = 'six'\nversion = '1.16.0'\n\
+         [[packages.wheels]]\nname = 'six-1.16.0-py2.py3-none-any.whl'\nhashes = {{sha256 = '{hash}'}}\n"
+    );
+    let project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['six==1.16.0']\n\
+                   requires-python = '>=3.11'\n";
+    let test = NbcTest::new(&[
+        ("header/n.ipynb", &jupyter(&[&header])),
+        ("pylock/n.ipynb", &jupyter(&[code])),
+        ("pylock/pylock.toml", &pylock),
+        ("requirements/n.ipynb", &jupyter(&[code])),
+        ("requirements/requirements.txt", "six==1.16.0\n"),
+        ("project/n.ipynb", &jupyter(&[code])),
+        ("project/pyproject.toml", project),
+        ("locked/n.ipynb", &jupyter(&[code])),
+        ("locked/pyproject.toml", project),
+    ]);
+    let with_uv = path_with_uv(&test);
+    let locked = said(
+        Command::new(test.path("tools/uv"))
+            .args(["lock", "--quiet"])
+            .current_dir(test.path("locked")),
+    );
+    assert_eq!(locked.code, 0, "{}", locked.stderr);
+    let folders = ["header", "pylock", "requirements", "project", "locked"];
+    for folder in folders {
+        // A lock of uv is read by uv alone.
+        let paths =
+            [Some(with_uv.clone()), (folder != "locked").then(|| std::env::var("PATH").unwrap())];
+        for (tool, path) in ["uv", "pip"].into_iter().zip(paths) {
+            let Some(path) = path else { continue };
+            let mut command = test.command(&["build", folder, "-o", "out"]);
+            command.env_remove("NBC_PYTHON").env("PATH", path);
+            command.env("NBC_CACHE_DIR", test.path(&format!("cache-{tool}")));
+            let built = said(&mut command);
+            assert_eq!(built.code, 0, "{folder} by {tool}: {}", built.stderr);
+            assert!(test.read("out/n.html").contains("six 1.16.0"), "{folder} by {tool}");
+            assert!(test.read("out/manifest.json").contains("six==1.16.0"), "{folder} by {tool}");
+        }
+    }
 }
 
 #[test]
