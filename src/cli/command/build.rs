@@ -309,7 +309,7 @@ impl Builder<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Ran>, Failure> {
         if self.sandbox.is_none() {
-            self.sandbox = Some(Sandbox::confined()?);
+            self.sandbox = Some(self.timings.measure(Phase::Sandbox, Sandbox::confined)?);
         }
         if self.runner.is_none() {
             self.runner = Some(RunnerFolder::write()?);
