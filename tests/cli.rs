@@ -144,8 +144,12 @@ fn a_folder_becomes_a_site_with_an_index() {
 
 #[test]
 fn two_builds_give_the_same_bytes() {
-    let cells =
-        ["import marimo as mo", "s = mo.ui.slider(1, 9)\ns", "{1, 2, 'a'}", "object.__doc__"];
+    let cells = [
+        "import marimo as mo",
+        "s = mo.ui.slider(1, 9)\ns",
+        "{1, 2, 'a'}",
+        "print(object(), mo)\nclass Thing: pass\nThing()",
+    ];
     let test = NbcTest::new(&[("n.py", &marimo(&cells))]);
     assert_eq!(test.run(&["build", "n.py", "-o", "a"]).code, 0);
     let other =
