@@ -188,6 +188,22 @@ fn allowed_errors_are_published_as_a_neutral_box() {
 }
 
 #[test]
+fn a_page_does_not_say_where_python_lies() {
+    let cell = "import sys, os, warnings\nwarnings.warn('careful')\nprint(os.__file__, sys.prefix, sys.executable)\n[os.__file__]";
+    let test = NbcTest::new(&[("n.py", &marimo(&[cell])), ("m.ipynb", &jupyter(&[cell]))]);
+    let said = test.run(&["build", "n.py", "m.ipynb", "-o", "out", "--code", "hidden"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for page in ["out/n.html", "out/m.html"] {
+        let page = test.read(page);
+        assert!(page.contains("careful"), "{page}");
+        let folder = Path::new(&python()).parent().unwrap().parent().unwrap().display().to_string();
+        for word in [folder.as_str(), ".pyenv", "/root", "/home"] {
+            assert!(!page.contains(word), "{word}: {page}");
+        }
+    }
+}
+
+#[test]
 fn keep_going_publishes_the_good_notebooks_and_still_fails() {
     let test = NbcTest::new(&[
         ("in/bad.py", &marimo(&["1/0"])),

@@ -342,7 +342,11 @@ impl Builder<'_> {
         }
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
-        Ok(result.record.map(|record| Ran { record, environment: Some(environment), layers }))
+        let record = result.record.map(|mut record| {
+            record.mask(&environment.masks);
+            record
+        });
+        Ok(record.map(|record| Ran { record, environment: Some(environment), layers }))
     }
 
     /// The traceback goes to the build log, never to a page.
