@@ -1,6 +1,8 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
-use super::links::{self, Origin, Pages};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::links::{self, Anchors, Origin, Pages};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, Place};
@@ -8,6 +10,8 @@ use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document};
 use crate::run::RunRecord;
 use crate::sanitize::SafeHtml;
+use crate::site::SitePath;
+use crate::source::Span;
 
 /// What a page shows beside the outputs.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +28,8 @@ pub fn document(
     notebook: &Notebook,
     record: &RunRecord,
     origin: Origin<'_>,
-    pages: &Pages,
     options: PageOptions,
-) -> Parsed<Document> {
+) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
     let mut outline: Vec<Heading> = Vec::new();
@@ -61,21 +64,6 @@ pub fn document(
         spans.push(cell.head());
         blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
     }
-    for (block, span) in blocks.iter_mut().zip(spans) {
-        let mut broken = Vec::new();
-        for output in &mut block.outputs {
-            broken.extend(links::resolve(output, &outline, origin, pages));
-        }
-        broken.sort();
-        broken.dedup();
-        if !broken.is_empty() {
-            let message = format!("no page of the site is at `{}`", broken.join("`, `"));
-            diagnostics.push(
-                Diagnostic::warning(Code::BrokenLink, span, message)
-                    .with_help("the text stays, the link goes; link to other files with `https:`"),
-            );
-        }
-    }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let title = notebook
         .title
@@ -106,7 +94,54 @@ pub fn document(
         outline,
         blocks,
     };
-    Parsed { value: document, diagnostics }
+    let notebook = origin.notebook.to_owned();
+    Parsed { value: Compiled { document, notebook, spans }, diagnostics }
+}
+
+/// A document whose links are still those of the notebook.
+#[derive(Debug)]
+pub struct Compiled {
+    document: Document,
+    /// The notebook, relative to what is built.
+    notebook: Utf8PathBuf,
+    /// The cell of each block.
+    spans: Vec<Span>,
+}
+
+impl Compiled {
+    /// Resolves the links, once it is known which pages the site will have.
+    pub fn link(mut self, pages: &Pages) -> Parsed<Document> {
+        let mut diagnostics = Vec::new();
+        let origin = Origin { page: &self.document.path, notebook: &self.notebook };
+        let anchors = Anchors::new(&self.document.outline);
+        for (block, span) in self.document.blocks.iter_mut().zip(self.spans) {
+            let mut broken = Vec::new();
+            for output in &mut block.outputs {
+                broken.extend(links::resolve(output, &anchors, origin, pages));
+            }
+            broken.sort();
+            broken.dedup();
+            if !broken.is_empty() {
+                let message = format!("no page of the site is at `{}`", broken.join("`, `"));
+                diagnostics.push(
+                    Diagnostic::warning(Code::BrokenLink, span, message).with_help(
+                        "the text stays, the link goes; link to other files with `https:`",
+                    ),
+                );
+            }
+        }
+        Parsed { value: self.document, diagnostics }
+    }
+
+    /// The notebook and its page.
+    pub fn place(&self) -> (&Utf8Path, &SitePath) {
+        (&self.notebook, &self.document.path)
+    }
+
+    /// The document, its links not yet resolved.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
 }
 
 /// Findings about cells that failed: what the build log says, and the page does not.
@@ -138,7 +173,12 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
                 found = found.with_other(other.line_span(frame.line), "called here");
             }
         }
-        if !tolerated {
+        if error.name == "ModuleNotFoundError" {
+            found = found.with_help(
+                "add the package to what the notebook asks for: a PEP 723 header in it, or \
+                 `requirements.txt` beside it",
+            );
+        } else if !tolerated {
             found = found.with_help(
                 "mend the cell, or pass `--allow-errors` to publish the page with a neutral box",
             );

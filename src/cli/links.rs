@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::inputs::Input;
 use crate::output::{Heading, RenderedOutput};
 use crate::sanitize::{self, Link};
 use crate::site::SitePath;
@@ -14,10 +13,27 @@ use crate::site::SitePath;
 pub struct Pages(BTreeMap<Utf8PathBuf, SitePath>);
 
 impl Pages {
-    /// Notebooks and, in the same order, their pages.
-    pub fn new(inputs: &[Input], paths: &[SitePath]) -> Self {
-        let known = inputs.iter().zip(paths);
-        Self(known.map(|(input, path)| (input.relative.clone(), path.clone())).collect())
+    /// Notebooks, each with its page.
+    pub fn new<'a>(known: impl IntoIterator<Item = (&'a Utf8Path, &'a SitePath)>) -> Self {
+        let known = known.into_iter();
+        Self(known.map(|(notebook, page)| (notebook.to_owned(), page.clone())).collect())
+    }
+}
+
+/// The headings of a page, by what an address must have in common with their text.
+#[derive(Debug)]
+pub struct Anchors(BTreeMap<String, String>);
+
+impl Anchors {
+    /// Of headings with one text, the first is led to.
+    pub fn new(outline: &[Heading]) -> Self {
+        let last_first = outline.iter().rev();
+        Self(last_first.map(|it| (sanitize::slug(&it.text), it.id.clone())).collect())
+    }
+
+    /// Jupyter and marimo make ids of headings in different ways; their common core is compared.
+    fn find(&self, id: &str) -> Option<Link> {
+        self.0.get(&sanitize::slug(id)).cloned().map(Link::Fragment)
     }
 }
 
@@ -33,14 +49,14 @@ pub struct Origin<'a> {
 /// Resolves the links of an output; those that lead nowhere lose their address and are returned.
 pub fn resolve(
     output: &mut RenderedOutput,
-    outline: &[Heading],
+    anchors: &Anchors,
     origin: Origin<'_>,
     pages: &Pages,
 ) -> Vec<String> {
     let mut broken = Vec::new();
     output.html = sanitize::resolve_links(&output.html, |address| {
         if let Some(id) = address.strip_prefix('#') {
-            return fragment(id, outline);
+            return anchors.find(id).unwrap_or(Link::Keep);
         }
         if is_absolute(address) {
             return Link::Keep;
@@ -48,7 +64,10 @@ pub fn resolve(
         let (file, id) = address.split_once('#').unwrap_or((address, ""));
         let target = normalized(origin.notebook, file).and_then(|path| pages.0.get(&path));
         match target {
-            Some(page) if page == origin.page => fragment(id, outline),
+            // The heading may be gone; the page is still there.
+            Some(page) if page == origin.page => {
+                anchors.find(id).unwrap_or_else(|| Link::Fragment("content".to_owned()))
+            }
             Some(page) => Link::Page(origin.page.link_to(page)),
             None => {
                 broken.push(address.to_owned());
@@ -57,13 +76,6 @@ pub fn resolve(
         }
     });
     broken
-}
-
-/// Jupyter and marimo make ids of headings in different ways; what is compared is their common core.
-fn fragment(id: &str, outline: &[Heading]) -> Link {
-    let wanted = sanitize::slug(id);
-    let found = outline.iter().find(|heading| sanitize::slug(&heading.text) == wanted);
-    found.map_or(Link::Keep, |heading| Link::Fragment(heading.id.clone()))
 }
 
 fn is_absolute(address: &str) -> bool {

@@ -139,7 +139,11 @@ impl Interpreter {
             || format!("{}.{} or newer", OLDEST.0, OLDEST.1),
             |requires| format!("`{requires}`"),
         );
-        Err(last.unwrap_or(InterpreterError::NotFound { wanted }))
+        // A shim that starts nothing tells less than what was looked for.
+        match last {
+            Some(error) if requires.is_none() => Err(error),
+            _ => Err(InterpreterError::NotFound { wanted }),
+        }
     }
 
     /// The folder of packages of an environment made with this interpreter.
@@ -161,6 +165,13 @@ impl Interpreter {
                 ]
                 .iter()
                 .any(|folder| folder.join(module).exists())
+    }
+}
+
+impl Interpreter {
+    /// Whether it meets a `requires-python` specifier.
+    pub fn meets(&self, requires: &str) -> bool {
+        meets(self.minor, &self.version, Some(requires))
     }
 }
 

@@ -61,6 +61,16 @@ pub enum EnvironmentError {
     /// No interpreter, or one that cannot be used.
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
+    /// The interpreter that the user chose is not one that the notebook runs with.
+    #[error("`{path}` is Python {version}, but the notebook requires Python {requires}")]
+    WrongPython {
+        /// The interpreter.
+        path: Utf8PathBuf,
+        /// Its version.
+        version: String,
+        /// What the notebook's header says.
+        requires: String,
+    },
     /// The requirements cannot be read.
     #[error(transparent)]
     Requirements(#[from] RequirementsError),
@@ -92,7 +102,16 @@ impl Provisioner {
         folder: &Utf8Path,
     ) -> Result<Environment, EnvironmentError> {
         if let Choice::Given(path) = &self.choice {
-            return Ok(existing(&Interpreter::probe(path)?));
+            let interpreter = Interpreter::probe(path)?;
+            let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
+            if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
+                return Err(EnvironmentError::WrongPython {
+                    path: path.clone(),
+                    version: interpreter.version,
+                    requires: requires.to_owned(),
+                });
+            }
+            return Ok(existing(&interpreter));
         }
         let requirements = requirements::find(notebook, folder)?;
         let Some(requirements) = requirements else {

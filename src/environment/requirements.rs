@@ -69,7 +69,11 @@ pub(super) fn find(
 ) -> Result<Option<Requirements>, RequirementsError> {
     if let Some(script) = &notebook.script {
         let lines = script.dependencies.clone();
-        return Ok(Some(Requirements::of("script header", lines, script.requires_python.clone())));
+        return Ok(Some(Requirements::of(
+            "the script header",
+            lines,
+            script.requires_python.clone(),
+        )));
     }
     let pylock = folder.join("pylock.toml");
     if pylock.is_file() {

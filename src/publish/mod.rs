@@ -148,6 +148,19 @@ fn lock(path: &Utf8Path, folder: &Utf8Path) -> Result<File, PublishError> {
     Err(PublishError::Busy { path: folder.to_owned() })
 }
 
+/// A named pipe in the place of the file would make an open wait for ever, a link would lead away.
+fn open_lock(path: &Utf8Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
 #[cfg(unix)]
 fn is_still_at(file: &File, path: &Utf8Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest as _, Sha256};
 
 use super::plan::RunPlan;
 use super::protocol::ProtocolError;
@@ -15,35 +16,56 @@ use crate::notebook::{CellId, Notebook};
 use crate::process::{Ended, Killer, Layer, Outcome, Sandbox, SandboxError, interrupt};
 use crate::source::Span;
 
-/// The runner's files in a folder of the host, removed at the end of the build.
+/// The runner's files in a folder of the cache: it stays, so that a killed build leaves nothing new.
 #[derive(Debug)]
 pub struct RunnerFolder {
-    folder: tempfile::TempDir,
     path: Utf8PathBuf,
 }
 
 impl RunnerFolder {
-    /// Writes the files.
+    /// Finds the folder below `cache`, or writes it.
     ///
     /// # Errors
-    /// When the temporary folder cannot be written.
-    pub fn write() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("nbc-runner-").tempdir()?;
-        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned())
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidFilename))?;
-        for (name, text) in RUNNER_FILES {
-            fs_err::write(path.join(name), text)?;
-            readable(&path.join(name), 0o644)?;
+    /// When the cache cannot be written.
+    pub fn below(cache: &Utf8Path) -> std::io::Result<Self> {
+        let all: String =
+            RUNNER_FILES.iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+        let path = cache.join("runner-1").join(digest(&all));
+        let is_whole = RUNNER_FILES.iter().all(|(name, text)| {
+            fs_err::read_to_string(path.join(name)).is_ok_and(|found| found == *text)
+        });
+        if is_whole {
+            return Ok(Self { path });
         }
-        readable(&path, 0o755)?;
-        Ok(Self { folder, path })
+        let parent = path.parent().unwrap_or(&path);
+        fs_err::create_dir_all(parent)?;
+        let staging = tempfile::Builder::new().prefix("making-").tempdir_in(parent)?;
+        let staged = Utf8PathBuf::from_path_buf(staging.path().join("runner"))
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidFilename))?;
+        fs_err::create_dir(&staged)?;
+        for (name, text) in RUNNER_FILES {
+            fs_err::write(staged.join(name), text)?;
+            readable(&staged.join(name), 0o644)?;
+        }
+        readable(&staged, 0o755)?;
+        // Somebody changed the files, or another build was faster; a folder in use stays readable.
+        if path.exists() {
+            std::fs::rename(&path, staging.path().join("old"))?;
+        }
+        match std::fs::rename(&staged, &path) {
+            Err(error) if !path.is_dir() => Err(error),
+            _ => Ok(Self { path }),
+        }
     }
 
     /// The folder.
     pub fn path(&self) -> &Utf8Path {
-        debug_assert!(self.folder.path().is_dir());
         &self.path
     }
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Inside the sandbox nobody is the owner, and a user's umask may forbid others to read.

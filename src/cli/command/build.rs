@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
 use crate::cli::args::{Build, Execute, Format};
-use crate::cli::compile::{self, PageOptions};
+use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::inputs::page_paths;
 use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
@@ -39,9 +39,20 @@ struct Settings {
 }
 
 /// What one notebook became.
-struct Built {
-    document: Document,
+struct Built<D> {
+    document: D,
     provenance: Provenance,
+}
+
+/// Links of the pages to each other; only now is it known which of them there are.
+fn link(built: Vec<Built<Compiled>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Built<Document>> {
+    let pages = Pages::new(built.iter().map(|it| it.document.place()));
+    let linked = built.into_iter().map(|Built { document, provenance }| {
+        let mut document = document.link(&pages);
+        diagnostics.append(&mut document.diagnostics);
+        Built { document: document.value, provenance }
+    });
+    linked.collect()
 }
 
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
@@ -53,10 +64,9 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
 
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
-    let (analyzed, pages) = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
+    let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
         let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
         let paths = page_paths(&inputs);
-        let pages = Pages::new(&inputs, &paths);
         let mut found = Vec::new();
         for (input, path) in inputs.into_iter().zip(paths) {
             let mut own = Vec::new();
@@ -71,7 +81,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
             diagnostics.append(&mut own);
             found.push((path, analyzed));
         }
-        Ok((found, pages))
+        Ok(found)
     })?;
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
@@ -79,7 +89,6 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let mut builder = Builder {
         settings,
         sources: &sources,
-        pages: &pages,
         timings: &mut timings,
         progress: Progress::new(printer),
         sandbox: None,
@@ -105,6 +114,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         }
     }
     builder.progress.finish();
+    let built = link(built, &mut diagnostics);
 
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, arguments.format);
@@ -151,7 +161,7 @@ pub(super) fn publish_site(
 }
 
 fn publish(
-    built: Vec<Built>,
+    built: Vec<Built<Document>>,
     layout: Layout,
     title: &str,
     destination: Destination,
@@ -247,7 +257,6 @@ fn config_title(arguments: &Build, config: &Config) -> String {
 struct Builder<'a> {
     settings: Settings,
     sources: &'a Sources,
-    pages: &'a Pages,
     timings: &'a mut Timings,
     progress: Progress,
     sandbox: Option<Sandbox>,
@@ -269,7 +278,7 @@ impl Builder<'_> {
         analyzed: Analyzed,
         path: &SitePath,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Result<Option<Built>, Failure> {
+    ) -> Result<Option<Built<Compiled>>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
         let ran = if stored::is_published_as_stored(&notebook, policy(self.settings.execute)) {
             Ran { record: as_stored(&notebook, diagnostics), environment: None, layers: Vec::new() }
@@ -298,7 +307,7 @@ impl Builder<'_> {
         }
         let origin = Origin { page: path, notebook: &input.relative };
         let document = self.timings.measure(Phase::Output, || {
-            compile::document(&notebook, &ran.record, origin, self.pages, self.settings.page)
+            compile::document(&notebook, &ran.record, origin, self.settings.page)
         });
         let failed = diagnostic::has_errors(&document.diagnostics);
         diagnostics.extend(document.diagnostics);
@@ -306,7 +315,7 @@ impl Builder<'_> {
             return Ok(None);
         }
         let text = self.sources.get(notebook.source).text();
-        let provenance = provenance(&document.value, input.relative.as_str(), text, &ran);
+        let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
     }
 
@@ -322,7 +331,7 @@ impl Builder<'_> {
             self.sandbox = Some(self.timings.measure(Phase::Sandbox, Sandbox::confined)?);
         }
         if self.runner.is_none() {
-            self.runner = Some(RunnerFolder::write()?);
+            self.runner = Some(RunnerFolder::below(&cache_folder())?);
         }
         let absolute = camino::absolute_utf8(path)?;
         let folder = absolute.parent().unwrap_or(&absolute);
@@ -347,8 +356,7 @@ impl Builder<'_> {
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
         if !result.console.trim().is_empty() && result.record.is_none() {
-            self.progress
-                .line(&format!("{path}: the process said:\n{}", result.console.trim_end()));
+            self.progress.line(&format!("{path}: the process said:\n{}", quoted(&result.console)));
         }
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
@@ -377,9 +385,15 @@ impl Builder<'_> {
         });
         let run = cell.and_then(|(id, _)| record.cells.get(&id));
         if let Some(CellStatus::Failed { error }) = run.map(|run| &run.status) {
-            self.progress.line(&format!("{path}: {}", error.traceback.trim_end()));
+            self.progress.line(&format!("{path}: a cell failed:\n{}", quoted(&error.traceback)));
         }
     }
+}
+
+/// Foreign text behind a mark, so that no line of it passes for one of nbc's own.
+fn quoted(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("  | {line}")).collect();
+    lines.join("\n")
 }
 
 fn policy(execute: Execute) -> Policy {

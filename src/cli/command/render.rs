@@ -32,7 +32,10 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
     let page = PageOptions { code: visibility(Some(arguments.code)) };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let document = compile::document(&notebook, &record, origin, &Pages::default(), page);
+    let document = compile::document(&notebook, &record, origin, page);
+    diagnostics.extend(document.diagnostics);
+    let pages = Pages::new([document.value.place()]);
+    let document = document.value.link(&pages);
     diagnostics.extend(document.diagnostics);
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, arguments.format);
