@@ -46,7 +46,9 @@ codes! {
     /// The file is no notebook that nbc knows.
     ///
     /// A marimo notebook is a Python file with `import marimo` and `app = marimo.App()`; a Jupyter
-    /// notebook is a JSON file with the keys `cells` and `nbformat`.
+    /// notebook is a JSON file with the keys `cells` and `nbformat`. Markdown is a notebook with cells
+    /// such as ```` ```python {.marimo} ```` or front matter with `marimo-version`, a `.py` file also with
+    /// `# %%` lines.
     NotANotebook = "NBC102" "not-a-notebook",
     /// The JSON of a Jupyter notebook is broken or does not have the shape that nbformat asks for.
     ///
@@ -71,6 +73,10 @@ codes! {
     OtherKernel = "NBC109" "other-kernel",
     /// The notebook nests too deeply, or has more cells than nbc reads.
     TooComplex = "NBC110" "too-complex",
+    /// The YAML at the head of a Markdown notebook cannot be read, and is ignored.
+    ///
+    /// It must be a mapping between two lines of `---`. Aliases are not followed.
+    InvalidFrontMatter = "NBC111" "invalid-front-matter",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
     /// marimo needs one defining cell a name, because the order of the cells follows from it.

@@ -324,7 +324,7 @@ fn cell(
 }
 
 /// Names of a cell as IPython reads it.
-fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
+pub(super) fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
     if let Some(magic) = python::cell_magic(code) {
         let mut names = Names { is_opaque: true, ..Names::default() };
         if magic.is_python {

@@ -3,6 +3,9 @@
 
 mod graph;
 mod hostile;
+mod hygiene;
+mod jupyter;
+mod literate;
 mod marimo;
 
 use nbc::diagnostic::Diagnostic;
