@@ -1,18 +1,24 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
+use std::collections::BTreeMap;
+
 use super::links::{self, Origin, Pages};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
-use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
+use crate::graph::{CellGraph, picture};
+use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, Place};
 use crate::python::{self, Mode, TokenKind};
-use crate::render::{Block, CodeBlock, Document};
+use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
+use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
 
 /// What a page shows beside the outputs.
 #[derive(Debug, Clone, Copy)]
 pub struct PageOptions {
     /// Default for cells that ask for nothing else.
     pub code: CodeVisibility,
+    /// Whether the dataflow is drawn.
+    pub show_graph: bool,
 }
 
 /// Longest description in characters: what search engines show.
@@ -21,6 +27,7 @@ const DESCRIPTION_LENGTH: usize = 160;
 /// Lays out what a reader sees of a notebook.
 pub fn document(
     notebook: &Notebook,
+    graph: &CellGraph,
     record: &RunRecord,
     origin: Origin<'_>,
     pages: &Pages,
@@ -31,7 +38,7 @@ pub fn document(
     let mut outline: Vec<Heading> = Vec::new();
     let (mut blocks, mut spans) = (Vec::new(), Vec::new());
     for (id, cell) in notebook.cells() {
-        if cell.options.hide_cell || cell.kind == CellKind::Raw {
+        if cell.options.hide_cell {
             continue;
         }
         let number = id.0 + 1;
@@ -42,7 +49,14 @@ pub fn document(
             let parsed = output::markdown(&cell.code, &cell.attachments, &place);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
-            outputs.push(parsed.value.output);
+            if !cell.code.is_empty() {
+                outputs.push(parsed.value.output);
+            }
+        } else if let Some(run) = raw(cell) {
+            let parsed = output::cell(&run, &place);
+            diagnostics.extend(parsed.diagnostics);
+            outline.extend(parsed.value.headings);
+            outputs.extend(parsed.value.outputs);
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
@@ -103,15 +117,53 @@ pub fn document(
             .filter(|it| ["medium", "full", "columns"].contains(&it.as_str())),
         notes,
         outline,
+        graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
     };
     Parsed { value: document, diagnostics }
 }
 
+/// The dataflow as it is drawn; cells that are on the page are links.
+fn drawn(notebook: &Notebook, graph: &CellGraph, blocks: &[Block]) -> Option<DrawnGraph> {
+    let picture = picture::draw(graph)?;
+    let name = |id: CellId| {
+        let own = notebook.cell(id).and_then(|it| it.name.clone());
+        own.unwrap_or_else(|| format!("cell {}", id.0 + 1))
+    };
+    let labels = picture.nodes.iter().map(|node| {
+        let anchor = format!("cell-{}", node.cell.0 + 1);
+        let uses = graph.parents.get(&node.cell).into_iter().flatten().map(|it| name(*it));
+        let uses = uses.collect::<Vec<_>>().join(", ");
+        let own = name(node.cell);
+        NodeLabel {
+            description: if uses.is_empty() { own.clone() } else { format!("{own}, uses {uses}") },
+            name: own,
+            anchor: blocks.iter().any(|it| it.id == anchor).then_some(anchor),
+        }
+    });
+    let labels = labels.collect();
+    Some(DrawnGraph { picture, labels })
+}
+
+/// A `raw` cell that says what it holds, as if a run had displayed it. Without a type it is meant
+/// for another tool.
+fn raw(cell: &Cell) -> Option<CellRun> {
+    let stated = cell.options.raw_type.as_deref()?;
+    let mime = match stated {
+        "text/html" | "text/markdown" | "text/latex" | "image/svg+xml" => stated,
+        "application/x-latex" => "text/latex",
+        _ => "text/plain",
+    };
+    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(cell.code.as_str()))]);
+    let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
+    (cell.kind == CellKind::Raw).then(|| CellRun {
+        status: CellStatus::Finished,
+        outputs: vec![RawOutput::Display { bundle }],
+    })
+}
+
 /// Findings about cells that failed: what the build log says, and the page does not.
 pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec<Diagnostic> {
-    use crate::run::record::CellStatus;
-
     let mut diagnostics = Vec::new();
     for (id, run) in &record.cells {
         let Some(cell) = notebook.cell(*id) else { continue };

@@ -127,6 +127,7 @@ pub(super) fn empty(kind: CellKind, code: String, origin: Origin) -> Cell {
         options: CellOptions::default(),
         names: CellNames::default(),
         stored_outputs: Vec::new(),
+        execution_count: None,
         attachments: serde_json::Map::new(),
     }
 }

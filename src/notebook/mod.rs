@@ -107,6 +107,8 @@ pub struct Cell {
     pub names: CellNames,
     /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
     pub stored_outputs: Vec<serde_json::Value>,
+    /// The number of the cell's last run that the file holds (Jupyter).
+    pub execution_count: Option<u64>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
     pub attachments: serde_json::Map<String, serde_json::Value>,
 }
@@ -211,6 +213,10 @@ pub struct CellOptions {
     pub raises_exception: bool,
     /// Jupyter `skip-execution`.
     pub skip_execution: bool,
+    /// Jupyter `parameters`: another tool may put values, or a cell with them, after this one.
+    pub injected: bool,
+    /// MIME type of a Jupyter `raw` cell, lowercase.
+    pub raw_type: Option<String>,
     /// marimo `column=N`.
     pub column: Option<u32>,
 }
