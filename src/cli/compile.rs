@@ -11,6 +11,7 @@ use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
+use crate::source::Span;
 
 /// What a page shows beside the outputs.
 #[derive(Debug, Clone, Copy)]
@@ -196,7 +197,30 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
         }
         diagnostics.push(found);
     }
+    diagnostics.extend(skipped(notebook, record));
+    if notebook.format == Format::Jupyter && record.engine.name == "python" {
+        let message = "IPython is not in the environment: cells ran as plain Python".to_owned();
+        let span = Span::new(notebook.source, 0, 0);
+        diagnostics.push(
+            Diagnostic::warning(Code::PlainPython, span, message)
+                .with_help("add `ipython` to the notebook's packages"),
+        );
+    }
     diagnostics
+}
+
+/// Cells that were not run because another one failed.
+fn skipped(notebook: &Notebook, record: &RunRecord) -> Vec<Diagnostic> {
+    let failed = record.cells.values().any(|it| matches!(it.status, CellStatus::Failed { .. }));
+    let cells = record.cells.iter().filter(|(_, run)| failed && run.status == CellStatus::Skipped);
+    let cells = cells.filter_map(|(id, _)| notebook.cell(*id));
+    cells
+        .filter(|it| !it.options.disabled && !it.options.skip_execution)
+        .map(|it| {
+            let message = "the cell was not run, because a cell before it failed";
+            Diagnostic::warning(Code::SkippedCell, it.head(), message)
+        })
+        .collect()
 }
 
 fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<CodeBlock> {

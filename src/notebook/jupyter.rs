@@ -340,6 +340,8 @@ pub(super) fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
                 Ok(names) => moved(names, magic.end as i64),
                 Err(errors) => return Err(moved_errors(errors, magic.end as i64)),
             };
+            // `%%capture output` defines `output`.
+            names.is_opaque |= magic.name == "capture";
         }
         return Ok(names);
     }
