@@ -494,7 +494,7 @@ fn markdown_and_percent_notebooks_become_pages() {
     let test = NbcTest::new(&[
         (
             "in/dataflow.md",
-            "# Prose without `mo`\n\n```python {.marimo}\nx + 1\n```\n\n```python {.marimo name=\"first\"}\nx = 41\n```\n",
+            "# Prose without `mo`\n\n[gone](gone.csv)\n\n```python {.marimo}\nx + 1\n```\n\n```python {.marimo name=\"first\"}\nx = 41\n```\n",
         ),
         (
             "in/quarto.qmd",
@@ -509,6 +509,7 @@ fn markdown_and_percent_notebooks_become_pages() {
     ]);
     let built = test.run(&["build", "in", "-o", "out", "--show-graph"]);
     assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("NBC405"), "{}", built.stderr);
     let dataflow = test.read("out/dataflow.html");
     assert!(dataflow.contains("Prose without") && dataflow.contains("42"), "{dataflow}");
     assert!(dataflow.contains("<svg class=\"dataflow-picture\""), "{dataflow}");

@@ -335,6 +335,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_run_without_ipython_is_told() {
+        use crate::run::record::{EngineReport, RECORD_VERSION};
+
+        let mut sources = crate::source::Sources::default();
+        let id = sources.add("a.qmd".into(), None, "```{python}\n1\n```\n".to_owned());
+        let notebook = crate::notebook::parse(&mut sources, id).value.unwrap();
+        let engine = EngineReport {
+            name: "python".to_owned(),
+            version: String::new(),
+            python: "3.11".to_owned(),
+        };
+        let record = RunRecord { version: RECORD_VERSION, engine, cells: BTreeMap::new() };
+        let found = failures(&notebook, &record, false);
+        assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
+    }
+
+    #[test]
     fn a_file_name_becomes_a_title() {
         assert_eq!(title_of("sales_report.py"), "Sales report");
         assert_eq!(title_of(".py"), "Notebook");

@@ -26,7 +26,7 @@ pub(super) fn is_document(head: &Head) -> bool {
 /// Reads the document.
 pub(super) fn parse(
     source: SourceId,
-    head: Head,
+    head: &Head,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Parsed<Option<Notebook>> {
     let mut notebook = Notebook {

@@ -166,7 +166,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
     let head = head(text, source, Code::InvalidFrontMatter, &mut diagnostics);
     let is_quarto = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("qmd"));
     if !is_marimo(&head) && (is_quarto || literate::is_document(&head)) {
-        return literate::parse(source, head, diagnostics);
+        return literate::parse(source, &head, diagnostics);
     }
     let (body, config) = normalized(&head.body);
     let fences = fences(&body);
@@ -237,7 +237,11 @@ fn app_options(
     ] {
         *slot = values.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
     }
-    if values.get("html_head_file").and_then(serde_json::Value::as_str).is_some_and(|it| it != "") {
+    if values
+        .get("html_head_file")
+        .and_then(serde_json::Value::as_str)
+        .is_some_and(|it| !it.is_empty())
+    {
         let message = "`html_head_file` is refused: a notebook cannot write into the page's head";
         diagnostics.push(
             Diagnostic::error(Code::RefusedOption, span, message)

@@ -52,14 +52,32 @@ fn a_cell_that_needs_a_later_one_is_told() {
 #[test]
 fn cells_that_ran_out_of_order_are_told() {
     let text = ran(&[("x = 1", 7, None), ("y = 2", 3, None), ("z = 3", 1, None)]);
-    assert_snapshot!(check("a.ipynb", &text).full(), @"");
+    assert_snapshot!(check("a.ipynb", &text).full(), @r"
+    warning[NBC207]: the cells were run out of order: `In [3]` stands below `In [7]`
+     --> a.ipynb:cell 2:1:1
+      |
+    1 | y = 2
+      | ^^^^^ ran as number 3
+      |
+     ::: a.ipynb:cell 1:1:1
+      |
+    1 | x = 1
+      | ----- ran later, as number 7
+      |
+      = help: restart the kernel, run all cells and save the notebook
+    ");
 }
 
 #[test]
 fn outputs_older_than_their_code_are_told() {
     let text =
         ran(&[("x = 1", 5, None), ("x + 1", 4, Some(4)), ("2", 6, Some(3)), ("", 7, Some(7))]);
-    assert_snapshot!(check("a.ipynb", &text).concise(), @"");
+    assert_snapshot!(check("a.ipynb", &text).concise(), @r"
+    a.ipynb:cell 2:1:1: warning[NBC207] the cells were run out of order: `In [4]` stands below `In [5]`
+    a.ipynb:cell 2:1:1: warning[NBC208] the output is older than a cell that it depends on
+    a.ipynb:cell 3:1:1: warning[NBC208] the output is of run 3, the cell of run 6
+    a.ipynb:cell 4:1:1: warning[NBC208] the cell is empty, but holds an output
+    ");
 }
 
 #[test]
@@ -82,12 +100,12 @@ fn a_notebook_named_like_what_it_imports_is_told() {
 
 #[test]
 fn a_star_import_hides_what_a_marimo_cell_defines() {
-    assert_snapshot!(check("a.py", &marimo(&["from os import *"])).concise(), @"");
+    assert_snapshot!(check("a.py", &marimo(&["from os import *"])).concise(), @"a.py:8:5: error[NBC203] `import *` hides which names the cell defines");
 }
 
 #[test]
 fn the_setup_cell_needs_no_other_cell() {
     let text = marimo(&["x = 1"])
         .replace("marimo.App()\n", "marimo.App()\n\nwith app.setup:\n    y = x\n");
-    assert_snapshot!(check("a.py", &text).concise(), @"");
+    assert_snapshot!(check("a.py", &text).concise(), @"a.py:6:9: error[NBC204] the setup cell uses `x`, which another cell defines");
 }
