@@ -9,10 +9,10 @@ use super::CellGraph;
 use crate::notebook::CellId;
 
 /// Width and height of a cell, and the room between cells.
-const NODE: (u32, u32) = (132, 30);
-const GAP: (u32, u32) = (16, 34);
-/// Most cells in a row: a wider drawing could not be read on a page.
-const MAX_ROW: usize = 8;
+const NODE: (u32, u32) = (104, 30);
+const GAP: (u32, u32) = (12, 34);
+/// Most cells in a row: as many as fit the width of a page.
+const MAX_ROW: usize = 6;
 /// Most cells of a drawing that still tells anything.
 const MAX_CELLS: usize = 150;
 
@@ -123,9 +123,9 @@ mod tests {
     fn a_cell_stands_below_what_it_depends_on() {
         let picture = draw(&graph(5, &[(0, 1), (0, 2), (1, 3), (2, 3)])).unwrap();
         let rows: Vec<u32> = picture.nodes.iter().map(|it| it.y).collect();
-        assert_eq!(rows, [16, 80, 80, 144], "the fifth cell has no edges");
-        assert_eq!((picture.width, picture.height), (312, 190));
-        assert_eq!(picture.edges.first().unwrap(), "M82 46C82 63 82 63 82 80");
+        assert_eq!(rows, [12, 76, 76, 140], "the fifth cell has no edges");
+        assert_eq!((picture.width, picture.height), (244, 182));
+        assert_eq!(picture.edges.first().unwrap(), "M64 42C64 59 64 59 64 76");
     }
 
     #[test]
@@ -139,6 +139,6 @@ mod tests {
     fn a_row_has_no_more_cells_than_a_page_is_wide() {
         let star: Vec<(u32, u32)> = (1..=20).map(|it| (0, it)).collect();
         let picture = draw(&graph(21, &star)).unwrap();
-        assert_eq!(picture.width, 16 + 8 * 148);
+        assert_eq!(picture.width, 12 + 6 * 116);
     }
 }

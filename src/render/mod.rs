@@ -161,7 +161,7 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
 }
 
 /// Longest name in a box of the drawing, in characters.
-const NAME_LENGTH: usize = 16;
+const NAME_LENGTH: usize = 13;
 
 fn graph_value(graph: &DrawnGraph) -> Value {
     let (width, height) = graph.picture.node_size;
