@@ -53,6 +53,7 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
                 || crate::python::is_builtin(name)
                 // IPython's own: `_`, `_3`, `__`; and whatever hides behind dunder names.
                 || name.starts_with('_')
+                || names.deferred.contains(name) && may_be_local(&cell.code, name)
                 || !told.insert(name);
             if !is_known {
                 let message = format!("`{name}` is used, but no cell defines it");
@@ -65,6 +66,21 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
         }
     }
     diagnostics
+}
+
+/// Whether a function may bind the name after the place where it reads it, in a loop for example:
+/// marimo's rules take that for a name of the notebook.
+fn may_be_local(code: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        let before = code.get(..at).unwrap_or_default();
+        let after = code.get(at + name.len()..).unwrap_or_default();
+        let next = after.trim_start();
+        let binds = next.starts_with(',')
+            || next.starts_with("in ")
+            || next.starts_with('=') && !next.starts_with("==");
+        !before.ends_with(is_word) && !after.starts_with(is_word) && binds
+    })
 }
 
 /// `class C[T](Base[T])`: marimo's rules take `T` for a name of the notebook.

@@ -37,6 +37,9 @@ fn nothing_is_undefined_where_a_name_may_come_from_anywhere() {
         &["_", "__file__", "In[1]", "display(1)", "get_ipython"],
         &["y = 1", "del y", "y"],
         &["class C[T](list[T]): pass"],
+        &[
+            "def f(items):\n    for it in items:\n        if it: return last\n        last, it = it, 1",
+        ],
     ] {
         let checked = check("a.ipynb", &jupyter(cells));
         assert!(!checked.concise().contains("NBC206"), "{cells:?}: {}", checked.concise());
