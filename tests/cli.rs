@@ -145,8 +145,12 @@ fn a_folder_becomes_a_site_with_an_index() {
 
 #[test]
 fn two_builds_give_the_same_bytes() {
-    let cells =
-        ["import marimo as mo", "s = mo.ui.slider(1, 9)\ns", "{1, 2, 'a'}", "object.__doc__"];
+    let cells = [
+        "import marimo as mo",
+        "s = mo.ui.slider(1, 9)\ns",
+        "{1, 2, 'a'}",
+        "print(object(), mo)\nclass Thing: pass\nThing()",
+    ];
     let test = NbcTest::new(&[("n.py", &marimo(&cells))]);
     assert_eq!(test.run(&["build", "n.py", "-o", "a"]).code, 0);
     let other =
@@ -185,6 +189,22 @@ fn allowed_errors_are_published_as_a_neutral_box() {
 }
 
 #[test]
+fn a_page_does_not_say_where_python_lies() {
+    let cell = "import sys, os, warnings\nwarnings.warn('careful')\nprint(os.__file__, sys.prefix, sys.executable)\n[os.__file__]";
+    let test = NbcTest::new(&[("n.py", &marimo(&[cell])), ("m.ipynb", &jupyter(&[cell]))]);
+    let said = test.run(&["build", "n.py", "m.ipynb", "-o", "out", "--code", "hidden"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for page in ["out/n.html", "out/m.html"] {
+        let page = test.read(page);
+        assert!(page.contains("careful"), "{page}");
+        let folder = Path::new(&python()).parent().unwrap().parent().unwrap().display().to_string();
+        for word in [folder.as_str(), ".pyenv", "/root", "/home"] {
+            assert!(!page.contains(word), "{word}: {page}");
+        }
+    }
+}
+
+#[test]
 fn keep_going_publishes_the_good_notebooks_and_still_fails() {
     let test = NbcTest::new(&[
         ("in/bad.py", &marimo(&["1/0"])),
@@ -218,6 +238,52 @@ fn stored_outputs_are_published_without_running() {
     assert!(test.read("out/n.html").contains("kept output"));
     let ran = test.run(&["build", "n.ipynb", "-o", "out", "--execute", "always"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_notebook_for_another_kernel_is_published_as_stored() {
+    let notebook = serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "x <- c(1, 2)",
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "from R"}],
+        }],
+        "metadata": {"kernelspec": {"language": "R", "name": "ir", "display_name": "R"}},
+        "nbformat": 4, "nbformat_minor": 4,
+    });
+    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out", "--execute", "always"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("NBC109"), "{}", said.stderr);
+    assert!(test.read("out/n.html").contains("from R"));
+}
+
+#[test]
+fn links_lead_to_pages_and_headings_or_nowhere() {
+    let prose = |text: &str| {
+        serde_json::json!({
+            "cells": [{"cell_type": "markdown", "metadata": {}, "source": text}],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+        })
+        .to_string()
+    };
+    let text = "[b](sub/b.ipynb#Part-Two) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
+    let test = NbcTest::new(&[
+        ("in/a.ipynb", &prose(text)),
+        ("in/sub/b.ipynb", &prose("[up](../a.ipynb)")),
+    ]);
+    let said = test.run(&["build", "in", "-o", "out", "--execute", "never"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("NBC405") && said.stderr.contains("`data.csv`"),
+        "{}",
+        said.stderr
+    );
+    let page = test.read("out/a.html");
+    assert!(page.contains("href=\"sub/b.html\""), "{page}");
+    assert!(page.contains("href=\"#o-c1-here-we-are\""), "{page}");
+    assert!(page.contains("href=\"https://x.org\""), "{page}");
+    assert!(!page.contains("data.csv\""), "{page}");
+    assert!(test.read("out/sub/b.html").contains("href=\"../a.html\""));
 }
 
 #[test]
@@ -280,6 +346,7 @@ fn bad_input_is_told_what_where_and_what_to_do() {
         ("bad.toml/nbc.toml", "exlude = []"),
         ("bad.toml/n.py", &marimo(&["1"])),
     ]);
+    std::fs::File::create(test.path("huge.ipynb")).unwrap().set_len(200 << 20).unwrap();
     test.write("latin.py", b"import marimo\napp = marimo.App()\n# caf\xe9\n");
     // (arguments, exit code, words that the message must have)
     let cases: &[(&[&str], i32, &[&str])] = &[
@@ -290,6 +357,7 @@ fn bad_input_is_told_what_where_and_what_to_do() {
         (&["build", "text.ipynb"], 1, &["NBC102"]),
         (&["build", "list.ipynb"], 1, &["NBC10"]),
         (&["build", "latin.py"], 1, &["NBC101", "UTF-8"]),
+        (&["build", "huge.ipynb"], 1, &["NBC101", "huge.ipynb", "at most"]),
         (&["build", "syntax.py"], 1, &["NBC104", "syntax.py:8:"]),
         (&["build", "bad.toml"], 2, &["nbc.toml", "exlude"]),
         (&["build", "plain.py", "-o", "/"], 2, &["--output"]),
@@ -355,6 +423,65 @@ fn a_package_that_does_not_exist_is_named() {
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("nbc-no-such-package-7"), "{}", said.stderr);
     assert!(!test.path("site").exists());
+}
+
+/// A folder that holds only `uv`, the one that the test tools hold.
+fn path_with_uv(test: &NbcTest) -> String {
+    let uv = Path::new(&python()).with_file_name("uv");
+    assert!(uv.exists(), "{} is part of tests/requirements.txt", uv.display());
+    std::fs::create_dir_all(test.path("tools")).unwrap();
+    let link = test.path("tools/uv");
+    if !link.exists() {
+        std::os::unix::fs::symlink(uv, link).unwrap();
+    }
+    format!("{}:{}", test.path("tools").display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn environments_are_made_from_headers_and_files_by_uv_and_by_pip() {
+    let code = "import six\nprint('six', six.__version__)";
+    let header = format!("# /// script\n# dependencies = ['six==1.16.0']\n# ///\n{code}");
+    let hash = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254";
+    let pylock = format!(
+        "lock-version = '1.0'\ncreated-by = 'test'\n[[packages]]\nname = 'six'\nversion = '1.16.0'\n\
+         [[packages.wheels]]\nname = 'six-1.16.0-py2.py3-none-any.whl'\nhashes = {{sha256 = '{hash}'}}\n"
+    );
+    let project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['six==1.16.0']\n\
+                   requires-python = '>=3.11'\n";
+    let test = NbcTest::new(&[
+        ("header/n.ipynb", &jupyter(&[&header])),
+        ("pylock/n.ipynb", &jupyter(&[code])),
+        ("pylock/pylock.toml", &pylock),
+        ("requirements/n.ipynb", &jupyter(&[code])),
+        ("requirements/requirements.txt", "six==1.16.0\n"),
+        ("project/n.ipynb", &jupyter(&[code])),
+        ("project/pyproject.toml", project),
+        ("locked/n.ipynb", &jupyter(&[code])),
+        ("locked/pyproject.toml", project),
+    ]);
+    let with_uv = path_with_uv(&test);
+    let locked = said(
+        Command::new(test.path("tools/uv"))
+            .args(["lock", "--quiet"])
+            .current_dir(test.path("locked")),
+    );
+    assert_eq!(locked.code, 0, "{}", locked.stderr);
+    let folders = ["header", "pylock", "requirements", "project", "locked"];
+    for folder in folders {
+        // A lock of uv is read by uv alone.
+        let paths =
+            [Some(with_uv.clone()), (folder != "locked").then(|| std::env::var("PATH").unwrap())];
+        for (tool, path) in ["uv", "pip"].into_iter().zip(paths) {
+            let Some(path) = path else { continue };
+            let mut command = test.command(&["build", folder, "-o", "out"]);
+            command.env_remove("NBC_PYTHON").env("PATH", path);
+            command.env("NBC_CACHE_DIR", test.path(&format!("cache-{tool}")));
+            let built = said(&mut command);
+            assert_eq!(built.code, 0, "{folder} by {tool}: {}", built.stderr);
+            assert!(test.read("out/n.html").contains("six 1.16.0"), "{folder} by {tool}");
+            assert!(test.read("out/manifest.json").contains("six==1.16.0"), "{folder} by {tool}");
+        }
+    }
 }
 
 #[test]

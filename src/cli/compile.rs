@@ -11,6 +11,7 @@ use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
+use crate::sanitize::SafeHtml;
 use crate::source::Span;
 
 /// What a page shows beside the outputs.
@@ -244,37 +245,40 @@ fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<Co
         Format::Marimo => Mode::Python,
         Format::Jupyter => Mode::Ipython,
     };
-    Some(CodeBlock { visibility, tokens: tokens(cell.code.trim_end(), mode) })
+    Some(CodeBlock { visibility, html: highlighted(cell.code.trim_end(), mode) })
 }
 
-/// The whole code in pieces, each with the class of its colour; plain pieces have none.
-fn tokens(code: &str, mode: Mode) -> Vec<(&'static str, String)> {
+/// Longest code that gets colours, in bytes: each token costs an element of the page.
+const LONGEST_HIGHLIGHTED: usize = 256 * 1024;
+
+fn highlighted(code: &str, mode: Mode) -> SafeHtml {
+    if code.len() > LONGEST_HIGHLIGHTED {
+        return SafeHtml::text(code);
+    }
     let mut pieces = Vec::new();
     let mut end = 0;
     for (range, kind) in python::highlight(code, mode) {
         let (start, stop) = (range.start as usize, range.end as usize);
-        let between = code.get(end..start).unwrap_or_default();
-        if !between.is_empty() {
-            pieces.push(("", between.to_owned()));
-        }
-        pieces.push((class(kind), code.get(start..stop).unwrap_or_default().to_owned()));
+        pieces.push(SafeHtml::text(code.get(end..start).unwrap_or_default()));
+        let text = SafeHtml::text(code.get(start..stop).unwrap_or_default());
+        pieces.push(SafeHtml::element("span", &[("class", class(kind))], text));
         end = stop;
     }
-    pieces.push(("", code.get(end..).unwrap_or_default().to_owned()));
-    pieces
+    pieces.push(SafeHtml::text(code.get(end..).unwrap_or_default()));
+    SafeHtml::concat(pieces)
 }
 
 fn class(kind: TokenKind) -> &'static str {
     match kind {
-        TokenKind::Keyword => "keyword",
-        TokenKind::Constant | TokenKind::Number => "number",
-        TokenKind::Builtin => "builtin",
-        TokenKind::Definition => "definition",
-        TokenKind::Decorator => "decorator",
-        TokenKind::String => "string",
-        TokenKind::Comment => "comment",
-        TokenKind::Operator => "operator",
-        TokenKind::Magic => "magic",
+        TokenKind::Keyword => "tok-keyword",
+        TokenKind::Constant | TokenKind::Number => "tok-number",
+        TokenKind::Builtin => "tok-builtin",
+        TokenKind::Definition => "tok-definition",
+        TokenKind::Decorator => "tok-decorator",
+        TokenKind::String => "tok-string",
+        TokenKind::Comment => "tok-comment",
+        TokenKind::Operator => "tok-operator",
+        TokenKind::Magic => "tok-magic",
     }
 }
 

@@ -87,9 +87,13 @@ impl Printer {
     }
 }
 
-/// Text of a notebook may hold control sequences that would steer the terminal.
+/// Text of a notebook may hold control sequences that would steer the terminal, and marks that turn
+/// the direction of writing, which make a line read as something else (CVE-2021-42574).
 pub fn for_terminal(text: &str) -> String {
-    text.chars()
-        .map(|it| if it.is_control() && it != '\n' && it != '\t' { '\u{fffd}' } else { it })
-        .collect()
+    text.chars().map(|it| if is_harmless(it) { it } else { '\u{fffd}' }).collect()
+}
+
+fn is_harmless(character: char) -> bool {
+    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !turns && (!character.is_control() || matches!(character, '\n' | '\t'))
 }

@@ -33,10 +33,11 @@ impl Progress {
         Self { bar, printer, name: String::new(), done: 0, cells: 0 }
     }
 
-    /// Says what nbc is doing now.
+    /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
     pub fn step(&self, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(for_terminal(text));
+        match &self.bar {
+            Some(bar) => bar.set_message(for_terminal(text)),
+            None => self.printer.line(&for_terminal(text)),
         }
     }
 
@@ -45,7 +46,11 @@ impl Progress {
         self.name = name.to_owned();
         self.done = 0;
         self.cells = cells;
-        self.show();
+        if self.bar.is_some() {
+            self.show();
+        } else {
+            self.step(&format!("{name}: running {cells} cells"));
+        }
     }
 
     /// Prints a line that stays.
@@ -65,7 +70,10 @@ impl Progress {
     }
 
     fn show(&self) {
-        self.step(&format!("{}: cell {} of {}", self.name, self.done + 1, self.cells));
+        if let Some(bar) = &self.bar {
+            let text = format!("{}: cell {} of {}", self.name, self.done + 1, self.cells);
+            bar.set_message(for_terminal(&text));
+        }
     }
 }
 

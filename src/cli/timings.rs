@@ -10,6 +10,8 @@ pub enum Phase {
     Analyze,
     /// Interpreter, resolution, installation.
     Environment,
+    /// Finding out that the sandbox can be had.
+    Sandbox,
     /// Everything between starting the sandbox and its end: Python's time, and the sandbox's.
     Run,
     /// Sanitizing and laying out.
@@ -27,6 +29,7 @@ impl Phase {
         match self {
             Self::Analyze => "analyze",
             Self::Environment => "environment",
+            Self::Sandbox => "try the sandbox",
             Self::Run => "run (Python, sandbox)",
             Self::Output => "sanitize and render",
             Self::Emit => "emit",

@@ -39,6 +39,9 @@ pub struct Environment {
     pub mounts: Vec<Mount>,
     /// Folders inside the sandbox that come last on `sys.path`: what nbc brings.
     pub overlays: Vec<Utf8PathBuf>,
+    /// Paths of the host that the run can see, each with what a page shows instead: a home folder
+    /// names a person, and two machines must give the same page.
+    pub masks: Vec<(String, &'static str)>,
     /// What was installed; `None` for an interpreter that the user chose.
     pub lock: Option<Lock>,
 }
@@ -105,6 +108,7 @@ impl Provisioner {
             python: interpreter.version.clone(),
             mounts: system_mounts(&interpreter),
             overlays: Vec::new(),
+            masks: masks(&interpreter),
             lock: Some(installed.lock),
         };
         environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
@@ -161,8 +165,20 @@ fn existing(interpreter: &Interpreter) -> Environment {
         python: interpreter.version.clone(),
         mounts,
         overlays: Vec::new(),
+        masks: masks(interpreter),
         lock: None,
     }
+}
+
+/// Longest first: an environment may lie below the interpreter's own folder, or the other way round.
+fn masks(interpreter: &Interpreter) -> Vec<(String, &'static str)> {
+    let mut masks: Vec<(String, &str)> = Vec::new();
+    masks.extend(interpreter.virtual_environment.iter().map(|it| (it.to_string(), "/env")));
+    if !interpreter.base_prefix.starts_with("/usr") {
+        masks.push((interpreter.base_prefix.to_string(), "/python"));
+    }
+    masks.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+    masks
 }
 
 /// The interpreter itself, where it is not part of the system.

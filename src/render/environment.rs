@@ -1,7 +1,8 @@
 //! The template engine, set up so that a template cannot opt out of escaping.
 //!
 //! In: a template's name and values. Out: text. The `safe` filter does not exist, an undefined
-//! variable is an error, and only [`html_value`] and [`proved_value`] skip escaping.
+//! variable is an error, and only [`html_value`],
+//! [`rendered_value`] and [`raw_text_value`] skip escaping.
 
 use std::sync::LazyLock;
 

@@ -12,6 +12,7 @@ pub use environment::{RenderError, Rendered};
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, RenderedOutput};
+use crate::sanitize::SafeHtml;
 use crate::site::SitePath;
 
 /// What a reader sees of one cell.
@@ -34,8 +35,8 @@ pub struct Block {
 pub struct CodeBlock {
     /// Open or folded.
     pub visibility: CodeVisibility,
-    /// Pieces of the text with the class of their token, empty for plain text.
-    pub tokens: Vec<(&'static str, String)>,
+    /// The text, with the colours of its tokens.
+    pub html: SafeHtml,
 }
 
 /// A dataflow to be drawn.
@@ -194,12 +195,6 @@ fn graph_value(graph: &DrawnGraph) -> Value {
 fn cell_value(block: &Block) -> Value {
     let outputs: Vec<Value> =
         block.outputs.iter().map(|output| environment::html_value(&output.html)).collect();
-    let tokens: Vec<Value> = block
-        .code
-        .iter()
-        .flat_map(|code| &code.tokens)
-        .map(|(class, text)| context! { class => *class, text => text.as_str() })
-        .collect();
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",
         Some(CodeVisibility::Folded) => "folded",
@@ -215,7 +210,7 @@ fn cell_value(block: &Block) -> Value {
         name => block.name.as_deref().unwrap_or_default(),
         code_state,
         code_label,
-        tokens,
+        code => block.code.as_ref().map_or(Value::UNDEFINED, |code| environment::html_value(&code.html)),
         outputs,
     }
 }

@@ -86,6 +86,46 @@ impl RunRecord {
     }
 }
 
+impl RunRecord {
+    /// Replaces paths of the host in everything that a reader could see.
+    pub fn mask(&mut self, masks: &[(String, &'static str)]) {
+        for output in self.cells.values_mut().flat_map(|run| &mut run.outputs) {
+            match output {
+                RawOutput::Stream { text, .. } => mask_text(text, masks),
+                RawOutput::Display { bundle } => {
+                    let texts = bundle.data.iter_mut().filter(|(mime, _)| {
+                        // Base64 holds no path, and is most of the bytes.
+                        !mime.starts_with("image/") || mime.starts_with("image/svg")
+                    });
+                    texts.for_each(|(_, value)| mask_value(value, masks));
+                }
+            }
+        }
+    }
+}
+
+fn mask_value(value: &mut serde_json::Value, masks: &[(String, &'static str)]) {
+    // The nesting of what the runner sends is bounded by the JSON reader.
+    match value {
+        serde_json::Value::String(text) => mask_text(text, masks),
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|it| mask_value(it, masks));
+        }
+        serde_json::Value::Object(items) => {
+            items.values_mut().for_each(|it| mask_value(it, masks));
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+fn mask_text(text: &mut String, masks: &[(String, &'static str)]) {
+    for (path, shown) in masks {
+        if text.contains(path.as_str()) {
+            *text = text.replace(path.as_str(), shown);
+        }
+    }
+}
+
 /// Who ran the cells, as the runner says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

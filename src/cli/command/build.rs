@@ -59,7 +59,17 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         let pages = Pages::new(&inputs, &paths);
         let mut found = Vec::new();
         for (input, path) in inputs.into_iter().zip(paths) {
-            found.push((path, analyze(input, &mut sources, &mut diagnostics)));
+            let mut own = Vec::new();
+            let analyzed = analyze(input, &mut sources, &mut own);
+            let runs = policy(arguments.execute);
+            if let Some(it) = &analyzed
+                && stored::is_published_as_stored(&it.notebook, runs)
+            {
+                // What is not run need not be able to run.
+                own.iter_mut().for_each(|it| it.severity = Severity::Warning);
+            }
+            diagnostics.append(&mut own);
+            found.push((path, analyzed));
         }
         Ok((found, pages))
     })?;
@@ -315,7 +325,7 @@ impl Builder<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Ran>, Failure> {
         if self.sandbox.is_none() {
-            self.sandbox = Some(Sandbox::confined()?);
+            self.sandbox = Some(self.timings.measure(Phase::Sandbox, Sandbox::confined)?);
         }
         if self.runner.is_none() {
             self.runner = Some(RunnerFolder::write()?);
@@ -348,7 +358,11 @@ impl Builder<'_> {
         }
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
-        Ok(result.record.map(|record| Ran { record, environment: Some(environment), layers }))
+        let record = result.record.map(|mut record| {
+            record.mask(&environment.masks);
+            record
+        });
+        Ok(record.map(|record| Ran { record, environment: Some(environment), layers }))
     }
 
     /// The traceback goes to the build log, never to a page.

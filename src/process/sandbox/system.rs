@@ -50,6 +50,14 @@ pub(super) fn unshare(flags: c_int) -> io::Result<()> {
     check(i64::from(unsafe { libc::unshare(flags) })).map(drop)
 }
 
+/// Gives programs started from here the same addresses in each run, as far as the host allows it
+/// (Docker's own filter does not).
+pub(super) fn fix_addresses() {
+    let flags = libc::ADDR_NO_RANDOMIZE as libc::c_ulong;
+    // SAFETY: takes no pointer.
+    unsafe { libc::personality(flags) };
+}
+
 /// Becomes this user and group for good.
 pub(super) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     // SAFETY: takes no pointer; glibc's broadcast to other threads has none to reach.
