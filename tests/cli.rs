@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
@@ -549,8 +550,149 @@ fn findings_come_as_json_lines_and_pictures() {
     let json = test.run(&["check", "n.py", "--format", "json"]);
     let parsed: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert!(json.stdout.contains("NBC201"), "{parsed}");
+    let github = test.run(&["check", "n.py", "--format", "github"]);
+    assert!(
+        github.stdout.starts_with("::error title=nbc (NBC201),file=n.py,line=14"),
+        "{}",
+        github.stdout
+    );
     let graph = test.run(&["graph", "n.py", "--format", "mermaid"]);
     assert!(graph.stdout.starts_with("flowchart"), "{}", graph.stdout);
+}
+
+#[test]
+fn sarif_has_the_shape_that_its_schema_asks_for() {
+    let test = NbcTest::new(&[
+        ("my n.py", &marimo(&["total = 1", "total = 2"])),
+        ("n.ipynb", &jupyter(&["x = = 1", "print(y)"])),
+    ]);
+    let said = test.run(&["check", ".", "--format", "sarif"]);
+    assert_eq!((said.code, said.stderr.as_str()), (1, ""));
+    let log: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let runs = log["runs"].as_array().unwrap();
+    let driver = &runs[0]["tool"]["driver"];
+    assert_eq!(driver["name"], "nbc");
+    let rules = driver["rules"].as_array().unwrap();
+    let results = runs[0]["results"].as_array().unwrap();
+    assert!(results.len() >= 2, "{log:#}");
+    let check_place = |place: &serde_json::Value| {
+        let physical = &place["physicalLocation"];
+        let uri = physical["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(!uri.contains([' ', '\\']), "{uri}");
+        let region = &physical["region"];
+        let number = |key: &str| region[key].as_u64().filter(|it| *it >= 1).unwrap();
+        let (start, end) = (number("startLine"), number("endLine"));
+        assert!(start < end || start == end && number("startColumn") <= number("endColumn"));
+    };
+    for result in results {
+        let rule = &rules[result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(rule["id"], result["ruleId"]);
+        assert!(rule["shortDescription"]["text"].is_string());
+        assert!(["error", "warning"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let related = result["relatedLocations"].as_array().unwrap();
+        result["locations"].as_array().unwrap().iter().chain(related).for_each(check_place);
+        let ids: std::collections::BTreeSet<u64> =
+            related.iter().map(|it| it["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.len(), related.len(), "ids are unique");
+    }
+}
+
+#[test]
+fn every_code_is_explained() {
+    let test = NbcTest::new(&[]);
+    let list = test.run(&["explain"]).stdout;
+    assert!(list.lines().count() > 30, "{list}");
+    for line in list.lines() {
+        let (code, slug) = line.split_once(' ').unwrap();
+        for name in [code, slug] {
+            let said = test.run(&["explain", name]);
+            assert!(
+                said.code == 0 && said.stdout.trim_end().ends_with('.'),
+                "{name}: {}",
+                said.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn markdown_and_percent_notebooks_become_pages() {
+    let test = NbcTest::new(&[
+        (
+            "in/dataflow.md",
+            "# Prose without `mo`\n\n[gone](gone.csv)\n\n```python {.marimo}\nx + 1\n```\n\n```python {.marimo name=\"first\"}\nx = 41\n```\n",
+        ),
+        (
+            "in/quarto.qmd",
+            "---\ntitle: In Quarto\n---\n\nText\n\n```{python}\n#| echo: false\n%config Completer.use_jedi = False\nprint('from', 'quarto')\n```\n",
+        ),
+        (
+            "in/script.py",
+            "# %% [markdown]\n# Some *prose*\n# %%\n# %matplotlib inline\nprint('from', 'percent')\n",
+        ),
+        ("in/plain.py", "print('no notebook')\n"),
+        ("in/README.md", "# No notebook\n"),
+    ]);
+    let built = test.run(&["build", "in", "-o", "out", "--show-graph"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("NBC405"), "{}", built.stderr);
+    let dataflow = test.read("out/dataflow.html");
+    assert!(dataflow.contains("Prose without") && dataflow.contains("42"), "{dataflow}");
+    assert!(dataflow.contains("<svg class=\"dataflow-picture\""), "{dataflow}");
+    assert!(dataflow.contains("aria-label=\"cell 2, uses first\""), "{dataflow}");
+    assert!(test.read("out/quarto.html").contains("from quarto"));
+    let script = test.read("out/script.html");
+    assert!(script.contains("<em>prose</em>") && script.contains("from percent"), "{script}");
+    assert!(!test.path("out/plain.html").exists() && !test.path("out/README.html").exists());
+    assert_eq!(test.run(&["verify", "out"]).code, 0);
+}
+
+#[test]
+fn raw_cells_and_attachments_are_shown_sanitized() {
+    let pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let raw = |mime: &str, source: &str| serde_json::json!({"cell_type": "raw", "metadata": {"raw_mimetype": mime}, "source": source});
+    let notebook = serde_json::json!({
+        "cells": [
+            raw("text/html", "<b>bold</b><script>alert(1)</script>"),
+            raw("text/markdown", "a *b*"),
+            raw("text/x-rst", "``rst <text>``"),
+            {"cell_type": "raw", "metadata": {}, "source": "meant for others"},
+            {"cell_type": "markdown", "metadata": {}, "source": "![dot](attachment:dot.png)",
+             "attachments": {"dot.png": {"image/png": pixel}}},
+        ],
+        "metadata": {"kernelspec": {"language": "julia", "name": "julia-1.10"}}, "nbformat": 4, "nbformat_minor": 4,
+    });
+    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    let built = said(
+        test.command(&["build", "n.ipynb", "-o", "out", "--execute", "always"])
+            .env("NBC_PYTHON", "/nowhere"),
+    );
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("NBC109") && built.stderr.contains("NBC401"), "{}", built.stderr);
+    let page = test.read("out/n.html");
+    assert!(page.contains("<b>bold</b>") && !page.contains("alert(1)"), "{page}");
+    assert!(page.contains("<em>b</em>") && page.contains("rst &lt;text&gt;"), "{page}");
+    assert!(!page.contains("meant for others"));
+    assert!(page.contains("src=\"data:image/png;base64,iVBOR"), "{page}");
+}
+
+#[test]
+fn a_cell_after_a_failed_one_is_told() {
+    let test = NbcTest::new(&[("n.py", &marimo(&["x = 1 / 0", "x + 1"]))]);
+    let built = test.run(&["build", "n.py", "-o", "out", "--allow-errors"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("NBC308"), "{}", built.stderr);
+}
+
+#[test]
+fn never_executing_publishes_a_notebook_without_outputs() {
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&["1/0"]))]);
+    let arguments = ["build", "n.ipynb", "-o", "out", "--execute", "never"];
+    let built = said(test.command(&arguments).env("NBC_PYTHON", "/nowhere"));
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert_eq!(test.run(&["build", "n.ipynb", "-o", "out"]).code, 1, "auto runs it");
 }
 
 #[test]

@@ -59,6 +59,26 @@ pub enum Format {
     Concise,
     /// One JSON document
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// GitHub workflow commands, shown at the lines of a change
+    Github,
+}
+
+impl Format {
+    /// Whether other programs read the findings: they are a result, on standard output.
+    pub fn is_for_machines(self) -> bool {
+        matches!(self, Self::Json | Self::Sarif | Self::Github)
+    }
+}
+
+/// How findings of `nbc verify` are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FindingFormat {
+    /// One line each
+    Concise,
+    /// One JSON document
+    Json,
 }
 
 /// `nbc build`.
@@ -100,6 +120,9 @@ pub struct Build {
     /// Keep the run of each notebook in this folder, for `nbc render`
     #[arg(long, value_name = "DIR")]
     pub record: Option<Utf8PathBuf>,
+    /// Draw on each page how its cells depend on each other
+    #[arg(long)]
+    pub show_graph: bool,
     /// Print where the time went
     #[arg(long)]
     pub timings: bool,
@@ -158,8 +181,8 @@ pub struct Verify {
     /// Folder that a build wrote
     pub folder: Utf8PathBuf,
     /// How findings are printed
-    #[arg(long, value_enum, default_value_t = Format::Concise)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = FindingFormat::Concise)]
+    pub format: FindingFormat,
 }
 
 /// `nbc render`.
@@ -181,6 +204,9 @@ pub struct Render {
     /// Publish failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
+    /// Draw on the page how its cells depend on each other
+    #[arg(long)]
+    pub show_graph: bool,
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,

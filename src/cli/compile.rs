@@ -1,14 +1,18 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::links::{self, Anchors, Origin, Pages};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
-use crate::notebook::{Cell, CellKind, CodeVisibility, Format, Notebook};
+use crate::graph::{CellGraph, picture};
+use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, Place};
 use crate::python::{self, Mode, TokenKind};
-use crate::render::{Block, CodeBlock, Document};
+use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
+use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::SafeHtml;
 use crate::site::SitePath;
 use crate::source::Span;
@@ -18,6 +22,8 @@ use crate::source::Span;
 pub struct PageOptions {
     /// Default for cells that ask for nothing else.
     pub code: CodeVisibility,
+    /// Whether the dataflow is drawn.
+    pub show_graph: bool,
 }
 
 /// Longest description in characters: what search engines show.
@@ -26,6 +32,7 @@ const DESCRIPTION_LENGTH: usize = 160;
 /// Lays out what a reader sees of a notebook.
 pub fn document(
     notebook: &Notebook,
+    graph: &CellGraph,
     record: &RunRecord,
     origin: Origin<'_>,
     options: PageOptions,
@@ -35,7 +42,7 @@ pub fn document(
     let mut outline: Vec<Heading> = Vec::new();
     let (mut blocks, mut spans) = (Vec::new(), Vec::new());
     for (id, cell) in notebook.cells() {
-        if cell.options.hide_cell || cell.kind == CellKind::Raw {
+        if cell.options.hide_cell {
             continue;
         }
         let number = id.0 + 1;
@@ -46,7 +53,14 @@ pub fn document(
             let parsed = output::markdown(&cell.code, &cell.attachments, &place);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
-            outputs.push(parsed.value.output);
+            if !cell.code.is_empty() {
+                outputs.push(parsed.value.output);
+            }
+        } else if let Some(run) = raw(cell) {
+            let parsed = output::cell(&run, &place);
+            diagnostics.extend(parsed.diagnostics);
+            outline.extend(parsed.value.headings);
+            outputs.extend(parsed.value.outputs);
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
@@ -92,6 +106,7 @@ pub fn document(
             .filter(|it| ["medium", "full", "columns"].contains(&it.as_str())),
         notes,
         outline,
+        graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
     };
     let notebook = origin.notebook.to_owned();
@@ -144,10 +159,47 @@ impl Compiled {
     }
 }
 
+/// The dataflow as it is drawn; cells that are on the page are links.
+fn drawn(notebook: &Notebook, graph: &CellGraph, blocks: &[Block]) -> Option<DrawnGraph> {
+    let picture = picture::draw(graph)?;
+    let name = |id: CellId| {
+        let own = notebook.cell(id).and_then(|it| it.name.clone());
+        own.unwrap_or_else(|| format!("cell {}", id.0 + 1))
+    };
+    let labels = picture.nodes.iter().map(|node| {
+        let anchor = format!("cell-{}", node.cell.0 + 1);
+        let uses = graph.parents.get(&node.cell).into_iter().flatten().map(|it| name(*it));
+        let uses = uses.collect::<Vec<_>>().join(", ");
+        let own = name(node.cell);
+        NodeLabel {
+            description: if uses.is_empty() { own.clone() } else { format!("{own}, uses {uses}") },
+            name: own,
+            anchor: blocks.iter().any(|it| it.id == anchor).then_some(anchor),
+        }
+    });
+    let labels = labels.collect();
+    Some(DrawnGraph { picture, labels })
+}
+
+/// A `raw` cell that says what it holds, as if a run had displayed it. Without a type it is meant
+/// for another tool.
+fn raw(cell: &Cell) -> Option<CellRun> {
+    let stated = cell.options.raw_type.as_deref()?;
+    let mime = match stated {
+        "text/html" | "text/markdown" | "text/latex" | "image/svg+xml" => stated,
+        "application/x-latex" => "text/latex",
+        _ => "text/plain",
+    };
+    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(cell.code.as_str()))]);
+    let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
+    (cell.kind == CellKind::Raw).then(|| CellRun {
+        status: CellStatus::Finished,
+        outputs: vec![RawOutput::Display { bundle }],
+    })
+}
+
 /// Findings about cells that failed: what the build log says, and the page does not.
 pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec<Diagnostic> {
-    use crate::run::record::CellStatus;
-
     let mut diagnostics = Vec::new();
     for (id, run) in &record.cells {
         let Some(cell) = notebook.cell(*id) else { continue };
@@ -185,7 +237,30 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
         }
         diagnostics.push(found);
     }
+    diagnostics.extend(skipped(notebook, record));
+    if notebook.format == Format::Jupyter && record.engine.name == "python" {
+        let message = "IPython is not in the environment: cells ran as plain Python".to_owned();
+        let span = Span::new(notebook.source, 0, 0);
+        diagnostics.push(
+            Diagnostic::warning(Code::PlainPython, span, message)
+                .with_help("add `ipython` to the notebook's packages"),
+        );
+    }
     diagnostics
+}
+
+/// Cells that were not run because another one failed.
+fn skipped(notebook: &Notebook, record: &RunRecord) -> Vec<Diagnostic> {
+    let failed = record.cells.values().any(|it| matches!(it.status, CellStatus::Failed { .. }));
+    let cells = record.cells.iter().filter(|(_, run)| failed && run.status == CellStatus::Skipped);
+    let cells = cells.filter_map(|(id, _)| notebook.cell(*id));
+    cells
+        .filter(|it| !it.options.disabled && !it.options.skip_execution)
+        .map(|it| {
+            let message = "the cell was not run, because a cell before it failed";
+            Diagnostic::warning(Code::SkippedCell, it.head(), message)
+        })
+        .collect()
 }
 
 fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<CodeBlock> {
@@ -301,6 +376,23 @@ fn title_of(file_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_without_ipython_is_told() {
+        use crate::run::record::{EngineReport, RECORD_VERSION};
+
+        let mut sources = crate::source::Sources::default();
+        let id = sources.add("a.qmd".into(), None, "```{python}\n1\n```\n".to_owned());
+        let notebook = crate::notebook::parse(&mut sources, id).value.unwrap();
+        let engine = EngineReport {
+            name: "python".to_owned(),
+            version: String::new(),
+            python: "3.11".to_owned(),
+        };
+        let record = RunRecord { version: RECORD_VERSION, engine, cells: BTreeMap::new() };
+        let found = failures(&notebook, &record, false);
+        assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
+    }
 
     #[test]
     fn a_file_name_becomes_a_title() {

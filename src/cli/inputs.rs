@@ -29,8 +29,8 @@ pub enum InputError {
     },
     /// A folder holds no notebook.
     #[error(
-        "`{path}` holds no notebook (marimo `.py` with `marimo.App(…)`, or Jupyter `.ipynb`) that \
-         `.gitignore` and `exclude` leave in"
+        "`{path}` holds no notebook (marimo `.py` or `.md`, Jupyter `.ipynb`, Quarto `.qmd`, `.py` \
+         with `# %%`) that `.gitignore` and `exclude` leave in"
     )]
     NoNotebooks {
         /// The folder.
@@ -120,8 +120,11 @@ fn walk(
 
 fn is_notebook(path: &Utf8Path) -> bool {
     match path.extension() {
-        Some("ipynb") => true,
-        Some("py") => fs_err::read_to_string(path).is_ok_and(|text| notebook::is_marimo(&text)),
+        // What is a notebook by its name may be too large to be read twice.
+        Some(extension @ ("ipynb" | "qmd")) => notebook::is_notebook(extension, ""),
+        Some(extension @ ("py" | "md" | "markdown")) => {
+            fs_err::read_to_string(path).is_ok_and(|text| notebook::is_notebook(extension, &text))
+        }
         _ => false,
     }
 }

@@ -49,16 +49,18 @@ impl Printer {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
-    /// Prints findings: JSON is a result, text is for people.
+    /// Prints findings: a result for programs, or text for people.
     pub fn diagnostics(self, diagnostics: &[Diagnostic], sources: &Sources, format: Format) {
         let kind = match format {
             Format::Full => diagnostic::render::Format::Full,
             Format::Concise => diagnostic::render::Format::Concise,
             Format::Json => diagnostic::render::Format::Json,
+            Format::Sarif => diagnostic::render::Format::Sarif,
+            Format::Github => diagnostic::render::Format::Github,
         };
         let color = format == Format::Full && self.colored(std::io::stderr().is_terminal());
         let text = diagnostic::render::render(diagnostics, sources, kind, color);
-        if format == Format::Json {
+        if format.is_for_machines() {
             self.result(&text);
         } else {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());

@@ -20,6 +20,8 @@ pub struct Config {
     pub code: Option<CodeSetting>,
     /// `single` or `site`.
     pub layout: Option<LayoutSetting>,
+    /// Whether pages show how their cells depend on each other.
+    pub show_graph: bool,
     /// An interpreter to use as it is, relative to the file.
     pub python: Option<Utf8PathBuf>,
     /// Longest time that a notebook may run, in seconds.

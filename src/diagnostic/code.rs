@@ -46,7 +46,9 @@ codes! {
     /// The file is no notebook that nbc knows.
     ///
     /// A marimo notebook is a Python file with `import marimo` and `app = marimo.App()`; a Jupyter
-    /// notebook is a JSON file with the keys `cells` and `nbformat`.
+    /// notebook is a JSON file with the keys `cells` and `nbformat`. Markdown is a notebook with cells
+    /// such as ```` ```python {.marimo} ```` or front matter with `marimo-version`, a `.py` file also with
+    /// `# %%` lines.
     NotANotebook = "NBC102" "not-a-notebook",
     /// The JSON of a Jupyter notebook is broken or does not have the shape that nbformat asks for.
     ///
@@ -71,6 +73,10 @@ codes! {
     OtherKernel = "NBC109" "other-kernel",
     /// The notebook nests too deeply, or has more cells than nbc reads.
     TooComplex = "NBC110" "too-complex",
+    /// The YAML at the head of a Markdown notebook cannot be read, and is ignored.
+    ///
+    /// It must be a mapping between two lines of `---`. Aliases are not followed.
+    InvalidFrontMatter = "NBC111" "invalid-front-matter",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
     /// marimo needs one defining cell a name, because the order of the cells follows from it.
@@ -91,8 +97,27 @@ codes! {
     /// Jupyter notebooks are run from top to bottom. The notebook worked when its cells were run
     /// in another order; from top to bottom the name is missing, or has an older value.
     UseBeforeDefinition = "NBC205" "use-before-definition",
-    /// A cell uses a name that no cell defines and that is no builtin.
+    /// A Jupyter cell uses a name that no cell defines and that is no builtin.
+    ///
+    /// The name may have been left in the kernel by a cell that was deleted or renamed; a fresh run
+    /// fails there. Nothing is said about notebooks in which a name may come from elsewhere: with
+    /// `import *`, `exec`, `globals()`, or magics such as `%run`.
     UndefinedName = "NBC206" "undefined-name",
+    /// The cells of a Jupyter notebook were last run in another order than they stand in.
+    ///
+    /// The stored outputs may come from a state that running from top to bottom does not give.
+    /// Restart the kernel, run all cells and save the notebook.
+    ExecutionOrder = "NBC207" "execution-order",
+    /// A stored output is older than the code that it belongs to.
+    ///
+    /// It can be told when a cell that this one depends on ran again later, when the output has the
+    /// number of another run than its cell, or when the cell is empty. Run the notebook again and
+    /// save it, or build it with `--execute always`.
+    StaleOutput = "NBC208" "stale-output",
+    /// The notebook imports a module that has the notebook's own name.
+    ///
+    /// Python may find the notebook, which lies beside it, before the library. Rename the notebook.
+    SelfImport = "NBC209" "self-import",
     /// A cell raised an exception.
     ///
     /// The build stops, and the previous site stays as it is. `--allow-errors` publishes the page

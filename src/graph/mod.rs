@@ -4,8 +4,10 @@
 //! Never touches the disk; reports instead of failing.
 
 mod cycles;
+mod hygiene;
 mod jupyter;
 mod marimo;
+pub mod picture;
 pub mod print;
 mod tables;
 
@@ -102,11 +104,15 @@ impl RunnableGraph {
     pub fn graph(&self) -> &CellGraph {
         &self.0
     }
+
+    /// The graph, when the run is over.
+    pub fn into_graph(self) -> CellGraph {
+        self.0
+    }
 }
 
 /// Finds definitions, references, edges, order and what contradicts them.
 pub fn analyze(sources: &Sources, notebook: &Notebook) -> Parsed<CellGraph> {
-    let _ = sources;
     let mut graph = CellGraph::default();
     let mut broken = Vec::new();
     for (id, cell) in notebook.cells() {
@@ -128,9 +134,31 @@ pub fn analyze(sources: &Sources, notebook: &Notebook) -> Parsed<CellGraph> {
         Format::Marimo => marimo::analyze(notebook, &mut graph),
         Format::Jupyter => jupyter::analyze(notebook, &mut graph),
     };
+    if notebook.format == Format::Jupyter {
+        diagnostics.extend(hygiene::inspect(notebook, &graph));
+    }
+    diagnostics.extend(self_imports(sources, notebook, &graph));
     graph.problems.sort();
     crate::diagnostic::sort(&mut diagnostics);
     graph.errors = broken;
     graph.errors.extend(diagnostics.iter().cloned());
     Parsed { value: graph, diagnostics }
+}
+
+/// Imports of the notebook itself: Python finds `pandas.py` beside the notebook before the library.
+fn self_imports(sources: &Sources, notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
+    let path = sources.get(notebook.source).path();
+    let (Some(stem), Some("py")) = (path.file_stem(), path.extension()) else { return Vec::new() };
+    let importing = graph.names.iter().filter(|(_, names)| names.imports.contains(stem));
+    let diagnostics = importing.filter_map(|(id, names)| {
+        let cell = notebook.cell(*id)?;
+        let span = names.definitions.get(stem).copied().unwrap_or_else(|| cell.head());
+        let message = format!("the notebook imports `{stem}`, which is also its own name");
+        Some(
+            Diagnostic::warning(Code::SelfImport, span, message)
+                .with_label("may import this file instead of the library")
+                .with_help("rename the notebook"),
+        )
+    });
+    diagnostics.collect()
 }

@@ -52,6 +52,9 @@ struct RawCell {
     metadata: Option<Map<String, Value>>,
     #[serde(default)]
     outputs: Option<Vec<Value>>,
+    /// nbformat 3 says `prompt_number`.
+    #[serde(default, alias = "prompt_number")]
+    execution_count: Option<Value>,
     #[serde(default)]
     attachments: Option<Map<String, Value>>,
 }
@@ -292,6 +295,9 @@ fn cell(
     if kind == CellKind::Code {
         let label = quarto(&text, &mut options);
         name = name.or(label);
+    } else if kind == CellKind::Raw {
+        let stated = text_at(&metadata, "raw_mimetype").or_else(|| text_at(&metadata, "format"));
+        options.raw_type = stated.map(|it| it.to_ascii_lowercase());
     }
     let outputs = raw.outputs.filter(|_| kind == CellKind::Code).unwrap_or_default();
     let stored_outputs = if old { outputs.into_iter().map(modern).collect() } else { outputs };
@@ -303,6 +309,7 @@ fn cell(
         options,
         names: CellNames::default(),
         stored_outputs,
+        execution_count: raw.execution_count.as_ref().and_then(Value::as_u64),
         attachments: raw.attachments.unwrap_or_default(),
     };
     if kind != CellKind::Code || notebook.language != "python" {
@@ -324,7 +331,7 @@ fn cell(
 }
 
 /// Names of a cell as IPython reads it.
-fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
+pub(super) fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
     if let Some(magic) = python::cell_magic(code) {
         let mut names = Names { is_opaque: true, ..Names::default() };
         if magic.is_python {
@@ -333,6 +340,8 @@ fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
                 Ok(names) => moved(names, magic.end as i64),
                 Err(errors) => return Err(moved_errors(errors, magic.end as i64)),
             };
+            // `%%capture output` defines `output`.
+            names.is_opaque |= magic.name == "capture";
         }
         return Ok(names);
     }

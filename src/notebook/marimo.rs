@@ -549,6 +549,7 @@ impl<'a> Reader<'a> {
             options,
             names,
             stored_outputs: Vec::new(),
+            execution_count: None,
             attachments: serde_json::Map::new(),
         }
     }

@@ -4,9 +4,13 @@
 //! Never imports or runs anything, and never fails: what cannot be read becomes a diagnostic.
 
 mod dedent;
+mod front_matter;
 mod jupyter;
+mod literate;
 mod marimo;
+mod markdown;
 mod options;
+mod percent;
 mod script;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -23,9 +27,9 @@ pub struct CellId(pub u32);
 /// The file format of a notebook, which also decides how its cells are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// marimo `.py`: cells run in dataflow order.
+    /// marimo, `.py` or Markdown: cells run in dataflow order.
     Marimo,
-    /// Jupyter `.ipynb`: cells run in document order.
+    /// Jupyter `.ipynb`, Quarto, MyST, percent scripts: cells run in document order.
     Jupyter,
 }
 
@@ -73,7 +77,7 @@ pub enum CellKind {
     Class,
     /// Text that is not Python: `app._unparsable_cell`, or a cell that does not parse. Never run.
     Unparsable,
-    /// Markdown prose (Jupyter).
+    /// Markdown prose (Jupyter, Markdown notebooks).
     Markdown,
     /// Raw text (Jupyter), meant for other tools.
     Raw,
@@ -103,6 +107,8 @@ pub struct Cell {
     pub names: CellNames,
     /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
     pub stored_outputs: Vec<serde_json::Value>,
+    /// The number of the cell's last run that the file holds (Jupyter).
+    pub execution_count: Option<u64>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
     pub attachments: serde_json::Map<String, serde_json::Value>,
 }
@@ -207,6 +213,10 @@ pub struct CellOptions {
     pub raises_exception: bool,
     /// Jupyter `skip-execution`.
     pub skip_execution: bool,
+    /// Jupyter `parameters`: another tool may put values, or a cell with them, after this one.
+    pub injected: bool,
+    /// MIME type of a Jupyter `raw` cell, lowercase.
+    pub raw_type: Option<String>,
     /// marimo `column=N`.
     pub column: Option<u32>,
 }
@@ -244,6 +254,8 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
     let content = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     let mut parsed = match extension.to_ascii_lowercase().as_str() {
         "ipynb" => jupyter::parse(sources, source),
+        "md" | "markdown" | "qmd" => markdown::parse(sources, source),
+        "py" if !is_marimo(text) && percent::is_percent(text) => percent::parse(sources, source),
         "py" => marimo::parse(sources, source),
         _ if content.starts_with('{') => jupyter::parse(sources, source),
         _ if is_marimo(text) => marimo::parse(sources, source),
@@ -258,9 +270,18 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
     parsed
 }
 
-/// Whether a `.py` text looks like a marimo notebook: folders are walked with it, so that plain
-/// scripts beside notebooks are not taken for broken ones.
-pub fn is_marimo(text: &str) -> bool {
+/// Whether a text in a file with this extension looks like a notebook: folders are walked with it,
+/// so that plain scripts and readmes beside notebooks are not taken for broken ones.
+pub fn is_notebook(extension: &str, text: &str) -> bool {
+    match extension {
+        "ipynb" | "qmd" => true,
+        "py" => is_marimo(text) || percent::is_percent(text),
+        "md" | "markdown" => markdown::is_notebook(text),
+        _ => false,
+    }
+}
+
+fn is_marimo(text: &str) -> bool {
     text.contains("marimo.App(") || text.contains(".App(") && text.contains("import marimo")
 }
 

@@ -28,6 +28,7 @@ pub(super) fn tags(metadata: &Map<String, Value>, options: &mut CellOptions) {
             }
             "remove-cell" => options.hide_cell = true,
             "raises-exception" => options.raises_exception = true,
+            "parameters" => options.injected = true,
             "skip-execution" => options.skip_execution = true,
             _ => {}
         }

@@ -51,6 +51,15 @@ pub(super) fn find(
     }
     close(block.take(), end_of_last);
     let (span, content) = found?;
+    read(&content, span, diagnostics)
+}
+
+/// Reads the TOML of a header, wherever it was found.
+pub(super) fn read(
+    content: &str,
+    span: Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<ScriptMetadata> {
     match content.parse::<toml::Table>() {
         Ok(table) => Some(metadata(table, span, diagnostics)),
         Err(error) => {

@@ -13,6 +13,7 @@ use crate::sanitize::SafeHtml;
 const TEMPLATES: &[(&str, &str)] = &[
     ("document.html", include_str!("../../templates/document.html")),
     ("page.html", include_str!("../../templates/page.html")),
+    ("graph.html", include_str!("../../templates/graph.html")),
     ("code.html", include_str!("../../templates/code.html")),
     ("index.html", include_str!("../../templates/index.html")),
     ("not_found.html", include_str!("../../templates/not_found.html")),

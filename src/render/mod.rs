@@ -9,6 +9,7 @@ use minijinja::{Value, context};
 
 pub use environment::{RenderError, Rendered};
 
+use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, RenderedOutput};
 use crate::sanitize::SafeHtml;
@@ -38,6 +39,26 @@ pub struct CodeBlock {
     pub html: SafeHtml,
 }
 
+/// A dataflow to be drawn.
+#[derive(Debug)]
+pub struct DrawnGraph {
+    /// Places and lines.
+    pub picture: Picture,
+    /// What is said of each node of the picture, in its order.
+    pub labels: Vec<NodeLabel>,
+}
+
+/// What is said of a cell in the drawing.
+#[derive(Debug)]
+pub struct NodeLabel {
+    /// Short, in the box.
+    pub name: String,
+    /// For those who cannot see the lines.
+    pub description: String,
+    /// Anchor of the cell, if it is on the page.
+    pub anchor: Option<String>,
+}
+
 /// One notebook, ready to be laid out.
 #[derive(Debug)]
 pub struct Document {
@@ -57,6 +78,8 @@ pub struct Document {
     pub width: Option<String>,
     /// Sentences at the top of the page: what a reader must know.
     pub notes: Vec<String>,
+    /// The dataflow, if it is shown.
+    pub graph: Option<DrawnGraph>,
     /// Headings for the outline.
     pub outline: Vec<Heading>,
     /// Cells.
@@ -117,6 +140,7 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
             width => document.width.as_deref().unwrap_or_default(),
             heading => if document.print_title { document.title.as_str() } else { "" },
             notes => document.notes.clone(),
+            graph => document.graph.as_ref().map(graph_value),
             cells,
         },
     )?;
@@ -135,6 +159,37 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
         style,
         body,
     })
+}
+
+/// Longest name in a box of the drawing, in characters.
+const NAME_LENGTH: usize = 13;
+
+fn graph_value(graph: &DrawnGraph) -> Value {
+    let (width, height) = graph.picture.node_size;
+    let nodes: Vec<Value> = graph
+        .picture
+        .nodes
+        .iter()
+        .zip(&graph.labels)
+        .map(|(node, label)| {
+            let name = if label.name.chars().count() > NAME_LENGTH {
+                label.name.chars().take(NAME_LENGTH - 1).chain(['…']).collect()
+            } else {
+                label.name.clone()
+            };
+            context! {
+                x => node.x, y => node.y, width, height, name,
+                middle => node.x + width / 2,
+                baseline => node.y + height / 2 + 4,
+                description => label.description.as_str(),
+                href => label.anchor.as_ref().map(|it| format!("#{it}")).unwrap_or_default(),
+            }
+        })
+        .collect();
+    context! {
+        width => graph.picture.width, height => graph.picture.height,
+        edges => graph.picture.edges.clone(), nodes,
+    }
 }
 
 fn cell_value(block: &Block) -> Value {

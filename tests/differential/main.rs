@@ -38,6 +38,56 @@ fn python(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the script prints UTF-8")
 }
 
+/// What marimo makes of a cell of prose.
+fn prose(code: &str) -> String {
+    if code.is_empty() {
+        return String::new();
+    }
+    format!("mo.md(r\"\"\"\n{}\n\"\"\")", code.replace("\"\"\"", "\\\"\\\"\\\""))
+}
+
+/// Prose of a Markdown notebook is no Python to nbc: its edges to the cell that imports `mo` and its
+/// place in the order are marimo's only, its text must be the same.
+fn without_prose(theirs: &mut Value, ours: &mut Value) {
+    let mut left_out = BTreeSet::new();
+    let own = ours["cells"].as_array_mut().expect("nbc prints cells");
+    let cells = theirs["cells"].as_array_mut().expect("marimo has cells");
+    for (own, cell) in own.iter_mut().zip(cells.iter_mut()) {
+        if own["kind"] != "markdown" {
+            continue;
+        }
+        left_out.insert(own["index"].as_u64());
+        own["code"] = Value::from(prose(own["code"].as_str().unwrap_or_default()));
+        for key in [
+            "defs",
+            "refs",
+            "private",
+            "deleted_refs",
+            "language",
+            "parents",
+            "children",
+            "compiled",
+        ] {
+            own[key] = cell[key].clone();
+        }
+        own["parents"] = Value::Array(Vec::new());
+        cell["parents"] = Value::Array(Vec::new());
+    }
+    let keep = |list: &mut Value| {
+        if let Some(list) = list.as_array_mut() {
+            list.retain(|it| !left_out.contains(&it.as_u64()));
+        }
+    };
+    for cell in cells.iter_mut() {
+        keep(&mut cell["children"]);
+    }
+    for cell in own.iter_mut() {
+        keep(&mut cell["children"]);
+    }
+    keep(&mut theirs["order"]);
+    keep(&mut theirs["run_order"]);
+}
+
 /// nbc's view of a file; `None` when it is no notebook.
 fn ours(path: &str) -> Option<Value> {
     let mut sources = nbc::source::Sources::default();
@@ -74,11 +124,16 @@ fn compare(theirs: &Value, tally: &mut Tally) {
         return;
     }
     tally.notebooks += 1;
-    let Some(ours) = ours else {
+    let Some(mut ours) = ours else {
         tally.differences.push(format!("{path}: nbc does not take it for a notebook"));
         tally.cells += theirs["cells"].as_array().map_or(0, Vec::len);
         return;
     };
+    let mut theirs = theirs.clone();
+    if !path.ends_with(".py") {
+        without_prose(&mut theirs, &mut ours);
+    }
+    let theirs = &theirs;
     let empty = Vec::new();
     let cells = theirs["cells"].as_array().unwrap_or(&empty);
     let own = ours["cells"].as_array().unwrap_or(&empty);
@@ -125,8 +180,9 @@ fn compare(theirs: &Value, tally: &mut Tally) {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs_err::read_dir(folder).expect("the folder exists");
     let paths = entries.map(|it| it.expect("the folder can be listed").path());
-    let mut found: Vec<PathBuf> =
-        paths.filter(|it| it.extension().is_some_and(|e| e == "py")).collect();
+    let mut found: Vec<PathBuf> = paths
+        .filter(|it| it.extension().is_some_and(|e| e == "py" || e == "md" || e == "qmd"))
+        .collect();
     found.sort();
     found
 }

@@ -1,8 +1,16 @@
 //! Notebooks in, findings and graphs out; and inputs that nobody wrote on purpose.
-#![expect(clippy::indexing_slicing, reason = "a test may fail by panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may fail by panic, and is written to be read"
+)]
 
 mod graph;
 mod hostile;
+mod hygiene;
+mod jupyter;
+mod literate;
 mod marimo;
 
 use nbc::diagnostic::Diagnostic;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
-use crate::cli::args::{Build, Execute, Format};
+use crate::cli::args::{Build, Execute};
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::inputs::page_paths;
 use crate::cli::links::{Origin, Pages};
@@ -136,7 +136,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     if !publish(built, layout, &title, destination, &mut timings, printer)? {
         return Ok(Exit::Failed);
     }
-    if arguments.format != Format::Json {
+    if !arguments.format.is_for_machines() {
         printer.line(&format!("built {} into {folder}", counted(pages, "page")));
     }
     if arguments.timings {
@@ -233,7 +233,10 @@ fn settings(arguments: &Build, config: &Config) -> Settings {
             console: 64 * 1024,
         },
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
-        page: PageOptions { code: visibility(arguments.code.or(config.code)) },
+        page: PageOptions {
+            code: visibility(arguments.code.or(config.code)),
+            show_graph: arguments.show_graph || config.show_graph,
+        },
         execute: arguments.execute,
         record: arguments.record.clone(),
     }
@@ -280,15 +283,17 @@ impl Builder<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Built<Compiled>>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
-        let ran = if stored::is_published_as_stored(&notebook, policy(self.settings.execute)) {
-            Ran { record: as_stored(&notebook, diagnostics), environment: None, layers: Vec::new() }
+        let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
+        let (ran, graph) = if is_stored {
+            let record = as_stored(&notebook, diagnostics);
+            (Ran { record, environment: None, layers: Vec::new() }, graph)
         } else {
             // The findings that forbid a run are in `diagnostics` since the analysis.
             let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
             let Some(ran) = self.execute(&input.path, &notebook, &runnable, diagnostics)? else {
                 return Ok(None);
             };
-            ran
+            (ran, runnable.into_graph())
         };
         if let Some(folder) = &self.settings.record {
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
@@ -307,7 +312,8 @@ impl Builder<'_> {
         }
         let origin = Origin { page: path, notebook: &input.relative };
         let document = self.timings.measure(Phase::Output, || {
-            compile::document(&notebook, &ran.record, origin, self.settings.page)
+            let page = self.settings.page;
+            compile::document(&notebook, &graph, &ran.record, origin, page)
         });
         let failed = diagnostic::has_errors(&document.diagnostics);
         diagnostics.extend(document.diagnostics);

@@ -1,7 +1,7 @@
 //! `nbc check`: phases 1 and 2 only.
 
 use super::{analyze, configuration, counted, find_inputs};
-use crate::cli::args::{Check, Format};
+use crate::cli::args::Check;
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic::{self, Severity};
@@ -18,7 +18,7 @@ pub(in crate::cli) fn run(arguments: &Check, printer: Printer) -> Result<Exit, F
     }
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, arguments.format);
-    if arguments.format != Format::Json {
+    if !arguments.format.is_for_machines() {
         let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
         let warnings = diagnostics.len() - errors;
         printer.line(&format!(

@@ -30,9 +30,10 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let record = RunRecord::load(&arguments.record)?;
     let destination = Destination::claim(&arguments.output)?;
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
-    let page = PageOptions { code: visibility(Some(arguments.code)) };
+    let page =
+        PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let document = compile::document(&notebook, &record, origin, page);
+    let document = compile::document(&notebook, &analyzed.graph, &record, origin, page);
     diagnostics.extend(document.diagnostics);
     let pages = Pages::new([document.value.place()]);
     let document = document.value.link(&pages);

@@ -1,13 +1,13 @@
 //! `nbc verify`: phase 10 on a folder.
 
-use crate::cli::args::{Format, Verify};
+use crate::cli::args::{FindingFormat, Verify};
 use crate::cli::printer::{Printer, for_terminal};
 use crate::cli::{Exit, Failure};
 use crate::verify::{self, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
     let findings = verify::verify_folder(&arguments.folder)?;
-    if arguments.format == Format::Json {
+    if arguments.format == FindingFormat::Json {
         printer.result(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
     } else {
         for finding in &findings {

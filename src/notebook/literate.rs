@@ -1,0 +1,218 @@
+//! Markdown documents whose code cells run from top to bottom: Quarto, MyST, jupytext.
+//!
+//! In: front matter and lines. Out: a notebook with the semantics of Jupyter. Cells are Quarto's
+//! ```` ```{python} ```` and MyST's ```` ```{code-cell} ````; everything else is prose. Options are
+//! Quarto's `#|` lines, MyST's `:key: value` lines, and YAML between `---`.
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::source::{SourceId, Span};
+
+use super::front_matter::{self, scalar_text};
+use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
+use super::options::{quarto, tags};
+use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+
+/// Whether a Markdown file is such a document; a `.qmd` is one in any case.
+pub(super) fn is_document(head: &Head) -> bool {
+    ["jupytext", "kernelspec", "jupyter"].iter().any(|it| head.values.contains_key(*it))
+        || head
+            .body
+            .iter()
+            .any(|it| it.text.trim_start_matches([' ', '`', '~']).starts_with("{code-cell}"))
+}
+
+/// Reads the document.
+pub(super) fn parse(
+    source: SourceId,
+    head: &Head,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Parsed<Option<Notebook>> {
+    let mut notebook = Notebook {
+        source,
+        format: Format::Jupyter,
+        title: head.values.get("title").and_then(scalar_text),
+        app: AppOptions::default(),
+        script: None,
+        language: language(&head.values),
+        cells: Vec::new(),
+    };
+    if notebook.language != "python" {
+        let message =
+            format!("the notebook is written in `{}`; nbc runs Python only", notebook.language);
+        diagnostics.push(
+            Diagnostic::warning(Code::OtherKernel, head.span, message)
+                .with_help("the page shows its text"),
+        );
+    }
+    let mut text: Vec<Line> = Vec::new();
+    let mut at = 0;
+    while let Some(line) = head.body.get(at) {
+        let Some(open) = Fence::of(&line.text) else {
+            // MyST's `+++` ends a cell.
+            if line.text.starts_with("+++") {
+                flush(&mut text, source, &mut notebook.cells);
+            } else {
+                text.push(line.clone());
+            }
+            at += 1;
+            continue;
+        };
+        let rest = head.body.get(at + 1..).unwrap_or_default();
+        let length = rest.iter().position(|it| open.is_closed_by(&it.text));
+        let inner = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+        let next = at + inner.len() + 2;
+        match open.cell() {
+            Some(kind) if length.is_some() && notebook.language == "python" => {
+                flush(&mut text, source, &mut notebook.cells);
+                let cell = code_cell(inner, kind, source, &mut diagnostics);
+                if notebook.script.is_none() {
+                    notebook.script = script_of(&cell, &mut diagnostics);
+                }
+                notebook.cells.push(cell);
+            }
+            Some(CellSyntax::Raw) if length.is_some() => {
+                flush(&mut text, source, &mut notebook.cells);
+                let (code, origin) = assemble(inner, source);
+                notebook.cells.push(empty(CellKind::Raw, code, origin));
+            }
+            _ => text.extend_from_slice(
+                head.body.get(at..next).unwrap_or_else(|| head.body.get(at..).unwrap_or_default()),
+            ),
+        }
+        at = next;
+    }
+    flush(&mut text, source, &mut notebook.cells);
+    Parsed { value: Some(notebook), diagnostics }
+}
+
+/// PEP 723 comments in the first code cell that has them.
+fn script_of(cell: &Cell, diagnostics: &mut Vec<Diagnostic>) -> Option<super::ScriptMetadata> {
+    let from = diagnostics.len();
+    let found = script::find(&cell.code, cell.origin.source(), diagnostics);
+    let place = |span: Span| cell.span(span.start, span.end);
+    for diagnostic in diagnostics.iter_mut().skip(from) {
+        diagnostic.span = place(diagnostic.span);
+        for label in &mut diagnostic.labels {
+            label.span = place(label.span);
+        }
+    }
+    found.map(|it| super::ScriptMetadata { span: place(it.span), ..it })
+}
+
+fn flush(lines: &mut Vec<Line>, source: SourceId, cells: &mut Vec<Cell>) {
+    let cell = prose(lines, source);
+    if !cell.code.is_empty() {
+        cells.push(cell);
+    }
+    lines.clear();
+}
+
+/// Language of the kernel that the front matter names, in any of the places where tools put it.
+fn language(values: &Map<String, Value>) -> String {
+    let nested =
+        values.get("jupyter").or_else(|| values.get("jupytext")).and_then(Value::as_object);
+    let spec = values.get("kernelspec").or_else(|| nested?.get("kernelspec"));
+    let stated = spec
+        .and_then(|it| it.get("language").or_else(|| it.get("name")))
+        .or_else(|| values.get("jupyter"))
+        .or_else(|| values.get("engine"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match stated.as_str() {
+        "knitr" => "r".to_owned(),
+        "ir" => "r".to_owned(),
+        it if it.starts_with("julia") => "julia".to_owned(),
+        "r" | "javascript" | "typescript" | "rust" | "bash" => stated,
+        _ => "python".to_owned(),
+    }
+}
+
+/// The first line of a fenced block, as CommonMark has it.
+struct Fence<'a> {
+    mark: char,
+    length: usize,
+    info: &'a str,
+}
+
+/// Who wrote a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CellSyntax {
+    Quarto,
+    Myst,
+    Raw,
+}
+
+impl<'a> Fence<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let text = line.trim_start_matches(' ');
+        let mark = text.chars().next().filter(|it| ['`', '~'].contains(it))?;
+        let info = text.trim_start_matches(mark);
+        let length = text.len() - info.len();
+        let is_fence =
+            length >= 3 && line.len() - text.len() <= 3 && !(mark == '`' && info.contains('`'));
+        is_fence.then(|| Self { mark, length, info: info.trim() })
+    }
+
+    fn is_closed_by(&self, line: &str) -> bool {
+        let text = line.trim();
+        text.len() >= self.length && text.chars().all(|it| it == self.mark)
+    }
+
+    fn cell(&self) -> Option<CellSyntax> {
+        let (inner, after) = self.info.strip_prefix('{')?.split_once('}')?;
+        let word = inner.split([' ', ',', '\t']).next().unwrap_or_default();
+        match (word, after.trim()) {
+            ("python", "") => Some(CellSyntax::Quarto),
+            ("code-cell", "" | "python" | "python3" | "ipython" | "ipython3") => {
+                Some(CellSyntax::Myst)
+            }
+            ("raw-cell", _) => Some(CellSyntax::Raw),
+            _ => None,
+        }
+    }
+}
+
+fn code_cell(
+    lines: &[Line],
+    syntax: CellSyntax,
+    source: SourceId,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Cell {
+    let mut options = CellOptions::default();
+    let mut name = None;
+    let mut lines = lines;
+    if syntax == CellSyntax::Myst {
+        let (values, rest) = myst_options(lines);
+        tags(&values, &mut options);
+        name = values.get("name").or_else(|| values.get("label")).and_then(scalar_text);
+        lines = rest;
+    }
+    let (code, origin) = assemble(lines, source);
+    let label = quarto(&code, &mut options);
+    let cell = Cell { name: name.or(label), options, ..empty(CellKind::Code, code, origin) };
+    named(cell, jupyter::cell_names, diagnostics)
+}
+
+/// The options of a `{code-cell}`, and the lines after them.
+fn myst_options(lines: &[Line]) -> (Map<String, Value>, &[Line]) {
+    let yaml = |lines: &[String]| front_matter::parse(&lines.join("\n")).unwrap_or_default();
+    if lines.first().is_some_and(|it| it.text.trim_end() == "---") {
+        let rest = lines.get(1..).unwrap_or_default();
+        if let Some(end) = rest.iter().position(|it| it.text.trim_end() == "---") {
+            let inner = rest.iter().take(end).map(|it| it.text.clone()).collect::<Vec<_>>();
+            return (yaml(&inner), rest.get(end + 1..).unwrap_or_default());
+        }
+    }
+    let options: Vec<String> = lines
+        .iter()
+        .map_while(|it| directive_option(&it.text))
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    let rest = lines.get(options.len()..).unwrap_or_default();
+    let blank =
+        usize::from(!options.is_empty() && rest.first().is_some_and(|it| it.text.is_empty()));
+    (yaml(&options), rest.get(blank..).unwrap_or_default())
+}

@@ -1,0 +1,249 @@
+//! Percent scripts: Python files whose cells start with `# %%`, as jupytext, Spyder and VS Code
+//! write them.
+//!
+//! In: the text of a file. Out: a notebook with the semantics of Jupyter: cells run from top to
+//! bottom, and magics that jupytext commented out (`# %matplotlib inline`) are magics again.
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::source::{SourceId, Sources, Span};
+
+use super::front_matter::{self, scalar_text};
+use super::markdown::{Line, assemble, empty, lines, named, prose};
+use super::options::{quarto, tags};
+use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+
+/// Whether a `.py` text is a percent script.
+pub(super) fn is_percent(text: &str) -> bool {
+    text.contains("%%") && text.lines().any(|it| Marker::of(it).is_some())
+        || text.contains("jupytext")
+            && header(&lines(text, 0)).is_some_and(|(it, _)| it.contains_key("jupyter"))
+}
+
+/// The line that starts a cell.
+#[derive(Debug, Default, PartialEq)]
+struct Marker {
+    kind: Option<CellKind>,
+    title: String,
+    metadata: Map<String, Value>,
+}
+
+impl Marker {
+    /// `# %% Title [markdown] tags=["hide-input"] key="value"`.
+    fn of(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix('#')?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix("%%")?;
+        // More signs are cells inside cells; they run as all others do.
+        let rest = rest.trim_start_matches('%');
+        // `# %%time` is a magic.
+        if !rest.is_empty() && !rest.starts_with([' ', '\t', '[']) {
+            return None;
+        }
+        let mut marker = Self::default();
+        let mut rest = rest.trim();
+        for (word, kind) in [
+            ("[markdown]", CellKind::Markdown),
+            ("[md]", CellKind::Markdown),
+            ("[raw]", CellKind::Raw),
+        ] {
+            if let Some((before, after)) = rest.split_once(word) {
+                marker.kind = Some(kind);
+                marker.title = before.trim().to_owned();
+                rest = after;
+                break;
+            }
+        }
+        if marker.kind.is_none() {
+            let end = metadata_start(rest);
+            marker.title = rest.get(..end).unwrap_or_default().trim().to_owned();
+            rest = rest.get(end..).unwrap_or_default();
+        }
+        marker.metadata = metadata(rest.trim());
+        Some(marker)
+    }
+}
+
+/// Where the first `key=` of a line starts.
+fn metadata_start(text: &str) -> usize {
+    let Some(equals) = text.find('=') else { return text.len() };
+    let before = text.get(..equals).unwrap_or_default();
+    before.rfind([' ', '\t']).map_or(0, |at| at + 1)
+}
+
+/// `key=JSON`, any number of times.
+fn metadata(text: &str) -> Map<String, Value> {
+    let mut found = Map::new();
+    let mut rest = text;
+    while let Some((key, after)) = rest.split_once('=') {
+        let mut values = serde_json::Deserializer::from_str(after).into_iter::<Value>();
+        let Some(Ok(value)) = values.next() else { break };
+        found.insert(key.trim().to_owned(), value);
+        rest = after.get(values.byte_offset()..).unwrap_or_default();
+    }
+    found
+}
+
+/// The YAML comment that a script may start with, and the number of its lines.
+fn header(lines: &[Line]) -> Option<(Map<String, Value>, usize)> {
+    let text = |line: &Line| {
+        let line = line.text.strip_prefix('#')?;
+        Some(line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned())
+    };
+    let is_rule = |line: &Line| text(line).as_deref() == Some("---");
+    let before = lines
+        .iter()
+        .take_while(|it| {
+            it.text.starts_with("#!") || it.text.trim().is_empty() || it.text.contains("coding")
+        })
+        .count();
+    let rest = lines.get(before..)?;
+    if !rest.first().is_some_and(is_rule) {
+        return None;
+    }
+    let end = rest.iter().skip(1).position(is_rule)? + 1;
+    let yaml: Option<Vec<String>> = rest.iter().take(end).skip(1).map(text).collect();
+    let values = front_matter::parse(&yaml?.join("\n")).ok()?;
+    Some((values, before + end + 1))
+}
+
+/// Reads a percent script.
+pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
+    let text = sources.get(source).text();
+    let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let all = lines(text.get(front..).unwrap_or_default(), front as u32);
+    let mut diagnostics = Vec::new();
+    let (values, skip) = header(&all).unwrap_or_default();
+    let spec = values.get("jupyter").and_then(|it| it.get("kernelspec"));
+    let language = spec.and_then(|it| it.get("language")).and_then(Value::as_str);
+    let mut notebook = Notebook {
+        source,
+        format: Format::Jupyter,
+        title: values.get("title").and_then(scalar_text),
+        app: AppOptions::default(),
+        script: script::find(text, source, &mut diagnostics),
+        language: language.unwrap_or("python").to_ascii_lowercase(),
+        cells: Vec::new(),
+    };
+    if notebook.language != "python" {
+        let message =
+            format!("the notebook is written in `{}`; nbc runs Python only", notebook.language);
+        let span = Span::new(source, 0, 0);
+        diagnostics.push(Diagnostic::warning(Code::OtherKernel, span, message));
+    }
+    let mut marker = Marker::default();
+    let mut own: Vec<Line> = Vec::new();
+    for line in all.get(skip..).unwrap_or_default() {
+        if let Some(next) = Marker::of(&line.text) {
+            let last = std::mem::replace(&mut marker, next);
+            push(last, &mut own, &mut notebook, &mut diagnostics);
+        } else {
+            own.push(line.clone());
+        }
+    }
+    push(marker, &mut own, &mut notebook, &mut diagnostics);
+    Parsed { value: Some(notebook), diagnostics }
+}
+
+fn push(
+    marker: Marker,
+    own: &mut Vec<Line>,
+    notebook: &mut Notebook,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let source = notebook.source;
+    let mut lines = std::mem::take(own);
+    while lines.last().is_some_and(|it| it.text.trim().is_empty()) {
+        lines.pop();
+    }
+    let blank = lines.iter().take_while(|it| it.text.trim().is_empty()).count();
+    lines.drain(..blank);
+    let kind = marker.kind.unwrap_or(CellKind::Code);
+    if lines.is_empty() {
+        return;
+    }
+    if kind != CellKind::Code {
+        let lines = uncommented(&lines);
+        let mut cell = prose(&lines, source);
+        cell.kind = kind;
+        notebook.cells.push(cell);
+        return;
+    }
+    let (code, origin) = assemble(&with_magics(lines), source);
+    let mut options = CellOptions::default();
+    tags(&marker.metadata, &mut options);
+    let label = quarto(&code, &mut options);
+    let named_by = marker.metadata.get("name").and_then(scalar_text).or(label);
+    let name = named_by.or_else(|| Some(marker.title).filter(|it| !it.is_empty()));
+    let cell = Cell { name, options, ..empty(CellKind::Code, code, origin) };
+    notebook.cells.push(if notebook.language == "python" {
+        named(cell, jupyter::cell_names, diagnostics)
+    } else {
+        cell
+    });
+}
+
+/// Prose is a string of its own, or a run of comments.
+fn uncommented(lines: &[Line]) -> Vec<Line> {
+    for quote in ["\"\"\"", "'''"] {
+        let (Some(first), Some(last)) = (lines.first(), lines.last()) else { break };
+        let start = first.text.trim_start_matches(['r', 'R']);
+        if start.starts_with(quote) && last.text.trim_end().ends_with(quote) {
+            let mut own = lines.to_vec();
+            if let Some(last) = own.last_mut() {
+                let text = last.text.trim_end();
+                last.text.truncate(text.len() - quote.len());
+            }
+            if let Some(first) = own.first_mut() {
+                let cut = first.text.len().min(first.text.find(quote).unwrap_or(0) + quote.len());
+                first.text.drain(..cut);
+                first.start += cut as u32;
+            }
+            return own;
+        }
+    }
+    let strip = |line: &Line| {
+        let text = line.text.strip_prefix('#').unwrap_or(&line.text);
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        Line { text: text.to_owned(), start: line.start + (line.text.len() - text.len()) as u32 }
+    };
+    lines.iter().map(strip).collect()
+}
+
+/// Gives back the magics that were commented out to keep the script plain Python.
+fn with_magics(mut lines: Vec<Line>) -> Vec<Line> {
+    let strip = |line: &mut Line| {
+        let indent = line.text.len() - line.text.trim_start().len();
+        let body = line.text.get(indent..).unwrap_or_default();
+        let body = body.strip_prefix('#').unwrap_or(body);
+        let body = body.strip_prefix(' ').unwrap_or(body);
+        let cut = line.text.len() - indent - body.len();
+        line.text.drain(indent..indent + cut);
+        line.start += cut as u32;
+    };
+    let first = lines.iter().position(|it| !it.text.trim().is_empty()).unwrap_or(0);
+    let is_foreign = lines
+        .get(first)
+        .and_then(|it| magic(&it.text))
+        .is_some_and(|it| crate::python::cell_magic(it).is_some_and(|magic| !magic.is_python));
+    for (at, line) in lines.iter_mut().enumerate() {
+        let is_comment = line.text.starts_with('#');
+        if is_foreign && at >= first && is_comment || magic(&line.text).is_some() {
+            strip(line);
+        }
+    }
+    lines
+}
+
+/// `%matplotlib inline` of `# %matplotlib inline`, and its like.
+fn magic(line: &str) -> Option<&str> {
+    let body = line.trim_start().strip_prefix('#')?;
+    let body = body.strip_prefix(' ').unwrap_or(body);
+    let name = body.strip_prefix("%%").or_else(|| body.strip_prefix(['%', '!']))?;
+    let word: String =
+        name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let starts = word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() > 1;
+    // `# %s items` in a comment is no magic.
+    let ends = name.get(word.len()..).is_some_and(|it| it.is_empty() || it.starts_with(' '));
+    (starts && (ends || body.starts_with('!'))).then_some(body)
+}

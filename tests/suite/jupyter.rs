@@ -1,0 +1,91 @@
+//! Jupyter files: tags, kernels, raw cells.
+
+use nbc::notebook::{CellKind, CellOptions, CodeVisibility};
+use serde_json::json;
+
+use crate::check;
+
+fn options(metadata: serde_json::Value, source: &str) -> CellOptions {
+    let cell = json!({"cell_type": "code", "metadata": metadata, "source": source, "outputs": []});
+    let text = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]});
+    let checked = check("a.ipynb", &text.to_string());
+    assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
+    checked.notebook.expect("a notebook").cells[0].options.clone()
+}
+
+#[test]
+fn every_tag_has_its_meaning() {
+    let plain = CellOptions::default();
+    let code = |it| CellOptions { code: Some(it), ..plain.clone() };
+    for (tag, expected) in [
+        ("hide-input", code(CodeVisibility::Folded)),
+        ("hide_input", code(CodeVisibility::Folded)),
+        ("remove-input", code(CodeVisibility::Hidden)),
+        ("hide-output", CellOptions { hide_output: true, ..plain.clone() }),
+        ("remove-output", CellOptions { hide_output: true, ..plain.clone() }),
+        ("hide-cell", CellOptions { hide_output: true, ..code(CodeVisibility::Folded) }),
+        ("remove-cell", CellOptions { hide_cell: true, ..plain.clone() }),
+        ("parameters", CellOptions { injected: true, ..plain.clone() }),
+        ("raises-exception", CellOptions { raises_exception: true, ..plain.clone() }),
+        ("skip-execution", CellOptions { skip_execution: true, ..plain.clone() }),
+        ("something-else", plain.clone()),
+    ] {
+        assert_eq!(options(json!({"tags": [tag]}), "1"), expected, "{tag}");
+    }
+}
+
+#[test]
+fn every_quarto_option_has_its_meaning() {
+    let plain = CellOptions::default();
+    let code = |it| CellOptions { code: Some(it), ..plain.clone() };
+    for (line, expected) in [
+        ("echo: false", code(CodeVisibility::Hidden)),
+        ("echo: true", code(CodeVisibility::Shown)),
+        ("code-fold: true", code(CodeVisibility::Folded)),
+        ("output: false", CellOptions { hide_output: true, ..plain.clone() }),
+        ("include: false", CellOptions { hide_cell: true, ..plain.clone() }),
+        ("eval: false", CellOptions { skip_execution: true, ..plain.clone() }),
+        ("error: true", CellOptions { raises_exception: true, ..plain.clone() }),
+    ] {
+        assert_eq!(options(json!({}), &format!("#| {line}\n1")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_parameter_may_be_one_that_no_cell_defines() {
+    let cell = |tags: &[&str], source: &str| json!({"cell_type": "code", "metadata": {"tags": tags}, "source": source, "outputs": []});
+    let text = json!({"nbformat": 4, "metadata": {}, "cells": [cell(&["parameters"], "a = 1"), cell(&[], "b")]});
+    assert!(check("a.ipynb", &text.to_string()).diagnostics.is_empty());
+}
+
+#[test]
+fn another_kernel_is_told_and_its_cells_are_not_parsed() {
+    let text = json!({"nbformat": 4, "metadata": {"kernelspec": {"language": "R", "name": "ir"}},
+        "cells": [{"cell_type": "code", "metadata": {}, "source": "x <- c(1", "outputs": []}]});
+    insta::assert_snapshot!(check("a.ipynb", &text.to_string()).concise(), @"a.ipynb:1:1: warning[NBC109] the notebook is written in `r`; nbc runs Python only");
+    let text = "---\njupyter: julia-1.10\n---\n```{julia}\nx = 1\n```\n";
+    assert!(check("a.qmd", text).concise().contains("NBC109"));
+    let text =
+        "# ---\n# jupyter:\n#   kernelspec:\n#     language: julia\n# ---\n# %%\nf(x) = 2x\n";
+    assert!(check("a.py", text).concise().contains("NBC109"));
+}
+
+#[test]
+fn raw_cells_keep_their_type() {
+    let text = json!({"nbformat": 4, "metadata": {}, "cells": [
+        {"cell_type": "raw", "metadata": {"raw_mimetype": "Text/HTML"}, "source": "<b>"},
+        {"cell_type": "raw", "metadata": {"format": "text/latex"}, "source": "$x$"},
+        {"cell_type": "raw", "metadata": {}, "source": "---"},
+    ]});
+    let notebook = check("a.ipynb", &text.to_string()).notebook.expect("a notebook");
+    let types: Vec<_> = notebook.cells.iter().map(|it| it.options.raw_type.as_deref()).collect();
+    assert_eq!(types, [Some("text/html"), Some("text/latex"), None]);
+    assert!(notebook.cells.iter().all(|it| it.kind == CellKind::Raw));
+}
+
+#[test]
+fn more_cells_than_nbc_reads_are_refused() {
+    let cells = vec![json!({"cell_type": "code", "source": ""}); 50_001];
+    let text = json!({"nbformat": 4, "metadata": {}, "cells": cells}).to_string();
+    assert!(check("a.ipynb", &text).concise().contains("NBC110"));
+}
