@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
@@ -118,7 +119,7 @@ fn duplicates(
 fn setup(
     notebook: &Notebook,
     graph: &mut CellGraph,
-    names: &BTreeMap<CellId, CellNames>,
+    names: &BTreeMap<CellId, Arc<CellNames>>,
     definers: &BTreeMap<&str, Vec<(CellId, Span)>>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -301,7 +302,7 @@ fn cell(
         code: text,
         origin: Origin::verbatim(source, 0),
         options,
-        names: CellNames::default(),
+        names: Arc::default(),
         stored_outputs,
         attachments: raw.attachments.unwrap_or_default(),
     };
@@ -310,7 +311,7 @@ fn cell(
     }
     let place = |range: &Range<u32>| Span::new(source, range.start, range.end);
     match cell_names(&cell.code) {
-        Ok(names) => cell.names = CellNames::new(names, place),
+        Ok(names) => cell.names = CellNames::new(names, place).into(),
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {

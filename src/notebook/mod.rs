@@ -9,6 +9,8 @@ mod marimo;
 mod options;
 mod script;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{CellNames, SyntaxError};
 use crate::source::{SourceId, Sources, Span};
@@ -100,7 +102,7 @@ pub struct Cell {
     /// Options.
     pub options: CellOptions,
     /// What the code defines and uses; empty when the cell is not Python or does not parse.
-    pub names: CellNames,
+    pub names: Arc<CellNames>,
     /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
     pub stored_outputs: Vec<serde_json::Value>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
