@@ -10,6 +10,10 @@ use crate::source::Span;
 
 use super::{CellGraph, CellNames, Problem, cycles, tables};
 
+/// Definers, and deleters, of one name that get edges. More than one is an error already; ten
+/// thousand, each with ten thousand users, would take all memory.
+const MOST_DEFINERS: usize = 100;
+
 /// Edges, order and contradictions.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
@@ -25,7 +29,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
         }
     }
     for (name, users) in &users {
-        for (definer, _) in definers.get(name).into_iter().flatten() {
+        for (definer, _) in definers.get(name).into_iter().flatten().take(MOST_DEFINERS) {
             let is_table = names.get(definer).is_some_and(|it| it.objects.contains_key(*name));
             for user in users.iter().filter(|_| !is_table) {
                 graph.connect(*definer, *user);
@@ -33,9 +37,15 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
         }
     }
     tables::connect(&names, graph);
+    let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
     // A cell that deletes a name runs after all others that use it.
     for (&id, names) in &names {
         for name in &names.deletions {
+            let count = deletions.entry(name).or_insert(0);
+            *count += 1;
+            if *count > MOST_DEFINERS {
+                continue;
+            }
             for user in users.get(name.as_str()).into_iter().flatten() {
                 graph.connect(*user, id);
             }
@@ -99,9 +109,10 @@ fn duplicates(
     graph: &mut CellGraph,
 ) -> Option<Diagnostic> {
     let (&(_, first), [(_, second), rest @ ..]) = definers.split_first()? else { return None };
-    for &(cell, _) in definers {
-        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell).collect();
-        graph.problems.push(Problem::MultipleDefinitions { cell, name: name.to_owned(), others });
+    let cells: Arc<[CellId]> = definers.iter().map(|it| it.0).collect();
+    for &cell in &*cells {
+        let (name, definers) = (name.to_owned(), Arc::clone(&cells));
+        graph.problems.push(Problem::MultipleDefinitions { cell, name, definers });
     }
     let message = format!("`{name}` is defined in more than one cell");
     let mut diagnostic = Diagnostic::error(Code::DuplicateDefinition, *second, message)

@@ -49,15 +49,15 @@ pub enum Problem {
         cell: CellId,
         /// The name.
         name: String,
-        /// The other cells.
-        others: Vec<CellId>,
+        /// All cells that define it, this one included; shared by their problems.
+        definers: Arc<[CellId]>,
     },
     /// The cell is part of a cycle.
     Cycle {
         /// The cell.
         cell: CellId,
         /// Edges of the cycle: from the definer, over the names, to the user.
-        edges: Vec<(CellId, Vec<String>, CellId)>,
+        edges: Arc<[(CellId, Vec<String>, CellId)]>,
     },
     /// The setup cell needs another cell.
     SetupReference(CellId),

@@ -808,3 +808,42 @@ fn strip_return(body: &mut Vec<Line<'_>>) {
         body.truncate(last);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "import marimo\napp = marimo.App()\n";
+
+    fn codes(text: &str) -> Vec<String> {
+        let mut sources = Sources::default();
+        let id = sources.add("a.py".into(), None, text.to_owned());
+        let notebook = parse(&sources, id).value.expect("a notebook");
+        notebook.cells.into_iter().map(|it| it.code).collect()
+    }
+
+    #[test]
+    fn a_line_that_looks_like_a_cell_is_none_in_a_string_or_a_bracket() {
+        let text = format!(
+            "{HEAD}@app.cell\ndef _():\n    a = '''\n@app.cell\ndef b():\n    '''\n@app.cell\ndef _():\n    c = (1\n@app.cell\n)\n"
+        );
+        assert_eq!(codes(&text), ["a = '''\n@app.cell\ndef b():\n    '''", "c = (1\n@app.cell\n)"]);
+    }
+
+    #[test]
+    fn decorators_in_a_row_are_looked_at_once() {
+        let text = format!("{HEAD}{}def _():\n    1\n", "@app.cell\n".repeat(50_000));
+        let mut sources = Sources::default();
+        let id = sources.add("a.py".into(), None, text.clone());
+        assert_eq!(Reader::new(id, &text).cuts(), [0, HEAD.len() as u32]);
+    }
+
+    #[test]
+    fn cells_that_take_the_rest_of_the_file_take_no_more_than_it_holds() {
+        // marimo's line numbers slip by the empty line.
+        let cell = "@app.cell\n\ndef _():\n    x\n";
+        let text = format!("{HEAD}{}", cell.repeat(2_000));
+        let total: usize = codes(&text).iter().map(String::len).sum();
+        assert!(total < 4 * text.len(), "{total}");
+    }
+}

@@ -145,7 +145,7 @@ impl Sources {
 
     /// Adds a text that is already in memory; `cell` numbers a Jupyter cell from 1.
     pub fn add(&mut self, path: Utf8PathBuf, cell: Option<u32>, text: String) -> SourceId {
-        let breaks = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let breaks = text.match_indices('\n');
         let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
         let id = SourceId(self.sources.len() as u32);
         self.sources.push(Source { path, cell, text, line_starts });
