@@ -11,7 +11,7 @@ use crate::python::{
     Argument, CellNames, Constant, Decorator, Definition, Names, Outline, Statement, StatementKind,
     SyntaxError, long_strings, names,
 };
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources, Span};
 
 use super::dedent::{self, Line, dedent, is_space};
 use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script};
@@ -19,11 +19,11 @@ use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Not
 /// Reads a marimo notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
     let text = sources.get(source).text();
-    let mut reader = Reader::new(source, text);
+    let mut reader = Reader::new(sources.get(source), source);
     let cuts = reader.cuts();
     let mut found = true;
     if !reader.read_pieces(&cuts) {
-        reader = Reader::new(source, text);
+        reader = Reader::new(sources.get(source), source);
         found = match reader.whole(&cuts) {
             Ok(outline) => {
                 reader.read(&outline, 0);
@@ -87,12 +87,21 @@ struct Reader<'a> {
 
 const DECORATORS: [&str; 3] = ["cell", "function", "class_definition"];
 
-fn lines(text: &str) -> Vec<Range<u32>> {
+/// Lines of the content; `starts` are those of lines that end with `\n`.
+fn lines(text: &str, starts: &[u32]) -> Vec<Range<u32>> {
     let front = text.len() - text.trim_start_matches(|c| is_space(c) || c == '\u{feff}').len();
     let content = text.trim_matches(|c| is_space(c) || c == '\u{feff}');
     let front = front as u32;
-    let lines = dedent::ranges(content).into_iter();
-    lines.map(|it| it.start + front..it.end + front).collect()
+    if content.contains('\r') {
+        let lines = dedent::ranges(content).into_iter();
+        return lines.map(|it| it.start + front..it.end + front).collect();
+    }
+    let end = front + content.len() as u32;
+    let first = starts.partition_point(|it| *it <= front);
+    let inner = starts.iter().copied().skip(first).take_while(|it| *it <= end);
+    let starts: Vec<u32> = std::iter::once(front).chain(inner).collect();
+    let ends = starts.iter().skip(1).map(|it| it - 1).chain([end]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
 /// An outline together with the place of its text in the file.
@@ -107,11 +116,12 @@ struct Chunk<'a> {
 const LONGEST_WHOLE: usize = 1024 * 1024;
 
 impl<'a> Reader<'a> {
-    fn new(source: SourceId, text: &'a str) -> Self {
+    fn new(source: &'a Source, id: SourceId) -> Self {
+        let text = source.text();
         Self {
-            source,
+            source: id,
             text,
-            lines: lines(text),
+            lines: lines(text, source.line_starts()),
             stage: Stage::Header,
             alias: "marimo".to_owned(),
             title: None,
@@ -835,7 +845,7 @@ mod tests {
         let text = format!("{HEAD}{}def _():\n    1\n", "@app.cell\n".repeat(50_000));
         let mut sources = Sources::default();
         let id = sources.add("a.py".into(), None, text.clone());
-        assert_eq!(Reader::new(id, &text).cuts(), [0, HEAD.len() as u32]);
+        assert_eq!(Reader::new(sources.get(id), id).cuts(), [0, HEAD.len() as u32]);
     }
 
     #[test]
