@@ -390,8 +390,30 @@ fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
 /// Magics that people write without `%`, in a cell of one line: the only place where IPython
 /// takes them so.
 const AUTOMAGICS: [&str; 24] = [
-    "alias", "cat", "cd", "conda", "cp", "env", "ll", "ls", "lx", "man", "matplotlib", "mkdir",
-    "more", "mv", "pip", "pwd", "pycat", "pylab", "rm", "rmdir", "run", "time", "timeit", "who",
+    "alias",
+    "cat",
+    "cd",
+    "conda",
+    "cp",
+    "env",
+    "ll",
+    "ls",
+    "lx",
+    "man",
+    "matplotlib",
+    "mkdir",
+    "more",
+    "mv",
+    "pip",
+    "pwd",
+    "pycat",
+    "pylab",
+    "rm",
+    "rmdir",
+    "run",
+    "time",
+    "timeit",
+    "who",
 ];
 
 fn is_automagic(code: &str) -> bool {
