@@ -1,6 +1,7 @@
 //! Cycles: one finding for every knot of cells, with a shortest path around it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{Cell, CellId, Notebook};
@@ -10,61 +11,49 @@ use super::{CellGraph, Problem};
 /// Finds the knots among the cells that have no place in the order.
 pub(super) fn find(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let ordered: BTreeSet<CellId> = graph.full_order.iter().copied().collect();
-    let mut open: BTreeSet<CellId> =
+    let open: BTreeSet<CellId> =
         graph.names.keys().filter(|it| !ordered.contains(it)).copied().collect();
-    prune(graph, &mut open);
     let mut diagnostics = Vec::new();
-    while let Some(&start) = open.first() {
-        let Some(path) = around(graph, &open, start) else {
-            open.remove(&start);
-            continue;
-        };
-        diagnostics.extend(report(notebook, graph, &path));
-        // Everything that can reach the path and be reached from it belongs to the same knot.
-        let forward = reach(start, &open, &graph.children);
-        let backward = reach(start, &open, &graph.parents);
-        for cell in forward.intersection(&backward) {
-            open.remove(cell);
-        }
-        open.remove(&start);
+    for knot in knots(graph, &open) {
+        let path = knot.first().and_then(|start| around(graph, &knot, *start));
+        diagnostics.extend(path.and_then(|it| report(notebook, graph, &it)));
     }
     diagnostics
 }
 
-/// Cells that only hang below a cycle are in none.
-fn prune(graph: &CellGraph, open: &mut BTreeSet<CellId>) {
-    let inside = |id: &CellId, open: &BTreeSet<CellId>| {
-        graph.children.get(id).into_iter().flatten().filter(|it| open.contains(it)).count()
-    };
-    let mut left: BTreeMap<CellId, usize> = open.iter().map(|it| (*it, inside(it, open))).collect();
-    let mut leaves: Vec<CellId> =
-        left.iter().filter(|(_, count)| **count == 0).map(|(&id, _)| id).collect();
-    while let Some(leaf) = leaves.pop() {
-        open.remove(&leaf);
-        for parent in graph.parents.get(&leaf).into_iter().flatten() {
-            let Some(count) = left.get_mut(parent) else { continue };
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                leaves.push(*parent);
+/// Sets of cells that all need each other, by their first cells: Kosaraju's algorithm, with the
+/// stack on the heap.
+fn knots(graph: &CellGraph, open: &BTreeSet<CellId>) -> Vec<BTreeSet<CellId>> {
+    let mut seen = BTreeSet::new();
+    let mut finished = Vec::with_capacity(open.len());
+    for &start in open {
+        let mut stack = vec![(start, false)];
+        while let Some((cell, is_done)) = stack.pop() {
+            if is_done {
+                finished.push(cell);
+            } else if seen.insert(cell) {
+                stack.push((cell, true));
+                let children = graph.children.get(&cell).into_iter().flatten();
+                stack.extend(children.filter(|it| open.contains(it)).map(|&it| (it, false)));
             }
         }
     }
-}
-
-fn reach(
-    start: CellId,
-    open: &BTreeSet<CellId>,
-    edges: &BTreeMap<CellId, BTreeSet<CellId>>,
-) -> BTreeSet<CellId> {
-    let mut found = BTreeSet::from([start]);
-    let mut next = vec![start];
-    while let Some(cell) = next.pop() {
-        for &other in edges.get(&cell).into_iter().flatten() {
-            if open.contains(&other) && found.insert(other) {
-                next.push(other);
+    let mut left = open.clone();
+    let mut found = Vec::new();
+    for start in finished.into_iter().rev() {
+        let mut knot = BTreeSet::new();
+        let mut stack = vec![start];
+        while let Some(cell) = stack.pop() {
+            if left.remove(&cell) {
+                knot.insert(cell);
+                stack.extend(graph.parents.get(&cell).into_iter().flatten());
             }
         }
+        if knot.len() > 1 {
+            found.push(knot);
+        }
     }
+    found.sort();
     found
 }
 
@@ -95,10 +84,10 @@ fn around(graph: &CellGraph, open: &BTreeSet<CellId>, start: CellId) -> Option<V
 
 fn report(notebook: &Notebook, graph: &mut CellGraph, path: &[CellId]) -> Option<Diagnostic> {
     let next = path.iter().cycle().skip(1);
-    let edges: Vec<(CellId, Vec<String>, CellId)> =
+    let edges: Arc<[(CellId, Vec<String>, CellId)]> =
         path.iter().zip(next).map(|(&from, &to)| (from, via(graph, from, to), to)).collect();
     for &cell in path {
-        graph.problems.push(Problem::Cycle { cell, edges: edges.clone() });
+        graph.problems.push(Problem::Cycle { cell, edges: Arc::clone(&edges) });
     }
     let count = edges.len();
     let names: Vec<String> = edges
@@ -107,7 +96,7 @@ fn report(notebook: &Notebook, graph: &mut CellGraph, path: &[CellId]) -> Option
         .collect();
     let message = format!("{count} cells need each other in a circle: {}", names.join(", "));
     let mut diagnostic: Option<Diagnostic> = None;
-    for (from, names, to) in &edges {
+    for (from, names, to) in &*edges {
         let name = names.first().map_or("", String::as_str);
         let user = graph.names.get(to);
         let span = user

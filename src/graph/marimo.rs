@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
@@ -9,43 +10,63 @@ use crate::source::Span;
 
 use super::{CellGraph, CellNames, Problem, cycles, tables};
 
+/// Definers, and deleters, of one name that get edges. More than one is an error already; ten
+/// thousand, each with ten thousand users, would take all memory.
+const MOST_DEFINERS: usize = 100;
+
+/// Names with their cells and places, sorted: a map of lists would take an allocation for each.
+struct Places<'a>(Vec<(&'a str, CellId, Span)>);
+
+impl<'a> Places<'a> {
+    fn new(places: impl Iterator<Item = (&'a str, CellId, Span)>) -> Self {
+        let mut places: Vec<_> = places.collect();
+        places.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        Self(places)
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&'a str, &[(&'a str, CellId, Span)])> {
+        self.0.chunk_by(|a, b| a.0 == b.0).filter_map(|it| Some((it.first()?.0, it)))
+    }
+
+    fn get(&self, name: &str) -> &[(&'a str, CellId, Span)] {
+        let start = self.0.partition_point(|it| it.0 < name);
+        let end = self.0.partition_point(|it| it.0 <= name);
+        self.0.get(start..end).unwrap_or_default()
+    }
+}
+
 /// Edges, order and contradictions.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
-    let mut definers: BTreeMap<&str, Vec<(CellId, Span)>> = BTreeMap::new();
-    let mut users: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
     let names = std::mem::take(&mut graph.names);
-    for (&id, names) in &names {
-        for (name, &span) in &names.definitions {
-            definers.entry(name).or_default().push((id, span));
-        }
-        for name in names.references.keys() {
-            users.entry(name).or_default().push(id);
-        }
-    }
-    for (name, users) in &users {
-        for (definer, _) in definers.get(name).into_iter().flatten() {
-            let is_table = names.get(definer).is_some_and(|it| it.objects.contains_key(*name));
-            for user in users.iter().filter(|_| !is_table) {
-                graph.connect(*definer, *user);
-            }
-        }
-    }
+    let definers = Places::new(names.iter().flat_map(|(&id, cell)| {
+        cell.definitions.iter().map(move |(name, &span)| (name.as_str(), id, span))
+    }));
+    let users = Places::new(names.iter().flat_map(|(&id, cell)| {
+        cell.references.iter().map(move |(name, &span)| (name.as_str(), id, span))
+    }));
+    connect(&definers, &users, &names, graph);
     tables::connect(&names, graph);
+    let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
     // A cell that deletes a name runs after all others that use it.
     for (&id, names) in &names {
         for name in &names.deletions {
-            for user in users.get(name.as_str()).into_iter().flatten() {
-                graph.connect(*user, id);
+            let count = deletions.entry(name).or_insert(0);
+            *count += 1;
+            if *count > MOST_DEFINERS {
+                continue;
+            }
+            for &(_, user, _) in users.get(name) {
+                graph.connect(user, id);
             }
         }
     }
     // Tables of the same name in different schemas are different tables.
     let mut conflicts: BTreeMap<(&str, &str), Vec<(CellId, Span)>> = BTreeMap::new();
-    for (name, definers) in &definers {
-        for &(id, span) in definers {
-            let object = names.get(&id).and_then(|it| it.objects.get(*name));
-            let qualified = object.map_or(*name, |it| it.qualified.as_str());
+    for (name, definers) in definers.groups().filter(|(_, definers)| definers.len() > 1) {
+        for &(_, id, span) in definers {
+            let object = names.get(&id).and_then(|it| it.objects.get(name));
+            let qualified = object.map_or(name, |it| it.qualified.as_str());
             conflicts.entry((name, qualified)).or_default().push((id, span));
         }
     }
@@ -62,6 +83,26 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     let disabled = disabled(notebook, graph);
     graph.order = graph.full_order.iter().filter(|it| !disabled.contains(it)).copied().collect();
     diagnostics
+}
+
+/// Edges from each definer of a name to all who use it.
+fn connect(
+    definers: &Places<'_>,
+    users: &Places<'_>,
+    names: &BTreeMap<CellId, Arc<CellNames>>,
+    graph: &mut CellGraph,
+) {
+    let mut uses = users.groups().peekable();
+    for (name, definers) in definers.groups() {
+        while uses.next_if(|(it, _)| *it < name).is_some() {}
+        let Some((_, users)) = uses.next_if(|(it, _)| *it == name) else { continue };
+        for &(_, definer, _) in definers.iter().take(MOST_DEFINERS) {
+            let is_table = names.get(&definer).is_some_and(|it| it.objects.contains_key(name));
+            for &(_, user, _) in users.iter().filter(|_| !is_table) {
+                graph.connect(definer, user);
+            }
+        }
+    }
 }
 
 fn star_imports(graph: &mut CellGraph) -> Vec<Diagnostic> {
@@ -98,9 +139,10 @@ fn duplicates(
     graph: &mut CellGraph,
 ) -> Option<Diagnostic> {
     let (&(_, first), [(_, second), rest @ ..]) = definers.split_first()? else { return None };
-    for &(cell, _) in definers {
-        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell).collect();
-        graph.problems.push(Problem::MultipleDefinitions { cell, name: name.to_owned(), others });
+    let cells: Arc<[CellId]> = definers.iter().map(|it| it.0).collect();
+    for &cell in &*cells {
+        let (name, definers) = (name.to_owned(), Arc::clone(&cells));
+        graph.problems.push(Problem::MultipleDefinitions { cell, name, definers });
     }
     let message = format!("`{name}` is defined in more than one cell");
     let mut diagnostic = Diagnostic::error(Code::DuplicateDefinition, *second, message)
@@ -118,8 +160,8 @@ fn duplicates(
 fn setup(
     notebook: &Notebook,
     graph: &mut CellGraph,
-    names: &BTreeMap<CellId, CellNames>,
-    definers: &BTreeMap<&str, Vec<(CellId, Span)>>,
+    names: &BTreeMap<CellId, Arc<CellNames>>,
+    definers: &Places<'_>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let setup = notebook.cells().find(|(_, cell)| cell.kind == CellKind::Setup);
@@ -129,8 +171,8 @@ fn setup(
     }
     graph.problems.push(Problem::SetupReference(id));
     for (name, &span) in names.get(&id).iter().flat_map(|it| &it.references) {
-        let defined = definers.get(name.as_str()).into_iter().flatten().find(|it| it.0 != id);
-        let Some((_, defined)) = defined else { continue };
+        let defined = definers.get(name).iter().find(|it| it.1 != id);
+        let Some((_, _, defined)) = defined else { continue };
         let message = format!("the setup cell uses `{name}`, which another cell defines");
         diagnostics.push(
             Diagnostic::error(Code::SetupReference, span, message)

@@ -12,6 +12,7 @@ pub mod print;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed, has_errors};
 use crate::notebook::{CellId, CellKind, Format, Notebook};
@@ -22,7 +23,7 @@ use crate::source::Sources;
 #[derive(Debug, Default)]
 pub struct CellGraph {
     /// Per runnable cell, what it defines and uses.
-    pub names: BTreeMap<CellId, CellNames>,
+    pub names: BTreeMap<CellId, Arc<CellNames>>,
     /// Edges from a cell to the cells that it depends on.
     pub parents: BTreeMap<CellId, BTreeSet<CellId>>,
     /// The same edges the other way.
@@ -50,15 +51,15 @@ pub enum Problem {
         cell: CellId,
         /// The name.
         name: String,
-        /// The other cells.
-        others: Vec<CellId>,
+        /// All cells that define it, this one included; shared by their problems.
+        definers: Arc<[CellId]>,
     },
     /// The cell is part of a cycle.
     Cycle {
         /// The cell.
         cell: CellId,
         /// Edges of the cycle: from the definer, over the names, to the user.
-        edges: Vec<(CellId, Vec<String>, CellId)>,
+        edges: Arc<[(CellId, Vec<String>, CellId)]>,
     },
     /// The setup cell needs another cell.
     SetupReference(CellId),
@@ -125,7 +126,7 @@ pub fn analyze(sources: &Sources, notebook: &Notebook) -> Parsed<CellGraph> {
             ));
             graph.problems.push(Problem::Syntax(id));
         } else if cell.kind.is_runnable() {
-            graph.names.insert(id, cell.names.clone());
+            graph.names.insert(id, Arc::clone(&cell.names));
             graph.parents.entry(id).or_default();
             graph.children.entry(id).or_default();
         }

@@ -118,8 +118,9 @@ fn problem(problem: &Problem) -> Value {
         Problem::Syntax(cell) => json!({ "cell": cell.0, "type": "syntax" }),
         Problem::StarImport(cell) => json!({ "cell": cell.0, "type": "import-star" }),
         Problem::SetupReference(cell) => json!({ "cell": cell.0, "type": "setup-refs" }),
-        Problem::MultipleDefinitions { cell, name, others } => json!({
-            "cell": cell.0, "type": "multiple-defs", "name": name, "others": numbers(others),
+        Problem::MultipleDefinitions { cell, name, definers } => json!({
+            "cell": cell.0, "type": "multiple-defs", "name": name,
+            "others": numbers(definers.iter().filter(|it| *it != cell)),
         }),
         Problem::Cycle { cell, edges } => {
             let edges: Vec<Value> =

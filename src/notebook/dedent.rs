@@ -95,7 +95,7 @@ pub(super) fn is_space(c: char) -> bool {
 fn indent(line: &str) -> (usize, usize) {
     let rest = line.trim_start_matches(is_space);
     let bytes = line.len() - rest.len();
-    (bytes, line.chars().count() - rest.chars().count())
+    (bytes, line.get(..bytes).unwrap_or_default().chars().count())
 }
 
 fn is_blank(line: &str) -> bool {
@@ -115,6 +115,14 @@ pub(super) fn split(text: &str, start: u32) -> Vec<Line<'_>> {
 pub(super) fn ranges(text: &str) -> Vec<Range<u32>> {
     let mut found = Vec::new();
     let mut from = 0u32;
+    if !text.contains('\r') {
+        for (at, _) in text.match_indices('\n') {
+            found.push(from..at as u32);
+            from = at as u32 + 1;
+        }
+        found.push(from..text.len() as u32);
+        return found;
+    }
     let mut bytes = text.bytes().enumerate().peekable();
     while let Some((at, byte)) = bytes.next() {
         if matches!(byte, b'\n' | b'\r') {

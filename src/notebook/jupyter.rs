@@ -4,8 +4,10 @@
 //! `cell 3, line 2` and not a line of the JSON. Unknown fields are ignored; what nbc does not read
 //! may have any shape. Stored outputs are kept as they are: hostile data for a later phase.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -34,7 +36,7 @@ struct File {
 
 #[derive(Deserialize)]
 struct Worksheet {
-    #[serde(default)]
+    #[serde(default = "Vec::new")]
     cells: Vec<RawCell>,
 }
 
@@ -82,7 +84,7 @@ impl<'de> Deserialize<'de> for Text {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut lines: A) -> Result<String, A::Error> {
                 let mut text = String::new();
-                while let Some(line) = lines.next_element::<std::borrow::Cow<'_, str>>()? {
+                while let Some(Line(line)) = lines.next_element()? {
                     text.push_str(&line);
                 }
                 Ok(text)
@@ -91,6 +93,10 @@ impl<'de> Deserialize<'de> for Text {
         deserializer.deserialize_any(Lines).map(Text)
     }
 }
+
+/// A line, borrowed where it holds no escapes.
+#[derive(Deserialize)]
+struct Line<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads a Jupyter notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
@@ -163,7 +169,11 @@ fn read(
 ) -> Result<File, Diagnostic> {
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let json = text.get(front..).unwrap_or_default();
-    let error = match serde_json::from_str(json) {
+    let error = match serde_json::from_str::<File>(json) {
+        Ok(File { nbformat: Some(2), .. }) => match with_line_breaks(json) {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        },
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
@@ -201,6 +211,29 @@ fn read(
     Err(Diagnostic::error(Code::InvalidJson, Span::new(source, at, at), message)
         .with_label("here")
         .with_help("open the notebook in Jupyter and save it, or get a whole copy of it"))
+}
+
+/// Reads nbformat 2, whose lists of lines have lost their line breaks.
+fn with_line_breaks(json: &str) -> serde_json::Result<File> {
+    let mut file: Value = serde_json::from_str(json)?;
+    break_lines(&mut file);
+    serde_json::from_value(file)
+}
+
+fn break_lines(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(break_lines),
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
+            let last = items.len() - 1;
+            for item in items.iter_mut().take(last) {
+                if let Value::String(line) = item {
+                    line.push('\n');
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(break_lines),
+        _ => {}
+    }
 }
 
 /// Byte offset of a line and column, both from 1, columns in bytes.
@@ -307,7 +340,7 @@ fn cell(
         code: text,
         origin: Origin::verbatim(source, 0),
         options,
-        names: CellNames::default(),
+        names: Arc::default(),
         stored_outputs,
         execution_count: raw.execution_count.as_ref().and_then(Value::as_u64),
         attachments: raw.attachments.unwrap_or_default(),
@@ -317,7 +350,7 @@ fn cell(
     }
     let place = |range: &Range<u32>| Span::new(source, range.start, range.end);
     match cell_names(&cell.code) {
-        Ok(names) => cell.names = CellNames::new(names, place),
+        Ok(names) => cell.names = CellNames::new(names, place).into(),
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
@@ -357,7 +390,45 @@ pub(super) fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
             return Ok(moved(names, -(BLOCK.len() as i64)));
         }
     }
+    if is_automagic(code) {
+        return Ok(Names { is_opaque: true, ..Names::default() });
+    }
     Err(errors)
+}
+
+/// Magics that people write without `%`, in a cell of one line: the only place where IPython
+/// takes them so.
+const AUTOMAGICS: [&str; 24] = [
+    "alias",
+    "cat",
+    "cd",
+    "conda",
+    "cp",
+    "env",
+    "ll",
+    "ls",
+    "lx",
+    "man",
+    "matplotlib",
+    "mkdir",
+    "more",
+    "mv",
+    "pip",
+    "pwd",
+    "pycat",
+    "pylab",
+    "rm",
+    "rmdir",
+    "run",
+    "time",
+    "timeit",
+    "who",
+];
+
+fn is_automagic(code: &str) -> bool {
+    let line = code.trim();
+    let word = line.split(char::is_whitespace).next().unwrap_or_default();
+    !line.contains('\n') && AUTOMAGICS.contains(&word)
 }
 
 fn shift(range: &Range<u32>, by: i64) -> Range<u32> {
@@ -543,6 +614,67 @@ mod tests {
             serde_json::json!({"output_type": "execute_result", "execution_count": 1,
                 "data": {"image/png": "AA==", "text/plain": ["1"]}})
         );
+    }
+
+    #[test]
+    fn lines_of_nbformat_2_get_their_breaks_back() {
+        let (found, said) = check(
+            r#"{"nbformat": 2, "metadata": {}, "worksheets": [{"cells": [
+                {"cell_type": "code", "input": ["a = 1", "b = a"],
+                 "outputs": [{"output_type": "stream", "text": ["x", "y"]}]}]}]}"#,
+        );
+        assert!(said.is_empty(), "{said:?}");
+        let cells = found.expect("it parses").cells;
+        assert_eq!(cells[0].code, "a = 1\nb = a");
+        assert_eq!(cells[0].stored_outputs[0]["text"], serde_json::json!(["x\n", "y"]));
+    }
+
+    #[test]
+    fn a_magic_without_its_sign_is_known_in_a_cell_of_one_line_only() {
+        let cell = |code: &str| {
+            let source = serde_json::json!(code);
+            check(&notebook(&format!(r#"{{"cell_type": "code", "source": {source}}}"#))).1.len()
+        };
+        assert_eq!(cell("ls $profile"), 0);
+        assert_eq!(cell("pycat $profile/config.py\n"), 0);
+        assert_ne!(cell("a = 1\nls $profile"), 0);
+        assert_ne!(cell("print $profile"), 0);
+    }
+
+    #[test]
+    fn hostile_json_is_a_finding_or_read() {
+        let long = "x".repeat(10_000_000);
+        let deep = |open: &str| open.repeat(100_000);
+        let of_metadata =
+            |json: &str| format!(r#"{{"nbformat": 4, "cells": [], "metadata": {json}}}"#);
+        for text in [
+            of_metadata(&deep("[")),
+            of_metadata(&deep("{\"a\":")),
+            notebook(&deep(r#"{"cell_type": "code", "outputs": [{"a": "#)),
+            "{\0}".to_owned(),
+            "{\r\"cells\": [\r".to_owned(),
+            r#"{"cells": 1}"#.to_owned(),
+            r#"{"cells": [{"cell_type": "code", "cell_type": "raw"}]}"#.to_owned(),
+            r#"{"cells": [{"cell_type": "code", "source": 1}]}"#.to_owned(),
+            r#"{"cells": [null]}"#.to_owned(),
+            r#"{"cells": [], "nbformat": 99}"#.to_owned(),
+            r#"{"cells": [], "nbformat": -1}"#.to_owned(),
+        ] {
+            let (found, said) = check(&text);
+            assert!(found.is_none(), "{:.80}", text);
+            assert_eq!(said.len(), 1, "{said:?}");
+        }
+        // Numbers and names that no schema has do no harm, and the last of two keys counts.
+        let (found, said) = check(&notebook(&format!(
+            r#"{{"cell_type": "code", "source": "a = '{long}'\u0000", "metadata": {{"tags": ["x"], "tags": ["remove-cell"]}},
+                "outputs": [{{"output_type": 1e400, "data": [[]]}}]}},
+               {{"cell_type": "novel", "source": "{long}", "execution_count": "x"}}"#
+        ).replace("1e400", "1e300")));
+        let cells = found.expect("it parses").cells;
+        assert!(cells[0].options.hide_cell);
+        assert_eq!(cells[0].kind, CellKind::Unparsable);
+        assert!(!said.is_empty() && said.iter().all(|it| it.len() < 200), "{said:?}");
+        assert_eq!(cells[1].kind, CellKind::Raw);
     }
 
     #[test]

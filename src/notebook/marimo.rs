@@ -11,7 +11,7 @@ use crate::python::{
     Argument, CellNames, Constant, Decorator, Definition, Names, Outline, Statement, StatementKind,
     SyntaxError, long_strings, names,
 };
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources, Span};
 
 use super::dedent::{self, Line, dedent, is_space};
 use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script};
@@ -19,24 +19,19 @@ use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Not
 /// Reads a marimo notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
     let text = sources.get(source).text();
-    let mut reader = Reader {
-        source,
-        text,
-        lines: lines(text),
-        stage: Stage::Header,
-        alias: "marimo".to_owned(),
-        title: None,
-        app: AppOptions::default(),
-        cells: Vec::new(),
-        diagnostics: Vec::new(),
-    };
-    let found = match Outline::parse(text) {
-        Ok(outline) => {
-            reader.read(&outline, 0);
-            true
-        }
-        Err(errors) => reader.recover(errors),
-    };
+    let mut reader = Reader::new(sources.get(source), source);
+    let cuts = reader.cuts();
+    let mut found = true;
+    if !reader.read_pieces(&cuts) {
+        reader = Reader::new(sources.get(source), source);
+        found = match reader.whole(&cuts) {
+            Ok(outline) => {
+                reader.read(&outline, 0);
+                true
+            }
+            Err(errors) => reader.recover(&cuts, errors),
+        };
+    }
     let mut diagnostics = reader.diagnostics;
     if matches!(reader.stage, Stage::Header | Stage::Import) && !found || reader.stage < Stage::App
     {
@@ -85,16 +80,28 @@ struct Reader<'a> {
     app: AppOptions,
     cells: Vec<Cell>,
     diagnostics: Vec<Diagnostic>,
+    /// Bytes that cells may still take from beyond their ends: where marimo slips, every cell
+    /// could take the rest of the file.
+    extra: usize,
 }
 
 const DECORATORS: [&str; 3] = ["cell", "function", "class_definition"];
 
-fn lines(text: &str) -> Vec<Range<u32>> {
+/// Lines of the content; `starts` are those of lines that end with `\n`.
+fn lines(text: &str, starts: &[u32]) -> Vec<Range<u32>> {
     let front = text.len() - text.trim_start_matches(|c| is_space(c) || c == '\u{feff}').len();
     let content = text.trim_matches(|c| is_space(c) || c == '\u{feff}');
     let front = front as u32;
-    let lines = dedent::ranges(content).into_iter();
-    lines.map(|it| it.start + front..it.end + front).collect()
+    if content.contains('\r') {
+        let lines = dedent::ranges(content).into_iter();
+        return lines.map(|it| it.start + front..it.end + front).collect();
+    }
+    let end = front + content.len() as u32;
+    let first = starts.partition_point(|it| *it <= front);
+    let inner = starts.iter().copied().skip(first).take_while(|it| *it <= end);
+    let starts: Vec<u32> = std::iter::once(front).chain(inner).collect();
+    let ends = starts.iter().skip(1).map(|it| it - 1).chain([end]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
 /// An outline together with the place of its text in the file.
@@ -104,7 +111,48 @@ struct Chunk<'a> {
     strings: &'a [Range<u32>],
 }
 
+/// A longer file that has a broken cell is not parsed as a whole: its tree takes forty times the
+/// memory of the text.
+const LONGEST_WHOLE: usize = 1024 * 1024;
+
 impl<'a> Reader<'a> {
+    fn new(source: &'a Source, id: SourceId) -> Self {
+        let text = source.text();
+        Self {
+            source: id,
+            text,
+            lines: lines(text, source.line_starts()),
+            stage: Stage::Header,
+            alias: "marimo".to_owned(),
+            title: None,
+            app: AppOptions::default(),
+            cells: Vec::new(),
+            diagnostics: Vec::new(),
+            extra: text.len(),
+        }
+    }
+
+    /// Reads cell by cell, so that only one tree is in memory; gives up at the first piece that
+    /// does not parse, because a line that looks like a cell may stand in a string. If all parse,
+    /// no string and no bracket is open at a cut, so the file means the same as a whole.
+    fn read_pieces(&mut self, cuts: &[u32]) -> bool {
+        for (index, &start) in cuts.iter().enumerate() {
+            let end = cuts.get(index + 1).copied().unwrap_or(self.text.len() as u32);
+            match self.outline(start, end) {
+                Ok(outline) => self.read(&outline, start),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    fn whole(&self, cuts: &[u32]) -> Result<Outline, Vec<SyntaxError>> {
+        if cuts.len() > 1 && self.text.len() > LONGEST_WHOLE {
+            return Err(Vec::new());
+        }
+        Outline::parse(self.text)
+    }
+
     fn span(&self, range: &Range<u32>, base: u32) -> Span {
         Span::new(self.source, range.start + base, range.end + base)
     }
@@ -462,7 +510,7 @@ impl<'a> Reader<'a> {
         let mut lines = self.extract(from, column, to, end);
         let one_line = keyword == self.line_of(last.start + base);
         if !definition.ends_with_return && !one_line {
-            self.add_trailing(&mut lines, to);
+            self.extra -= self.add_trailing(&mut lines, to);
         }
         let code = dedent(lines, chunk.strings);
         let regular = definition.body.is_some() && slip == 0;
@@ -486,18 +534,28 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Reader::trailing`], but for cells marimo glues the first of these lines to the last
-    /// line of the body, and wants two lines at least.
-    fn add_trailing(&self, lines: &mut Vec<Line<'a>>, to: usize) {
-        let joined: Vec<&str> = lines.iter().map(|it| &*it.text).collect();
-        let joined = joined.join("\n");
-        let length = joined.len() - joined.trim_start_matches(is_space).len();
-        let indent = joined.get(..length).unwrap_or_default();
+    /// line of the body, and wants two lines at least. Returns how many bytes were added.
+    fn add_trailing(&self, lines: &mut Vec<Line<'a>>, to: usize) -> usize {
+        // The whitespace in front of the body, which may go over several lines.
+        let mut indent = String::new();
+        for (index, line) in lines.iter().enumerate() {
+            if index > 0 {
+                indent.push('\n');
+            }
+            let length = line.text.len() - line.text.trim_start_matches(is_space).len();
+            indent.push_str(line.text.get(..length).unwrap_or_default());
+            if length < line.text.len() {
+                break;
+            }
+        }
+        let mut size = 0;
         let belongs = |index: &usize| {
             let line = self.line_text(*index);
-            line.chars().all(is_space) || line.starts_with(indent)
+            size += line.len();
+            size <= self.extra && (line.starts_with(&indent) || line.chars().all(is_space))
         };
         let end = (to + 1..self.lines.len()).take_while(belongs).last();
-        let Some(end) = end.filter(|&end| end > to + 1) else { return };
+        let Some(end) = end.filter(|&end| end > to + 1) else { return 0 };
         let mut added = self.extract(to + 1, 0, end, None);
         while added.len() > 1 && added.last().is_some_and(|it| it.text.chars().all(is_space)) {
             added.pop();
@@ -510,6 +568,7 @@ impl<'a> Reader<'a> {
             last.text.to_mut().push_str(&first.text);
         }
         lines.extend(added);
+        size.min(self.extra)
     }
 
     fn unparsable(&mut self, statement: &Statement, text: &str, keywords: &[Argument], base: u32) {
@@ -547,7 +606,7 @@ impl<'a> Reader<'a> {
             origin: code.origin(self.source),
             code: code.text,
             options,
-            names,
+            names: names.into(),
             stored_outputs: Vec::new(),
             execution_count: None,
             attachments: serde_json::Map::new(),
@@ -582,7 +641,7 @@ impl<'a> Reader<'a> {
                 let errors = found.errors.clone();
                 let names = CellNames::new(found, place);
                 if errors.is_empty() {
-                    cell.names = names;
+                    cell.names = names.into();
                     self.cells.push(cell);
                     return;
                 }
@@ -601,15 +660,12 @@ impl<'a> Reader<'a> {
 /// Reading a file that does not parse as a whole.
 impl<'a> Reader<'a> {
     /// Cuts the file at the lines where cells begin; returns whether there are any.
-    fn recover(&mut self, errors: Vec<SyntaxError>) -> bool {
-        let starts = self.boundaries();
-        if starts.is_empty() {
+    fn recover(&mut self, cuts: &[u32], errors: Vec<SyntaxError>) -> bool {
+        if cuts.len() < 2 {
             self.report(errors, 0);
             return false;
         }
         let length = self.text.len() as u32;
-        let mut cuts = vec![0];
-        cuts.extend(starts);
         let end_of = |index: usize| cuts.get(index + 1).copied().unwrap_or(length);
         let mut index = 0;
         while let Some(&start) = cuts.get(index) {
@@ -643,8 +699,10 @@ impl<'a> Reader<'a> {
         Outline::parse(self.text.get(start as usize..end as usize).unwrap_or_default())
     }
 
-    fn boundaries(&self) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
+    /// Offsets of the pieces of the file: of the part before the first cell, and of each cell.
+    fn cuts(&self) -> Vec<u32> {
+        let mut found: Vec<u32> = vec![0];
+        let mut last = 0;
         for (index, range) in self.lines.iter().enumerate() {
             let line = self.line_text(index);
             let is_start = match line.as_bytes().first() {
@@ -665,15 +723,19 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let mut start = range.start;
-            for before in (0..index).rev() {
+            let mut same = false;
+            for before in (last..index).rev() {
                 let text = self.line_text(before);
                 if text.starts_with('@') {
                     start = self.lines.get(before).map_or(start, |it| it.start);
+                    // The decorators above belong to the piece that was found with them.
+                    same |= before == last && found.len() > 1;
                 } else if !text.trim().is_empty() {
                     break;
                 }
             }
-            if found.last() != Some(&start) {
+            last = index;
+            if !same && found.last() != Some(&start) {
                 found.push(start);
             }
         }
@@ -755,5 +817,44 @@ fn strip_return(body: &mut Vec<Line<'_>>) {
     });
     if is_return {
         body.truncate(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "import marimo\napp = marimo.App()\n";
+
+    fn codes(text: &str) -> Vec<String> {
+        let mut sources = Sources::default();
+        let id = sources.add("a.py".into(), None, text.to_owned());
+        let notebook = parse(&sources, id).value.expect("a notebook");
+        notebook.cells.into_iter().map(|it| it.code).collect()
+    }
+
+    #[test]
+    fn a_line_that_looks_like_a_cell_is_none_in_a_string_or_a_bracket() {
+        let text = format!(
+            "{HEAD}@app.cell\ndef _():\n    a = '''\n@app.cell\ndef b():\n    '''\n@app.cell\ndef _():\n    c = (1\n@app.cell\n)\n"
+        );
+        assert_eq!(codes(&text), ["a = '''\n@app.cell\ndef b():\n    '''", "c = (1\n@app.cell\n)"]);
+    }
+
+    #[test]
+    fn decorators_in_a_row_are_looked_at_once() {
+        let text = format!("{HEAD}{}def _():\n    1\n", "@app.cell\n".repeat(50_000));
+        let mut sources = Sources::default();
+        let id = sources.add("a.py".into(), None, text.clone());
+        assert_eq!(Reader::new(sources.get(id), id).cuts(), [0, HEAD.len() as u32]);
+    }
+
+    #[test]
+    fn cells_that_take_the_rest_of_the_file_take_no_more_than_it_holds() {
+        // marimo's line numbers slip by the empty line.
+        let cell = "@app.cell\n\ndef _():\n    x\n";
+        let text = format!("{HEAD}{}", cell.repeat(2_000));
+        let total: usize = codes(&text).iter().map(String::len).sum();
+        assert!(total < 4 * text.len(), "{total}");
     }
 }

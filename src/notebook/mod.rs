@@ -13,6 +13,8 @@ mod options;
 mod percent;
 mod script;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{CellNames, SyntaxError};
 use crate::source::{SourceId, Sources, Span};
@@ -104,7 +106,7 @@ pub struct Cell {
     /// Options.
     pub options: CellOptions,
     /// What the code defines and uses; empty when the cell is not Python or does not parse.
-    pub names: CellNames,
+    pub names: Arc<CellNames>,
     /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
     pub stored_outputs: Vec<serde_json::Value>,
     /// The number of the cell's last run that the file holds (Jupyter).

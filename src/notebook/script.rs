@@ -11,6 +11,9 @@ pub(super) fn find(
     source: SourceId,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ScriptMetadata> {
+    if !text.contains("# /// script") {
+        return None;
+    }
     let mut found: Option<(Span, String)> = None;
     let mut block: Option<(u32, String, Option<usize>)> = None;
     let mut offset = 0u32;

@@ -157,6 +157,8 @@ struct Block<'a> {
 #[derive(Debug)]
 struct Reference {
     block: u32,
+    /// How many references came before it: blocks are left again, so their ids do not tell.
+    order: u32,
     deleted: bool,
     range: TextRange,
 }
@@ -202,7 +204,9 @@ struct Collector<'a> {
     parents: Vec<(u32, bool)>,
     sharing: Sharing,
     obscured: Vec<Option<&'a str>>,
+    /// Sorted by block, one for each.
     references: BTreeMap<Key<'a>, Vec<Reference>>,
+    referred: u32,
     definitions: BTreeMap<Key<'a>, TextRange>,
     loops: u32,
     /// Tables of the queries, by the place of the argument.
@@ -265,6 +269,7 @@ impl<'a> Collector<'a> {
             sharing,
             obscured: Vec::new(),
             references: BTreeMap::new(),
+            referred: 0,
             definitions: BTreeMap::new(),
             loops: 0,
             facts,
@@ -284,7 +289,7 @@ impl<'a> Collector<'a> {
             if references.iter().all(|it| self.is_deferred(it.block)) {
                 self.names.deferred.insert(key.name.to_owned());
             }
-            let Some(first) = references.first() else { continue };
+            let Some(first) = references.iter().min_by_key(|it| it.order) else { continue };
             if references.iter().any(|it| it.deleted) {
                 self.names.deletions.insert(key.name.to_owned());
             }
@@ -341,22 +346,16 @@ impl<'a> Collector<'a> {
         self.stack.iter().any(|block| block.defined.contains(&key))
     }
 
-    fn has_ancestor(&self, mut block: u32, ancestor: u32) -> bool {
-        while block != 0 {
-            block = self.parents.get(block as usize).map_or(0, |&(parent, _)| parent);
-            if block == ancestor {
-                return true;
-            }
-        }
-        false
-    }
-
     fn refer(&mut self, key: Key<'a>, range: TextRange, deleted: bool) {
         let block = self.current().map_or(0, |block| block.id);
         let references = self.references.entry(key).or_default();
-        match references.iter_mut().rev().find(|it| it.block == block) {
+        let at = references.partition_point(|it| it.block < block);
+        match references.get_mut(at).filter(|it| it.block == block) {
             Some(found) => found.deleted |= deleted,
-            None => references.push(Reference { block, deleted, range }),
+            None => {
+                references.insert(at, Reference { block, order: self.referred, deleted, range });
+                self.referred += 1;
+            }
         }
     }
 
@@ -379,10 +378,11 @@ impl<'a> Collector<'a> {
             return;
         }
         // A reference from a nested block was a capture of the name that is bound only now.
-        let Some(mut references) = self.references.remove(&key) else { return };
-        references.retain(|it| !self.has_ancestor(it.block, id));
-        if !references.is_empty() {
-            self.references.insert(key, references);
+        // This block is open, so all that were opened after it are inside of it.
+        let Some(references) = self.references.get_mut(&key) else { return };
+        references.truncate(references.partition_point(|it| it.block <= id));
+        if references.is_empty() {
+            self.references.remove(&key);
         }
     }
 

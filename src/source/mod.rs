@@ -66,6 +66,11 @@ impl Source {
         &self.text
     }
 
+    /// Offsets at which lines start; they end with `\n` only.
+    pub(crate) fn line_starts(&self) -> &[u32] {
+        &self.line_starts
+    }
+
     /// `report.py`, or `report.ipynb:cell 3`.
     pub fn name(&self) -> String {
         match self.cell {
@@ -145,8 +150,7 @@ impl Sources {
 
     /// Adds a text that is already in memory; `cell` numbers a Jupyter cell from 1.
     pub fn add(&mut self, path: Utf8PathBuf, cell: Option<u32>, text: String) -> SourceId {
-        let breaks = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
+        let line_starts = line_starts(&text);
         let id = SourceId(self.sources.len() as u32);
         self.sources.push(Source { path, cell, text, line_starts });
         id
@@ -157,6 +161,21 @@ impl Sources {
     pub fn get(&self, id: SourceId) -> &Source {
         &self.sources[id.0 as usize]
     }
+}
+
+/// Where lines start. Stored outputs have lines of a megabyte, code has short ones: blocks without
+/// a break are skipped, which the compiler makes fast.
+fn line_starts(text: &str) -> Vec<u32> {
+    let mut starts = vec![0];
+    let mut at = 0u32;
+    for block in text.as_bytes().chunks(64) {
+        if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
+            let breaks = (at..).zip(block).filter(|(_, byte)| **byte == b'\n');
+            starts.extend(breaks.map(|(at, _)| at + 1));
+        }
+        at += block.len() as u32;
+    }
+    starts
 }
 
 #[cfg(test)]

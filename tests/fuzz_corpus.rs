@@ -1,0 +1,33 @@
+//! Every input under `fuzz/corpus/`, through the same functions that libFuzzer calls.
+#![expect(clippy::print_stderr, reason = "a failing test names its input")]
+
+#[path = "../fuzz/src/lib.rs"]
+mod targets;
+
+use std::path::Path;
+
+#[test]
+fn every_input_of_the_corpora_is_survived() {
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    for (name, target) in targets::TARGETS {
+        let entries = fs_err::read_dir(corpora.join(name)).expect("every target has a corpus");
+        let mut paths: Vec<_> = entries.map(|it| it.expect("an entry").path()).collect();
+        paths.sort();
+        assert!(paths.len() >= 2, "the corpus of {name} is empty");
+        for path in paths {
+            // Shown only if the target panics.
+            eprintln!("{}", path.display());
+            target(&fs_err::read(&path).expect("an input"));
+        }
+    }
+}
+
+#[test]
+fn every_target_has_a_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
+    for (name, _) in targets::TARGETS {
+        let program = fs_err::read_to_string(folder.join(format!("{name}.rs")));
+        let program = program.expect("a program");
+        assert!(program.contains(&format!("run(\"{name}\", data)")), "{program}");
+    }
+}
