@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use super::args::{Color, Format};
-use crate::diagnostic::{self, Diagnostic};
+use crate::diagnostic::{self, Diagnostic, printable};
 use crate::source::Sources;
 
 /// Prints, with or without colours. A reader that has gone away is not an error: `nbc … | head`.
@@ -68,7 +68,7 @@ impl Printer {
     }
 
     fn message(self, kind: &str, style: Style, message: &str) {
-        let message = for_terminal(message);
+        let message = printable(message);
         if self.colored(std::io::stderr().is_terminal()) {
             self.line(&format!("{style}{kind}{style:#}: {message}"));
         } else {
@@ -85,15 +85,4 @@ impl Printer {
             }
         }
     }
-}
-
-/// Text of a notebook may hold control sequences that would steer the terminal, and marks that turn
-/// the direction of writing, which make a line read as something else (CVE-2021-42574).
-pub fn for_terminal(text: &str) -> String {
-    text.chars().map(|it| if is_harmless(it) { it } else { '\u{fffd}' }).collect()
-}
-
-fn is_harmless(character: char) -> bool {
-    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !turns && (!character.is_control() || matches!(character, '\n' | '\t'))
 }

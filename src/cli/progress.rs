@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::printer::{Printer, for_terminal};
+use super::printer::Printer;
+use crate::diagnostic::printable;
 use crate::notebook::CellId;
 use crate::run::Observer;
 use crate::run::record::CellStatus;
@@ -36,8 +37,8 @@ impl Progress {
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
     pub fn step(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(for_terminal(text)),
-            None => self.printer.line(&for_terminal(text)),
+            Some(bar) => bar.set_message(printable(text)),
+            None => self.printer.line(&printable(text)),
         }
     }
 
@@ -55,7 +56,7 @@ impl Progress {
 
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
-        let text = for_terminal(text);
+        let text = printable(text);
         match &self.bar {
             Some(bar) => bar.suspend(|| self.printer.line(&text)),
             None => self.printer.line(&text),
@@ -72,7 +73,7 @@ impl Progress {
     fn show(&self) {
         if let Some(bar) = &self.bar {
             let text = format!("{}: cell {} of {}", self.name, self.done + 1, self.cells);
-            bar.set_message(for_terminal(&text));
+            bar.set_message(printable(&text));
         }
     }
 }

@@ -57,6 +57,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Default of `memory`: what ten data-science libraries need with room to spare.
 pub const DEFAULT_MEMORY: ByteSize = ByteSize(2 * 1024 * 1024 * 1024);
 
+/// Least that Python and an engine start with.
+pub const LEAST_MEMORY: ByteSize = ByteSize(64 * 1024 * 1024);
+
 /// A number of bytes, written `512MiB`, `2GiB` or as a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]

@@ -60,20 +60,21 @@ impl Diagnostic {
     }
 
     fn new(code: Code, severity: Severity, span: Span, message: String) -> Self {
+        let message = printable(&message);
         Self { code, severity, message, span, label: None, labels: Vec::new(), help: None }
     }
 
     /// Adds the text under the marker.
     #[must_use]
     pub fn with_label(mut self, message: impl Into<String>) -> Self {
-        self.label = Some(message.into());
+        self.label = Some(printable(&message.into()));
         self
     }
 
     /// Adds another place.
     #[must_use]
     pub fn with_other(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.labels.push(Label { span, message: message.into() });
+        self.labels.push(Label { span, message: printable(&message.into()) });
         self
     }
 
@@ -83,6 +84,21 @@ impl Diagnostic {
         self.help = Some(help.into());
         self
     }
+}
+
+/// Foreign text for a terminal: without control characters, which would steer it, and without the
+/// marks that turn the direction of writing, which make a line read as something else
+/// (CVE-2021-42574). Each is replaced by a character of as many bytes, so that offsets stay.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' | '\t' => character,
+            '\u{80}'..='\u{9f}' => '\u{b7}',
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            other if other.is_control() => '?',
+            other => other,
+        })
+        .collect()
 }
 
 /// The result of a phase that reports instead of failing.

@@ -125,7 +125,7 @@ pub(super) fn empty(kind: CellKind, code: String, origin: Origin) -> Cell {
         code,
         origin,
         options: CellOptions::default(),
-        names: CellNames::default(),
+        names: std::sync::Arc::default(),
         stored_outputs: Vec::new(),
         execution_count: None,
         attachments: serde_json::Map::new(),
@@ -493,7 +493,8 @@ pub(super) fn named(
 ) -> Cell {
     match names(&cell.code) {
         Ok(found) => {
-            cell.names = CellNames::new(found, |range| cell.span(range.start, range.end));
+            let names = CellNames::new(found, |range| cell.span(range.start, range.end));
+            cell.names = std::sync::Arc::new(names);
         }
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}

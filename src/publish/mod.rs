@@ -132,8 +132,7 @@ fn lock(path: &Utf8Path, folder: &Utf8Path) -> Result<File, PublishError> {
     let failed = |source| PublishError::Io { path: path.to_owned(), source };
     // The holder removes the file while others may have it open already: they must look again.
     for _ in 0..16 {
-        let file =
-            File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let file = open_lock(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {

@@ -13,7 +13,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure};
-use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT};
+use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT, LEAST_MEMORY};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Choice, Environment, Provisioner};
@@ -59,7 +59,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let mut timings = Timings::start();
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
-    let settings = settings(arguments, &config);
+    let settings = settings(arguments, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
 
     let mut sources = Sources::default();
@@ -215,11 +215,21 @@ fn helped(error: crate::publish::PublishError) -> Failure {
     Failure::from(error).with_help(help)
 }
 
-fn settings(arguments: &Build, config: &Config) -> Settings {
+fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     let memory = arguments.memory.or(config.memory).unwrap_or(DEFAULT_MEMORY);
+    if memory < LEAST_MEMORY {
+        return Err(Failure {
+            message: "no notebook runs in so little memory".to_owned(),
+            help: Some("the least is 64MiB, the default 2GiB".to_owned()),
+        });
+    }
     let wall = arguments.timeout.or(config.timeout).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    if wall.is_zero() {
+        let message = "`timeout` must be at least one second".to_owned();
+        return Err(Failure { message, help: None });
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-    Settings {
+    Ok(Settings {
         choice: match arguments.python.as_ref().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
             None => Choice::FromNotebook,
@@ -239,7 +249,7 @@ fn settings(arguments: &Build, config: &Config) -> Settings {
         },
         execute: arguments.execute,
         record: arguments.record.clone(),
-    }
+    })
 }
 
 fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {

@@ -1,8 +1,9 @@
 //! `nbc verify`: phase 10 on a folder.
 
 use crate::cli::args::{FindingFormat, Verify};
-use crate::cli::printer::{Printer, for_terminal};
+use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
+use crate::diagnostic::printable;
 use crate::verify::{self, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
@@ -11,7 +12,7 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
         printer.result(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
     } else {
         for finding in &findings {
-            printer.result(&format!("{}\n", for_terminal(&text(finding))));
+            printer.result(&format!("{}\n", printable(&text(finding))));
         }
         match findings.len() {
             0 => printer.line(&format!("{}: every rule holds", arguments.folder)),

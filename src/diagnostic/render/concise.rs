@@ -8,7 +8,12 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
         .iter()
         .map(|it| {
             let word = super::word(it.severity);
-            format!("{}: {word}[{}] {}\n", address(it, sources), it.code.number(), it.message)
+            format!(
+                "{}: {word}[{}] {}\n",
+                address(it, sources),
+                it.code.number(),
+                it.message.replace('\n', " ")
+            )
         })
         .collect()
 }

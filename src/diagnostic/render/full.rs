@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, printable};
 use crate::source::{Source, SourceId, Sources, Span};
 
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
@@ -74,7 +74,9 @@ fn snippet<'a>(
     let from = text.get(..start).and_then(|it| it.rfind('\n')).map_or(0, |at| at + 1);
     let to = text.get(end..).and_then(|it| it.find('\n')).map_or(text.len(), |at| end + at);
     let line = source.line_column(from as u32).line as usize;
-    let mut snippet = Snippet::source(text.get(from..to).unwrap_or_default())
+    // Offsets stay: each character is replaced by one of as many bytes.
+    let lines = printable(text.get(from..to).unwrap_or_default());
+    let mut snippet = Snippet::source(lines)
         .path(name)
         .line_start(line)
         .fold(true);
