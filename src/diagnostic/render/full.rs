@@ -76,10 +76,7 @@ fn snippet<'a>(
     let line = source.line_column(from as u32).line as usize;
     // Offsets stay: each character is replaced by one of as many bytes.
     let lines = printable(text.get(from..to).unwrap_or_default());
-    let mut snippet = Snippet::source(lines)
-        .path(name)
-        .line_start(line)
-        .fold(true);
+    let mut snippet = Snippet::source(lines).path(name).line_start(line).fold(true);
     for (range, (_, label, kind)) in ranges.iter().zip(places) {
         let annotation = kind.span(range.start - from..range.end - from);
         let label = Some(*label).filter(|it| !it.is_empty());
