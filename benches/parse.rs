@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 texts.push((path.clone(), std::fs::read_to_string(path)?));
             }
             // Scripts beside notebooks are not read by nbc either.
-            texts.retain(|(_, text)| extension != "py" || nbc::notebook::is_marimo(text));
+            texts.retain(|(_, text)| extension != "py" || nbc::notebook::is_notebook("py", text));
             if !texts.is_empty() {
                 measure(&format!("{} given .{extension}", texts.len()), &texts);
             }

@@ -8,14 +8,15 @@ use super::links::{self, Anchors, Origin, Pages};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Heading, Place};
+use crate::output::{self, Heading, OutputKind, Place, RenderedOutput};
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
-use crate::sanitize::SafeHtml;
+use crate::sanitize::{SafeCss, SafeHtml};
 use crate::site::SitePath;
 use crate::source::Span;
+use crate::verify;
 
 /// What a page shows beside the outputs.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +135,12 @@ impl Compiled {
             for output in &mut block.outputs {
                 broken.extend(links::resolve(output, &anchors, origin, pages));
             }
+            for output in &mut block.outputs {
+                if let Some(reason) = refuse(output) {
+                    let message = format!("an output cannot be shown: {reason}");
+                    diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));
+                }
+            }
             broken.sort();
             broken.dedup();
             if !broken.is_empty() {
@@ -157,6 +164,18 @@ impl Compiled {
     pub fn document(&self) -> &Document {
         &self.document
     }
+}
+
+/// Puts a neutral box in the place of an output that would keep the page from being published.
+fn refuse(output: &mut RenderedOutput) -> Option<String> {
+    let findings = verify::verify_fragment(output.html.as_str(), output.css.as_str());
+    let reason = findings.into_iter().next()?.message;
+    let text = SafeHtml::text("This output cannot be shown on a page that runs no foreign code.");
+    let note = SafeHtml::element("p", &[], text);
+    output.html = SafeHtml::element("div", &[("class", "nbc-out nbc-out-note")], note);
+    output.css = SafeCss::default();
+    output.kind = OutputKind::Note;
+    Some(reason)
 }
 
 /// The dataflow as it is drawn; cells that are on the page are links.
@@ -392,6 +411,16 @@ mod tests {
         let record = RunRecord { version: RECORD_VERSION, engine, cells: BTreeMap::new() };
         let found = failures(&notebook, &record, false);
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
+    }
+
+    #[test]
+    fn an_output_that_verification_refuses_costs_its_own_place() {
+        let html = SafeHtml::element("p", &[("style", "color: red")], SafeHtml::text("odd"));
+        let mut output = RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html };
+        // What the build says of it is NBC406.
+        assert!(refuse(&mut output).is_some());
+        assert!(!output.html.as_str().contains("style"));
+        assert_eq!(refuse(&mut output), None);
     }
 
     #[test]

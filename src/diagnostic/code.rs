@@ -154,6 +154,11 @@ codes! {
     /// Links to other notebooks of the same build lead to their pages. Publish other files elsewhere,
     /// and link to them with `https:`.
     BrokenLink = "NBC405" "broken-link",
+    /// An output passed the sanitizer but not the verification that follows, so a neutral box stands in
+    /// its place.
+    ///
+    /// The two share no code, so that a defect of one is found by the other. Please report the output.
+    RefusedOutput = "NBC406" "refused-output",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }

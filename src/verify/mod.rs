@@ -75,6 +75,15 @@ pub fn verify_files(files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
     verify_borrowed(&borrowed)
 }
 
+/// What would keep a page with this piece of markup, under these rules of style, from passing. Links
+/// between pages are not looked at. A build asks it of each output, so that an odd one costs its own
+/// place and not the site.
+pub fn verify_fragment(html: &str, css: &str) -> Vec<Finding> {
+    let mut report = Report::new("");
+    rules::check_fragment(&mut report, html, css);
+    report.findings
+}
+
 /// The files of a site, borrowed: a site may hold hundreds of megabytes.
 type Files<'a> = BTreeMap<&'a str, &'a [u8]>;
 

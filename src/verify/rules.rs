@@ -17,7 +17,9 @@ struct Context<'a> {
     layout: Layout,
 }
 
-const PAGE_RULES: [fn(&Context<'_>, &mut Report<'_>); 14] = [
+type PageRule = fn(&Context<'_>, &mut Report<'_>);
+
+const PAGE_RULES: [PageRule; 14] = [
     markup,
     policy_place,
     policy_strength,
@@ -33,6 +35,28 @@ const PAGE_RULES: [fn(&Context<'_>, &mut Report<'_>); 14] = [
     meta_directive,
     inline_style_addresses,
 ];
+
+/// Rules about what an output holds, whatever page it stands in.
+const FRAGMENT_RULES: &[PageRule] =
+    &[markup, attributes, active_address, loads, forbidden_element, inline_style_addresses];
+
+/// Checks a piece of a page.
+pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
+    // Deeper than any page puts it.
+    let (open, close) = ("<div>".repeat(16), "</div>".repeat(16));
+    let text = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>x</title>\
+         <style>{css}</style></head><body>{open}{html}{close}</body></html>"
+    );
+    let page = tokens::read(text.as_bytes());
+    let files = Files::new();
+    let policy = Policy::parse("");
+    let context =
+        Context { path: "x.html", page: &page, policy, files: &files, layout: Layout::Single };
+    for rule in FRAGMENT_RULES {
+        rule(&context, report);
+    }
+}
 
 /// Checks one file: a page in full, a stylesheet for what it loads.
 pub(super) fn check_file(
