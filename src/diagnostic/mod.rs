@@ -51,16 +51,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A finding that stops the build.
     pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self::new(code, Severity::Error, span, message.into())
+        Self::new(code, Severity::Error, span, &message.into())
     }
 
     /// A finding that does not stop the build.
     pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self::new(code, Severity::Warning, span, message.into())
+        Self::new(code, Severity::Warning, span, &message.into())
     }
 
-    fn new(code: Code, severity: Severity, span: Span, message: String) -> Self {
-        let message = printable(&message);
+    fn new(code: Code, severity: Severity, span: Span, message: &str) -> Self {
+        let message = printable(message);
         Self { code, severity, message, span, label: None, labels: Vec::new(), help: None }
     }
 

@@ -661,7 +661,7 @@ mod tests {
             r#"{"cells": [], "nbformat": -1}"#.to_owned(),
         ] {
             let (found, said) = check(&text);
-            assert!(found.is_none(), "{:.80}", text);
+            assert!(found.is_none(), "{text:.80}");
             assert_eq!(said.len(), 1, "{said:?}");
         }
         // Numbers and names that no schema has do no harm, and the last of two keys counts.

@@ -10,6 +10,7 @@ use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
 use super::{Drawn, OutputKind, ansi, data, markdown, note, shortened};
+use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
 
@@ -88,10 +89,11 @@ fn render_types(
         return Some(static_picture(what, chart.is_some(), types, metadata, gate, notes));
     }
     // Markup that is nothing without its script comes after what says the same without one.
+    let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
     let mut later = None;
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
-        match one(name, value, metadata, gate, notes) {
+        match one(name, value, charts, metadata, gate, notes) {
             Shown::Whole(drawn) => return Some(*drawn),
             Shown::Empty => later = later.or(Some(*name)),
             Shown::Not => {}
@@ -149,7 +151,7 @@ fn static_picture(
     let pictures = ["image/svg+xml", "image/png", "image/jpeg", "image/webp"];
     for name in pictures {
         let Some((_, value)) = types.iter().find(|(it, _)| it == name) else { continue };
-        if let Shown::Whole(drawn) = one(name, value, metadata, gate, notes) {
+        if let Shown::Whole(drawn) = one(name, value, &Value::Null, metadata, gate, notes) {
             return Drawn { kind: OutputKind::Chart, ..*drawn };
         }
     }
@@ -185,6 +187,7 @@ fn text_of(value: &Value) -> String {
 fn one(
     name: &str,
     value: &Value,
+    charts: &Value,
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
@@ -192,12 +195,12 @@ fn one(
     // Metadata is flat, or by type.
     let metadata = metadata.get(name).and_then(Value::as_object).unwrap_or(metadata);
     let drawn = match name {
-        "text/html" => return html(&text_of(value), gate, notes),
+        "text/html" => return html(&text_of(value), charts, gate, notes),
         "text/markdown" => {
             let text = text_of(value);
             // marimo states this type for the HTML that it made of Markdown.
             if text.trim_start().starts_with("<span class=\"markdown") {
-                return html(&text, gate, notes);
+                return html(&text, charts, gate, notes);
             }
             let html = markdown::render(&text, &Map::new(), gate, notes);
             Drawn::new(OutputKind::Prose, html)
@@ -265,13 +268,15 @@ fn head(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or("")
 }
 
-fn html(text: &str, gate: &mut Gate, notes: &Notes) -> Shown {
+fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
     if text.len() > LONGEST_MARKUP {
         notes.invalid(format!("an output of {} MiB is too large for a page", text.len() >> 20));
         return Shown::Not;
     }
     let controls = notes.has_controls();
-    let marimo = Marimo::new(notes);
+    let pictures = charts.as_array().into_iter().flatten();
+    let pictures = pictures.map(|it| it.as_str().map(str::to_owned)).collect();
+    let marimo = Marimo::with_charts(notes, pictures);
     let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
     if !has_content(html.as_str()) {
         let start = text.trim_start();

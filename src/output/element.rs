@@ -6,17 +6,25 @@
 
 mod control;
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+
 use serde_json::Value;
 
 use super::data::{self, Column};
 use super::math::{self, Display};
 use super::notes::Notes;
 use super::{note, shortened};
-use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml};
+use crate::run::record::MimeBundle;
+use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml, svg};
 
 /// marimo's vocabulary.
 pub(super) struct Marimo<'n> {
     notes: &'n Notes,
+    /// Pictures of the Vega charts of the markup, in document order (see `run::CHARTS_MIME`).
+    charts: RefCell<VecDeque<Option<String>>>,
+    /// Markup in attributes is not part of the document order.
+    nested: Cell<u32>,
 }
 
 impl CustomElements for Marimo<'_> {
@@ -42,11 +50,30 @@ impl CustomElements for Marimo<'_> {
 
 impl<'n> Marimo<'n> {
     pub(super) fn new(notes: &'n Notes) -> Self {
-        Self { notes }
+        Self::with_charts(notes, VecDeque::new())
+    }
+
+    /// With the pictures that the runner made of the charts in the markup.
+    pub(super) fn with_charts(notes: &'n Notes, charts: VecDeque<Option<String>>) -> Self {
+        Self { notes, charts: RefCell::new(charts), nested: Cell::new(0) }
     }
 
     fn html(&self, text: &str, gate: &mut Gate) -> SafeHtml {
-        gate.fragment(&UntrustedHtml::new(text.to_owned()), self)
+        self.nested.set(self.nested.get() + 1);
+        let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), self);
+        self.nested.set(self.nested.get() - 1);
+        html
+    }
+
+    /// The next chart of the document as a picture.
+    fn chart(&self) -> Option<SafeHtml> {
+        if self.nested.get() > 0 {
+            return None;
+        }
+        let text = self.charts.borrow_mut().pop_front()??;
+        let image = svg::image(&UntrustedHtml::new(text), "Chart")?;
+        self.notes.removed(&image.removed);
+        Some(image.html)
     }
 
     /// A leaf of marimo's JSON: `mime:payload`.
@@ -285,8 +312,21 @@ impl Compiled<'_, '_> {
                 self.picture("chart-base64", "Figure")
             }
             "mime-renderer" => {
-                let leaf = format!("{}:{}", self.text("mime"), self.text("data"));
-                self.marimo.leaf(&leaf, gate)?
+                let mime = self.text("mime");
+                if mime.starts_with("application/vnd.vega")
+                    && let Some(chart) = self.marimo.chart()
+                {
+                    return Some(chart);
+                }
+                // Bundles are JSON in a text, other data is the text itself.
+                let data = self.json("data");
+                let parsed =
+                    data.as_str().filter(|_| mime.ends_with("bundle")).and_then(data::parse);
+                let bundle = MimeBundle {
+                    data: BTreeMap::from([(mime, parsed.unwrap_or(data))]),
+                    metadata: serde_json::Map::new(),
+                };
+                super::bundle::render(&bundle, gate, self.marimo.notes)?.html
             }
             "iconify-icon" => {
                 let name = self.element.attributes.get("icon").map_or("", String::as_str);
@@ -305,6 +345,7 @@ impl Compiled<'_, '_> {
                 self.marimo.notes.unsupported(format!("{} playback", self.name));
                 note(&format!("Here the notebook plays {}, which this page can't.", self.name))
             }
+            "vega" if let Some(chart) = self.marimo.chart() => chart,
             "plotly" | "vega" | "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
                 note(
