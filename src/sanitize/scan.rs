@@ -2,9 +2,12 @@
 //!
 //! In: [`SafeHtml`], which is regular (quoted attributes, no raw `<` in text). Out: [`SafeHtml`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SafeHtml, token};
+
+/// Most headings of a piece that a table of contents lists.
+pub const MOST_HEADINGS: usize = 500;
 
 /// A heading, for a table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +133,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
         return (html.clone(), Vec::new());
     }
     let mut taken = ids(html);
+    let mut counts = BTreeMap::new();
     let mut found: Vec<Heading> = Vec::new();
     let mut out = String::with_capacity(html.as_str().len());
     // Level, opening tag, markup inside, text inside.
@@ -159,7 +163,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
                 token::decode(id)
             }
             None => {
-                let id = free_id(&taken, prefix, &text);
+                let id = free_id(&taken, &mut counts, prefix, &text);
                 taken.insert(id.clone());
                 let (name, rest) = tag.split_at_checked(3).unwrap_or((tag, ""));
                 out.push_str(&format!("{name} id=\"{}\"{rest}", SafeHtml::text(&id).as_str()));
@@ -168,7 +172,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
         };
         out.push_str(inside);
         out.push_str(&format!("</h{level}>"));
-        if !text.is_empty() {
+        if !text.is_empty() && found.len() < MOST_HEADINGS {
             found.push(Heading { level: *level, text, id });
         }
         open = None;
@@ -186,11 +190,24 @@ fn heading_level(tag: &str) -> Option<u8> {
     matches!(bytes.next(), Some(b'>' | b' ')).then_some(level)
 }
 
-fn free_id(taken: &BTreeSet<String>, prefix: &str, text: &str) -> String {
+/// An id that is not taken. `counts` remembers the last number of each text, since counting from
+/// the start each time takes minutes for a page of equal headings.
+fn free_id(
+    taken: &BTreeSet<String>,
+    counts: &mut BTreeMap<String, u32>,
+    prefix: &str,
+    text: &str,
+) -> String {
     let slug = slug(text);
     let base = format!("{prefix}{}", if slug.is_empty() { "section" } else { &slug });
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    std::iter::once(base.clone()).chain(numbered).find(|it| !taken.contains(it)).unwrap_or(base)
+    let count = counts.entry(base.clone()).or_insert(0);
+    loop {
+        *count += 1;
+        let id = if *count == 1 { base.clone() } else { format!("{base}-{count}") };
+        if !taken.contains(&id) {
+            return id;
+        }
+    }
 }
 
 /// Size of an `svg` root in CSS pixels: its `width` and `height`, or those of its `viewBox`.
