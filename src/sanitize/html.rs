@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::policy::{self, Vocabulary};
 use super::token::{self, Tag, Token, Tokens};
-use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, scan};
+use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, reference, scan};
 
 /// Longest markup that is read, in bytes.
 pub const LONGEST_MARKUP: usize = 8 << 20;
@@ -186,6 +186,16 @@ impl Gate {
                 self.scope
             ));
         }
+        let html = if reference::multiply(&html, &sheet) {
+            self.remove("figure whose references multiply");
+            let note = too_complex();
+            // Rules may bring references to any figure.
+            let all = sheet.contains("url(#");
+            sheet = sheet.split_inclusive('\n').filter(|it| !it.contains("url(#")).collect();
+            scan::without_figures(&html, &note, all)
+        } else {
+            html
+        };
         let removed =
             self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
         Sanitized { html, css: SafeCss(sheet), removed }
@@ -657,7 +667,8 @@ impl<'g> Pass<'g> {
     /// Whether a `use` would show another one: thirty such levels of two make a billion elements
     /// in the reader's browser.
     fn is_nested_use(&mut self, target: &str) -> bool {
-        let is_shown = self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id));
+        let is_shown =
+            self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id) || id == target);
         if is_shown || self.gate.users.contains(target) {
             return true;
         }
@@ -743,9 +754,17 @@ fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
 
 /// What stands for markup that is not read.
 fn too_large() -> SafeHtml {
-    let note = [("class", "nbc-note"), ("role", "note")];
-    let text = "This output is too large to be shown.";
-    SafeHtml::element("span", &note, SafeHtml::text(text))
+    note("This output is too large to be shown.")
+}
+
+/// What stands for a figure that would keep the reader's browser busy.
+fn too_complex() -> SafeHtml {
+    note("This figure is too complex to be shown.")
+}
+
+fn note(text: &str) -> SafeHtml {
+    let attributes = [("class", "nbc-note"), ("role", "note")];
+    SafeHtml::element("span", &attributes, SafeHtml::text(text))
 }
 
 /// Sanitizes one piece of markup by itself.

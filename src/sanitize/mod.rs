@@ -7,6 +7,7 @@ mod build;
 mod css;
 mod html;
 mod policy;
+mod reference;
 mod scan;
 pub mod svg;
 mod token;

@@ -20,12 +20,12 @@ pub struct Heading {
     pub id: String,
 }
 
-enum Piece<'a> {
+pub(super) enum Piece<'a> {
     Text(&'a str),
     Tag(&'a str),
 }
 
-fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(super) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = html;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -48,7 +48,7 @@ fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// Value of an attribute of a tag, still escaped, with the place where it stands.
-fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
+pub(super) fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
     let marker = format!(" {name}=\"");
     // A value can't hold the marker: its quotes are escaped.
     let start = tag.find(&marker)? + marker.len();
@@ -116,6 +116,36 @@ pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>)
         Some(id) => Link::Fragment(id),
         None => Link::Keep,
     })
+}
+
+/// Puts a note in the place of each figure that refers to something in one, or of all.
+pub(super) fn without_figures(html: &SafeHtml, note: &SafeHtml, all: bool) -> SafeHtml {
+    let mut out = String::with_capacity(html.as_str().len());
+    let mut rest = html.as_str();
+    while let Some(start) = rest.find("<svg") {
+        let (before, figure) = rest.split_at_checked(start).unwrap_or((rest, ""));
+        out.push_str(before);
+        let mut depth = 0usize;
+        let mut length = 0;
+        for piece in pieces(figure) {
+            let (Piece::Tag(text) | Piece::Text(text)) = piece;
+            length += text.len();
+            match text {
+                "</svg>" => depth = depth.saturating_sub(1),
+                _ if text.starts_with("<svg") => depth += 1,
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let (figure, after) = figure.split_at_checked(length).unwrap_or((figure, ""));
+        let is_kept = !all && !figure.contains("url(#") && !figure.contains("href=\"#");
+        out.push_str(if is_kept { figure } else { note.as_str() });
+        rest = after;
+    }
+    out.push_str(rest);
+    SafeHtml(out)
 }
 
 /// Ids of a piece.
