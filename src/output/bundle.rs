@@ -91,13 +91,19 @@ fn render_types(
     // Markup that is nothing without its script comes after what says the same without one.
     let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
     let mut later = None;
+    let mut is_too_large = false;
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
         match one(name, value, charts, metadata, gate, notes) {
             Shown::Whole(drawn) => return Some(*drawn),
             Shown::Empty => later = later.or(Some(*name)),
+            Shown::TooLarge => is_too_large = true,
             Shown::Not => {}
         }
+    }
+    if is_too_large {
+        let text = "This output is too large to be shown.";
+        return Some(Drawn::new(OutputKind::Note, note(text)));
     }
     if later.is_some() {
         notes.unsupported("an output that is nothing without its script");
@@ -171,6 +177,7 @@ enum Shown {
     Whole(Box<Drawn>),
     /// Nothing was left of it.
     Empty,
+    TooLarge,
     /// It is not what it says.
     Not,
 }
@@ -214,6 +221,11 @@ fn one(
                 },
                 false => text,
             };
+            if text.len() > LONGEST_MARKUP {
+                let size = text.len() >> 20;
+                notes.unsupported(format!("an image of {size} MiB, which is too large"));
+                return Shown::TooLarge;
+            }
             let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata))
             else {
                 notes.invalid("an SVG image holds no `svg` element");
@@ -270,8 +282,8 @@ fn head(text: &str, most: usize) -> &str {
 
 fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
     if text.len() > LONGEST_MARKUP {
-        notes.invalid(format!("an output of {} MiB is too large for a page", text.len() >> 20));
-        return Shown::Not;
+        notes.unsupported(format!("an output of {} MiB, which is too large", text.len() >> 20));
+        return Shown::TooLarge;
     }
     let controls = notes.has_controls();
     let pictures = charts.as_array().into_iter().flatten();

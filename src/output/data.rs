@@ -13,6 +13,10 @@ const MOST_VALUES: usize = 5_000;
 const MOST_ROWS: usize = 1_000;
 /// Columns of a table that are shown.
 const MOST_COLUMNS: usize = 200;
+/// Deepest value of a tree that is shown; each has two elements.
+const DEEPEST: usize = 24;
+/// Elements around a leaf of a tree, at most.
+pub(super) const TREE_LEVELS: usize = 2 * DEEPEST + 2;
 
 /// Reads JSON as Python writes it, with `NaN` and `Infinity`.
 pub(super) fn parse(text: &str) -> Option<Value> {
@@ -48,7 +52,7 @@ pub(super) fn parse(text: &str) -> Option<Value> {
 /// A tree; `leaf` may draw a text in its own way.
 pub(super) fn tree(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>) -> SafeHtml {
     let mut left = MOST_VALUES;
-    let tree = SafeHtml::div("nbc-tree", branch(None, value, true, &mut left, leaf));
+    let tree = SafeHtml::div("nbc-tree", branch(None, value, 0, &mut left, leaf));
     if left == 0 {
         return SafeHtml::concat([tree, shortened("Not all values are shown.")]);
     }
@@ -58,7 +62,7 @@ pub(super) fn tree(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>
 fn branch(
     key: Option<SafeHtml>,
     value: &Value,
-    is_open: bool,
+    depth: usize,
     left: &mut usize,
     leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>,
 ) -> SafeHtml {
@@ -86,11 +90,11 @@ fn branch(
     };
     let count = SafeHtml::element("span", &[("class", "nbc-tree-count")], SafeHtml::text(&summary));
     let head = SafeHtml::concat([key, count]);
-    if children.is_empty() {
+    if children.is_empty() || depth >= DEEPEST {
         return SafeHtml::div("nbc-tree-leaf", head);
     }
-    let is_open = is_open && children.len() <= 100;
-    let inner = children.into_iter().map(|(key, it)| branch(key, it, false, left, leaf));
+    let is_open = depth == 0 && children.len() <= 100;
+    let inner = children.into_iter().map(|(key, it)| branch(key, it, depth + 1, left, leaf));
     let inner = SafeHtml::concat(inner.collect::<Vec<_>>());
     let body = SafeHtml::concat([
         SafeHtml::element("summary", &[], head),

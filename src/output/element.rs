@@ -7,7 +7,7 @@
 mod control;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
@@ -80,14 +80,17 @@ impl<'n> Marimo<'n> {
     pub(super) fn leaf(&self, text: &str, gate: &mut Gate) -> Option<SafeHtml> {
         let (mime, payload) = text.split_once(':')?;
         match mime {
-            "text/html" | "text/markdown" => Some(self.html(payload, gate)),
+            "text/html" | "text/markdown" => {
+                Some(gate.within(data::TREE_LEVELS, |gate| self.html(payload, gate)))
+            }
             "image/png" | "image/jpeg" | "image/gif" | "image/webp" => {
                 let picture = super::image::Picture::parse(payload).ok()?;
                 Some(picture.html(&serde_json::Map::new()))
             }
             "application/json" => {
                 let value = data::parse(payload)?;
-                Some(data::tree(&value, &mut |text| self.leaf(text, gate)))
+                // A tree in a tree may not hold a third one.
+                Some(data::tree(&value, &mut |_| None))
             }
             _ if mime == "text/plain" || mime.starts_with("text/plain+") => {
                 let class = [("class", "nbc-tree-number")];
@@ -146,11 +149,9 @@ impl Compiled<'_, '_> {
             "accordion" => {
                 let labels = self.list("labels", gate);
                 let expanded = self.json("expanded");
-                let is_open = |at: usize| {
-                    expanded
-                        .as_array()
-                        .is_some_and(|it| it.iter().any(|it| it.as_u64() == Some(at as u64)))
-                };
+                let expanded: BTreeSet<u64> =
+                    expanded.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+                let is_open = |at: usize| expanded.contains(&(at as u64));
                 let panels = crate::sanitize::children(&children());
                 let items = panels.into_iter().enumerate().map(|(at, panel)| {
                     let label = labels.get(at).cloned().unwrap_or_default();

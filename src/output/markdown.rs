@@ -2,6 +2,8 @@
 //!
 //! In: prose of a notebook, with HTML in it. Out: safe markup.
 
+use std::collections::BTreeSet;
+
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 use serde_json::{Map, Value};
 
@@ -77,6 +79,12 @@ fn bare_environments(text: &str) -> String {
     if !text.contains("\\begin{") {
         return text.to_owned();
     }
+    // Looked for once a name: a text may begin thousands of environments and end none.
+    let ends: BTreeSet<String> = NAMES
+        .iter()
+        .flat_map(|name| [format!("\\end{{{name}}}"), format!("\\end{{{name}*}}")])
+        .filter(|end| text.contains(end.as_str()))
+        .collect();
     let mut out = String::with_capacity(text.len() + 16);
     let (mut fenced, mut in_math) = (false, false);
     let mut end: Option<String> = None;
@@ -101,9 +109,9 @@ fn bare_environments(text: &str) -> String {
             .strip_prefix("\\begin{")
             .and_then(|it| it.split_once('}'))
             .map(|(name, _)| name)
-            .filter(|name| NAMES.contains(&name.trim_end_matches('*')));
+            .filter(|name| NAMES.contains(&name.strip_suffix('*').unwrap_or(name)));
         match environment {
-            Some(name) if !fenced && !in_math && text.contains(&format!("\\end{{{name}}}")) => {
+            Some(name) if !fenced && !in_math && ends.contains(&format!("\\end{{{name}}}")) => {
                 let closing = format!("\\end{{{name}}}");
                 out.push_str("$$");
                 out.push_str(line.trim_end());

@@ -16,7 +16,7 @@ pub use crate::sanitize::Heading;
 
 use crate::diagnostic::Parsed;
 use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
-use crate::sanitize::{Gate, SafeCss, SafeHtml, headings};
+use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings};
 use crate::source::Span;
 use notes::Notes;
 
@@ -140,6 +140,7 @@ pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
                 }
                 cell.outputs.push(output);
                 cell.headings.append(&mut found);
+                cell.headings.truncate(MOST_HEADINGS);
             }
         }
         if let CellStatus::Failed { .. } = run.status {

@@ -22,7 +22,16 @@ impl SafeHtml {
         for (attribute, value) in attributes {
             let is_handler = attribute.starts_with("on") || *attribute == "style";
             let is_address = matches!(*attribute, "href" | "src");
-            if is_handler || is_address && !is_address_allowed(name, attribute, value) {
+            // Text for people may start as it likes; nothing else of nbc's has a scheme.
+            let is_text = matches!(
+                *attribute,
+                "alt" | "title" | "value" | "placeholder" | "class" | "id" | "for" | "role"
+            ) || attribute.starts_with("aria-")
+                || attribute.starts_with("data-");
+            if is_handler
+                || is_address && !is_address_allowed(name, attribute, value)
+                || !is_address && !is_text && policy::has_scheme(value)
+            {
                 continue;
             }
             out.push(' ');

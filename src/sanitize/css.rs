@@ -50,6 +50,7 @@ const REFUSED_TEXT: &[&str] = &[
     "image-set(",
     "image(",
     "src(",
+    "url-prefix(",
     "attr(",
     "element(",
     "cross-fade(",
@@ -194,10 +195,11 @@ fn group(
     result: &mut Restricted,
     level: usize,
 ) {
-    let refused = ["\\", "<", "url(", "{", "}", "@", "\""];
+    let refused = ["{", "}", "\"", "'"];
+    let lower = condition.to_ascii_lowercase();
     if condition.is_empty()
         || !is_balanced(condition)
-        || refused.iter().any(|it| condition.contains(it))
+        || refused.iter().chain(REFUSED_TEXT).any(|it| lower.contains(it))
     {
         result.removed.push(format!("`{name}` rule"));
         return;
@@ -278,7 +280,7 @@ fn is_balanced(text: &str) -> bool {
     for character in text.chars() {
         match (quote, character) {
             (Some(end), it) if it == end => quote = None,
-            (Some(_), '\n') => return false,
+            (Some(_), '\n' | '\r' | '\u{c}') => return false,
             (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '(') => open.push(')'),
@@ -294,9 +296,9 @@ fn is_balanced(text: &str) -> bool {
 
 /// A printed selector with the output's prefixes, below the output's element.
 fn scoped(selector: &str, scope: &str, prefix: &str) -> Option<String> {
-    let refused = ["\\", "&", ":host", "::part", "::slotted", "<", "{", "}", ";", "@", "/*"];
+    let refused = ["&", ":host", "::part", "::slotted", "::view-transition", "{", "}", ";"];
     let lower = selector.to_ascii_lowercase();
-    if refused.iter().any(|it| lower.contains(it)) || lower.contains("::view-transition") {
+    if refused.iter().chain(REFUSED_TEXT).any(|it| lower.contains(it)) || !is_balanced(selector) {
         return None;
     }
     let mut out = String::with_capacity(selector.len() + 32);

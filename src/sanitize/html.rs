@@ -10,12 +10,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::policy::{self, Vocabulary};
 use super::token::{self, Tag, Token, Tokens};
-use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, scan};
+use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, reference, scan};
 
 /// Longest markup that is read, in bytes.
-pub const LONGEST_MARKUP: usize = 32 << 20;
+pub const LONGEST_MARKUP: usize = 8 << 20;
+/// Most markup of one output, with what stands in attributes of custom elements: that is read
+/// again, once a level.
+const MOST_MARKUP: usize = 2 * LONGEST_MARKUP;
 /// Deepest nesting of elements; what nests deeper loses its tags.
 const DEEPEST: usize = 256;
+/// Deepest nesting of an output over all its pieces. Parsers repair at 512, and a table in a table
+/// has four levels where three were written.
+const DEEPEST_OUTPUT: usize = 280;
+/// Levels that nbc puts around the content of a custom element, at most.
+const WRAPPERS: usize = 12;
 /// Deepest nesting of elements that nbc compiles.
 const DEEPEST_CUSTOM: usize = 24;
 
@@ -74,6 +82,10 @@ pub struct Gate {
     sheets: String,
     removed: BTreeMap<String, u32>,
     depth: usize,
+    /// Levels of elements around what is read now.
+    around: usize,
+    /// Bytes of markup that were read.
+    read: usize,
 }
 
 struct Frame {
@@ -100,6 +112,8 @@ impl Gate {
             sheets: String::new(),
             removed: BTreeMap::new(),
             depth: 0,
+            around: 0,
+            read: 0,
         }
     }
 
@@ -129,11 +143,12 @@ impl Gate {
     /// Sanitizes markup.
     pub fn fragment(&mut self, raw: &UntrustedHtml, custom: &dyn CustomElements) -> SafeHtml {
         let text = raw.expose();
-        if text.len() > LONGEST_MARKUP {
-            self.remove("markup longer than 32 MiB");
-            return SafeHtml::default();
+        self.read = self.read.saturating_add(text.len());
+        if text.len() > LONGEST_MARKUP || self.read > MOST_MARKUP {
+            self.remove("markup longer than 8 MiB");
+            return too_large();
         }
-        if self.depth >= DEEPEST_CUSTOM {
+        if self.depth >= DEEPEST_CUSTOM || self.around >= DEEPEST_OUTPUT {
             self.remove("markup nested too deeply");
             return SafeHtml::text(text);
         }
@@ -141,6 +156,14 @@ impl Gate {
         let safe = Pass::new(self, custom).run(text);
         self.depth -= 1;
         safe
+    }
+
+    /// Reads something that nbc will put `levels` deeper into the output.
+    pub fn within<T>(&mut self, levels: usize, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.around += levels;
+        let result = read(self);
+        self.around -= levels;
+        result
     }
 
     /// Ends the output: links within it are resolved, its rules written.
@@ -163,6 +186,16 @@ impl Gate {
                 self.scope
             ));
         }
+        let html = if reference::multiply(&html, &sheet) {
+            self.remove("figure whose references multiply");
+            let note = too_complex();
+            // Rules may bring references to any figure.
+            let all = sheet.contains("url(#");
+            sheet = sheet.split_inclusive('\n').filter(|it| !it.contains("url(#")).collect();
+            scan::without_figures(&html, &note, all)
+        } else {
+            html
+        };
         let removed =
             self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
         Sanitized { html, css: SafeCss(sheet), removed }
@@ -264,6 +297,12 @@ impl<'g> Pass<'g> {
         gate(&self.out, &self.slots)
     }
 
+    /// Levels of elements around what comes next.
+    fn level(&self) -> usize {
+        let frames = self.frames.iter().map(|it| it.open.len() + WRAPPERS).sum::<usize>();
+        self.gate.around + frames + self.open.len()
+    }
+
     fn is_foreign(&self) -> bool {
         self.open.last().is_some_and(|it| it.vocabulary != Vocabulary::Html)
     }
@@ -293,7 +332,10 @@ impl<'g> Pass<'g> {
             }
             return;
         }
-        if self.custom.claims(name) && self.frames.len() < DEEPEST_CUSTOM {
+        if self.custom.claims(name)
+            && self.frames.len() < DEEPEST_CUSTOM
+            && self.level() + WRAPPERS < DEEPEST_OUTPUT
+        {
             self.start_custom(tag);
             return;
         }
@@ -333,7 +375,7 @@ impl<'g> Pass<'g> {
         if name == "img" && self.is_missing_image(tag) {
             return;
         }
-        if self.open.len() >= DEEPEST {
+        if self.open.len() >= DEEPEST || self.level() >= DEEPEST_OUTPUT {
             self.gate.remove("tag nested too deeply");
             return;
         }
@@ -517,7 +559,10 @@ impl<'g> Pass<'g> {
         self.open = frame.open;
         self.open_ids = frame.open_ids;
         self.slots = frame.slots;
-        let compiled = self.custom.compile(&frame.element, children, self.gate);
+        let levels = self.level() + WRAPPERS - self.gate.around;
+        let custom = self.custom;
+        let compiled =
+            self.gate.within(levels, |gate| custom.compile(&frame.element, children, gate));
         self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
         self.slots.push(compiled);
     }
@@ -622,7 +667,8 @@ impl<'g> Pass<'g> {
     /// Whether a `use` would show another one: thirty such levels of two make a billion elements
     /// in the reader's browser.
     fn is_nested_use(&mut self, target: &str) -> bool {
-        let is_shown = self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id));
+        let is_shown =
+            self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id) || id == target);
         if is_shown || self.gate.users.contains(target) {
             return true;
         }
@@ -680,7 +726,11 @@ fn printable(name: &str) -> String {
 fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
     // A panic of the parser must not take the build down; what it was reading is not shown.
     let clean = catch_unwind(AssertUnwindSafe(|| policy::GATE.clean(markup).to_string()));
-    let Ok(clean) = clean else { return SafeHtml::default() };
+    let Ok(mut clean) = clean else { return SafeHtml::default() };
+    if clean.contains('\r') {
+        // Of `&#13;`: readers of the page disagree about what a raw one is.
+        clean = clean.replace('\r', " ");
+    }
     if slots.is_empty() {
         return SafeHtml(clean);
     }
@@ -700,6 +750,21 @@ fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
     }
     out.push_str(rest);
     SafeHtml(out)
+}
+
+/// What stands for markup that is not read.
+fn too_large() -> SafeHtml {
+    note("This output is too large to be shown.")
+}
+
+/// What stands for a figure that would keep the reader's browser busy.
+fn too_complex() -> SafeHtml {
+    note("This figure is too complex to be shown.")
+}
+
+fn note(text: &str) -> SafeHtml {
+    let attributes = [("class", "nbc-note"), ("role", "note")];
+    SafeHtml::element("span", &attributes, SafeHtml::text(text))
 }
 
 /// Sanitizes one piece of markup by itself.

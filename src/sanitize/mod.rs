@@ -7,12 +7,15 @@ mod build;
 mod css;
 mod html;
 mod policy;
+mod reference;
 mod scan;
 pub mod svg;
 mod token;
 
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
-pub use scan::{Heading, Link, children, headings, link_fragments, resolve_links, slug};
+pub use scan::{
+    Heading, Link, MOST_HEADINGS, children, headings, link_fragments, resolve_links, slug,
+};
 
 /// Markup that a notebook made. It cannot be printed, compared or serialized by accident; only the
 /// sanitizer reads it.
@@ -49,8 +52,12 @@ impl SafeHtml {
     /// Escapes text, so that it shows as it is.
     pub fn text(text: &str) -> Self {
         let mut out = String::with_capacity(text.len());
-        for character in text.chars() {
+        let mut rest = text.chars().peekable();
+        while let Some(character) = rest.next() {
             match character {
+                // A line's end is one character in pages, as browsers read it.
+                '\r' if rest.peek() == Some(&'\n') => {}
+                '\r' => out.push('\n'),
                 '&' => out.push_str("&amp;"),
                 '<' => out.push_str("&lt;"),
                 '>' => out.push_str("&gt;"),

@@ -552,6 +552,60 @@ pub(super) fn attribute(element: &str, name: &str) -> Option<&'static str> {
     ATTRIBUTES.get(element)?.get(name).copied()
 }
 
+/// Attributes of HTML and of all elements that have a few values.
+const ENUMERATED: &[(&str, &[&str])] = &[
+    ("align", &["left", "center", "right", "justify", "char", "middle", "top", "bottom"]),
+    ("dir", &["ltr", "rtl", "auto"]),
+    ("hidden", &["", "hidden", "until-found"]),
+    ("scope", &["row", "col", "rowgroup", "colgroup", "auto"]),
+    ("translate", &["", "yes", "no"]),
+    ("valign", &["top", "middle", "bottom", "baseline"]),
+];
+
+/// Functions that attributes of SVG and MathML may call: none takes an address.
+const FUNCTIONS: &[&str] = &[
+    "blur",
+    "brightness",
+    "calc",
+    "circle",
+    "clamp",
+    "color",
+    "color-mix",
+    "contrast",
+    "drop-shadow",
+    "ellipse",
+    "grayscale",
+    "hsl",
+    "hsla",
+    "hue-rotate",
+    "hwb",
+    "inset",
+    "invert",
+    "lab",
+    "lch",
+    "light-dark",
+    "matrix",
+    "max",
+    "min",
+    "oklab",
+    "oklch",
+    "opacity",
+    "polygon",
+    "rgb",
+    "rgba",
+    "rotate",
+    "saturate",
+    "scale",
+    "sepia",
+    "skewx",
+    "skewy",
+    "translate",
+    "var",
+];
+
+/// Most rows or columns that a table cell may span: beyond, laying out takes browsers seconds.
+const WIDEST_SPAN: u32 = 1000;
+
 /// The value of an allowed attribute as it may stay, or `None`. `value` is decoded.
 pub(super) fn value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, str>> {
     match (element, name) {
@@ -569,9 +623,109 @@ pub(super) fn value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow
             .chars()
             .all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | '%' | '+' | '-' | ' '))
             .then_some(Cow::Borrowed(value)),
-        (_, paint) if PAINT.contains(&paint) => is_paint(value).then_some(Cow::Borrowed(value)),
-        _ => Some(Cow::Borrowed(value)),
+        _ => plain_value(element, name, value),
     }
+}
+
+/// Values without an address; each attribute has a grammar, since what a value is taken for
+/// elsewhere is not for this check to guess.
+fn plain_value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, str>> {
+    let kept = |is_kept: bool| is_kept.then_some(Cow::Borrowed(value));
+    if let Some((_, known)) = ENUMERATED.iter().find(|(it, _)| *it == name) {
+        return kept(known.iter().any(|it| it.eq_ignore_ascii_case(value)));
+    }
+    match (element, name) {
+        (_, "alt" | "title" | "class" | "id") => kept(true),
+        (_, "for" | "headers") | (SLOT, "value") => kept(true),
+        _ if name.starts_with("aria-") => kept(true),
+        (_, "lang") => kept(
+            value.len() <= 40 && value.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'),
+        ),
+        (_, "role") => {
+            kept(value.bytes().all(|it| it.is_ascii_alphabetic() || matches!(it, b'-' | b' ')))
+        }
+        ("input", "checked" | "disabled") | ("details", "open") | ("ol", "reversed") => {
+            Some(Cow::Borrowed(""))
+        }
+        ("td" | "th", "colspan" | "rowspan") | ("col" | "colgroup", "span") => {
+            let span = value.trim().parse::<u32>().ok()?;
+            Some(Cow::Owned(span.min(WIDEST_SPAN).to_string()))
+        }
+        ("ol", "start") | ("li", "value") => kept(value.trim().parse::<i32>().is_ok()),
+        ("ol", "type") => kept(matches!(value, "1" | "a" | "A" | "i" | "I")),
+        ("table", _) => kept(value.len() <= 8 && value.bytes().all(|it| it.is_ascii_digit())),
+        (_, "datetime") => {
+            kept(value.chars().all(|it| it.is_ascii_digit() || "TZPWYMDHStz-:+., ".contains(it)))
+        }
+        (_, "d") => kept(value.bytes().all(|it| {
+            it.is_ascii_alphanumeric() || it.is_ascii_whitespace() || b"+-.,".contains(&it)
+        })),
+        _ => kept(is_presentation(value, PAINT.contains(&name))),
+    }
+}
+
+/// Whether a value of SVG or MathML, read as the piece of a stylesheet that it is to browsers,
+/// calls only functions that load nothing. With `has_references`, `url(#id)` may stand in it.
+fn is_presentation(value: &str, has_references: bool) -> bool {
+    let is_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_') || !it.is_ascii();
+    let mut depth = 0usize;
+    let mut rest = value;
+    let mut name = "";
+    while let Some(character) = rest.chars().next() {
+        let length = match character {
+            '\\' | ':' | '@' | '<' | '>' | '{' | '}' | '&' => return false,
+            '/' if rest.starts_with("/*") || rest.starts_with("//") => return false,
+            '\t' | '\n' | '\r' => 1,
+            it if it.is_control() => return false,
+            '"' | '\'' => {
+                let inside = rest.get(1..).unwrap_or("");
+                let Some(end) = inside.find(character) else { return false };
+                if inside.get(..end).is_none_or(|it| it.contains(['\\', '\n', '\r', '\u{c}', ':']))
+                {
+                    return false;
+                }
+                end + 2
+            }
+            '(' if name == "url" => {
+                let Some((id, _)) = rest.strip_prefix("(#").and_then(|it| it.split_once(')'))
+                else {
+                    return false;
+                };
+                let plain = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.' | ':');
+                if !has_references || !id.chars().all(plain) {
+                    return false;
+                }
+                id.len() + 3
+            }
+            '(' => {
+                if !name.is_empty() && !FUNCTIONS.contains(&name.to_ascii_lowercase().as_str()) {
+                    return false;
+                }
+                depth += 1;
+                1
+            }
+            ')' if depth == 0 => return false,
+            ')' => {
+                depth -= 1;
+                1
+            }
+            it if is_name(it) => rest.find(|it| !is_name(it)).unwrap_or(rest.len()),
+            it => it.len_utf8(),
+        };
+        name = if is_name(character) { rest.get(..length).unwrap_or("") } else { "" };
+        rest = rest.get(length..).unwrap_or("");
+    }
+    depth == 0
+}
+
+/// Whether a browser or a reader could take a value for an address with a scheme.
+pub(super) fn has_scheme(value: &str) -> bool {
+    value.trim_start_matches(|it: char| it <= ' ').split_once(':').is_some_and(|(scheme, _)| {
+        let is_legal = |it: char| {
+            it.is_ascii_alphanumeric() || it.is_ascii_whitespace() || matches!(it, '+' | '-' | '.')
+        };
+        scheme.starts_with(|it: char| it.is_ascii_alphabetic()) && scheme.chars().all(is_legal)
+    })
 }
 
 /// Whether an address may stand in a link: it opens a page or writes a mail, and runs nothing.
@@ -599,17 +753,11 @@ fn image_address(address: &str) -> Option<Cow<'_, str>> {
     // `svg+xml` is not in the list: an SVG image is cleaned before nbc writes its address itself.
     let known = matches!(kind, "png" | "jpeg" | "jpg" | "gif" | "webp");
     let is_base64 = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
-    (known && data.bytes().all(is_base64)).then_some(compact)
-}
-
-fn is_paint(value: &str) -> bool {
-    if let Some(reference) = value.trim().strip_prefix("url(#") {
-        let Some((id, rest)) = reference.split_once(')') else { return false };
-        let plain = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.' | ':');
-        return id.chars().all(plain) && !rest.contains(['(', '\\', '/', ':']);
+    if !known || !data.bytes().all(is_base64) {
+        return None;
     }
-    let lower = value.to_ascii_lowercase();
-    !["url", "src(", "image", "\\", "//", "expression", "attr("].iter().any(|it| lower.contains(it))
+    // `image/jpg` is no type, though browsers guess right.
+    Some(if kind == "jpg" { Cow::Owned(format!("data:image/jpeg;base64,{data}")) } else { compact })
 }
 
 /// The gate that everything passes last. Built once: ammonia checks its tables on each build.

@@ -2,9 +2,12 @@
 //!
 //! In: [`SafeHtml`], which is regular (quoted attributes, no raw `<` in text). Out: [`SafeHtml`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SafeHtml, token};
+
+/// Most headings of a piece that a table of contents lists.
+pub const MOST_HEADINGS: usize = 500;
 
 /// A heading, for a table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +20,12 @@ pub struct Heading {
     pub id: String,
 }
 
-enum Piece<'a> {
+pub(super) enum Piece<'a> {
     Text(&'a str),
     Tag(&'a str),
 }
 
-fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(super) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = html;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -45,7 +48,7 @@ fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// Value of an attribute of a tag, still escaped, with the place where it stands.
-fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
+pub(super) fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)> {
     let marker = format!(" {name}=\"");
     // A value can't hold the marker: its quotes are escaped.
     let start = tag.find(&marker)? + marker.len();
@@ -115,6 +118,36 @@ pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>)
     })
 }
 
+/// Puts a note in the place of each figure that refers to something in one, or of all.
+pub(super) fn without_figures(html: &SafeHtml, note: &SafeHtml, all: bool) -> SafeHtml {
+    let mut out = String::with_capacity(html.as_str().len());
+    let mut rest = html.as_str();
+    while let Some(start) = rest.find("<svg") {
+        let (before, figure) = rest.split_at_checked(start).unwrap_or((rest, ""));
+        out.push_str(before);
+        let mut depth = 0usize;
+        let mut length = 0;
+        for piece in pieces(figure) {
+            let (Piece::Tag(text) | Piece::Text(text)) = piece;
+            length += text.len();
+            match text {
+                "</svg>" => depth = depth.saturating_sub(1),
+                _ if text.starts_with("<svg") => depth += 1,
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let (figure, after) = figure.split_at_checked(length).unwrap_or((figure, ""));
+        let is_kept = !all && !figure.contains("url(#") && !figure.contains("href=\"#");
+        out.push_str(if is_kept { figure } else { note.as_str() });
+        rest = after;
+    }
+    out.push_str(rest);
+    SafeHtml(out)
+}
+
 /// Ids of a piece.
 pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
     let tags = pieces(html.as_str()).filter_map(|piece| match piece {
@@ -130,6 +163,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
         return (html.clone(), Vec::new());
     }
     let mut taken = ids(html);
+    let mut counts = BTreeMap::new();
     let mut found: Vec<Heading> = Vec::new();
     let mut out = String::with_capacity(html.as_str().len());
     // Level, opening tag, markup inside, text inside.
@@ -159,7 +193,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
                 token::decode(id)
             }
             None => {
-                let id = free_id(&taken, prefix, &text);
+                let id = free_id(&taken, &mut counts, prefix, &text);
                 taken.insert(id.clone());
                 let (name, rest) = tag.split_at_checked(3).unwrap_or((tag, ""));
                 out.push_str(&format!("{name} id=\"{}\"{rest}", SafeHtml::text(&id).as_str()));
@@ -168,7 +202,7 @@ pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
         };
         out.push_str(inside);
         out.push_str(&format!("</h{level}>"));
-        if !text.is_empty() {
+        if !text.is_empty() && found.len() < MOST_HEADINGS {
             found.push(Heading { level: *level, text, id });
         }
         open = None;
@@ -186,11 +220,24 @@ fn heading_level(tag: &str) -> Option<u8> {
     matches!(bytes.next(), Some(b'>' | b' ')).then_some(level)
 }
 
-fn free_id(taken: &BTreeSet<String>, prefix: &str, text: &str) -> String {
+/// An id that is not taken. `counts` remembers the last number of each text, since counting from
+/// the start each time takes minutes for a page of equal headings.
+fn free_id(
+    taken: &BTreeSet<String>,
+    counts: &mut BTreeMap<String, u32>,
+    prefix: &str,
+    text: &str,
+) -> String {
     let slug = slug(text);
     let base = format!("{prefix}{}", if slug.is_empty() { "section" } else { &slug });
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    std::iter::once(base.clone()).chain(numbered).find(|it| !taken.contains(it)).unwrap_or(base)
+    let count = counts.entry(base.clone()).or_insert(0);
+    loop {
+        *count += 1;
+        let id = if *count == 1 { base.clone() } else { format!("{base}-{count}") };
+        if !taken.contains(&id) {
+            return id;
+        }
+    }
 }
 
 /// Size of an `svg` root in CSS pixels: its `width` and `height`, or those of its `viewBox`.

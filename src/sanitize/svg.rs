@@ -25,6 +25,14 @@ pub fn image(raw: &UntrustedHtml, alternative: &str) -> Option<SvgImage> {
     let html = gate.fragment(raw, &NoCustomElements);
     let result = gate.finish(&html);
     let text = result.html.as_str();
+    if !text.contains("<svg")
+        && let Some((_, note)) = text.split_once("<span class=\"nbc-note\"")
+        && let Some((note, _)) = note.split_once("</span>")
+    {
+        // Too large, or too complex.
+        let html = SafeHtml(format!("<span class=\"nbc-note\"{note}</span>"));
+        return Some(SvgImage { html, removed: result.removed });
+    }
     let start = text.find("<svg")?;
     let end = text.rfind("</svg>")? + "</svg>".len();
     let (root, content) = text.get(start..end)?.split_once('>')?;

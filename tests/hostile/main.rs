@@ -13,6 +13,7 @@ use nbc::output::{self, Place, RenderedCell};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput, StreamName};
 use nbc::sanitize::{self, UntrustedHtml};
 use nbc::source::{Sources, Span};
+use nbc::verify::{Rule, verify_files};
 use proptest::prelude::*;
 
 /// Cases of each property; `NBC_CASES` asks for more after a change of the sanitizer.
@@ -183,6 +184,350 @@ const PIECES: &[&str] = &[
 
 fn markup() -> impl Strategy<Value = String> {
     proptest::collection::vec(proptest::sample::select(PIECES), 0..40).prop_map(|it| it.concat())
+}
+
+/// What `nbc verify` says about a page that holds these outputs, but for what the page itself lacks:
+/// the manifest, and files that links lead to.
+fn verified(html: &str, css: &str) -> Result<(), String> {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n\
+         <title>A</title>\n<style>{css}</style>\n</head>\n\
+         <body><main><section><div><div>{html}</div></div></section></main></body>\n</html>\n"
+    );
+    let files = BTreeMap::from([("a.html".to_owned(), page.into_bytes())]);
+    let of_page = [
+        Rule::ForeignLoad,
+        Rule::StyleAddress,
+        Rule::ActiveAddress,
+        Rule::Markup,
+        Rule::InlineHandler,
+        Rule::StyleAttribute,
+        Rule::ForbiddenElement,
+        Rule::MetaDirective,
+        Rule::LinkOpener,
+        Rule::SelfContained,
+    ];
+    let found = verify_files(&files).into_iter().filter(|it| of_page.contains(&it.rule));
+    let found = found.map(|it| it.to_string()).collect::<Vec<_>>().join("\n");
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+fn verified_cell(parsed: &Parsed<RenderedCell>) -> Result<(), String> {
+    let join = |pick: fn(&output::RenderedOutput) -> &str| {
+        parsed.value.outputs.iter().map(pick).collect::<Vec<_>>().join("\n")
+    };
+    verified(&join(|it| it.html.as_str()), &join(|it| it.css.as_str()))
+}
+
+/// Elements and attributes that a value can be put into.
+const NAMED: &[&str] = &[
+    "td align",
+    "td valign",
+    "td colspan",
+    "th scope",
+    "time datetime",
+    "ol type",
+    "ol start",
+    "li value",
+    "p hidden",
+    "p lang",
+    "p dir",
+    "p translate",
+    "p role",
+    "p title",
+    "p aria-label",
+    "details open",
+    "input type",
+    "input checked",
+    "img src",
+    "img width",
+    "img alt",
+    "a href",
+    "a target",
+    "label for",
+    "td headers",
+    "table border",
+    "col span",
+    "col width",
+    "p id",
+    "p class",
+    "text font-family",
+    "text text-decoration",
+    "g transform",
+    "g display",
+    "path d",
+    "path fill",
+    "path stroke",
+    "g clip-path",
+    "g mask",
+    "g filter",
+    "path marker-mid",
+    "feFuncR type",
+    "g values",
+    "use href",
+    "image href",
+    "use xlink:href",
+    "svg viewBox",
+    "svg version",
+    "mi mathbackground",
+    "mi mathcolor",
+    "mo separator",
+    "mtable columnalign",
+    "math display",
+    "p style",
+    "g style",
+    "marimo-slider data-start",
+    "marimo-slider data-step",
+    "marimo-number data-stop",
+    "marimo-callout-output data-html",
+    "marimo-stat data-value",
+    "marimo-nav-menu data-items",
+    "marimo-json-output data-json-data",
+];
+
+/// Pieces of values and of styles.
+const VALUES: &[&str] = &[
+    "javascript:",
+    "JaVa",
+    "script:",
+    "data:",
+    "text/html,x",
+    "image/png;base64,AAAA",
+    "about:",
+    "blank",
+    "vbscript:",
+    "blob:",
+    "file:",
+    "jar:",
+    "view-source:",
+    "url(",
+    "URL(",
+    "#a",
+    ")",
+    "(",
+    "'",
+    "&quot;",
+    "&#13;",
+    "&#10;",
+    "&#9;",
+    "&#0;",
+    "&#1;",
+    "&#12;",
+    "\r",
+    "\\",
+    "\\75rl(",
+    "/*",
+    "*/",
+    "//",
+    "http://e.x/",
+    "image-set(",
+    "image(",
+    "src(",
+    "url-prefix(",
+    "expression(",
+    "1",
+    "red",
+    " ",
+    ",",
+    ";",
+    ":",
+    "rgb(1,2,3)",
+    "translate(1)",
+    "é",
+    "%",
+    "&lt;",
+    "&gt;",
+    "&amp;",
+    "@import",
+    "{",
+    "}",
+    "center",
+    "12:30",
+    "2020-01-01",
+    "T",
+    "?",
+    "[",
+    "]",
+    "#o-c1-a",
+    "&quot;#a&quot;",
+    "matrix(",
+    "Sans",
+    "mailto:",
+];
+
+/// Pieces of style sheets.
+const SHEET: &[&str] = &[
+    "p",
+    ".a",
+    "#a",
+    ":is(",
+    ":not(",
+    "::before",
+    "::src(",
+    ":url(",
+    "[title=",
+    "'x'",
+    "\"",
+    "'",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "color:red",
+    ";",
+    "background:",
+    "url(#a)",
+    "url(x)",
+    "url('#a')",
+    "URL(#a)",
+    "image-set('x' 1x)",
+    "src(x)",
+    "image(x)",
+    "url-prefix(x)",
+    "attr(x)",
+    "--x:",
+    "var(--x)",
+    "content:",
+    "\\75rl(x)",
+    "\\",
+    "\r",
+    "\u{c}",
+    "\n",
+    "/*",
+    "*/",
+    "@media ",
+    "@supports ",
+    "@import 'x';",
+    "@font-face",
+    "(width: 1px)",
+    "(background: src(x))",
+    "(width: image(x))",
+    "not ",
+    "selector(",
+    ",",
+    ">",
+    " ",
+    "<",
+    "</style>",
+    "<!--",
+    "!important",
+    "é",
+    "filter:",
+    "mask:",
+    "font-family:",
+    "@container ",
+    "@layer ",
+    "&",
+    "1",
+    "px",
+    "calc(",
+    "&#13;",
+    "\0",
+];
+
+fn valued() -> impl Strategy<Value = String> {
+    let value = proptest::collection::vec(proptest::sample::select(VALUES), 0..6);
+    let one = (proptest::sample::select(NAMED), value).prop_map(|(named, value)| {
+        let (element, attribute) = named.split_once(' ').unwrap_or((named, "id"));
+        let around = match element {
+            "td" | "th" => "<table><tr>",
+            "col" => "<table>",
+            "text" | "g" | "path" | "feFuncR" | "use" | "image" => "<svg>",
+            "mi" | "mo" | "mtable" => "<math>",
+            _ => "",
+        };
+        let value = value.concat();
+        if attribute.starts_with("data-") && element.starts_with("marimo") {
+            let json = serde_json::Value::from(value).to_string().replace('"', "&quot;");
+            return format!("<{element} {attribute}=\"{json}\">x</{element}>");
+        }
+        format!("{around}<{element} {attribute}=\"{value}\">x{value}</{element}>")
+    });
+    proptest::collection::vec(one, 1..4).prop_map(|it| it.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_verifier_has_nothing_against_any_markup(text in markup()) {
+        prop_assert_eq!(verified_cell(&render(vec![display("text/html", text.into())])), Ok(()));
+    }
+
+    #[test]
+    fn the_verifier_has_nothing_against_any_value(text in valued()) {
+        let parsed = render(vec![display("text/html", text.clone().into())]);
+        prop_assert_eq!(verified_cell(&parsed), Ok(()), "{}", text);
+    }
+
+    #[test]
+    fn the_verifier_has_nothing_against_any_figure(text in valued(), style in sheet()) {
+        let text = format!("<svg><style>{style}</style>{text}</svg>");
+        let parsed = render(vec![display("image/svg+xml", text.clone().into())]);
+        prop_assert_eq!(verified_cell(&parsed), Ok(()), "{}", text);
+    }
+
+    #[test]
+    fn the_verifier_has_nothing_against_any_sheet(text in sheet()) {
+        let text = format!("<style>{text}</style><p class=a id=a>x");
+        let parsed = render(vec![display("text/html", text.clone().into())]);
+        prop_assert_eq!(verified_cell(&parsed), Ok(()), "{}", text);
+    }
+
+    #[test]
+    fn the_verifier_has_nothing_against_any_prose(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..10),
+        text in "[ -~\\n\\r]{0,80}",
+        value in valued(),
+    ) {
+        let text = format!("{text}{}\n\n# a&#13;b\n\n> - {value}", pieces.concat());
+        let parsed = prose(&text);
+        let output = &parsed.value.output;
+        prop_assert_eq!(verified(output.html.as_str(), output.css.as_str()), Ok(()), "{}", text);
+    }
+}
+
+fn sheet() -> impl Strategy<Value = String> {
+    let body = proptest::collection::vec(proptest::sample::select(SHEET), 0..8);
+    let rule = (body.clone(), body)
+        .prop_map(|(selector, body)| format!("{}{{{}}}", selector.concat(), body.concat()));
+    proptest::collection::vec(rule, 1..4).prop_map(|it| it.concat())
+}
+
+/// Each of these once stopped a build.
+#[test]
+fn the_verifier_has_nothing_against_known_attacks() {
+    let deep = |around: usize, times: usize| {
+        ("<div>".repeat(around) + "<marimo-ui-element>").repeat(times) + "x"
+    };
+    let tree = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+    for text in [
+        "<table><tr><td align='javascript:x'>a</table>",
+        "<math><mo separator='data:text/html,x'>x</mo></math>",
+        "<svg><text font-family=\"O'Neil (Sans)\">a</text></svg>",
+        "<style>@supports (background: image-set(linear-gradient(red,red) 1x)){p{color:red}}</style><p>a",
+        "<style>@supports (background: src(x)){p{color:red}}</style><p>a",
+        "<style>p:url(http://x.y/){color:red} p::src(x){color:red}</style><p>a",
+        "<p title='a&#13;b'>a&#13;b\rc\r\nd</p>",
+        "<img src='data:image/jpg;base64,AAAA'>",
+        &deep(200, 5),
+        &deep(250, 23),
+        &deep(8, 24),
+        &("<table><tr><td>".repeat(90) + "<marimo-ui-element>").repeat(9),
+        &format!("<marimo-json-output data-json-data='{tree}'></marimo-json-output>"),
+        &("<div>".repeat(20) + "<marimo-accordion data-labels='[\"x\"]'><div>").repeat(23),
+    ] {
+        let parsed = render(vec![display("text/html", (*text).into())]);
+        assert_eq!(verified_cell(&parsed), Ok(()), "{}", text.get(..80).unwrap_or(text));
+    }
+    for text in ["<p align=\"about:x\">", "<p>\r</p>", "<p onclick=\"x\"></p>", "<p>"] {
+        assert!(verified(text, "").is_err(), "{text}");
+    }
+    assert!(verified("", "p{a:src(x)}").is_err());
+    let bundle = display("application/json", serde_json::json!({ "a\r": "b\r" }));
+    assert_eq!(verified_cell(&render(vec![bundle])), Ok(()));
 }
 
 proptest! {

@@ -17,7 +17,7 @@ impl Compiled<'_, '_> {
         let inner = match self.name {
             "slider" => self.slider(&initial),
             "range-slider" => self.range(&initial),
-            "number" => self.input("number", &plain(&initial)),
+            "number" => self.input("number", &number(&initial).unwrap_or_default()),
             "dropdown" | "multiselect" => self.choice(&initial),
             "radio" => self.radio(&initial),
             "checkbox" => self.check(&initial, "checkbox"),
@@ -116,39 +116,38 @@ impl Compiled<'_, '_> {
         }
     }
 
+    /// The ends of a control's range, where they are numbers.
+    fn bounds(&self) -> Vec<(&'static str, String)> {
+        [("min", "start"), ("max", "stop")]
+            .into_iter()
+            .filter_map(|(name, from)| Some((name, number(&self.json(from))?)))
+            .collect()
+    }
+
     fn slider(&self, initial: &Value) -> SafeHtml {
-        let (start, stop) = (self.text("start"), self.text("stop"));
-        let step = match self.text("step") {
-            text if text.is_empty() => "any".to_owned(),
-            text => text,
-        };
-        let value = plain(initial);
-        let attributes = [
-            ("type", "range"),
-            ("min", start.as_str()),
-            ("max", &stop),
-            ("step", &step),
-            ("value", &value),
-            DISABLED,
-        ];
+        let bounds = self.bounds();
+        let step = number(&self.json("step")).unwrap_or_else(|| "any".to_owned());
+        let value = number(initial).unwrap_or_default();
+        let mut attributes = vec![("type", "range")];
+        attributes.extend(bounds.iter().map(|(name, it)| (*name, it.as_str())));
+        attributes.extend([("step", step.as_str()), ("value", &value), DISABLED]);
         let input = SafeHtml::element("input", &attributes, SafeHtml::default());
         SafeHtml::concat([input, Self::value_text(&self.step(initial))])
     }
 
     fn range(&self, initial: &Value) -> SafeHtml {
         let ends = initial.as_array().cloned().unwrap_or_default();
-        let (start, stop) = (self.text("start"), self.text("stop"));
+        let bounds = self.bounds();
         let one = |at: usize, label: &'static str| {
-            let value = ends.get(at).map(plain).unwrap_or_default();
-            let attributes = [
-                ("type", "range"),
-                ("min", start.as_str()),
-                ("max", &stop),
+            let value = ends.get(at).and_then(number).unwrap_or_default();
+            let mut attributes = vec![("type", "range")];
+            attributes.extend(bounds.iter().map(|(name, it)| (*name, it.as_str())));
+            attributes.extend([
                 ("step", "any"),
-                ("value", &value),
+                ("value", value.as_str()),
                 ("aria-label", label),
                 DISABLED,
-            ];
+            ]);
             SafeHtml::element("input", &attributes, SafeHtml::default())
         };
         let text = ends.iter().map(|it| self.step(it)).collect::<Vec<_>>().join(" – ");
@@ -164,14 +163,9 @@ impl Compiled<'_, '_> {
         if !placeholder.is_empty() {
             attributes.push(("placeholder", &placeholder));
         }
-        let bounds = [("min", self.text("start")), ("max", self.text("stop"))];
+        let bounds = self.bounds();
         if kind == "number" {
-            attributes.extend(
-                bounds
-                    .iter()
-                    .filter(|(_, it)| !it.is_empty())
-                    .map(|(name, it)| (*name, it.as_str())),
-            );
+            attributes.extend(bounds.iter().map(|(name, it)| (*name, it.as_str())));
         }
         SafeHtml::element("input", &attributes, SafeHtml::default())
     }
@@ -255,6 +249,14 @@ impl Compiled<'_, '_> {
         let inner = SafeHtml::concat([label.unwrap_or_default(), children.clone(), button]);
         SafeHtml::element("div", &[("class", "nbc-widget-form"), ("role", "group")], inner)
     }
+}
+
+/// A number as HTML writes it.
+fn number(value: &Value) -> Option<String> {
+    let text = plain(value);
+    let is_plain = |it: u8| it.is_ascii_digit() || matches!(it, b'+' | b'-' | b'.' | b'e' | b'E');
+    let is_number = text.bytes().all(is_plain) && text.parse::<f64>().is_ok_and(f64::is_finite);
+    is_number.then_some(text)
 }
 
 fn matrix(initial: &Value) -> SafeHtml {
