@@ -7,7 +7,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
 use crate::source::Span;
 
-use super::{CellGraph, CellNames, Problem, cycles, tables};
+use super::{CellGraph, CellNames, MOST_LISTED, Problem, cycles, tables};
+
+/// Most cells that define or delete one name and get edges to its users. Two make an error already;
+/// without a bound the edges grow with the square of the cells.
+const MOST_CONNECTED: usize = 100;
 
 /// Edges, order and contradictions.
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
@@ -24,7 +28,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
         }
     }
     for (name, users) in &users {
-        for (definer, _) in definers.get(name).into_iter().flatten() {
+        for (definer, _) in definers.get(name).into_iter().flatten().take(MOST_CONNECTED) {
             let is_table = names.get(definer).is_some_and(|it| it.objects.contains_key(*name));
             for user in users.iter().filter(|_| !is_table) {
                 graph.connect(*definer, *user);
@@ -33,8 +37,14 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     }
     tables::connect(&names, graph);
     // A cell that deletes a name runs after all others that use it.
+    let mut deleters: BTreeMap<&str, usize> = BTreeMap::new();
     for (&id, names) in &names {
         for name in &names.deletions {
+            let count = deleters.entry(name).or_default();
+            *count += 1;
+            if *count > MOST_CONNECTED {
+                continue;
+            }
             for user in users.get(name.as_str()).into_iter().flatten() {
                 graph.connect(*user, id);
             }
@@ -99,17 +109,23 @@ fn duplicates(
 ) -> Option<Diagnostic> {
     let (&(_, first), [(_, second), rest @ ..]) = definers.split_first()? else { return None };
     for &(cell, _) in definers {
-        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell).collect();
-        graph.problems.push(Problem::MultipleDefinitions { cell, name: name.to_owned(), others });
+        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell);
+        let others: Vec<CellId> = others.take(MOST_LISTED).collect();
+        let more = definers.len() - 1 - others.len();
+        let name = name.to_owned();
+        graph.problems.push(Problem::MultipleDefinitions { cell, name, others, more });
     }
-    let message = format!("`{name}` is defined in more than one cell");
+    let message = match definers.len() {
+        0..=MOST_LISTED => format!("`{name}` is defined in more than one cell"),
+        many => format!("`{name}` is defined in {many} cells"),
+    };
     let mut diagnostic = Diagnostic::error(Code::DuplicateDefinition, *second, message)
         .with_label("defined again here")
         .with_other(first, "first defined here")
         .with_help(format!(
             "rename one of them, or start it with `_` (`_{name}`) to keep it private to its cell"
         ));
-    for (_, span) in rest {
+    for (_, span) in rest.iter().take(MOST_LISTED - 2) {
         diagnostic = diagnostic.with_other(*span, "and here");
     }
     Some(diagnostic)

@@ -118,13 +118,24 @@ fn problem(problem: &Problem) -> Value {
         Problem::Syntax(cell) => json!({ "cell": cell.0, "type": "syntax" }),
         Problem::StarImport(cell) => json!({ "cell": cell.0, "type": "import-star" }),
         Problem::SetupReference(cell) => json!({ "cell": cell.0, "type": "setup-refs" }),
-        Problem::MultipleDefinitions { cell, name, others } => json!({
-            "cell": cell.0, "type": "multiple-defs", "name": name, "others": numbers(others),
-        }),
-        Problem::Cycle { cell, edges } => {
+        Problem::MultipleDefinitions { cell, name, others, more } => {
+            let problem = json!({
+                "cell": cell.0, "type": "multiple-defs", "name": name, "others": numbers(others),
+            });
+            with_more(problem, *more)
+        }
+        Problem::Cycle { cell, edges, more } => {
             let edges: Vec<Value> =
                 edges.iter().map(|(from, via, to)| json!([from.0, via, to.0])).collect();
-            json!({ "cell": cell.0, "type": "cycle", "edges": edges })
+            with_more(json!({ "cell": cell.0, "type": "cycle", "edges": edges }), *more)
         }
     }
+}
+
+/// Tells how many entries a list does not have; whole lists look as marimo's do.
+fn with_more(mut problem: Value, more: usize) -> Value {
+    if let (1.., Some(members)) = (more, problem.as_object_mut()) {
+        members.insert("more".to_owned(), Value::from(more));
+    }
+    problem
 }
