@@ -406,6 +406,49 @@ fn a_memory_bomb_of_several_processes_is_stopped() {
 }
 
 #[test]
+fn what_lies_in_sockets_counts_as_memory() {
+    let fill = |kind: &str| {
+        format!(
+            "import os, socket, time\nfor _ in range(12):\n    if os.fork() == 0:\n        kept = []\n        while True:\n            try:\n                one, other = socket.socketpair(socket.AF_UNIX, socket.{kind})\n            except OSError: time.sleep(60)\n            kept += [one, other]\n            for end in one, other:\n                end.setblocking(False)\n                try:\n                    while True: end.send(b'x' * 32768)\n                except BlockingIOError: pass\ntime.sleep(60)"
+        )
+    };
+    for kind in ["SOCK_STREAM", "SOCK_DGRAM"] {
+        assert_eq!(run(&job(&fill(kind))).outcome, Outcome::OutOfMemory, "{kind}");
+    }
+}
+
+#[test]
+fn buffers_of_sockets_and_pipes_keep_their_size() {
+    for call in [
+        "socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)",
+        "fcntl.fcntl(os.pipe()[0], 1031, 1 << 20)",
+    ] {
+        let script = format!(
+            "import fcntl, os, socket\ntry: {call}\nexcept PermissionError: print('refused')"
+        );
+        assert_eq!(inside(&script), "refused", "{call}");
+    }
+}
+
+#[test]
+fn a_few_hundred_pipes_and_sockets_are_no_bomb() {
+    let script = "import os, socket\nkept = [(os.pipe(), socket.socketpair()) for _ in range(200)]\nimport time; time.sleep(0.3)\nprint(len(kept))";
+    assert_eq!(inside(script), "200");
+}
+
+#[test]
+fn files_in_temporary_folders_count_as_memory() {
+    let mut job = job(
+        "import time\nfor folder, size in ('/tmp', 60), ('/dev/shm', 40):\n    with open(f'{folder}/a', 'wb') as file:\n        for _ in range(size): file.write(b'x' * (1 << 20))\ntime.sleep(5)",
+    );
+    job.limits.temporary = 512 * MIB;
+    // Either folder alone would fit.
+    job.limits.memory = 100 * MIB;
+    let ended = run(&job);
+    assert_eq!(ended.outcome, Outcome::OutOfMemory, "{}", text(&ended));
+}
+
+#[test]
 fn pages_that_forks_share_count_once() {
     let ended = run(&job(
         "import os, time\nkeep = b'x' * 200_000_000\npids = []\nfor _ in range(6):\n    pid = os.fork()\n    if pid == 0:\n        time.sleep(0.5)\n        os._exit(0)\n    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\nprint('shared')",

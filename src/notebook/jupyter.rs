@@ -10,12 +10,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{self, CellNames, Mode, Names, SyntaxError};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{SourceId, Sources, Span, json};
 
 use super::options::{quarto, tags};
 use super::{
@@ -28,8 +28,8 @@ const MAX_CELLS: usize = 50_000;
 #[derive(Deserialize)]
 struct File {
     nbformat: Option<u64>,
-    #[serde(default)]
-    metadata: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "read_metadata")]
+    metadata: Map<String, Value>,
     cells: Option<Vec<RawCell>>,
     worksheets: Option<Vec<Worksheet>>,
 }
@@ -59,6 +59,37 @@ struct RawCell {
     execution_count: Option<Value>,
     #[serde(default)]
     attachments: Option<Map<String, Value>>,
+}
+
+/// Members of the notebook's metadata that nbc reads; the state of widgets can be the largest part of a file.
+const METADATA: [&str; 3] = ["title", "kernelspec", "language_info"];
+
+fn read_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Map::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut read = Map::new();
+            while let Some(key) = members.next_key::<String>()? {
+                if METADATA.contains(&key.as_str()) {
+                    read.insert(key, members.next_value()?);
+                } else {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(read)
+        }
+    }
+    from.deserialize_any(Members)
 }
 
 /// A string, or the list of its lines.
@@ -132,7 +163,7 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
         diagnostics.push(Diagnostic::error(Code::TooComplex, whole, message));
         return Parsed { value: None, diagnostics };
     }
-    let metadata = file.metadata.unwrap_or_default();
+    let metadata = file.metadata;
     let language = language(&metadata);
     if language != "python" {
         let message = format!("the notebook is written in `{language}`; nbc runs Python only");
@@ -169,11 +200,22 @@ fn read(
 ) -> Result<File, Diagnostic> {
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let json = text.get(front..).unwrap_or_default();
+<<<<<<< HEAD
     let error = match serde_json::from_str::<File>(json) {
         Ok(File { nbformat: Some(2), .. }) => match with_line_breaks(json) {
             Ok(file) => return Ok(file),
             Err(error) => error,
         },
+=======
+    if json::weight(json.as_bytes()) > json::MOST_OF_NOTEBOOK {
+        let message = "the JSON holds more values than nbc reads";
+        let help = "clear outputs that hold large JSON or widgets, or write fewer of them";
+        return Err(
+            Diagnostic::error(Code::TooComplex, Span::new(source, 0, 0), message).with_help(help)
+        );
+    }
+    let error = match serde_json::from_str(json) {
+>>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
@@ -573,6 +615,27 @@ mod tests {
         assert_eq!(check("").1, ["a.ipynb:1:1 NBC102 the file is empty"]);
         let deep = format!("{{\"cells\": {}", "[".repeat(100_000));
         assert_eq!(check(&deep).0.map(|_| ()), None);
+    }
+
+    #[test]
+    fn a_file_of_too_many_values_is_refused_before_they_are_built() {
+        for bomb in [r#"{"":0},"#, "[0],"] {
+            let outputs = format!("{}0", bomb.repeat(1_500_000));
+            let cell = format!(r#"{{"cell_type": "code", "source": "", "outputs": [{outputs}]}}"#);
+            let (found, said) = check(&notebook(&cell));
+            assert!(found.is_none());
+            assert_eq!(said, ["a.ipynb:1:1 NBC110 the JSON holds more values than nbc reads"]);
+        }
+    }
+
+    #[test]
+    fn metadata_that_nobody_reads_may_have_any_shape() {
+        let text =
+            r#"{"metadata": {"title": "T", "widgets": [{"a": 1}], "kernelspec": 3}, "cells": []}"#;
+        let (found, said) = check(text);
+        assert!(said.is_empty(), "{said:?}");
+        assert_eq!(found.expect("it parses").title.as_deref(), Some("T"));
+        assert!(check(r#"{"metadata": null, "cells": []}"#).0.is_some());
     }
 
     #[test]

@@ -205,7 +205,7 @@ fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
             let message = format!("the notebook's process ended{how} before all cells had run");
             Diagnostic::error(Code::ProcessDied, span, message)
         }
-        ProtocolError::TooMuch { .. } => {
+        ProtocolError::TooMuch { .. } | ProtocolError::TooManyValues => {
             Diagnostic::error(Code::OutputTooLarge, span, cause.to_string())
         }
         _ => Diagnostic::error(Code::ProtocolViolation, span, cause.to_string()),

@@ -11,12 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{CellRun, CellStatus, EngineReport, RECORD_VERSION, RawOutput, RunRecord};
 use crate::notebook::{Cell, CellId, CellKind, Format, Notebook};
+use crate::source::json;
 
 /// Version of the protocol; both sides check it.
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// Longest frame that is read.
 pub const MAX_FRAME: u32 = 64 << 20;
+
+/// Memory that the values of one frame may take: 500,000 numbers in lists take a quarter of it.
+const MAX_FRAME_VALUES: u64 = 128 << 20;
+
+/// Memory that the values of all frames of a run may take.
+const MAX_RUN_VALUES: u64 = 512 << 20;
 
 /// Text of one exception that is taken over: message and traceback.
 const MAX_ERROR_BYTES: usize = 1 << 20;
@@ -231,6 +238,9 @@ pub enum ProtocolError {
         /// The bound.
         limit: u64,
     },
+    /// A frame, or all of them, would take too much memory as values.
+    #[error("the notebook's outputs hold more JSON values than nbc reads")]
+    TooManyValues,
     /// A frame is not an event.
     #[error("the notebook's process sent a message that nbc does not understand")]
     Malformed(#[source] serde_json::Error),
@@ -265,11 +275,12 @@ pub(super) struct Frames<C> {
     channel: C,
     left: u64,
     limit: u64,
+    values_left: u64,
 }
 
 impl<C: Read> Frames<C> {
     pub(super) fn new(channel: C, limit: u64) -> Self {
-        Self { channel, left: limit, limit }
+        Self { channel, left: limit, limit, values_left: MAX_RUN_VALUES }
     }
 
     /// The next event.
@@ -291,6 +302,9 @@ impl<C: Read> Frames<C> {
         if read as u64 != u64::from(length) {
             return Err(ProtocolError::Closed);
         }
+        let values = json::weight(&body);
+        let left = self.values_left.checked_sub(values).filter(|_| values <= MAX_FRAME_VALUES);
+        self.values_left = left.ok_or(ProtocolError::TooManyValues)?;
         serde_json::from_slice(&body).map_err(ProtocolError::Malformed)
     }
 }
@@ -641,6 +655,19 @@ mod tests {
         );
         let big = output.replace(r#""a""#, &format!("\"{}\"", "a".repeat(2_000_000)));
         assert!(refusal(&[HELLO, STARTED, &finished(done, &big)]).contains("altogether"));
+        let mut run = start();
+        run.limits.total_bytes = 64 << 20;
+        for bomb in [r#"{"":0},"#, "[0],"] {
+            let display = format!(
+                r#"{{"kind":"display","bundle":{{"data":{{"application/json":[{}0]}}}}}}"#,
+                bomb.repeat(1_000_000)
+            );
+            let frame = finished(done, &display);
+            let result =
+                converse(Recorded(&bytes(&[HELLO, STARTED, &frame])), &run, &mut Unobserved);
+            let Err(RunError::Broken { source, .. }) = result else { panic!("{result:?}") };
+            assert!(matches!(source, ProtocolError::TooManyValues), "{source}");
+        }
         let deep = format!("{{\"event\":{}1{}}}", "[".repeat(500), "]".repeat(500));
         assert!(refusal(&[HELLO, &deep]).contains("does not understand"));
         let claim = [0xff; 4];

@@ -3,6 +3,8 @@
 //! In: paths or texts. Out: [`Sources`], which maps an offset to a line and a column.
 //! Never interprets a text: that is the job of [`crate::notebook`].
 
+pub mod json;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in

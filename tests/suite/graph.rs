@@ -82,3 +82,26 @@ fn the_graph_prints_as_mermaid_dot_and_json() {
     assert_eq!(json["order"], serde_json::json!([0, 1]));
     assert_eq!(json["cells"][1]["refs"], serde_json::json!(["a"]));
 }
+
+#[test]
+fn findings_about_many_cells_do_not_grow_with_their_square() {
+    let same: Vec<&str> = std::iter::repeat_n("x = 1", 3000).collect();
+    let knot: Vec<String> =
+        (0..1000).map(|idx| format!("x{} = x{idx}", (idx + 1) % 1000)).collect();
+    let knot: Vec<&str> = knot.iter().map(String::as_str).collect();
+    let both = ["x = x\nx"].repeat(2000);
+    for (cells, said) in [
+        (same, "`x` is defined in 3000 cells"),
+        (knot, "`x19`, `x20` and 980 more"),
+        (both, "`x` is defined in 2000 cells"),
+    ] {
+        let checked = check("a.py", &marimo(&cells));
+        let shown = checked.concise();
+        assert!(shown.contains(said), "{shown}");
+        let (notebook, graph) =
+            (checked.notebook.expect("it is one"), checked.graph.expect("it has one"));
+        let json = nbc::graph::print::json(&checked.sources, &notebook, &graph);
+        // Each cell has a bounded number of edges and of entries in lists.
+        assert!(json.len() < cells.len() * 3000, "{}", json.len());
+    }
+}

@@ -68,7 +68,21 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
         let flag = u64::from(flag.unsigned_abs());
         clone.push(rule(argument(0, Is::MaskedEq(flag), flag)?)?);
     }
+    // A thread with a table of files of its own would hide what it keeps open from the watch.
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let either = thread | u64::from(libc::CLONE_FILES.unsigned_abs());
+    clone.push(rule(argument(0, Is::MaskedEq(either), thread)?)?);
     rules.insert(libc::SYS_clone, clone);
+    // Memory in sockets and pipes is no process's; the watch counts it by their number and usual size.
+    let mut buffers = vec![];
+    for option in [libc::SO_SNDBUF, libc::SO_RCVBUF, libc::SO_SNDBUFFORCE, libc::SO_RCVBUFFORCE] {
+        let level = argument(1, Is::Eq, u64::from(libc::SOL_SOCKET.unsigned_abs()))?;
+        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
+        buffers.push(SeccompRule::new(vec![level, option])?);
+    }
+    rules.insert(libc::SYS_setsockopt, buffers);
+    let pipe = u64::from(libc::F_SETPIPE_SZ.unsigned_abs());
+    rules.insert(libc::SYS_fcntl, vec![rule(argument(1, Is::Eq, pipe)?)?]);
     // Requests that type into a terminal or take one over. The kernel reads 32 bits, and so must the filter.
     let mut terminal = vec![];
     for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSCTTY, libc::TIOCSETD, libc::TIOCCONS]

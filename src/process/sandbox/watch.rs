@@ -175,13 +175,44 @@ fn measure(first: Pid, most: u64) -> (u64, Duration) {
     let tree = tree(first);
     let each = tree.iter().map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
     let cpu = each.iter().map(|(_, it)| it.cpu).sum();
-    let memory = each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
+    let nobodys = temporary_files(&tree) + sockets(first);
+    let memory = nobodys + each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
     if memory <= most {
         return (memory, cpu);
     }
     // Forked children share pages, which the cheap number counts once for each of them.
-    let memory = each.iter().map(|(pid, it)| proportional(*pid, it.resident) + it.bound).sum();
-    (memory, cpu)
+    let memory: u64 = each.iter().map(|(pid, it)| proportional(*pid, it.resident) + it.bound).sum();
+    (nobodys + memory, cpu)
+}
+
+/// Files in `/tmp` (with every private layer) and `/dev/shm`, which lie in memory. What of them is
+/// mapped counts in a process as well: shared memory without a file looks the same from here.
+fn temporary_files(tree: &[i32]) -> u64 {
+    let used = |pid: i32, folder: &str| {
+        let it = rustix::fs::statfs(format!("/proc/{pid}/root/{folder}")).ok()?;
+        (it.f_type == libc::TMPFS_MAGIC)
+            .then(|| (it.f_blocks - it.f_bfree) * u64::try_from(it.f_bsize).unwrap_or(4096))
+    };
+    // The first is nbc itself, which gives nobody a look at its root.
+    let inside = tree.iter().skip(1);
+    inside.filter_map(|&pid| Some(used(pid, "tmp")? + used(pid, "dev/shm")?)).next().unwrap_or(0)
+}
+
+/// What all sockets of the sandbox's network can hold, each taken for full: the kernel tells only
+/// their number. Those that are on their way inside a message are in the list, too.
+fn sockets(first: Pid) -> u64 {
+    let path = format!("/proc/{}/net/unix", first.as_raw_nonzero());
+    let Ok(list) = fs_err::read_to_string(path) else { return 0 };
+    let default = fs_err::read_to_string("/proc/sys/net/core/wmem_default");
+    let default: u64 = default.ok().and_then(|it| it.trim().parse().ok()).unwrap_or(212_992);
+    // A sender may go beyond its bound by one piece.
+    let full = default + 64 * 1024;
+    let messages = |line: &str| match line.split_whitespace().nth(4) {
+        // A datagram socket keeps ten messages and one, and each of them may fill its sender's bound.
+        Some("0002") => 11,
+        _ => 1,
+    };
+    list.lines().skip(1).map(messages).sum::<u64>() * full
 }
 
 /// The processes under `first`: orphans inside become its children, so none is missed for long.
@@ -210,8 +241,14 @@ fn usage(pid: i32) -> Option<Usage> {
     let system: u64 = fields.next()?.parse().ok()?;
     let cpu = Duration::from_millis((user + system) * 1000 / system::ticks_per_second());
     let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound: sum(&status, &BOUND), cpu })
+    let slots = status.lines().find_map(|it| it.strip_prefix("FDSize:"));
+    let open: u64 = slots.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
+    let bound = sum(&status, &BOUND) + open * OPEN_FILE;
+    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound, cpu })
 }
+
+/// What an open file may keep in the kernel: a pipe has two pages when its user has many.
+const OPEN_FILE: u64 = 8 * 1024;
 
 /// Memory that no resident page shows: swapped out, page tables (which a sparse mapping makes large), huge pages.
 const BOUND: [&str; 3] = ["VmSwap:", "VmPTE:", "HugetlbPages:"];
