@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{Cell, CellId, Notebook};
 
-use super::{CellGraph, MOST_LISTED, Problem};
+use super::{CellGraph, Problem};
 
 /// Finds the knots among the cells that have no place in the order.
 pub(super) fn find(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
@@ -84,32 +84,17 @@ fn around(graph: &CellGraph, open: &BTreeSet<CellId>, start: CellId) -> Option<V
 
 fn report(notebook: &Notebook, graph: &mut CellGraph, path: &[CellId]) -> Option<Diagnostic> {
     let next = path.iter().cycle().skip(1);
-<<<<<<< HEAD
     let edges: Arc<[(CellId, Vec<String>, CellId)]> =
         path.iter().zip(next).map(|(&from, &to)| (from, via(graph, from, to), to)).collect();
     for &cell in path {
         graph.problems.push(Problem::Cycle { cell, edges: Arc::clone(&edges) });
-=======
-    let edges: Vec<(CellId, Vec<String>, CellId)> = path
-        .iter()
-        .zip(next)
-        .take(MOST_LISTED)
-        .map(|(&from, &to)| (from, via(graph, from, to), to))
-        .collect();
-    let count = path.len();
-    let more = count - edges.len();
-    for &cell in path {
-        graph.problems.push(Problem::Cycle { cell, edges: edges.clone(), more });
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
     }
+    let count = edges.len();
     let names: Vec<String> = edges
         .iter()
         .map(|(_, names, _)| names.first().map_or_else(String::new, |it| format!("`{it}`")))
         .collect();
-    let mut message = format!("{count} cells need each other in a circle: {}", names.join(", "));
-    if more > 0 {
-        message.push_str(&format!(" and {more} more"));
-    }
+    let message = format!("{count} cells need each other in a circle: {}", names.join(", "));
     let mut diagnostic: Option<Diagnostic> = None;
     for (from, names, to) in &*edges {
         let name = names.first().map_or("", String::as_str);
@@ -142,5 +127,5 @@ fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
         user.references.keys().filter(|it| definer.definitions.contains_key(*it)).cloned();
     let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(*it)).cloned();
     let all: BTreeSet<String> = defined.chain(deleted).collect();
-    all.into_iter().take(MOST_LISTED).collect()
+    all.into_iter().collect()
 }

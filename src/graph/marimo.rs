@@ -8,11 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
 use crate::source::Span;
 
-use super::{CellGraph, CellNames, MOST_LISTED, Problem, cycles, tables};
-
-/// Most cells that define or delete one name and get edges to its users. Two make an error already;
-/// without a bound the edges grow with the square of the cells.
-const MOST_CONNECTED: usize = 100;
+use super::{CellGraph, CellNames, Problem, cycles, tables};
 
 /// Definers, and deleters, of one name that get edges. More than one is an error already; ten
 /// thousand, each with ten thousand users, would take all memory.
@@ -43,7 +39,6 @@ impl<'a> Places<'a> {
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
     let names = std::mem::take(&mut graph.names);
-<<<<<<< HEAD
     let definers = Places::new(names.iter().flat_map(|(&id, cell)| {
         cell.definitions.iter().map(move |(name, &span)| (name.as_str(), id, span))
     }));
@@ -51,31 +46,11 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
         cell.references.iter().map(move |(name, &span)| (name.as_str(), id, span))
     }));
     connect(&definers, &users, &names, graph);
-=======
-    for (&id, names) in &names {
-        for (name, &span) in &names.definitions {
-            definers.entry(name).or_default().push((id, span));
-        }
-        for name in names.references.keys() {
-            users.entry(name).or_default().push(id);
-        }
-    }
-    for (name, users) in &users {
-        for (definer, _) in definers.get(name).into_iter().flatten().take(MOST_CONNECTED) {
-            let is_table = names.get(definer).is_some_and(|it| it.objects.contains_key(*name));
-            for user in users.iter().filter(|_| !is_table) {
-                graph.connect(*definer, *user);
-            }
-        }
-    }
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
     tables::connect(&names, graph);
     let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
     // A cell that deletes a name runs after all others that use it.
-    let mut deleters: BTreeMap<&str, usize> = BTreeMap::new();
     for (&id, names) in &names {
         for name in &names.deletions {
-<<<<<<< HEAD
             let count = deletions.entry(name).or_insert(0);
             *count += 1;
             if *count > MOST_DEFINERS {
@@ -83,15 +58,6 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
             }
             for &(_, user, _) in users.get(name) {
                 graph.connect(user, id);
-=======
-            let count = deleters.entry(name).or_default();
-            *count += 1;
-            if *count > MOST_CONNECTED {
-                continue;
-            }
-            for user in users.get(name.as_str()).into_iter().flatten() {
-                graph.connect(*user, id);
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
             }
         }
     }
@@ -173,31 +139,19 @@ fn duplicates(
     graph: &mut CellGraph,
 ) -> Option<Diagnostic> {
     let (&(_, first), [(_, second), rest @ ..]) = definers.split_first()? else { return None };
-<<<<<<< HEAD
     let cells: Arc<[CellId]> = definers.iter().map(|it| it.0).collect();
     for &cell in &*cells {
         let (name, definers) = (name.to_owned(), Arc::clone(&cells));
         graph.problems.push(Problem::MultipleDefinitions { cell, name, definers });
-=======
-    for &(cell, _) in definers {
-        let others = definers.iter().map(|it| it.0).filter(|it| *it != cell);
-        let others: Vec<CellId> = others.take(MOST_LISTED).collect();
-        let more = definers.len() - 1 - others.len();
-        let name = name.to_owned();
-        graph.problems.push(Problem::MultipleDefinitions { cell, name, others, more });
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
     }
-    let message = match definers.len() {
-        0..=MOST_LISTED => format!("`{name}` is defined in more than one cell"),
-        many => format!("`{name}` is defined in {many} cells"),
-    };
+    let message = format!("`{name}` is defined in more than one cell");
     let mut diagnostic = Diagnostic::error(Code::DuplicateDefinition, *second, message)
         .with_label("defined again here")
         .with_other(first, "first defined here")
         .with_help(format!(
             "rename one of them, or start it with `_` (`_{name}`) to keep it private to its cell"
         ));
-    for (_, span) in rest.iter().take(MOST_LISTED - 2) {
+    for (_, span) in rest {
         diagnostic = diagnostic.with_other(*span, "and here");
     }
     Some(diagnostic)

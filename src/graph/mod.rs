@@ -38,10 +38,6 @@ pub struct CellGraph {
     errors: Vec<Diagnostic>,
 }
 
-/// Most cells that one finding lists: each cell of a knot has a finding, and all lists together must
-/// not grow with the square of the cells.
-const MOST_LISTED: usize = 20;
-
 /// What is wrong with one cell of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
@@ -55,29 +51,15 @@ pub enum Problem {
         cell: CellId,
         /// The name.
         name: String,
-<<<<<<< HEAD
         /// All cells that define it, this one included; shared by their problems.
         definers: Arc<[CellId]>,
-=======
-        /// The first of the other cells.
-        others: Vec<CellId>,
-        /// How many others there are beyond these.
-        more: usize,
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
     },
     /// The cell is part of a cycle.
     Cycle {
         /// The cell.
         cell: CellId,
-<<<<<<< HEAD
         /// Edges of the cycle: from the definer, over the names, to the user.
         edges: Arc<[(CellId, Vec<String>, CellId)]>,
-=======
-        /// The first edges of the cycle: from the definer, over the first of the names, to the user.
-        edges: Vec<(CellId, Vec<String>, CellId)>,
-        /// How many edges the cycle has beyond these.
-        more: usize,
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
     },
     /// The setup cell needs another cell.
     SetupReference(CellId),

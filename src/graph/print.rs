@@ -118,32 +118,14 @@ fn problem(problem: &Problem) -> Value {
         Problem::Syntax(cell) => json!({ "cell": cell.0, "type": "syntax" }),
         Problem::StarImport(cell) => json!({ "cell": cell.0, "type": "import-star" }),
         Problem::SetupReference(cell) => json!({ "cell": cell.0, "type": "setup-refs" }),
-<<<<<<< HEAD
         Problem::MultipleDefinitions { cell, name, definers } => json!({
             "cell": cell.0, "type": "multiple-defs", "name": name,
             "others": numbers(definers.iter().filter(|it| *it != cell)),
         }),
         Problem::Cycle { cell, edges } => {
-=======
-        Problem::MultipleDefinitions { cell, name, others, more } => {
-            let problem = json!({
-                "cell": cell.0, "type": "multiple-defs", "name": name, "others": numbers(others),
-            });
-            with_more(problem, *more)
-        }
-        Problem::Cycle { cell, edges, more } => {
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
             let edges: Vec<Value> =
                 edges.iter().map(|(from, via, to)| json!([from.0, via, to.0])).collect();
-            with_more(json!({ "cell": cell.0, "type": "cycle", "edges": edges }), *more)
+            json!({ "cell": cell.0, "type": "cycle", "edges": edges })
         }
     }
-}
-
-/// Tells how many entries a list does not have; whole lists look as marimo's do.
-fn with_more(mut problem: Value, more: usize) -> Value {
-    if let (1.., Some(members)) = (more, problem.as_object_mut()) {
-        members.insert("more".to_owned(), Value::from(more));
-    }
-    problem
 }

@@ -200,13 +200,6 @@ fn read(
 ) -> Result<File, Diagnostic> {
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let json = text.get(front..).unwrap_or_default();
-<<<<<<< HEAD
-    let error = match serde_json::from_str::<File>(json) {
-        Ok(File { nbformat: Some(2), .. }) => match with_line_breaks(json) {
-            Ok(file) => return Ok(file),
-            Err(error) => error,
-        },
-=======
     if json::weight(json.as_bytes()) > json::MOST_OF_NOTEBOOK {
         let message = "the JSON holds more values than nbc reads";
         let help = "clear outputs that hold large JSON or widgets, or write fewer of them";
@@ -214,8 +207,11 @@ fn read(
             Diagnostic::error(Code::TooComplex, Span::new(source, 0, 0), message).with_help(help)
         );
     }
-    let error = match serde_json::from_str(json) {
->>>>>>> 94dc7b2861a46935212ae8ce62816490d8caa3e6
+    let error = match serde_json::from_str::<File>(json) {
+        Ok(File { nbformat: Some(2), .. }) => match with_line_breaks(json) {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        },
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
