@@ -601,6 +601,20 @@ fn deep_and_long_markup_stays_bounded() {
         }
         assert!(start.elapsed().as_secs() < 20, "slow: {}", &input[..20]);
     }
+    // Equal headings, environments without end, an accordion with many panels.
+    let panels = format!(
+        "<marimo-accordion data-labels='[]' data-expanded='[{}]'>{}</marimo-accordion>",
+        (0..20_000).map(|it| it.to_string()).collect::<Vec<_>>().join(","),
+        "<p>a</p>".repeat(20_000)
+    );
+    let start = std::time::Instant::now();
+    assert_eq!(prose(&"# a\n".repeat(30_000)).value.headings.len(), 500);
+    prose(&"\\begin{align}\n".repeat(100_000));
+    render(vec![display("text/html", panels.into())]);
+    assert!(start.elapsed().as_secs() < 60, "slow: headings, environments or panels");
+    let large = display("text/html", "<b>a</b>".repeat((9 << 20) / 8).into());
+    let parsed = render(vec![large]);
+    assert!(parsed.diagnostics.iter().any(|it| it.code.number() == "NBC402"));
     for input in
         ["\\sqrt".repeat(20_000), "{".repeat(100_000), "\\frac{".repeat(3000), "$".repeat(50_000)]
     {
