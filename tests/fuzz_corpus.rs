@@ -10,7 +10,7 @@ use std::path::Path;
 fn every_input_of_the_corpora_is_survived() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, target) in targets::TARGETS {
-        let corpus = match *name {
+        let corpus = match name {
             // Every construct is in the notebooks that marimo is compared on.
             "parse_marimo" => root.join("tests/differential/notebooks"),
             other => root.join("fuzz/corpus").join(other),
