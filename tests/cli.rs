@@ -266,7 +266,7 @@ fn links_lead_to_pages_and_headings_or_nowhere() {
         })
         .to_string()
     };
-    let text = "[b](sub/b.ipynb#Part-Two) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
+    let text = "[b](sub/b.ipynb#Part:-Two) [self](a.ipynb) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
     let test = NbcTest::new(&[
         ("in/a.ipynb", &prose(text)),
         ("in/sub/b.ipynb", &prose("[up](../a.ipynb)")),

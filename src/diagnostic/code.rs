@@ -71,7 +71,7 @@ codes! {
     RefusedOption = "NBC108" "refused-option",
     /// The notebook is written for a kernel other than Python, so it can't be run.
     OtherKernel = "NBC109" "other-kernel",
-    /// The notebook nests too deeply, or has more cells than nbc reads.
+    /// The notebook nests too deeply, has more cells than nbc reads, or holds too many JSON values.
     TooComplex = "NBC110" "too-complex",
     /// The YAML at the head of a Markdown notebook cannot be read, and is ignored.
     ///

@@ -738,7 +738,9 @@ pub(super) fn is_link(address: &str) -> bool {
     if ["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme)) {
         return true;
     }
-    address.starts_with('#') || !address.contains(':') && !address.starts_with("//")
+    // Jupyter's anchors may hold a colon, which ends a scheme only where no `#` comes before it.
+    let file = address.split('#').next().unwrap_or_default();
+    !file.contains(':') && !address.starts_with("//")
 }
 
 /// An image in the text itself, without the line breaks that matplotlib puts into its data.
