@@ -42,6 +42,10 @@ pub fn dot(notebook: &Notebook, graph: &CellGraph) -> String {
     text
 }
 
+/// Most cells that one finding of one cell names: every cell of a thousand that are at fault has a
+/// finding of its own.
+const MOST_NAMED: usize = 20;
+
 fn shown(notebook: &Notebook) -> impl Iterator<Item = (CellId, &Cell)> {
     notebook.cells().filter(|(_, it)| it.kind.is_runnable() || it.kind == CellKind::Unparsable)
 }
@@ -120,11 +124,14 @@ fn problem(problem: &Problem) -> Value {
         Problem::SetupReference(cell) => json!({ "cell": cell.0, "type": "setup-refs" }),
         Problem::MultipleDefinitions { cell, name, definers } => json!({
             "cell": cell.0, "type": "multiple-defs", "name": name,
-            "others": numbers(definers.iter().filter(|it| *it != cell)),
+            "others": numbers(definers.iter().filter(|it| *it != cell).take(MOST_NAMED)),
         }),
         Problem::Cycle { cell, edges } => {
-            let edges: Vec<Value> =
-                edges.iter().map(|(from, via, to)| json!([from.0, via, to.0])).collect();
+            let edges: Vec<Value> = edges
+                .iter()
+                .take(MOST_NAMED)
+                .map(|(from, via, to)| json!([from.0, via, to.0]))
+                .collect();
             json!({ "cell": cell.0, "type": "cycle", "edges": edges })
         }
     }
