@@ -520,6 +520,26 @@ fn an_interrupted_or_killed_build_leaves_the_old_site() {
 }
 
 #[test]
+fn an_interrupt_ends_an_installation_too() {
+    let header = "# /// script\n# dependencies = ['six']\n# ///\n";
+    let test = NbcTest::new(&[("n.py", &(header.to_owned() + &marimo(&["1"])))]);
+    test.write("tools/uv", b"#!/bin/sh\ntouch \"$HOME/begun\"\nsleep 60 & sleep 60\n");
+    Command::new("chmod").arg("+x").arg(test.path("tools/uv")).status().unwrap();
+    let path = format!("{}:{}", test.path("tools").display(), std::env::var("PATH").unwrap());
+    let mut command = test.command(&["build", "n.py", "-o", "out"]);
+    command.env_remove("NBC_PYTHON").env("PATH", path).env("HOME", test.folder.path());
+    // A login shell's shims look for their tools at home.
+    command.env("NBC_CACHE_DIR", test.path("cache")).stderr(Stdio::null());
+    let mut build = command.spawn().unwrap();
+    wait_for(&test.path("begun"));
+    let start = Instant::now();
+    Command::new("kill").args(["-INT", &build.id().to_string()]).status().unwrap();
+    assert_eq!(build.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(!test.path("out").exists() && !test.path(".out.nbc-lock").exists());
+}
+
+#[test]
 fn a_full_disk_leaves_the_old_site() {
     let test = NbcTest::new(&[("n.ipynb", &jupyter(&["print('old')"]))]);
     std::fs::create_dir(test.path("small")).unwrap();

@@ -13,6 +13,7 @@ pub use manifest::Provenance;
 
 use crate::render::environment::{self, raw_text_value, rendered_value};
 use crate::render::{Page, RenderError, Rendered};
+use crate::sanitize::SafeCss;
 use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
 
 /// `nbc 0.1.0`.
@@ -132,7 +133,7 @@ impl SharedFiles {
 /// A whole HTML document around the body of a page.
 fn document(page: &Page, shared: Option<&SharedFiles>) -> Result<Rendered, RenderError> {
     let mut contents = Contents::default();
-    let mut inline_style = page.style.clone();
+    let mut inline_style = page.style.as_str().to_owned();
     let mut inline_script = "";
     let (mut stylesheet, mut script_link) = (Value::from(false), Value::from(false));
     if let Some(SharedFiles { style, script }) = shared {
@@ -201,7 +202,7 @@ fn own_page(path: SitePath, title: &str, body: Rendered) -> Page {
         description: None,
         language: "en".to_owned(),
         file_name: String::new(),
-        style: String::new(),
+        style: SafeCss::default(),
         body,
     }
 }

@@ -101,7 +101,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// When there is none.
-    pub fn active(requires: Option<&str>) -> Result<Self, InterpreterError> {
+    pub fn active() -> Result<Self, InterpreterError> {
         for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
             if let Ok(folder) = std::env::var(variable) {
                 let program = Utf8PathBuf::from(folder).join("bin/python");
@@ -110,7 +110,7 @@ impl Interpreter {
                 }
             }
         }
-        Self::base(requires)
+        Self::base(None)
     }
 
     /// An interpreter on `PATH` that meets a `requires-python` specifier.

@@ -115,7 +115,7 @@ impl Provisioner {
         }
         let requirements = requirements::find(notebook, folder)?;
         let Some(requirements) = requirements else {
-            let interpreter = Interpreter::active(None)?;
+            let interpreter = Interpreter::active()?;
             let mut environment = existing(&interpreter);
             self.add_engine(&mut environment, notebook, &interpreter)?;
             return Ok(environment);

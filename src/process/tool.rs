@@ -72,6 +72,12 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
+    /// The user interrupted nbc; the tool and what it started are gone.
+    #[error("`{program}` was stopped, because nbc was interrupted")]
+    Interrupted {
+        /// The program.
+        program: Utf8PathBuf,
+    },
     /// The time limit came first; the tool and what it started are gone.
     #[error("`{program}` was stopped after {} seconds", limit.as_secs())]
     TimedOut {
@@ -147,10 +153,11 @@ impl Tool {
         let end = Instant::now() + self.time_limit;
         let stdout = keep(group.0.stdout.take());
         let stderr = keep(group.0.stderr.take());
-        let mut in_time = true;
+        let (mut in_time, mut interrupted) = (true, false);
         while !group.is_over().map_err(not_run)? {
-            if Instant::now() >= end {
-                in_time = false;
+            interrupted = super::interrupt::is_requested();
+            in_time = Instant::now() < end;
+            if interrupted || !in_time {
                 break;
             }
             std::thread::sleep(POLL);
@@ -160,6 +167,9 @@ impl Tool {
         let status = group.0.wait().map_err(not_run)?;
         let (stdout, stderr) =
             (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+        if interrupted {
+            return Err(ToolError::Interrupted { program: self.program.clone() });
+        }
         if in_time {
             return Ok(ToolOutput { status, stdout, stderr });
         }

@@ -12,7 +12,7 @@ pub use environment::{RenderError, Rendered};
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, RenderedOutput};
-use crate::sanitize::SafeHtml;
+use crate::sanitize::{SafeCss, SafeHtml};
 use crate::site::SitePath;
 
 /// What a reader sees of one cell.
@@ -100,7 +100,7 @@ pub struct Page {
     /// File name of the notebook.
     pub file_name: String,
     /// Rules of the outputs, to be added to the page's own.
-    pub style: String,
+    pub style: SafeCss,
     /// The body.
     pub body: Rendered,
 }
@@ -144,12 +144,8 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
             cells,
         },
     )?;
-    let style = document
-        .blocks
-        .iter()
-        .flat_map(|block| &block.outputs)
-        .map(|output| output.css.as_str())
-        .collect();
+    let outputs = document.blocks.iter().flat_map(|block| &block.outputs);
+    let style = SafeCss::concat(outputs.map(|output| output.css.clone()));
     Ok(Page {
         path: document.path.clone(),
         title: document.title.clone(),
