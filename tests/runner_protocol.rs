@@ -1,8 +1,7 @@
 //! The real runner, in a real Python, driven over a socket by the real conversation.
 //!
-//! `NBC_TEST_PYTHON` names an interpreter with marimo, IPython and the usual libraries; without it,
-//! the tests that need no more than plain Python run with `python3`, and the others check only
-//! that the runner says what is missing.
+//! `NBC_TEST_PYTHON` names an interpreter with marimo, IPython and the usual libraries, which
+//! `tests/run.sh` makes. Without it the tests fail: what is not run must not count as passed.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -84,12 +83,7 @@ impl Fixture {
 }
 
 fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
-}
-
-/// Whether the environment is the full one.
-fn is_full() -> bool {
-    std::env::var("NBC_TEST_PYTHON").is_ok()
+    std::env::var("NBC_TEST_PYTHON").unwrap()
 }
 
 fn start(engine: Engine, codes: &[&str]) -> Start {
@@ -123,23 +117,6 @@ fn start(engine: Engine, codes: &[&str]) -> Start {
 
 fn run(engine: Engine, codes: &[&str]) -> RunRecord {
     Fixture::new().run(&start(engine, codes)).unwrap()
-}
-
-/// Runs in the full environment; in a bare one, holds the runner to a clear refusal.
-fn run_full(engine: Engine, codes: &[&str]) -> Option<RunRecord> {
-    let result = Fixture::new().run(&start(engine, codes));
-    if is_full() {
-        return Some(result.unwrap());
-    }
-    match result {
-        Ok(record) => Some(record),
-        Err(RunError::Unavailable { message }) => {
-            let missing = if engine == Engine::Marimo { "marimo" } else { "IPython" };
-            assert!(message.contains(missing), "{message}");
-            None
-        }
-        Err(error) => panic!("{error:?}"),
-    }
 }
 
 fn cell(record: &RunRecord, id: u32) -> &CellRun {
@@ -344,14 +321,13 @@ fn the_observer_hears_of_each_cell() {
 #[test]
 fn jupyter_uses_ipython_where_it_is_and_plain_python_elsewhere() {
     let record = run(Engine::Jupyter, &["1"]);
-    let expected = if is_full() { "ipython" } else { record.engine.name.as_str() };
-    assert_eq!(record.engine.name, expected);
+    assert_eq!(record.engine.name, "ipython");
     assert_eq!(plain_text(&record, 0), "1");
 }
 
 #[test]
 fn ipython_runs_magics_shell_lines_and_displays() {
-    let Some(record) = run_full(
+    let record = run(
         Engine::Ipython,
         &[
             "!echo one; echo two >&2",
@@ -362,9 +338,7 @@ fn ipython_runs_magics_shell_lines_and_displays() {
             "import asyncio; await asyncio.sleep(0); type(get_ipython()).__name__",
             "%%time\n1 / 0",
         ],
-    ) else {
-        return;
-    };
+    );
     assert_eq!(outputs(&record, 0), ["stdout:one\ntwo\n"]);
     assert!(outputs(&record, 1).is_empty());
     assert_eq!(plain_text(&record, 2), "'hidden\\n'");
@@ -376,7 +350,7 @@ fn ipython_runs_magics_shell_lines_and_displays() {
 
 #[test]
 fn marimo_skips_what_depends_on_a_failure_and_runs_the_rest() {
-    let Some(record) = run_full(
+    let record = run(
         Engine::Marimo,
         &[
             "import marimo as mo",
@@ -388,9 +362,7 @@ fn marimo_skips_what_depends_on_a_failure_and_runs_the_rest() {
             "a = mo.ui.slider(1, 3); a",
             "a.value",
         ],
-    ) else {
-        return;
-    };
+    );
     assert_eq!(error(&record, 1), ("ZeroDivisionError: division by zero".to_owned(), vec![(1, 1)]));
     assert_eq!(cell(&record, 2).status, CellStatus::Skipped);
     assert_eq!(cell(&record, 3).status, CellStatus::Stopped);
@@ -404,7 +376,7 @@ fn marimo_skips_what_depends_on_a_failure_and_runs_the_rest() {
 #[test]
 fn markdown_loses_its_indentation_as_when_marimo_opens_the_notebook() {
     let codes = ["import marimo as mo", "mo.md('''# Title\n\n    text\n    ''')", "'last'"];
-    let Some(record) = run_full(Engine::Marimo, &codes) else { return };
+    let record = run(Engine::Marimo, &codes);
     let RawOutput::Display { bundle } = &cell(&record, 1).outputs[0] else { panic!() };
     let html = bundle.data["text/markdown"].as_str().unwrap();
     assert!(html.contains("<span class=\"paragraph\">text</span>"), "{html}");
@@ -413,7 +385,7 @@ fn markdown_loses_its_indentation_as_when_marimo_opens_the_notebook() {
 
 #[test]
 fn marimo_reports_what_it_refuses_to_run() {
-    let Some(record) = run_full(Engine::Marimo, &["a = 1", "a = 2", "def (", "3"]) else { return };
+    let record = run(Engine::Marimo, &["a = 1", "a = 2", "def (", "3"]);
     assert_eq!(error(&record, 0).0.split(':').next(), Some("MultipleDefinitionError"));
     assert_eq!(error(&record, 2).0.split(':').next(), Some("MarimoSyntaxError"));
     assert_eq!(cell(&record, 3).status, CellStatus::Finished);
@@ -421,12 +393,10 @@ fn marimo_reports_what_it_refuses_to_run() {
 
 #[test]
 fn a_state_that_is_set_runs_its_readers_again() {
-    let Some(record) = run_full(
+    let record = run(
         Engine::Marimo,
         &["import marimo as mo", "get, put = mo.state(0)", "print(get())", "put(4)"],
-    ) else {
-        return;
-    };
+    );
     assert_eq!(outputs(&record, 2), ["stdout:4\n"]);
 }
 
@@ -436,13 +406,6 @@ fn two_runs_give_equal_records() {
     let figure = "import io, matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 3, 2])\nfile = io.StringIO()\nfigure.savefig(file, format='svg')\nprint(file.getvalue())\naxes";
     let widgets = "import ipywidgets\nipywidgets.VBox([ipywidgets.IntSlider(), ipywidgets.Text()])";
     let elements = "mo.ui.array([mo.ui.slider(1, 3), mo.ui.table(data)])";
-    if !is_full() {
-        assert_eq!(
-            run(Engine::Plain, &["{'b', 'a', 'c'}"]),
-            run(Engine::Plain, &["{'b', 'a', 'c'}"])
-        );
-        return;
-    }
     for (engine, cells) in [
         (
             Engine::Marimo,
@@ -483,21 +446,13 @@ fn a_file_beside_the_notebook_cannot_take_the_place_of_what_the_engine_imports()
         fs_err::write(fixture.path("nb/mine.py"), "value = 3").unwrap();
         let mut start = start(engine, &["import mine\nmine.value"]);
         start.file = fixture.path("nb/report.py");
-        match fixture.run(&start) {
-            Ok(record) => assert_eq!(outputs(&record, 0).len(), 1, "{record:?}"),
-            Err(RunError::Unavailable { message }) => {
-                assert!(!is_full() && message.contains("marimo"), "{message}");
-            }
-            Err(error) => panic!("{error:?}"),
-        }
+        let record = fixture.run(&start).unwrap();
+        assert_eq!(outputs(&record, 0).len(), 1, "{record:?}");
     }
 }
 
 #[test]
 fn charts_inside_layouts_get_pictures_and_widgets_their_state() {
-    if !is_full() {
-        return;
-    }
     let chart = "import altair as alt, pandas as pd\nchart = alt.Chart(pd.DataFrame({'a': [1], 'b': [2]})).mark_bar().encode(x='a', y='b')";
     let record = run(
         Engine::Marimo,
@@ -532,16 +487,12 @@ fn a_setup_cell_and_a_disabled_cell_behave_as_in_marimo() {
     start.cells[1].kind = "setup";
     start.cells[2].disabled = true;
     start.order.remove(0);
-    match Fixture::new().run(&start) {
-        Ok(record) => {
-            assert!(!record.cells.contains_key(&CellId(0)));
-            assert_eq!(cell(&record, 1).status, CellStatus::Finished);
-            assert_eq!(cell(&record, 2).status, CellStatus::Skipped);
-            assert_eq!(cell(&record, 3).status, CellStatus::Skipped);
-            assert_eq!(outputs(&record, 4), ["text/html"]);
-        }
-        Err(error) => assert!(!is_full(), "{error:?}"),
-    }
+    let record = Fixture::new().run(&start).unwrap();
+    assert!(!record.cells.contains_key(&CellId(0)));
+    assert_eq!(cell(&record, 1).status, CellStatus::Finished);
+    assert_eq!(cell(&record, 2).status, CellStatus::Skipped);
+    assert_eq!(cell(&record, 3).status, CellStatus::Skipped);
+    assert_eq!(outputs(&record, 4), ["text/html"]);
 }
 
 #[test]
