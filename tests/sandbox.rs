@@ -445,6 +445,7 @@ fn files_in_temporary_folders_count_as_memory() {
         "import time\nfor folder, size in ('/tmp', 60), ('/dev/shm', 40):\n    with open(f'{folder}/a', 'wb') as file:\n        for _ in range(size): file.write(b'x' * (1 << 20))\ntime.sleep(5)",
     );
     job.limits.temporary = 512 * MIB;
+    job.limits.file_size = 512 * MIB;
     // Either folder alone would fit.
     job.limits.memory = 100 * MIB;
     let ended = run(&job);

@@ -32,8 +32,7 @@ pub(super) enum Surroundings {
 
 /// Filters the calls of this process and of everything it starts.
 pub(super) fn restrict(surroundings: Surroundings) -> io::Result<()> {
-    let (refused, allowed) = programs(surroundings).map_err(io::Error::other)?;
-    for program in [refused, allowed] {
+    for program in programs(surroundings).map_err(io::Error::other)? {
         // The list of allowed calls comes last, since it has no room for the call that loads a filter.
         seccompiler::apply_filter(&program).map_err(|error| match error {
             seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
@@ -43,22 +42,32 @@ pub(super) fn restrict(surroundings: Surroundings) -> io::Result<()> {
     Ok(())
 }
 
-type Programs = (BpfProgram, BpfProgram);
-
-fn programs(surroundings: Surroundings) -> Result<Programs, seccompiler::BackendError> {
+fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
     let architecture = std::env::consts::ARCH.try_into()?;
     let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let mut rules = refused()?;
+    let mut programs = vec![];
     if let Surroundings::Host { owns_files } = surroundings {
-        refuse_on_host(&mut rules, owns_files)?;
+        refuse_on_host(&mut rules)?;
+        if owns_files {
+            // Libraries give up their own temporary files when they hear "not permitted" here.
+            let without_effect = SeccompAction::Errno(0);
+            let calls = CHANGING_FILES.iter().chain(CHANGING_FILES_HERE);
+            let calls: Rules = calls.map(|number| (*number, vec![])).collect();
+            let filter =
+                SeccompFilter::new(calls, SeccompAction::Allow, without_effect, architecture)?;
+            programs.push(filter.try_into()?);
+        }
     }
     let refused = SeccompFilter::new(rules, SeccompAction::Allow, not_permitted, architecture)?;
     // Of two refusals the later filter's is told, so it has to leave to the first what the first refuses.
     let all = ALLOWED.iter().chain(ALLOWED_HERE).chain(REFUSED);
     let allowed: Rules = all.map(|number| (*number, vec![])).collect();
     let allowed = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, architecture)?;
-    Ok((refused.try_into()?, allowed.try_into()?))
+    programs.push(refused.try_into()?);
+    programs.push(allowed.try_into()?);
+    Ok(programs)
 }
 
 fn refused() -> Result<Rules, seccompiler::BackendError> {
@@ -124,7 +133,7 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
 }
 
 /// What namespaces and mounts would keep away from the host, and Landlock does not.
-fn refuse_on_host(rules: &mut Rules, owns_files: bool) -> Result<(), seccompiler::BackendError> {
+fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
     let not_itself = |index| {
         let other = SeccompCondition::new(index, Width::Dword, Is::Ne, 0)?;
         Ok(vec![SeccompRule::new(vec![other])?])
@@ -143,22 +152,22 @@ fn refuse_on_host(rules: &mut Rules, owns_files: bool) -> Result<(), seccompiler
     }
     // Sockets of the host, by path or by name, and news of what happens in its folders.
     rules.extend(REFUSED_ON_HOST.iter().map(|call| (*call, vec![])));
-    if owns_files {
-        rules.extend(CHANGING_FILES.iter().chain(CHANGING_FILES_HERE).map(|call| (*call, vec![])));
-    }
     Ok(())
 }
 
 /// Calls that reach the host where nothing but Landlock stands between.
-const REFUSED_ON_HOST: &[c_long] =
-    &[libc::SYS_socket, libc::SYS_inotify_add_watch, libc::SYS_connect, libc::SYS_bind];
+#[rustfmt::skip]
+const REFUSED_ON_HOST: &[c_long] = &[
+    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_inotify_add_watch,
+    libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
+    libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+];
 
-/// Calls that change what is known about a file; Landlock, up to ABI 7, has no right for them.
+/// Calls that change the mode, owner and times of a file. Landlock, up to ABI 7, has no right for them,
+/// so they have no effect where the user owns files.
 #[rustfmt::skip]
 const CHANGING_FILES: &[c_long] = &[
     libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
-    libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
-    libc::SYS_lremovexattr, libc::SYS_fremovexattr,
 ];
 
 /// Older forms of the calls above.
