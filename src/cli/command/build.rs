@@ -314,7 +314,10 @@ impl Builder<'_> {
             ran.record.store(&folder.join(format!("{name}.run.json")))?;
         }
         let tolerated = self.settings.on_error == OnError::Continue;
-        let failures = compile::failures(&notebook, &ran.record, tolerated);
+        let failures = {
+            let limits = &self.settings.bounds.process;
+            compile::failures(&notebook, &ran.record, tolerated, Some(limits))
+        };
         let failed = diagnostic::has_errors(&failures);
         for failure in &failures {
             self.log_traceback(&input.path, failure, &ran.record, &notebook);
