@@ -10,6 +10,9 @@ use super::{CellGraph, Problem};
 
 /// Finds the knots among the cells that have no place in the order.
 pub(super) fn find(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
+    if graph.full_order.len() == graph.names.len() {
+        return Vec::new();
+    }
     let ordered: BTreeSet<CellId> = graph.full_order.iter().copied().collect();
     let open: BTreeSet<CellId> =
         graph.names.keys().filter(|it| !ordered.contains(it)).copied().collect();

@@ -48,7 +48,7 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
         if is_expected {
             continue;
         }
-        for (name, &span) in &names.references {
+        for (name, &span) in names.references.iter() {
             let is_known = defined.contains(name.as_str())
                 || crate::python::is_builtin(name)
                 // IPython's own: `_`, `_3`, `__`; and whatever hides behind dunder names.

@@ -74,6 +74,8 @@ struct Reader<'a> {
     text: &'a str,
     /// Lines of the file as marimo sees it: without whitespace at its ends.
     lines: Vec<Range<u32>>,
+    /// Those of them that the piece being read stands on.
+    piece: Range<usize>,
     stage: Stage,
     alias: String,
     title: Option<String>,
@@ -122,6 +124,7 @@ impl<'a> Reader<'a> {
             source: id,
             text,
             lines: lines(text, source.line_starts()),
+            piece: 0..0,
             stage: Stage::Header,
             alias: "marimo".to_owned(),
             title: None,
@@ -167,6 +170,7 @@ impl<'a> Reader<'a> {
     fn read(&mut self, outline: &Outline, base: u32) {
         let strings: Vec<_> =
             outline.long_strings.iter().map(|it| it.start + base..it.end + base).collect();
+        self.piece = self.lines_of(outline, base);
         let chunk = Chunk { outline, base, strings: &strings };
         for index in 0..outline.statements.len() {
             self.statement(&chunk, index);
@@ -330,9 +334,18 @@ impl<'a> Reader<'a> {
         options
     }
 
-    /// Index of the line that holds an offset.
+    /// The lines from the start of a piece to the end of its last statement.
+    fn lines_of(&self, outline: &Outline, base: u32) -> Range<usize> {
+        let end = outline.statements.last().map_or(base, |it| it.range.end + base);
+        let line = |offset| self.lines.partition_point(|it| it.start <= offset);
+        line(base).saturating_sub(1)..line(end)
+    }
+
+    /// Index of the line that holds an offset of the piece being read.
     fn line_of(&self, offset: u32) -> usize {
-        self.lines.partition_point(|it| it.start <= offset).saturating_sub(1)
+        let lines = self.lines.get(self.piece.clone()).unwrap_or_default();
+        let after = self.piece.start + lines.partition_point(|it| it.start <= offset);
+        after.saturating_sub(1)
     }
 
     fn line_text(&self, index: usize) -> &'a str {
