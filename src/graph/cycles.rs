@@ -126,9 +126,8 @@ fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
     let (Some(definer), Some(user)) = (graph.names.get(&from), graph.names.get(&to)) else {
         return Vec::new();
     };
-    let defined =
-        user.references.keys().filter(|it| definer.definitions.contains_key(*it)).cloned();
-    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(*it)).cloned();
+    let defined = user.references.keys().filter(|it| definer.definitions.contains_key(it)).cloned();
+    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(it)).cloned();
     let all: BTreeSet<String> = defined.chain(deleted).collect();
     all.into_iter().collect()
 }
