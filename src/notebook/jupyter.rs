@@ -475,7 +475,7 @@ fn shift(range: &Range<u32>, by: i64) -> Range<u32> {
 }
 
 fn moved(mut names: Names, by: i64) -> Names {
-    for range in names.definitions.values_mut().chain(names.references.values_mut()) {
+    for (_, range) in names.definitions.iter_mut().chain(&mut names.references) {
         *range = shift(range, by);
     }
     for range in &mut names.star_imports {

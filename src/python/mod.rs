@@ -7,6 +7,7 @@
 mod depth;
 mod names;
 mod outline;
+mod places;
 mod sql;
 mod tokens;
 
@@ -20,6 +21,7 @@ pub use names::{CellNames, Names, Query, is_private};
 pub use outline::{
     Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,
 };
+pub use places::NamePlaces;
 pub use sql::{ObjectKind, SqlObject, SqlReference};
 pub use tokens::{TokenKind, highlight, long_strings};
 

@@ -19,16 +19,17 @@ use ruff_python_ast::{
 use ruff_text_size::{Ranged, TextRange};
 
 use super::SyntaxError;
+use super::places::NamePlaces;
 use super::sql::{self, Facts, SqlObject, SqlReference};
 use crate::source::Span;
 
 /// What one cell defines and uses; ranges are bytes of the text that was parsed.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
-    /// Names defined for other cells, with the first place.
-    pub definitions: BTreeMap<String, Range<u32>>,
-    /// Names used and not defined before, with the first place.
-    pub references: BTreeMap<String, Range<u32>>,
+    /// Names defined for other cells, with the first place; sorted.
+    pub definitions: Vec<(String, Range<u32>)>,
+    /// Names used and not defined before, with the first place; sorted.
+    pub references: Vec<(String, Range<u32>)>,
     /// References that are only made in bodies of functions: they need their name when the
     /// function is called, which may be in a later cell.
     pub deferred: BTreeSet<String>,
@@ -58,9 +59,9 @@ pub struct Names {
 #[derive(Debug, Default, Clone)]
 pub struct CellNames {
     /// Names that the cell defines for other cells, with the place of each definition.
-    pub definitions: BTreeMap<String, Span>,
+    pub definitions: NamePlaces,
     /// Names that the cell uses and does not define first, with the place of the first use.
-    pub references: BTreeMap<String, Span>,
+    pub references: NamePlaces,
     /// References that are only made in bodies of functions: they need their name when the
     /// function is called, which may be in a later cell.
     pub deferred: BTreeSet<String>,
@@ -87,8 +88,9 @@ pub struct CellNames {
 impl CellNames {
     /// Turns ranges into places of the notebook.
     pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
-        let places = |names: BTreeMap<String, Range<u32>>| {
-            names.into_iter().map(|(name, range)| (name, place(&range))).collect()
+        let places = |names: Vec<(String, Range<u32>)>| {
+            let places = names.into_iter().map(|(name, range)| (name, place(&range)));
+            NamePlaces::of_sorted(places.collect())
         };
         Self {
             definitions: places(names.definitions),
@@ -156,7 +158,6 @@ struct Block<'a> {
 
 #[derive(Debug)]
 struct Reference {
-    block: u32,
     /// How many references came before it: blocks are left again, so their ids do not tell.
     order: u32,
     deleted: bool,
@@ -204,8 +205,8 @@ struct Collector<'a> {
     parents: Vec<(u32, bool)>,
     sharing: Sharing,
     obscured: Vec<Option<&'a str>>,
-    /// Sorted by block, one for each.
-    references: BTreeMap<Key<'a>, Vec<Reference>>,
+    /// By name and block.
+    references: BTreeMap<(Key<'a>, u32), Reference>,
     referred: u32,
     definitions: BTreeMap<Key<'a>, TextRange>,
     loops: u32,
@@ -282,21 +283,29 @@ impl<'a> Collector<'a> {
             if self.is_private(key.name) {
                 self.names.temporaries.insert(key.name.to_owned());
             } else {
-                self.names.definitions.insert(key.name.to_owned(), bytes(range));
+                self.names.definitions.push((key.name.to_owned(), bytes(range)));
             }
         }
-        for (key, references) in std::mem::take(&mut self.references) {
-            if references.iter().all(|it| self.is_deferred(it.block)) {
+        let references: Vec<_> = std::mem::take(&mut self.references).into_iter().collect();
+        for group in references.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+            let Some(&((key, _), _)) = group.first() else { continue };
+            if group.iter().all(|&((_, block), _)| self.is_deferred(block)) {
                 self.names.deferred.insert(key.name.to_owned());
             }
-            let Some(first) = references.iter().min_by_key(|it| it.order) else { continue };
-            if references.iter().any(|it| it.deleted) {
+            if group.iter().any(|(_, it)| it.deleted) {
                 self.names.deletions.insert(key.name.to_owned());
             }
-            self.names.references.entry(key.name.to_owned()).or_insert(bytes(first.range));
+            // A private name may have two keys.
+            let is_known = self.names.references.last().is_some_and(|(last, _)| last == key.name);
+            let first = group.iter().map(|(_, it)| it).min_by_key(|it| it.order);
+            if let Some(first) = first.filter(|_| !is_known) {
+                self.names.references.push((key.name.to_owned(), bytes(first.range)));
+            }
         }
         let references = &self.names.references;
-        self.names.tables.retain(|name, _| references.contains_key(name));
+        self.names.tables.retain(|name, _| {
+            references.binary_search_by_key(&name.as_str(), |(it, _)| it.as_str()).is_ok()
+        });
         self.names
     }
 
@@ -348,15 +357,11 @@ impl<'a> Collector<'a> {
 
     fn refer(&mut self, key: Key<'a>, range: TextRange, deleted: bool) {
         let block = self.current().map_or(0, |block| block.id);
-        let references = self.references.entry(key).or_default();
-        let at = references.partition_point(|it| it.block < block);
-        match references.get_mut(at).filter(|it| it.block == block) {
-            Some(found) => found.deleted |= deleted,
-            None => {
-                references.insert(at, Reference { block, order: self.referred, deleted, range });
-                self.referred += 1;
-            }
-        }
+        let reference = self.references.entry((key, block)).or_insert_with(|| {
+            self.referred += 1;
+            Reference { order: self.referred, deleted, range }
+        });
+        reference.deleted |= deleted;
     }
 
     fn define(&mut self, key: Key<'a>, range: TextRange, eviction: Eviction) {
@@ -379,11 +384,8 @@ impl<'a> Collector<'a> {
         }
         // A reference from a nested block was a capture of the name that is bound only now.
         // This block is open, so all that were opened after it are inside of it.
-        let Some(references) = self.references.get_mut(&key) else { return };
-        references.truncate(references.partition_point(|it| it.block <= id));
-        if references.is_empty() {
-            self.references.remove(&key);
-        }
+        let inside = (key, id + 1)..=(key, u32::MAX);
+        self.references.extract_if(inside, |_, _| true).for_each(drop);
     }
 
     fn name(&mut self, name: &'a str, context: ExprContext, range: TextRange) {
@@ -548,11 +550,10 @@ impl<'a> Collector<'a> {
             let key = Key { name: name.as_str(), mangled: self.is_private(name.as_str()) };
             let plain = Key::plain(name.as_str());
             let late = self.current().is_some_and(|block| {
-                let used = self.references.get(&plain).is_some_and(|it| {
-                    it.iter().any(|it| {
-                        it.block == block.id && it.range.start().to_u32() >= block.body_start
-                    })
-                });
+                let used = self
+                    .references
+                    .get(&(plain, block.id))
+                    .is_some_and(|it| it.range.start().to_u32() >= block.body_start);
                 used || block.defined.contains(&plain)
             });
             if late && !self.current().is_some_and(|block| block.globals.contains(&key)) {

@@ -311,7 +311,7 @@ fn argument(keyword: &ast::Keyword) -> Argument {
 fn dotted(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Name(name) => Some(name.id.to_string()),
-        Expr::Attribute(it) => Some(format!("{}.{}", dotted(&it.value)?, it.attr)),
+        Expr::Attribute(it) => Some(dotted(&it.value)? + "." + &it.attr),
         _ => None,
     }
 }
