@@ -499,9 +499,10 @@ pub(super) fn named(
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
-            for error in errors {
+            // What follows the first error is often its consequence.
+            for error in errors.iter().take(1) {
                 let span = cell.span(error.range.start, error.range.end);
-                diagnostics.push(super::syntax_diagnostic(&error, span));
+                diagnostics.push(super::syntax_diagnostic(error, span));
             }
             cell.kind = CellKind::Unparsable;
         }
