@@ -12,7 +12,7 @@ use super::{CellGraph, CellNames, Problem, cycles, tables};
 
 /// Definers, and deleters, of one name that get edges. More than one is an error already; ten
 /// thousand, each with ten thousand users, would take all memory.
-const MOST_DEFINERS: usize = 100;
+pub(super) const MOST_DEFINERS: usize = 100;
 
 /// Names with their cells and places, sorted: a map of lists would take an allocation for each.
 struct Places<'a>(Vec<(&'a str, CellId, Span)>);

@@ -16,6 +16,8 @@ pub(super) struct Plain<'a> {
     pub text: Cow<'a, str>,
     /// Whether a magic may have defined names that nobody sees.
     pub is_opaque: bool,
+    /// Where the commands stand in the cell, in order.
+    pub commands: Vec<Range<u32>>,
     /// (offset in the text, range in the cell), ascending; empty when they are the same.
     pieces: Vec<(u32, Range<u32>)>,
 }
@@ -62,12 +64,14 @@ impl Plain<'_> {
 /// Turns a cell into Python; most are Python already.
 pub(super) fn plain(cell: &str) -> Plain<'_> {
     if !has_own_syntax(cell) {
-        return Plain { text: Cow::Borrowed(cell), is_opaque: false, pieces: Vec::new() };
+        let (commands, pieces) = (Vec::new(), Vec::new());
+        return Plain { text: Cow::Borrowed(cell), is_opaque: false, commands, pieces };
     }
     let mut built = Built::default();
     let lines = unprompted(unindented(lines(cell)));
     commands(cell, &lines, &mut built);
-    Plain { text: Cow::Owned(built.text), is_opaque: built.is_opaque, pieces: built.pieces }
+    let Built { text, is_opaque, commands, pieces } = built;
+    Plain { text: Cow::Owned(text), is_opaque, commands, pieces }
 }
 
 /// Whether any line may be other than Python; says yes too often rather than too seldom.
@@ -171,6 +175,7 @@ fn unprompted(mut lines: Vec<(&str, u32)>) -> Vec<(&str, u32)> {
 struct Built {
     text: String,
     is_opaque: bool,
+    commands: Vec<Range<u32>>,
     pieces: Vec<(u32, Range<u32>)>,
 }
 
@@ -300,6 +305,7 @@ fn replace(
     let start = start + column as u32;
     let text = cell.get(start as usize..end as usize).unwrap_or_default();
     let stop = start + text.trim_end().len() as u32;
+    built.commands.push(start..stop);
     built.push(python, start..stop);
     built.push("\n", stop..end);
 }

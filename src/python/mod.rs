@@ -34,15 +34,6 @@ pub enum Mode {
     Ipython,
 }
 
-impl Mode {
-    fn of_parser(self) -> ruff_python_parser::Mode {
-        match self {
-            Self::Python => ruff_python_parser::Mode::Module,
-            Self::Ipython => ruff_python_parser::Mode::Ipython,
-        }
-    }
-}
-
 /// Why a text is not Python.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
@@ -92,7 +83,7 @@ fn plain_names(text: &str, sharing: names::Sharing) -> Result<Names, Vec<SyntaxE
 
 /// Parses, and refuses what would overflow the stack of a later walk.
 fn parse(text: &str) -> Result<Parsed<ModModule>, Vec<SyntaxError>> {
-    depth::check(text, Mode::Python).map_err(|error| vec![error])?;
+    depth::check(text).map_err(|error| vec![error])?;
     let options = ParseOptions::from(ruff_python_parser::Mode::Module);
     let parsed = parse_unchecked(text, options);
     if let Err(error) = depth::measure(parsed.tokens().iter().map(Token::as_tuple)) {
