@@ -638,13 +638,20 @@ fn findings_come_as_json_lines_and_pictures() {
 }
 
 #[test]
-fn sarif_has_the_shape_that_its_schema_asks_for() {
+fn sarif_is_what_its_schema_asks_for() {
     let test = NbcTest::new(&[
         ("my n.py", &marimo(&["total = 1", "total = 2"])),
         ("n.ipynb", &jupyter(&["x = = 1", "print(y)"])),
     ]);
     let said = test.run(&["check", ".", "--format", "sarif"]);
     assert_eq!((said.code, said.stderr.as_str()), (1, ""));
+    // A model that was made of the schema of SARIF 2.1.0, and forbids what that does not name.
+    fs_err::write(test.folder.path().join("log.sarif"), &said.stdout).unwrap();
+    let model = "from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Log; import sys; Log.model_validate_json(open(sys.argv[1]).read())";
+    let valid = crate::said(
+        Command::new(python()).args(["-c", model, "log.sarif"]).current_dir(test.folder.path()),
+    );
+    assert_eq!((valid.code, valid.stderr.as_str()), (0, ""));
     let log: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(log["version"], "2.1.0");
     let runs = log["runs"].as_array().unwrap();

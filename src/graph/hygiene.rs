@@ -95,7 +95,8 @@ fn has_generic_class(code: &str) -> bool {
 fn out_of_order(notebook: &Notebook) -> Option<Diagnostic> {
     let mut highest: Option<(u64, &Cell)> = None;
     for cell in &notebook.cells {
-        let Some(count) = cell.execution_count else { continue };
+        // IPython counts from 1; some tools write 0 for a cell that was not run.
+        let Some(count) = cell.execution_count.filter(|it| *it > 0) else { continue };
         if let Some((above, other)) = highest
             && count < above
         {

@@ -13,7 +13,7 @@ use super::{CellGraph, CellNames, Problem, cycles, tables};
 
 /// Definers, and deleters, of one name that get edges. More than one is an error already; ten
 /// thousand, each with ten thousand users, would take all memory.
-const MOST_DEFINERS: usize = 100;
+pub(super) const MOST_DEFINERS: usize = 100;
 
 /// A number for every name that a cell defines or deletes: no other name connects cells.
 #[expect(clippy::disallowed_types, reason = "only looked up: no order depends on it")]

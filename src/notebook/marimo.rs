@@ -174,9 +174,10 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&mut self, errors: Vec<SyntaxError>, base: u32) {
-        for error in errors {
+        // What follows the first error is often its consequence.
+        for error in errors.iter().take(1) {
             let span = self.span(&error.range, base);
-            self.diagnostics.push(super::syntax_diagnostic(&error, span));
+            self.diagnostics.push(super::syntax_diagnostic(error, span));
         }
     }
 
@@ -445,7 +446,7 @@ impl<'a> Reader<'a> {
         }
         let options = self.cell_options(&context.arguments, chunk.base);
         let regular = self.line_of(first.start + chunk.base) >= from;
-        let names = regular.then(|| chunk.outline.body_names(index));
+        let names = regular.then(|| chunk.outline.body_names(index, self.from(chunk.base)));
         self.push(CellKind::Setup, Some("setup".to_owned()), code, options, names, chunk.base);
     }
 
@@ -473,7 +474,7 @@ impl<'a> Reader<'a> {
         if is_cell {
             let name = Some(definition.name.clone()).filter(|it| it != "_");
             let (code, regular) = self.body(chunk, definition, from, end);
-            let names = regular.then(|| chunk.outline.body_names(index));
+            let names = regular.then(|| chunk.outline.body_names(index, self.from(chunk.base)));
             self.push(CellKind::Code, name, code, options, names, chunk.base);
             return;
         }
@@ -487,7 +488,7 @@ impl<'a> Reader<'a> {
         }
         let code = dedent(lines, chunk.strings);
         let kind = if definition.is_class { CellKind::Class } else { CellKind::Function };
-        let names = chunk.outline.definition_names(index, marked + 1);
+        let names = chunk.outline.definition_names(index, marked + 1, self.from(chunk.base));
         let name = Some(definition.name.clone());
         self.push(kind, name, code, options, Some(names), chunk.base);
     }
@@ -687,8 +688,8 @@ impl<'a> Reader<'a> {
             }
             Err(errors) => errors,
         };
-        for error in errors {
-            self.diagnostics.push(super::syntax_diagnostic(&error, place(&error.range)));
+        for error in errors.iter().take(1) {
+            self.diagnostics.push(super::syntax_diagnostic(error, place(&error.range)));
         }
         cell.kind = CellKind::Unparsable;
         self.cells.push(cell);
@@ -731,6 +732,10 @@ impl<'a> Reader<'a> {
             index += taken;
         }
         true
+    }
+
+    fn from(&self, start: u32) -> &str {
+        self.text.get(start as usize..).unwrap_or_default()
     }
 
     fn outline(&self, start: u32, end: u32) -> Result<Outline, Vec<SyntaxError>> {
