@@ -54,9 +54,13 @@ codes! {
     ///
     /// A download that was cut off is the usual cause. Open the notebook in Jupyter and save it.
     InvalidJson = "NBC103" "invalid-json",
-    /// A cell does not parse as Python.
+    /// A cell does not parse as Python, or Python's compiler refuses it.
     ///
-    /// The other cells are still analysed, so that all findings appear at once.
+    /// The compiler refuses `return` outside a function, `nonlocal` without a binding, a second
+    /// parameter of the same name and the like: such a cell never runs. `await` may stand at the top of
+    /// a cell. Of the errors of a cell only the first is told, since others often follow from it. A magic or
+    /// shell command of IPython ends with its line, unless a backslash continues it. The
+    /// other cells are still analysed, so that all findings appear at once.
     SyntaxError = "NBC104" "syntax-error",
     /// A statement stands where marimo would silently drop it.
     ///

@@ -29,7 +29,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
                 reader.read(&outline, 0, &[0]);
                 true
             }
-            Err(errors) => reader.recover(&cuts, errors),
+            Err(errors) => reader.recover(&cuts, &errors),
         };
     }
     let mut diagnostics = reader.diagnostics;
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         Span::new(self.source, range.start + base, range.end + base)
     }
 
-    fn report(&mut self, errors: Vec<SyntaxError>, base: u32) {
+    fn report(&mut self, errors: &[SyntaxError], base: u32) {
         // What follows the first error is often its consequence.
         for error in errors.iter().take(1) {
             let span = self.span(&error.range, base);
@@ -699,7 +699,7 @@ impl<'a> Reader<'a> {
 /// Reading a file that does not parse as a whole.
 impl<'a> Reader<'a> {
     /// Cuts the file at the lines where cells begin; returns whether there are any.
-    fn recover(&mut self, cuts: &[u32], errors: Vec<SyntaxError>) -> bool {
+    fn recover(&mut self, cuts: &[u32], errors: &[SyntaxError]) -> bool {
         if cuts.len() < 2 {
             self.report(errors, 0);
             return false;
@@ -725,7 +725,7 @@ impl<'a> Reader<'a> {
                             taken += more;
                             self.read(&outline, start, &[start]);
                         }
-                        None => self.broken(start, end_of(index), errors),
+                        None => self.broken(start, end_of(index), &errors),
                     }
                 }
             }
@@ -785,7 +785,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn broken(&mut self, start: u32, end: u32, errors: Vec<SyntaxError>) {
+    fn broken(&mut self, start: u32, end: u32, errors: &[SyntaxError]) {
         let text = self.text.get(start as usize..end as usize).unwrap_or_default();
         self.report(errors, start);
         let is_cell = text.starts_with(['@', 'w', 'a']) && start > 0;

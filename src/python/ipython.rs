@@ -18,8 +18,8 @@ pub(super) struct Plain<'a> {
     pub is_opaque: bool,
     /// Where the commands stand in the cell, in order.
     pub commands: Vec<Range<u32>>,
-    /// (offset in the text, range in the cell), ascending; empty when they are the same.
-    pieces: Vec<(u32, Range<u32>)>,
+    /// Ascending; empty when the text is the cell.
+    pieces: Vec<Piece>,
 }
 
 /// Magics that define no names.
@@ -49,15 +49,30 @@ impl Plain<'_> {
         if self.pieces.is_empty() {
             return range.clone();
         }
-        let one = |at: u32| {
-            let after = self.pieces.partition_point(|(start, _)| *start <= at);
-            let piece = self.pieces.get(after.saturating_sub(1));
-            piece.map_or(0, |(start, cell)| {
-                (cell.start + at.saturating_sub(*start)).min(cell.end.max(cell.start))
-            })
-        };
-        let start = one(range.start);
-        start..one(range.end).max(start)
+        let piece = |after: usize| self.pieces.get(after.saturating_sub(1));
+        let start = piece(self.pieces.partition_point(|it| it.start <= range.start));
+        let start =
+            start.map_or(0, |it| if it.is_made { it.cell.start } else { it.at(range.start) });
+        let end = piece(self.pieces.partition_point(|it| it.start < range.end));
+        let end = end.map_or(0, |it| if it.is_made { it.cell.end } else { it.at(range.end) });
+        start..end.max(start)
+    }
+}
+
+/// A run of the text.
+#[derive(Debug)]
+struct Piece {
+    /// Where it starts in the text.
+    start: u32,
+    /// What it stands for.
+    cell: Range<u32>,
+    /// Whether it is other than what it stands for, so that it has only one place as a whole.
+    is_made: bool,
+}
+
+impl Piece {
+    fn at(&self, offset: u32) -> u32 {
+        (self.cell.start + offset.saturating_sub(self.start)).min(self.cell.end)
     }
 }
 
@@ -176,17 +191,17 @@ struct Built {
     text: String,
     is_opaque: bool,
     commands: Vec<Range<u32>>,
-    pieces: Vec<(u32, Range<u32>)>,
+    pieces: Vec<Piece>,
 }
 
 impl Built {
-    fn push(&mut self, text: &str, cell: Range<u32>) {
-        self.pieces.push((self.text.len() as u32, cell));
+    fn push(&mut self, text: &str, cell: Range<u32>, is_made: bool) {
+        self.pieces.push(Piece { start: self.text.len() as u32, cell, is_made });
         self.text.push_str(text);
     }
 
     fn keep(&mut self, (line, start): (&str, u32)) {
-        self.push(line, start..start + line.len() as u32);
+        self.push(line, start..start + line.len() as u32, false);
     }
 }
 
@@ -260,10 +275,10 @@ fn commands(cell: &str, lines: &[(&str, u32)], built: &mut Built) {
             let indent = margin(head).len();
             let from = from + indent as u32;
             // The lines before were kept as they are.
-            while built.pieces.last().is_some_and(|(_, cell)| cell.start >= from - indent as u32)
-                && let Some((length, _)) = built.pieces.pop()
+            while built.pieces.last().is_some_and(|it| it.cell.start >= from - indent as u32)
+                && let Some(piece) = built.pieces.pop()
             {
-                built.text.truncate(length as usize);
+                built.text.truncate(piece.start as usize);
             }
             built.keep((margin(head), from - indent as u32));
             replace(cell, lines, (first, at), indent, NOTHING, built);
@@ -306,8 +321,8 @@ fn replace(
     let text = cell.get(start as usize..end as usize).unwrap_or_default();
     let stop = start + text.trim_end().len() as u32;
     built.commands.push(start..stop);
-    built.push(python, start..stop);
-    built.push("\n", stop..end);
+    built.push(python, start..stop, true);
+    built.push("\n", stop..end, true);
 }
 
 /// A line that is a command; returns the line after it.
@@ -475,5 +490,9 @@ mod tests {
         let at = plain.text.find("abc").unwrap_or_default() as u32;
         let range = plain.locate(&(at..at + 3));
         assert_eq!(cell.get(range.start as usize..range.end as usize), Some("abc"));
+        // A made text is longer than what it stands for, and other than it.
+        let call = super::plain(",é b");
+        assert_eq!(call.text, "é(\"b\")\n");
+        assert_eq!(call.locate(&(0..2)), 0..5);
     }
 }

@@ -502,12 +502,12 @@ impl<'a> Visitor<'a> for Bindings<'a> {
 
     fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {
         let ExceptHandler::ExceptHandler(inner) = handler;
-        self.names.extend(inner.name.as_ref().map(|it| it.as_str()));
+        self.names.extend(inner.name.as_ref().map(Identifier::as_str));
         visitor::walk_except_handler(self, handler);
     }
 
     fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        self.names.extend(captured(pattern).map(|it| it.as_str()));
+        self.names.extend(captured(pattern).map(Identifier::as_str));
         visitor::walk_pattern(self, pattern);
     }
 }
