@@ -16,7 +16,9 @@ use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use nbc::process::{Access, Job, Limits, Mount, Outcome, STAGE_ARGUMENT, Sandbox, sandbox_main};
+use nbc::process::{
+    Access, Job, Limits, Mount, Openings, Outcome, STAGE_ARGUMENT, Sandbox, sandbox_main,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     // It executes itself again as the second stage, as nbc does.
@@ -40,6 +42,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             temporary: 256 << 20,
             console: 1 << 20,
         },
+        openings: Openings::default(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

@@ -10,15 +10,19 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
 #[cfg(target_os = "linux")]
 mod sandbox;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
 pub mod interrupt;
+pub mod network;
 pub mod tool;
 
-pub use sandbox::{Killer, Running, Sandbox, sandbox_main};
+pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
+pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, sandbox_main};
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
@@ -74,6 +78,23 @@ pub struct Job {
     pub working_folder: Utf8PathBuf,
     /// Bounds.
     pub limits: Limits,
+    /// What the user lets in or keeps out beyond that.
+    pub openings: Openings,
+}
+
+/// What a job gets because the user asked for it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Openings {
+    /// Hosts that can be reached through nbc's proxy. Without any there is no network at all.
+    pub hosts: Vec<AllowedHost>,
+    /// Paths inside, below an [`Access::Overlay`], that are not there for the job.
+    pub hidden: Vec<Utf8PathBuf>,
+    /// Variables whose values nobody may see; they come last.
+    #[serde(skip)]
+    pub variables: BTreeMap<String, Secret>,
+    /// Contents of files in `/run/secrets`, by name.
+    #[serde(skip)]
+    pub files: BTreeMap<String, Secret>,
 }
 
 /// A layer of isolation, and whether it holds.

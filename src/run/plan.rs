@@ -73,6 +73,7 @@ pub fn plan(
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
         limits,
+        openings: crate::process::Openings::default(),
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
     let mut start = Start::new(notebook, &graph.graph().order, file);

@@ -6,8 +6,8 @@ use std::io;
 
 use camino::Utf8PathBuf;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
 /// The layer that this file makes.
@@ -16,9 +16,10 @@ pub(super) const NAME: &str = "landlock";
 /// Rights beyond these are unknown to the pinned crate's newest tested version.
 const NEWEST: ABI = ABI::V7;
 
-/// Restricts this process and everything it starts; tells what the kernel grants.
-pub(super) fn restrict(writable: &[Utf8PathBuf]) -> io::Result<String> {
-    let status = rules(writable).map_err(io::Error::other)?;
+/// Restricts this process and everything it starts; tells what the kernel grants. Of all ports, `port` alone
+/// can be connected to, and none can be bound.
+pub(super) fn restrict(writable: &[Utf8PathBuf], port: Option<u16>) -> io::Result<String> {
+    let status = rules(writable, port).map_err(io::Error::other)?;
     let detail = match status {
         RulesetStatus::FullyEnforced => "files, ports, signals and abstract sockets",
         RulesetStatus::PartiallyEnforced => {
@@ -29,7 +30,10 @@ pub(super) fn restrict(writable: &[Utf8PathBuf]) -> io::Result<String> {
     Ok(detail.to_owned())
 }
 
-fn rules(writable: &[Utf8PathBuf]) -> Result<RulesetStatus, landlock::RulesetError> {
+fn rules(
+    writable: &[Utf8PathBuf],
+    port: Option<u16>,
+) -> Result<RulesetStatus, landlock::RulesetError> {
     let everything = AccessFs::from_all(NEWEST);
     let reading = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
     // Whoever could make a device node could reach the disk below every mount.
@@ -47,6 +51,9 @@ fn rules(writable: &[Utf8PathBuf]) -> Result<RulesetStatus, landlock::RulesetErr
     }
     for path in ["/dev/null", "/dev/zero", "/dev/full"] {
         ruleset = allow(ruleset, path, device)?;
+    }
+    if let Some(port) = port {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }

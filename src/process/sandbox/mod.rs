@@ -5,6 +5,7 @@
 
 mod landlock;
 mod mounts;
+mod network;
 mod protocol;
 mod seccomp;
 mod stage;
@@ -25,8 +26,9 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Ended, Job, Layer, Outcome, STAGE_ARGUMENT, SandboxError};
-use protocol::{Identity, Order, Report, Subject};
+use super::network::Proxy;
+use super::{Ended, Job, Layer, Outcome, STAGE_ARGUMENT, SandboxError, Traffic};
+use protocol::{Identity, Order, Report, Revealed, Subject};
 
 pub use stage::sandbox_main;
 
@@ -88,17 +90,16 @@ impl Sandbox {
             .name("sandbox".to_owned())
             .spawn(move || match start_stage(&sandbox, job.as_ref(), &shared_there) {
                 Err(error) => {
+                    shared_there.end_network();
                     drop(say.send(Err(error)));
                     None
                 }
                 Ok((stage, channel, layers)) => {
                     drop(say.send(Ok((channel, layers.clone()))));
-                    Some(watch::supervise(
-                        stage,
-                        job.as_ref().map(|it| &it.limits),
-                        &shared_there,
-                        layers,
-                    ))
+                    let limits = job.as_ref().map(|it| &it.limits);
+                    let ended = watch::supervise(stage, limits, &shared_there, layers);
+                    shared_there.end_network();
+                    Some(ended)
                 }
             })
             .map_err(failed("starting a thread"))?;
@@ -143,6 +144,12 @@ impl Running {
         Killer { shared: Arc::clone(&self.shared) }
     }
 
+    /// A view of what the process asks for on the network, that outlives it.
+    #[must_use]
+    pub fn watch_network(&self) -> NetworkWatch {
+        NetworkWatch { shared: Arc::clone(&self.shared) }
+    }
+
     /// Waits until nothing of the tree is left.
     #[must_use]
     pub fn wait(mut self) -> Ended {
@@ -178,18 +185,41 @@ impl Killer {
     }
 }
 
+/// Tells what a [`Running`] asked for on the network.
+#[derive(Debug, Clone)]
+pub struct NetworkWatch {
+    shared: Arc<Shared>,
+}
+
+impl NetworkWatch {
+    /// What it asked for up to now; nothing when it has no network.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared.proxy.get().map(Proxy::traffic).unwrap_or_default()
+    }
+}
+
 /// What the supervisor and the handles have in common.
 #[derive(Debug, Default)]
 struct Shared {
     /// The first process inside. A descriptor, because a number may mean someone else by then.
     first: OnceLock<OwnedFd>,
     killed: AtomicBool,
+    /// What connects the run to the hosts that it may reach.
+    proxy: OnceLock<Proxy>,
 }
 
 impl Shared {
     fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
+        self.end_network();
         self.end_tree();
+    }
+
+    fn end_network(&self) {
+        if let Some(proxy) = self.proxy.get() {
+            proxy.stop();
+        }
     }
 
     fn end_tree(&self) {
@@ -264,7 +294,8 @@ fn start_stage(
         source,
     };
     let identity = sandbox.identity;
-    let setup = Order::SetUp { identity, job: job.cloned().map(Box::new) };
+    let secrets = job.map_or_else(Revealed::default, |it| Revealed::of(&it.openings));
+    let setup = Order::SetUp { identity, job: job.cloned().map(Box::new), secrets };
     protocol::send(&control, &setup).map_err(said_nothing)?;
     let mut first = None;
     loop {
@@ -286,6 +317,13 @@ fn start_stage(
                 drop(shared.first.set(opened));
                 first = Some(pid);
                 protocol::send(&control, &Order::Go).map_err(said_nothing)?;
+            }
+            Report::Listening => {
+                let hosts = job.map_or_else(Vec::new, |it| it.openings.hosts.clone());
+                let proxy = network::take(&control).and_then(|it| Proxy::start(it, hosts));
+                let proxy = proxy
+                    .map_err(|source| refused("network namespace", "opening the proxy", source))?;
+                drop(shared.proxy.set(proxy));
             }
             Report::Failed { subject, step, errno } => {
                 return Err(explain(subject, step, io::Error::from_raw_os_error(errno), job));

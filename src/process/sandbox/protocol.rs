@@ -2,13 +2,17 @@
 //!
 //! Both ends are our own code, so a malformed message is an error of the transport and no diagnostic.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Job, Layer};
+use super::super::{Job, Layer, Openings};
+use crate::secret::Secret;
 
 /// An environment and argument list may be long, but not this long.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -26,11 +30,48 @@ pub(super) enum Identity {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// What to set up; without a job the set-up ends at the point where a program would start.
-    SetUp { identity: Identity, job: Option<Box<Job>> },
+    SetUp { identity: Identity, job: Option<Box<Job>>, secrets: Revealed },
     /// The user namespace has its id maps.
     Mapped,
     /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
     Go,
+}
+
+/// Secrets on their way to the run: the only form in which they are ever written down.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Revealed {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Revealed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Revealed")
+    }
+}
+
+impl Revealed {
+    pub(super) fn of(openings: &Openings) -> Self {
+        let encode = |secrets: &BTreeMap<String, Secret>| {
+            let pairs = secrets.iter();
+            pairs.map(|(name, it)| (name.clone(), BASE64.encode(it.expose()))).collect()
+        };
+        Self { variables: encode(&openings.variables), files: encode(&openings.files) }
+    }
+
+    pub(super) fn hide_in(self, openings: &mut Openings) -> io::Result<()> {
+        let decode = |texts: BTreeMap<String, String>| -> io::Result<BTreeMap<String, Secret>> {
+            let pairs = texts.into_iter();
+            pairs
+                .map(|(name, it)| {
+                    Ok((name, Secret::new(BASE64.decode(it).map_err(io::Error::other)?)))
+                })
+                .collect()
+        };
+        openings.variables = decode(self.variables)?;
+        openings.files = decode(self.files)?;
+        Ok(())
+    }
 }
 
 /// What failed, so that nbc can name the layer and the way out.
@@ -51,6 +92,8 @@ pub(super) enum Report {
     Unshared,
     /// The first process of the sandbox, as the host numbers it.
     First { pid: i32 },
+    /// A listening socket of the run's network follows.
+    Listening,
     /// The program runs.
     Ready { layers: Vec<Layer> },
     /// The set-up stopped here.

@@ -18,9 +18,18 @@ pub(super) const NAME: &str = "seccomp";
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
+/// Which sockets can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// Those of the machine itself.
+    Unix,
+    /// TCP as well: the run's network has a proxy in it.
+    Tcp,
+}
+
 /// Filters the calls of this process and of everything it starts.
-pub(super) fn restrict() -> io::Result<()> {
-    let (refused, allowed) = programs().map_err(io::Error::other)?;
+pub(super) fn restrict(sockets: Sockets) -> io::Result<()> {
+    let (refused, allowed) = programs(sockets).map_err(io::Error::other)?;
     for program in [refused, allowed] {
         // The list of allowed calls comes last, since it has no room for the call that loads a filter.
         seccompiler::apply_filter(&program).map_err(|error| match error {
@@ -31,12 +40,12 @@ pub(super) fn restrict() -> io::Result<()> {
     Ok(())
 }
 
-fn programs() -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
+fn programs(sockets: Sockets) -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
     let architecture = std::env::consts::ARCH.try_into()?;
     let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let refused =
-        SeccompFilter::new(refused()?, SeccompAction::Allow, not_permitted, architecture)?;
+        SeccompFilter::new(refused(sockets)?, SeccompAction::Allow, not_permitted, architecture)?;
     // Of two refusals the later filter's is told, so it has to leave to the first what the first refuses.
     let all = ALLOWED.iter().chain(ALLOWED_HERE).chain(REFUSED);
     let allowed: Rules = all.map(|number| (*number, vec![])).collect();
@@ -44,16 +53,19 @@ fn programs() -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
     Ok((refused.try_into()?, allowed.try_into()?))
 }
 
-fn refused() -> Result<Rules, seccompiler::BackendError> {
+fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
     let mut rules: Rules = REFUSED.iter().map(|number| (*number, vec![])).collect();
     let argument = |index, is, value: u64| SeccompCondition::new(index, Width::Dword, is, value);
     let rule = |condition| SeccompRule::new(vec![condition]);
 
     // Sockets of the machine itself only: asyncio and multiprocessing need them, and they reach nobody outside.
     let unix = u64::from(libc::AF_UNIX.unsigned_abs());
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        rules.insert(call, vec![rule(argument(0, Is::Ne, unix)?)?]);
-    }
+    rules.insert(libc::SYS_socketpair, vec![rule(argument(0, Is::Ne, unix)?)?]);
+    let made = match sockets {
+        Sockets::Unix => vec![rule(argument(0, Is::Ne, unix)?)?],
+        Sockets::Tcp => other_than_tcp()?,
+    };
+    rules.insert(libc::SYS_socket, made);
     let namespaces = [
         libc::CLONE_NEWUSER,
         libc::CLONE_NEWNS,
@@ -80,6 +92,13 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
         let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
         buffers.push(SeccompRule::new(vec![level, option])?);
     }
+    // Other protocols on top of TCP, and data that goes out without a connection.
+    for option in [libc::TCP_ULP, libc::TCP_FASTOPEN, libc::TCP_FASTOPEN_CONNECT, libc::TCP_REPAIR]
+    {
+        let level = argument(1, Is::Eq, u64::from(libc::IPPROTO_TCP.unsigned_abs()))?;
+        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
+        buffers.push(SeccompRule::new(vec![level, option])?);
+    }
     rules.insert(libc::SYS_setsockopt, buffers);
     let pipe = u64::from(libc::F_SETPIPE_SZ.unsigned_abs());
     rules.insert(libc::SYS_fcntl, vec![rule(argument(1, Is::Eq, pipe)?)?]);
@@ -103,6 +122,28 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
         process.push(rule(argument(0, Is::Eq, u64::from(option.unsigned_abs()))?)?);
     }
     rules.insert(libc::SYS_prctl, process);
+    Ok(rules)
+}
+
+/// Sockets that are neither of the machine itself nor TCP over IP: datagrams, raw ones, other families.
+fn other_than_tcp() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let argument = |index, is, value: u64| SeccompCondition::new(index, Width::Dword, is, value);
+    let number = |it: i32| u64::from(it.unsigned_abs());
+    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6].map(number);
+    let mut rules = vec![];
+    let others = families.iter().map(|it| argument(0, Is::Ne, *it)).collect::<Result<_, _>>()?;
+    rules.push(SeccompRule::new(others)?);
+    for family in families.into_iter().skip(1) {
+        // The kind is in the low four bits, and TCP's is 1: another bit is set, or this one is not.
+        for (mask, value) in [(2, 2), (4, 4), (8, 8), (1, 0)] {
+            let kind = argument(1, Is::MaskedEq(mask), value)?;
+            rules.push(SeccompRule::new(vec![argument(0, Is::Eq, family)?, kind])?);
+        }
+        let not_default = argument(2, Is::Ne, 0)?;
+        let not_tcp = argument(2, Is::Ne, number(libc::IPPROTO_TCP))?;
+        let family = argument(0, Is::Eq, family)?;
+        rules.push(SeccompRule::new(vec![family, not_default, not_tcp])?);
+    }
     Ok(rules)
 }
 

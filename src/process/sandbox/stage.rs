@@ -12,11 +12,13 @@ use std::os::unix::net::UnixStream;
 use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::{Job, Layer, Limits};
+use super::super::network::PROXY_PORT;
+use super::super::{Job, Layer, Limits, Openings};
 use super::mounts::{self, INSIDE_ID, VIEW};
 use super::protocol::{self, Identity, Order, Report, Subject};
+use super::seccomp::Sockets;
 use super::system::{self, Fork, NAMESPACES};
-use super::{landlock, seccomp};
+use super::{landlock, network, seccomp};
 
 /// The layer of user ids and capabilities.
 pub(super) const RIGHTS: &str = "no privileges";
@@ -85,7 +87,10 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
     started.named(START, || "leaving the session of nbc".to_owned())?;
     let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
-    let Order::SetUp { identity, job } = order else { return Ok(NO_PARENT) };
+    let Order::SetUp { identity, mut job, secrets } = order else { return Ok(NO_PARENT) };
+    if let Some(job) = &mut job {
+        secrets.hide_in(&mut job.openings).named(START, || "reading the job".to_owned())?;
+    }
     // Where memory runs out on the whole machine, the notebook has to go, not nbc. A refusal costs only that.
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
 
@@ -184,7 +189,13 @@ fn first(
 
     let probe = probe_limits();
     let limits = job.map_or(&probe, |it| &it.limits);
-    let view = mounts::enter(trees, limits)?;
+    let nothing = Openings::default();
+    let openings = job.map_or(&nothing, |it| &it.openings);
+    let has_network = !openings.hosts.is_empty();
+    if has_network {
+        network::open(control).named("network namespace", || "opening the proxy".to_owned())?;
+    }
+    let view = mounts::enter(trees, limits, openings)?;
     rustix::system::sethostname(b"notebook")
         .and_then(|()| rustix::system::setdomainname(b""))
         .map_err(io::Error::from)
@@ -193,11 +204,17 @@ fn first(
     // A notebook's own process has nothing to hide from the notebook.
     system::fix_addresses();
     drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
-    let landlock = landlock::restrict(&view.writable)
+    let port = has_network.then_some(PROXY_PORT);
+    let landlock = landlock::restrict(&view.writable, port)
         .named(landlock::NAME, || "restricting files, ports and signals".to_owned())?;
-    seccomp::restrict().named(seccomp::NAME, || "loading the filters".to_owned())?;
+    let sockets = if has_network { Sockets::Tcp } else { Sockets::Unix };
+    seccomp::restrict(sockets).named(seccomp::NAME, || "loading the filters".to_owned())?;
 
-    let layers = layers(&view, &landlock);
+    let mut layers = layers(&view, &landlock);
+    if has_network {
+        let namespace = layers.iter_mut().find(|it| it.name == "network namespace");
+        namespace.into_iter().for_each(|it| it.detail = network::DETAIL.to_owned());
+    }
     let Some(job) = job else {
         protocol::send(control, &Report::Ready { layers })
             .named(LIMITS, || "reporting".to_owned())?;
@@ -309,6 +326,10 @@ fn prepare_payload(job: &Job, channel: &OwnedFd) -> io::Result<Program> {
     let mut environment = vec![CString::new("NBC_CHANNEL=3")?];
     for (name, value) in job.environment.iter().filter(|(name, _)| *name != "NBC_CHANNEL") {
         environment.push(CString::new(format!("{name}={value}"))?);
+    }
+    for (name, value) in &job.openings.variables {
+        let pair = [name.as_bytes(), b"=", value.expose()].concat();
+        environment.push(CString::new(pair)?);
     }
     system::reset_signals()?;
     set_limits(&job.limits)?;

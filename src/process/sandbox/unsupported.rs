@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use camino::Utf8Path;
 
-use super::{Ended, Job, Layer, SandboxError};
+use super::{Ended, Job, Layer, SandboxError, Traffic};
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]
@@ -76,6 +76,12 @@ impl Running {
 
     /// Cannot be called.
     #[must_use]
+    pub fn watch_network(&self) -> NetworkWatch {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
     pub fn wait(self) -> Ended {
         match self.0 {}
     }
@@ -88,6 +94,18 @@ pub struct Killer(Infallible);
 impl Killer {
     /// Cannot be called.
     pub fn kill(&self) {
+        match self.0 {}
+    }
+}
+
+/// Tells what a [`Running`] asked for on the network.
+#[derive(Debug, Clone)]
+pub struct NetworkWatch(Infallible);
+
+impl NetworkWatch {
+    /// Cannot be called.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
         match self.0 {}
     }
 }
