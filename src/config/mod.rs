@@ -28,6 +28,12 @@ pub struct Config {
     pub timeout: Option<u64>,
     /// Memory that a notebook may use, such as `"2GiB"`.
     pub memory: Option<ByteSize>,
+    /// Hosts that notebooks may reach, `"HOST"` or `"HOST:PORT"`; counts only with `--trust-config`.
+    pub allow_net: Vec<String>,
+    /// Files and folders that notebooks may read, relative to the file; counts only with `--trust-config`.
+    pub read: Vec<Utf8PathBuf>,
+    /// Variables that notebooks get; counts only with `--trust-config`.
+    pub env: Vec<String>,
 }
 
 /// Whether readers see code.
@@ -139,6 +145,7 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));
+        config.read = config.read.iter().map(|path| folder.join(path)).collect();
         Ok(config)
     }
 }

@@ -13,7 +13,9 @@ use super::protocol::ProtocolError;
 use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
-use crate::process::{Ended, Killer, Layer, Outcome, Sandbox, SandboxError, interrupt};
+use crate::process::{
+    Ended, Killer, Layer, Outcome, Refusal, Sandbox, SandboxError, Traffic, interrupt,
+};
 use crate::source::Span;
 
 /// The runner's files in a folder of the cache: it stays, so that a killed build leaves nothing new.
@@ -92,6 +94,8 @@ pub struct Execution {
     pub layers: Vec<Layer>,
     /// CPU time of the process tree.
     pub cpu: Duration,
+    /// What it asked for on the network.
+    pub traffic: Traffic,
 }
 
 /// Runs a notebook once.
@@ -105,6 +109,7 @@ pub fn execute(
     observer: &mut dyn Observer,
 ) -> Result<Execution, SandboxError> {
     let running = sandbox.start(&plan.job)?;
+    let network = running.watch_network();
     let watch = InterruptWatch::start(running.killer());
     let conversation = match running.channel() {
         Ok(channel) => converse(channel, &plan.start, observer),
@@ -119,11 +124,35 @@ pub fn execute(
     let ended = running.wait();
     drop(watch);
     let console = String::from_utf8_lossy(&ended.console).into_owned();
-    let (record, diagnostics) = match conversation {
-        Ok(record) => (Some(record), Vec::new()),
-        Err(error) => (None, vec![finding(&error, &ended, plan, notebook)]),
+    let traffic = network.traffic();
+    let mut diagnostics = refused_hosts(&traffic, notebook);
+    let record = match conversation {
+        Ok(record) => Some(record),
+        Err(error) => {
+            diagnostics.push(finding(&error, &ended, plan, notebook));
+            None
+        }
     };
-    Ok(Execution { record, diagnostics, console, layers: ended.layers, cpu: ended.cpu })
+    Ok(Execution { record, diagnostics, console, layers: ended.layers, cpu: ended.cpu, traffic })
+}
+
+/// What the notebook wanted to reach and could not: its cells may have taken another way silently.
+fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
+    let file = Span::new(notebook.source, 0, 0);
+    let warning = |message| Diagnostic::warning(Code::RefusedHost, file, message);
+    let refused = traffic.refused.iter().map(|(target, refusal)| match refusal {
+        Refusal::NotNamed => warning(format!("the notebook may not reach `{target}`"))
+            .with_help(format!("allow it with `--allow-net {target}`")),
+        Refusal::PrivateAddress => {
+            warning(format!("`{target}` leads to this machine or to a private network"))
+                .with_help("name the address itself with `--allow-net`, if you mean it")
+        }
+    });
+    let cut_off = traffic.is_cut_off.then(|| {
+        let most = Traffic::MOST_BYTES >> 30;
+        warning(format!("the notebook's network was cut off after {most} GiB"))
+    });
+    refused.chain(cut_off).collect()
 }
 
 /// Kills the run when the user interrupts nbc.

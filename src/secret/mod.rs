@@ -43,6 +43,11 @@ impl Secret {
         Ok(Self::new(value))
     }
 
+    /// Number of bytes.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value. Only `process`, which hands it to the run, and this module name this method.
     pub fn expose(&self) -> &[u8] {
         &self.0
