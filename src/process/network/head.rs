@@ -48,14 +48,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed>
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeadTooLarge),
         Err(_) => return Err(Malformed::BadRequest),
     };
-    let (Some(method), Some(address), Some(1)) = (request.method, request.path, request.version)
-    else {
-        // HTTP/1.0 has no CONNECT, and no client of today speaks it.
+    let (Some(method), Some(address)) = (request.method, request.path) else {
         return Err(Malformed::BadRequest);
     };
+    // Python's own client says HTTP/1.0 here up to version 3.11.
     if method == "CONNECT" {
         let target = Target::parse(address, None).map_err(|_| Malformed::BadRequest)?;
         return Ok(Some((Request::Tunnel { target }, length)));
+    }
+    if request.version != Some(1) {
+        return Err(Malformed::BadRequest);
     }
     let rest = address
         .get(..7)
@@ -128,6 +130,7 @@ mod tests {
 
     #[test]
     fn a_tunnel_needs_a_host_and_a_port() {
+        assert!(matches!(parse(b"CONNECT a.example:443 HTTP/1.0\r\n\r\n"), Ok(Some(_))));
         let (request, length) =
             parse(b"CONNECT A.example:443 HTTP/1.1\r\n\r\nrest").unwrap().unwrap();
         let target = Target::parse("a.example:443", None).unwrap();
