@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::compile::Compiled;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::Notebook;
+use crate::notebook::{Cell, Notebook};
 use crate::run::RunRecord;
 use crate::run::record::{CellStatus, RawOutput};
 use crate::secret::Scanner;
@@ -33,7 +33,7 @@ pub(super) fn in_record(
         });
         // A value may be printed in pieces.
         found.extend(scanner.find(printed.collect::<String>().as_bytes()));
-        let span = notebook.cell(*id).map_or(Span::new(notebook.source, 0, 0), |it| it.head());
+        let span = notebook.cell(*id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let number = id.0 + 1;
         findings.extend(found.into_iter().map(|name| {
             finding(span, &format!("an output of cell {number} holds the value of `{name}`"))

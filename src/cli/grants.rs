@@ -107,7 +107,7 @@ pub(super) fn collect(
         }
     }
     let values = variables.values().chain(files.values());
-    if values.map(|it| it.length()).sum::<usize>() > MOST_BYTES {
+    if values.map(Secret::length).sum::<usize>() > MOST_BYTES {
         let message = "the secrets are longer than 4 MiB together".to_owned();
         return Err(Failure { message, help: None });
     }

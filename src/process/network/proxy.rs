@@ -217,12 +217,12 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     match request {
         Request::Tunnel { .. } => {
             (&client.stream).write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-            exchange(&client, &server, surplus, None)
+            exchange(&client, &server, &surplus, None)
         }
         Request::Plain { head, body, .. } => {
             server.stream.set_read_timeout(Some(ANSWER_TIME))?;
             (&server.stream).write_all(&head)?;
-            exchange(&client, &server, surplus, Some(body))
+            exchange(&client, &server, &surplus, Some(body))
         }
     }
 }
@@ -316,7 +316,7 @@ fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
 fn exchange(
     client: &Registered,
     server: &Registered,
-    surplus: Vec<u8>,
+    surplus: &[u8],
     body: Option<u64>,
 ) -> io::Result<()> {
     let shared = &client.shared;
