@@ -18,6 +18,9 @@ pub(super) fn in_record(
     scanner: &Scanner,
 ) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    if scanner.is_empty() {
+        return findings;
+    }
     for (id, run) in &mut record.cells {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {

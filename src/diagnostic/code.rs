@@ -144,7 +144,7 @@ codes! {
     /// The notebook tried to reach a host that the user did not name, or that lies in a private network.
     ///
     /// Name it with `--allow-net HOST[:PORT]`; without a port, 443 and 80 are meant. A name that leads to this
-    /// machine or to a private network is refused; name the address itself, or `localhost`, if you mean it.
+    /// machine or to a private network is refused, unless its address is named as well; `localhost` may be named.
     RefusedHost = "NBC320" "refused-host",
     /// Markup that could run code, load something or disturb the page was removed from an output.
     RemovedMarkup = "NBC401" "removed-markup",

@@ -145,7 +145,7 @@ fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
             .with_help(format!("allow it with `--allow-net {target}`")),
         Refusal::PrivateAddress => {
             warning(format!("`{target}` leads to this machine or to a private network"))
-                .with_help("name the address itself with `--allow-net`, if you mean it")
+                .with_help("name its address with `--allow-net` as well, if you mean it")
         }
     });
     let cut_off = traffic.is_cut_off.then(|| {

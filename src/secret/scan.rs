@@ -55,6 +55,11 @@ impl Scanner {
         Ok(scanner)
     }
 
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.automaton.is_none()
+    }
+
     /// Names of those whose values are too short to be looked for.
     pub fn unscannable(&self) -> &[String] {
         &self.unscannable

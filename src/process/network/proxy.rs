@@ -279,7 +279,12 @@ fn connect(target: &Target, shared: &Shared) -> io::Result<Option<TcpStream>> {
         }
         HostName::Name(name) => {
             let mut found = resolve(name)?;
-            found.retain(|it| is_public(*it));
+            // A host of one's own network is reached when its address is named as well.
+            let is_named = |address| {
+                let target = Target { host: HostName::Address(address), port: target.port };
+                shared.hosts.iter().any(|it| it.allows(&target))
+            };
+            found.retain(|it| is_public(*it) || is_named(*it));
             if found.is_empty() {
                 shared.refuse(target, Refusal::PrivateAddress);
                 return Ok(None);
