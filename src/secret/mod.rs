@@ -49,7 +49,7 @@ impl Secret {
     }
 
     /// The value. Only `process`, which hands it to the run, and this module name this method.
-    pub fn expose(&self) -> &[u8] {
+    pub fn reveal(&self) -> &[u8] {
         &self.0
     }
 }

@@ -36,7 +36,7 @@ impl Scanner {
         let mut scanner = Self::default();
         let mut patterns = Vec::new();
         for (name, secret) in secrets {
-            let pieces = forms::pieces(secret.expose());
+            let pieces = forms::pieces(secret.reveal());
             if pieces.is_empty() {
                 scanner.unscannable.push(name.to_owned());
             }

@@ -483,13 +483,13 @@ fn secret_files(files: &BTreeMap<String, Secret>) -> io::Result<()> {
         return Ok(());
     }
     // A file takes whole pages, and the size is no bound but that of the values.
-    let size = files.values().map(|it| it.expose().len() + 8192).sum::<usize>().to_string();
+    let size = files.values().map(|it| it.reveal().len() + 8192).sum::<usize>().to_string();
     let folder = memory_file_system(&size, &(files.len() + 2).to_string(), "755")?;
     make_folder(Utf8Path::new(SECRETS))?;
     move_to(&folder, SECRETS)?;
     for (name, value) in files {
         let path = format!("{SECRETS}/{name}");
-        fs_err::write(&path, value.expose())?;
+        fs_err::write(&path, value.reveal())?;
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o400))?;
     }
     // What the descriptor holds is the mount, which is in its place by then.

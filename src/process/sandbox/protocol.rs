@@ -54,7 +54,7 @@ impl Revealed {
     pub(super) fn of(openings: &Openings) -> Self {
         let encode = |secrets: &BTreeMap<String, Secret>| {
             let pairs = secrets.iter();
-            pairs.map(|(name, it)| (name.clone(), BASE64.encode(it.expose()))).collect()
+            pairs.map(|(name, it)| (name.clone(), BASE64.encode(it.reveal()))).collect()
         };
         Self { variables: encode(&openings.variables), files: encode(&openings.files) }
     }

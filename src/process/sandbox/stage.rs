@@ -328,7 +328,7 @@ fn prepare_payload(job: &Job, channel: &OwnedFd) -> io::Result<Program> {
         environment.push(CString::new(format!("{name}={value}"))?);
     }
     for (name, value) in &job.openings.variables {
-        let pair = [name.as_bytes(), b"=", value.expose()].concat();
+        let pair = [name.as_bytes(), b"=", value.reveal()].concat();
         environment.push(CString::new(pair)?);
     }
     system::reset_signals()?;
