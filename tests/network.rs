@@ -363,7 +363,7 @@ fn buffers_of_connections_count_as_memory() {
     job.limits.memory = 64 << 20;
     job.limits.wall = Duration::from_secs(5);
     let (ended, _) = run(&job);
-    assert_ne!(ended.outcome, Outcome::Exited(0), "{:?}", ended.console);
+    assert_eq!(ended.outcome, Outcome::OutOfMemory, "{:?}", ended.console);
 }
 
 #[test]
