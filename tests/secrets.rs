@@ -341,6 +341,26 @@ fn what_a_configuration_asks_for_counts_only_when_trusted() {
 }
 
 #[test]
+fn an_interpreter_of_a_configuration_is_not_started() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = Project::new(&["1"]);
+    project.write("project/nbc.toml", "python = \"evil\"\n");
+    project.write("project/evil", "#!/bin/sh\ntouch started\n");
+    let evil = project.root.join("project/evil");
+    fs_err::set_permissions(evil, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
+        .args(["build", "notebook.py"])
+        .current_dir(project.root.join("project"))
+        .env_remove("NBC_PYTHON")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("`nbc.toml` asks for the interpreter"), "{stderr}");
+    assert!(!project.root.join("project/started").exists());
+}
+
+#[test]
 fn a_named_host_is_contacted_and_others_are_told() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -125,7 +125,7 @@ pub struct Build {
     /// Hand this file to notebooks as `/run/secrets/NAME`; never published or logged (repeatable)
     #[arg(long, value_name = "NAME=FILE")]
     pub secret: Vec<SecretFile>,
-    /// Grant what `nbc.toml` asks for with `allow-net`, `read` and `env`
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env` and `python`
     #[arg(long)]
     pub trust_config: bool,
     /// Publish notebooks with failed cells, each shown as a neutral box

@@ -71,7 +71,10 @@ pub(super) fn collect(
     let mut hosts = arguments.allow_net.clone();
     let mut reads = arguments.read.clone();
     let mut names = arguments.env.clone();
-    let wishes = wishes(config);
+    let mut wishes = wishes(config);
+    // It is asked for its version before any sandbox exists, so it could be any program.
+    let interpreter = config.python.as_ref().filter(|_| arguments.python.is_none());
+    wishes.extend(interpreter.map(|it| format!("the interpreter `{it}`")));
     if !wishes.is_empty() && !arguments.trust_config {
         let message = format!("`nbc.toml` asks for {}", wishes.join(", "));
         let help = "pass `--trust-config` to grant it; read the file first if others wrote it";

@@ -22,7 +22,7 @@ pub struct Config {
     pub layout: Option<LayoutSetting>,
     /// Whether pages show how their cells depend on each other.
     pub show_graph: bool,
-    /// An interpreter to use as it is, relative to the file.
+    /// An interpreter to use as it is, relative to the file; counts only with `--trust-config`.
     pub python: Option<Utf8PathBuf>,
     /// Longest time that a notebook may run, in seconds.
     pub timeout: Option<u64>,
