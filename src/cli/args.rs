@@ -3,7 +3,9 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::grants::SecretFile;
 use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
+use crate::process::AllowedHost;
 
 /// Compiles Python notebooks into static web apps that need no server.
 ///
@@ -35,7 +37,7 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build notebooks into a static site
-    Build(Build),
+    Build(Box<Build>),
     /// Report what is wrong with notebooks, without running them
     Check(Check),
     /// Print the dataflow of notebooks, without running them
@@ -113,6 +115,21 @@ pub struct Build {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
+    /// Let notebooks reach this host, on ports 443 and 80 unless one is named (repeatable)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow_net: Vec<AllowedHost>,
+    /// Let notebooks read this file or folder, at its place relative to the notebook (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub read: Vec<Utf8PathBuf>,
+    /// Hand this variable to notebooks; its value is never published or logged (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub env: Vec<String>,
+    /// Hand this file to notebooks as `/run/secrets/NAME`; never published or logged (repeatable)
+    #[arg(long, value_name = "NAME=FILE")]
+    pub secret: Vec<SecretFile>,
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python` and `isolation`
+    #[arg(long)]
+    pub trust_config: bool,
     /// Publish notebooks with failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,

@@ -161,6 +161,11 @@ impl Compiled {
         (&self.notebook, &self.document.path)
     }
 
+    /// What a page shows of each cell, and where the cell is.
+    pub fn blocks(&self) -> impl Iterator<Item = (&Block, Span)> {
+        self.document.blocks.iter().zip(self.spans.iter().copied())
+    }
+
     /// The document, its links not yet resolved.
     pub fn document(&self) -> &Document {
         &self.document

@@ -3,6 +3,8 @@
 mod args;
 mod command;
 mod compile;
+mod exposure;
+mod grants;
 mod inputs;
 mod limits;
 mod links;

@@ -3,8 +3,10 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
-use crate::cli::args::{Build, Execute, IsolationLevel};
+use crate::cli::args::{Build, Execute, Format, IsolationLevel};
 use crate::cli::compile::{self, Compiled, PageOptions};
+use crate::cli::exposure;
+use crate::cli::grants::{self, Granted};
 use crate::cli::inputs::page_paths;
 use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
@@ -14,6 +16,7 @@ use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure};
 use crate::config::{Config, IsolationSetting};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
+use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Choice, Environment, Provisioner};
 use crate::graph::RunnableGraph;
@@ -23,6 +26,7 @@ use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::stored::{self, Policy};
 use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder};
+use crate::secret::Scanner;
 use crate::site::{Integrity, SitePath};
 use crate::source::Sources;
 use crate::verify;
@@ -61,6 +65,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let config = configuration(&arguments.inputs)?;
     let settings = settings(arguments, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
+    let granted = grants::collect(arguments, &config, &destination, printer)?;
 
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
@@ -86,8 +91,18 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
 
+    // The lines of a finding are printed as they are.
+    let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
+        let text = sources.get(it.notebook.source).text();
+        !granted.scanner.find(text.as_bytes()).is_empty()
+    });
+    let format = match arguments.format {
+        Format::Full if shows_secret => Format::Concise,
+        format => format,
+    };
     let mut builder = Builder {
         settings,
+        granted: &granted,
         sources: &sources,
         timings: &mut timings,
         progress: Progress::new(printer),
@@ -116,8 +131,9 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     builder.progress.finish();
     let built = link(built, &mut diagnostics);
 
+    exposure::mask(&mut diagnostics, &granted.scanner);
     diagnostic::sort(&mut diagnostics);
-    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    printer.diagnostics(&diagnostics, &sources, format);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
     let publishable = !built.is_empty() && (errors == 0 || arguments.keep_going);
     if !publishable {
@@ -133,7 +149,8 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let title = config_title(arguments, &config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
-    if !publish(built, layout, &title, destination, &mut timings, printer)? {
+    let scanner = &granted.scanner;
+    if !publish(built, layout, &title, destination, &mut timings, printer, scanner)? {
         return Ok(Exit::Failed);
     }
     if !arguments.format.is_for_machines() {
@@ -157,7 +174,8 @@ pub(super) fn publish_site(
         .into_iter()
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
-    publish(built, layout, title, destination, &mut Timings::start(), printer)
+    let (timings, scanner) = (&mut Timings::start(), &Scanner::default());
+    publish(built, layout, title, destination, timings, printer, scanner)
 }
 
 fn publish(
@@ -167,6 +185,7 @@ fn publish(
     destination: Destination,
     timings: &mut Timings,
     printer: Printer,
+    scanner: &Scanner,
 ) -> Result<bool, Failure> {
     let index = SitePath::new("index.html")?;
     let has_home = layout == Layout::Site || built.len() > 1;
@@ -195,6 +214,10 @@ fn publish(
             return Ok(false);
         }
     };
+    if let Some(message) = exposure::in_site(site.site(), scanner) {
+        printer.error(&message);
+        return Ok(false);
+    }
     timings.measure(Phase::Publish, || destination.publish(&site)).map_err(helped)?;
     Ok(true)
 }
@@ -272,6 +295,7 @@ fn config_title(arguments: &Build, config: &Config) -> String {
 /// Runs notebooks one after the other; what they share is made when the first one needs it.
 struct Builder<'a> {
     settings: Settings,
+    granted: &'a Granted,
     sources: &'a Sources,
     timings: &'a mut Timings,
     progress: Progress,
@@ -285,6 +309,7 @@ struct Ran {
     record: RunRecord,
     environment: Option<Environment>,
     layers: Vec<Layer>,
+    granted: Names,
 }
 
 impl Builder<'_> {
@@ -297,9 +322,10 @@ impl Builder<'_> {
     ) -> Result<Option<Built<Compiled>>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
-        let (ran, graph) = if is_stored {
+        let (mut ran, graph) = if is_stored {
             let record = as_stored(&notebook, diagnostics);
-            (Ran { record, environment: None, layers: Vec::new() }, graph)
+            let (layers, granted) = (Vec::new(), Names::default());
+            (Ran { record, environment: None, layers, granted }, graph)
         } else {
             // The findings that forbid a run are in `diagnostics` since the analysis.
             let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
@@ -308,6 +334,12 @@ impl Builder<'_> {
             };
             (ran, runnable.into_graph())
         };
+        let scanner = &self.granted.scanner;
+        let exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+        if !exposed.is_empty() {
+            diagnostics.extend(exposed);
+            return Ok(None);
+        }
         if let Some(folder) = &self.settings.record {
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
@@ -331,8 +363,10 @@ impl Builder<'_> {
             let page = self.settings.page;
             compile::document(&notebook, &graph, &ran.record, origin, page)
         });
-        let failed = diagnostic::has_errors(&document.diagnostics);
+        let exposed = exposure::in_page(&document.value, &notebook, scanner);
+        let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
         diagnostics.extend(document.diagnostics);
+        diagnostics.extend(exposed);
         if failed {
             return Ok(None);
         }
@@ -374,22 +408,32 @@ impl Builder<'_> {
         let places = Places { notebook: &absolute, runner: runner.path() };
         let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
-        let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error);
+        let opened = run::grants::open(&self.granted.grants, folder, &environment.mounts)?;
+        let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
         let result = self
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
         if !result.console.trim().is_empty() && result.record.is_none() {
-            self.progress.line(&format!("{path}: the process said:\n{}", quoted(&result.console)));
+            let mut console = result.console;
+            self.granted.scanner.mask(&mut console);
+            self.progress.line(&format!("{path}: the process said:\n{}", quoted(&console)));
         }
+        let contacted = result.traffic.contacted;
+        if !contacted.is_empty() {
+            let hosts = contacted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            self.progress.line(&format!("{path}: reached {hosts}"));
+        }
+        let granted = self.granted.names(contacted);
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
         let record = result.record.map(|mut record| {
             record.mask(&environment.masks);
             record
         });
-        Ok(record.map(|record| Ran { record, environment: Some(environment), layers }))
+        let environment = Some(environment);
+        Ok(record.map(|record| Ran { record, environment, layers, granted }))
     }
 
     /// A reader of the log must not believe in a layer that is not there.
@@ -476,6 +520,7 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
             .unwrap_or_default(),
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),
+        granted: ran.granted.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic;
 use crate::emit::Provenance;
+use crate::emit::manifest::Granted;
 use crate::publish::Destination;
 use crate::run::RunRecord;
 use crate::site::Integrity;
@@ -53,6 +54,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         packages: Vec::new(),
         lock: None,
         isolation: Vec::new(),
+        granted: Granted::default(),
     };
     let folder = destination.folder().to_owned();
     let title = document.value.title.clone();
