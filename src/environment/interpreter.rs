@@ -178,37 +178,57 @@ impl Interpreter {
 /// Whether a version meets a PEP 440 specifier set. Clauses that nbc does not know are left to the
 /// installer, which knows them all.
 fn meets(minor: (u32, u32), version: &str, requires: Option<&str>) -> bool {
-    let numbers = |text: &str| -> Vec<u32> {
-        text.trim().split('.').map_while(|part| part.parse().ok()).collect()
-    };
+    clauses(requires.unwrap_or_default()).all(|(operator, wanted)| {
+        compare_versions(version, operator, wanted).unwrap_or(minor >= OLDEST)
+    })
+}
+
+/// The oldest version that a specifier set names, such as `3.11`.
+pub(super) fn lower_bound(requires: &str) -> Option<String> {
+    let bounds = clauses(requires)
+        .filter(|(operator, _)| [">=", ">", "==", "~="].contains(operator))
+        .map(|(_, wanted)| numbers(wanted));
+    let highest = bounds.filter(|it| !it.is_empty()).max()?;
+    Some(highest.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+}
+
+/// Operator and version of each clause.
+fn clauses(requires: &str) -> impl Iterator<Item = (&str, &str)> {
+    requires.split(',').map(str::trim).filter(|it| !it.is_empty()).map(|clause| {
+        let at = clause.find(|it: char| it.is_ascii_digit()).unwrap_or(clause.len());
+        let (operator, wanted) = clause.split_at(at);
+        (operator.trim(), wanted.trim())
+    })
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    text.trim().split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+/// One clause of a PEP 440 specifier set; `None` for an operator that nbc does not know.
+pub(super) fn compare_versions(version: &str, operator: &str, wanted: &str) -> Option<bool> {
     let own = numbers(version);
-    requires.unwrap_or_default().split(',').map(str::trim).filter(|it| !it.is_empty()).all(
-        |clause| {
-            let at = clause.find(|c: char| c.is_ascii_digit()).unwrap_or(clause.len());
-            let (operator, wanted) = clause.split_at(at);
-            let wildcard = wanted.trim_end().ends_with(".*");
-            let wanted = numbers(wanted);
-            let length = if wildcard { wanted.len() } else { own.len().max(wanted.len()) };
-            let pad = |mut parts: Vec<u32>| {
-                parts.resize(length, 0);
-                parts
-            };
-            let order = pad(own.clone()).cmp(&pad(wanted.clone()));
-            match operator.trim() {
-                ">=" => order.is_ge(),
-                ">" => order.is_gt(),
-                "<=" => order.is_le(),
-                "<" => order.is_lt(),
-                "==" => order.is_eq(),
-                "!=" => !order.is_eq(),
-                "~=" => {
-                    let prefix = wanted.len().saturating_sub(1);
-                    order.is_ge() && own.iter().take(prefix).eq(wanted.iter().take(prefix))
-                }
-                _ => minor >= OLDEST,
-            }
-        },
-    )
+    let wildcard = wanted.ends_with(".*");
+    let wanted = numbers(wanted);
+    let length = if wildcard { wanted.len() } else { own.len().max(wanted.len()) };
+    let pad = |mut parts: Vec<u32>| {
+        parts.resize(length, 0);
+        parts
+    };
+    let order = pad(own.clone()).cmp(&pad(wanted.clone()));
+    Some(match operator {
+        ">=" => order.is_ge(),
+        ">" => order.is_gt(),
+        "<=" => order.is_le(),
+        "<" => order.is_lt(),
+        "==" | "===" => order.is_eq(),
+        "!=" => !order.is_eq(),
+        "~=" => {
+            let prefix = wanted.len().saturating_sub(1);
+            order.is_ge() && own.iter().take(prefix).eq(wanted.iter().take(prefix))
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -223,6 +243,19 @@ mod tests {
         }
         for bad in [">=3.12", "<3.11", "==3.12.*", "~=3.12", "!=3.11.*", "==3.11", ">3.11.7"] {
             assert!(!check(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_lower_bound_is_the_highest_of_those_named() {
+        for (requires, expected) in [
+            (">=3.11", Some("3.11")),
+            (">=3.10,<4,>=3.12.1", Some("3.12.1")),
+            ("==3.12.*", Some("3.12")),
+            ("<4", None),
+            ("", None),
+        ] {
+            assert_eq!(lower_bound(requires).as_deref(), expected, "{requires}");
         }
     }
 }

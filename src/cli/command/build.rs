@@ -12,7 +12,7 @@ use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT, LEAST_MEMORY};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
@@ -94,6 +94,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         sandbox: None,
         runner: None,
         provisioner: None,
+        unlocked: Vec::new(),
     };
     let mut built = Vec::new();
     // All static findings come before the first run, which may take minutes.
@@ -114,6 +115,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         }
     }
     builder.progress.finish();
+    warn_of_unlocked(&builder.unlocked, printer);
     let built = link(built, &mut diagnostics);
 
     diagnostic::sort(&mut diagnostics);
@@ -143,6 +145,19 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         printer.line(&timings.table());
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Says once that another day may give other packages.
+fn warn_of_unlocked(notebooks: &[Utf8PathBuf], printer: Printer) {
+    let Some(first) = notebooks.first() else { return };
+    let others = match notebooks.len() - 1 {
+        0 => String::new(),
+        number => format!(" and {}", counted(number, "other notebook")),
+    };
+    printer.warning(&format!(
+        "no lock pins the packages of `{first}`{others}: another machine, or another day, may get others"
+    ));
+    printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
@@ -275,6 +290,8 @@ struct Builder<'a> {
     sandbox: Option<Sandbox>,
     runner: Option<RunnerFolder>,
     provisioner: Option<Provisioner>,
+    /// Notebooks whose packages no lock pins.
+    unlocked: Vec<Utf8PathBuf>,
 }
 
 /// A record, and how it came about.
@@ -350,15 +367,21 @@ impl Builder<'_> {
             self.runner = Some(RunnerFolder::below(&cache_folder())?);
         }
         let absolute = camino::absolute_utf8(path)?;
-        let folder = absolute.parent().unwrap_or(&absolute);
         self.progress.step(&format!("{path}: preparing its environment"));
-        let provisioner = self
-            .provisioner
-            .get_or_insert_with(|| Provisioner::new(self.settings.choice.clone(), &cache_folder()));
-        let environment = self
-            .timings
-            .measure(Phase::Environment, || provisioner.provision(notebook, folder))
-            .map_err(|error| Failure { message: format!("{path}: {error}"), help: None })?;
+        let choice = self.settings.choice.clone();
+        let known = &mut self.provisioner;
+        let environment = self.timings.measure(Phase::Environment, || {
+            let made = match known.take() {
+                Some(provisioner) => Ok(provisioner),
+                None => Provisioner::new(choice, &cache_folder()),
+            };
+            made.and_then(|it| known.insert(it).provision(notebook, &absolute))
+        });
+        let environment = environment
+            .map_err(|error| Failure { message: format!("{path}: {error}"), help: error.help() })?;
+        if environment.unlocked.is_some() {
+            self.unlocked.push(path.to_owned());
+        }
         let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
             return Ok(None);
         };
@@ -449,15 +472,4 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),
     }
-}
-
-/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
-fn cache_folder() -> Utf8PathBuf {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    if let Some(folder) = variable("NBC_CACHE_DIR") {
-        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
-    }
-    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
-    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod explain;
 pub mod graph;
+pub mod lock;
 pub mod render;
 pub mod verify;
 
