@@ -5,18 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
+use super::bytecode::{Confinement, compile};
 use super::cache::{Cache, Lease};
 use super::resolve::Installer;
 use super::{Interpreter, Requirements};
-use crate::process::tool::Tool;
-
-/// Longest that byte-compilation may take.
-const TIME_LIMIT: Duration = Duration::from_secs(1200);
 
 /// The packages of an environment, each pinned to the digests of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +106,12 @@ pub enum InstallError {
         /// Version of Python.
         python: String,
     },
+    /// The packages could not be compiled in the sandbox.
+    #[error("byte-compiling the packages in the sandbox failed: {reason}")]
+    Compilation {
+        /// Why.
+        reason: String,
+    },
     /// The user interrupted nbc while it waited for another build.
     #[error("interrupted while another build makes the environment")]
     Interrupted,
@@ -144,6 +146,7 @@ pub(super) fn install(
     cache: &Cache,
     requirements: &Requirements,
     interpreter: &Interpreter,
+    confinement: Confinement<'_>,
 ) -> Result<Installed, InstallError> {
     let mut lock = resolve(cache, requirements, interpreter)?;
     let key = digest_of(&[
@@ -156,7 +159,7 @@ pub(super) fn install(
         let staging = scratch.folder.join("environment");
         let installer = Installer::find(interpreter, &scratch.folder)?;
         installer.make_environment(&staging, &lock, requirements)?;
-        compile(&staging, interpreter)?;
+        compile(&staging, interpreter, confinement)?;
         Ok(staging)
     })?;
     lock.packages = packages_in(&interpreter.packages_below(&folder));
@@ -197,19 +200,6 @@ fn packages_in(folder: &Utf8Path) -> BTreeMap<String, String> {
         Some((normalized(name), version.to_owned()))
     });
     names.collect()
-}
-
-/// Compiles the packages once: imports without bytecode cost three times as much, and the sandbox
-/// shows the folder read-only. `-I -S` compiles without running any of it; a module that does not
-/// compile (a template, a test of a syntax error) fails when it is imported, not here.
-fn compile(folder: &Utf8Path, interpreter: &Interpreter) -> Result<(), InstallError> {
-    Tool::new(interpreter.program.as_str())
-        .args(["-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0"])
-        .args(["--invalidation-mode", "unchecked-hash", "-s", folder.as_str(), "-p", "/env"])
-        .arg(folder.join("lib").as_str())
-        .time_limit(TIME_LIMIT)
-        .run()?;
-    Ok(())
 }
 
 /// Package names compare as PEP 503 says.

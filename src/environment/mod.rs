@@ -4,6 +4,7 @@
 //! The only phase with network; it installs wheels only and runs no code of a notebook or of a
 //! package: interpreters are asked with `-I -S`, so that no `.pth` file is executed.
 
+mod bytecode;
 mod cache;
 mod install;
 mod interpreter;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use bytecode::Confinement;
 pub use cache::Lease;
 pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError};
@@ -148,6 +150,7 @@ impl Provisioner {
         &self,
         notebook: &Notebook,
         path: &Utf8Path,
+        confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
         if let Choice::Given(path) = &self.choice {
             let interpreter = Interpreter::probe(path)?;
@@ -165,12 +168,12 @@ impl Provisioner {
         let Some(requirements) = requirements else {
             let interpreter = Interpreter::active()?;
             let mut environment = existing(&interpreter);
-            self.add_engine(&mut environment, notebook, &interpreter, None)?;
+            self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
             return Ok(environment);
         };
         let interpreter = Interpreter::base(requirements.requires_python.as_deref())?;
         let requirements = requirements.pinned_for(&interpreter)?;
-        let installed = install(&self.cache, &requirements, &interpreter)?;
+        let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
         let is_open = !requirements.is_pinned() && !requirements.lines.is_empty();
         let mut environment = Environment {
             program: Utf8Path::new(INSIDE).join("bin/python"),
@@ -183,7 +186,13 @@ impl Provisioner {
             leases: vec![Arc::new(installed.lease)],
         };
         environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
-        self.add_engine(&mut environment, notebook, &interpreter, Some(&requirements))?;
+        self.add_engine(
+            &mut environment,
+            notebook,
+            &interpreter,
+            Some(&requirements),
+            confinement,
+        )?;
         Ok(environment)
     }
 
@@ -194,6 +203,7 @@ impl Provisioner {
         notebook: &Notebook,
         interpreter: &Interpreter,
         requirements: Option<&Requirements>,
+        confinement: Confinement<'_>,
     ) -> Result<(), EnvironmentError> {
         let wanted = engine(notebook.format, |module, package| match &environment.lock {
             Some(lock) => lock.has(package),
@@ -214,7 +224,7 @@ impl Provisioner {
             let is_pinned = pinned.is_some();
             let own = pinned
                 .map_or_else(|| Requirements::engine(requirement), Requirements::pinned_engine);
-            let installed = match install(&self.cache, &own, interpreter) {
+            let installed = match install(&self.cache, &own, interpreter, confinement) {
                 Ok(installed) => installed,
                 // Only marimo cannot be done without; the runner says what else is missing.
                 Err(error @ (InstallError::Refused { .. } | InstallError::SourceOnly { .. }))

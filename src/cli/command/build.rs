@@ -16,7 +16,7 @@ use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT, LEAST_MEMORY};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
-use crate::environment::{Choice, Environment, Provisioner};
+use crate::environment::{Choice, Confinement, Environment, Provisioner};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Limits, Sandbox, interrupt};
@@ -368,6 +368,10 @@ impl Builder<'_> {
         }
         let absolute = camino::absolute_utf8(path)?;
         self.progress.step(&format!("{path}: preparing its environment"));
+        let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
+            return Ok(None);
+        };
+        let confinement = Confinement { sandbox, limits: &self.settings.limits };
         let choice = self.settings.choice.clone();
         let known = &mut self.provisioner;
         let environment = self.timings.measure(Phase::Environment, || {
@@ -375,16 +379,13 @@ impl Builder<'_> {
                 Some(provisioner) => Ok(provisioner),
                 None => Provisioner::new(choice, &cache_folder()),
             };
-            made.and_then(|it| known.insert(it).provision(notebook, &absolute))
+            made.and_then(|it| known.insert(it).provision(notebook, &absolute, confinement))
         });
         let environment = environment
             .map_err(|error| Failure { message: format!("{path}: {error}"), help: error.help() })?;
         if environment.unlocked.is_some() {
             self.unlocked.push(path.to_owned());
         }
-        let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
-            return Ok(None);
-        };
         let places = Places { notebook: &absolute, runner: runner.path() };
         let limits = self.settings.limits.clone();
         let on_error = self.settings.on_error;
