@@ -223,7 +223,8 @@ impl<'a> Installer<'a> {
 
     /// uv, in a folder without a project: the notebook's author chooses no indexes.
     fn uv(&self, uv: &Utf8Path) -> Tool {
-        Tool::new(uv).folder(self.folder).time_limit(TIME_LIMIT)
+        // Compiling would start the environment's interpreter, and the variable contradicts the flag.
+        Tool::new(uv).folder(self.folder).env_remove("UV_COMPILE_BYTECODE").time_limit(TIME_LIMIT)
     }
 
     fn accepted(
@@ -314,7 +315,11 @@ impl Item {
 
 /// The interpreter outside any virtual environment: what is installed never runs in it.
 fn base_python(interpreter: &Interpreter) -> Tool {
-    Tool::new(interpreter.program.as_str()).args(["-I"]).time_limit(TIME_LIMIT)
+    // Settings that are right for a person's own installations, and would send these elsewhere.
+    let settings = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"];
+    let tool = Tool::new(interpreter.program.as_str()).args(["-I"]).time_limit(TIME_LIMIT);
+    let tool = tool.env("PIP_REQUIRE_VIRTUALENV", "0").env("PIP_USER", "0");
+    settings.into_iter().fold(tool, Tool::env_remove)
 }
 
 fn read(path: &Utf8Path) -> Result<String, InstallError> {
