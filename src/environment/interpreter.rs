@@ -136,7 +136,13 @@ impl Interpreter {
         let folders: Vec<Utf8PathBuf> = std::env::split_paths(&path)
             .filter_map(|folder| Utf8PathBuf::from_path_buf(folder).ok())
             .collect();
-        let mut search = Search { requires, best: None, seen: BTreeSet::new(), last: None };
+        let mut search = Search {
+            requires,
+            best: None,
+            seen: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            last: None,
+        };
         for name in ["python3", "python"] {
             for folder in &folders {
                 search.look_at(&folder.join(name));
@@ -206,12 +212,15 @@ struct Search<'a> {
     best: Option<Interpreter>,
     /// Versions that were there.
     seen: BTreeSet<(Vec<u32>, String)>,
+    /// Programs that were asked: one often has several names.
+    asked: BTreeSet<Utf8PathBuf>,
     last: Option<InterpreterError>,
 }
 
 impl Search<'_> {
     fn look_at(&mut self, program: &Utf8Path) {
-        if !program.is_file() {
+        let Ok(real) = program.canonicalize_utf8() else { return };
+        if !real.is_file() || !self.asked.insert(real) {
             return;
         }
         let found = match Interpreter::probe(program) {
@@ -331,6 +340,45 @@ mod tests {
         for bad in [">=3.12", "<3.11", "==3.12.*", "~=3.12", "!=3.11.*", "==3.11", ">3.11.7"] {
             assert!(!check(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_newest_that_fits_is_chosen_and_the_others_are_named() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(directory.path()).unwrap();
+        let fake = |name: &str, version: &str, level: &str| {
+            let answer = format!(
+                "{{\"executable\": \"/opt/{name}\", \"version\": [{version}], \"level\": \"{level}\", \
+                 \"base_prefix\": \"/opt\", \"implementation\": \"cpython\"}}"
+            );
+            let path = folder.join(name);
+            fs_err::write(&path, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
+            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let programs = [
+            fake("a", "3, 11, 9", "final"),
+            fake("b", "3, 12, 1", "final"),
+            fake("c", "3, 11, 10", "final"),
+            fake("d", "3, 13, 0", "beta"),
+            fake("e", "3, 9, 1", "final"),
+        ];
+        let search = |requires| {
+            let (seen, asked) = (BTreeSet::new(), BTreeSet::new());
+            let mut search = Search { requires, best: None, seen, asked, last: None };
+            programs.iter().for_each(|it| search.look_at(it));
+            search.end().map(|it| it.program.to_string()).map_err(|it| it.to_string())
+        };
+        assert_eq!(search(Some(">=3.11")).unwrap(), "/opt/b");
+        assert_eq!(search(Some(">=3.11,<3.12")).unwrap(), "/opt/c");
+        assert_eq!(search(Some(">=3.13")).unwrap(), "/opt/d", "nothing else fits");
+        assert_eq!(
+            search(Some(">=3.14")).unwrap_err(),
+            "no Python `>=3.14` on PATH (there is 3.11.9, 3.11.10, 3.12.1, 3.13.0); install it, or \
+             name an interpreter with `--python PATH`"
+        );
     }
 
     #[test]

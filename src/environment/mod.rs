@@ -14,7 +14,8 @@ mod pylock;
 mod requirements;
 mod resolve;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -127,6 +128,8 @@ impl EnvironmentError {
 pub struct Provisioner {
     choice: Choice,
     cache: Cache,
+    /// By what was required: a look at each program takes a while.
+    interpreters: Mutex<BTreeMap<Option<String>, Interpreter>>,
 }
 
 impl Provisioner {
@@ -139,7 +142,7 @@ impl Provisioner {
         if choice == Choice::FromNotebook {
             cache.open()?;
         }
-        Ok(Self { choice, cache })
+        Ok(Self { choice, cache, interpreters: Mutex::default() })
     }
 
     /// The environment for the notebook at `path`.
@@ -171,7 +174,7 @@ impl Provisioner {
             self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
             return Ok(environment);
         };
-        let interpreter = Interpreter::base(requirements.requires_python.as_deref())?;
+        let interpreter = self.interpreter(requirements.requires_python.as_deref())?;
         let requirements = requirements.pinned_for(&interpreter)?;
         let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
         let is_open = !requirements.is_pinned() && !requirements.lines.is_empty();
@@ -194,6 +197,17 @@ impl Provisioner {
             confinement,
         )?;
         Ok(environment)
+    }
+
+    fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
+        let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = requires.map(str::to_owned);
+        if let Some(found) = known.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = Interpreter::base(requires)?;
+        known.insert(key, found.clone());
+        Ok(found)
     }
 
     /// Adds what nbc itself needs inside, where the environment lacks it.

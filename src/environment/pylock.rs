@@ -95,6 +95,12 @@ impl Package {
     /// As a line of a requirements file, without the marker; an error says what is wrong with it.
     fn line(&self) -> Result<String, String> {
         let name = &self.name;
+        // All of it becomes one line of a file for the installer.
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.!+".contains(it);
+        let version = self.version.as_deref().unwrap_or_default();
+        if !name.chars().all(is_plain) || !version.chars().all(is_plain) {
+            return Err(format!("`{name}` is no package name, or `{version}` no version"));
+        }
         let from_source = "which runs code of the package to install it; nbc installs wheels only";
         if self.vcs.is_some() {
             return Err(format!("`{name}` comes from a version control system, {from_source}"));
@@ -114,15 +120,12 @@ impl Package {
             let source = if self.sdist.is_some() { "only its source" } else { "no wheel" };
             return Err(format!("`{name}` has {source} in the lock; nbc installs wheels only"));
         }
-        let Some(version) = &self.version else { return Err(format!("`{name}` has no version")) };
+        if version.is_empty() {
+            return Err(format!("`{name}` has no version"));
+        }
         let mut line = format!("{name}=={version}");
         for wheel in &self.wheels {
             line.push_str(&wheel.checked(name)?);
-        }
-        // All of it becomes one line of a file for the installer.
-        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.!+".contains(it);
-        if !name.chars().all(is_plain) || !version.chars().all(is_plain) {
-            return Err(format!("`{name}` is no package name, or `{version}` no version"));
         }
         Ok(line)
     }
@@ -223,7 +226,11 @@ impl PyLock {
     /// The pinned lines for one machine.
     pub(super) fn lines(&self, target: &LockTarget<'_>) -> Result<Vec<String>, RequirementsError> {
         let markers = &self.environments;
-        if !markers.is_empty() && markers.iter().all(|it| target.meets(self, it) == Some(false)) {
+        let mut is_for_us = markers.is_empty();
+        for marker in markers {
+            is_for_us |= target.meets(self, marker)? != Some(false);
+        }
+        if !is_for_us {
             return Err(RequirementsError::OtherPlatform {
                 path: target.path.to_owned(),
                 environments: markers.join("; "),
@@ -252,7 +259,7 @@ impl PyLock {
         for package in packages {
             let marker = match &package.marker {
                 None => String::new(),
-                Some(marker) => match target.meets(self, marker) {
+                Some(marker) => match target.meets(self, marker)? {
                     Some(true) => String::new(),
                     Some(false) => continue,
                     None => {
@@ -279,8 +286,13 @@ pub(super) struct LockTarget<'a> {
 }
 
 impl LockTarget<'_> {
-    fn meets(&self, lock: &PyLock, marker: &str) -> Option<bool> {
-        Target::new(self.interpreter, &lock.default_groups).meets(marker)
+    /// Whether a marker holds; `None` is left to the installer, in a line where ` -` begins an option.
+    fn meets(&self, lock: &PyLock, marker: &str) -> Result<Option<bool>, RequirementsError> {
+        let answer = Target::new(self.interpreter, &lock.default_groups).meets(marker);
+        answer.filter(|it| it.is_some() || !marker.contains(" -")).ok_or_else(|| {
+            let reason = format!("the marker `{marker}` cannot be read");
+            RequirementsError::Invalid { path: self.path.to_owned(), reason }
+        })
     }
 }
 
@@ -356,4 +368,137 @@ fn line(text: &mut String, key: &str, value: &str) {
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Interpreter;
+
+    fn lines(text: &str) -> Result<Vec<String>, String> {
+        let path = Utf8Path::new("pylock.toml");
+        let interpreter = Interpreter {
+            program: "/usr/bin/python3".into(),
+            version: "3.11.7".to_owned(),
+            minor: (3, 11),
+            base_prefix: "/usr".into(),
+            virtual_environment: None,
+            is_final: true,
+        };
+        let lock = PyLock::read(path, text).map_err(|error| error.to_string())?;
+        lock.lines(&LockTarget { path, interpreter: &interpreter }).map_err(|it| it.to_string())
+    }
+
+    const HEAD: &str = "lock-version = '1.0'\ncreated-by = 'x'\n";
+
+    fn package(rest: &str) -> Result<Vec<String>, String> {
+        lines(&format!("{HEAD}[[packages]]\nname = 'six'\nversion = '1.16.0'\n{rest}"))
+    }
+
+    fn hashes() -> (String, String) {
+        let digest = "ab".repeat(32);
+        (format!("hashes = {{sha256 = '{digest}'}}"), format!(" --hash=sha256:{digest}"))
+    }
+
+    #[test]
+    fn a_lock_of_anyone_becomes_pinned_lines() {
+        let (hash, option) = hashes();
+        let wheels =
+            format!("wheels = [{{url = 'https://h/six-1.16.0-py3-none-any.whl', {hash}}}]");
+        assert_eq!(package(&wheels).unwrap(), [format!("six==1.16.0{option}")]);
+        for (marker, expected) in [
+            ("python_version > '3'", vec![format!("six==1.16.0{option}")]),
+            ("sys_platform == 'win32'", vec![]),
+            ("'test' in dependency_groups", vec![]),
+            ("'x' in extras", vec![]),
+            (
+                "platform_release > '1'",
+                vec![format!("six==1.16.0 ; platform_release > '1'{option}")],
+            ),
+        ] {
+            let found = package(&format!("marker = \"{marker}\"\n{wheels}"));
+            assert_eq!(found.unwrap(), expected, "{marker}");
+        }
+        let direct =
+            format!("archive = {{url = 'https://u:p@h/six-1.16.0-py3-none-any.whl#x', {hash}}}");
+        let expected = format!("six @ https://h/six-1.16.0-py3-none-any.whl{option}");
+        assert_eq!(package(&direct).unwrap(), [expected]);
+        // Of another platform, so its source does not matter.
+        let other = "marker = \"os_name == 'nt'\"\nvcs = {type = 'git', url = 'https://h/x'}";
+        assert_eq!(package(other).unwrap(), [""; 0]);
+        let groups = format!(
+            "{HEAD}default-groups = ['test']\n[[packages]]\nname = 'six'\n\
+             version = '1'\nmarker = \"'test' in dependency_groups\"\n{wheels}"
+        );
+        assert_eq!(lines(&groups).unwrap(), [format!("six==1{option}")]);
+    }
+
+    #[test]
+    fn what_would_be_built_or_cannot_be_checked_is_refused() {
+        let (hash, _) = hashes();
+        for (rest, reason) in [
+            ("vcs = {type = 'git', url = 'https://h/x'}", "from a version control system"),
+            ("directory = {path = '.'}", "comes from a folder"),
+            (
+                &format!("archive = {{url = 'https://h/six.tar.gz', {hash}}}"),
+                "archive of its source",
+            ),
+            (&format!("sdist = {{url = 'https://h/six.tar.gz', {hash}}}"), "only its source"),
+            ("", "has no wheel in the lock"),
+            (
+                "wheels = [{url = 'https://h/six.whl', hashes = {}}]",
+                "`six.whl` of `six` has no SHA-256",
+            ),
+            ("wheels = [{url = 'https://h/six.whl', hashes = {sha256 = 'ab --x'}}]", "no SHA-256"),
+            (&format!("wheels = [{{path = 'six.whl', {hash}}}]"), "from the file `six.whl`"),
+            (
+                &format!("wheels = [{{url = 'file:///six.whl', {hash}}}]"),
+                "takes addresses of `https:`",
+            ),
+            (
+                &format!("wheels = [{{url = 'ssh://u:p@h/six.whl', {hash}}}]"),
+                "`ssh://****@h/six.whl`",
+            ),
+        ] {
+            let refused = package(rest).unwrap_err();
+            assert!(refused.contains(reason), "{rest}: {refused}");
+        }
+        for marker in
+            ["os_name", "platform_release > '1' --no-binary", "platform_release > '1 --x'"]
+        {
+            let refused = package(&format!("marker = \"{marker}\"")).unwrap_err();
+            assert!(refused.contains("cannot be read"), "{marker}: {refused}");
+        }
+        let (hash, _) = hashes();
+        let injected = format!(
+            "{HEAD}[[packages]]\nname = 'six'\nversion = \"1\\n--index-url https://evil\"\n\
+             wheels = [{{url = 'https://h/six.whl', {hash}}}]"
+        );
+        assert!(lines(&injected).unwrap_err().contains("no version"));
+        assert!(lines("lock-version = '2.0'").unwrap_err().contains("`2.0`"));
+        let elsewhere = format!("{HEAD}environments = [\"sys_platform == 'win32'\"]\n");
+        assert!(lines(&elsewhere).unwrap_err().contains("for other machines"));
+    }
+
+    #[test]
+    fn a_lock_is_written_the_same_whatever_the_order_and_without_credentials() {
+        let package = |name: &str| {
+            let url = format!("https://user:p@ss@h/{name}.whl?token=1#sha256=ab");
+            Package::of_wheel(name, "1", &url, &"ab".repeat(32))
+        };
+        let own = Own { requirements: "sha256-00".to_owned(), overlays: Vec::new() };
+        let written = |names: [&str; 2]| {
+            let packages = names.map(package).to_vec();
+            let lock = PyLock { packages, ..PyLock::default() };
+            write(&lock, &own)
+        };
+        let text = written(["A_b", "c"]);
+        assert_eq!(text, written(["c", "A_b"]));
+        assert!(text.contains("url = \"https://h/A_b.whl\"") && text.contains("name = \"a-b\""));
+        let read = PyLock::read(Utf8Path::new("pylock.toml"), &text).unwrap();
+        assert_eq!(read.own(), Some(&own));
+        assert_eq!(write(&read, &own), text);
+        let empty = write(&PyLock::default(), &own);
+        assert!(PyLock::read(Utf8Path::new("pylock.toml"), &empty).is_ok(), "{empty}");
+    }
 }
