@@ -220,13 +220,21 @@ fn remove_dead_work(folder: &Utf8Path) -> bool {
     is_dead && fs_err::remove_dir_all(folder).is_ok()
 }
 
+fn now() -> SystemTime {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long nobody used an environment is no input of a page"
+    )]
+    SystemTime::now()
+}
+
 fn touch(file: &File) {
-    drop(file.set_modified(SystemTime::now()));
+    drop(file.set_modified(now()));
 }
 
 fn is_older(path: &Utf8Path, age: Duration) -> bool {
     let modified = fs_err::metadata(path).and_then(|it| it.modified());
-    modified.is_ok_and(|it| SystemTime::now().duration_since(it).is_ok_and(|it| it > age))
+    modified.is_ok_and(|it| now().duration_since(it).is_ok_and(|it| it > age))
 }
 
 #[cfg(test)]
@@ -256,7 +264,7 @@ mod tests {
         }
 
         fn age(&self, name: &str, days: u64) {
-            let then = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+            let then = now() - Duration::from_secs(days * 24 * 3600);
             File::open(self.cache.path(name)).unwrap().set_modified(then).unwrap();
         }
 
