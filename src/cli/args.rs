@@ -39,6 +39,10 @@ pub enum Command {
     /// Report what is wrong with notebooks, without running them
     Check(Check),
     /// Pin the packages that notebooks ask for, with their hashes
+    ///
+    /// A notebook with a header of its own gets `pylock.NAME.toml` beside it, the others of its folder share
+    /// `pylock.toml` (PEP 751). Builds install exactly that. With uv on PATH, a lock holds for all
+    /// platforms; with pip, for this one.
     Lock(Lock),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
@@ -156,9 +160,6 @@ pub struct Check {
 }
 
 /// `nbc lock`.
-///
-/// A notebook with a header of its own gets `pylock.NAME.toml` beside it, the others of its folder share
-/// `pylock.toml` (PEP 751). With uv on PATH, a lock holds for all platforms; with pip, for this one.
 #[derive(Debug, Args)]
 pub struct Lock {
     /// Notebooks, or folders of notebooks

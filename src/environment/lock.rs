@@ -106,8 +106,9 @@ impl Locked {
             own.requires_python = self.requirements.requires_python.clone();
             let packages = known.map(|it| it.packages.as_slice()).unwrap_or_default();
             let resolved = resolve(&own, packages)?;
-            if lock.environments.is_empty() {
+            if lock.environments.is_empty() && !resolved.environments.is_empty() {
                 lock.environments = resolved.environments;
+                lock.requires_python = resolved.requires_python;
             }
             let requirement = requirement.to_owned();
             overlays.push(Overlay { requirement, packages: resolved.packages });

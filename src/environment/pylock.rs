@@ -176,17 +176,15 @@ fn bare_address(url: &str) -> String {
 
 impl PyLock {
     /// What pip found for one machine, which it describes.
-    pub(super) fn of_platform(
-        packages: Vec<Package>,
-        machine: &BTreeMap<String, String>,
-        requires_python: Option<String>,
-    ) -> Self {
+    pub(super) fn of_platform(packages: Vec<Package>, machine: &BTreeMap<String, String>) -> Self {
         let names = ["implementation_name", "platform_machine", "python_version", "sys_platform"];
         let parts: Vec<String> = names
             .into_iter()
             .filter_map(|name| Some(format!("{name} == '{}'", machine.get(name)?)))
             .collect();
         let environments = vec![parts.join(" and ")];
+        // So that a build chooses that Python, whichever else there is.
+        let requires_python = machine.get("python_version").map(|it| format!("=={it}.*"));
         Self { environments, packages, requires_python, ..Self::default() }
     }
 

@@ -163,7 +163,8 @@ pub(super) fn find(
         return Err(RequirementsError::Stale { path, origin: wanted.origin.clone() });
     }
     let asked = wanted.and_then(|it| it.requires_python);
-    let requires = asked.or_else(|| lock.requires_python.clone());
+    let both: Vec<String> = asked.into_iter().chain(lock.requires_python.clone()).collect();
+    let requires = (!both.is_empty()).then(|| both.join(","));
     let mut found = Requirements::of(path.file_name().unwrap_or_default(), Vec::new(), requires);
     found.is_locked = true;
     found.lock = Some((path, lock));
@@ -189,7 +190,9 @@ pub(super) fn wanted(
     }
     if folder.join("uv.lock").is_file() && folder.join("pyproject.toml").is_file() {
         let mut found = Requirements::of("uv.lock", vec![read(&folder.join("uv.lock"))?], None);
-        found.uv_project = Some(folder.to_owned());
+        // uv runs elsewhere.
+        found.uv_project =
+            Some(camino::absolute_utf8(folder).unwrap_or_else(|_| folder.to_owned()));
         return Ok(Some(found));
     }
     let requirements = folder.join("requirements.txt");

@@ -117,8 +117,7 @@ impl<'a> Installer<'a> {
                     Ok(Package::of_wheel(name, version, &item.download_info.url, hash))
                 });
                 let packages = packages.collect::<Result<Vec<_>, InstallError>>()?;
-                let python = requirements.requires_python.clone();
-                Ok(PyLock::of_platform(packages, &report.environment, python))
+                Ok(PyLock::of_platform(packages, &report.environment))
             }
         }
     }

@@ -155,7 +155,7 @@ fn warn_of_unlocked(notebooks: &[Utf8PathBuf], printer: Printer) {
         number => format!(" and {}", counted(number, "other notebook")),
     };
     printer.warning(&format!(
-        "no lock pins the packages of `{first}`{others}: another machine, or another day, may get others"
+        "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
     ));
     printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
