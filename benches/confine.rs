@@ -1,7 +1,7 @@
 //! Runs one program in nbc's sandbox: to try a probe by hand, and to measure the start.
 //!
 //! `confine [--read HOST[:INSIDE]] [--overlay HOST[:INSIDE]] [--folder INSIDE] [--memory MIB] [--seconds N]
-//! [--repeat N] PROGRAM [ARGUMENT…]`
+//! [--repeat N] [--isolation LEVEL] PROGRAM [ARGUMENT…]`
 
 #![expect(
     clippy::print_stdout,
@@ -16,7 +16,9 @@ use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use nbc::process::{Access, Job, Limits, Mount, Outcome, STAGE_ARGUMENT, Sandbox, sandbox_main};
+use nbc::process::{
+    Access, Isolation, Job, Limits, Mount, Outcome, STAGE_ARGUMENT, Sandbox, Trusted, sandbox_main,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     // It executes itself again as the second stage, as nbc does.
@@ -24,6 +26,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(u8::try_from(sandbox_main()).unwrap_or(u8::MAX).into());
     }
     let mut repeat = 1_usize;
+    let mut isolation = Isolation::Strict;
     let mut job = Job {
         program: "".into(),
         arguments: vec![],
@@ -35,6 +38,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         working_folder: "/tmp".into(),
         limits: Limits {
             wall: Duration::from_secs(60),
+            cpu: Duration::from_secs(120),
+            open_files: 1024,
+            file_size: 256 << 20,
             memory: 2 << 30,
             processes: 512,
             temporary: 256 << 20,
@@ -50,6 +56,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             "--folder" => job.working_folder = value()?.into(),
             "--memory" => job.limits.memory = value()?.parse::<u64>()? << 20,
             "--seconds" => job.limits.wall = Duration::from_secs(value()?.parse()?),
+            "--isolation" => {
+                isolation = match value()?.as_str() {
+                    "strict" => Isolation::Strict,
+                    "best-effort" => Isolation::BestEffort,
+                    "none" => Isolation::None(Trusted::by_request_of_the_user()),
+                    _ => return Err("no such level".into()),
+                };
+            }
             "--repeat" => repeat = value()?.parse()?,
             _ => {
                 job.program = argument.into();
@@ -59,7 +73,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let start = Instant::now();
-    let sandbox = Sandbox::confined()?;
+    let sandbox = Sandbox::confined(isolation)?;
     if repeat > 1 {
         println!("finding out that it works: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         return measure(&sandbox, &job, repeat);

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbc::process::{Access, Ended, Job, Limits, Mount, Outcome, Sandbox};
+use nbc::process::{Access, Ended, Isolation, Job, Limits, Mount, Outcome, Sandbox};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -36,7 +36,7 @@ static PYTHON: LazyLock<Python> = LazyLock::new(|| {
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));
-    match Sandbox::confined_with(launcher) {
+    match Sandbox::confined_with(Isolation::Strict, launcher) {
         Ok(sandbox) => sandbox,
         Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
     }
@@ -59,6 +59,9 @@ fn job(script: &str) -> Job {
         working_folder: "/tmp".into(),
         limits: Limits {
             wall: Duration::from_secs(20),
+            cpu: Duration::from_secs(40),
+            open_files: 1024,
+            file_size: 16 * MIB,
             memory: 512 * MIB,
             processes: 64,
             temporary: 16 * MIB,
@@ -442,6 +445,7 @@ fn files_in_temporary_folders_count_as_memory() {
         "import time\nfor folder, size in ('/tmp', 60), ('/dev/shm', 40):\n    with open(f'{folder}/a', 'wb') as file:\n        for _ in range(size): file.write(b'x' * (1 << 20))\ntime.sleep(5)",
     );
     job.limits.temporary = 512 * MIB;
+    job.limits.file_size = 512 * MIB;
     // Either folder alone would fit.
     job.limits.memory = 100 * MIB;
     let ended = run(&job);
@@ -659,7 +663,9 @@ fn refusal_when_denied(call: i64, errno: i32) -> String {
     let confine = move || {
         seccompiler::apply_filter(&program).expect("loaded");
         let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));
-        Sandbox::confined_with(launcher).expect_err("a layer is missing").to_string()
+        Sandbox::confined_with(Isolation::Strict, launcher)
+            .expect_err("a layer is missing")
+            .to_string()
     };
     std::thread::spawn(confine).join().expect("it ends")
 }
@@ -686,7 +692,7 @@ fn confines_or_says_why_when_asked_to() {
     if std::env::var_os("NBC_TEST_CONFINE").is_none() {
         return;
     }
-    match Sandbox::confined_with(Utf8Path::new(env!("CARGO_BIN_EXE_nbc"))) {
+    match Sandbox::confined_with(Isolation::Strict, Utf8Path::new(env!("CARGO_BIN_EXE_nbc"))) {
         Ok(_) => println!("confined"),
         Err(error) => println!("refused: {error}"),
     }

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{ByteSize, CodeSetting, LayoutSetting};
+use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
 
 /// Compiles Python notebooks into static web apps that need no server.
 ///
@@ -52,6 +52,8 @@ pub enum Command {
     Render(Render),
     /// Explain a diagnostic code
     Explain(Explain),
+    /// Show what this machine gives to confine notebooks, and how to get the rest
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -111,12 +113,12 @@ pub struct Build {
     /// Use this interpreter and its packages as they are; nothing is installed
     #[arg(long, value_name = "PATH", env = "NBC_PYTHON")]
     pub python: Option<Utf8PathBuf>,
-    /// Longest time that a notebook may run, in seconds [default: 600]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
-    pub timeout: Option<u64>,
-    /// Memory that a notebook may use, such as 512MiB [default: 2GiB]
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<ByteSize>,
+    /// How much of the confinement there must be [default: strict]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub isolation: Option<IsolationLevel>,
+    /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
+    #[arg(long)]
+    pub trust_notebooks: bool,
     /// Publish notebooks with failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
@@ -135,6 +137,20 @@ pub struct Build {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+    /// Bounds of a run
+    #[command(flatten)]
+    pub limits: LimitSettings,
+}
+
+/// How much of the confinement there must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IsolationLevel {
+    /// Every layer, or no build
+    Strict,
+    /// What this host gives: files and system calls confined, every limit; says what is missing
+    BestEffort,
+    /// Limits only, for notebooks that you trust (with `--trust-notebooks`)
+    None,
 }
 
 /// Whether a Jupyter notebook with stored outputs is run.
@@ -237,6 +253,23 @@ pub struct Render {
 pub struct Explain {
     /// A code or its name: `NBC201`, `duplicate-definition`; without one, all are listed
     pub code: Option<String>,
+}
+
+/// `nbc doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a person
+    Text,
+    /// One JSON document
+    Json,
 }
 
 /// `nbc completions`.

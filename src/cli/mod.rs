@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod compile;
 mod inputs;
+mod limits;
 mod links;
 mod printer;
 mod progress;
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => command::verify::run(arguments, printer),
         Command::Render(arguments) => command::render::run(arguments, printer),
         Command::Explain(arguments) => command::explain::run(arguments, printer),
+        Command::Doctor(arguments) => command::doctor::run(arguments, printer),
         Command::Completions(arguments) => command::completions::run(arguments, printer),
     };
     let exit = result.unwrap_or_else(|failure| {

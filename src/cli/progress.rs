@@ -56,10 +56,23 @@ impl Progress {
 
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
-        let text = printable(text);
+        self.above(|| self.printer.line(&printable(text)));
+    }
+
+    /// Prints what the user should know.
+    pub fn warning(&self, text: &str) {
+        self.above(|| self.printer.warning(text));
+    }
+
+    /// Prints the way out.
+    pub fn help(&self, text: &str) {
+        self.above(|| self.printer.help(text));
+    }
+
+    fn above(&self, print: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.printer.line(&text)),
-            None => self.printer.line(&text),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 

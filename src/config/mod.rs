@@ -3,10 +3,12 @@
 //! In: the text of a configuration file. Out: settings with their defaults. Unknown keys are errors,
 //! so that a misspelt one is not silently without effect.
 
-use std::time::Duration;
+mod limits;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
+
+pub use limits::LimitSettings;
 
 /// Settings of a build, before flags override them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -24,10 +26,20 @@ pub struct Config {
     pub show_graph: bool,
     /// An interpreter to use as it is, relative to the file.
     pub python: Option<Utf8PathBuf>,
-    /// Longest time that a notebook may run, in seconds.
-    pub timeout: Option<u64>,
-    /// Memory that a notebook may use, such as `"2GiB"`.
-    pub memory: Option<ByteSize>,
+    /// How much of the confinement there must be.
+    pub isolation: Option<IsolationSetting>,
+    /// Bounds of a run.
+    pub limits: LimitSettings,
+}
+
+/// How much of the confinement a file may ask for: to run without any takes a word on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IsolationSetting {
+    /// Every layer, or no build
+    Strict,
+    /// What the host gives
+    BestEffort,
 }
 
 /// Whether readers see code.
@@ -51,14 +63,6 @@ pub enum LayoutSetting {
     /// Shared hashed files and an index page; for a web server
     Site,
 }
-
-/// Default of `timeout`.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-/// Default of `memory`: what ten data-science libraries need with room to spare.
-pub const DEFAULT_MEMORY: ByteSize = ByteSize(2 * 1024 * 1024 * 1024);
-
-/// Least that Python and an engine start with.
-pub const LEAST_MEMORY: ByteSize = ByteSize(64 * 1024 * 1024);
 
 /// A number of bytes, written `512MiB`, `2GiB` or as a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

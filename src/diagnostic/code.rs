@@ -125,7 +125,8 @@ codes! {
     CellFailed = "NBC301" "cell-failed",
     /// The notebook ran longer than it may.
     ///
-    /// Raise the limit with `--timeout SECONDS`, or make the notebook faster.
+    /// Raise the limit with `--timeout SECONDS` (of the notebook) or `--cell-timeout SECONDS` (of one
+    /// cell), or make the notebook faster.
     TimedOut = "NBC302" "timed-out",
     /// The notebook used more memory than it may.
     ///
@@ -134,6 +135,10 @@ codes! {
     /// The notebook's process ended before it had run all cells: killed by a signal, or by itself.
     ProcessDied = "NBC304" "process-died",
     /// The notebook printed or displayed more than a page may hold.
+    ///
+    /// The bounds are `--output-size SIZE` (one output), `--outputs NUMBER` (of one cell) and
+    /// `--outputs-size SIZE` (all outputs of the notebook). What is over the first two is left out with a
+    /// warning, over the last one the build fails.
     OutputTooLarge = "NBC305" "output-too-large",
     /// What the notebook's process sent is not what the runner sends.
     ProtocolViolation = "NBC306" "protocol-violation",
@@ -141,6 +146,14 @@ codes! {
     PlainPython = "NBC307" "plain-python",
     /// A cell was not run because a cell that it depends on failed or stopped.
     SkippedCell = "NBC308" "skipped-cell",
+    /// The notebook used more CPU time than it may, all its processes and threads together.
+    ///
+    /// Raise the limit with `--cpu-time SECONDS`.
+    OutOfCpuTime = "NBC309" "out-of-cpu-time",
+    /// The notebook wrote more temporary files than it may.
+    ///
+    /// Raise the limit with `--disk SIZE`. Files that a notebook writes are thrown away after the run.
+    OutOfDisk = "NBC310" "out-of-disk",
     /// Markup that could run code, load something or disturb the page was removed from an output.
     RemovedMarkup = "NBC401" "removed-markup",
     /// An output has no representation that a page without foreign code can show.

@@ -39,13 +39,14 @@ pub(super) fn compile(
 ) -> Result<(), InstallError> {
     let mut limits = confinement.limits.clone();
     limits.wall = TIME_LIMIT;
+    limits.cpu = limits.cpu.max(TIME_LIMIT);
     limits.memory = limits.memory.max(LEAST_MEMORY);
     let mut mounts = system_mounts(interpreter);
     mounts.push(read_only(folder, Utf8Path::new(INSIDE)));
     let job = Job {
         program: Utf8Path::new(INSIDE).join("bin/python"),
         // `-S`: no `.pth` file runs, so that bytecode is a function of the source alone.
-        arguments: ["-I", "-S", "-c", PROGRAM].map(str::to_owned).to_vec(),
+        arguments: ["-I", "-S", "-c", PROGRAM, "/env/lib", "/tmp"].map(str::to_owned).to_vec(),
         environment: BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
         mounts,
         working_folder: "/tmp".into(),

@@ -1,6 +1,7 @@
 """Compiles the packages of an environment: source on disk to bytecode on descriptor 3, running none of it.
 
-Each record is two lengths, a path and the bytecode; an empty path ends them.
+Arguments: the folder of the packages, and a folder for a lock. Each record is two lengths, a path and the
+bytecode; an empty path ends them.
 """
 
 import fcntl
@@ -12,7 +13,9 @@ import sys
 import warnings
 from importlib import util
 
-ROOT = "/env/lib"
+ROOT, SCRATCH = sys.argv[1:]
+# Without a view of its own the folder lies elsewhere, and no page may depend on where.
+NAME = "/env/lib"
 channel = socket.socket(fileno=3)
 
 
@@ -25,7 +28,8 @@ def sources():
 def bytecode(path):
     with open(path, "rb") as file:
         source = file.read()
-    code = compile(source, path, "exec", dont_inherit=True)
+    name = os.path.join(NAME, os.path.relpath(path, ROOT))
+    code = compile(source, name, "exec", dont_inherit=True)
     # Never compared with the source again: the environment does not change.
     unchecked = struct.pack("<I", 1)
     return util.MAGIC_NUMBER + unchecked + util.source_hash(source) + marshal.dumps(code)
@@ -56,7 +60,7 @@ def main():
     for idx in range(number):
         child = os.fork()
         if child == 0:
-            with open("/tmp/lock", "w") as lock:
+            with open(os.path.join(SCRATCH, "lock"), "w") as lock:
                 work(paths[idx::number], lock)
             os._exit(0)
         children.append(child)

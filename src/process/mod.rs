@@ -1,6 +1,6 @@
 //! The one place that starts processes.
 //!
-//! [`Sandbox`] runs notebook code: confined, limited, the whole tree killed at the end.
+//! [`Sandbox`] runs notebook code: confined as [`Isolation`] asks, limited, the whole tree killed at the end.
 //! [`tool`] runs trusted tools (`uv`, `pip`): a cleared environment and a time limit.
 
 use std::collections::BTreeMap;
@@ -16,12 +16,37 @@ mod sandbox;
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
 pub mod interrupt;
+mod relocation;
 pub mod tool;
 
-pub use sandbox::{Killer, Running, Sandbox, sandbox_main};
+pub use relocation::Relocation;
+pub use sandbox::{Killer, Running, Sandbox, examine, sandbox_main};
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
+
+/// How much of the confinement there must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Every layer, or no run.
+    Strict,
+    /// What the host gives: files and system calls are confined at least, and every limit holds.
+    BestEffort,
+    /// Limits only.
+    None(Trusted),
+}
+
+/// The word of a user that a notebook may do whatever they may do themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trusted(());
+
+impl Trusted {
+    /// Only an explicit request of the user, made for this very build, is such a word.
+    #[must_use]
+    pub fn by_request_of_the_user() -> Self {
+        Self(())
+    }
+}
 
 /// How a folder of the host appears inside the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +74,16 @@ pub struct Mount {
 pub struct Limits {
     /// Wall-clock time.
     pub wall: Duration,
+    /// CPU time of the whole process tree.
+    pub cpu: Duration,
     /// Memory of the whole process tree, in bytes.
     pub memory: u64,
     /// Processes and threads.
     pub processes: u32,
+    /// Open files of one process.
+    pub open_files: u32,
+    /// Bytes of one file.
+    pub file_size: u64,
     /// Bytes in the private temporary folder.
     pub temporary: u64,
     /// Bytes of console text (file descriptors 1 and 2 of the runner itself) that are kept.
@@ -87,6 +118,19 @@ pub struct Layer {
     pub detail: String,
 }
 
+/// What came of trying a layer by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// The layer, as in [`Layer::name`].
+    pub name: String,
+    /// Whether this host grants it.
+    pub available: bool,
+    /// What the kernel said, or another layer that this one needs; empty when it is there.
+    pub reason: String,
+    /// The likely cause and what to do about it; empty when it is there or another layer is the cause.
+    pub way_out: String,
+}
+
 /// How the process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -96,8 +140,12 @@ pub enum Outcome {
     Signalled(i32),
     /// nbc killed it at the wall-clock limit.
     TimedOut,
+    /// nbc or the kernel killed it at the limit of CPU time.
+    OutOfCpuTime,
     /// nbc or the kernel killed it at the memory limit.
     OutOfMemory,
+    /// nbc killed it at the limit of the temporary folder.
+    OutOfDisk,
     /// nbc killed it because the caller asked to.
     Killed,
 }
@@ -113,6 +161,8 @@ pub struct Ended {
     pub layers: Vec<Layer>,
     /// CPU time of the tree.
     pub cpu: Duration,
+    /// Most memory of the tree that was measured, in bytes.
+    pub memory: u64,
 }
 
 /// Why a confined process could not be had.
@@ -139,6 +189,25 @@ pub enum SandboxError {
         /// What the kernel answered.
         #[source]
         source: io::Error,
+    },
+    /// Neither the strict level nor the least that the best-effort level accepts.
+    #[error(
+        "{full}; and what is left, files and system calls alone, cannot be had either: {least}"
+    )]
+    NothingHolds {
+        /// Why not all layers.
+        full: Box<SandboxError>,
+        /// Why not even the fewest.
+        #[source]
+        least: Box<SandboxError>,
+    },
+    /// Without namespaces the notebook runs as a user that owns nothing, who cannot read this.
+    #[error(
+        "`{path}` can be read by its owner only, and without namespaces nbc, run by root, runs notebooks as a user that owns nothing; allow others to read it, name another folder for the cache in NBC_CACHE_DIR, or run nbc as an ordinary user"
+    )]
+    NotReadable {
+        /// The folder or file.
+        path: Utf8PathBuf,
     },
     /// A folder or file that the job needs inside cannot be shown there.
     #[error("`{path}` cannot be mounted in the sandbox ({step})")]

@@ -1,15 +1,16 @@
 //! Phase 5 against the real sandbox: starts the runner, talks to it, and turns what went wrong into
 //! findings about the notebook.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::RunPlan;
 use super::protocol::ProtocolError;
+use super::record::CellStatus;
 use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
@@ -105,9 +106,10 @@ pub fn execute(
     observer: &mut dyn Observer,
 ) -> Result<Execution, SandboxError> {
     let running = sandbox.start(&plan.job)?;
-    let watch = InterruptWatch::start(running.killer());
+    let watch = Watch::start(running.killer(), plan.cell_time);
+    let start = plan.start.relocated(running.relocation());
     let conversation = match running.channel() {
-        Ok(channel) => converse(channel, &plan.start, observer),
+        Ok(channel) => converse(channel, &start, &mut watch.observing(observer)),
         Err(error) => {
             Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
         }
@@ -116,31 +118,55 @@ pub fn execute(
         // A process that breaks the protocol must not decide when the build goes on.
         running.kill();
     }
+    let masks = running.relocation().masks();
+    let layers = running.layers().to_vec();
     let ended = running.wait();
-    drop(watch);
+    let is_cell_too_slow = watch.end();
     let console = String::from_utf8_lossy(&ended.console).into_owned();
     let (record, diagnostics) = match conversation {
-        Ok(record) => (Some(record), Vec::new()),
+        Ok(mut record) => {
+            record.mask(&masks);
+            (Some(record), Vec::new())
+        }
+        Err(error) if is_cell_too_slow => (None, vec![slow_cell(&error, plan, notebook)]),
         Err(error) => (None, vec![finding(&error, &ended, plan, notebook)]),
     };
-    Ok(Execution { record, diagnostics, console, layers: ended.layers, cpu: ended.cpu })
+    Ok(Execution { record, diagnostics, console, layers, cpu: ended.cpu })
 }
 
-/// Kills the run when the user interrupts nbc.
-struct InterruptWatch {
-    over: Arc<AtomicBool>,
+/// Kills the run when the user interrupts nbc, or when a cell takes too long.
+struct Watch {
+    state: Arc<WatchState>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl InterruptWatch {
-    fn start(killer: Killer) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&over);
+#[derive(Default)]
+struct WatchState {
+    over: AtomicBool,
+    is_cell_too_slow: AtomicBool,
+    /// When the cell began that runs now.
+    cell_since: Mutex<Option<Instant>>,
+}
+
+impl WatchState {
+    fn cell_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.cell_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    fn start(killer: Killer, cell_time: Duration) -> Self {
+        let state = Arc::new(WatchState::default());
+        let seen = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("interrupt".to_owned())
             .spawn(move || {
-                while !seen.load(Ordering::Relaxed) {
-                    if interrupt::is_requested() {
+                while !seen.over.load(Ordering::Relaxed) {
+                    let is_slow = seen.cell_since().is_some_and(|it| it.elapsed() >= cell_time);
+                    if is_slow {
+                        seen.is_cell_too_slow.store(true, Ordering::Relaxed);
+                    }
+                    if is_slow || interrupt::is_requested() {
                         killer.kill();
                         return;
                     }
@@ -148,18 +174,70 @@ impl InterruptWatch {
                 }
             })
             .ok();
-        Self { over, thread }
+        Self { state, thread }
     }
-}
 
-impl Drop for InterruptWatch {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// Passes on what happens, and notes when a cell began.
+    fn observing<'a>(&'a self, observer: &'a mut dyn Observer) -> Observing<'a> {
+        Observing { state: &self.state, observer }
+    }
+
+    /// Stops watching; tells whether a cell took too long.
+    fn end(mut self) -> bool {
+        self.stop();
+        self.state.is_cell_too_slow.load(Ordering::Relaxed)
+    }
+
+    fn stop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
         }
     }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Observing<'a> {
+    state: &'a WatchState,
+    observer: &'a mut dyn Observer,
+}
+
+impl Observer for Observing<'_> {
+    fn engine_ready(&mut self) {
+        self.observer.engine_ready();
+    }
+
+    fn cell_started(&mut self, cell: CellId) {
+        *self.state.cell_since() = Some(Instant::now());
+        self.observer.cell_started(cell);
+    }
+
+    fn cell_finished(&mut self, cell: CellId, status: &CellStatus) {
+        *self.state.cell_since() = None;
+        self.observer.cell_finished(cell, status);
+    }
+}
+
+fn slow_cell(error: &RunError, plan: &RunPlan, notebook: &Notebook) -> Diagnostic {
+    let running = match error {
+        RunError::Broken { running, .. } => *running,
+        RunError::Unavailable { .. } => None,
+    };
+    let span = cell_span(notebook, running).unwrap_or(Span::new(notebook.source, 0, 0));
+    let message = format!("the cell ran longer than {}", seconds(plan.cell_time));
+    Diagnostic::error(Code::TimedOut, span, message)
+        .with_help("raise the limit with `--cell-timeout SECONDS`")
+}
+
+fn seconds(time: Duration) -> String {
+    let number = time.as_secs();
+    if number == 1 { "1 second".to_owned() } else { format!("{number} seconds") }
 }
 
 fn finding(error: &RunError, ended: &Ended, plan: &RunPlan, notebook: &Notebook) -> Diagnostic {
@@ -172,27 +250,43 @@ fn finding(error: &RunError, ended: &Ended, plan: &RunPlan, notebook: &Notebook)
     };
     let span = cell_span(notebook, running).unwrap_or(file);
     let limits = &plan.job.limits;
-    match ended.outcome {
-        Outcome::TimedOut => Diagnostic::error(
+    let (code, message, help) = match ended.outcome {
+        Outcome::TimedOut => (
             Code::TimedOut,
-            span,
-            format!("the notebook ran longer than {} seconds", limits.wall.as_secs()),
-        )
-        .with_help("raise the limit with `--timeout SECONDS`"),
-        Outcome::OutOfMemory => Diagnostic::error(
-            Code::OutOfMemory,
-            span,
-            format!("the notebook used more than {} MiB of memory", limits.memory >> 20),
-        )
-        .with_help("raise the limit with `--memory SIZE`"),
-        Outcome::Signalled(signal) => Diagnostic::error(
-            Code::ProcessDied,
-            span,
-            format!("the notebook's process was killed by signal {signal}"),
+            format!("the notebook ran longer than {}", seconds(limits.wall)),
+            "raise the limit with `--timeout SECONDS`",
         ),
+        Outcome::OutOfCpuTime => (
+            Code::OutOfCpuTime,
+            format!(
+                "the notebook used {:.1} seconds of CPU time, and may use {}",
+                ended.cpu.as_secs_f64(),
+                seconds(limits.cpu)
+            ),
+            "raise the limit with `--cpu-time SECONDS`",
+        ),
+        Outcome::OutOfMemory => (
+            Code::OutOfMemory,
+            format!(
+                "the notebook used more than {} MiB of memory ({} MiB when it was stopped)",
+                limits.memory >> 20,
+                ended.memory >> 20
+            ),
+            "raise the limit with `--memory SIZE`",
+        ),
+        Outcome::OutOfDisk => (
+            Code::OutOfDisk,
+            format!("the notebook wrote more than {} MiB", limits.temporary >> 20),
+            "raise the limit with `--disk SIZE`",
+        ),
+        Outcome::Signalled(signal) => {
+            let message = format!("the notebook's process was killed by signal {signal}");
+            return Diagnostic::error(Code::ProcessDied, span, message);
+        }
         // nbc kills a process that breaks the protocol, so `Killed` tells nothing of the cause.
-        Outcome::Exited(_) | Outcome::Killed => broken(cause, ended, span),
-    }
+        Outcome::Exited(_) | Outcome::Killed => return broken(cause, ended, span),
+    };
+    Diagnostic::error(code, span, message).with_help(help)
 }
 
 fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
@@ -207,6 +301,7 @@ fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
         }
         ProtocolError::TooMuch { .. } | ProtocolError::TooManyValues => {
             Diagnostic::error(Code::OutputTooLarge, span, cause.to_string())
+                .with_help("raise the limit with `--outputs-size SIZE`")
         }
         _ => Diagnostic::error(Code::ProtocolViolation, span, cause.to_string()),
     }
@@ -230,6 +325,7 @@ mod tests {
             console: Vec::new(),
             layers: Vec::new(),
             cpu: Duration::ZERO,
+            memory: 0,
         };
         let code = |cause| broken(&cause, &ended, Span::new(source, 0, 0)).code;
         assert_eq!(code(ProtocolError::TooMuch { limit: 1 }), Code::OutputTooLarge);

@@ -12,7 +12,7 @@ pub mod stored;
 use std::io::{Read, Write};
 
 pub use execute::{Execution, RunnerFolder, execute};
-pub use plan::{OnError, Places, RunPlan};
+pub use plan::{Bounds, OnError, Places, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
 pub use stored::stored;

@@ -4,11 +4,12 @@
 //! first message to the runner. Never starts a process.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::CHANNEL_VARIABLE;
-use super::protocol::Start;
+use super::protocol::{OutputLimits, Start};
 use crate::environment::Environment;
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
@@ -37,6 +38,17 @@ pub struct Places<'a> {
     pub runner: &'a Utf8Path,
 }
 
+/// Every bound of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// What the sandbox enforces.
+    pub process: Limits,
+    /// Wall-clock time of one cell.
+    pub cell: Duration,
+    /// What the run may say.
+    pub outputs: OutputLimits,
+}
+
 /// Everything that decides what a run gives.
 #[derive(Debug)]
 pub struct RunPlan {
@@ -44,6 +56,8 @@ pub struct RunPlan {
     pub job: Job,
     /// For the runner.
     pub start: Start,
+    /// Wall-clock time of one cell.
+    pub cell_time: Duration,
 }
 
 /// Plans the one run of a notebook.
@@ -52,7 +66,7 @@ pub fn plan(
     graph: &RunnableGraph,
     environment: &Environment,
     places: Places<'_>,
-    limits: Limits,
+    bounds: Bounds,
     on_error: OnError,
 ) -> RunPlan {
     let folder = places.notebook.parent().unwrap_or(places.notebook);
@@ -72,13 +86,14 @@ pub fn plan(
         environment: variables(environment),
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
-        limits,
+        limits: bounds.process,
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
     let mut start = Start::new(notebook, &graph.graph().order, file);
     start.overlays.clone_from(&environment.overlays);
     start.allow_errors = on_error == OnError::Continue;
-    RunPlan { job, start }
+    start.limits = bounds.outputs;
+    RunPlan { job, start, cell_time: bounds.cell }
 }
 
 /// The whole environment of a run: the same on every machine.
@@ -97,6 +112,7 @@ fn variables(environment: &Environment) -> BTreeMap<String, String> {
         ("MPLCONFIGDIR", "/tmp"),
         // Fontconfig and others would look for a cache in a home that is not there.
         ("XDG_CACHE_HOME", "/tmp"),
+        ("TMPDIR", "/tmp"),
         ("SOURCE_DATE_EPOCH", "0"),
     ];
     fixed

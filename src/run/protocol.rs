@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{CellRun, CellStatus, EngineReport, RECORD_VERSION, RawOutput, RunRecord};
 use crate::notebook::{Cell, CellId, CellKind, Format, Notebook};
+use crate::process::Relocation;
 use crate::source::json;
 
 /// Version of the protocol; both sides check it.
@@ -161,6 +162,17 @@ impl Start {
             allow_errors: false,
             limits: OutputLimits::default(),
         }
+    }
+}
+
+impl Start {
+    /// The same run where its paths lie elsewhere.
+    #[must_use]
+    pub fn relocated(&self, relocation: &Relocation) -> Self {
+        let mut start = self.clone();
+        start.file = relocation.path(&self.file);
+        start.overlays = self.overlays.iter().map(|it| relocation.path(it)).collect();
+        start
     }
 }
 

@@ -88,7 +88,7 @@ impl RunRecord {
 
 impl RunRecord {
     /// Replaces paths of the host in everything that a reader could see.
-    pub fn mask(&mut self, masks: &[(String, &'static str)]) {
+    pub fn mask<S: AsRef<str>>(&mut self, masks: &[(String, S)]) {
         for output in self.cells.values_mut().flat_map(|run| &mut run.outputs) {
             match output {
                 RawOutput::Stream { text, .. } => mask_text(text, masks),
@@ -104,7 +104,7 @@ impl RunRecord {
     }
 }
 
-fn mask_value(value: &mut serde_json::Value, masks: &[(String, &'static str)]) {
+fn mask_value<S: AsRef<str>>(value: &mut serde_json::Value, masks: &[(String, S)]) {
     // The nesting of what the runner sends is bounded by the JSON reader.
     match value {
         serde_json::Value::String(text) => mask_text(text, masks),
@@ -118,13 +118,13 @@ fn mask_value(value: &mut serde_json::Value, masks: &[(String, &'static str)]) {
     }
 }
 
-fn mask_text(text: &mut String, masks: &[(String, &'static str)]) {
+fn mask_text<S: AsRef<str>>(text: &mut String, masks: &[(String, S)]) {
     if let Some(without) = without_addresses(text) {
         *text = without;
     }
     for (path, shown) in masks {
         if text.contains(path.as_str()) {
-            *text = text.replace(path.as_str(), shown);
+            *text = text.replace(path.as_str(), shown.as_ref());
         }
     }
 }

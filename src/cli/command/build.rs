@@ -1,29 +1,28 @@
 //! `nbc build`: every phase, in order.
 
-use std::time::Duration;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
-use crate::cli::args::{Build, Execute};
+use crate::cli::args::{Build, Execute, IsolationLevel};
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::inputs::page_paths;
+use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure, cache_folder};
-use crate::config::{Config, DEFAULT_MEMORY, DEFAULT_TIMEOUT, LEAST_MEMORY};
+use crate::config::{Config, IsolationSetting};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Choice, Confinement, Environment, Provisioner};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
-use crate::process::{Limits, Sandbox, interrupt};
+use crate::process::{Isolation, Layer, Sandbox, Trusted, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::stored::{self, Policy};
-use crate::run::{self, OnError, Places, RunRecord, RunnerFolder};
+use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::Sources;
 use crate::verify;
@@ -31,7 +30,8 @@ use crate::verify;
 /// Everything that the flags and the configuration decide.
 struct Settings {
     choice: Choice,
-    limits: Limits,
+    isolation: Isolation,
+    bounds: Bounds,
     on_error: OnError,
     page: PageOptions,
     execute: Execute,
@@ -231,32 +231,13 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 }
 
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
-    let memory = arguments.memory.or(config.memory).unwrap_or(DEFAULT_MEMORY);
-    if memory < LEAST_MEMORY {
-        return Err(Failure {
-            message: "no notebook runs in so little memory".to_owned(),
-            help: Some("the least is 64MiB, the default 2GiB".to_owned()),
-        });
-    }
-    let wall = arguments.timeout.or(config.timeout).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
-    if wall.is_zero() {
-        let message = "`timeout` must be at least one second".to_owned();
-        return Err(Failure { message, help: None });
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     Ok(Settings {
         choice: match arguments.python.as_ref().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
             None => Choice::FromNotebook,
         },
-        limits: Limits {
-            wall,
-            memory: memory.0,
-            // Numerical libraries start a thread a core, each in several pools.
-            processes: 512.max(16 * cores),
-            temporary: 1 << 30,
-            console: 64 * 1024,
-        },
+        isolation: isolation(arguments, config)?,
+        bounds: limits::bounds(arguments.limits.or(config.limits))?,
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: PageOptions {
             code: visibility(arguments.code.or(config.code)),
@@ -265,6 +246,28 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
         execute: arguments.execute,
         record: arguments.record.clone(),
     })
+}
+
+fn isolation(arguments: &Build, config: &Config) -> Result<Isolation, Failure> {
+    let asked = arguments.isolation.unwrap_or(match config.isolation {
+        Some(IsolationSetting::BestEffort) => IsolationLevel::BestEffort,
+        Some(IsolationSetting::Strict) | None => IsolationLevel::Strict,
+    });
+    match asked {
+        IsolationLevel::Strict => Ok(Isolation::Strict),
+        IsolationLevel::BestEffort => Ok(Isolation::BestEffort),
+        IsolationLevel::None if arguments.trust_notebooks => {
+            Ok(Isolation::None(Trusted::by_request_of_the_user()))
+        }
+        IsolationLevel::None => Err(Failure {
+            message: "without isolation, notebooks may read and change whatever you may".to_owned(),
+            help: Some(
+                "if you trust every one of them, add `--trust-notebooks`; `nbc doctor` shows what \
+                 this machine can give instead"
+                    .to_owned(),
+            ),
+        }),
+    }
 }
 
 fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
@@ -298,7 +301,7 @@ struct Builder<'a> {
 struct Ran {
     record: RunRecord,
     environment: Option<Environment>,
-    layers: Vec<crate::process::Layer>,
+    layers: Vec<Layer>,
 }
 
 impl Builder<'_> {
@@ -328,7 +331,10 @@ impl Builder<'_> {
             ran.record.store(&folder.join(format!("{name}.run.json")))?;
         }
         let tolerated = self.settings.on_error == OnError::Continue;
-        let failures = compile::failures(&notebook, &ran.record, tolerated);
+        let failures = {
+            let limits = &self.settings.bounds.process;
+            compile::failures(&notebook, &ran.record, tolerated, Some(limits))
+        };
         let failed = diagnostic::has_errors(&failures);
         for failure in &failures {
             self.log_traceback(&input.path, failure, &ran.record, &notebook);
@@ -361,7 +367,10 @@ impl Builder<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Ran>, Failure> {
         if self.sandbox.is_none() {
-            self.sandbox = Some(self.timings.measure(Phase::Sandbox, Sandbox::confined)?);
+            let isolation = self.settings.isolation;
+            let sandbox = self.timings.measure(Phase::Sandbox, || Sandbox::confined(isolation))?;
+            self.warn_of_missing_layers(&sandbox);
+            self.sandbox = Some(sandbox);
         }
         if self.runner.is_none() {
             self.runner = Some(RunnerFolder::below(&cache_folder())?);
@@ -371,7 +380,7 @@ impl Builder<'_> {
         let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
             return Ok(None);
         };
-        let confinement = Confinement { sandbox, limits: &self.settings.limits };
+        let confinement = Confinement { sandbox, limits: &self.settings.bounds.process };
         let choice = self.settings.choice.clone();
         let known = &mut self.provisioner;
         let environment = self.timings.measure(Phase::Environment, || {
@@ -387,9 +396,9 @@ impl Builder<'_> {
             self.unlocked.push(path.to_owned());
         }
         let places = Places { notebook: &absolute, runner: runner.path() };
-        let limits = self.settings.limits.clone();
+        let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
-        let plan = run::plan::plan(notebook, graph, &environment, places, limits, on_error);
+        let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
         let result = self
@@ -405,6 +414,25 @@ impl Builder<'_> {
             record
         });
         Ok(record.map(|record| Ran { record, environment: Some(environment), layers }))
+    }
+
+    /// A reader of the log must not believe in a layer that is not there.
+    fn warn_of_missing_layers(&self, sandbox: &Sandbox) {
+        let missing: Vec<&str> =
+            sandbox.layers().iter().filter(|it| !it.active).map(|it| it.name.as_str()).collect();
+        if missing.is_empty() {
+            return;
+        }
+        if let Isolation::None(_) = self.settings.isolation {
+            let text =
+                "notebooks run without isolation, with all that you may do; only limits hold";
+            self.progress.warning(text);
+        } else {
+            let missing = missing.join(", ");
+            self.progress
+                .warning(&format!("not every layer of isolation holds; missing: {missing}"));
+            self.progress.help(sandbox.way_out());
+        }
     }
 
     /// The traceback goes to the build log, never to a page.

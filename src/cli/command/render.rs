@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let notebook = analyzed.notebook;
     let record = RunRecord::load(&arguments.record)?;
     let destination = Destination::claim(&arguments.output)?;
-    diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
+    diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
     let page =
         PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
@@ -29,34 +29,114 @@ pub(super) fn restrict(writable: &[Utf8PathBuf]) -> io::Result<String> {
     Ok(detail.to_owned())
 }
 
+/// The oldest Landlock that alone keeps files: earlier ones let a program cut files short.
+const OLDEST_ALONE: ABI = ABI::V3;
+
+/// What programs of the host read, where the host's own files are all there is. Its process list is not
+/// among them: it shows the command lines of others.
+const HOST_FILES: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/mime.types",
+    "/etc/debian_version",
+    "/etc/os-release",
+    "/etc/localtime",
+    "/dev/urandom",
+    "/dev/random",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/loadavg",
+    "/proc/uptime",
+    "/proc/version",
+];
+
+/// Restricts this process, and everything it starts, to these files of the host; tells what the kernel grants.
+pub(super) fn restrict_in_place<'a>(
+    readable: impl Iterator<Item = &'a Utf8Path>,
+    writable: Option<&Utf8Path>,
+) -> io::Result<String> {
+    let status = rules_in_place(readable, writable)
+        .map_err(|_| io::Error::from_raw_os_error(libc::EOPNOTSUPP))?;
+    let detail = match status {
+        RulesetStatus::FullyEnforced => "files and signals",
+        RulesetStatus::PartiallyEnforced => "files; signals only as far as this kernel can",
+        RulesetStatus::NotEnforced => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    };
+    Ok(detail.to_owned())
+}
+
+fn rules_in_place<'a>(
+    readable: impl Iterator<Item = &'a Utf8Path>,
+    writable: Option<&Utf8Path>,
+) -> Result<RulesetStatus, landlock::RulesetError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(OLDEST_ALONE))?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
+        .scope(Scope::AbstractUnixSocket | Scope::Signal)?
+        .create()?;
+    let host = HOST_FILES.iter().map(Utf8Path::new);
+    for path in host.chain(readable) {
+        ruleset = allow(ruleset, path.as_str(), reading())?;
+    }
+    for path in DEVICES {
+        ruleset = allow(ruleset, path, AccessFs::ReadFile | AccessFs::WriteFile)?;
+    }
+    if let Some(path) = writable {
+        ruleset = allow(ruleset, path.as_str(), writing())?;
+    }
+    Ok(ruleset.restrict_self()?.ruleset)
+}
+
+const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
+
 fn rules(writable: &[Utf8PathBuf]) -> Result<RulesetStatus, landlock::RulesetError> {
     let everything = AccessFs::from_all(NEWEST);
-    let reading = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
-    // Whoever could make a device node could reach the disk below every mount.
-    let writing = everything & !(AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
-    let device = AccessFs::ReadFile | AccessFs::WriteFile;
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(everything)?
         .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?;
-    ruleset = allow(ruleset, "/", reading)?;
+    ruleset = allow(ruleset, "/", reading())?;
     for path in writable {
-        ruleset = allow(ruleset, path.as_str(), writing)?;
+        ruleset = allow(ruleset, path.as_str(), writing())?;
     }
-    for path in ["/dev/null", "/dev/zero", "/dev/full"] {
-        ruleset = allow(ruleset, path, device)?;
+    for path in DEVICES {
+        ruleset = allow(ruleset, path, AccessFs::ReadFile | AccessFs::WriteFile)?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
+fn reading() -> landlock::BitFlags<AccessFs> {
+    AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+fn writing() -> landlock::BitFlags<AccessFs> {
+    // Whoever could make a device node could reach the disk below every mount.
+    AccessFs::from_all(NEWEST) & !(AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev)
+}
+
 fn allow(
     ruleset: landlock::RulesetCreated,
-    path: &str,
+    name: &str,
     rights: landlock::BitFlags<AccessFs>,
 ) -> Result<landlock::RulesetCreated, landlock::RulesetError> {
     // A path that is gone cannot be written to either.
-    let Ok(path) = PathFd::new(path) else { return Ok(ruleset) };
+    let Ok(path) = PathFd::new(name) else { return Ok(ruleset) };
+    let is_folder = fs_err::metadata(name).is_ok_and(|it| it.is_dir());
+    // The kernel refuses rights of folders for a file.
+    let rights = if is_folder { rights } else { rights & AccessFs::from_file(NEWEST) };
     ruleset.add_rule(PathBeneath::new(path, rights))
 }

@@ -3,6 +3,9 @@
 //! nbc executes itself again as a second stage ([`stage`]), because namespaces must be made by a process with
 //! one thread. This file is nbc's side: it starts the stage, watches time and memory, and ends the whole tree.
 
+mod examine;
+mod group;
+mod in_place;
 mod landlock;
 mod mounts;
 mod protocol;
@@ -25,46 +28,116 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Ended, Job, Layer, Outcome, STAGE_ARGUMENT, SandboxError};
-use protocol::{Identity, Order, Report, Subject};
+use super::{Ended, Isolation, Job, Layer, Outcome, Relocation, STAGE_ARGUMENT, SandboxError};
+use protocol::{Identity, Mode, Order, Report, Subject};
 
+pub use examine::examine;
 pub use stage::sandbox_main;
 
 /// The set-up takes milliseconds; only a host that hangs takes this long.
 const SET_UP_TIME: Duration = Duration::from_secs(30);
 
-/// A decision that notebook code runs confined, with every layer that the strict level names.
+/// A decision how notebook code runs, with every layer that holds, or does not.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     launcher: Utf8PathBuf,
     identity: Identity,
+    mode: Mode,
     layers: Vec<Layer>,
+    way_out: String,
 }
 
 impl Sandbox {
-    /// Finds out, by setting one up, that every layer can be had here.
+    /// Finds out, by setting one up, what can be had here of what `isolation` asks for.
     ///
     /// # Errors
     /// The first layer that cannot be had, why, and the way out.
-    pub fn confined() -> Result<Sandbox, SandboxError> {
+    pub fn confined(isolation: Isolation) -> Result<Sandbox, SandboxError> {
         // The link stays right when the file is replaced by an update in the middle of a build.
-        Sandbox::confined_with(Utf8Path::new("/proc/self/exe"))
+        Sandbox::confined_with(isolation, Utf8Path::new("/proc/self/exe"))
     }
 
     /// As [`Sandbox::confined`], with another executable as the second stage: tests are no `nbc`.
     ///
     /// # Errors
     /// As [`Sandbox::confined`].
-    pub fn confined_with(launcher: &Utf8Path) -> Result<Sandbox, SandboxError> {
+    pub fn confined_with(
+        isolation: Isolation,
+        launcher: &Utf8Path,
+    ) -> Result<Sandbox, SandboxError> {
+        if let Isolation::None(_) = isolation {
+            return Sandbox::attempt(launcher, own_identity(), Mode::Bare)
+                .map(|it| it.lacking(&Cause::Wish));
+        }
         let identity = choose_identity()?;
-        let mut sandbox = Sandbox { launcher: launcher.to_owned(), identity, layers: vec![] };
-        let running = sandbox.launch(None)?;
+        let all = Mode::Namespaces { needs_landlock: true };
+        let full = match Sandbox::attempt(launcher, identity, all) {
+            Err(full) if isolation == Isolation::BestEffort => full,
+            result => return result,
+        };
+        let cause = Cause::of(&full);
+        if matches!(&full, SandboxError::LayerRefused { layer, .. } if layer == landlock::NAME) {
+            let without = Mode::Namespaces { needs_landlock: false };
+            if let Ok(sandbox) = Sandbox::attempt(launcher, identity, without) {
+                return Ok(sandbox.lacking(&cause));
+            }
+        }
+        match Sandbox::attempt(launcher, identity, Mode::InPlace) {
+            Ok(sandbox) => Ok(sandbox.lacking(&cause)),
+            Err(least) => {
+                Err(SandboxError::NothingHolds { full: Box::new(full), least: Box::new(least) })
+            }
+        }
+    }
+
+    fn attempt(
+        launcher: &Utf8Path,
+        identity: Identity,
+        mode: Mode,
+    ) -> Result<Sandbox, SandboxError> {
+        let mut sandbox = Sandbox {
+            launcher: launcher.to_owned(),
+            identity,
+            mode,
+            layers: vec![],
+            way_out: String::new(),
+        };
+        let running = sandbox.launch(None, Relocation::nowhere())?;
         sandbox.layers.clone_from(&running.layers);
         drop(running.wait());
         Ok(sandbox)
     }
 
-    /// The layers that hold.
+    /// Adds the layers that do not hold, each with the reason.
+    fn lacking(mut self, cause: &Cause) -> Sandbox {
+        self.layers = stage::every_layer()
+            .map(|name| {
+                let held = self.layers.iter().find(|it| it.name == name).cloned();
+                let detail = || match cause {
+                    Cause::Wish => "not asked for".to_owned(),
+                    Cause::Refusal { layer, reason, .. } if layer == name => reason.clone(),
+                    Cause::Refusal { layer, .. } => format!("not used without the {layer}"),
+                };
+                held.unwrap_or_else(|| Layer {
+                    name: name.to_owned(),
+                    active: false,
+                    detail: detail(),
+                })
+            })
+            .collect();
+        if let Cause::Refusal { way_out, .. } = cause {
+            self.way_out.clone_from(way_out);
+        }
+        self
+    }
+
+    /// How to get the layers that do not hold; empty when all do, or when nobody wanted them.
+    #[must_use]
+    pub fn way_out(&self) -> &str {
+        &self.way_out
+    }
+
+    /// The layers, those that hold and those that do not.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -75,37 +148,95 @@ impl Sandbox {
     /// # Errors
     /// A mount or the program is not what the job says, or the host changed its mind about a layer.
     pub fn start(&self, job: &Job) -> Result<Running, SandboxError> {
-        self.launch(Some(job))
+        let relocation = self.relocate(job)?;
+        self.launch(Some(relocation.job(job)), relocation)
     }
 
-    fn launch(&self, job: Option<&Job>) -> Result<Running, SandboxError> {
+    fn relocate(&self, job: &Job) -> Result<Relocation, SandboxError> {
+        if !self.mode.is_on_host() {
+            return Ok(Relocation::nowhere());
+        }
+        let relocation = Relocation::onto_host(job).map_err(failed("making a temporary folder"))?;
+        if let (Identity::Switched { id }, Some(folder)) = (self.identity, relocation.temporary()) {
+            for mount in &job.mounts {
+                check_readable(&mount.host)?;
+            }
+            let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
+            rustix::fs::chown(folder.as_str(), Some(user), Some(group))
+                .map_err(|it| failed("giving the temporary folder away")(it.into()))?;
+        }
+        Ok(relocation)
+    }
+
+    fn launch(&self, job: Option<Job>, relocation: Relocation) -> Result<Running, SandboxError> {
         let shared = Arc::new(Shared::default());
         let (say, hear) = mpsc::channel();
-        let (sandbox, job) = (self.clone(), job.cloned());
+        let sandbox = self.clone();
+        let temporary = relocation.temporary().map(Utf8Path::to_owned);
         let shared_there = Arc::clone(&shared);
         // The kernel ends the second stage with the thread that started it, so that thread has to wait for it.
         let supervisor = std::thread::Builder::new()
             .name("sandbox".to_owned())
-            .spawn(move || match start_stage(&sandbox, job.as_ref(), &shared_there) {
-                Err(error) => {
-                    drop(say.send(Err(error)));
-                    None
-                }
-                Ok((stage, channel, layers)) => {
-                    drop(say.send(Ok((channel, layers.clone()))));
-                    Some(watch::supervise(
-                        stage,
-                        job.as_ref().map(|it| &it.limits),
-                        &shared_there,
-                        layers,
-                    ))
+            .spawn(move || {
+                match start_stage(&sandbox, job.as_ref(), temporary.as_deref(), &shared_there) {
+                    Err(error) => {
+                        drop(say.send(Err(error)));
+                        None
+                    }
+                    Ok((stage, channel, layers)) => {
+                        drop(say.send(Ok((channel, layers.clone()))));
+                        let limits = job.as_ref().map(|it| &it.limits);
+                        Some(watch::supervise(stage, limits, temporary, &shared_there, layers))
+                    }
                 }
             })
             .map_err(failed("starting a thread"))?;
         let gone = || failed("its thread ended")(io::ErrorKind::BrokenPipe.into());
-        let (channel, layers) = hear.recv().map_err(|_| gone())??;
-        Ok(Running { channel, layers, shared, supervisor: Some(supervisor) })
+        let (channel, mut layers) = hear.recv().map_err(|_| gone())??;
+        layers.extend(self.layers.iter().filter(|it| !it.active).cloned());
+        Ok(Running { channel, layers, relocation, shared, supervisor: Some(supervisor) })
     }
+}
+
+/// Why layers do not hold.
+enum Cause {
+    /// The user wants none.
+    Wish,
+    /// The host refuses one of them.
+    Refusal { layer: String, reason: String, way_out: String },
+}
+
+impl Cause {
+    fn of(error: &SandboxError) -> Cause {
+        match error {
+            SandboxError::LayerRefused { layer, step, way_out, source } => Cause::Refusal {
+                layer: layer.clone(),
+                reason: format!("{step} failed: {source}"),
+                way_out: way_out.clone(),
+            },
+            other => Cause::Refusal {
+                layer: String::new(),
+                reason: String::new(),
+                way_out: other.to_string(),
+            },
+        }
+    }
+}
+
+/// A user that owns nothing can read a file that all may read, below folders that all may enter.
+fn check_readable(path: &Utf8Path) -> Result<(), SandboxError> {
+    let refuse = || SandboxError::NotReadable { path: path.to_owned() };
+    let mode = |path: &Utf8Path| fs_err::metadata(path).map(|it| it.mode()).map_err(|_| refuse());
+    let needed = if path.is_dir() { 0o005 } else { 0o004 };
+    if mode(path)? & needed != needed {
+        return Err(refuse());
+    }
+    for folder in path.ancestors().skip(1).filter(|it| !it.as_str().is_empty()) {
+        if mode(folder)? & 0o001 == 0 {
+            return Err(SandboxError::NotReadable { path: folder.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// A confined process. Dropping it kills the whole tree.
@@ -113,6 +244,7 @@ impl Sandbox {
 pub struct Running {
     channel: UnixStream,
     layers: Vec<Layer>,
+    relocation: Relocation,
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<Option<Ended>>>,
 }
@@ -126,10 +258,16 @@ impl Running {
         self.channel.try_clone()
     }
 
-    /// The layers that hold for this process.
+    /// The layers of this process, those that hold and those that do not.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// Where the paths of the job lie for this process.
+    #[must_use]
+    pub fn relocation(&self) -> &Relocation {
+        &self.relocation
     }
 
     /// Kills the whole tree; [`Running::wait`] tells the rest.
@@ -152,6 +290,7 @@ impl Running {
             console: vec![],
             layers: self.layers.clone(),
             cpu: Duration::ZERO,
+            memory: 0,
         })
     }
 }
@@ -183,6 +322,8 @@ impl Killer {
 struct Shared {
     /// The first process inside. A descriptor, because a number may mean someone else by then.
     first: OnceLock<OwnedFd>,
+    /// The socket of a stage without namespaces: it ends the tree when the socket closes.
+    control: OnceLock<UnixStream>,
     killed: AtomicBool,
 }
 
@@ -193,8 +334,10 @@ impl Shared {
     }
 
     fn end_tree(&self) {
-        if let Some(first) = self.first.get() {
-            // The only refusal is that it is gone already.
+        // The only refusal is that it is gone already.
+        if let Some(control) = self.control.get() {
+            let _ = control.shutdown(std::net::Shutdown::Both);
+        } else if let Some(first) = self.first.get() {
             let _ = rustix::process::pidfd_send_signal(first, Signal::KILL);
         }
     }
@@ -203,9 +346,12 @@ impl Shared {
 /// The second stage, running, as its supervisor holds it.
 struct Stage {
     child: Child,
+    /// The process under which the whole tree is.
     first: Pid,
     control: UnixStream,
     console: OwnedFd,
+    /// Where the kernel counts the tree, if it does.
+    group: Option<group::Group>,
 }
 
 /// Has the kernel end a tool when nbc is gone, however that came about.
@@ -229,9 +375,18 @@ fn failed(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
     move |source| SandboxError::StageFailed { step, console: String::new(), source }
 }
 
+/// nbc itself, as the second stage: with nothing of nbc's own environment.
+fn stage_command(launcher: &Utf8Path) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
+    let mut command = Command::new(launcher);
+    command.arg0("nbc").arg(STAGE_ARGUMENT).env_clear().current_dir("/");
+    command
+}
+
 fn start_stage(
     sandbox: &Sandbox,
     job: Option<&Job>,
+    temporary: Option<&Utf8Path>,
     shared: &Shared,
 ) -> Result<(Stage, UnixStream, Vec<Layer>), SandboxError> {
     let (control, its_control) = UnixStream::pair().map_err(failed("making a socket"))?;
@@ -247,9 +402,7 @@ fn start_stage(
     for way in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
         way(&control, Some(SET_UP_TIME)).map_err(failed("making a socket"))?;
     }
-    #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
-    let mut command = Command::new(&sandbox.launcher);
-    command.arg0("nbc").arg(STAGE_ARGUMENT).env_clear().current_dir("/");
+    let mut command = stage_command(&sandbox.launcher);
     command
         .stdin(OwnedFd::from(its_control))
         .stdout(OwnedFd::from(its_channel))
@@ -263,10 +416,20 @@ fn start_stage(
         console: last_words(&console),
         source,
     };
-    let identity = sandbox.identity;
-    let setup = Order::SetUp { identity, job: job.cloned().map(Box::new) };
+    // It waits for its first order, so nothing of the tree is counted elsewhere.
+    let group = job
+        .and_then(|it| group::Group::make(&it.limits).ok())
+        .filter(|group| child.0.as_ref().is_some_and(|stage| group.add(stage.id()).is_ok()));
+    let (identity, mode) = (sandbox.identity, sandbox.mode);
+    let temporary = temporary.map(Utf8Path::to_owned);
+    let setup = Order::SetUp { identity, mode, temporary, job: job.cloned().map(Box::new) };
     protocol::send(&control, &setup).map_err(said_nothing)?;
     let mut first = None;
+    if mode.is_on_host() {
+        let handle = control.try_clone().map_err(failed("making a socket"))?;
+        drop(shared.control.set(handle));
+        first = child.0.as_ref().and_then(|it| Pid::from_raw(i32::try_from(it.id()).ok()?));
+    }
     loop {
         match protocol::receive(&control).map_err(said_nothing)? {
             Report::Unshared => {
@@ -293,10 +456,25 @@ fn start_stage(
             Report::Ready { layers } => {
                 let gone = || said_nothing(io::ErrorKind::BrokenPipe.into());
                 let (first, child) = (first.ok_or_else(gone)?, child.0.take().ok_or_else(gone)?);
-                return Ok((Stage { child, first, control, console }, channel, layers));
+                let mut layers = layers;
+                if group.is_some() {
+                    count_by_kernel(&mut layers);
+                }
+                return Ok((Stage { child, first, control, console, group }, channel, layers));
             }
-            Report::Ended { .. } => return Err(said_nothing(io::ErrorKind::InvalidData.into())),
+            Report::Ended { .. } | Report::Examined { .. } => {
+                return Err(said_nothing(io::ErrorKind::InvalidData.into()));
+            }
         }
+    }
+}
+
+fn count_by_kernel(layers: &mut [Layer]) {
+    if let Some(limits) = layers.iter_mut().find(|it| it.name == stage::LIMITS) {
+        limits.detail =
+            "time, memory of the tree (a control group, and measured every 25 ms), processes, \
+                         files, temporary disk"
+                .to_owned();
     }
 }
 
@@ -316,6 +494,12 @@ fn write_id_maps(pid: i32, identity: Identity) -> io::Result<()> {
     fs_err::write(format!("/proc/{pid}/setgroups"), "deny")?;
     fs_err::write(format!("/proc/{pid}/uid_map"), format!("{inside} {uid} 1\n"))?;
     fs_err::write(format!("/proc/{pid}/gid_map"), format!("{inside} {gid} 1\n"))
+}
+
+/// The user who runs nbc.
+fn own_identity() -> Identity {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    Identity::Own { uid, gid }
 }
 
 /// Notebook code is never the host's root, not even one without rights: root owns `/proc/sys`.

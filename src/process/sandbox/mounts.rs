@@ -334,6 +334,12 @@ fn new_root() -> io::Result<bool> {
     Ok(has_process_list)
 }
 
+/// Makes and attaches a file system, which is what some hosts refuse inside their own namespaces.
+pub(super) fn try_mounting() -> io::Result<()> {
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    move_to(&memory_file_system("64k", "8", "755")?, "/usr")
+}
+
 fn memory_file_system(size: &str, inodes: &str, mode: &str) -> io::Result<OwnedFd> {
     let new = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in [("size", size), ("nr_inodes", inodes), ("mode", mode)] {

@@ -5,10 +5,11 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Job, Layer};
+use super::super::{Examined, Job, Layer};
 
 /// An environment and argument list may be long, but not this long.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -22,11 +23,37 @@ pub(super) enum Identity {
     Switched { id: u32 },
 }
 
+/// Which layers the second stage makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Mode {
+    /// Namespaces with a view of their own, seccomp, and Landlock as far as it is needed.
+    Namespaces { needs_landlock: bool },
+    /// The host's own view, behind Landlock and seccomp.
+    InPlace,
+    /// The host's own view, and limits only.
+    Bare,
+}
+
+impl Mode {
+    /// Whether the payload sees the host's own files, at their own paths.
+    pub(super) fn is_on_host(self) -> bool {
+        matches!(self, Mode::InPlace | Mode::Bare)
+    }
+}
+
 /// From nbc to the second stage.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// What to set up; without a job the set-up ends at the point where a program would start.
-    SetUp { identity: Identity, job: Option<Box<Job>> },
+    SetUp {
+        identity: Identity,
+        mode: Mode,
+        /// The only folder of a payload without namespaces that it may write to; gone at the end.
+        temporary: Option<Utf8PathBuf>,
+        job: Option<Box<Job>>,
+    },
+    /// Tries each layer by itself.
+    Examine,
     /// The user namespace has its id maps.
     Mapped,
     /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
@@ -57,6 +84,8 @@ pub(super) enum Report {
     Failed { subject: Subject, step: String, errno: i32 },
     /// The program ended, with this wait status.
     Ended { status: i32, cpu_micros: u64 },
+    /// What became of each layer.
+    Examined { layers: Vec<Examined> },
 }
 
 /// Writes one message.

@@ -18,10 +18,21 @@ pub(super) const NAME: &str = "seccomp";
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
+/// Where the filtered process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Surroundings {
+    /// In namespaces of its own, among files of its own.
+    Own,
+    /// Among the host's processes, networks and files.
+    Host {
+        /// Whether some of those files belong to its user: Landlock lets owners change modes and times.
+        owns_files: bool,
+    },
+}
+
 /// Filters the calls of this process and of everything it starts.
-pub(super) fn restrict() -> io::Result<()> {
-    let (refused, allowed) = programs().map_err(io::Error::other)?;
-    for program in [refused, allowed] {
+pub(super) fn restrict(surroundings: Surroundings) -> io::Result<()> {
+    for program in programs(surroundings).map_err(io::Error::other)? {
         // The list of allowed calls comes last, since it has no room for the call that loads a filter.
         seccompiler::apply_filter(&program).map_err(|error| match error {
             seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
@@ -31,17 +42,32 @@ pub(super) fn restrict() -> io::Result<()> {
     Ok(())
 }
 
-fn programs() -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
+fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
     let architecture = std::env::consts::ARCH.try_into()?;
     let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let refused =
-        SeccompFilter::new(refused()?, SeccompAction::Allow, not_permitted, architecture)?;
+    let mut rules = refused()?;
+    let mut programs = vec![];
+    if let Surroundings::Host { owns_files } = surroundings {
+        refuse_on_host(&mut rules)?;
+        if owns_files {
+            // Libraries give up their own temporary files when they hear "not permitted" here.
+            let without_effect = SeccompAction::Errno(0);
+            let calls = CHANGING_FILES.iter().chain(CHANGING_FILES_HERE);
+            let calls: Rules = calls.map(|number| (*number, vec![])).collect();
+            let filter =
+                SeccompFilter::new(calls, SeccompAction::Allow, without_effect, architecture)?;
+            programs.push(filter.try_into()?);
+        }
+    }
+    let refused = SeccompFilter::new(rules, SeccompAction::Allow, not_permitted, architecture)?;
     // Of two refusals the later filter's is told, so it has to leave to the first what the first refuses.
     let all = ALLOWED.iter().chain(ALLOWED_HERE).chain(REFUSED);
     let allowed: Rules = all.map(|number| (*number, vec![])).collect();
     let allowed = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, architecture)?;
-    Ok((refused.try_into()?, allowed.try_into()?))
+    programs.push(refused.try_into()?);
+    programs.push(allowed.try_into()?);
+    Ok(programs)
 }
 
 fn refused() -> Result<Rules, seccompiler::BackendError> {
@@ -105,6 +131,56 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_prctl, process);
     Ok(rules)
 }
+
+/// What namespaces and mounts would keep away from the host, and Landlock does not.
+fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+    let not_itself = |index| {
+        let other = SeccompCondition::new(index, Width::Dword, Is::Ne, 0)?;
+        Ok(vec![SeccompRule::new(vec![other])?])
+    };
+    // Limits and schedules of other processes of the same user; zero means the caller.
+    for (call, index) in [
+        (libc::SYS_prlimit64, 0),
+        (libc::SYS_sched_setaffinity, 0),
+        (libc::SYS_sched_setparam, 0),
+        (libc::SYS_sched_setscheduler, 0),
+        (libc::SYS_sched_setattr, 0),
+        (libc::SYS_setpriority, 1),
+        (libc::SYS_ioprio_set, 1),
+    ] {
+        rules.insert(call, not_itself(index)?);
+    }
+    // Sockets of the host, by path or by name, and news of what happens in its folders.
+    rules.extend(REFUSED_ON_HOST.iter().map(|call| (*call, vec![])));
+    Ok(())
+}
+
+/// Calls that reach the host where nothing but Landlock stands between.
+#[rustfmt::skip]
+const REFUSED_ON_HOST: &[c_long] = &[
+    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_inotify_add_watch,
+    libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
+    libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+];
+
+/// Calls that change the mode, owner and times of a file. Landlock, up to ABI 7, has no right for them,
+/// so they have no effect where the user owns files.
+#[rustfmt::skip]
+const CHANGING_FILES: &[c_long] = &[
+    libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
+];
+
+/// Older forms of the calls above.
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+const CHANGING_FILES_HERE: &[c_long] = &[
+    libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
+    libc::SYS_futimesat,
+];
+
+/// Architectures younger than the split have no older forms.
+#[cfg(not(target_arch = "x86_64"))]
+const CHANGING_FILES_HERE: &[c_long] = &[];
 
 /// Calls that reach other processes, the kernel's own state, or more kernel than Python needs.
 #[rustfmt::skip]

@@ -14,15 +14,16 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::super::{Job, Layer, Limits};
 use super::mounts::{self, INSIDE_ID, VIEW};
-use super::protocol::{self, Identity, Order, Report, Subject};
+use super::protocol::{self, Identity, Mode, Order, Report, Subject};
+use super::seccomp::{self, Surroundings};
 use super::system::{self, Fork, NAMESPACES};
-use super::{landlock, seccomp};
+use super::{examine, in_place, landlock};
 
 /// The layer of user ids and capabilities.
 pub(super) const RIGHTS: &str = "no privileges";
-const LIMITS: &str = "resource limits";
+pub(super) const LIMITS: &str = "resource limits";
 /// The exit code when nbc itself is gone, or something else stands on the other end.
-const NO_PARENT: i32 = 70;
+pub(super) const NO_PARENT: i32 = 70;
 
 /// Where the set-up stopped.
 pub(super) struct Failure {
@@ -61,22 +62,27 @@ pub fn sandbox_main() -> i32 {
     }
 }
 
-fn report_failure(control: &UnixStream, failure: Failure) {
-    let errno = failure.source.raw_os_error().or_else(|| {
+pub(super) fn report_failure(control: &UnixStream, failure: Failure) {
+    let errno = errno_of(&failure.source);
+    let report = Report::Failed { subject: failure.subject, step: failure.step, errno };
+    // Without a listener there is nobody to tell.
+    drop(protocol::send(control, &report));
+}
+
+/// The kernel's answer behind an error, or the nearest one to what the error says.
+pub(super) fn errno_of(error: &io::Error) -> i32 {
+    let errno = error.raw_os_error().or_else(|| {
         // An error of fs_err wraps the one of the kernel.
-        let inner = failure.source.get_ref()?.source()?;
+        let inner = error.get_ref()?.source()?;
         inner.downcast_ref::<io::Error>()?.raw_os_error()
     });
-    let errno = errno.unwrap_or(match failure.source.kind() {
+    errno.unwrap_or(match error.kind() {
         io::ErrorKind::NotFound => libc::ENOENT,
         io::ErrorKind::PermissionDenied => libc::EACCES,
         io::ErrorKind::NotADirectory => libc::ENOTDIR,
         io::ErrorKind::InvalidInput => libc::EINVAL,
         _ => libc::EIO,
-    });
-    let report = Report::Failed { subject: failure.subject, step: failure.step, errno };
-    // Without a listener there is nobody to tell.
-    drop(protocol::send(control, &report));
+    })
 }
 
 fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
@@ -85,7 +91,18 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
     started.named(START, || "leaving the session of nbc".to_owned())?;
     let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
-    let Order::SetUp { identity, job } = order else { return Ok(NO_PARENT) };
+    let (identity, needs_landlock, job) = match order {
+        Order::Examine => return examine::answer(control),
+        Order::SetUp { identity, mode: Mode::Namespaces { needs_landlock }, job, .. } => {
+            (identity, needs_landlock, job)
+        }
+        Order::SetUp { identity, mode, temporary, job } => {
+            let is_confined = mode == Mode::InPlace;
+            let place = in_place::Place { identity, is_confined, temporary };
+            return in_place::run(control, channel, &place, job.as_deref());
+        }
+        Order::Mapped | Order::Go => return Ok(NO_PARENT),
+    };
     // Where memory runs out on the whole machine, the notebook has to go, not nbc. A refusal costs only that.
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
 
@@ -122,11 +139,11 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
 
     match system::fork().named("pid namespace", || "starting the first process".to_owned())? {
         Fork::Child => {
-            let code = first(control, channel, trees, job.as_deref()).unwrap_or_else(|failure| {
+            let code = first(control, channel, trees, needs_landlock, job.as_deref());
+            Ok(code.unwrap_or_else(|failure| {
                 report_failure(control, failure);
                 NO_PARENT
-            });
-            Ok(code)
+            }))
         }
         Fork::Parent(child) => {
             // The payload's end of stream must reach nbc, so nobody else may hold its socket.
@@ -149,7 +166,7 @@ pub(super) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-fn wait_for(child: rustix::process::Pid) -> io::Result<i32> {
+pub(super) fn wait_for(child: rustix::process::Pid) -> io::Result<i32> {
     loop {
         match rustix::process::waitpid(Some(child), WaitOptions::empty()) {
             Ok(Some((_, status))) => return Ok(status.as_raw()),
@@ -174,6 +191,7 @@ fn first(
     control: &UnixStream,
     channel: OwnedFd,
     trees: mounts::Trees,
+    needs_landlock: bool,
     job: Option<&Job>,
 ) -> Result<i32, Failure> {
     die_with_parent().named("pid namespace", || "following nbc to its end".to_owned())?;
@@ -194,16 +212,32 @@ fn first(
     system::fix_addresses();
     drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
     let landlock = landlock::restrict(&view.writable)
-        .named(landlock::NAME, || "restricting files, ports and signals".to_owned())?;
-    seccomp::restrict().named(seccomp::NAME, || "loading the filters".to_owned())?;
+        .named(landlock::NAME, || "restricting files, ports and signals".to_owned());
+    let landlock = match landlock {
+        Err(failure) if needs_landlock => return Err(failure),
+        other => other.ok(),
+    };
+    seccomp::restrict(Surroundings::Own)
+        .named(seccomp::NAME, || "loading the filters".to_owned())?;
+    finish(control, channel, layers(&view, landlock.as_deref()), job, limits.processes)
+}
 
-    let layers = layers(&view, &landlock);
+/// The common end of every set-up: starts the payload, reports, waits for it.
+///
+/// `processes` is the limit of the payload's user, whoever else of that user there may be.
+pub(super) fn finish(
+    control: &UnixStream,
+    channel: OwnedFd,
+    layers: Vec<Layer>,
+    job: Option<&Job>,
+    processes: u32,
+) -> Result<i32, Failure> {
     let Some(job) = job else {
         protocol::send(control, &Report::Ready { layers })
             .named(LIMITS, || "reporting".to_owned())?;
         return Ok(0);
     };
-    let payload = start_payload(job, &channel)?;
+    let payload = start_payload(job, &channel, processes)?;
     drop(channel);
     protocol::send(control, &Report::Ready { layers }).named(LIMITS, || "reporting".to_owned())?;
     let status = wait_for_payload(payload).named(LIMITS, || "waiting".to_owned())?;
@@ -212,18 +246,28 @@ fn first(
     Ok(0)
 }
 
-fn probe_limits() -> Limits {
+pub(super) fn probe_limits() -> Limits {
     const SMALL: u64 = 1024 * 1024;
     Limits {
         wall: std::time::Duration::from_secs(10),
+        cpu: std::time::Duration::from_secs(10),
         memory: 64 * SMALL,
         processes: 8,
+        open_files: 64,
+        file_size: SMALL,
         temporary: SMALL,
         console: SMALL,
     }
 }
 
-fn drop_rights() -> io::Result<()> {
+/// Gives up what this process may do beyond its user.
+pub(super) fn drop_rights() -> io::Result<()> {
+    shrink_bounding_set()?;
+    forget_capabilities()
+}
+
+/// What root may hand out to programs, it can no longer.
+pub(super) fn shrink_bounding_set() -> io::Result<()> {
     for capability in CapabilitySet::all().iter() {
         // The kernel may know fewer than rustix; those beyond its last are nobody's.
         match rustix::thread::remove_capability_from_bounding_set(capability) {
@@ -231,6 +275,11 @@ fn drop_rights() -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(())
+}
+
+/// No capability now, and none to come from any program.
+pub(super) fn forget_capabilities() -> io::Result<()> {
     rustix::thread::clear_ambient_capability_set()?;
     let nothing = CapabilitySet::empty();
     let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
@@ -242,33 +291,44 @@ fn drop_rights() -> io::Result<()> {
     Ok(())
 }
 
-fn layers(view: &mounts::View, landlock: &str) -> Vec<Layer> {
-    let layer = |name: &str, detail: &str| Layer {
-        name: name.to_owned(),
-        active: true,
-        detail: detail.to_owned(),
-    };
-    let mut layers = NAMESPACES.iter().map(|(_, name)| layer(name, "")).collect::<Vec<_>>();
+/// The names of all layers, in the order in which they are reported.
+pub(super) fn every_layer() -> impl Iterator<Item = &'static str> {
+    let others = [VIEW, RIGHTS, landlock::NAME, seccomp::NAME, LIMITS];
+    NAMESPACES.iter().map(|(_, name)| *name).chain(others)
+}
+
+/// A layer that holds.
+pub(super) fn holds(name: &str, detail: &str) -> Layer {
+    Layer { name: name.to_owned(), active: true, detail: detail.to_owned() }
+}
+
+/// What the limits are, whatever else holds.
+pub(super) const LIMITS_DETAIL: &str =
+    "time, memory of the tree (measured every 25 ms), processes, files, temporary disk";
+
+fn layers(view: &mounts::View, landlock: Option<&str>) -> Vec<Layer> {
+    let mut layers = NAMESPACES.iter().map(|(_, name)| holds(name, "")).collect::<Vec<_>>();
     let process_list =
         if view.has_process_list { "" } else { "without `/proc`: the host covers its own" };
-    layers.push(layer(VIEW, process_list));
-    layers.push(layer(RIGHTS, "no capabilities, no new privileges, not the host's root"));
-    layers.push(layer(landlock::NAME, landlock));
-    layers.push(layer(seccomp::NAME, "a list of refused calls, then a list of allowed ones"));
-    layers.push(layer(
-        LIMITS,
-        "time, memory of the tree (measured every 25 ms), processes, files, temporary disk",
-    ));
+    layers.push(holds(VIEW, process_list));
+    layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
+    layers.extend(landlock.map(|detail| holds(landlock::NAME, detail)));
+    layers.push(holds(seccomp::NAME, "a list of refused calls, then a list of allowed ones"));
+    layers.push(holds(LIMITS, LIMITS_DETAIL));
     layers
 }
 
 /// Starts the program, and comes back when it truly runs.
-fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, Failure> {
+fn start_payload(
+    job: &Job,
+    channel: &OwnedFd,
+    processes: u32,
+) -> Result<rustix::process::Pid, Failure> {
     let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;
     let payload = match system::fork().map_err(failed)? {
         Fork::Child => {
-            let error = become_payload(job, channel);
+            let error = become_payload(job, channel, processes);
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             drop((&say_broken).write_all(&errno.to_le_bytes()));
             system::exit_now(NO_PARENT);
@@ -285,8 +345,8 @@ fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, F
     }
 }
 
-fn become_payload(job: &Job, channel: &OwnedFd) -> io::Error {
-    match prepare_payload(job, channel) {
+fn become_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Error {
+    match prepare_payload(job, channel, processes) {
         Ok((program, arguments, environment)) => {
             system::execute(&program, &arguments, &environment)
         }
@@ -296,7 +356,7 @@ fn become_payload(job: &Job, channel: &OwnedFd) -> io::Error {
 
 type Program = (CString, Vec<CString>, Vec<CString>);
 
-fn prepare_payload(job: &Job, channel: &OwnedFd) -> io::Result<Program> {
+fn prepare_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Result<Program> {
     rustix::process::setsid()?;
     rustix::process::chdir(job.working_folder.as_str())?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -311,24 +371,20 @@ fn prepare_payload(job: &Job, channel: &OwnedFd) -> io::Result<Program> {
         environment.push(CString::new(format!("{name}={value}"))?);
     }
     system::reset_signals()?;
-    set_limits(&job.limits)?;
+    set_limits(&job.limits, processes)?;
     Ok((program, arguments, environment))
 }
 
-fn set_limits(limits: &Limits) -> io::Result<()> {
-    // The outer and the first process are of the same user, and count.
-    let processes = u64::from(limits.processes) + 2;
-    // A second line behind the wall clock, should nbc itself be stopped.
-    let cores =
-        std::thread::available_parallelism().map_or(1, |it| u64::try_from(it.get()).unwrap_or(1));
-    let cpu = limits.wall.as_secs().saturating_add(2).saturating_mul(cores);
+fn set_limits(limits: &Limits, processes: u32) -> io::Result<()> {
     for (resource, value) in [
-        (libc::RLIMIT_NPROC, processes),
+        // The outer and the first process are of the same user, and count.
+        (libc::RLIMIT_NPROC, u64::from(processes) + 2),
         // It counts address space of every thread's stack, so it stands well above the limit that nbc watches.
         (libc::RLIMIT_DATA, limits.memory.saturating_mul(4)),
-        (libc::RLIMIT_FSIZE, limits.temporary),
-        (libc::RLIMIT_NOFILE, 1024),
-        (libc::RLIMIT_CPU, cpu),
+        (libc::RLIMIT_FSIZE, limits.file_size),
+        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+        // A second line behind the watch, should nbc itself be stopped.
+        (libc::RLIMIT_CPU, limits.cpu.as_secs().saturating_add(2)),
         (libc::RLIMIT_CORE, 0),
         (libc::RLIMIT_MSGQUEUE, 0),
         (libc::RLIMIT_SIGPENDING, 1024),

@@ -162,6 +162,12 @@ pub(super) fn execute(
     io::Error::last_os_error()
 }
 
+/// Kills every process that this one may signal, except itself.
+pub(super) fn kill_everyone_of_this_user() {
+    // SAFETY: takes no pointer. Only called by a process that has become a user of the sandbox's own.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
 /// CPU time of the children that were waited for.
 pub(super) fn children_cpu_micros() -> u64 {
     // SAFETY: all-zero bytes are a valid value of this plain C struct.

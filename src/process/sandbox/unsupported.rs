@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use camino::Utf8Path;
 
-use super::{Ended, Job, Layer, SandboxError};
+use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError};
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// Always.
-    pub fn confined() -> Result<Sandbox, SandboxError> {
+    pub fn confined(_isolation: Isolation) -> Result<Sandbox, SandboxError> {
         Err(SandboxError::UnknownSystem { system: std::env::consts::OS })
     }
 
@@ -25,13 +25,22 @@ impl Sandbox {
     ///
     /// # Errors
     /// Always.
-    pub fn confined_with(_launcher: &Utf8Path) -> Result<Sandbox, SandboxError> {
-        Sandbox::confined()
+    pub fn confined_with(
+        isolation: Isolation,
+        _launcher: &Utf8Path,
+    ) -> Result<Sandbox, SandboxError> {
+        Sandbox::confined(isolation)
     }
 
     /// The layers that hold.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn way_out(&self) -> &str {
         match self.0 {}
     }
 
@@ -64,6 +73,12 @@ impl Running {
     }
 
     /// Cannot be called.
+    #[must_use]
+    pub fn relocation(&self) -> &Relocation {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
     pub fn kill(&self) {
         match self.0 {}
     }
@@ -90,6 +105,14 @@ impl Killer {
     pub fn kill(&self) {
         match self.0 {}
     }
+}
+
+/// No layer is known here.
+///
+/// # Errors
+/// None.
+pub fn examine() -> io::Result<Vec<Examined>> {
+    Ok(Vec::new())
 }
 
 /// The second stage, which nothing starts here; gives the exit code.

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
@@ -18,6 +19,7 @@ const PERIOD: Duration = Duration::from_millis(25);
 pub(super) fn supervise(
     mut stage: Stage,
     limits: Option<&Limits>,
+    temporary: Option<Utf8PathBuf>,
     shared: &Shared,
     layers: Vec<Layer>,
 ) -> Ended {
@@ -27,6 +29,8 @@ pub(super) fn supervise(
     let mut own_word = None;
     let mut stopped_by = None;
     let mut cpu = Duration::ZERO;
+    let mut most_memory = 0;
+    let mut disk = temporary.map(Disk::new);
     let mut control_open = true;
     let stage_pid = i32::try_from(stage.child.id()).ok().and_then(Pid::from_raw);
     let stage_end =
@@ -56,13 +60,21 @@ pub(super) fn supervise(
             stopped_by = Some(Outcome::TimedOut);
         }
         if now >= measure_at {
-            let (memory, cpu_now) = measure(stage.first, limits.memory);
+            let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
+            let (memory, cpu_now) = measure(stage.first, held, limits.memory);
             cpu = cpu.max(cpu_now);
-            if stopped_by.is_none() && own_word.is_none() && memory > limits.memory
-                // Forks and exits between two reads can count a page twice.
-                && measure(stage.first, limits.memory).0 > limits.memory
-            {
-                stopped_by = Some(Outcome::OutOfMemory);
+            most_memory = most_memory.max(memory);
+            if stopped_by.is_none() && own_word.is_none() {
+                if cpu > limits.cpu {
+                    stopped_by = Some(Outcome::OutOfCpuTime);
+                } else if memory > limits.memory
+                    // Forks and exits between two reads can count a page twice.
+                    && measure(stage.first, held, limits.memory).0 > limits.memory
+                {
+                    stopped_by = Some(Outcome::OutOfMemory);
+                } else if disk.as_mut().is_some_and(|it| it.holds_more_than(limits.temporary)) {
+                    stopped_by = Some(Outcome::OutOfDisk);
+                }
             }
             // A tree of hundreds takes a while to measure; the watch must not eat what it guards.
             measure_at = Instant::now() + PERIOD.max(now.elapsed() * 4);
@@ -75,6 +87,7 @@ pub(super) fn supervise(
         shared.end_tree();
     }
     drop(stage.child.wait());
+    let by_group = stage.group.take().is_some_and(|it| it.ran_out_of_memory());
     // Every writer is dead, so what is left in the pipe is all there will be.
     while console.read(&stage.console) {}
     if control_open && own_word.is_none() {
@@ -92,11 +105,19 @@ pub(super) fn supervise(
         // The first process itself was killed, and not by nbc.
         (None, None) => Outcome::Signalled(libc::SIGKILL),
     };
-    let by_kernel = outcome == Outcome::Signalled(libc::SIGKILL) && kernel_kills() > kills_before;
-    let outcome = if by_kernel { Outcome::OutOfMemory } else { outcome };
     let cpu = own_word.map_or(cpu, |(_, it)| it.max(cpu));
+    let outcome = match outcome {
+        Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
+        Outcome::Signalled(libc::SIGKILL) if limits.is_some_and(|it| cpu > it.cpu) => {
+            Outcome::OutOfCpuTime
+        }
+        Outcome::Signalled(libc::SIGKILL) if by_group || kernel_kills() > kills_before => {
+            Outcome::OutOfMemory
+        }
+        other => other,
+    };
     console.cut();
-    Ended { outcome, console: console.bytes, layers, cpu }
+    Ended { outcome, console: console.bytes, layers, cpu, memory: most_memory }
 }
 
 struct Seen {
@@ -170,12 +191,55 @@ struct Usage {
     cpu: Duration,
 }
 
+/// The temporary folder of a run that lies on the host's disk.
+struct Disk {
+    folder: Utf8PathBuf,
+    look_at: Instant,
+}
+
+impl Disk {
+    fn new(folder: Utf8PathBuf) -> Self {
+        Self { folder, look_at: Instant::now() }
+    }
+
+    /// Walks the folder, a few times a second at most and never for most of the time.
+    fn holds_more_than(&mut self, bytes: u64) -> bool {
+        let start = Instant::now();
+        if start < self.look_at {
+            return false;
+        }
+        let held = size_of_folder(&self.folder);
+        self.look_at = Instant::now() + PERIOD.max(start.elapsed() * 4);
+        held > bytes
+    }
+}
+
+/// Disk space of all files, and a page for each name, since names take space too.
+fn size_of_folder(folder: &Utf8Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    files.map(|it| it.metadata().map_or(0, |it| it.blocks() * 512) + 4096).sum()
+}
+
+/// Where shared memory and temporary files of the tree lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// In file systems and a network of its own.
+    Inside,
+    /// In those of the host, where nothing of them can be written.
+    ByHost,
+}
+
 /// Memory and CPU time of the tree under `first`.
-fn measure(first: Pid, most: u64) -> (u64, Duration) {
+fn measure(first: Pid, held: Held, most: u64) -> (u64, Duration) {
     let tree = tree(first);
     let each = tree.iter().map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
     let cpu = each.iter().map(|(_, it)| it.cpu).sum();
-    let nobodys = temporary_files(&tree) + sockets(first);
+    let nobodys = match held {
+        Held::Inside => temporary_files(&tree) + sockets(first),
+        Held::ByHost => 0,
+    };
     let memory = nobodys + each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
     if memory <= most {
         return (memory, cpu);
@@ -216,7 +280,7 @@ fn sockets(first: Pid) -> u64 {
 }
 
 /// The processes under `first`: orphans inside become its children, so none is missed for long.
-fn tree(first: Pid) -> Vec<i32> {
+pub(super) fn tree(first: Pid) -> Vec<i32> {
     let mut tree = vec![first.as_raw_nonzero().get()];
     let mut idx = 0;
     while let Some(pid) = tree.get(idx).copied() {
@@ -292,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_tree_of_this_process_has_memory() {
-        let (memory, _) = measure(rustix::process::getpid(), 0);
+        let (memory, _) = measure(rustix::process::getpid(), Held::ByHost, 0);
         assert!(memory > 100 * 1024, "{memory}");
     }
 

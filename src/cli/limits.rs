@@ -1,0 +1,121 @@
+//! Settings of limits to the bounds of a run: every default, and what no run can do with.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::Failure;
+use crate::config::{ByteSize, LimitSettings};
+use crate::process::Limits;
+use crate::run::{Bounds, OutputLimits};
+
+const TIME: Duration = Duration::from_secs(600);
+/// Longest time that can be asked for: a week.
+const LONGEST: u64 = 604_800;
+/// What ten data-science libraries need, with room to spare.
+const MEMORY: ByteSize = ByteSize(2 << 30);
+/// Least that Python and an engine start with.
+const LEAST_MEMORY: ByteSize = ByteSize(64 << 20);
+const DISK: ByteSize = ByteSize(1 << 30);
+/// Console text is for the build log, whose reader wants the end of it.
+const CONSOLE: u64 = 64 * 1024;
+/// Least with which Python and its thread pools start.
+const LEAST_PROCESSES: u32 = 16;
+/// The runner moves its own descriptors above a hundred.
+const LEAST_FILES: u32 = 128;
+/// The runner's own notice has to fit.
+const LEAST_OUTPUT: u64 = 1024;
+
+/// The bounds of a run.
+pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    let wall = time("--timeout", settings.timeout)?.unwrap_or(TIME);
+    let memory = settings.memory.unwrap_or(MEMORY);
+    if memory < LEAST_MEMORY {
+        return Err(Failure {
+            message: "no notebook runs in so little memory".to_owned(),
+            help: Some("the least is 64MiB, the default 2GiB".to_owned()),
+        });
+    }
+    let disk = settings.disk.unwrap_or(DISK).0;
+    // Numerical libraries start a thread a core, each in several pools.
+    let processes =
+        number("--processes", settings.processes, LEAST_PROCESSES, 512.max(16 * cores))?;
+    let defaults = OutputLimits::default();
+    let size = |flag, size: Option<ByteSize>, default| match size {
+        Some(ByteSize(bytes)) if bytes < LEAST_OUTPUT => Err(too_little(flag, "1KiB")),
+        Some(ByteSize(bytes)) => Ok(bytes),
+        None => Ok(default),
+    };
+    let outputs = settings.outputs.map(|it| usize::try_from(it.get()).unwrap_or(usize::MAX));
+    Ok(Bounds {
+        process: Limits {
+            wall,
+            cpu: time("--cpu-time", settings.cpu_time)?.unwrap_or(wall * cores),
+            memory: memory.0,
+            processes,
+            open_files: number("--open-files", settings.open_files, LEAST_FILES, 1024)?,
+            file_size: settings.file_size.map_or(disk, |it| it.0),
+            temporary: disk,
+            console: CONSOLE,
+        },
+        cell: time("--cell-timeout", settings.cell_timeout)?.unwrap_or(wall),
+        outputs: OutputLimits {
+            output_bytes: size("--output-size", settings.output_size, defaults.output_bytes)?,
+            total_bytes: size("--outputs-size", settings.outputs_size, defaults.total_bytes)?,
+            outputs: outputs.unwrap_or(defaults.outputs),
+        },
+    })
+}
+
+fn time(flag: &str, seconds: Option<NonZeroU64>) -> Result<Option<Duration>, Failure> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    if seconds.get() > LONGEST {
+        return Err(Failure {
+            message: format!("`{flag} {seconds}` is longer than a week"),
+            help: Some(format!("the most is {LONGEST}")),
+        });
+    }
+    Ok(Some(Duration::from_secs(seconds.get())))
+}
+
+fn number(flag: &str, asked: Option<NonZeroU64>, least: u32, default: u32) -> Result<u32, Failure> {
+    let Some(asked) = asked else { return Ok(default) };
+    let asked = u32::try_from(asked.get()).unwrap_or(u32::MAX);
+    if asked < least { Err(too_little(flag, &least.to_string())) } else { Ok(asked) }
+}
+
+fn too_little(flag: &str, least: &str) -> Failure {
+    Failure {
+        message: format!("no notebook runs with so little for `{flag}`"),
+        help: Some(format!("the least is {least}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_asked_for_follows_from_what_is() {
+        let asked = LimitSettings {
+            timeout: NonZeroU64::new(60),
+            disk: Some(ByteSize(5 << 20)),
+            ..LimitSettings::default()
+        };
+        let bounds = bounds(asked).ok().unwrap();
+        assert_eq!(bounds.cell, Duration::from_secs(60));
+        assert_eq!(bounds.process.file_size, 5 << 20);
+        assert!(bounds.process.cpu >= bounds.process.wall);
+    }
+
+    #[test]
+    fn a_limit_that_no_run_survives_is_refused() {
+        let few = LimitSettings { processes: NonZeroU64::new(1), ..LimitSettings::default() };
+        let long =
+            LimitSettings { timeout: NonZeroU64::new(LONGEST + 1), ..LimitSettings::default() };
+        let small = LimitSettings { memory: Some(ByteSize(1)), ..LimitSettings::default() };
+        for settings in [few, long, small] {
+            assert!(bounds(settings).is_err(), "{settings:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Paths of a [`Job`] on a host that gives no view of its own: `/nb` is then where the notebook lies.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Job;
+
+/// Where the paths of a job truly lie. Holds the private temporary folder, which goes with it.
+#[derive(Debug, Default)]
+pub struct Relocation {
+    /// Path inside, path on the host; the longest path inside comes first.
+    places: Vec<(Utf8PathBuf, Utf8PathBuf)>,
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Relocation {
+    /// Nothing is moved: the run has a view of its own.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::default()
+    }
+
+    /// Every mount lies at its place on the host, and `/tmp` in a new folder.
+    ///
+    /// # Errors
+    /// No folder can be made for temporary files.
+    pub fn onto_host(job: &Job) -> io::Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("nbc-run-").tempdir()?;
+        let folder = Utf8PathBuf::from_path_buf(temporary.path().canonicalize()?)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        let mounts = job.mounts.iter().map(|it| (it.inside.clone(), it.host.clone()));
+        let mut places: Vec<_> = mounts.chain([("/tmp".into(), folder)]).collect();
+        places.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.as_str().len()));
+        Ok(Self { places, temporary: Some(temporary) })
+    }
+
+    /// The private temporary folder, where the host's own view is used.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Utf8Path> {
+        self.temporary.as_ref().and_then(|it| Utf8Path::from_path(it.path()))
+    }
+
+    /// Where a path of the job truly lies.
+    #[must_use]
+    pub fn path(&self, inside: &Utf8Path) -> Utf8PathBuf {
+        let place =
+            self.places.iter().find_map(|(from, to)| Some((inside.strip_prefix(from).ok()?, to)));
+        match place {
+            Some((rest, to)) if rest.as_str().is_empty() => to.clone(),
+            Some((rest, to)) => to.join(rest),
+            None => inside.to_owned(),
+        }
+    }
+
+    /// The job with its paths as they truly are: program, arguments, environment, working folder.
+    #[must_use]
+    pub fn job(&self, job: &Job) -> Job {
+        let mut moved = job.clone();
+        if self.places.is_empty() {
+            return moved;
+        }
+        let text = |text: &str| self.path(Utf8Path::new(text)).into_string();
+        moved.program = self.path(&job.program);
+        moved.working_folder = self.path(&job.working_folder);
+        moved.arguments = job.arguments.iter().map(|it| text(it)).collect();
+        for value in moved.environment.values_mut() {
+            *value = value.split(':').map(text).collect::<Vec<_>>().join(":");
+        }
+        moved
+    }
+
+    /// Paths of the host that the run can see, each with the path that a page shows instead; the longest
+    /// first.
+    #[must_use]
+    pub fn masks(&self) -> Vec<(String, String)> {
+        let mut masks: Vec<_> = self
+            .places
+            .iter()
+            .filter(|(inside, host)| inside != host)
+            .map(|(inside, host)| (host.to_string(), inside.to_string()))
+            .collect();
+        masks.sort_by_key(|(host, _)| std::cmp::Reverse(host.len()));
+        masks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::super::{Access, Limits, Mount};
+    use super::*;
+
+    fn job() -> Job {
+        let mount = |host: &str, inside: &str| Mount {
+            host: host.into(),
+            inside: inside.into(),
+            access: Access::ReadOnly,
+        };
+        Job {
+            program: "/env/bin/python".into(),
+            arguments: vec!["-P".to_owned(), "/runner/main.py".to_owned()],
+            environment: BTreeMap::from([("PATH".to_owned(), "/env/bin:/usr/bin".to_owned())]),
+            mounts: vec![
+                mount("/cache/e", "/env"),
+                mount("/home/a/nb", "/nb"),
+                mount("/cache/r", "/runner"),
+            ],
+            working_folder: "/nb".into(),
+            limits: Limits {
+                wall: Duration::ZERO,
+                cpu: Duration::ZERO,
+                memory: 0,
+                processes: 0,
+                open_files: 0,
+                file_size: 0,
+                temporary: 0,
+                console: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn paths_of_a_job_become_paths_of_the_host() {
+        let relocation = Relocation::onto_host(&job()).expect("a temporary folder");
+        let moved = relocation.job(&job());
+        assert_eq!(moved.program, "/cache/e/bin/python");
+        assert_eq!(moved.arguments, ["-P", "/cache/r/main.py"]);
+        assert_eq!(moved.working_folder, "/home/a/nb");
+        assert_eq!(
+            moved.environment.get("PATH").map(String::as_str),
+            Some("/cache/e/bin:/usr/bin")
+        );
+        assert_eq!(relocation.path(Utf8Path::new("/nbx")), "/nbx");
+        let shown = relocation.masks();
+        assert!(shown.contains(&("/home/a/nb".to_owned(), "/nb".to_owned())));
+    }
+
+    #[test]
+    fn a_run_with_its_own_view_moves_nothing() {
+        let moved = Relocation::nowhere().job(&job());
+        assert_eq!(
+            (moved.program.as_str(), moved.working_folder.as_str()),
+            ("/env/bin/python", "/nb")
+        );
+    }
+}

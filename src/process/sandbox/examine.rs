@@ -1,0 +1,160 @@
+//! Tries each layer by itself, so that a host can be described even where the first layer is refused.
+//!
+//! Every attempt is made by a process of its own that ends right after it. Nothing is read from settings
+//! of the kernel: they are often hidden, and do not tell what an outer filter refuses.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use camino::Utf8Path;
+
+use super::super::Examined;
+use super::group::Group;
+use super::mounts::{self, INSIDE_ID, VIEW};
+use super::protocol::{self, Order, Report};
+use super::seccomp::{self, Surroundings};
+use super::stage::{self, Failure, LIMITS, Named, RIGHTS};
+use super::system::{self, Fork, NAMESPACES};
+use super::{landlock, way_out};
+
+/// Which layers this host grants, each tried by itself; those that it refuses tell why, and the way out.
+///
+/// # Errors
+/// The second stage cannot be started at all.
+pub fn examine() -> io::Result<Vec<Examined>> {
+    let mut examined = examine_in_stage()?;
+    let limits = stage::probe_limits();
+    let (reason, way_out) = match Group::make(&limits) {
+        Ok(_) => (String::new(), String::new()),
+        Err(error) => (error.to_string(), GROUP_WAY_OUT.to_owned()),
+    };
+    examined.push(Examined {
+        name: GROUP.to_owned(),
+        available: reason.is_empty(),
+        reason,
+        way_out,
+    });
+    Ok(examined)
+}
+
+/// No level needs it: a watch measures the tree where the kernel does not count it.
+const GROUP: &str = "control group";
+const GROUP_WAY_OUT: &str = "no level needs it: nbc measures the memory of the tree every 25 ms. \
+     `systemd-run --user --scope -p Delegate=yes nbc build ...` has the kernel count it";
+
+fn examine_in_stage() -> io::Result<Vec<Examined>> {
+    let (control, its_control) = UnixStream::pair()?;
+    let mut child = super::stage_command(Utf8Path::new("/proc/self/exe"))
+        .stdin(std::os::fd::OwnedFd::from(its_control))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let answer = protocol::send(&control, &Order::Examine).and_then(|()| {
+        control.set_read_timeout(Some(super::SET_UP_TIME))?;
+        protocol::receive(&control)
+    });
+    drop(control);
+    child.wait()?;
+    match answer? {
+        Report::Examined { layers } => Ok(layers),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// The second stage's side.
+pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
+    const USER: &str = "user namespace";
+
+    let user = layer(USER, user_namespace);
+    // What another layer makes impossible says nothing about this one.
+    let blamed = |found: Examined| {
+        let is_blamed = !found.available && !user.available;
+        if is_blamed { needs(&found.name, USER) } else { found }
+    };
+    let mut layers = vec![user.clone()];
+    for (flag, name) in NAMESPACES.into_iter().filter(|(_, name)| *name != USER) {
+        layers.push(blamed(layer(name, || namespace(flag))));
+    }
+    layers.push(blamed(layer(VIEW, view)));
+    layers.push(layer(RIGHTS, stage::forget_capabilities));
+    layers.push(layer(landlock::NAME, || {
+        landlock::restrict_in_place(std::iter::empty(), None).map(drop)
+    }));
+    layers.push(layer(seccomp::NAME, || {
+        rustix::thread::set_no_new_privs(true)?;
+        seccomp::restrict(Surroundings::Own)
+    }));
+    layers.push(layer(LIMITS, || Ok(())));
+    protocol::send(control, &Report::Examined { layers })
+        .named(LIMITS, || "reporting".to_owned())?;
+    Ok(0)
+}
+
+fn layer(name: &str, attempt: impl FnOnce() -> io::Result<()>) -> Examined {
+    let (reason, way_out) = match in_a_child(attempt) {
+        Ok(()) => (String::new(), String::new()),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            (error.to_string(), way_out(name, errno).to_owned())
+        }
+    };
+    Examined { name: name.to_owned(), available: reason.is_empty(), reason, way_out }
+}
+
+fn needs(name: &str, other: &str) -> Examined {
+    Examined {
+        name: name.to_owned(),
+        available: false,
+        reason: format!("needs the {other}"),
+        way_out: String::new(),
+    }
+}
+
+/// What the attempt of a process of its own gave.
+fn in_a_child(attempt: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let (mut answer, say) = io::pipe()?;
+    let child = match system::fork()? {
+        Fork::Child => {
+            drop(answer);
+            let errno = attempt().map_or_else(|it| it.raw_os_error().unwrap_or(libc::EIO), |()| 0);
+            drop((&say).write_all(&errno.to_le_bytes()));
+            system::exit_now(0);
+        }
+        Fork::Parent(child) => child,
+    };
+    drop(say);
+    let mut errno = [0; 4];
+    let read = answer.read_exact(&mut errno);
+    stage::wait_for(child)?;
+    read?;
+    match i32::from_le_bytes(errno) {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Makes a user namespace in which this user is somebody.
+fn user_namespace() -> io::Result<()> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    system::unshare(libc::CLONE_NEWUSER)?;
+    fs_err::write("/proc/self/setgroups", "deny")?;
+    fs_err::write("/proc/self/uid_map", format!("{INSIDE_ID} {uid} 1\n"))?;
+    fs_err::write("/proc/self/gid_map", format!("{INSIDE_ID} {gid} 1\n"))
+}
+
+/// Other namespaces need the rights that a user namespace gives; some hosts grant it without them.
+fn namespace(flag: libc::c_int) -> io::Result<()> {
+    user_namespace().map_err(|it| kernel_error(&it))?;
+    if flag == libc::CLONE_NEWUSER { Ok(()) } else { system::unshare(flag) }
+}
+
+fn view() -> io::Result<()> {
+    user_namespace().map_err(|it| kernel_error(&it))?;
+    system::unshare(libc::CLONE_NEWNS)?;
+    mounts::try_mounting().map_err(|it| kernel_error(&it))
+}
+
+/// The kernel's answer below an error that names a path.
+fn kernel_error(error: &io::Error) -> io::Error {
+    io::Error::from_raw_os_error(stage::errno_of(error))
+}

@@ -1,0 +1,189 @@
+//! Without namespaces: the payload runs among the host's own files, behind Landlock and seccomp, or, if
+//! the user asks for that by name, behind nothing but limits.
+//!
+//! The outer process stays free of both, and is the parent of every orphan of the tree: when the payload
+//! is over, or nbc is gone, it ends whatever is left and removes the temporary folder.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+
+use super::super::{Job, Layer};
+use super::protocol::Identity;
+use super::seccomp::{self, Surroundings};
+use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
+use super::system::{self, Fork};
+use super::{landlock, watch};
+
+/// Who runs where.
+pub(super) struct Place {
+    pub(super) identity: Identity,
+    /// False when the user wants limits only.
+    pub(super) is_confined: bool,
+    pub(super) temporary: Option<Utf8PathBuf>,
+}
+
+/// How often orphans that ended are collected.
+const PERIOD: Duration = Duration::from_millis(200);
+/// A tree that still grows after this time would have to fork faster than it is killed.
+const LONGEST_SWEEP: Duration = Duration::from_secs(20);
+
+/// What the outer process does, to the end of the run; gives the exit code.
+pub(super) fn run(
+    control: &UnixStream,
+    channel: OwnedFd,
+    place: &Place,
+    job: Option<&Job>,
+) -> Result<i32, Failure> {
+    // This process has to outlive nbc, to end the others. It sees nbc's end on the socket.
+    rustix::process::set_parent_process_death_signal(None)
+        .and_then(|()| rustix::process::set_child_subreaper(Some(rustix::process::getpid())))
+        .map_err(io::Error::from)
+        .named(LIMITS, || "becoming the parent of orphans".to_owned())?;
+    drop(fs_err::write("/proc/self/oom_score_adj", "500"));
+    // The kernel counts every process of a user, and this user may have many.
+    let others = match place.identity {
+        Identity::Own { uid, .. } => tasks_of(uid),
+        Identity::Switched { .. } => 0,
+    };
+    let fork = system::fork().named(LIMITS, || "starting the first process".to_owned())?;
+    let Fork::Parent(first) = fork else {
+        let code = become_first(control, channel, place, job, others);
+        return Ok(code.unwrap_or_else(|failure| {
+            stage::report_failure(control, failure);
+            NO_PARENT
+        }));
+    };
+    drop(channel);
+    let end = rustix::process::pidfd_open(first, PidfdFlags::empty())
+        .map_err(io::Error::from)
+        .named(LIMITS, || "holding the first process".to_owned())?;
+    while !is_over(control, &end) {
+        collect_except(first);
+    }
+    sweep(place.identity);
+    if let Some(folder) = &place.temporary {
+        // nbc removes it as well, if it still lives.
+        drop(fs_err::remove_dir_all(folder));
+    }
+    Ok(0)
+}
+
+/// Waits a while; true when the payload has ended, or nbc wants the end or is gone.
+fn is_over(control: &UnixStream, first: &OwnedFd) -> bool {
+    // nbc sends nothing any more: what makes the socket readable is its end.
+    let mut polled = [
+        PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN),
+        PollFd::new(first, PollFlags::IN),
+    ];
+    let period = Timespec::try_from(PERIOD).ok();
+    let _ = rustix::event::poll(&mut polled, period.as_ref());
+    polled.iter().any(|it| it.revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR))
+}
+
+/// Collects orphans that ended, but not the first process, whose descriptor must stay meaningful.
+fn collect_except(first: Pid) {
+    for pid in watch::tree(rustix::process::getpid()).into_iter().skip(1) {
+        let orphan = Pid::from_raw(pid).filter(|it| *it != first);
+        if let Some(orphan) = orphan {
+            let _ = rustix::process::waitpid(Some(orphan), WaitOptions::NOHANG);
+        }
+    }
+}
+
+/// Kills and collects until no descendant is left.
+fn sweep(identity: Identity) {
+    let start = Instant::now();
+    while start.elapsed() < LONGEST_SWEEP {
+        match identity {
+            Identity::Switched { id } => kill_all_of(id),
+            Identity::Own { .. } => {
+                for pid in watch::tree(rustix::process::getpid()).into_iter().skip(1) {
+                    if let Some(pid) = Pid::from_raw(pid) {
+                        let _ = rustix::process::kill_process(pid, Signal::KILL);
+                    }
+                }
+            }
+        }
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // No child is left, and so no descendant.
+                Err(_) => return,
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Kills every process of a user that is nobody else: all at once, so that none can fork meanwhile.
+fn kill_all_of(id: u32) {
+    let Ok(fork) = system::fork() else { return };
+    match fork {
+        Fork::Child => {
+            if system::become_user(id, id).is_ok() {
+                system::kill_everyone_of_this_user();
+            }
+            system::exit_now(0);
+        }
+        Fork::Parent(child) => drop(rustix::process::waitpid(Some(child), WaitOptions::empty())),
+    }
+}
+
+/// Processes and threads of a user, as the kernel's limit counts them.
+fn tasks_of(uid: u32) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+
+    let Ok(processes) = fs_err::read_dir("/proc") else { return 0 };
+    let own = processes.flatten().filter(|it| it.metadata().is_ok_and(|it| it.uid() == uid));
+    let threads = own.filter_map(|it| Some(fs_err::read_dir(it.path().join("task")).ok()?.count()));
+    u32::try_from(threads.sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+fn become_first(
+    control: &UnixStream,
+    channel: OwnedFd,
+    place: &Place,
+    job: Option<&Job>,
+    others: u32,
+) -> Result<i32, Failure> {
+    stage::die_with_parent().named(LIMITS, || "following its parent to the end".to_owned())?;
+    system::fix_addresses();
+    let mut layers = Vec::new();
+    if place.is_confined {
+        confine(place, job, &mut layers)?;
+    }
+    layers.push(holds(LIMITS, LIMITS_DETAIL));
+    let processes = job.map_or(0, |it| it.limits.processes).saturating_add(others);
+    stage::finish(control, channel, layers, job, processes)
+}
+
+fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<(), Failure> {
+    let give_up = || match place.identity {
+        Identity::Own { .. } => stage::forget_capabilities(),
+        Identity::Switched { id } => {
+            stage::shrink_bounding_set()?;
+            system::leave_groups()?;
+            system::become_user(id, id)?;
+            stage::forget_capabilities()
+        }
+    };
+    give_up().named(RIGHTS, || "giving up capabilities".to_owned())?;
+    layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
+    let readable = job.map_or(&[][..], |it| &it.mounts).iter().map(|it| it.host.as_path());
+    let detail = landlock::restrict_in_place(readable, place.temporary.as_deref())
+        .named(landlock::NAME, || "restricting files and signals".to_owned())?;
+    layers.push(holds(landlock::NAME, &detail));
+    let owns_files = matches!(place.identity, Identity::Own { .. });
+    seccomp::restrict(Surroundings::Host { owns_files })
+        .named(seccomp::NAME, || "loading the filters".to_owned())?;
+    let detail = "a list of refused calls, then a list of allowed ones; no sockets but pairs";
+    layers.push(holds(seccomp::NAME, detail));
+    Ok(())
+}
