@@ -110,7 +110,10 @@ impl EnvironmentTest {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let url = format!("http://user:{PASSWORD}@127.0.0.1:{}/simple/", self.index.port);
-        let path = std::env::var("PATH").unwrap();
+        // pip is used where there is no uv.
+        let path = std::env::var_os("PATH").unwrap();
+        let folders = std::env::split_paths(&path).filter(|it| !it.join("uv").exists());
+        let path = std::env::join_paths(folders).unwrap().into_string().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
         command.args(arguments).current_dir(self.folder.path());
         command.env_remove("NBC_PYTHON").env_remove("PIP_FIND_LINKS").env_remove("VIRTUAL_ENV");
