@@ -40,6 +40,12 @@ pub enum Command {
     Build(Box<Build>),
     /// Report what is wrong with notebooks, without running them
     Check(Check),
+    /// Pin the packages that notebooks ask for, with their hashes
+    ///
+    /// A notebook with a header of its own gets `pylock.NAME.toml` beside it, the others of its folder share
+    /// `pylock.toml` (PEP 751). Builds install exactly that. With uv on PATH, a lock holds for all
+    /// platforms; with pip, for this one.
+    Lock(Lock),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
     /// Prove that a written site keeps its promises
@@ -184,6 +190,20 @@ pub struct Check {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+}
+
+/// `nbc lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Notebooks, or folders of notebooks
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// Write nothing; exit code 1 if a lock is missing or older than the requirements
+    #[arg(long)]
+    pub check: bool,
+    /// Take the newest versions, instead of keeping the pins that still fit
+    #[arg(long, conflicts_with = "check")]
+    pub upgrade: bool,
 }
 
 /// `nbc graph`.

@@ -28,7 +28,7 @@ use crate::source::{SourceId, Sources, Span};
 pub struct CellId(pub u32);
 
 /// The file format of a notebook, which also decides how its cells are ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// marimo, `.py` or Markdown: cells run in dataflow order.
     Marimo,

@@ -13,12 +13,12 @@ use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{Config, IsolationSetting};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
-use crate::environment::{Choice, Environment, Provisioner};
+use crate::environment::{Choice, Confinement, Environment, Provisioner};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Layer, Sandbox, Trusted, interrupt};
@@ -109,6 +109,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         sandbox: None,
         runner: None,
         provisioner: None,
+        unlocked: Vec::new(),
     };
     let mut built = Vec::new();
     // All static findings come before the first run, which may take minutes.
@@ -129,6 +130,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         }
     }
     builder.progress.finish();
+    warn_of_unlocked(&builder.unlocked, printer);
     let built = link(built, &mut diagnostics);
 
     exposure::mask(&mut diagnostics, &granted.scanner);
@@ -160,6 +162,19 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         printer.line(&timings.table());
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Says once that another day may give other packages.
+fn warn_of_unlocked(notebooks: &[Utf8PathBuf], printer: Printer) {
+    let Some(first) = notebooks.first() else { return };
+    let others = match notebooks.len() - 1 {
+        0 => String::new(),
+        number => format!(" and {}", counted(number, "other notebook")),
+    };
+    printer.warning(&format!(
+        "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
+    ));
+    printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
@@ -302,6 +317,8 @@ struct Builder<'a> {
     sandbox: Option<Sandbox>,
     runner: Option<RunnerFolder>,
     provisioner: Option<Provisioner>,
+    /// Notebooks whose packages no lock pins.
+    unlocked: Vec<Utf8PathBuf>,
 }
 
 /// A record, and how it came about.
@@ -393,18 +410,25 @@ impl Builder<'_> {
             self.runner = Some(RunnerFolder::below(&cache_folder())?);
         }
         let absolute = camino::absolute_utf8(path)?;
-        let folder = absolute.parent().unwrap_or(&absolute);
         self.progress.step(&format!("{path}: preparing its environment"));
-        let provisioner = self
-            .provisioner
-            .get_or_insert_with(|| Provisioner::new(self.settings.choice.clone(), &cache_folder()));
-        let environment = self
-            .timings
-            .measure(Phase::Environment, || provisioner.provision(notebook, folder))
-            .map_err(|error| Failure { message: format!("{path}: {error}"), help: None })?;
         let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
             return Ok(None);
         };
+        let confinement = Confinement { sandbox, limits: &self.settings.bounds.process };
+        let choice = self.settings.choice.clone();
+        let known = &mut self.provisioner;
+        let environment = self.timings.measure(Phase::Environment, || {
+            let made = match known.take() {
+                Some(provisioner) => Ok(provisioner),
+                None => Provisioner::new(choice, &cache_folder()),
+            };
+            made.and_then(|it| known.insert(it).provision(notebook, &absolute, confinement))
+        });
+        let environment = environment
+            .map_err(|error| Failure { message: format!("{path}: {error}"), help: error.help() })?;
+        if environment.unlocked.is_some() {
+            self.unlocked.push(path.to_owned());
+        }
         let places = Places { notebook: &absolute, runner: runner.path() };
         let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
@@ -522,15 +546,4 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
         isolation: ran.layers.clone(),
         granted: ran.granted.clone(),
     }
-}
-
-/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
-fn cache_folder() -> Utf8PathBuf {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    if let Some(folder) = variable("NBC_CACHE_DIR") {
-        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
-    }
-    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
-    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
 }
