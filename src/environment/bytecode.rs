@@ -9,7 +9,7 @@ use std::time::Duration;
 use camino::{Utf8Component, Utf8Path};
 
 use super::{INSIDE, InstallError, Interpreter, read_only, system_mounts};
-use crate::process::{Job, Limits, Sandbox, interrupt};
+use crate::process::{Job, Limits, Openings, Sandbox, interrupt};
 
 const PROGRAM: &str = include_str!("compile.py");
 /// Longest that it may take.
@@ -51,6 +51,7 @@ pub(super) fn compile(
         mounts,
         working_folder: "/tmp".into(),
         limits,
+        openings: Openings::default(),
     };
     let failed = |reason: String| InstallError::Compilation { reason };
     let running = confinement.sandbox.start(&job).map_err(|error| failed(error.to_string()))?;

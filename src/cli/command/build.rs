@@ -432,6 +432,7 @@ impl Builder<'_> {
         let places = Places { notebook: &absolute, runner: runner.path() };
         let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
+        let folder = absolute.parent().unwrap_or(&absolute);
         let opened = run::grants::open(&self.granted.grants, folder, &environment.mounts)?;
         let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
