@@ -75,7 +75,7 @@ fn where_denied(call: i64, errno: i32) -> Report {
     std::thread::spawn(ask).join().expect("it ends")
 }
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     "user namespace",
     "mount namespace",
     "pid namespace",
@@ -86,6 +86,7 @@ const ALL: [&str; 12] = [
     "file system view",
     "no privileges",
     "landlock",
+    "landlock, by itself",
     "seccomp",
     "resource limits",
 ];

@@ -179,7 +179,7 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
     let readable = job.map_or_else(Vec::new, readable);
     let detail = landlock::restrict_in_place(&readable, place.temporary.as_deref())
-        .named(landlock::NAME, || "restricting files and signals".to_owned())?;
+        .named(landlock::ALONE, || "restricting files and signals".to_owned())?;
     layers.push(holds(landlock::NAME, &detail));
     let owns_files = matches!(place.identity, Identity::Own { .. });
     seccomp::restrict(Surroundings::Host { owns_files })

@@ -13,6 +13,9 @@ use landlock::{
 /// The layer that this file makes.
 pub(super) const NAME: &str = "landlock";
 
+/// The same layer where nothing else keeps files away.
+pub(super) const ALONE: &str = "landlock, by itself";
+
 /// Rights beyond these are unknown to the pinned crate's newest tested version.
 const NEWEST: ABI = ABI::V7;
 

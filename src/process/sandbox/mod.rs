@@ -625,6 +625,10 @@ fn way_out(layer: &str, errno: i32) -> &'static str {
         (mounts::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
             "the kernel is too old, or was built without overlay or tmpfs; nbc needs Linux 5.12 or later"
         }
+        (landlock::ALONE, _) => {
+            "to hold without namespaces, Landlock has to know of files that are cut short: \
+             `--isolation best-effort` needs it from Linux 6.2 where namespaces are refused"
+        }
         (landlock::NAME, _) => {
             "the kernel has no Landlock, or does not use it; nbc needs Linux 5.13 or later, \
              with `landlock` in the list `lsm=` of its command line"
