@@ -72,7 +72,7 @@ fn level(name: &'static str, result: Result<Sandbox, SandboxError>) -> Level {
 fn shortly(error: &SandboxError) -> String {
     match error {
         SandboxError::LayerRefused { layer, step, .. } => {
-            format!("the {layer} is refused ({step})")
+            format!("the layer `{layer}` is refused ({step})")
         }
         SandboxError::NothingHolds { full, least } => {
             format!("{}; without namespaces, {}", shortly(full), shortly(least))

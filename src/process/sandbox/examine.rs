@@ -78,7 +78,11 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
     layers.push(blamed(layer(VIEW, view)));
     layers.push(layer(RIGHTS, stage::forget_capabilities));
     layers.push(layer(landlock::NAME, || landlock::restrict(&[], None).map(drop)));
-    layers.push(layer(landlock::ALONE, || landlock::restrict_in_place(&[], None).map(drop)));
+    layers.push(layer(landlock::ALONE, || {
+        // Only root can run a notebook as a user that owns nothing.
+        let owns_files = !rustix::process::geteuid().is_root();
+        landlock::restrict_in_place(&[], None, owns_files).map(drop)
+    }));
     layers.push(layer(seccomp::NAME, || {
         rustix::thread::set_no_new_privs(true)?;
         seccomp::restrict(Surroundings::Own(Sockets::Unix))

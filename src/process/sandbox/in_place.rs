@@ -177,11 +177,11 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     };
     give_up().named(RIGHTS, || "giving up capabilities".to_owned())?;
     layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
+    let owns_files = matches!(place.identity, Identity::Own { .. });
     let readable = job.map_or_else(Vec::new, readable);
-    let detail = landlock::restrict_in_place(&readable, place.temporary.as_deref())
+    let detail = landlock::restrict_in_place(&readable, place.temporary.as_deref(), owns_files)
         .named(landlock::ALONE, || "restricting files and signals".to_owned())?;
     layers.push(holds(landlock::NAME, &detail));
-    let owns_files = matches!(place.identity, Identity::Own { .. });
     seccomp::restrict(Surroundings::Host { owns_files })
         .named(seccomp::NAME, || "loading the filters".to_owned())?;
     let detail = "a list of refused calls, then a list of allowed ones; no sockets but pairs";

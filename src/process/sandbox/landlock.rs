@@ -33,8 +33,10 @@ pub(super) fn restrict(writable: &[Utf8PathBuf], port: Option<u16>) -> io::Resul
     Ok(detail.to_owned())
 }
 
-/// The oldest Landlock that alone keeps files: earlier ones let a program cut files short.
-const OLDEST_ALONE: ABI = ABI::V3;
+/// The oldest Landlock that alone keeps the files of a user: earlier ones let a program cut them short.
+const OLDEST_FOR_OWNERS: ABI = ABI::V3;
+/// Enough for a user that owns nothing.
+const OLDEST_FOR_OTHERS: ABI = ABI::V1;
 
 /// What programs of the host read, where the host's own files are all there is. Its process list is not
 /// among them: it shows the command lines of others.
@@ -75,8 +77,10 @@ pub(super) enum Readable {
 pub(super) fn restrict_in_place(
     readable: &[Readable],
     writable: Option<&Utf8Path>,
+    owns_files: bool,
 ) -> io::Result<String> {
-    let status = rules_in_place(readable, writable)
+    let oldest = if owns_files { OLDEST_FOR_OWNERS } else { OLDEST_FOR_OTHERS };
+    let status = rules_in_place(readable, writable, oldest)
         .map_err(|_| io::Error::from_raw_os_error(libc::EOPNOTSUPP))?;
     let detail = match status {
         RulesetStatus::FullyEnforced => "files and signals",
@@ -89,10 +93,11 @@ pub(super) fn restrict_in_place(
 fn rules_in_place(
     readable: &[Readable],
     writable: Option<&Utf8Path>,
+    oldest: ABI,
 ) -> Result<RulesetStatus, landlock::RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(OLDEST_ALONE))?
+        .handle_access(AccessFs::from_all(oldest))?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?

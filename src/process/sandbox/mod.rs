@@ -626,8 +626,8 @@ fn way_out(layer: &str, errno: i32) -> &'static str {
             "the kernel is too old, or was built without overlay or tmpfs; nbc needs Linux 5.12 or later"
         }
         (landlock::ALONE, _) => {
-            "to hold without namespaces, Landlock has to know of files that are cut short: \
-             `--isolation best-effort` needs it from Linux 6.2 where namespaces are refused"
+            "where namespaces are refused, Landlock has to keep the user's files from being cut short, \
+             which it can from Linux 6.2; run by root, Linux 5.13 will do"
         }
         (landlock::NAME, _) => {
             "the kernel has no Landlock, or does not use it; nbc needs Linux 5.13 or later, \
