@@ -366,7 +366,9 @@ fn no_isolation_takes_two_words_and_is_told_each_time() {
     let manifest = test.read("out/manifest.json");
     assert!(manifest.contains("\"not asked for\""), "{manifest}");
     let strict = test.run(&["build", "n.ipynb", "-o", "strict"]);
-    assert!(!strict.stderr.contains("isolation"), "{}", strict.stderr);
+    let layers = "isolation: user namespace, mount namespace, pid namespace, network namespace";
+    assert!(strict.stderr.contains(layers), "{}", strict.stderr);
+    assert!(!strict.stderr.contains("warning"), "{}", strict.stderr);
     assert_eq!(test.read("out/n.html"), test.read("strict/n.html"));
     // Without a file system of its own, the run's folder is measured.
     let full = "import tempfile, time\nkeep = [tempfile.NamedTemporaryFile() for _ in range(4)]\nfor file in keep: file.write(bytes(3 << 20))\ntime.sleep(30)";

@@ -403,7 +403,7 @@ impl Builder<'_> {
         if self.sandbox.is_none() {
             let isolation = self.settings.isolation;
             let sandbox = self.timings.measure(Phase::Sandbox, || Sandbox::confined(isolation))?;
-            self.warn_of_missing_layers(&sandbox);
+            self.report_layers(&sandbox);
             self.sandbox = Some(sandbox);
         }
         if self.runner.is_none() {
@@ -462,9 +462,13 @@ impl Builder<'_> {
     }
 
     /// A reader of the log must not believe in a layer that is not there.
-    fn warn_of_missing_layers(&self, sandbox: &Sandbox) {
-        let missing: Vec<&str> =
-            sandbox.layers().iter().filter(|it| !it.active).map(|it| it.name.as_str()).collect();
+    fn report_layers(&self, sandbox: &Sandbox) {
+        let names = |active| -> Vec<&str> {
+            let layers = sandbox.layers().iter().filter(|it| it.active == active);
+            layers.map(|it| it.name.as_str()).collect()
+        };
+        let missing = names(false);
+        self.progress.line(&format!("isolation: {}", names(true).join(", ")));
         if missing.is_empty() {
             return;
         }
