@@ -72,7 +72,7 @@ interface("second_filter", "Loads a filter of its own.", 317, 1, 0xFF00, None)
 interface("terminal_input", "Types into a terminal.", 16, 0, 0x5412, b"x")
 interface("terminal_input_wide", "The same, with bits that the kernel ignores.", 16, 0, 0x100005412, b"x")
 interface("console_input", "Pastes into the console.", 16, 0, 0x541C, b"\x02")
-interface("terminal_taken", "Takes a terminal over.", 16, 0, 0x540E, 1)
+interface("terminal_taken", "Takes a terminal over.", 16, 2, 0x540E, 1)
 interface("unknown_request", "Sends a device an unusual request.", 16, 0, 0x12345678, 0)
 
 

@@ -5,7 +5,8 @@ mod place;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
+use std::io::{BufRead, BufReader};
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -139,9 +140,6 @@ fn probes(place: &Place, words: &[&str], is_quiet: bool) -> bool {
             }
             let word = if is_open { "open" } else { place::word(finding.word) };
             line += &format!(" {}/{}: {word};", place::level(level), place::user(user));
-            if std::env::var_os("NBC_ATTACK_DETAILS").is_some() {
-                line += &format!(" [{}]", finding.detail);
-            }
         }
         if !is_proven {
             unproven.push(probe.name.as_str());
@@ -188,17 +186,24 @@ fn lane(place: &Place, words: &[&str], user: User) -> Vec<((String, Level, User)
     for level in LEVELS {
         let mut arguments = vec!["worker", place::level(level), place::user(user)];
         arguments.extend(words);
-        let output = place.worker(level, user, &arguments).output().expect("it starts");
-        let text = String::from_utf8_lossy(&output.stdout);
-        for line in text.lines() {
-            match serde_json::from_str::<Finding>(line) {
+        let mut worker = place
+            .worker(level, user, &arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let output = worker.stdout.take().expect("a pipe");
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if std::env::var_os("NBC_ATTACK_DETAILS").is_some() {
+                println!("{}/{}: {line}", place::level(level), place::user(user));
+            }
+            match serde_json::from_str::<Finding>(&line) {
                 Ok(finding) => all.push(((finding.name.clone(), level, user), finding)),
                 Err(_) => println!("{}/{}: {line}", place::level(level), place::user(user)),
             }
         }
-        let errors = String::from_utf8_lossy(&output.stderr);
-        if !errors.is_empty() || !output.status.success() {
-            println!("{}/{}: {} {errors}", place::level(level), place::user(user), output.status);
+        let status = worker.wait().expect("it ends");
+        if !status.success() {
+            println!("{}/{}: {status}", place::level(level), place::user(user));
         }
     }
     all
