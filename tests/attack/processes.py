@@ -164,7 +164,7 @@ def priority_of_the_user(host):
 @probe(USER)
 def disk_priority_of_the_user(host):
     """Puts every process of the user last in the queue for the disk."""
-    call(251, 3, 0, (2 << 13) | 7)
+    call(251, 3, os.getuid(), (2 << 13) | 7)
     time.sleep(0.1)
 
 
@@ -263,11 +263,13 @@ def daemon(work):
     """Runs `work` in a process that nobody waits for."""
     reader, writer = os.pipe()
     if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                os.write(writer, b"x")
+                work()
+        except OSError:
             os.write(writer, b"x")
-            work()
-            os._exit(0)
         os._exit(0)
     os.read(reader, 1)
 

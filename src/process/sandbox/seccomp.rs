@@ -191,7 +191,8 @@ fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
         let pairs = rules.entry(libc::SYS_socketpair).or_default();
         pairs.push(rule(1, Is::MaskedEq(0xf), kind)?);
     }
-    // Sockets of the host, by path or by name, and news of what happens in its folders.
+    // Sockets of the host, by path or by name; messages, which have addresses where no filter can read them,
+    // and can carry files out of the watch's sight.
     rules.extend(REFUSED_ON_HOST.iter().map(|call| (*call, vec![])));
     Ok(())
 }
@@ -199,7 +200,7 @@ fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
 /// Calls that reach the host where nothing but Landlock stands between.
 #[rustfmt::skip]
 const REFUSED_ON_HOST: &[c_long] = &[
-    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
+    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg, libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
     libc::SYS_lremovexattr, libc::SYS_fremovexattr,
 ];
 

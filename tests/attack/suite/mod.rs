@@ -62,6 +62,7 @@ struct Finding {
     name: String,
     word: Word,
     detail: String,
+    seconds: f64,
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -44,11 +44,13 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
         if sandbox.is_none() && !is_provable {
             continue;
         }
+        let start = Instant::now();
         let seen = match &sandbox {
             Some(sandbox) => confined(sandbox, &probe, &place, &host),
             None => bare(&probe, &place, &host),
         };
-        let finding = judge(&probe, seen, sandbox.is_none(), &mut host);
+        let mut finding = judge(&probe, seen, sandbox.is_none(), &mut host);
+        finding.seconds = start.elapsed().as_secs_f64();
         let line = serde_json::to_string(&finding).expect("it is plain");
         println!("{line}");
     }
@@ -226,7 +228,8 @@ fn bare(probe: &Probe, place: &Utf8Path, host: &Host) -> Seen {
 }
 
 fn judge(probe: &Probe, seen: Seen, is_bare: bool, host: &mut Host) -> Finding {
-    let finding = |word, detail: String| Finding { name: probe.name.clone(), word, detail };
+    let finding =
+        |word, detail: String| Finding { name: probe.name.clone(), word, detail, seconds: 0.0 };
     let left = left_behind(Duration::from_secs(3));
     end_all();
     let traces = traces();
@@ -328,7 +331,11 @@ pub(super) fn traces() -> Vec<String> {
     found.extend(mounts.lines().filter(|it| it.contains("nbc")).map(str::to_owned));
     let temporary = std::env::var("TMPDIR").expect("set by the suite");
     let entries = Utf8Path::new(&temporary).read_dir_utf8().expect("listed").flatten();
-    found.extend(entries.map(|it| it.path().to_string()));
+    for entry in entries {
+        found.push(entry.path().to_string());
+        // The next probe is not to be blamed for it.
+        drop(fs_err::remove_file(entry.path()).or_else(|_| fs_err::remove_dir_all(entry.path())));
+    }
     let own = format!("nbc-{}", std::process::id());
     for group in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
         let Ok(entries) = Utf8Path::new(group).read_dir_utf8() else { continue };
