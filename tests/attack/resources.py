@@ -185,7 +185,7 @@ def page_tables(host):
     area = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ)
     for offset in range(0, size, 2 * MIB):
         area[offset]
-    hold()
+    hold(1)
     return "64 Ki tables of 4 KiB"
 
 

@@ -297,7 +297,9 @@ fn measure(first: Pid, held: Held, most: u64) -> (u64, Duration) {
         Held::ByHost => open_sockets(&tree),
     };
     let memory = nobodys + each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
-    if memory <= most {
+    let certain = nobodys + each.iter().map(|(_, it)| it.bound).sum::<u64>();
+    // The look at shared pages takes long where page tables are what there is too much of.
+    if memory <= most || certain > most {
         return (memory, cpu);
     }
     // Forked children share pages, which the cheap number counts once for each of them.

@@ -35,6 +35,9 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
     if let Some(sandbox) = &sandbox {
         assert_eq!(has_namespaces(sandbox), level == "strict", "not the level to be tested");
     }
+    if let Some(sandbox) = &sandbox {
+        side_by_side(sandbox);
+    }
     for probe in table(&place, &words) {
         let is_provable = match probe.proof {
             Proof::Anyone => true,
@@ -55,6 +58,32 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
         println!("{line}");
     }
     ExitCode::SUCCESS
+}
+
+/// The end of one run must not end another.
+fn side_by_side(sandbox: &Sandbox) {
+    let job = |script: &str| Job {
+        program: "/bin/sh".into(),
+        arguments: ["-c", script].map(str::to_owned).to_vec(),
+        environment: BTreeMap::new(),
+        mounts: vec![],
+        working_folder: "/tmp".into(),
+        limits: Limits {
+            wall: Duration::from_secs(15),
+            cpu: Duration::from_secs(20),
+            memory: 128 * MIB,
+            processes: 40,
+            open_files: 256,
+            file_size: 12 * MIB,
+            temporary: 16 * MIB,
+            console: CONSOLE,
+        },
+    };
+    let long = sandbox.start(&job("sleep 0.5; echo whole")).expect("it starts");
+    let short = sandbox.start(&job("exit 3")).expect("it starts");
+    assert_eq!(short.wait().outcome, Outcome::Exited(3));
+    let long = long.wait();
+    assert_eq!((long.outcome, long.console.as_slice()), (Outcome::Exited(0), &b"whole\n"[..]));
 }
 
 fn table(place: &Utf8Path, words: &[&str]) -> Vec<Probe> {
