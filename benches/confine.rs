@@ -17,7 +17,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nbc::process::{
-    Access, Isolation, Job, Limits, Mount, Outcome, STAGE_ARGUMENT, Sandbox, Trusted, sandbox_main,
+    Access, Isolation, Job, Limits, Mount, Openings, Outcome, STAGE_ARGUMENT, Sandbox, Trusted,
+    sandbox_main,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -46,6 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             temporary: 256 << 20,
             console: 1 << 20,
         },
+        openings: Openings::default(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 
 use nbc::source::Sources;
 
+/// As `nbc` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 7;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -205,12 +209,17 @@ fn jupyter(cells: usize, outputs: Outputs) -> String {
     text
 }
 
-/// CPU time of this thread; where the system does not tell, the time since `start`.
+/// CPU time of this thread.
+#[cfg(target_os = "linux")]
+fn now(_: Instant) -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Time since `start`, where the system is not asked for that of this thread.
+#[cfg(not(target_os = "linux"))]
 fn now(start: Instant) -> Duration {
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|it| it.split(' ').next()?.parse().ok())
-        .map_or_else(|| start.elapsed(), Duration::from_nanos)
+    start.elapsed()
 }
 
 fn measure(label: &str, texts: &[(String, String)]) {

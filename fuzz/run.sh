@@ -15,9 +15,12 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 # A target of its own, so that build scripts and macros are not instrumented.
 cargo build --release --quiet --target "$host" --target-dir "$out/build" --bin "$target"
 mkdir -p "$out/corpus/$target"
-seeds="corpus/$target"
+seeds=("corpus/$target")
 # Every construct is in the notebooks that marimo is compared on.
-[ "$target" != parse_marimo ] || seeds=../tests/differential/notebooks
-exec "$out/build/$host/release/$target" "$out/corpus/$target" "$seeds" \
+case "$target" in
+  parse_marimo) seeds=(../tests/differential/notebooks) ;;
+  parse_markdown) seeds+=(../tests/differential/notebooks) ;;
+esac
+exec "$out/build/$host/release/$target" "$out/corpus/$target" "${seeds[@]}" \
   -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
   -artifact_prefix="$out/$target-" "$@"

@@ -20,6 +20,7 @@
 pub mod source;
 pub mod diagnostic;
 pub mod config;
+pub mod secret;
 pub mod python;
 pub mod notebook;
 pub mod graph;

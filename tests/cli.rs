@@ -297,30 +297,87 @@ fn a_recorded_run_renders_without_python() {
     assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
 }
 
+/// Every limit that a user can set: what runs into it, the finding, the flag that the help names.
 #[test]
-fn limits_strike_with_a_finding() {
-    let test = NbcTest::new(&[
-        ("slow.ipynb", &jupyter(&["import time\ntime.sleep(60)"])),
+fn each_limit_strikes_with_a_finding_that_names_its_flag() {
+    let touch = "x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\n";
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["--timeout", "2"], "import time\ntime.sleep(60)", "NBC302"),
+        (&["--cell-timeout", "2"], "import time\ntime.sleep(60)", "NBC302"),
+        (&["--cpu-time", "2"], "while True: pass", "NBC309"),
+        (&["--memory", "512MiB"], &format!("{touch}import time\ntime.sleep(5)"), "NBC303"),
         (
-            "large.ipynb",
-            &jupyter(&[
-                "x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time\ntime.sleep(5)",
-            ]),
+            &["--processes", "40"],
+            "import threading, time\nfor _ in range(200): threading.Thread(target=time.sleep, args=[9], daemon=True).start()",
+            "NBC301",
         ),
-        ("gone.ipynb", &jupyter(&["import os\nos._exit(3)"])),
-    ]);
-    let start = Instant::now();
-    let slow = test.run(&["build", "slow.ipynb", "-o", "out", "--timeout", "2"]);
-    assert_eq!(slow.code, 1, "{}", slow.stderr);
-    assert!(slow.stderr.contains("NBC302") && slow.stderr.contains("--timeout"), "{}", slow.stderr);
-    assert!(start.elapsed() < Duration::from_secs(40));
-    let large = test.run(&["build", "large.ipynb", "-o", "out", "--memory", "512MiB"]);
-    assert_eq!(large.code, 1, "{}", large.stderr);
-    assert!(large.stderr.contains("NBC303"), "{}", large.stderr);
+        (&["--open-files", "128"], "keep = [open('/dev/null') for _ in range(200)]", "NBC301"),
+        (&["--disk", "5MiB"], "open('/tmp/a', 'wb').write(bytes(9 << 20))", "NBC301"),
+        (&["--file-size", "1MiB"], "open('/tmp/a', 'wb').write(bytes(9 << 20))", "NBC301"),
+        (&["--output-size", "10KiB"], "print('x' * 50_000)", "NBC305"),
+        (&["--outputs-size", "20KiB"], "print('x' * 50_000)", "NBC305"),
+        (&["--outputs", "5"], "for i in range(50): display(i)", "NBC305"),
+    ];
+    for (flag, code, finding) in cases {
+        let test = NbcTest::new(&[("n.ipynb", &jupyter(&["1", code]))]);
+        let said = test.run(&[&["build", "n.ipynb", "-o", "out"], *flag].concat());
+        let is_warning = *finding == "NBC305";
+        assert_eq!(said.code, if is_warning { 0 } else { 1 }, "{flag:?} {}", said.stderr);
+        assert!(said.stderr.contains(finding), "{flag:?} {}", said.stderr);
+        assert!(said.stderr.contains("n.ipynb:cell 2"), "{flag:?} {}", said.stderr);
+        let help = said.stderr.lines().find(|it| it.contains("help")).unwrap_or_default();
+        assert!(help.contains(flag[0]), "{flag:?} {}", said.stderr);
+        assert_eq!(test.path("out").exists(), is_warning, "{flag:?}");
+    }
+}
+
+#[test]
+fn a_process_that_ends_itself_is_a_finding() {
+    let test = NbcTest::new(&[("gone.ipynb", &jupyter(&["import os\nos._exit(3)"]))]);
     let gone = test.run(&["build", "gone.ipynb", "-o", "out"]);
     assert_eq!(gone.code, 1, "{}", gone.stderr);
     assert!(gone.stderr.contains("NBC304"), "{}", gone.stderr);
     assert!(!test.path("out").exists());
+}
+
+#[test]
+fn limits_of_the_configuration_hold_and_wrong_ones_are_refused() {
+    let sleepy = jupyter(&["import time\ntime.sleep(60)"]);
+    let test = NbcTest::new(&[("n.ipynb", &sleepy), ("nbc.toml", "[limits]\ntimeout = 2\n")]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!((said.code, said.stderr.contains("NBC302")), (1, true), "{}", said.stderr);
+    for (flag, value) in [("--timeout", "0"), ("--memory", "1MiB"), ("--processes", "1")] {
+        let said = test.run(&["build", "n.ipynb", "-o", "out", flag, value]);
+        assert_eq!(said.code, 2, "{flag} {}", said.stderr);
+    }
+}
+
+#[test]
+fn no_isolation_takes_two_words_and_is_told_each_time() {
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&["print('ran')"]))]);
+    let one = test.run(&["build", "n.ipynb", "-o", "out", "--isolation", "none"]);
+    assert_eq!(one.code, 2, "{}", one.stderr);
+    assert!(one.stderr.contains("--trust-notebooks"), "{}", one.stderr);
+    assert!(!test.path("out").exists());
+    let flags = ["--isolation", "none", "--trust-notebooks"];
+    let two = test.run(&[&["build", "n.ipynb", "-o", "out"], &flags[..]].concat());
+    assert_eq!(two.code, 0, "{}", two.stderr);
+    assert!(two.stderr.contains("warning: notebooks run without isolation"), "{}", two.stderr);
+    let manifest = test.read("out/manifest.json");
+    assert!(manifest.contains("\"not asked for\""), "{manifest}");
+    let strict = test.run(&["build", "n.ipynb", "-o", "strict"]);
+    assert!(!strict.stderr.contains("isolation"), "{}", strict.stderr);
+    assert_eq!(test.read("out/n.html"), test.read("strict/n.html"));
+    // Without a file system of its own, the run's folder is measured.
+    let full = "import tempfile, time\nkeep = [tempfile.NamedTemporaryFile() for _ in range(4)]\nfor file in keep: file.write(bytes(3 << 20))\ntime.sleep(30)";
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&[full]))]);
+    let full =
+        test.run(&[&["build", "n.ipynb", "-o", "out", "--disk", "5MiB"], &flags[..]].concat());
+    assert_eq!(full.code, 1, "{}", full.stderr);
+    assert!(full.stderr.contains("NBC310") && full.stderr.contains("--disk"), "{}", full.stderr);
+    let file =
+        NbcTest::new(&[("n.ipynb", &jupyter(&["1"])), ("nbc.toml", "isolation = \"none\"\n")]);
+    assert_eq!(file.run(&["build", "n.ipynb", "-o", "out"]).code, 2);
 }
 
 #[test]
@@ -581,13 +638,20 @@ fn findings_come_as_json_lines_and_pictures() {
 }
 
 #[test]
-fn sarif_has_the_shape_that_its_schema_asks_for() {
+fn sarif_is_what_its_schema_asks_for() {
     let test = NbcTest::new(&[
         ("my n.py", &marimo(&["total = 1", "total = 2"])),
         ("n.ipynb", &jupyter(&["x = = 1", "print(y)"])),
     ]);
     let said = test.run(&["check", ".", "--format", "sarif"]);
     assert_eq!((said.code, said.stderr.as_str()), (1, ""));
+    // A model that was made of the schema of SARIF 2.1.0, and forbids what that does not name.
+    fs_err::write(test.folder.path().join("log.sarif"), &said.stdout).unwrap();
+    let model = "from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Log; import sys; Log.model_validate_json(open(sys.argv[1]).read())";
+    let valid = crate::said(
+        Command::new(python()).args(["-c", model, "log.sarif"]).current_dir(test.folder.path()),
+    );
+    assert_eq!((valid.code, valid.stderr.as_str()), (0, ""));
     let log: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(log["version"], "2.1.0");
     let runs = log["runs"].as_array().unwrap();

@@ -10,13 +10,19 @@ use std::path::Path;
 fn every_input_of_the_corpora_is_survived() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, target) in targets::TARGETS {
-        let corpus = match name {
-            // Every construct is in the notebooks that marimo is compared on.
-            "parse_marimo" => root.join("tests/differential/notebooks"),
-            other => root.join("fuzz/corpus").join(other),
+        // Every construct is in the notebooks that marimo is compared on.
+        let compared = root.join("tests/differential/notebooks");
+        let own = root.join("fuzz/corpus").join(name);
+        let folders = match name {
+            "parse_marimo" => vec![compared],
+            "parse_markdown" => vec![own, compared],
+            _ => vec![own],
         };
-        let entries = fs_err::read_dir(corpus).expect("every target has a corpus");
-        let mut paths: Vec<_> = entries.map(|it| it.expect("an entry").path()).collect();
+        let mut paths: Vec<_> = folders
+            .iter()
+            .flat_map(|it| fs_err::read_dir(it).expect("every target has a corpus"))
+            .map(|it| it.expect("an entry").path())
+            .collect();
         paths.sort();
         assert!(paths.len() >= 2, "the corpus of {name} is empty");
         for path in paths {

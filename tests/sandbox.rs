@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbc::process::{Access, Ended, Isolation, Job, Limits, Mount, Outcome, Sandbox};
+use nbc::process::{Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Sandbox};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -67,6 +67,7 @@ fn job(script: &str) -> Job {
             temporary: 16 * MIB,
             console: 64 * 1024,
         },
+        openings: Openings::default(),
     }
 }
 

@@ -19,6 +19,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("html5gum", &["verify"]),
     ("from_safe_string", &["render"]),
     ("Command::new", &["process"]),
+    (".reveal()", &["process", "secret"]),
 ];
 
 /// Codes without a test. May only shrink: this one is a defect of nbc, and `verify` has its own tests.

@@ -3,7 +3,9 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::grants::SecretFile;
 use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
+use crate::process::AllowedHost;
 
 /// Compiles Python notebooks into static web apps that need no server.
 ///
@@ -35,9 +37,15 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build notebooks into a static site
-    Build(Build),
+    Build(Box<Build>),
     /// Report what is wrong with notebooks, without running them
     Check(Check),
+    /// Pin the packages that notebooks ask for, with their hashes
+    ///
+    /// A notebook with a header of its own gets `pylock.NAME.toml` beside it, the others of its folder share
+    /// `pylock.toml` (PEP 751). Builds install exactly that. With uv on PATH, a lock holds for all
+    /// platforms; with pip, for this one.
+    Lock(Lock),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
     /// Prove that a written site keeps its promises
@@ -113,6 +121,21 @@ pub struct Build {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
+    /// Let notebooks reach this host, on ports 443 and 80 unless one is named (repeatable)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow_net: Vec<AllowedHost>,
+    /// Let notebooks read this file or folder, at its place relative to the notebook (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub read: Vec<Utf8PathBuf>,
+    /// Hand this variable to notebooks; its value is never published or logged (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub env: Vec<String>,
+    /// Hand this file to notebooks as `/run/secrets/NAME`; never published or logged (repeatable)
+    #[arg(long, value_name = "NAME=FILE")]
+    pub secret: Vec<SecretFile>,
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python` and `isolation`
+    #[arg(long)]
+    pub trust_config: bool,
     /// Publish notebooks with failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
@@ -167,6 +190,20 @@ pub struct Check {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+}
+
+/// `nbc lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Notebooks, or folders of notebooks
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// Write nothing; exit code 1 if a lock is missing or older than the requirements
+    #[arg(long)]
+    pub check: bool,
+    /// Take the newest versions, instead of keeping the pins that still fit
+    #[arg(long, conflicts_with = "check")]
+    pub upgrade: bool,
 }
 
 /// `nbc graph`.

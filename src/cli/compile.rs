@@ -9,10 +9,11 @@ use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Heading, OutputKind, Place, RenderedOutput};
+use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
-use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
+use crate::run::record::{CellError, CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::{SafeCss, SafeHtml};
 use crate::site::SitePath;
 use crate::source::Span;
@@ -160,6 +161,11 @@ impl Compiled {
         (&self.notebook, &self.document.path)
     }
 
+    /// What a page shows of each cell, and where the cell is.
+    pub fn blocks(&self) -> impl Iterator<Item = (&Block, Span)> {
+        self.document.blocks.iter().zip(self.spans.iter().copied())
+    }
+
     /// The document, its links not yet resolved.
     pub fn document(&self) -> &Document {
         &self.document
@@ -218,7 +224,12 @@ fn raw(cell: &Cell) -> Option<CellRun> {
 }
 
 /// Findings about cells that failed: what the build log says, and the page does not.
-pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec<Diagnostic> {
+pub fn failures(
+    notebook: &Notebook,
+    record: &RunRecord,
+    tolerated: bool,
+    limits: Option<&Limits>,
+) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for (id, run) in &record.cells {
         let Some(cell) = notebook.cell(*id) else { continue };
@@ -244,11 +255,8 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
                 found = found.with_other(other.line_span(frame.line), "called here");
             }
         }
-        if error.name == "ModuleNotFoundError" {
-            found = found.with_help(
-                "add the package to what the notebook asks for: a PEP 723 header in it, or \
-                 `requirements.txt` beside it",
-            );
+        if let Some(help) = help_of_confinement(error, limits) {
+            found = found.with_help(help);
         } else if !tolerated {
             found = found.with_help(
                 "mend the cell, or pass `--allow-errors` to publish the page with a neutral box",
@@ -256,6 +264,7 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
         }
         diagnostics.push(found);
     }
+    diagnostics.extend(left_out(notebook, record));
     diagnostics.extend(skipped(notebook, record));
     if notebook.format == Format::Jupyter && record.engine.name == "python" {
         let message = "IPython is not in the environment: cells ran as plain Python".to_owned();
@@ -264,6 +273,78 @@ pub fn failures(notebook: &Notebook, record: &RunRecord, tolerated: bool) -> Vec
             Diagnostic::warning(Code::PlainPython, span, message)
                 .with_help("add `ipython` to the notebook's packages"),
         );
+    }
+    diagnostics
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+/// The way out where the surroundings of a run made a cell fail. What an exception says is the notebook's
+/// word, so it decides about a line of help only.
+fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<String> {
+    let says = |text: &str| error.message.contains(text);
+    let is_network = matches!(error.name.as_str(), "gaierror" | "URLError" | "ConnectError")
+        || says("Temporary failure in name resolution")
+        || says("Name or service not known");
+    let reached = |what: &str, value: fn(&Limits) -> String, flag: &str| {
+        let value = limits.map(|it| format!(" ({})", value(it))).unwrap_or_default();
+        Some(format!("the run reached its limit of {what}{value}; raise it with `{flag}`"))
+    };
+    match error.name.as_str() {
+        "ModuleNotFoundError" => Some(
+            "add the package to what the notebook asks for: a PEP 723 header in it, or \
+             `requirements.txt` beside it"
+                .to_owned(),
+        ),
+        "MemoryError" => reached("memory", |it| mebibytes(it.memory), "--memory SIZE"),
+        _ if says("can't start new thread") || says("[Errno 11]") => {
+            reached("processes and threads", |it| it.processes.to_string(), "--processes NUMBER")
+        }
+        _ if says("[Errno 24]") => {
+            reached("open files", |it| it.open_files.to_string(), "--open-files NUMBER")
+        }
+        _ if says("[Errno 27]") => {
+            reached("one file", |it| mebibytes(it.file_size), "--file-size SIZE")
+        }
+        _ if says("[Errno 28]") => {
+            reached("temporary files", |it| mebibytes(it.temporary), "--disk SIZE")
+        }
+        _ if is_network => Some(
+            "notebooks run without network; open a host with `--allow-net HOST`, or keep the data \
+             beside the notebook"
+                .to_owned(),
+        ),
+        "FileNotFoundError" => Some(
+            "the run sees the folder of the notebook and nothing else; show it more with \
+             `--read PATH`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// Warnings about outputs that the runner left out for their size or number.
+fn left_out(notebook: &Notebook, record: &RunRecord) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (id, run) in &record.cells {
+        let Some(cell) = notebook.cell(*id) else { continue };
+        let notices = run.outputs.iter().filter_map(|output| match output {
+            RawOutput::Stream { text, .. } => text
+                .strip_prefix("nbc: ")?
+                .strip_suffix("; left out\n")
+                .filter(|it| !it.contains('\n')),
+            RawOutput::Display { .. } => None,
+        });
+        for notice in notices {
+            let message = format!("outputs were left out: {notice}");
+            diagnostics.push(
+                Diagnostic::warning(Code::OutputTooLarge, cell.head(), message).with_help(
+                    "raise the limit with `--output-size`, `--outputs-size` or `--outputs`",
+                ),
+            );
+        }
     }
     diagnostics
 }
@@ -409,7 +490,7 @@ mod tests {
             python: "3.11".to_owned(),
         };
         let record = RunRecord { version: RECORD_VERSION, engine, cells: BTreeMap::new() };
-        let found = failures(&notebook, &record, false);
+        let found = failures(&notebook, &record, false, None);
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
     }
 

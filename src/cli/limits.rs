@@ -20,7 +20,8 @@ const DISK: ByteSize = ByteSize(1 << 30);
 const CONSOLE: u64 = 64 * 1024;
 /// Least with which Python and its thread pools start.
 const LEAST_PROCESSES: u32 = 16;
-const LEAST_FILES: u32 = 64;
+/// The runner moves its own descriptors above a hundred.
+const LEAST_FILES: u32 = 128;
 /// The runner's own notice has to fit.
 const LEAST_OUTPUT: u64 = 1024;
 

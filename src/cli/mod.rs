@@ -3,6 +3,8 @@
 mod args;
 mod command;
 mod compile;
+mod exposure;
+mod grants;
 mod inputs;
 mod limits;
 mod links;
@@ -12,6 +14,7 @@ mod timings;
 
 use std::process::ExitCode;
 
+use camino::Utf8PathBuf;
 use clap::Parser as _;
 
 use args::{Cli, Command};
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Build(arguments) => command::build::run(arguments, printer),
         Command::Check(arguments) => command::check::run(arguments, printer),
+        Command::Lock(arguments) => command::lock::run(arguments, printer),
         Command::Graph(arguments) => command::graph::run(arguments, printer),
         Command::Verify(arguments) => command::verify::run(arguments, printer),
         Command::Render(arguments) => command::render::run(arguments, printer),
@@ -96,4 +100,15 @@ pub fn main() -> ExitCode {
     });
     let interrupted = crate::process::interrupt::is_requested();
     if interrupted { Exit::Interrupted.into() } else { exit.into() }
+}
+
+/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
+fn cache_folder() -> Utf8PathBuf {
+    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    if let Some(folder) = variable("NBC_CACHE_DIR") {
+        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
+    }
+    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
+    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
+    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
 }

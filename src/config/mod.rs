@@ -24,9 +24,15 @@ pub struct Config {
     pub layout: Option<LayoutSetting>,
     /// Whether pages show how their cells depend on each other.
     pub show_graph: bool,
-    /// An interpreter to use as it is, relative to the file.
+    /// An interpreter to use as it is, relative to the file; counts only with `--trust-config`.
     pub python: Option<Utf8PathBuf>,
-    /// How much of the confinement there must be.
+    /// Hosts that notebooks may reach, `"HOST"` or `"HOST:PORT"`; counts only with `--trust-config`.
+    pub allow_net: Vec<String>,
+    /// Files and folders that notebooks may read, relative to the file; counts only with `--trust-config`.
+    pub read: Vec<Utf8PathBuf>,
+    /// Variables that notebooks get; counts only with `--trust-config`.
+    pub env: Vec<String>,
+    /// How much of the confinement there must be; less than all counts only with `--trust-config`.
     pub isolation: Option<IsolationSetting>,
     /// Bounds of a run.
     pub limits: LimitSettings,
@@ -143,6 +149,7 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));
+        config.read = config.read.iter().map(|path| folder.join(path)).collect();
         Ok(config)
     }
 }

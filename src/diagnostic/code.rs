@@ -54,9 +54,13 @@ codes! {
     ///
     /// A download that was cut off is the usual cause. Open the notebook in Jupyter and save it.
     InvalidJson = "NBC103" "invalid-json",
-    /// A cell does not parse as Python.
+    /// A cell does not parse as Python, or Python's compiler refuses it.
     ///
-    /// The other cells are still analysed, so that all findings appear at once.
+    /// The compiler refuses `return` outside a function, `nonlocal` without a binding, a second
+    /// parameter of the same name and the like: such a cell never runs. `await` may stand at the top of
+    /// a cell. Of the errors of a cell only the first is told, since others often follow from it. A magic or
+    /// shell command of IPython ends with its line, unless a backslash continues it. The
+    /// other cells are still analysed, so that all findings appear at once.
     SyntaxError = "NBC104" "syntax-error",
     /// A statement stands where marimo would silently drop it.
     ///
@@ -154,6 +158,11 @@ codes! {
     ///
     /// Raise the limit with `--disk SIZE`. Files that a notebook writes are thrown away after the run.
     OutOfDisk = "NBC310" "out-of-disk",
+    /// The notebook tried to reach a host that the user did not name, or that lies in a private network.
+    ///
+    /// Name it with `--allow-net HOST[:PORT]`; without a port, 443 and 80 are meant. A name that leads to this
+    /// machine or to a private network is refused, unless its address is named as well; `localhost` may be named.
+    RefusedHost = "NBC320" "refused-host",
     /// Markup that could run code, load something or disturb the page was removed from an output.
     RemovedMarkup = "NBC401" "removed-markup",
     /// An output has no representation that a page without foreign code can show.
@@ -172,6 +181,11 @@ codes! {
     ///
     /// The two share no code, so that a defect of one is found by the other. Please report the output.
     RefusedOutput = "NBC406" "refused-output",
+    /// What would be published holds the value of a variable or secret that the run was given.
+    ///
+    /// Values of `--env` and `--secret` are looked for in every output, in code, prose and titles: as they are,
+    /// escaped for HTML, JSON or addresses, in base64 and in hexadecimal. Nothing is published.
+    ExposedSecret = "NBC407" "exposed-secret",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }

@@ -1,5 +1,7 @@
 //! `manifest.json`: every file with its digest, and what each page was made from.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::process::Layer;
@@ -29,6 +31,26 @@ pub struct Provenance {
     pub lock: Option<String>,
     /// Layers of isolation that were active during the run.
     pub isolation: Vec<Layer>,
+    /// What the user opened for the run.
+    #[serde(skip_serializing_if = "Granted::is_empty")]
+    pub granted: Granted,
+}
+
+/// What a run was given beyond its folder: names, no values, counts or times.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Granted {
+    /// Hosts that it reached, `host:port`.
+    pub contacted: BTreeSet<String>,
+    /// Variables.
+    pub variables: BTreeSet<String>,
+    /// Secrets.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Granted {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Serialize)]

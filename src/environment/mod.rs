@@ -4,15 +4,31 @@
 //! The only phase with network; it installs wheels only and runs no code of a notebook or of a
 //! package: interpreters are asked with `-I -S`, so that no `.pth` file is executed.
 
+mod bytecode;
+mod cache;
 mod install;
 mod interpreter;
+mod lock;
+mod marker;
+mod pylock;
 mod requirements;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use install::{InstallError, Installer, Lock};
+pub use bytecode::Confinement;
+pub use cache::Lease;
+pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError};
+pub use lock::{Locked, Pins};
 pub use requirements::{Requirements, RequirementsError};
+
+use cache::Cache;
+use install::install;
+use pylock::LockTarget;
 
 use crate::notebook::{Format, Notebook};
 use crate::process::{Access, Mount};
@@ -44,6 +60,10 @@ pub struct Environment {
     pub masks: Vec<(String, &'static str)>,
     /// What was installed; `None` for an interpreter that the user chose.
     pub lock: Option<Lock>,
+    /// Where requirements come from that no lock pins: another day gives other packages.
+    pub unlocked: Option<String>,
+    /// Keep what is installed from being removed.
+    pub leases: Vec<Arc<Lease>>,
 }
 
 /// Which interpreter to use.
@@ -77,29 +97,63 @@ pub enum EnvironmentError {
     /// The requirements cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// Two notebooks would share a lock, but ask for different packages.
+    #[error(
+        "`{first}` and `{second}` would share the lock `{path}`, but ask for different packages"
+    )]
+    SharedLock {
+        /// A notebook.
+        first: Utf8PathBuf,
+        /// Another one.
+        second: Utf8PathBuf,
+        /// The lock.
+        path: Utf8PathBuf,
+    },
+}
+
+impl EnvironmentError {
+    /// The way out, if it is not in the message.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Requirements(error) => error.help(),
+            Self::Install(error) => error.help(),
+            Self::SharedLock { .. } => Some("rename one of them".to_owned()),
+            Self::Interpreter(_) | Self::WrongPython { .. } => None,
+        }
+    }
 }
 
 /// Makes environments, and remembers those of earlier builds.
 #[derive(Debug)]
 pub struct Provisioner {
     choice: Choice,
-    installer: Installer,
+    cache: Cache,
+    /// By what was required: a look at each program takes a while.
+    interpreters: Mutex<BTreeMap<Option<String>, Interpreter>>,
 }
 
 impl Provisioner {
-    /// Environments are kept below `cache`.
-    pub fn new(choice: Choice, cache: &Utf8Path) -> Self {
-        Self { choice, installer: Installer::new(cache) }
-    }
-
-    /// The environment for a notebook that lies in `folder`.
+    /// Environments are kept below `cache`; those that nobody used for long are removed.
     ///
     /// # Errors
-    /// When no interpreter fits, or a requirement cannot be had as a wheel.
+    /// When the cache cannot be made.
+    pub fn new(choice: Choice, cache: &Utf8Path) -> Result<Self, EnvironmentError> {
+        let cache = Cache::new(cache);
+        if choice == Choice::FromNotebook {
+            cache.open()?;
+        }
+        Ok(Self { choice, cache, interpreters: Mutex::default() })
+    }
+
+    /// The environment for the notebook at `path`.
+    ///
+    /// # Errors
+    /// When no interpreter fits, a lock does not, or a requirement cannot be had as a wheel.
     pub fn provision(
         &self,
         notebook: &Notebook,
-        folder: &Utf8Path,
+        path: &Utf8Path,
+        confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
         if let Choice::Given(path) = &self.choice {
             let interpreter = Interpreter::probe(path)?;
@@ -113,15 +167,17 @@ impl Provisioner {
             }
             return Ok(existing(&interpreter));
         }
-        let requirements = requirements::find(notebook, folder)?;
+        let requirements = requirements::find(notebook, path)?;
         let Some(requirements) = requirements else {
             let interpreter = Interpreter::active()?;
             let mut environment = existing(&interpreter);
-            self.add_engine(&mut environment, notebook, &interpreter)?;
+            self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
             return Ok(environment);
         };
-        let interpreter = Interpreter::base(requirements.requires_python.as_deref())?;
-        let installed = self.installer.install(&requirements, &interpreter)?;
+        let interpreter = self.interpreter(requirements.requires_python.as_deref())?;
+        let requirements = requirements.pinned_for(&interpreter)?;
+        let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
+        let is_open = !requirements.is_pinned() && !requirements.lines.is_empty();
         let mut environment = Environment {
             program: Utf8Path::new(INSIDE).join("bin/python"),
             python: interpreter.version.clone(),
@@ -129,10 +185,29 @@ impl Provisioner {
             overlays: Vec::new(),
             masks: masks(&interpreter),
             lock: Some(installed.lock),
+            unlocked: is_open.then(|| requirements.origin.clone()),
+            leases: vec![Arc::new(installed.lease)],
         };
         environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
-        self.add_engine(&mut environment, notebook, &interpreter)?;
+        self.add_engine(
+            &mut environment,
+            notebook,
+            &interpreter,
+            Some(&requirements),
+            confinement,
+        )?;
         Ok(environment)
+    }
+
+    fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
+        let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = requires.map(str::to_owned);
+        if let Some(found) = known.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = Interpreter::base(requires)?;
+        known.insert(key, found.clone());
+        Ok(found)
     }
 
     /// Adds what nbc itself needs inside, where the environment lacks it.
@@ -141,36 +216,65 @@ impl Provisioner {
         environment: &mut Environment,
         notebook: &Notebook,
         interpreter: &Interpreter,
+        requirements: Option<&Requirements>,
+        confinement: Confinement<'_>,
     ) -> Result<(), EnvironmentError> {
-        let has = |module: &str, package: &str| match &environment.lock {
+        let wanted = engine(notebook.format, |module, package| match &environment.lock {
             Some(lock) => lock.has(package),
             None => interpreter.has_module(module),
-        };
-        let mut wanted = Vec::new();
-        match notebook.format {
-            Format::Marimo if !has("marimo", "marimo") => wanted.push(MARIMO),
-            Format::Jupyter if !has("IPython", "ipython") => wanted.push(IPYTHON),
-            Format::Marimo | Format::Jupyter => {}
-        }
-        if has("altair", "altair") && !has("vl_convert", "vl-convert-python") {
-            wanted.push(VEGA_CONVERTER);
-        }
+        });
         for requirement in wanted {
-            let requirements = Requirements::engine(requirement);
-            let installed = match self.installer.install(&requirements, interpreter) {
+            let pinned = match requirements.and_then(|it| it.lock.as_ref()) {
+                Some((path, lock)) if lock.own().is_some() => {
+                    let lines =
+                        lock.overlay_lines(requirement, &LockTarget { path, interpreter })?;
+                    Some(lines.ok_or_else(|| RequirementsError::LacksOverlay {
+                        path: path.clone(),
+                        requirement: requirement.to_owned(),
+                    })?)
+                }
+                _ => None,
+            };
+            let is_pinned = pinned.is_some();
+            let own = pinned
+                .map_or_else(|| Requirements::engine(requirement), Requirements::pinned_engine);
+            let installed = match install(&self.cache, &own, interpreter, confinement) {
                 Ok(installed) => installed,
                 // Only marimo cannot be done without; the runner says what else is missing.
-                Err(error) if requirement == MARIMO => return Err(error.into()),
-                Err(_) => continue,
+                Err(error @ (InstallError::Refused { .. } | InstallError::SourceOnly { .. }))
+                    if requirement != MARIMO && !is_pinned =>
+                {
+                    drop(error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
             };
+            if let Some(it) = requirements.filter(|it| !is_pinned && !it.lines.is_empty()) {
+                environment.unlocked.get_or_insert_with(|| it.origin.clone());
+            }
             let number = environment.overlays.len();
             let inside = Utf8PathBuf::from(format!("/overlay/{number}"));
             let packages = interpreter.packages_below(&inside);
             environment.mounts.push(read_only(&installed.folder, &inside));
             environment.overlays.push(packages);
+            environment.leases.push(Arc::new(installed.lease));
         }
         Ok(())
     }
+}
+
+/// What nbc brings for a notebook; `has` tells whether its environment has a module of a package.
+fn engine(format: Format, has: impl Fn(&str, &str) -> bool) -> Vec<&'static str> {
+    let mut wanted = Vec::new();
+    match format {
+        Format::Marimo if !has("marimo", "marimo") => wanted.push(MARIMO),
+        Format::Jupyter if !has("IPython", "ipython") => wanted.push(IPYTHON),
+        Format::Marimo | Format::Jupyter => {}
+    }
+    if has("altair", "altair") && !has("vl_convert", "vl-convert-python") {
+        wanted.push(VEGA_CONVERTER);
+    }
+    wanted
 }
 
 /// An interpreter with the packages that it has, at the paths that it has on the host.
@@ -186,6 +290,8 @@ fn existing(interpreter: &Interpreter) -> Environment {
         overlays: Vec::new(),
         masks: masks(interpreter),
         lock: None,
+        unlocked: None,
+        leases: Vec::new(),
     }
 }
 

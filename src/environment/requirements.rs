@@ -2,10 +2,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::Interpreter;
+use super::install::digest_of;
+use super::pylock::{LockTarget, PyLock};
 use crate::notebook::Notebook;
 
 /// Packages that an environment must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Requirements {
     /// Lines in the format of a requirements file.
     pub lines: Vec<String>,
@@ -17,6 +20,8 @@ pub struct Requirements {
     pub is_locked: bool,
     /// A uv project whose `uv.lock` is to be exported.
     pub uv_project: Option<Utf8PathBuf>,
+    /// The lock file that decides, and where it lies.
+    pub(super) lock: Option<(Utf8PathBuf, PyLock)>,
 }
 
 /// Why requirements cannot be read.
@@ -38,32 +43,140 @@ pub enum RequirementsError {
         /// Why.
         reason: String,
     },
+    /// The requirements changed after they were locked.
+    #[error("the lock `{path}` was made for other requirements than those of {origin}")]
+    Stale {
+        /// The lock.
+        path: Utf8PathBuf,
+        /// Where the requirements are.
+        origin: String,
+    },
+    /// The lock lacks something that this nbc brings.
+    #[error(
+        "the lock `{path}` was made by another nbc, or for other notebooks: it lacks `{requirement}`"
+    )]
+    LacksOverlay {
+        /// The lock.
+        path: Utf8PathBuf,
+        /// What is missing.
+        requirement: String,
+    },
+    /// The lock was made by a tool that sees one platform only.
+    #[error("the lock `{path}` is for other machines than this one: {environments}")]
+    OtherPlatform {
+        /// The lock.
+        path: Utf8PathBuf,
+        /// Markers of the machines that it is for.
+        environments: String,
+    },
+}
+
+impl RequirementsError {
+    /// The way out, if it is not in the message.
+    pub(super) fn help(&self) -> Option<String> {
+        match self {
+            Self::Stale { .. } | Self::LacksOverlay { .. } => {
+                Some("lock them anew with `nbc lock`, and commit the file".to_owned())
+            }
+            Self::OtherPlatform { .. } => Some(
+                "lock them here with `nbc lock`; with uv on PATH, a lock is for all platforms"
+                    .to_owned(),
+            ),
+            Self::Unreadable { .. } | Self::Invalid { .. } => None,
+        }
+    }
 }
 
 impl Requirements {
     /// What nbc itself brings.
     pub(super) fn engine(requirement: &str) -> Self {
-        Self {
-            lines: vec![requirement.to_owned()],
-            requires_python: None,
-            origin: "nbc".to_owned(),
-            is_locked: false,
-            uv_project: None,
-        }
+        Self::of("nbc", vec![requirement.to_owned()], None)
+    }
+
+    /// What nbc itself brings, as a lock pins it.
+    pub(super) fn pinned_engine(lines: Vec<String>) -> Self {
+        Self { is_locked: true, ..Self::of("nbc", lines, None) }
     }
 
     fn of(origin: impl Into<String>, lines: Vec<String>, requires_python: Option<String>) -> Self {
-        let origin = origin.into();
-        Self { lines, requires_python, origin, is_locked: false, uv_project: None }
+        let (origin, is_locked, uv_project) = (origin.into(), false, None);
+        Self { lines, requires_python, origin, is_locked, uv_project, lock: None }
+    }
+
+    /// Whether another day gives the same packages.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.is_locked || self.uv_project.is_some()
+    }
+
+    /// What a lock is compared by: the order of the lines and blanks do not count.
+    pub(super) fn digest(&self) -> String {
+        let mut lines: Vec<String> =
+            self.lines.iter().map(|it| it.split_whitespace().collect()).collect();
+        lines.sort();
+        lines.push(self.requires_python.clone().unwrap_or_default());
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        format!("sha256-{}", digest_of(&lines))
+    }
+
+    /// The same with the lines that a lock has for this machine.
+    pub(super) fn pinned_for(
+        mut self,
+        interpreter: &Interpreter,
+    ) -> Result<Self, RequirementsError> {
+        if let Some((path, lock)) = &self.lock {
+            self.lines = lock.lines(&LockTarget { path, interpreter })?;
+        }
+        Ok(self)
     }
 }
 
-/// The requirements of a notebook: PEP 723 header, then beside it `pylock.toml`, `uv.lock`,
+/// Where the lock of a notebook lies: beside it, its own if it has a header, else that of the folder.
+pub(super) fn lock_path(notebook: &Notebook, path: &Utf8Path) -> Utf8PathBuf {
+    match notebook.script {
+        Some(_) => own_lock_path(path),
+        None => path.with_file_name("pylock.toml"),
+    }
+}
+
+fn own_lock_path(path: &Utf8Path) -> Utf8PathBuf {
+    // PEP 751 allows no dot in the name.
+    let stem = path.file_stem().unwrap_or("notebook").replace('.', "-");
+    path.with_file_name(format!("pylock.{stem}.toml"))
+}
+
+/// The requirements of a notebook with the lock for them, if there is one; `None` if it asks for nothing.
+///
+/// # Errors
+/// When a file is there but cannot be understood, or a lock is for other requirements.
+pub(super) fn find(
+    notebook: &Notebook,
+    path: &Utf8Path,
+) -> Result<Option<Requirements>, RequirementsError> {
+    let folder = path.parent().unwrap_or(Utf8Path::new(""));
+    let wanted = wanted(notebook, folder)?;
+    let candidates = [own_lock_path(path), lock_path(notebook, path)];
+    let Some(path) = candidates.into_iter().find(|it| it.is_file()) else { return Ok(wanted) };
+    let lock = PyLock::read(&path, &read(&path)?)?;
+    if let (Some(own), Some(wanted)) = (lock.own(), &wanted)
+        && own.requirements != wanted.digest()
+    {
+        return Err(RequirementsError::Stale { path, origin: wanted.origin.clone() });
+    }
+    let asked = wanted.and_then(|it| it.requires_python);
+    let both: Vec<String> = asked.into_iter().chain(lock.requires_python.clone()).collect();
+    let requires = (!both.is_empty()).then(|| both.join(","));
+    let mut found = Requirements::of(path.file_name().unwrap_or_default(), Vec::new(), requires);
+    found.is_locked = true;
+    found.lock = Some((path, lock));
+    Ok(Some(found))
+}
+
+/// What a notebook asks for, whether locked or not: PEP 723 header, then beside it `uv.lock`,
 /// `requirements.txt`, `pyproject.toml`; `None` if it asks for nothing.
 ///
 /// # Errors
 /// When a file is there but cannot be understood.
-pub(super) fn find(
+pub(super) fn wanted(
     notebook: &Notebook,
     folder: &Utf8Path,
 ) -> Result<Option<Requirements>, RequirementsError> {
@@ -75,13 +188,11 @@ pub(super) fn find(
             script.requires_python.clone(),
         )));
     }
-    let pylock = folder.join("pylock.toml");
-    if pylock.is_file() {
-        return read(&pylock).and_then(|text| pylock_toml(&pylock, &text)).map(Some);
-    }
     if folder.join("uv.lock").is_file() && folder.join("pyproject.toml").is_file() {
         let mut found = Requirements::of("uv.lock", vec![read(&folder.join("uv.lock"))?], None);
-        found.uv_project = Some(folder.to_owned());
+        // uv runs elsewhere.
+        found.uv_project =
+            Some(camino::absolute_utf8(folder).unwrap_or_else(|_| folder.to_owned()));
         return Ok(Some(found));
     }
     let requirements = folder.join("requirements.txt");
@@ -97,7 +208,7 @@ pub(super) fn find(
     Ok(None)
 }
 
-fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
+pub(super) fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
     fs_err::read_to_string(path)
         .map_err(|source| RequirementsError::Unreadable { path: path.to_owned(), source })
 }
@@ -164,54 +275,6 @@ fn pyproject_toml(path: &Utf8Path, text: &str) -> Result<Option<Requirements>, R
         .map(|it| Requirements::of("pyproject.toml", it.dependencies, it.requires_python)))
 }
 
-/// Turns a lock of PEP 751 into pinned lines with hashes, which pip and uv both install.
-fn pylock_toml(path: &Utf8Path, text: &str) -> Result<Requirements, RequirementsError> {
-    #[derive(serde::Deserialize)]
-    struct PyLock {
-        #[serde(rename = "requires-python")]
-        requires_python: Option<String>,
-        #[serde(default)]
-        packages: Vec<Package>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Package {
-        name: String,
-        version: Option<String>,
-        marker: Option<String>,
-        #[serde(default)]
-        wheels: Vec<Wheel>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Wheel {
-        #[serde(default)]
-        hashes: std::collections::BTreeMap<String, String>,
-    }
-    let lock: PyLock = toml::from_str(text).map_err(|error| invalid_toml(path, &error))?;
-    let mut lines = Vec::new();
-    for package in lock.packages {
-        let name = package.name;
-        let missing = |what: &str| RequirementsError::Invalid {
-            path: path.to_owned(),
-            reason: format!("`{name}` has no {what}, and nbc installs wheels only"),
-        };
-        let version = package.version.ok_or_else(|| missing("version"))?;
-        let hashes: Vec<String> = package
-            .wheels
-            .iter()
-            .filter_map(|wheel| wheel.hashes.get("sha256"))
-            .map(|hash| format!(" --hash=sha256:{hash}"))
-            .collect();
-        if hashes.is_empty() {
-            return Err(missing("wheel with a SHA-256 hash"));
-        }
-        let marker = package.marker.map(|marker| format!(" ; {marker}")).unwrap_or_default();
-        lines.push(format!("{name}=={version}{marker}{}", hashes.concat()));
-    }
-    let mut found = Requirements::of("pylock.toml", lines, lock.requires_python);
-    found.is_locked = true;
-    Ok(found)
-}
-
 fn invalid_toml(path: &Utf8Path, error: &toml::de::Error) -> RequirementsError {
     RequirementsError::Invalid { path: path.to_owned(), reason: error.message().to_owned() }
 }
@@ -234,15 +297,5 @@ mod tests {
             let found = requirements_txt(Utf8Path::new("requirements.txt"), bad);
             assert!(matches!(found, Err(RequirementsError::Invalid { .. })), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_pep_751_lock_becomes_pinned_lines() {
-        let text = "lock-version = '1.0'\nrequires-python = '>=3.11'\n[[packages]]\nname = 'six'\n\
-                    version = '1.16.0'\nmarker = \"python_version > '3'\"\n[[packages.wheels]]\n\
-                    hashes = {sha256 = 'ab'}\n";
-        let found = pylock_toml(Utf8Path::new("pylock.toml"), text).unwrap();
-        assert_eq!(found.lines, ["six==1.16.0 ; python_version > '3' --hash=sha256:ab"]);
-        assert!(found.is_locked);
     }
 }

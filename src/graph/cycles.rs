@@ -10,6 +10,9 @@ use super::{CellGraph, Problem};
 
 /// Finds the knots among the cells that have no place in the order.
 pub(super) fn find(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
+    if graph.full_order.len() == graph.names.len() {
+        return Vec::new();
+    }
     let ordered: BTreeSet<CellId> = graph.full_order.iter().copied().collect();
     let open: BTreeSet<CellId> =
         graph.names.keys().filter(|it| !ordered.contains(it)).copied().collect();
@@ -123,9 +126,8 @@ fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
     let (Some(definer), Some(user)) = (graph.names.get(&from), graph.names.get(&to)) else {
         return Vec::new();
     };
-    let defined =
-        user.references.keys().filter(|it| definer.definitions.contains_key(*it)).cloned();
-    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(*it)).cloned();
+    let defined = user.references.keys().filter(|it| definer.definitions.contains_key(it)).cloned();
+    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(it)).cloned();
     let all: BTreeSet<String> = defined.chain(deleted).collect();
     all.into_iter().collect()
 }

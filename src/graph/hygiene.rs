@@ -27,7 +27,7 @@ pub(super) fn inspect(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic>
 fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
     let mut defined: BTreeSet<&str> = BTreeSet::new();
     for names in graph.names.values() {
-        let makes = MAKERS.iter().any(|it| names.references.contains_key(*it));
+        let makes = MAKERS.iter().any(|it| names.references.contains_key(it));
         if names.is_opaque || !names.star_imports.is_empty() || makes {
             return Vec::new();
         }
@@ -48,7 +48,7 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
         if is_expected {
             continue;
         }
-        for (name, &span) in &names.references {
+        for (name, &span) in names.references.iter() {
             let is_known = defined.contains(name.as_str())
                 || crate::python::is_builtin(name)
                 // IPython's own: `_`, `_3`, `__`; and whatever hides behind dunder names.
@@ -95,7 +95,8 @@ fn has_generic_class(code: &str) -> bool {
 fn out_of_order(notebook: &Notebook) -> Option<Diagnostic> {
     let mut highest: Option<(u64, &Cell)> = None;
     for cell in &notebook.cells {
-        let Some(count) = cell.execution_count else { continue };
+        // IPython counts from 1; some tools write 0 for a cell that was not run.
+        let Some(count) = cell.execution_count.filter(|it| *it > 0) else { continue };
         if let Some((above, other)) = highest
             && count < above
         {

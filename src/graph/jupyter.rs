@@ -21,7 +21,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     // After a star import, or a magic such as `%run`, any name may exist.
     let mut open = false;
     for (&id, cell) in &names {
-        for (name, &span) in &cell.references {
+        for (name, &span) in cell.references.iter() {
             if let Some(&definer) = latest.get(name.as_str()) {
                 graph.connect(definer, id);
                 continue;

@@ -6,31 +6,75 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, CellKind, Notebook};
+use crate::python::NamePlaces;
 use crate::source::Span;
 
 use super::{CellGraph, CellNames, Problem, cycles, tables};
 
 /// Definers, and deleters, of one name that get edges. More than one is an error already; ten
 /// thousand, each with ten thousand users, would take all memory.
-const MOST_DEFINERS: usize = 100;
+pub(super) const MOST_DEFINERS: usize = 100;
+
+/// A number for every name that a cell defines or deletes: no other name connects cells.
+#[expect(clippy::disallowed_types, reason = "only looked up: no order depends on it")]
+struct Symbols<'a>(std::collections::HashMap<&'a str, u32>);
+
+impl<'a> Symbols<'a> {
+    /// `text` holds the names one after the other: looking up one that lies anywhere on the heap
+    /// would wait for memory longer than all the rest takes.
+    fn new<'b>(text: &'a str, names: impl Iterator<Item = &'b String> + Clone) -> Self {
+        let mut symbols = Self(Default::default());
+        symbols.0.reserve(names.clone().count());
+        let mut rest = text;
+        for (name, next) in names.zip(0..) {
+            let (name, after) = rest.split_at_checked(name.len()).unwrap_or_default();
+            symbols.0.entry(name).or_insert(next);
+            rest = after;
+        }
+        symbols
+    }
+
+    fn get(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
+    }
+}
+
+/// A name in one cell.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    symbol: u32,
+    cell: CellId,
+    name: &'a str,
+    span: Span,
+}
 
 /// Names with their cells and places, sorted: a map of lists would take an allocation for each.
-struct Places<'a>(Vec<(&'a str, CellId, Span)>);
+struct Places<'a>(Vec<Place<'a>>);
 
 impl<'a> Places<'a> {
-    fn new(places: impl Iterator<Item = (&'a str, CellId, Span)>) -> Self {
-        let mut places: Vec<_> = places.collect();
-        places.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    fn new(
+        symbols: &Symbols<'_>,
+        names: &'a BTreeMap<CellId, Arc<CellNames>>,
+        of_cell: fn(&CellNames) -> &NamePlaces,
+    ) -> Self {
+        let mut places = Vec::new();
+        for (&cell, names) in names {
+            places.extend(of_cell(names).iter().filter_map(|(name, &span)| {
+                Some(Place { symbol: symbols.get(name)?, cell, name, span })
+            }));
+        }
+        places.sort_unstable_by_key(|it| (it.symbol, it.cell));
         Self(places)
     }
 
-    fn groups(&self) -> impl Iterator<Item = (&'a str, &[(&'a str, CellId, Span)])> {
-        self.0.chunk_by(|a, b| a.0 == b.0).filter_map(|it| Some((it.first()?.0, it)))
+    fn groups(&self) -> impl Iterator<Item = (Place<'a>, &[Place<'a>])> {
+        self.0.chunk_by(|a, b| a.symbol == b.symbol).filter_map(|it| Some((*it.first()?, it)))
     }
 
-    fn get(&self, name: &str) -> &[(&'a str, CellId, Span)] {
-        let start = self.0.partition_point(|it| it.0 < name);
-        let end = self.0.partition_point(|it| it.0 <= name);
+    fn get(&self, symbol: Option<u32>) -> &[Place<'a>] {
+        let Some(symbol) = symbol else { return &[] };
+        let start = self.0.partition_point(|it| it.symbol < symbol);
+        let end = self.0.partition_point(|it| it.symbol <= symbol);
         self.0.get(start..end).unwrap_or_default()
     }
 }
@@ -39,12 +83,11 @@ impl<'a> Places<'a> {
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
     let names = std::mem::take(&mut graph.names);
-    let definers = Places::new(names.iter().flat_map(|(&id, cell)| {
-        cell.definitions.iter().map(move |(name, &span)| (name.as_str(), id, span))
-    }));
-    let users = Places::new(names.iter().flat_map(|(&id, cell)| {
-        cell.references.iter().map(move |(name, &span)| (name.as_str(), id, span))
-    }));
+    let connecting = names.values().flat_map(|it| it.definitions.keys().chain(&it.deletions));
+    let text: String = connecting.clone().map(String::as_str).collect();
+    let symbols = Symbols::new(&text, connecting);
+    let definers = Places::new(&symbols, &names, |it| &it.definitions);
+    let users = Places::new(&symbols, &names, |it| &it.references);
     connect(&definers, &users, &names, graph);
     tables::connect(&names, graph);
     let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -56,27 +99,24 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
             if *count > MOST_DEFINERS {
                 continue;
             }
-            for &(_, user, _) in users.get(name) {
-                graph.connect(user, id);
+            for user in users.get(symbols.get(name)) {
+                graph.connect(user.cell, id);
             }
         }
     }
     // Tables of the same name in different schemas are different tables.
     let mut conflicts: BTreeMap<(&str, &str), Vec<(CellId, Span)>> = BTreeMap::new();
-    for (name, definers) in definers.groups().filter(|(_, definers)| definers.len() > 1) {
-        for &(_, id, span) in definers {
-            let object = names.get(&id).and_then(|it| it.objects.get(name));
+    for (_, definers) in definers.groups().filter(|(_, definers)| definers.len() > 1) {
+        for &Place { cell, name, span, .. } in definers {
+            let object = names.get(&cell).and_then(|it| it.objects.get(name));
             let qualified = object.map_or(name, |it| it.qualified.as_str());
-            conflicts.entry((name, qualified)).or_default().push((id, span));
+            conflicts.entry((name, qualified)).or_default().push((cell, span));
         }
     }
     for ((name, _), definers) in &conflicts {
         diagnostics.extend(duplicates(name, definers, graph));
     }
-    diagnostics.extend(setup(notebook, graph, &names, &definers));
-    drop(conflicts);
-    drop(definers);
-    drop(users);
+    diagnostics.extend(setup(notebook, graph, &names, &symbols, &definers));
     graph.names = names;
     graph.full_order = order(graph);
     diagnostics.extend(cycles::find(notebook, graph));
@@ -93,13 +133,16 @@ fn connect(
     graph: &mut CellGraph,
 ) {
     let mut uses = users.groups().peekable();
-    for (name, definers) in definers.groups() {
-        while uses.next_if(|(it, _)| *it < name).is_some() {}
-        let Some((_, users)) = uses.next_if(|(it, _)| *it == name) else { continue };
-        for &(_, definer, _) in definers.iter().take(MOST_DEFINERS) {
-            let is_table = names.get(&definer).is_some_and(|it| it.objects.contains_key(name));
-            for &(_, user, _) in users.iter().filter(|_| !is_table) {
-                graph.connect(definer, user);
+    for (Place { symbol, name, .. }, definers) in definers.groups() {
+        while uses.next_if(|(it, _)| it.symbol < symbol).is_some() {}
+        let Some((_, users)) = uses.next_if(|(it, _)| it.symbol == symbol) else { continue };
+        for definer in definers.iter().take(MOST_DEFINERS) {
+            let made = names.get(&definer.cell);
+            if made.is_some_and(|it| it.objects.contains_key(name)) {
+                continue;
+            }
+            for user in users {
+                graph.connect(definer.cell, user.cell);
             }
         }
     }
@@ -161,6 +204,7 @@ fn setup(
     notebook: &Notebook,
     graph: &mut CellGraph,
     names: &BTreeMap<CellId, Arc<CellNames>>,
+    symbols: &Symbols<'_>,
     definers: &Places<'_>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -170,14 +214,14 @@ fn setup(
         return diagnostics;
     }
     graph.problems.push(Problem::SetupReference(id));
-    for (name, &span) in names.get(&id).iter().flat_map(|it| &it.references) {
-        let defined = definers.get(name).iter().find(|it| it.1 != id);
-        let Some((_, _, defined)) = defined else { continue };
+    for (name, &span) in names.get(&id).iter().flat_map(|it| it.references.iter()) {
+        let definers = definers.get(symbols.get(name));
+        let Some(defined) = definers.iter().find(|it| it.cell != id) else { continue };
         let message = format!("the setup cell uses `{name}`, which another cell defines");
         diagnostics.push(
             Diagnostic::error(Code::SetupReference, span, message)
                 .with_label("the setup cell runs first")
-                .with_other(*defined, "defined here")
+                .with_other(defined.span, "defined here")
                 .with_help("define the name in the setup cell, or use it in another cell"),
         );
     }
@@ -186,16 +230,23 @@ fn setup(
 
 /// Kahn's algorithm; of the cells that could run, the first in the document does.
 fn order(graph: &CellGraph) -> Vec<CellId> {
-    let mut missing: BTreeMap<CellId, usize> =
-        graph.parents.iter().map(|(&id, parents)| (id, parents.len())).collect();
-    let mut ready: BinaryHeap<Reverse<CellId>> =
-        missing.iter().filter(|(_, count)| **count == 0).map(|(&id, _)| Reverse(id)).collect();
-    let mut order = Vec::with_capacity(missing.len());
+    let length = graph.parents.last_key_value().map_or(0, |(last, _)| last.0 as usize + 1);
+    let mut missing = vec![0; length];
+    let mut ready = BinaryHeap::new();
+    for (&id, parents) in &graph.parents {
+        if let Some(count) = missing.get_mut(id.0 as usize) {
+            *count = parents.len();
+        }
+        if parents.is_empty() {
+            ready.push(Reverse(id));
+        }
+    }
+    let mut order = Vec::with_capacity(graph.parents.len());
     while let Some(Reverse(id)) = ready.pop() {
         order.push(id);
         for &child in graph.children.get(&id).into_iter().flatten() {
-            let Some(count) = missing.get_mut(&child) else { continue };
-            *count = count.saturating_sub(1);
+            let Some(count) = missing.get_mut(child.0 as usize) else { continue };
+            *count -= 1;
             if *count == 0 {
                 ready.push(Reverse(child));
             }

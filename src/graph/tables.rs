@@ -11,24 +11,31 @@ use crate::notebook::CellId;
 use crate::python::{CellNames, SqlReference};
 
 use super::CellGraph;
+use super::marimo::MOST_DEFINERS;
 
 /// Cells by the names that may connect them: a look at every pair would take as long as the
 /// square of their number.
 type Index<'a> = BTreeMap<&'a str, BTreeSet<CellId>>;
 
+/// Cells and their references, by the names that a reference may mean.
+type Readers<'a> = BTreeMap<&'a str, BTreeSet<(CellId, &'a str)>>;
+
 /// Adds the edges.
 pub(super) fn connect(names: &BTreeMap<CellId, Arc<CellNames>>, graph: &mut CellGraph) {
-    let (mut makers, mut readers) = (Index::new(), Index::new());
+    let mut makers = Index::new();
+    let mut readers = Readers::new();
     for (&id, cell) in names {
         if !cell.objects.is_empty() {
             for name in cell.objects.keys().chain(cell.definitions.keys()) {
                 makers.entry(name).or_default().insert(id);
             }
         }
-        if cell.is_sql {
-            let parts = cell.tables.values().flat_map(parts);
-            for name in cell.references.keys().map(String::as_str).chain(parts) {
-                readers.entry(name).or_default().insert(id);
+        for reference in cell.references.keys().filter(|_| cell.is_sql) {
+            readers.entry(reference).or_default().insert((id, reference));
+        }
+        for (reference, table) in cell.tables.iter().filter(|_| cell.is_sql) {
+            for name in parts(table) {
+                readers.entry(name).or_default().insert((id, reference));
             }
         }
     }
@@ -36,19 +43,27 @@ pub(super) fn connect(names: &BTreeMap<CellId, Arc<CellNames>>, graph: &mut Cell
         for reference in read.references.keys() {
             let table = read.tables.get(reference);
             let keys = std::iter::once(reference.as_str()).chain(table.into_iter().flat_map(parts));
-            for &maker in keys.filter_map(|it| makers.get(it)).flat_map(|it| it.range(..user)) {
+            let found = keys.filter_map(|it| makers.get(it));
+            for &maker in found.flat_map(|it| it.range(..user).take(MOST_DEFINERS)) {
                 if names.get(&maker).is_some_and(|made| reads(reference, table, made)) {
                     graph.connect(maker, user);
                 }
             }
         }
     }
-    for (&maker, made) in names {
-        for name in made.objects.keys() {
+    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    for (&maker, cell) in names {
+        for name in cell.objects.keys() {
+            let count = made.entry(name).or_insert(0);
+            *count += 1;
+            if *count > MOST_DEFINERS {
+                continue;
+            }
             let lower = name.to_lowercase();
-            let found = [name, &lower].into_iter().filter_map(|it| readers.get(it.as_str()));
-            for &user in found.flat_map(|it| it.range(..maker)) {
-                if names.get(&user).is_some_and(|read| is_read(name, read)) {
+            let keys = [Some(name).filter(|it| **it != lower), Some(&lower)];
+            let found = keys.into_iter().flatten().filter_map(|it| readers.get(it.as_str()));
+            for &(user, reference) in found.flat_map(|it| it.range(..(maker, ""))) {
+                if names.get(&user).is_some_and(|read| is_read(name, reference, read)) {
                     graph.connect(maker, user);
                 }
             }
@@ -76,14 +91,15 @@ fn part<'a>(table: &SqlReference, reference: &str, maker: &'a CellNames) -> Opti
     if let Some((name, _)) = maker.definitions.get_key_value(reference) {
         return Some(name);
     }
-    let mut objects = maker.objects.iter();
-    objects.find(|(name, object)| table.contains(name, object.kind)).map(|(name, _)| name.as_str())
+    let named = parts(table).filter_map(|it| maker.objects.get_key_value(it));
+    let named = named.filter(|(name, object)| table.contains(name, object.kind));
+    named.map(|(name, _)| name.as_str()).min()
 }
 
-/// Whether an earlier cell reads `name`, which a later one makes.
-fn is_read(name: &str, user: &CellNames) -> bool {
+/// Whether an earlier cell reads `name`, which a later one makes, by this reference.
+fn is_read(name: &str, reference: &str, user: &CellNames) -> bool {
     user.references.contains_key(name)
-        || user.tables.iter().any(|(reference, table)| {
+        || user.tables.get(reference).is_some_and(|table| {
             table.matches(name, reference, user.objects.get(name).map(|it| it.kind))
         })
 }

@@ -392,8 +392,9 @@ fn cell(
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
-            for error in errors {
-                diagnostics.push(syntax_diagnostic(&error, place(&error.range)));
+            // What follows the first error is often its consequence.
+            for error in errors.iter().take(1) {
+                diagnostics.push(syntax_diagnostic(error, place(&error.range)));
             }
             cell.kind = CellKind::Unparsable;
         }
@@ -420,14 +421,6 @@ pub(super) fn cell_names(code: &str) -> Result<Names, Vec<SyntaxError>> {
         Ok(names) => return Ok(names),
         Err(errors) => errors,
     };
-    // IPython removes the indentation of a cell that starts with it.
-    const BLOCK: &str = "if 1:\n";
-    if code.lines().find(|it| !it.trim().is_empty()).is_some_and(|it| it.starts_with([' ', '\t'])) {
-        let block = format!("{BLOCK}{code}");
-        if let Ok(names) = python::names(&block, Mode::Ipython) {
-            return Ok(moved(names, -(BLOCK.len() as i64)));
-        }
-    }
     if is_automagic(code) {
         return Ok(Names { is_opaque: true, ..Names::default() });
     }
@@ -475,10 +468,7 @@ fn shift(range: &Range<u32>, by: i64) -> Range<u32> {
 }
 
 fn moved(mut names: Names, by: i64) -> Names {
-    for range in names.definitions.values_mut().chain(names.references.values_mut()) {
-        *range = shift(range, by);
-    }
-    for range in &mut names.star_imports {
+    for range in names.places_mut() {
         *range = shift(range, by);
     }
     names

@@ -26,10 +26,10 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
         reader = Reader::new(sources.get(source), source);
         found = match reader.whole(&cuts) {
             Ok(outline) => {
-                reader.read(&outline, 0);
+                reader.read(&outline, 0, &[0]);
                 true
             }
-            Err(errors) => reader.recover(&cuts, errors),
+            Err(errors) => reader.recover(&cuts, &errors),
         };
     }
     let mut diagnostics = reader.diagnostics;
@@ -74,6 +74,8 @@ struct Reader<'a> {
     text: &'a str,
     /// Lines of the file as marimo sees it: without whitespace at its ends.
     lines: Vec<Range<u32>>,
+    /// Those of them that the piece being read stands on.
+    piece: Range<usize>,
     stage: Stage,
     alias: String,
     title: Option<String>,
@@ -115,6 +117,9 @@ struct Chunk<'a> {
 /// memory of the text.
 const LONGEST_WHOLE: usize = 1024 * 1024;
 
+/// Bytes that are parsed together at least: starting the parser costs as much as a small cell.
+const PIECE: u32 = 4 * 1024;
+
 impl<'a> Reader<'a> {
     fn new(source: &'a Source, id: SourceId) -> Self {
         let text = source.text();
@@ -122,6 +127,7 @@ impl<'a> Reader<'a> {
             source: id,
             text,
             lines: lines(text, source.line_starts()),
+            piece: 0..0,
             stage: Stage::Header,
             alias: "marimo".to_owned(),
             title: None,
@@ -132,16 +138,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads cell by cell, so that only one tree is in memory; gives up at the first piece that
-    /// does not parse, because a line that looks like a cell may stand in a string. If all parse,
-    /// no string and no bracket is open at a cut, so the file means the same as a whole.
+    /// Reads a few cells at a time, so that only their tree is in memory; gives up at the first
+    /// piece that does not parse, because a line that looks like a cell may stand in a string. If
+    /// all parse, no string and no bracket is open at a cut, so the file means the same as a whole.
     fn read_pieces(&mut self, cuts: &[u32]) -> bool {
-        for (index, &start) in cuts.iter().enumerate() {
-            let end = cuts.get(index + 1).copied().unwrap_or(self.text.len() as u32);
-            match self.outline(start, end) {
-                Ok(outline) => self.read(&outline, start),
-                Err(_) => return false,
+        let length = self.text.len() as u32;
+        let mut rest = cuts;
+        while let Some(&start) = rest.first() {
+            let size = rest.partition_point(|it| it - start < PIECE);
+            let (cells, after) = rest.split_at(size);
+            let end = after.first().copied().unwrap_or(length);
+            let Ok(outline) = self.outline(start, end) else { return false };
+            let statements = &outline.statements;
+            let begins = |cut: &u32| {
+                statements.binary_search_by_key(&(cut - start), |it| it.range.start).is_ok()
+            };
+            if !cells.iter().skip(1).all(begins) {
+                return false;
             }
+            self.read(&outline, start, cells);
+            rest = after;
         }
         true
     }
@@ -157,19 +173,33 @@ impl<'a> Reader<'a> {
         Span::new(self.source, range.start + base, range.end + base)
     }
 
-    fn report(&mut self, errors: Vec<SyntaxError>, base: u32) {
-        for error in errors {
+    fn report(&mut self, errors: &[SyntaxError], base: u32) {
+        // What follows the first error is often its consequence.
+        for error in errors.iter().take(1) {
             let span = self.span(&error.range, base);
-            self.diagnostics.push(super::syntax_diagnostic(&error, span));
+            self.diagnostics.push(super::syntax_diagnostic(error, span));
         }
     }
 
-    fn read(&mut self, outline: &Outline, base: u32) {
+    /// Reads statements that stand at `base`; a cell knows the strings from the cut before it to
+    /// the next one only, because marimo's slips may let it take lines from beyond.
+    fn read(&mut self, outline: &Outline, base: u32, cuts: &[u32]) {
         let strings: Vec<_> =
             outline.long_strings.iter().map(|it| it.start + base..it.end + base).collect();
-        let chunk = Chunk { outline, base, strings: &strings };
-        for index in 0..outline.statements.len() {
-            self.statement(&chunk, index);
+        self.piece = self.lines_of(outline, base);
+        let mut index = 0;
+        for (at, &cut) in cuts.iter().enumerate() {
+            let next = cuts.get(at + 1).copied().unwrap_or(u32::MAX);
+            let first = strings.partition_point(|it| it.start < cut);
+            let last = strings.partition_point(|it| it.start < next);
+            let strings = strings.get(first..last).unwrap_or_default();
+            let chunk = Chunk { outline, base, strings };
+            while let Some(statement) = outline.statements.get(index)
+                && statement.range.start + base < next
+            {
+                self.statement(&chunk, index);
+                index += 1;
+            }
         }
     }
 
@@ -330,9 +360,18 @@ impl<'a> Reader<'a> {
         options
     }
 
-    /// Index of the line that holds an offset.
+    /// The lines from the start of a piece to the end of its last statement.
+    fn lines_of(&self, outline: &Outline, base: u32) -> Range<usize> {
+        let end = outline.statements.last().map_or(base, |it| it.range.end + base);
+        let line = |offset| self.lines.partition_point(|it| it.start <= offset);
+        line(base).saturating_sub(1)..line(end)
+    }
+
+    /// Index of the line that holds an offset of the piece being read.
     fn line_of(&self, offset: u32) -> usize {
-        self.lines.partition_point(|it| it.start <= offset).saturating_sub(1)
+        let lines = self.lines.get(self.piece.clone()).unwrap_or_default();
+        let after = self.piece.start + lines.partition_point(|it| it.start <= offset);
+        after.saturating_sub(1)
     }
 
     fn line_text(&self, index: usize) -> &'a str {
@@ -407,7 +446,7 @@ impl<'a> Reader<'a> {
         }
         let options = self.cell_options(&context.arguments, chunk.base);
         let regular = self.line_of(first.start + chunk.base) >= from;
-        let names = regular.then(|| chunk.outline.body_names(index));
+        let names = regular.then(|| chunk.outline.body_names(index, self.from(chunk.base)));
         self.push(CellKind::Setup, Some("setup".to_owned()), code, options, names, chunk.base);
     }
 
@@ -435,7 +474,7 @@ impl<'a> Reader<'a> {
         if is_cell {
             let name = Some(definition.name.clone()).filter(|it| it != "_");
             let (code, regular) = self.body(chunk, definition, from, end);
-            let names = regular.then(|| chunk.outline.body_names(index));
+            let names = regular.then(|| chunk.outline.body_names(index, self.from(chunk.base)));
             self.push(CellKind::Code, name, code, options, names, chunk.base);
             return;
         }
@@ -449,7 +488,7 @@ impl<'a> Reader<'a> {
         }
         let code = dedent(lines, chunk.strings);
         let kind = if definition.is_class { CellKind::Class } else { CellKind::Function };
-        let names = chunk.outline.definition_names(index, marked + 1);
+        let names = chunk.outline.definition_names(index, marked + 1, self.from(chunk.base));
         let name = Some(definition.name.clone());
         self.push(kind, name, code, options, Some(names), chunk.base);
     }
@@ -649,8 +688,8 @@ impl<'a> Reader<'a> {
             }
             Err(errors) => errors,
         };
-        for error in errors {
-            self.diagnostics.push(super::syntax_diagnostic(&error, place(&error.range)));
+        for error in errors.iter().take(1) {
+            self.diagnostics.push(super::syntax_diagnostic(error, place(&error.range)));
         }
         cell.kind = CellKind::Unparsable;
         self.cells.push(cell);
@@ -660,7 +699,7 @@ impl<'a> Reader<'a> {
 /// Reading a file that does not parse as a whole.
 impl<'a> Reader<'a> {
     /// Cuts the file at the lines where cells begin; returns whether there are any.
-    fn recover(&mut self, cuts: &[u32], errors: Vec<SyntaxError>) -> bool {
+    fn recover(&mut self, cuts: &[u32], errors: &[SyntaxError]) -> bool {
         if cuts.len() < 2 {
             self.report(errors, 0);
             return false;
@@ -671,7 +710,7 @@ impl<'a> Reader<'a> {
         while let Some(&start) = cuts.get(index) {
             let mut taken = 1;
             match self.outline(start, end_of(index)) {
-                Ok(outline) => self.read(&outline, start),
+                Ok(outline) => self.read(&outline, start, &[start]),
                 Err(errors) => {
                     // A line that looks like a cell may stand in a string of the real one.
                     let open = errors.iter().any(|it| it.message.contains("string"));
@@ -684,15 +723,19 @@ impl<'a> Reader<'a> {
                     match longer {
                         Some((more, outline)) => {
                             taken += more;
-                            self.read(&outline, start);
+                            self.read(&outline, start, &[start]);
                         }
-                        None => self.broken(start, end_of(index), errors),
+                        None => self.broken(start, end_of(index), &errors),
                     }
                 }
             }
             index += taken;
         }
         true
+    }
+
+    fn from(&self, start: u32) -> &str {
+        self.text.get(start as usize..).unwrap_or_default()
     }
 
     fn outline(&self, start: u32, end: u32) -> Result<Outline, Vec<SyntaxError>> {
@@ -742,7 +785,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn broken(&mut self, start: u32, end: u32, errors: Vec<SyntaxError>) {
+    fn broken(&mut self, start: u32, end: u32, errors: &[SyntaxError]) {
         let text = self.text.get(start as usize..end as usize).unwrap_or_default();
         self.report(errors, start);
         let is_cell = text.starts_with(['@', 'w', 'a']) && start > 0;

@@ -4,6 +4,8 @@
 //! found as `pymdownx.superfences` finds them, because marimo uses that; [`super::literate`] reads
 //! the documents whose cells are not marimo's.
 
+use std::ops::Range;
+
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{self, CellNames, Mode};
 use crate::source::{SourceId, Sources, Span};
@@ -21,6 +23,65 @@ pub(super) struct Line {
     pub text: String,
     /// Where it starts in the file.
     pub start: u32,
+    /// Where pieces of a rewritten text come from; empty when the text is the file's.
+    pub places: Vec<(u32, Range<u32>)>,
+}
+
+impl Line {
+    /// A line as it is in the file.
+    pub fn new(text: impl Into<String>, start: u32) -> Self {
+        Self { text: text.into(), start, places: Vec::new() }
+    }
+
+    /// A text that is not in the file.
+    fn made(text: impl Into<String>, start: u32) -> Self {
+        Self { text: text.into(), start, places: vec![(0, start..start)] }
+    }
+
+    fn places(&self) -> Vec<(u32, Range<u32>)> {
+        if self.places.is_empty() {
+            return vec![(0, self.start..self.start + self.text.len() as u32)];
+        }
+        self.places.clone()
+    }
+
+    /// Text put before the line.
+    fn after(self, before: &str) -> Self {
+        let length = before.len() as u32;
+        let moved = self.places().into_iter().map(|(at, range)| (at + length, range));
+        let places = std::iter::once((0, self.start..self.start)).chain(moved).collect();
+        Self { text: format!("{before}{}", self.text), start: self.start, places }
+    }
+
+    /// The line without tabs: they reach to the next multiple of 4; marimo hands cells to Python
+    /// that way.
+    fn expanded(&self) -> Self {
+        /// Text after more tabs has no place of its own, so that a line of tabs costs little.
+        const MOST_PLACES: usize = 1000;
+        if !self.text.contains('\t') {
+            return self.clone();
+        }
+        let mut text = String::with_capacity(self.text.len() + 8);
+        let mut places = Vec::new();
+        let (mut column, mut at) = (0, self.start);
+        for part in self.text.split_inclusive('\t') {
+            let end = at + part.len() as u32;
+            if places.len() <= MOST_PLACES {
+                let stop = if places.len() < MOST_PLACES { end } else { at };
+                places.push((text.len() as u32, at..stop));
+            }
+            at = end;
+            let plain = part.strip_suffix('\t');
+            text.push_str(plain.unwrap_or(part));
+            column += plain.unwrap_or(part).chars().count();
+            if plain.is_some() {
+                let width = 4 - column % 4;
+                text.extend(std::iter::repeat_n(' ', width));
+                column += width;
+            }
+        }
+        Self { text, start: self.start, places }
+    }
 }
 
 /// The lines of a text. A `\r` ends a line, too: Python opens files that way.
@@ -31,7 +92,7 @@ pub(super) fn lines(text: &str, base: u32) -> Vec<Line> {
     loop {
         let end = rest.find(['\n', '\r']);
         let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        found.push(Line { text: line.to_owned(), start: base + start as u32 });
+        found.push(Line::new(line, base + start as u32));
         let Some(end) = end else { return found };
         let width = if rest.get(end..).is_some_and(|it| it.starts_with("\r\n")) { 2 } else { 1 };
         start += end + width;
@@ -88,15 +149,16 @@ fn joined(lines: &[Line]) -> String {
 /// Code or prose made of lines, with the place of each.
 pub(super) fn assemble(lines: &[Line], source: SourceId) -> (String, Origin) {
     let mut text = String::new();
-    let mut anchors = Vec::with_capacity(lines.len());
+    let mut places = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         if at > 0 {
             text.push('\n');
         }
-        anchors.push((text.len() as u32, line.start));
+        let from = text.len() as u32;
+        places.extend(line.places().into_iter().map(|(at, range)| (at + from, range)));
         text.push_str(&line.text);
     }
-    (text, Origin::pieces(source, anchors))
+    (text, Origin::places(source, places))
 }
 
 /// A cell of prose, without the blank lines around it.
@@ -340,11 +402,12 @@ fn fences(lines: &[Line]) -> Vec<Fence> {
             }
             continue;
         };
-        let expanded = expand(&line.text);
+        let expanded_line = line.expanded();
+        let expanded = expanded_line.text.as_str();
         let indent = expanded.len() - expanded.trim_start_matches(' ').len();
         let content = expanded.get(block.indent.min(indent)..).unwrap_or_default();
         if expanded.trim().is_empty() {
-            block.code.push(Line { text: expanded, start: line.start });
+            block.code.push(expanded_line);
         } else if indent < block.indent {
             open = None;
         } else if content.trim_end() == block.fence {
@@ -354,30 +417,14 @@ fn fences(lines: &[Line]) -> Vec<Fence> {
             found.push(Fence { first: block.first, last: at, header, code, is_cell });
             open = None;
         } else {
-            block.code.push(Line { text: expanded, start: line.start });
+            block.code.push(expanded_line);
         }
     }
     found
 }
 
-/// Tabs reach to the next multiple of 4; marimo hands cells to Python that way.
 fn expand(text: &str) -> String {
-    if !text.contains('\t') {
-        return text.to_owned();
-    }
-    let mut expanded = String::with_capacity(text.len() + 8);
-    let mut column = 0;
-    for character in text.chars() {
-        if character == '\t' {
-            let width = 4 - column % 4;
-            expanded.extend(std::iter::repeat_n(' ', width));
-            column += width;
-        } else {
-            expanded.push(character);
-            column += 1;
-        }
-    }
-    expanded
+    Line::new(text, 0).expanded().text
 }
 
 /// Whether braces on the first line name one of marimo's languages.
@@ -465,13 +512,12 @@ fn sql(
     hide_output: bool,
     start: u32,
 ) -> Vec<Line> {
-    let made = |text: String| Line { text, start };
+    let made = |text: String| Line::made(text, start);
     let mut lines = vec![made(format!("{query} = mo.sql(")), made("    f\"\"\"".to_owned())];
     let own = if code.is_empty() { vec![made(String::new())] } else { code.to_vec() };
-    lines.extend(own.into_iter().map(|it| {
-        let text = if it.text.trim().is_empty() { it.text } else { format!("    {}", it.text) };
-        Line { text, ..it }
-    }));
+    lines.extend(
+        own.into_iter().map(|it| if it.text.trim().is_empty() { it } else { it.after("    ") }),
+    );
     let mut end = vec!["    \"\"\"".to_owned()];
     end.extend(hide_output.then(|| "    output=False".to_owned()));
     end.extend(engine.map(|it| format!("    engine={it}")));
@@ -499,9 +545,10 @@ pub(super) fn named(
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
-            for error in errors {
+            // What follows the first error is often its consequence.
+            for error in errors.iter().take(1) {
                 let span = cell.span(error.range.start, error.range.end);
-                diagnostics.push(super::syntax_diagnostic(&error, span));
+                diagnostics.push(super::syntax_diagnostic(error, span));
             }
             cell.kind = CellKind::Unparsable;
         }
@@ -544,10 +591,10 @@ fn normalized(lines: &[Line]) -> (Vec<Line>, serde_json::Map<String, serde_json:
                 let (options, body) = directive_options(inner);
                 let language = if language.is_empty() { "python" } else { language };
                 let text = format!("{fence}{language} {{.marimo{options}}}");
-                normal.push(Line { text, start: line.start });
+                normal.push(Line::made(text, line.start));
                 normal.extend_from_slice(body);
                 let end = lines.get(next - 1).map_or(line.start, |it| it.start);
-                normal.push(Line { text: fence.to_owned(), start: end });
+                normal.push(Line::made(fence, end));
             }
             _ if info == "{marimo-config}" => {
                 has_directive = true;

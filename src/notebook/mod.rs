@@ -13,6 +13,7 @@ mod options;
 mod percent;
 mod script;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -27,7 +28,7 @@ use crate::source::{SourceId, Sources, Span};
 pub struct CellId(pub u32);
 
 /// The file format of a notebook, which also decides how its cells are ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// marimo, `.py` or Markdown: cells run in dataflow order.
     Marimo,
@@ -157,21 +158,30 @@ impl Cell {
 #[derive(Debug, Clone)]
 pub struct Origin {
     source: SourceId,
-    /// (offset in code, offset in source), ascending; never empty.
-    anchors: Vec<(u32, u32)>,
+    /// (offset in code, offset in source, end in source), ascending; never empty.
+    anchors: Vec<(u32, u32, u32)>,
 }
 
 impl Origin {
     /// Code that stands in its source unchanged, from `start` on.
     pub fn verbatim(source: SourceId, start: u32) -> Self {
-        Self { source, anchors: vec![(0, start)] }
+        Self { source, anchors: vec![(0, start, u32::MAX)] }
     }
 
     /// Code whose pieces start at the given (code, source) offsets, sorted by code offset; an
     /// empty list is taken as verbatim from 0.
-    pub fn pieces(source: SourceId, mut anchors: Vec<(u32, u32)>) -> Self {
+    pub fn pieces(source: SourceId, anchors: Vec<(u32, u32)>) -> Self {
+        let endless = anchors.into_iter().map(|(code, start)| (code, start..u32::MAX));
+        Self::places(source, endless.collect())
+    }
+
+    /// Code whose pieces, that start at these offsets, come from these ranges of the source: what
+    /// is longer than its range was made, and stands at the end of it.
+    pub fn places(source: SourceId, places: Vec<(u32, Range<u32>)>) -> Self {
+        let mut anchors: Vec<_> =
+            places.into_iter().map(|(code, range)| (code, range.start, range.end)).collect();
         if anchors.is_empty() {
-            anchors.push((0, 0));
+            anchors.push((0, 0, u32::MAX));
         }
         Self { source, anchors }
     }
@@ -182,9 +192,10 @@ impl Origin {
     }
 
     fn locate(&self, offset: u32) -> u32 {
-        let after = self.anchors.partition_point(|&(code, _)| code <= offset);
-        let (code, source) = self.anchors.get(after.saturating_sub(1)).copied().unwrap_or((0, 0));
-        source + offset.saturating_sub(code)
+        let after = self.anchors.partition_point(|&(code, ..)| code <= offset);
+        let anchor = self.anchors.get(after.saturating_sub(1)).copied();
+        let (code, start, end) = anchor.unwrap_or((0, 0, u32::MAX));
+        (start + offset.saturating_sub(code)).min(end)
     }
 }
 

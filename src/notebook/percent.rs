@@ -205,7 +205,7 @@ fn uncommented(lines: &[Line]) -> Vec<Line> {
     let strip = |line: &Line| {
         let text = line.text.strip_prefix('#').unwrap_or(&line.text);
         let text = text.strip_prefix(' ').unwrap_or(text);
-        Line { text: text.to_owned(), start: line.start + (line.text.len() - text.len()) as u32 }
+        Line::new(text, line.start + (line.text.len() - text.len()) as u32)
     };
     lines.iter().map(strip).collect()
 }

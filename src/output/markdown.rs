@@ -33,11 +33,13 @@ pub(super) fn render(
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
     let prepared = bare_environments(text);
+    let mut room = Room::new(attachments);
     let events = Parser::new_ext(&prepared, options).map(|event| match event {
         Event::InlineMath(source) => formula(&source, Display::Inline),
         Event::DisplayMath(source) => formula(&source, Display::Block),
         Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let dest_url = attachment(&dest_url, attachments, notes).map_or(dest_url, CowStr::from);
+            let found = attachment(&dest_url, attachments, &mut room, notes);
+            let dest_url = found.map_or(dest_url, CowStr::from);
             Event::Start(Tag::Image { link_type, dest_url, title, id })
         }
         other => other,
@@ -57,14 +59,42 @@ fn formula(source: &str, display: Display) -> Event<'static> {
     Event::InlineHtml(format!("<span class=\"{class}\">{inner}</span>").into())
 }
 
+/// Bytes that attachments may still take: twenty bytes of prose show a whole attachment, so a
+/// small file could make a page without end.
+struct Room(usize);
+
+impl Room {
+    fn new(attachments: &Map<String, Value>) -> Self {
+        let bundles = attachments.values().filter_map(Value::as_object).flat_map(Map::values);
+        let size: usize = bundles.filter_map(Value::as_str).map(str::len).sum();
+        Self((2 * size).max(1 << 20))
+    }
+
+    fn take(&mut self, size: usize) -> bool {
+        let left = self.0.checked_sub(size);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// The image that `attachment:name.png` stands for.
-fn attachment(address: &str, attachments: &Map<String, Value>, notes: &Notes) -> Option<String> {
+fn attachment(
+    address: &str,
+    attachments: &Map<String, Value>,
+    room: &mut Room,
+    notes: &Notes,
+) -> Option<String> {
     let name = address.strip_prefix("attachment:")?;
     let bundle = attachments.get(name).or_else(|| {
         attachments.iter().find(|(other, _)| other.replace(' ', "%20") == name).map(|(_, it)| it)
     })?;
     let (_, data) = bundle.as_object()?.iter().find(|(mime, _)| mime.starts_with("image/"))?;
-    match Picture::parse(data.as_str()?) {
+    let data = data.as_str()?;
+    if !room.take(data.len()) {
+        notes.invalid("an attachment is shown too often".to_owned());
+        return None;
+    }
+    match Picture::parse(data) {
         Ok(picture) => Some(picture.address()),
         Err(why) => {
             notes.invalid(format!("an attachment {why}"));

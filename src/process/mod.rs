@@ -10,17 +10,21 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
 #[cfg(target_os = "linux")]
 mod sandbox;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
 pub mod interrupt;
+pub mod network;
 mod relocation;
 pub mod tool;
 
+pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
 pub use relocation::Relocation;
-pub use sandbox::{Killer, Running, Sandbox, examine, sandbox_main};
+pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, examine, sandbox_main};
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
@@ -105,6 +109,23 @@ pub struct Job {
     pub working_folder: Utf8PathBuf,
     /// Bounds.
     pub limits: Limits,
+    /// What the user lets in or keeps out beyond that.
+    pub openings: Openings,
+}
+
+/// What a job gets because the user asked for it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Openings {
+    /// Hosts that can be reached through nbc's proxy. Without any there is no network at all.
+    pub hosts: Vec<AllowedHost>,
+    /// Paths inside, below an [`Access::Overlay`], that are not there for the job.
+    pub hidden: Vec<Utf8PathBuf>,
+    /// Variables whose values nobody may see; they come last.
+    #[serde(skip)]
+    pub variables: BTreeMap<String, Secret>,
+    /// Contents of files in `/run/secrets`, by name.
+    #[serde(skip)]
+    pub files: BTreeMap<String, Secret>,
 }
 
 /// A layer of isolation, and whether it holds.
@@ -208,6 +229,14 @@ pub enum SandboxError {
     NotReadable {
         /// The folder or file.
         path: Utf8PathBuf,
+    },
+    /// The job asks for something that takes namespaces, and there are none.
+    #[error(
+        "`{wish}` needs every namespace, and this run has none; `nbc doctor` tells how to get them"
+    )]
+    NeedsNamespaces {
+        /// What was asked for.
+        wish: &'static str,
     },
     /// A folder or file that the job needs inside cannot be shown there.
     #[error("`{path}` cannot be mounted in the sandbox ({step})")]

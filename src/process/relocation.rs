@@ -102,7 +102,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use super::super::{Access, Limits, Mount};
+    use super::super::{Access, Limits, Mount, Openings};
     use super::*;
 
     fn job() -> Job {
@@ -131,6 +131,7 @@ mod tests {
                 temporary: 0,
                 console: 0,
             },
+            openings: Openings::default(),
         }
     }
 

@@ -38,6 +38,7 @@ pub struct Tool {
     program: Utf8PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    withheld: Vec<OsString>,
     folder: Option<Utf8PathBuf>,
     time_limit: Duration,
 }
@@ -98,6 +99,7 @@ impl Tool {
             program: program.into(),
             arguments: vec![],
             environment: vec![],
+            withheld: vec![],
             folder: None,
             time_limit: Duration::from_secs(600),
         }
@@ -120,6 +122,13 @@ impl Tool {
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Tool {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Keeps a variable of the caller away.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Tool {
+        self.withheld.push(name.as_ref().to_owned());
         self
     }
 
@@ -180,7 +189,8 @@ impl Tool {
         #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear();
-        command.envs(std::env::vars_os().filter(|(name, _)| is_allowed(name)));
+        let is_kept = |name: &OsString| is_allowed(name) && !self.withheld.contains(name);
+        command.envs(std::env::vars_os().filter(|(name, _)| is_kept(name)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

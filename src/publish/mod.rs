@@ -90,6 +90,11 @@ impl Destination {
         &self.folder
     }
 
+    /// What this build writes: the folder, and what is beside it while the build goes on.
+    pub fn own_paths(&self) -> [Utf8PathBuf; 3] {
+        [self.folder.clone(), self.staging(), self.lock_path.clone()]
+    }
+
     /// Replaces the folder by the site, in one rename.
     ///
     /// # Errors

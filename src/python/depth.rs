@@ -8,7 +8,7 @@ use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::lexer;
 use ruff_text_size::TextRange;
 
-use super::{Mode, SyntaxError};
+use super::SyntaxError;
 
 /// Brackets and indentations; CPython's limits are 200 and 100.
 const MAX_NESTING: u32 = 200;
@@ -20,11 +20,11 @@ const SMALL: usize = 32 * 1024;
 
 /// Refuses a text that would cost the parser too much memory; a short one is let through, and
 /// is [measured](measure) when it is parsed, which spares it a second pass of the lexer.
-pub(super) fn check(text: &str, mode: Mode) -> Result<(), SyntaxError> {
+pub(super) fn check(text: &str) -> Result<(), SyntaxError> {
     if text.len() <= SMALL {
         return Ok(());
     }
-    let mut lexer = lexer::lex(text, mode.of_parser());
+    let mut lexer = lexer::lex(text, ruff_python_parser::Mode::Module);
     let tokens = std::iter::from_fn(|| match lexer.next_token() {
         TokenKind::EndOfFile => None,
         kind => Some((kind, TextRange::default())),
@@ -88,8 +88,7 @@ pub(super) fn measure(
             | TokenKind::FStringMiddle
             | TokenKind::TStringMiddle
             | TokenKind::Comment
-            | TokenKind::NonLogicalNewline
-            | TokenKind::IpyEscapeCommand => {}
+            | TokenKind::NonLogicalNewline => {}
             _ => {
                 level.chain += 1;
                 total += 1;

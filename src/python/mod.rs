@@ -5,8 +5,11 @@
 //! Never runs or imports anything.
 
 mod depth;
+mod ipython;
 mod names;
 mod outline;
+mod places;
+mod semantics;
 mod sql;
 mod tokens;
 
@@ -20,6 +23,7 @@ pub use names::{CellNames, Names, Query, is_private};
 pub use outline::{
     Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,
 };
+pub use places::NamePlaces;
 pub use sql::{ObjectKind, SqlObject, SqlReference};
 pub use tokens::{TokenKind, highlight, long_strings};
 
@@ -30,15 +34,6 @@ pub enum Mode {
     Python,
     /// With IPython's `%magic`, `!command` and `help?`.
     Ipython,
-}
-
-impl Mode {
-    fn of_parser(self) -> ruff_python_parser::Mode {
-        match self {
-            Self::Python => ruff_python_parser::Mode::Module,
-            Self::Ipython => ruff_python_parser::Mode::Ipython,
-        }
-    }
 }
 
 /// Why a text is not Python.
@@ -63,19 +58,35 @@ impl SyntaxError {
 /// # Errors
 /// What keeps the text from being Python; at least one.
 pub fn names(text: &str, mode: Mode) -> Result<Names, Vec<SyntaxError>> {
-    let parsed = parse(text, mode)?;
-    let sharing = match mode {
-        Mode::Python => names::Sharing::PublicOnly,
-        Mode::Ipython => names::Sharing::All,
-    };
-    let names = names::collect(&parsed.syntax().body, sharing);
+    if mode == Mode::Python {
+        return plain_names(text, names::Sharing::PublicOnly);
+    }
+    let plain = ipython::plain(text);
+    let place = |range: &mut Range<u32>| *range = plain.locate(range);
+    match plain_names(&plain.text, names::Sharing::All) {
+        Ok(mut names) => {
+            names.is_opaque |= plain.is_opaque;
+            names.places_mut().for_each(place);
+            Ok(names)
+        }
+        Err(mut errors) => {
+            errors.iter_mut().map(|it| &mut it.range).for_each(place);
+            Err(errors)
+        }
+    }
+}
+
+fn plain_names(text: &str, sharing: names::Sharing) -> Result<Names, Vec<SyntaxError>> {
+    let parsed = parse(text)?;
+    let mut names = names::collect(&parsed.syntax().body, sharing);
+    names.refuse(&parsed.syntax().body, text, sharing);
     if names.errors.is_empty() { Ok(names) } else { Err(names.errors) }
 }
 
 /// Parses, and refuses what would overflow the stack of a later walk.
-fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> {
-    depth::check(text, mode).map_err(|error| vec![error])?;
-    let options = ParseOptions::from(mode.of_parser());
+fn parse(text: &str) -> Result<Parsed<ModModule>, Vec<SyntaxError>> {
+    depth::check(text).map_err(|error| vec![error])?;
+    let options = ParseOptions::from(ruff_python_parser::Mode::Module);
     let parsed = parse_unchecked(text, options);
     if let Err(error) = depth::measure(parsed.tokens().iter().map(Token::as_tuple)) {
         // Dropping the tree would overflow the stack as much as walking it; it is small, because
@@ -85,24 +96,25 @@ fn parse(text: &str, mode: Mode) -> Result<Parsed<ModModule>, Vec<SyntaxError>> 
     }
     if !parsed.has_valid_syntax() {
         let errors = parsed.errors().iter().map(|error| {
-            let message = error.error.to_string();
-            // The parser's messages start like sentences; ours do not.
-            let message = match message.strip_suffix('.').unwrap_or(&message) {
-                it if it.chars().nth(1).is_some_and(char::is_lowercase) => it
-                    .chars()
-                    .take(1)
-                    .flat_map(char::to_lowercase)
-                    .chain(it.chars().skip(1))
-                    .collect(),
-                it => it.to_owned(),
-            };
-            SyntaxError::new(names::bytes(error.location), message)
+            SyntaxError::new(names::bytes(error.location), own_words(&error.error.to_string()))
         });
         return Err(errors.collect());
     }
     match parsed.try_into_module() {
         Some(module) => Ok(module),
         None => Err(vec![SyntaxError::new(0..0, "not a module")]),
+    }
+}
+
+/// The parser's messages start like sentences; ours do not.
+fn own_words(message: &str) -> String {
+    let message = message.strip_suffix('.').unwrap_or(message);
+    let mut rest = message.chars();
+    match rest.next() {
+        Some(first) if rest.clone().next().is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(rest).collect()
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -124,6 +136,16 @@ const PYTHON_MAGICS: &[&str] = &["capture", "prun", "time", "timeit", "mypy", "m
 pub fn cell_magic(code: &str) -> Option<CellMagic<'_>> {
     let start = code.len() - code.trim_start().len();
     let line = code.get(start..)?.strip_prefix("%%")?;
+    // IPython removes only the indentation that all lines share.
+    let margin = code.get(..start)?.rsplit(['\n', '\r']).next()?;
+    if !line.lines().skip(1).all(|it| it.trim().is_empty() || it.starts_with(margin)) {
+        return None;
+    }
+    // `%%time?` asks for help.
+    let word = line.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    if word.len() < line.len() && word.starts_with('?') {
+        return None;
+    }
     let length = line.find('\n').map_or(line.len(), |at| at + 1);
     let name = line.split(|c: char| c.is_whitespace()).next()?;
     let end = (start + 2 + length) as u32;

@@ -18,17 +18,18 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use super::SyntaxError;
+use super::places::NamePlaces;
 use super::sql::{self, Facts, SqlObject, SqlReference};
+use super::{SyntaxError, semantics};
 use crate::source::Span;
 
 /// What one cell defines and uses; ranges are bytes of the text that was parsed.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
-    /// Names defined for other cells, with the first place.
-    pub definitions: BTreeMap<String, Range<u32>>,
-    /// Names used and not defined before, with the first place.
-    pub references: BTreeMap<String, Range<u32>>,
+    /// Names defined for other cells, with the first place; sorted.
+    pub definitions: Vec<(String, Range<u32>)>,
+    /// Names used and not defined before, with the first place; sorted.
+    pub references: Vec<(String, Range<u32>)>,
     /// References that are only made in bodies of functions: they need their name when the
     /// function is called, which may be in a later cell.
     pub deferred: BTreeSet<String>,
@@ -54,13 +55,30 @@ pub struct Names {
     pub errors: Vec<SyntaxError>,
 }
 
+impl Names {
+    /// Adds what Python's compiler refuses in the statements that these are the names of.
+    pub(super) fn refuse(&mut self, body: &[Stmt], text: &str, sharing: Sharing) {
+        // marimo refuses a star before it compiles, and says so.
+        if sharing == Sharing::All || self.star_imports.is_empty() {
+            self.errors = semantics::check(body, text);
+        }
+    }
+
+    /// Every range, to be moved.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Range<u32>> {
+        let names = self.definitions.iter_mut().chain(&mut self.references).map(|(_, range)| range);
+        let queries = self.queries.iter_mut().map(|it| &mut it.range);
+        names.chain(&mut self.star_imports).chain(queries)
+    }
+}
+
 /// What one cell defines and uses.
 #[derive(Debug, Default, Clone)]
 pub struct CellNames {
     /// Names that the cell defines for other cells, with the place of each definition.
-    pub definitions: BTreeMap<String, Span>,
+    pub definitions: NamePlaces,
     /// Names that the cell uses and does not define first, with the place of the first use.
-    pub references: BTreeMap<String, Span>,
+    pub references: NamePlaces,
     /// References that are only made in bodies of functions: they need their name when the
     /// function is called, which may be in a later cell.
     pub deferred: BTreeSet<String>,
@@ -87,8 +105,9 @@ pub struct CellNames {
 impl CellNames {
     /// Turns ranges into places of the notebook.
     pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
-        let places = |names: BTreeMap<String, Range<u32>>| {
-            names.into_iter().map(|(name, range)| (name, place(&range))).collect()
+        let places = |names: Vec<(String, Range<u32>)>| {
+            let places = names.into_iter().map(|(name, range)| (name, place(&range)));
+            NamePlaces::of_sorted(places.collect())
         };
         Self {
             definitions: places(names.definitions),
@@ -138,7 +157,7 @@ impl<'a> Key<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Module,
-    Function { is_async: bool },
+    Function,
     Lambda,
     Class,
     Comprehension,
@@ -151,35 +170,15 @@ struct Block<'a> {
     scope: Scope,
     defined: BTreeSet<Key<'a>>,
     globals: Vec<Key<'a>>,
-    body_start: u32,
 }
 
 #[derive(Debug)]
 struct Reference {
-    block: u32,
     /// How many references came before it: blocks are left again, so their ids do not tell.
     order: u32,
     deleted: bool,
     range: TextRange,
 }
-
-/// Magics that define no names.
-const HARMLESS_MAGICS: &[&str] = &[
-    "autoreload",
-    "cd",
-    "conda",
-    "config",
-    "env",
-    "load_ext",
-    "ls",
-    "matplotlib",
-    "pip",
-    "pwd",
-    "reload_ext",
-    "timeit",
-    "who",
-    "whos",
-];
 
 /// How a definition treats references to its name that nested blocks made before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,11 +203,10 @@ struct Collector<'a> {
     parents: Vec<(u32, bool)>,
     sharing: Sharing,
     obscured: Vec<Option<&'a str>>,
-    /// Sorted by block, one for each.
-    references: BTreeMap<Key<'a>, Vec<Reference>>,
+    /// By name and block.
+    references: BTreeMap<(Key<'a>, u32), Reference>,
     referred: u32,
     definitions: BTreeMap<Key<'a>, TextRange>,
-    loops: u32,
     /// Tables of the queries, by the place of the argument.
     facts: Option<&'a BTreeMap<u32, Facts>>,
     names: Names,
@@ -256,13 +254,8 @@ pub(super) fn bytes(range: TextRange) -> Range<u32> {
 
 impl<'a> Collector<'a> {
     fn new(sharing: Sharing, facts: Option<&'a BTreeMap<u32, Facts>>) -> Self {
-        let module = Block {
-            id: 0,
-            scope: Scope::Module,
-            defined: BTreeSet::new(),
-            globals: Vec::new(),
-            body_start: 0,
-        };
+        let module =
+            Block { id: 0, scope: Scope::Module, defined: BTreeSet::new(), globals: Vec::new() };
         Self {
             stack: vec![module],
             parents: vec![(0, false)],
@@ -271,7 +264,6 @@ impl<'a> Collector<'a> {
             references: BTreeMap::new(),
             referred: 0,
             definitions: BTreeMap::new(),
-            loops: 0,
             facts,
             names: Names::default(),
         }
@@ -282,21 +274,29 @@ impl<'a> Collector<'a> {
             if self.is_private(key.name) {
                 self.names.temporaries.insert(key.name.to_owned());
             } else {
-                self.names.definitions.insert(key.name.to_owned(), bytes(range));
+                self.names.definitions.push((key.name.to_owned(), bytes(range)));
             }
         }
-        for (key, references) in std::mem::take(&mut self.references) {
-            if references.iter().all(|it| self.is_deferred(it.block)) {
+        let references: Vec<_> = std::mem::take(&mut self.references).into_iter().collect();
+        for group in references.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+            let Some(&((key, _), _)) = group.first() else { continue };
+            if group.iter().all(|&((_, block), _)| self.is_deferred(block)) {
                 self.names.deferred.insert(key.name.to_owned());
             }
-            let Some(first) = references.iter().min_by_key(|it| it.order) else { continue };
-            if references.iter().any(|it| it.deleted) {
+            if group.iter().any(|(_, it)| it.deleted) {
                 self.names.deletions.insert(key.name.to_owned());
             }
-            self.names.references.entry(key.name.to_owned()).or_insert(bytes(first.range));
+            // A private name may have two keys.
+            let is_known = self.names.references.last().is_some_and(|(last, _)| last == key.name);
+            let first = group.iter().map(|(_, it)| it).min_by_key(|it| it.order);
+            if let Some(first) = first.filter(|_| !is_known) {
+                self.names.references.push((key.name.to_owned(), bytes(first.range)));
+            }
         }
         let references = &self.names.references;
-        self.names.tables.retain(|name, _| references.contains_key(name));
+        self.names.tables.retain(|name, _| {
+            references.binary_search_by_key(&name.as_str(), |(it, _)| it.as_str()).is_ok()
+        });
         self.names
     }
 
@@ -314,10 +314,6 @@ impl<'a> Collector<'a> {
         false
     }
 
-    fn error(&mut self, range: TextRange, message: &str) {
-        self.names.errors.push(SyntaxError::new(bytes(range), message));
-    }
-
     fn current(&self) -> Option<&Block<'a>> {
         self.stack.last()
     }
@@ -328,10 +324,10 @@ impl<'a> Collector<'a> {
 
     fn inside<R>(&mut self, scope: Scope, visit: impl FnOnce(&mut Self) -> R) -> R {
         let id = self.parents.len() as u32;
-        let deferred = matches!(scope, Scope::Lambda | Scope::Function { .. });
+        let deferred = matches!(scope, Scope::Lambda | Scope::Function);
         self.parents.push((self.current().map_or(0, |block| block.id), deferred));
         let defined = BTreeSet::new();
-        self.stack.push(Block { id, scope, defined, globals: Vec::new(), body_start: 0 });
+        self.stack.push(Block { id, scope, defined, globals: Vec::new() });
         let result = visit(self);
         self.stack.pop();
         result
@@ -348,15 +344,11 @@ impl<'a> Collector<'a> {
 
     fn refer(&mut self, key: Key<'a>, range: TextRange, deleted: bool) {
         let block = self.current().map_or(0, |block| block.id);
-        let references = self.references.entry(key).or_default();
-        let at = references.partition_point(|it| it.block < block);
-        match references.get_mut(at).filter(|it| it.block == block) {
-            Some(found) => found.deleted |= deleted,
-            None => {
-                references.insert(at, Reference { block, order: self.referred, deleted, range });
-                self.referred += 1;
-            }
-        }
+        let reference = self.references.entry((key, block)).or_insert_with(|| {
+            self.referred += 1;
+            Reference { order: self.referred, deleted, range }
+        });
+        reference.deleted |= deleted;
     }
 
     fn define(&mut self, key: Key<'a>, range: TextRange, eviction: Eviction) {
@@ -379,11 +371,8 @@ impl<'a> Collector<'a> {
         }
         // A reference from a nested block was a capture of the name that is bound only now.
         // This block is open, so all that were opened after it are inside of it.
-        let Some(references) = self.references.get_mut(&key) else { return };
-        references.truncate(references.partition_point(|it| it.block <= id));
-        if references.is_empty() {
-            self.references.remove(&key);
-        }
+        let inside = (key, id + 1)..=(key, u32::MAX);
+        self.references.extract_if(inside, |_, _| true).for_each(drop);
     }
 
     fn name(&mut self, name: &'a str, context: ExprContext, range: TextRange) {
@@ -429,11 +418,7 @@ impl<'a> Collector<'a> {
         }
         let plain = all().chain(&parameters.kwonlyargs).map(|it| &it.parameter);
         let variadic = parameters.vararg.iter().chain(&parameters.kwarg).map(|it| &**it);
-        let mut seen = BTreeSet::new();
         for parameter in plain.chain(variadic) {
-            if !seen.insert(parameter.name.as_str()) {
-                self.error(parameter.range(), "a parameter appears twice");
-            }
             self.identifier(&parameter.name);
             if let Some(annotation) = &parameter.annotation {
                 self.visit_expr(annotation);
@@ -445,18 +430,13 @@ impl<'a> Collector<'a> {
         let decorators = function.decorator_list.get(skipped..).unwrap_or_default();
         let bound = self.bound(function.name.as_str());
         let method = self.scope() == Scope::Class;
-        let loops = std::mem::take(&mut self.loops);
         // marimo visits the signature twice, the first time before the name is bound: a decorator
         // that has the function's own name is a reference.
         for with_body in [false, true] {
-            self.inside(Scope::Function { is_async: function.is_async }, |it| {
+            self.inside(Scope::Function, |it| {
                 it.type_params(function.type_params.as_deref());
                 it.parameters(&function.parameters);
                 if with_body {
-                    if let (Some(block), Some(first)) = (it.stack.last_mut(), function.body.first())
-                    {
-                        block.body_start = first.start().to_u32();
-                    }
                     it.visit_body(&function.body);
                 }
                 for decorator in decorators {
@@ -473,7 +453,6 @@ impl<'a> Collector<'a> {
                 block.defined.insert(bound);
             }
         }
-        self.loops = loops;
         let eviction = if method { Eviction::Nothing } else { Eviction::Captures };
         self.define(bound, function.name.range(), eviction);
     }
@@ -481,7 +460,6 @@ impl<'a> Collector<'a> {
     fn class(&mut self, class: &'a StmtClassDef, skipped: usize) {
         let decorators = class.decorator_list.get(skipped..).unwrap_or_default();
         let bound = self.bound(class.name.as_str());
-        let loops = std::mem::take(&mut self.loops);
         for with_body in [false, true] {
             self.inside(Scope::Class, |it| {
                 if let Some(arguments) = &class.arguments {
@@ -497,7 +475,6 @@ impl<'a> Collector<'a> {
                 it.type_params(class.type_params.as_deref());
             });
         }
-        self.loops = loops;
         self.define(bound, class.name.range(), Eviction::Captures);
     }
 
@@ -546,30 +523,12 @@ impl<'a> Collector<'a> {
     fn global(&mut self, names: &'a [Identifier]) {
         for name in names {
             let key = Key { name: name.as_str(), mangled: self.is_private(name.as_str()) };
-            let plain = Key::plain(name.as_str());
-            let late = self.current().is_some_and(|block| {
-                let used = self.references.get(&plain).is_some_and(|it| {
-                    it.iter().any(|it| {
-                        it.block == block.id && it.range.start().to_u32() >= block.body_start
-                    })
-                });
-                used || block.defined.contains(&plain)
-            });
-            if late && !self.current().is_some_and(|block| block.globals.contains(&key)) {
-                self.error(name.range(), "`global` after the name was used in this scope");
-            }
             if let Some(block) = self.stack.last_mut() {
                 block.globals.push(key);
             }
             if !self.stack.first().is_some_and(|module| module.defined.contains(&key)) {
                 self.refer(key, name.range(), false);
             }
-        }
-    }
-
-    fn needs_function(&mut self, range: TextRange, what: &str) {
-        if matches!(self.scope(), Scope::Module | Scope::Class) {
-            self.error(range, &format!("`{what}` outside a function"));
         }
     }
 
@@ -657,27 +616,13 @@ impl<'a> Visitor<'a> for Collector<'a> {
             Stmt::For(statement) => {
                 self.visit_expr(&statement.target);
                 self.visit_expr(&statement.iter);
-                self.loops += 1;
                 self.visit_body(&statement.body);
-                self.loops -= 1;
                 self.visit_body(&statement.orelse);
             }
             Stmt::While(statement) => {
                 self.visit_expr(&statement.test);
-                self.loops += 1;
                 self.visit_body(&statement.body);
-                self.loops -= 1;
                 self.visit_body(&statement.orelse);
-            }
-            Stmt::Break(_) | Stmt::Continue(_) if self.loops == 0 => {
-                let what = if statement.is_break_stmt() { "break" } else { "continue" };
-                self.error(statement.range(), &format!("`{what}` outside a loop"));
-            }
-            Stmt::Return(statement) => {
-                self.needs_function(statement.range(), "return");
-                if let Some(value) = &statement.value {
-                    self.visit_expr(value);
-                }
             }
             Stmt::Try(statement) => {
                 self.visit_body(&statement.body);
@@ -697,17 +642,7 @@ impl<'a> Visitor<'a> for Collector<'a> {
                     it.visit_expr(&alias.value);
                 });
             }
-            Stmt::IpyEscapeCommand(it) => {
-                let word = it.value.split_whitespace().next().unwrap_or_default();
-                let is_magic = it.kind == ruff_python_ast::IpyEscapeKind::Magic;
-                self.names.is_opaque |= is_magic && !HARMLESS_MAGICS.contains(&word);
-            }
             Stmt::Global(statement) => self.global(&statement.names),
-            Stmt::Nonlocal(statement) => {
-                if self.stack.len() == 1 {
-                    self.error(statement.range(), "`nonlocal` outside a function");
-                }
-            }
             Stmt::Import(statement) => {
                 for alias in &statement.names {
                     let name = alias.name.as_str();
@@ -762,25 +697,6 @@ impl<'a> Visitor<'a> for Collector<'a> {
             }
             Expr::Call(call) => {
                 self.query(call);
-                visitor::walk_expr(self, expression);
-            }
-            Expr::Await(it) => {
-                let function = self.stack.iter().rev().find_map(|block| match block.scope {
-                    Scope::Function { is_async } => Some(is_async),
-                    Scope::Lambda => Some(false),
-                    _ => None,
-                });
-                if function == Some(false) {
-                    self.error(it.range(), "`await` outside an async function");
-                }
-                self.visit_expr(&it.value);
-            }
-            Expr::Yield(it) => {
-                self.needs_function(it.range(), "yield");
-                visitor::walk_expr(self, expression);
-            }
-            Expr::YieldFrom(it) => {
-                self.needs_function(it.range(), "yield from");
                 visitor::walk_expr(self, expression);
             }
             other => visitor::walk_expr(self, other),

@@ -11,7 +11,7 @@ use ruff_python_parser::Parsed;
 use ruff_text_size::{Ranged, TextSize};
 
 use super::names::{self, Names, bytes};
-use super::{Mode, SyntaxError, tokens};
+use super::{SyntaxError, tokens};
 
 /// The top level of a file that parses.
 #[derive(Debug)]
@@ -149,15 +149,16 @@ impl Outline {
     /// # Errors
     /// What keeps the text from being Python.
     pub fn parse(text: &str) -> Result<Self, Vec<SyntaxError>> {
-        let parsed = super::parse(text, Mode::Python)?;
+        let parsed = super::parse(text)?;
         let body = &parsed.syntax().body;
         let statements = body.iter().map(|it| statement(it, &parsed, text)).collect();
         let long_strings = tokens::long_ranges(parsed.tokens(), text);
         Ok(Self { statements, long_strings, parsed })
     }
 
-    /// Names of the body of a function or of a `with`, without a final `return`.
-    pub fn body_names(&self, index: usize) -> Names {
+    /// Names of the body of a function or of a `with`, without a final `return`; `text` is the one
+    /// that was parsed.
+    pub fn body_names(&self, index: usize, text: &str) -> Names {
         let body: &[Stmt] = match self.parsed.syntax().body.get(index) {
             Some(Stmt::FunctionDef(it)) => &it.body,
             Some(Stmt::ClassDef(it)) => &it.body,
@@ -168,15 +169,17 @@ impl Outline {
             [rest @ .., Stmt::Return(_)] => rest,
             all => all,
         };
-        names::collect(body, names::Sharing::PublicOnly)
+        let mut names = names::collect(body, names::Sharing::PublicOnly);
+        names.refuse(body, text, names::Sharing::PublicOnly);
+        names
     }
 
     /// Names of a definition whose first `skipped` decorators are not there.
-    pub fn definition_names(&self, index: usize, skipped: usize) -> Names {
-        match self.parsed.syntax().body.get(index) {
-            Some(statement) => names::collect_definition(statement, skipped),
-            None => Names::default(),
-        }
+    pub fn definition_names(&self, index: usize, skipped: usize, text: &str) -> Names {
+        let Some(statement) = self.parsed.syntax().body.get(index) else { return Names::default() };
+        let mut names = names::collect_definition(statement, skipped);
+        names.refuse(std::slice::from_ref(statement), text, names::Sharing::PublicOnly);
+        names
     }
 }
 
@@ -311,7 +314,7 @@ fn argument(keyword: &ast::Keyword) -> Argument {
 fn dotted(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Name(name) => Some(name.id.to_string()),
-        Expr::Attribute(it) => Some(format!("{}.{}", dotted(&it.value)?, it.attr)),
+        Expr::Attribute(it) => Some(dotted(&it.value)? + "." + &it.attr),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use ruff_python_parser::{ParseOptions, parse_unchecked};
 use ruff_text_size::Ranged;
 
 use super::names::bytes;
-use super::{Mode, depth};
+use super::{Mode, depth, ipython};
 
 /// What a piece of code is, for its colour. Names and punctuation that need none are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,10 +116,30 @@ pub fn highlight(code: &str, mode: Mode) -> Vec<(Range<u32>, TokenKind)> {
         }
         return found;
     }
-    if depth::check(code, mode).is_err() {
+    if mode == Mode::Python {
+        return plain(code);
+    }
+    let python = ipython::plain(code);
+    let in_cell = |(range, kind): (Range<u32>, TokenKind)| (python.locate(&range), kind);
+    let mut found: Vec<_> = plain(&python.text).into_iter().map(in_cell).collect();
+    let commands = python.commands.iter().cloned();
+    found.extend(commands.map(|range| (range, TokenKind::Magic)));
+    // What was made of a command stands where the command does, which comes first.
+    found.sort_by_key(|(range, kind)| (range.start, *kind != TokenKind::Magic));
+    let mut end = 0;
+    found.retain(|(range, _)| {
+        let is_next = range.start >= end && range.start < range.end;
+        end = if is_next { range.end } else { end };
+        is_next
+    });
+    found
+}
+
+fn plain(code: &str) -> Vec<(Range<u32>, TokenKind)> {
+    if depth::check(code).is_err() {
         return Vec::new();
     }
-    let parsed = parse_unchecked(code, ParseOptions::from(mode.of_parser()));
+    let parsed = parse_unchecked(code, ParseOptions::from(ruff_python_parser::Mode::Module));
     let found = classify(code, parsed.tokens());
     if depth::measure(parsed.tokens().iter().map(Token::as_tuple)).is_err() {
         std::mem::forget(parsed);
@@ -142,7 +162,6 @@ fn classify(code: &str, tokens: &Tokens) -> Vec<(Range<u32>, TokenKind)> {
             | Kind::TStringStart
             | Kind::TStringMiddle
             | Kind::TStringEnd => Some(TokenKind::String),
-            Kind::IpyEscapeCommand => Some(TokenKind::Magic),
             Kind::True | Kind::False | Kind::None | Kind::Ellipsis => Some(TokenKind::Constant),
             Kind::At if line_start => {
                 decorator = true;
@@ -197,10 +216,10 @@ fn is_punctuation(kind: Kind) -> bool {
 
 /// Strings of a text that span lines, in order.
 pub fn long_strings(text: &str) -> Vec<Range<u32>> {
-    if depth::check(text, Mode::Python).is_err() {
+    if depth::check(text).is_err() {
         return Vec::new();
     }
-    let parsed = parse_unchecked(text, ParseOptions::from(Mode::Python.of_parser()));
+    let parsed = parse_unchecked(text, ParseOptions::from(ruff_python_parser::Mode::Module));
     let found = long_ranges(parsed.tokens(), text);
     if depth::measure(parsed.tokens().iter().map(Token::as_tuple)).is_err() {
         std::mem::forget(parsed);

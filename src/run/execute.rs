@@ -14,7 +14,9 @@ use super::record::CellStatus;
 use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
-use crate::process::{Ended, Killer, Layer, Outcome, Sandbox, SandboxError, interrupt};
+use crate::process::{
+    Ended, Killer, Layer, Outcome, Refusal, Sandbox, SandboxError, Traffic, interrupt,
+};
 use crate::source::Span;
 
 /// The runner's files in a folder of the cache: it stays, so that a killed build leaves nothing new.
@@ -93,6 +95,8 @@ pub struct Execution {
     pub layers: Vec<Layer>,
     /// CPU time of the process tree.
     pub cpu: Duration,
+    /// What it asked for on the network.
+    pub traffic: Traffic,
 }
 
 /// Runs a notebook once.
@@ -106,6 +110,7 @@ pub fn execute(
     observer: &mut dyn Observer,
 ) -> Result<Execution, SandboxError> {
     let running = sandbox.start(&plan.job)?;
+    let network = running.watch_network();
     let watch = Watch::start(running.killer(), plan.cell_time);
     let start = plan.start.relocated(running.relocation());
     let conversation = match running.channel() {
@@ -123,15 +128,42 @@ pub fn execute(
     let ended = running.wait();
     let is_cell_too_slow = watch.end();
     let console = String::from_utf8_lossy(&ended.console).into_owned();
-    let (record, diagnostics) = match conversation {
+    let traffic = network.traffic();
+    let mut diagnostics = refused_hosts(&traffic, notebook);
+    let record = match conversation {
         Ok(mut record) => {
             record.mask(&masks);
-            (Some(record), Vec::new())
+            Some(record)
         }
-        Err(error) if is_cell_too_slow => (None, vec![slow_cell(&error, plan, notebook)]),
-        Err(error) => (None, vec![finding(&error, &ended, plan, notebook)]),
+        Err(error) => {
+            diagnostics.push(if is_cell_too_slow {
+                slow_cell(&error, plan, notebook)
+            } else {
+                finding(&error, &ended, plan, notebook)
+            });
+            None
+        }
     };
-    Ok(Execution { record, diagnostics, console, layers, cpu: ended.cpu })
+    Ok(Execution { record, diagnostics, console, layers, cpu: ended.cpu, traffic })
+}
+
+/// What the notebook wanted to reach and could not: its cells may have taken another way silently.
+fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
+    let file = Span::new(notebook.source, 0, 0);
+    let warning = |message| Diagnostic::warning(Code::RefusedHost, file, message);
+    let refused = traffic.refused.iter().map(|(target, refusal)| match refusal {
+        Refusal::NotNamed => warning(format!("the notebook may not reach `{target}`"))
+            .with_help(format!("allow it with `--allow-net {target}`")),
+        Refusal::PrivateAddress => {
+            warning(format!("`{target}` leads to this machine or to a private network"))
+                .with_help("name its address with `--allow-net` as well, if you mean it")
+        }
+    });
+    let cut_off = traffic.is_cut_off.then(|| {
+        let most = Traffic::MOST_BYTES >> 30;
+        warning(format!("the notebook's network was cut off after {most} GiB"))
+    });
+    refused.chain(cut_off).collect()
 }
 
 /// Kills the run when the user interrupts nbc, or when a cell takes too long.

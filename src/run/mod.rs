@@ -4,6 +4,7 @@
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
 mod execute;
+pub mod grants;
 pub mod plan;
 pub mod protocol;
 pub mod record;
@@ -12,6 +13,7 @@ pub mod stored;
 use std::io::{Read, Write};
 
 pub use execute::{Execution, RunnerFolder, execute};
+pub use grants::{GrantError, Grants};
 pub use plan::{Bounds, OnError, Places, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;

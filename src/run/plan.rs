@@ -9,6 +9,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::CHANNEL_VARIABLE;
+use super::grants::Opened;
 use super::protocol::{OutputLimits, Start};
 use crate::environment::Environment;
 use crate::graph::RunnableGraph;
@@ -16,9 +17,9 @@ use crate::notebook::Notebook;
 use crate::process::{Access, Job, Limits, Mount};
 
 /// Where the notebook's folder appears inside the sandbox.
-const NOTEBOOK_FOLDER: &str = "/nb";
+pub(super) const NOTEBOOK_FOLDER: &str = "/nb";
 /// Where the runner's files appear.
-const RUNNER_FOLDER: &str = "/runner";
+pub(super) const RUNNER_FOLDER: &str = "/runner";
 
 /// What a failing cell means for the cells after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,7 @@ pub fn plan(
     places: Places<'_>,
     bounds: Bounds,
     on_error: OnError,
+    opened: Opened,
 ) -> RunPlan {
     let folder = places.notebook.parent().unwrap_or(places.notebook);
     let file_name = places.notebook.file_name().unwrap_or("notebook");
@@ -79,14 +81,19 @@ pub fn plan(
     let mut mounts = environment.mounts.clone();
     mounts.push(mount(folder, NOTEBOOK_FOLDER, Access::Overlay));
     mounts.push(mount(places.runner, RUNNER_FOLDER, Access::ReadOnly));
+    mounts.extend(opened.mounts);
+    let mut environment_variables = variables(environment);
+    let given = opened.variables.into_iter();
+    environment_variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
     let job = Job {
         program: environment.program.clone(),
         // Neither the working folder nor a user's own packages come before the environment's.
         arguments: ["-P", "-s", "-B", "/runner/main.py"].map(str::to_owned).to_vec(),
-        environment: variables(environment),
+        environment: environment_variables,
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
         limits: bounds.process,
+        openings: opened.openings,
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
     let mut start = Start::new(notebook, &graph.graph().order, file);

@@ -244,3 +244,47 @@ fn a_corpus_agrees_in_995_of_1000_cells() {
     assert!(tally.notebooks > 2, "{} notebooks", tally.notebooks);
     assert!(tally.equal_cells * 1000 >= tally.cells * 995);
 }
+
+/// What Python says of the snippets of a file, next to what nbc says.
+fn compiled(kind: &str, file: &str, ours: impl Fn(&str) -> Option<String>) -> usize {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential");
+    let (script, file) = (format!("{folder}/compiled.py"), format!("{folder}/compiled/{file}"));
+    let mut differences = Vec::new();
+    let mut snippets = 0;
+    for line in python(&[&script, kind, &file]).lines() {
+        let snippet: Value = serde_json::from_str(line).expect("the script prints JSON lines");
+        let code = snippet["code"].as_str().expect("a snippet");
+        let (theirs, own) = (snippet["why"].as_str(), ours(code));
+        snippets += 1;
+        if theirs.is_some() != own.is_some() {
+            differences.push(format!("{code}    Python {theirs:?}\n    nbc    {own:?}\n"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    snippets
+}
+
+#[test]
+fn what_python_refuses_to_compile_is_an_error_and_nothing_else_is() {
+    let snippets = compiled("python", "python.txt", |code| {
+        let errors = nbc::python::names(code, nbc::python::Mode::Python).err()?;
+        errors.first().map(|it| it.message.clone())
+    });
+    assert!(snippets > 200, "{snippets} snippets");
+}
+
+#[test]
+fn a_jupyter_cell_is_an_error_when_ipython_cannot_compile_it_and_only_then() {
+    let snippets = compiled("ipython", "ipython.txt", |code| {
+        let cell = serde_json::json!({"cell_type": "code", "metadata": {}, "source": code});
+        let file = serde_json::json!({"nbformat": 4, "metadata": {}, "cells": [cell]});
+        let mut sources = nbc::source::Sources::default();
+        let id = sources.add("a.ipynb".into(), None, file.to_string());
+        let parsed = nbc::notebook::parse(&mut sources, id);
+        let notebook = parsed.value.expect("a notebook");
+        let refused = notebook.cells[0].kind == nbc::notebook::CellKind::Unparsable;
+        assert!(parsed.diagnostics.len() <= usize::from(refused), "{:?}", parsed.diagnostics);
+        refused.then(|| parsed.diagnostics[0].message.clone())
+    });
+    assert!(snippets > 200, "{snippets} snippets");
+}

@@ -59,6 +59,19 @@ fn a_jupyter_notebook_keeps_its_order_and_is_warned_about_it() {
 }
 
 #[test]
+fn cells_that_all_make_and_read_one_table_get_a_bounded_number_of_edges() {
+    let cell = |it: usize| match it % 2 {
+        0 => "mo.sql('CREATE TABLE t (x INT)')".to_owned(),
+        _ => format!("mo.sql('SELECT * FROM t, s{it}.t, t{it}')"),
+    };
+    let cells: Vec<String> = (0..2_000).map(cell).collect();
+    let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let graph = check("a.py", &marimo(&cells)).graph.expect("a notebook");
+    let edges: usize = graph.children.values().map(std::collections::BTreeSet::len).sum();
+    assert!((100_000..=200_000).contains(&edges), "{edges} edges");
+}
+
+#[test]
 fn the_graph_prints_as_mermaid_dot_and_json() {
     let checked = check("a.py", &marimo(&["a = '\"<'", "b = a"]));
     let (notebook, graph) =

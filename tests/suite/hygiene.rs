@@ -72,6 +72,12 @@ fn cells_that_ran_out_of_order_are_told() {
 }
 
 #[test]
+fn a_count_of_zero_is_that_of_a_cell_that_was_not_run() {
+    let text = ran(&[("x = 1", 1, None), ("", 0, None), ("y = 2", 2, None)]);
+    assert_eq!(check("a.ipynb", &text).concise(), "");
+}
+
+#[test]
 fn outputs_older_than_their_code_are_told() {
     let text =
         ran(&[("x = 1", 5, None), ("x + 1", 4, Some(4)), ("2", 6, Some(3)), ("", 7, Some(7))]);

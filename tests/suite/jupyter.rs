@@ -1,6 +1,7 @@
 //! Jupyter files: tags, kernels, raw cells.
 
 use nbc::notebook::{CellKind, CellOptions, CodeVisibility};
+use nbc::output::{self, Place};
 use serde_json::json;
 
 use crate::check;
@@ -88,4 +89,48 @@ fn more_cells_than_nbc_reads_are_refused() {
     let cells = vec![json!({"cell_type": "code", "source": ""}); 50_001];
     let text = json!({"nbformat": 4, "metadata": {}, "cells": cells}).to_string();
     assert!(check("a.ipynb", &text).concise().contains("NBC110"));
+}
+
+/// What prose with attachments becomes, and what is said of it.
+fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) {
+    let cell = json!({"cell_type": "markdown", "metadata": {}, "source": source, "attachments": attachments});
+    let text = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]});
+    let checked = check("a.ipynb", &text.to_string());
+    assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
+    let cell = checked.notebook.expect("a notebook").cells.remove(0);
+    let place = Place { span: cell.head(), scope: "c1" };
+    let parsed = output::markdown(&cell.code, &cell.attachments, &place);
+    let said = parsed.diagnostics.iter().map(|it| it.message.clone()).collect();
+    (parsed.value.output.html.as_str().to_owned(), said)
+}
+
+#[test]
+fn an_attachment_that_is_missing_broken_or_another_cell_is_left_out_and_told() {
+    for (attachments, told) in [
+        (json!({}), "image that is not in the notebook"),
+        (json!({"a.png": {}}), "image that is not in the notebook"),
+        (json!({"a.png": 1}), "image that is not in the notebook"),
+        (json!({"a.png": {"image/png": ["no", "text"]}}), "image that is not in the notebook"),
+        (json!({"a.png": {"text/html": "<img src=attachment:a.png>"}}), "not in the notebook"),
+        (json!({"a.png": {"image/png": "!"}}), "an attachment"),
+        (json!({"a.png": {"image/png": "attachment:a.png"}}), "an attachment"),
+        (json!({"a.png": {"image/svg+xml": "<image href='attachment:a.png'/>"}}), "an attachment"),
+    ] {
+        let (html, said) = prose("before ![x](attachment:a.png) after", attachments.clone());
+        assert!(!html.contains("attachment:"), "{attachments}: {html}");
+        assert!(html.contains("before") && html.contains("after"), "{html}");
+        assert!(said.iter().any(|it| it.contains(told)), "{attachments}: {said:?}");
+    }
+}
+
+#[test]
+fn an_attachment_takes_no_more_room_than_the_notebook_gives_it() {
+    // Any bytes with the mark of a PNG in front are one to a page.
+    let large = format!("iVBORw0KGgo{}", "A".repeat(4_000_001));
+    let once = prose("![x](attachment:a.png)", json!({"a.png": {"image/png": large}}));
+    assert!(once.0.len() > large.len() && once.1.is_empty(), "{:?}", once.1);
+    let often = "![x](attachment:a.png)\n".repeat(2_000);
+    let (html, said) = prose(&often, json!({"a.png": {"image/png": large}}));
+    assert!(html.len() < 3 * large.len(), "{} bytes", html.len());
+    assert!(said.iter().any(|it| it.contains("shown too often")), "{said:?}");
 }

@@ -3,19 +3,22 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
-use crate::cli::args::{Build, Execute, IsolationLevel};
+use crate::cli::args::{Build, Execute, Format, IsolationLevel};
 use crate::cli::compile::{self, Compiled, PageOptions};
+use crate::cli::exposure;
+use crate::cli::grants::{self, Granted};
 use crate::cli::inputs::page_paths;
 use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{Config, IsolationSetting};
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
+use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
-use crate::environment::{Choice, Environment, Provisioner};
+use crate::environment::{Choice, Confinement, Environment, Provisioner};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Layer, Sandbox, Trusted, interrupt};
@@ -23,6 +26,7 @@ use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::stored::{self, Policy};
 use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder};
+use crate::secret::Scanner;
 use crate::site::{Integrity, SitePath};
 use crate::source::Sources;
 use crate::verify;
@@ -61,6 +65,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let config = configuration(&arguments.inputs)?;
     let settings = settings(arguments, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
+    let granted = grants::collect(arguments, &config, &destination, printer)?;
 
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
@@ -86,14 +91,25 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
 
+    // The lines of a finding are printed as they are.
+    let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
+        let text = sources.get(it.notebook.source).text();
+        !granted.scanner.find(text.as_bytes()).is_empty()
+    });
+    let format = match arguments.format {
+        Format::Full if shows_secret => Format::Concise,
+        format => format,
+    };
     let mut builder = Builder {
         settings,
+        granted: &granted,
         sources: &sources,
         timings: &mut timings,
         progress: Progress::new(printer),
         sandbox: None,
         runner: None,
         provisioner: None,
+        unlocked: Vec::new(),
     };
     let mut built = Vec::new();
     // All static findings come before the first run, which may take minutes.
@@ -114,10 +130,12 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         }
     }
     builder.progress.finish();
+    warn_of_unlocked(&builder.unlocked, printer);
     let built = link(built, &mut diagnostics);
 
+    exposure::mask(&mut diagnostics, &granted.scanner);
     diagnostic::sort(&mut diagnostics);
-    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    printer.diagnostics(&diagnostics, &sources, format);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
     let publishable = !built.is_empty() && (errors == 0 || arguments.keep_going);
     if !publishable {
@@ -133,7 +151,8 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let title = config_title(arguments, &config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
-    if !publish(built, layout, &title, destination, &mut timings, printer)? {
+    let scanner = &granted.scanner;
+    if !publish(built, layout, &title, destination, &mut timings, printer, scanner)? {
         return Ok(Exit::Failed);
     }
     if !arguments.format.is_for_machines() {
@@ -143,6 +162,19 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         printer.line(&timings.table());
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Says once that another day may give other packages.
+fn warn_of_unlocked(notebooks: &[Utf8PathBuf], printer: Printer) {
+    let Some(first) = notebooks.first() else { return };
+    let others = match notebooks.len() - 1 {
+        0 => String::new(),
+        number => format!(" and {}", counted(number, "other notebook")),
+    };
+    printer.warning(&format!(
+        "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
+    ));
+    printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
@@ -157,7 +189,8 @@ pub(super) fn publish_site(
         .into_iter()
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
-    publish(built, layout, title, destination, &mut Timings::start(), printer)
+    let (timings, scanner) = (&mut Timings::start(), &Scanner::default());
+    publish(built, layout, title, destination, timings, printer, scanner)
 }
 
 fn publish(
@@ -167,6 +200,7 @@ fn publish(
     destination: Destination,
     timings: &mut Timings,
     printer: Printer,
+    scanner: &Scanner,
 ) -> Result<bool, Failure> {
     let index = SitePath::new("index.html")?;
     let has_home = layout == Layout::Site || built.len() > 1;
@@ -195,6 +229,10 @@ fn publish(
             return Ok(false);
         }
     };
+    if let Some(message) = exposure::in_site(site.site(), scanner) {
+        printer.error(&message);
+        return Ok(false);
+    }
     timings.measure(Phase::Publish, || destination.publish(&site)).map_err(helped)?;
     Ok(true)
 }
@@ -272,12 +310,15 @@ fn config_title(arguments: &Build, config: &Config) -> String {
 /// Runs notebooks one after the other; what they share is made when the first one needs it.
 struct Builder<'a> {
     settings: Settings,
+    granted: &'a Granted,
     sources: &'a Sources,
     timings: &'a mut Timings,
     progress: Progress,
     sandbox: Option<Sandbox>,
     runner: Option<RunnerFolder>,
     provisioner: Option<Provisioner>,
+    /// Notebooks whose packages no lock pins.
+    unlocked: Vec<Utf8PathBuf>,
 }
 
 /// A record, and how it came about.
@@ -285,6 +326,7 @@ struct Ran {
     record: RunRecord,
     environment: Option<Environment>,
     layers: Vec<Layer>,
+    granted: Names,
 }
 
 impl Builder<'_> {
@@ -297,9 +339,10 @@ impl Builder<'_> {
     ) -> Result<Option<Built<Compiled>>, Failure> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
-        let (ran, graph) = if is_stored {
+        let (mut ran, graph) = if is_stored {
             let record = as_stored(&notebook, diagnostics);
-            (Ran { record, environment: None, layers: Vec::new() }, graph)
+            let (layers, granted) = (Vec::new(), Names::default());
+            (Ran { record, environment: None, layers, granted }, graph)
         } else {
             // The findings that forbid a run are in `diagnostics` since the analysis.
             let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
@@ -308,13 +351,22 @@ impl Builder<'_> {
             };
             (ran, runnable.into_graph())
         };
+        let scanner = &self.granted.scanner;
+        let exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+        if !exposed.is_empty() {
+            diagnostics.extend(exposed);
+            return Ok(None);
+        }
         if let Some(folder) = &self.settings.record {
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
             ran.record.store(&folder.join(format!("{name}.run.json")))?;
         }
         let tolerated = self.settings.on_error == OnError::Continue;
-        let failures = compile::failures(&notebook, &ran.record, tolerated);
+        let failures = {
+            let limits = &self.settings.bounds.process;
+            compile::failures(&notebook, &ran.record, tolerated, Some(limits))
+        };
         let failed = diagnostic::has_errors(&failures);
         for failure in &failures {
             self.log_traceback(&input.path, failure, &ran.record, &notebook);
@@ -328,8 +380,10 @@ impl Builder<'_> {
             let page = self.settings.page;
             compile::document(&notebook, &graph, &ran.record, origin, page)
         });
-        let failed = diagnostic::has_errors(&document.diagnostics);
+        let exposed = exposure::in_page(&document.value, &notebook, scanner);
+        let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
         diagnostics.extend(document.diagnostics);
+        diagnostics.extend(exposed);
         if failed {
             return Ok(None);
         }
@@ -356,37 +410,55 @@ impl Builder<'_> {
             self.runner = Some(RunnerFolder::below(&cache_folder())?);
         }
         let absolute = camino::absolute_utf8(path)?;
-        let folder = absolute.parent().unwrap_or(&absolute);
         self.progress.step(&format!("{path}: preparing its environment"));
-        let provisioner = self
-            .provisioner
-            .get_or_insert_with(|| Provisioner::new(self.settings.choice.clone(), &cache_folder()));
-        let environment = self
-            .timings
-            .measure(Phase::Environment, || provisioner.provision(notebook, folder))
-            .map_err(|error| Failure { message: format!("{path}: {error}"), help: None })?;
         let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
             return Ok(None);
         };
+        let confinement = Confinement { sandbox, limits: &self.settings.bounds.process };
+        let choice = self.settings.choice.clone();
+        let known = &mut self.provisioner;
+        let environment = self.timings.measure(Phase::Environment, || {
+            let made = match known.take() {
+                Some(provisioner) => Ok(provisioner),
+                None => Provisioner::new(choice, &cache_folder()),
+            };
+            made.and_then(|it| known.insert(it).provision(notebook, &absolute, confinement))
+        });
+        let environment = environment
+            .map_err(|error| Failure { message: format!("{path}: {error}"), help: error.help() })?;
+        if environment.unlocked.is_some() {
+            self.unlocked.push(path.to_owned());
+        }
         let places = Places { notebook: &absolute, runner: runner.path() };
         let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
-        let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error);
+        let folder = absolute.parent().unwrap_or(&absolute);
+        let opened = run::grants::open(&self.granted.grants, folder, &environment.mounts)?;
+        let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
         let result = self
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
         if !result.console.trim().is_empty() && result.record.is_none() {
-            self.progress.line(&format!("{path}: the process said:\n{}", quoted(&result.console)));
+            let mut console = result.console;
+            self.granted.scanner.mask(&mut console);
+            self.progress.line(&format!("{path}: the process said:\n{}", quoted(&console)));
         }
+        let contacted = result.traffic.contacted;
+        if !contacted.is_empty() {
+            let hosts = contacted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            self.progress.line(&format!("{path}: reached {hosts}"));
+        }
+        let granted = self.granted.names(contacted);
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
         let record = result.record.map(|mut record| {
             record.mask(&environment.masks);
             record
         });
-        Ok(record.map(|record| Ran { record, environment: Some(environment), layers }))
+        let environment = Some(environment);
+        Ok(record.map(|record| Ran { record, environment, layers, granted }))
     }
 
     /// A reader of the log must not believe in a layer that is not there.
@@ -473,16 +545,6 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
             .unwrap_or_default(),
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),
+        granted: ran.granted.clone(),
     }
-}
-
-/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
-fn cache_folder() -> Utf8PathBuf {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    if let Some(folder) = variable("NBC_CACHE_DIR") {
-        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
-    }
-    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
-    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
 }

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod graph;
+pub mod lock;
 pub mod render;
 pub mod verify;
 

@@ -10,6 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic;
 use crate::emit::Provenance;
+use crate::emit::manifest::Granted;
 use crate::publish::Destination;
 use crate::run::RunRecord;
 use crate::site::Integrity;
@@ -29,7 +30,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let notebook = analyzed.notebook;
     let record = RunRecord::load(&arguments.record)?;
     let destination = Destination::claim(&arguments.output)?;
-    diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors));
+    diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
     let page =
         PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
@@ -53,6 +54,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         packages: Vec::new(),
         lock: None,
         isolation: Vec::new(),
+        granted: Granted::default(),
     };
     let folder = destination.folder().to_owned();
     let title = document.value.title.clone();

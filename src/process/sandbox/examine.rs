@@ -12,7 +12,7 @@ use super::super::Examined;
 use super::group::Group;
 use super::mounts::{self, INSIDE_ID, VIEW};
 use super::protocol::{self, Order, Report};
-use super::seccomp::{self, Surroundings};
+use super::seccomp::{self, Sockets, Surroundings};
 use super::stage::{self, Failure, LIMITS, Named, RIGHTS};
 use super::system::{self, Fork, NAMESPACES};
 use super::{landlock, way_out};
@@ -77,12 +77,11 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
     }
     layers.push(blamed(layer(VIEW, view)));
     layers.push(layer(RIGHTS, stage::forget_capabilities));
-    layers.push(layer(landlock::NAME, || {
-        landlock::restrict_in_place(std::iter::empty(), None).map(drop)
-    }));
+    layers.push(layer(landlock::NAME, || landlock::restrict(&[], None).map(drop)));
+    layers.push(layer(landlock::ALONE, || landlock::restrict_in_place(&[], None).map(drop)));
     layers.push(layer(seccomp::NAME, || {
         rustix::thread::set_no_new_privs(true)?;
-        seccomp::restrict(Surroundings::Own)
+        seccomp::restrict(Surroundings::Own(Sockets::Unix))
     }));
     layers.push(layer(LIMITS, || Ok(())));
     protocol::send(control, &Report::Examined { layers })

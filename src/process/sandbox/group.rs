@@ -70,9 +70,29 @@ impl Drop for Group {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                     std::thread::sleep(std::time::Duration::from_millis(10));
                 }
-                _ => return,
+                _ => break,
             }
         }
+        if let Some(parent) = self.folder.parent() {
+            leave_leaf(parent);
+        }
+    }
+}
+
+/// Takes nbc back to the group that it came from, so that nothing of it is left at the end.
+fn leave_leaf(parent: &Utf8Path) {
+    let itself = std::process::id().to_string();
+    let leaf = parent.join(format!("{PREFIX}{itself}"));
+    if leaf.is_dir() {
+        let steps = || {
+            // A group that hands controllers on may hold no process.
+            let unwanted = CONTROLLERS.map(|it| format!("-{it}")).join(" ");
+            fs_err::write(parent.join("cgroup.subtree_control"), unwanted)?;
+            fs_err::write(parent.join("cgroup.procs"), &itself)?;
+            fs_err::remove_dir(&leaf)
+        };
+        // Another run of this nbc still has a group here; its end does the same.
+        let _: io::Result<()> = steps();
     }
 }
 

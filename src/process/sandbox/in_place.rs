@@ -9,11 +9,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::super::{Job, Layer};
+use super::landlock::Readable;
 use super::protocol::Identity;
 use super::seccomp::{self, Surroundings};
 use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
@@ -204,9 +205,9 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     };
     give_up().named(RIGHTS, || "giving up capabilities".to_owned())?;
     layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
-    let readable = job.map_or(&[][..], |it| &it.mounts).iter().map(|it| it.host.as_path());
-    let detail = landlock::restrict_in_place(readable, place.temporary.as_deref())
-        .named(landlock::NAME, || "restricting files and signals".to_owned())?;
+    let readable = job.map_or_else(Vec::new, readable);
+    let detail = landlock::restrict_in_place(&readable, place.temporary.as_deref())
+        .named(landlock::ALONE, || "restricting files and signals".to_owned())?;
     layers.push(holds(landlock::NAME, &detail));
     let owns_files = matches!(place.identity, Identity::Own { .. });
     seccomp::restrict(Surroundings::Host { owns_files })
@@ -214,4 +215,45 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     let detail = "a list of refused calls, then a list of allowed ones; no sockets but pairs";
     layers.push(holds(seccomp::NAME, detail));
     Ok(())
+}
+
+/// What Landlock has to let the job read. Of a folder with hidden entries these are the other entries, and
+/// the list of their names.
+fn readable(job: &Job) -> Vec<Readable> {
+    let mut all = Vec::new();
+    for mount in &job.mounts {
+        let hidden: Vec<&Utf8Path> = job
+            .openings
+            .hidden
+            .iter()
+            .filter_map(|it| it.strip_prefix(&mount.inside).ok())
+            .filter(|it| !it.as_str().is_empty())
+            .collect();
+        if hidden.is_empty() {
+            all.push(Readable::Whole(mount.host.clone()));
+        } else {
+            except(&mount.host, &hidden, &mut all);
+        }
+    }
+    all
+}
+
+fn except(folder: &Utf8Path, hidden: &[&Utf8Path], all: &mut Vec<Readable>) {
+    all.push(Readable::Names(folder.to_owned()));
+    let Ok(entries) = folder.read_dir_utf8() else { return };
+    for entry in entries.flatten() {
+        let name = Utf8Path::new(entry.file_name());
+        // What a link leads to is granted by its own name, or not at all.
+        let is_link = entry.file_type().is_ok_and(|it| it.is_symlink());
+        if is_link || hidden.contains(&name) {
+            continue;
+        }
+        let deeper: Vec<&Utf8Path> =
+            hidden.iter().filter_map(|it| it.strip_prefix(name).ok()).collect();
+        if deeper.is_empty() {
+            all.push(Readable::Whole(entry.into_path()));
+        } else {
+            except(entry.path(), &deeper, all);
+        }
+    }
 }

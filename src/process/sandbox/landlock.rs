@@ -6,19 +6,23 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
 /// The layer that this file makes.
 pub(super) const NAME: &str = "landlock";
 
+/// The same layer where nothing else keeps files away.
+pub(super) const ALONE: &str = "landlock, by itself";
+
 /// Rights beyond these are unknown to the pinned crate's newest tested version.
 const NEWEST: ABI = ABI::V7;
 
-/// Restricts this process and everything it starts; tells what the kernel grants.
-pub(super) fn restrict(writable: &[Utf8PathBuf]) -> io::Result<String> {
-    let status = rules(writable).map_err(io::Error::other)?;
+/// Restricts this process and everything it starts; tells what the kernel grants. Of all ports, `port` alone
+/// can be connected to, and none can be bound.
+pub(super) fn restrict(writable: &[Utf8PathBuf], port: Option<u16>) -> io::Result<String> {
+    let status = rules(writable, port).map_err(io::Error::other)?;
     let detail = match status {
         RulesetStatus::FullyEnforced => "files, ports, signals and abstract sockets",
         RulesetStatus::PartiallyEnforced => {
@@ -59,9 +63,17 @@ const HOST_FILES: &[&str] = &[
     "/proc/version",
 ];
 
+/// A part of the host that may be read.
+pub(super) enum Readable {
+    /// A file, or a folder with all that is below it.
+    Whole(Utf8PathBuf),
+    /// The names in a folder and below, and no content.
+    Names(Utf8PathBuf),
+}
+
 /// Restricts this process, and everything it starts, to these files of the host; tells what the kernel grants.
-pub(super) fn restrict_in_place<'a>(
-    readable: impl Iterator<Item = &'a Utf8Path>,
+pub(super) fn restrict_in_place(
+    readable: &[Readable],
     writable: Option<&Utf8Path>,
 ) -> io::Result<String> {
     let status = rules_in_place(readable, writable)
@@ -74,8 +86,8 @@ pub(super) fn restrict_in_place<'a>(
     Ok(detail.to_owned())
 }
 
-fn rules_in_place<'a>(
-    readable: impl Iterator<Item = &'a Utf8Path>,
+fn rules_in_place(
+    readable: &[Readable],
     writable: Option<&Utf8Path>,
 ) -> Result<RulesetStatus, landlock::RulesetError> {
     let mut ruleset = Ruleset::default()
@@ -86,9 +98,14 @@ fn rules_in_place<'a>(
         .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?;
-    let host = HOST_FILES.iter().map(Utf8Path::new);
-    for path in host.chain(readable) {
-        ruleset = allow(ruleset, path.as_str(), reading())?;
+    for path in HOST_FILES {
+        ruleset = allow(ruleset, path, reading())?;
+    }
+    for part in readable {
+        ruleset = match part {
+            Readable::Whole(path) => allow(ruleset, path.as_str(), reading())?,
+            Readable::Names(path) => allow(ruleset, path.as_str(), AccessFs::ReadDir.into())?,
+        };
     }
     for path in DEVICES {
         ruleset = allow(ruleset, path, AccessFs::ReadFile | AccessFs::WriteFile)?;
@@ -101,7 +118,10 @@ fn rules_in_place<'a>(
 
 const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
 
-fn rules(writable: &[Utf8PathBuf]) -> Result<RulesetStatus, landlock::RulesetError> {
+fn rules(
+    writable: &[Utf8PathBuf],
+    port: Option<u16>,
+) -> Result<RulesetStatus, landlock::RulesetError> {
     let everything = AccessFs::from_all(NEWEST);
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -115,6 +135,9 @@ fn rules(writable: &[Utf8PathBuf]) -> Result<RulesetStatus, landlock::RulesetErr
     }
     for path in DEVICES {
         ruleset = allow(ruleset, path, AccessFs::ReadFile | AccessFs::WriteFile)?;
+    }
+    if let Some(port) = port {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }

@@ -8,6 +8,7 @@ mod group;
 mod in_place;
 mod landlock;
 mod mounts;
+mod network;
 mod protocol;
 mod seccomp;
 mod stage;
@@ -28,8 +29,11 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Ended, Isolation, Job, Layer, Outcome, Relocation, STAGE_ARGUMENT, SandboxError};
-use protocol::{Identity, Mode, Order, Report, Subject};
+use super::network::Proxy;
+use super::{
+    Ended, Isolation, Job, Layer, Outcome, Relocation, STAGE_ARGUMENT, SandboxError, Traffic,
+};
+use protocol::{Identity, Mode, Order, Report, Revealed, Subject};
 
 pub use examine::examine;
 pub use stage::sandbox_main;
@@ -156,6 +160,14 @@ impl Sandbox {
         if !self.mode.is_on_host() {
             return Ok(Relocation::nowhere());
         }
+        for (wish, is_asked_for) in [
+            ("--allow-net", !job.openings.hosts.is_empty()),
+            ("--secret", !job.openings.files.is_empty()),
+        ] {
+            if is_asked_for {
+                return Err(SandboxError::NeedsNamespaces { wish });
+            }
+        }
         let relocation =
             Relocation::onto_host(job).map_err(failed("finding a place for temporary files"))?;
         if let Identity::Switched { .. } = self.identity {
@@ -179,13 +191,17 @@ impl Sandbox {
             .spawn(move || {
                 match start_stage(&sandbox, job.as_ref(), temporary.as_deref(), &shared_there) {
                     Err(error) => {
+                        shared_there.end_network();
                         drop(say.send(Err(error)));
                         None
                     }
                     Ok((stage, channel, layers)) => {
                         drop(say.send(Ok((channel, layers.clone()))));
                         let limits = job.as_ref().map(|it| &it.limits);
-                        Some(watch::supervise(stage, limits, temporary, &shared_there, layers))
+                        let ended =
+                            watch::supervise(stage, limits, temporary, &shared_there, layers);
+                        shared_there.end_network();
+                        Some(ended)
                     }
                 }
             })
@@ -280,6 +296,12 @@ impl Running {
         Killer { shared: Arc::clone(&self.shared) }
     }
 
+    /// A view of what the process asks for on the network, that outlives it.
+    #[must_use]
+    pub fn watch_network(&self) -> NetworkWatch {
+        NetworkWatch { shared: Arc::clone(&self.shared) }
+    }
+
     /// Waits until nothing of the tree is left.
     #[must_use]
     pub fn wait(mut self) -> Ended {
@@ -316,6 +338,20 @@ impl Killer {
     }
 }
 
+/// Tells what a [`Running`] asked for on the network.
+#[derive(Debug, Clone)]
+pub struct NetworkWatch {
+    shared: Arc<Shared>,
+}
+
+impl NetworkWatch {
+    /// What it asked for up to now; nothing when it has no network.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared.proxy.get().map(Proxy::traffic).unwrap_or_default()
+    }
+}
+
 /// What the supervisor and the handles have in common.
 #[derive(Debug, Default)]
 struct Shared {
@@ -324,12 +360,21 @@ struct Shared {
     /// The socket of a stage without namespaces: it ends the tree when the socket closes.
     control: OnceLock<UnixStream>,
     killed: AtomicBool,
+    /// What connects the run to the hosts that it may reach.
+    proxy: OnceLock<Proxy>,
 }
 
 impl Shared {
     fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
+        self.end_network();
         self.end_tree();
+    }
+
+    fn end_network(&self) {
+        if let Some(proxy) = self.proxy.get() {
+            proxy.stop();
+        }
     }
 
     fn end_tree(&self) {
@@ -421,7 +466,9 @@ fn start_stage(
         .filter(|group| child.0.as_ref().is_some_and(|stage| group.add(stage.id()).is_ok()));
     let (identity, mode) = (sandbox.identity, sandbox.mode);
     let temporary = temporary.map(Utf8Path::to_owned);
-    let setup = Order::SetUp { identity, mode, temporary, job: job.cloned().map(Box::new) };
+    let secrets = job.map_or_else(Revealed::default, |it| Revealed::of(&it.openings));
+    let job_there = job.cloned().map(Box::new);
+    let setup = Order::SetUp { identity, mode, temporary, job: job_there, secrets };
     protocol::send(&control, &setup).map_err(said_nothing)?;
     let mut first = None;
     if mode.is_on_host() {
@@ -448,6 +495,13 @@ fn start_stage(
                 drop(shared.first.set(opened));
                 first = Some(pid);
                 protocol::send(&control, &Order::Go).map_err(said_nothing)?;
+            }
+            Report::Listening => {
+                let hosts = job.map_or_else(Vec::new, |it| it.openings.hosts.clone());
+                let proxy = network::take(&control).and_then(|it| Proxy::start(it, hosts));
+                let proxy = proxy
+                    .map_err(|source| refused("network namespace", "opening the proxy", source))?;
+                drop(shared.proxy.set(proxy));
             }
             Report::Failed { subject, step, errno } => {
                 return Err(explain(subject, step, io::Error::from_raw_os_error(errno), job));
@@ -588,6 +642,10 @@ fn way_out(layer: &str, errno: i32) -> &'static str {
         }
         (mounts::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
             "the kernel is too old, or was built without overlay or tmpfs; nbc needs Linux 5.12 or later"
+        }
+        (landlock::ALONE, _) => {
+            "to hold without namespaces, Landlock has to know of files that are cut short: \
+             `--isolation best-effort` needs it from Linux 6.2 where namespaces are refused"
         }
         (landlock::NAME, _) => {
             "the kernel has no Landlock, or does not use it; nbc needs Linux 5.13 or later, \

@@ -16,10 +16,11 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Access, Limits, Mount};
+use super::super::{Access, Limits, Mount, Openings};
 use super::protocol::Subject;
 use super::stage::{Failure, Named};
 use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
+use crate::secret::Secret;
 
 /// The layer that this file makes.
 pub(super) const VIEW: &str = "file system view";
@@ -63,6 +64,8 @@ const KERNEL_FILES: [&str; 10] = [
 /// Files in the private temporary folder. Inodes take kernel memory that no size limit counts.
 const INODES: &str = "65536";
 const SCRATCH: &str = "/.scratch";
+/// Where the job finds its secrets.
+const SECRETS: &str = "/run/secrets";
 
 /// A part of the host, detached from it.
 pub(super) struct Tree {
@@ -272,7 +275,7 @@ pub(super) struct View {
 }
 
 /// Replaces the root of this mount namespace. Runs as the first process of the new pid namespace.
-pub(super) fn enter(trees: Trees, limits: &Limits) -> Result<View, Failure> {
+pub(super) fn enter(trees: Trees, limits: &Limits, openings: &Openings) -> Result<View, Failure> {
     let has_process_list = new_root().named(VIEW, || "entering an empty root".to_owned())?;
     let mut view = View { writable: vec!["/tmp".into(), "/dev/shm".into()], has_process_list };
 
@@ -289,15 +292,16 @@ pub(super) fn enter(trees: Trees, limits: &Limits) -> Result<View, Failure> {
         mask_kernel_files().named(VIEW, || "hiding kernel files in `/proc`".to_owned())?;
     }
     temporary_folders(limits).named(VIEW, || "making the temporary folders".to_owned())?;
+    secret_files(&openings.files).named(VIEW, || "writing the secrets".to_owned())?;
     for (idx, tree) in trees.mounts.iter().enumerate() {
         let attached = match tree.access {
             Access::ReadOnly if tree.is_folder && !tree.has_mounts => {
-                attach_overlay(tree, idx, Layering::ReadOnly)
+                attach_overlay(tree, idx, Layering::ReadOnly, &[])
             }
             Access::ReadOnly => attach(tree),
             Access::Overlay => {
                 view.writable.push(tree.inside.clone());
-                attach_overlay(tree, idx, Layering::Private)
+                attach_overlay(tree, idx, Layering::Private, &openings.hidden)
             }
         };
         attached.map_err(|source| Failure {
@@ -388,7 +392,12 @@ fn make_place(tree: &Tree) -> io::Result<()> {
     Ok(())
 }
 
-fn attach_overlay(tree: &Tree, idx: usize, layering: Layering) -> io::Result<()> {
+fn attach_overlay(
+    tree: &Tree,
+    idx: usize,
+    layering: Layering,
+    hidden: &[Utf8PathBuf],
+) -> io::Result<()> {
     let base = format!("{SCRATCH}/{idx}");
     let (lower, upper, work) =
         (format!("{base}/lower"), format!("{base}/upper"), format!("{base}/work"));
@@ -396,6 +405,9 @@ fn attach_overlay(tree: &Tree, idx: usize, layering: Layering) -> io::Result<()>
         make_folder(Utf8Path::new(path))?;
     }
     move_to(&tree.detached, &lower)?;
+    for path in hidden.iter().filter_map(|it| it.strip_prefix(&tree.inside).ok()) {
+        hide(path, Utf8Path::new(&lower), Utf8Path::new(&upper))?;
+    }
     let made = match layering {
         // One lower layer alone is no overlay, so an empty one lies under it.
         Layering::ReadOnly => overlay(&[("lowerdir", &format!("{lower}:{upper}"))]),
@@ -409,6 +421,24 @@ fn attach_overlay(tree: &Tree, idx: usize, layering: Layering) -> io::Result<()>
         // Some file systems cannot lie under an overlay; as they are, they can at least be read.
         (Err(_), Layering::ReadOnly) => move_to(&copy_of(&lower)?, tree.inside.as_str()),
         (Err(error), Layering::Private) => Err(error),
+    }
+}
+
+/// Puts the mark of a removed file over what must not be seen: for the job it has never been there.
+fn hide(path: &Utf8Path, lower: &Utf8Path, upper: &Utf8Path) -> io::Result<()> {
+    let is_there = fs_err::symlink_metadata(lower.join(path)).is_ok();
+    if path.as_str().is_empty() || !is_there {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folder(&upper.join(parent))?;
+    }
+    let (kind, mode) = (rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::empty());
+    let place = upper.join(path);
+    match rustix::fs::mknodat(CWD, place.as_str(), kind, mode, rustix::fs::makedev(0, 0)) {
+        // A folder above it is hidden.
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -451,6 +481,25 @@ fn temporary_folders(limits: &Limits) -> io::Result<()> {
     fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777))?;
     move_to(&copy_of(&temporary)?, "/tmp")?;
     move_to(&memory_file_system(&shared, INODES, "1777")?, "/dev/shm")
+}
+
+/// Files that only the job can read, in memory: the host's disk never holds a copy.
+fn secret_files(files: &BTreeMap<String, Secret>) -> io::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    // A file takes whole pages, and the size is no bound but that of the values.
+    let size = files.values().map(|it| it.reveal().len() + 8192).sum::<usize>().to_string();
+    let folder = memory_file_system(&size, &(files.len() + 2).to_string(), "755")?;
+    make_folder(Utf8Path::new(SECRETS))?;
+    move_to(&folder, SECRETS)?;
+    for (name, value) in files {
+        let path = format!("{SECRETS}/{name}");
+        fs_err::write(&path, value.reveal())?;
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o400))?;
+    }
+    // What the descriptor holds is the mount, which is in its place by then.
+    system::set_mount_attributes(folder.as_fd(), false, READ_ONLY | INERT | DEVICE, None)
 }
 
 /// Covers all of `/proc` but the processes and [`KERNEL_FILES`], then makes it read-only.

@@ -2,14 +2,18 @@
 //!
 //! Both ends are our own code, so a malformed message is an error of the transport and no diagnostic.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Examined, Job, Layer};
+use super::super::{Examined, Job, Layer, Openings};
+use crate::secret::Secret;
 
 /// An environment and argument list may be long, but not this long.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -51,6 +55,7 @@ pub(super) enum Order {
         /// The only folder of a payload without namespaces that it may write to; gone at the end.
         temporary: Option<Utf8PathBuf>,
         job: Option<Box<Job>>,
+        secrets: Revealed,
     },
     /// Tries each layer by itself.
     Examine,
@@ -58,6 +63,43 @@ pub(super) enum Order {
     Mapped,
     /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
     Go,
+}
+
+/// Secrets on their way to the run: the only form in which they are ever written down.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Revealed {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Revealed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Revealed")
+    }
+}
+
+impl Revealed {
+    pub(super) fn of(openings: &Openings) -> Self {
+        let encode = |secrets: &BTreeMap<String, Secret>| {
+            let pairs = secrets.iter();
+            pairs.map(|(name, it)| (name.clone(), BASE64.encode(it.reveal()))).collect()
+        };
+        Self { variables: encode(&openings.variables), files: encode(&openings.files) }
+    }
+
+    pub(super) fn hide_in(self, openings: &mut Openings) -> io::Result<()> {
+        let decode = |texts: BTreeMap<String, String>| -> io::Result<BTreeMap<String, Secret>> {
+            let pairs = texts.into_iter();
+            pairs
+                .map(|(name, it)| {
+                    Ok((name, Secret::new(BASE64.decode(it).map_err(io::Error::other)?)))
+                })
+                .collect()
+        };
+        openings.variables = decode(self.variables)?;
+        openings.files = decode(self.files)?;
+        Ok(())
+    }
 }
 
 /// What failed, so that nbc can name the layer and the way out.
@@ -78,6 +120,8 @@ pub(super) enum Report {
     Unshared,
     /// The first process of the sandbox, as the host numbers it.
     First { pid: i32 },
+    /// A listening socket of the run's network follows.
+    Listening,
     /// The program runs.
     Ready { layers: Vec<Layer> },
     /// The set-up stopped here.

@@ -18,12 +18,21 @@ pub(super) const NAME: &str = "seccomp";
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
+/// Which sockets can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// Those of the machine itself.
+    Unix,
+    /// TCP as well: the run's network has a proxy in it.
+    Tcp,
+}
+
 /// Where the filtered process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Surroundings {
     /// In namespaces of its own, among files of its own.
-    Own,
-    /// Among the host's processes, networks and files.
+    Own(Sockets),
+    /// Among the host's processes, networks and files: no socket but pairs.
     Host {
         /// Whether some of those files belong to its user: Landlock lets owners change modes and times.
         owns_files: bool,
@@ -46,7 +55,10 @@ fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::
     let architecture = std::env::consts::ARCH.try_into()?;
     let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let mut rules = refused()?;
+    let mut rules = refused(match surroundings {
+        Surroundings::Own(sockets) => sockets,
+        Surroundings::Host { .. } => Sockets::Unix,
+    })?;
     let mut programs = vec![];
     if let Surroundings::Host { owns_files } = surroundings {
         refuse_on_host(&mut rules)?;
@@ -71,16 +83,19 @@ fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::
     Ok(programs)
 }
 
-fn refused() -> Result<Rules, seccompiler::BackendError> {
+fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
     let mut rules: Rules = REFUSED.iter().map(|number| (*number, vec![])).collect();
     let argument = |index, is, value: u64| SeccompCondition::new(index, Width::Dword, is, value);
     let rule = |condition| SeccompRule::new(vec![condition]);
 
     // Sockets of the machine itself only: asyncio and multiprocessing need them, and they reach nobody outside.
     let unix = u64::from(libc::AF_UNIX.unsigned_abs());
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        rules.insert(call, vec![rule(argument(0, Is::Ne, unix)?)?]);
-    }
+    rules.insert(libc::SYS_socketpair, vec![rule(argument(0, Is::Ne, unix)?)?]);
+    let made = match sockets {
+        Sockets::Unix => vec![rule(argument(0, Is::Ne, unix)?)?],
+        Sockets::Tcp => other_than_tcp()?,
+    };
+    rules.insert(libc::SYS_socket, made);
     let namespaces = [
         libc::CLONE_NEWUSER,
         libc::CLONE_NEWNS,
@@ -104,6 +119,13 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
     let mut buffers = vec![];
     for option in [libc::SO_SNDBUF, libc::SO_RCVBUF, libc::SO_SNDBUFFORCE, libc::SO_RCVBUFFORCE] {
         let level = argument(1, Is::Eq, u64::from(libc::SOL_SOCKET.unsigned_abs()))?;
+        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
+        buffers.push(SeccompRule::new(vec![level, option])?);
+    }
+    // Other protocols on top of TCP, and data that goes out without a connection.
+    for option in [libc::TCP_ULP, libc::TCP_FASTOPEN, libc::TCP_FASTOPEN_CONNECT, libc::TCP_REPAIR]
+    {
+        let level = argument(1, Is::Eq, u64::from(libc::IPPROTO_TCP.unsigned_abs()))?;
         let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
         buffers.push(SeccompRule::new(vec![level, option])?);
     }
@@ -222,6 +244,28 @@ const CHANGING_FILES_HERE: &[c_long] = &[
 /// Architectures younger than the split have no older forms.
 #[cfg(not(target_arch = "x86_64"))]
 const CHANGING_FILES_HERE: &[c_long] = &[];
+
+/// Sockets that are neither of the machine itself nor TCP over IP: datagrams, raw ones, other families.
+fn other_than_tcp() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let argument = |index, is, value: u64| SeccompCondition::new(index, Width::Dword, is, value);
+    let number = |it: i32| u64::from(it.unsigned_abs());
+    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6].map(number);
+    let mut rules = vec![];
+    let others = families.iter().map(|it| argument(0, Is::Ne, *it)).collect::<Result<_, _>>()?;
+    rules.push(SeccompRule::new(others)?);
+    for family in families.into_iter().skip(1) {
+        // The kind is in the low four bits, and TCP's is 1: another bit is set, or this one is not.
+        for (mask, value) in [(2, 2), (4, 4), (8, 8), (1, 0)] {
+            let kind = argument(1, Is::MaskedEq(mask), value)?;
+            rules.push(SeccompRule::new(vec![argument(0, Is::Eq, family)?, kind])?);
+        }
+        let not_default = argument(2, Is::Ne, 0)?;
+        let not_tcp = argument(2, Is::Ne, number(libc::IPPROTO_TCP))?;
+        let family = argument(0, Is::Eq, family)?;
+        rules.push(SeccompRule::new(vec![family, not_default, not_tcp])?);
+    }
+    Ok(rules)
+}
 
 /// Calls that reach other processes, the kernel's own state, or more kernel than Python needs.
 #[rustfmt::skip]

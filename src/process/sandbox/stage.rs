@@ -12,12 +12,13 @@ use std::os::unix::net::UnixStream;
 use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::{Job, Layer, Limits};
+use super::super::network::PROXY_PORT;
+use super::super::{Job, Layer, Limits, Openings};
 use super::mounts::{self, INSIDE_ID, VIEW};
 use super::protocol::{self, Identity, Mode, Order, Report, Subject};
-use super::seccomp::{self, Surroundings};
+use super::seccomp::{self, Sockets, Surroundings};
 use super::system::{self, Fork, NAMESPACES};
-use super::{examine, in_place, landlock};
+use super::{examine, in_place, landlock, network};
 
 /// The layer of user ids and capabilities.
 pub(super) const RIGHTS: &str = "no privileges";
@@ -91,17 +92,23 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
     started.named(START, || "leaving the session of nbc".to_owned())?;
     let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
-    let (identity, needs_landlock, job) = match order {
+    let (identity, mode, temporary, mut job, secrets) = match order {
         Order::Examine => return examine::answer(control),
-        Order::SetUp { identity, mode: Mode::Namespaces { needs_landlock }, job, .. } => {
-            (identity, needs_landlock, job)
+        Order::SetUp { identity, mode, temporary, job, secrets } => {
+            (identity, mode, temporary, job, secrets)
         }
-        Order::SetUp { identity, mode, temporary, job } => {
+        Order::Mapped | Order::Go => return Ok(NO_PARENT),
+    };
+    if let Some(job) = &mut job {
+        secrets.hide_in(&mut job.openings).named(START, || "reading the job".to_owned())?;
+    }
+    let needs_landlock = match mode {
+        Mode::Namespaces { needs_landlock } => needs_landlock,
+        Mode::InPlace | Mode::Bare => {
             let is_confined = mode == Mode::InPlace;
             let place = in_place::Place { identity, is_confined, temporary };
             return in_place::run(control, channel, &place, job.as_deref());
         }
-        Order::Mapped | Order::Go => return Ok(NO_PARENT),
     };
     // Where memory runs out on the whole machine, the notebook has to go, not nbc. A refusal costs only that.
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
@@ -202,7 +209,13 @@ fn first(
 
     let probe = probe_limits();
     let limits = job.map_or(&probe, |it| &it.limits);
-    let view = mounts::enter(trees, limits)?;
+    let nothing = Openings::default();
+    let openings = job.map_or(&nothing, |it| &it.openings);
+    let has_network = !openings.hosts.is_empty();
+    if has_network {
+        network::open(control).named("network namespace", || "opening the proxy".to_owned())?;
+    }
+    let view = mounts::enter(trees, limits, openings)?;
     rustix::system::sethostname(b"notebook")
         .and_then(|()| rustix::system::setdomainname(b""))
         .map_err(io::Error::from)
@@ -211,15 +224,23 @@ fn first(
     // A notebook's own process has nothing to hide from the notebook.
     system::fix_addresses();
     drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
-    let landlock = landlock::restrict(&view.writable)
+    let port = has_network.then_some(PROXY_PORT);
+    let landlock = landlock::restrict(&view.writable, port)
         .named(landlock::NAME, || "restricting files, ports and signals".to_owned());
     let landlock = match landlock {
         Err(failure) if needs_landlock => return Err(failure),
         other => other.ok(),
     };
-    seccomp::restrict(Surroundings::Own)
+    let sockets = if has_network { Sockets::Tcp } else { Sockets::Unix };
+    seccomp::restrict(Surroundings::Own(sockets))
         .named(seccomp::NAME, || "loading the filters".to_owned())?;
-    finish(control, channel, layers(&view, landlock.as_deref()), job, limits.processes)
+
+    let mut layers = layers(&view, landlock.as_deref());
+    if has_network {
+        let namespace = layers.iter_mut().find(|it| it.name == "network namespace");
+        namespace.into_iter().for_each(|it| it.detail = network::DETAIL.to_owned());
+    }
+    finish(control, channel, layers, job, limits.processes)
 }
 
 /// The common end of every set-up: starts the payload, reports, waits for it.
@@ -369,6 +390,10 @@ fn prepare_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Result<P
     let mut environment = vec![CString::new("NBC_CHANNEL=3")?];
     for (name, value) in job.environment.iter().filter(|(name, _)| *name != "NBC_CHANNEL") {
         environment.push(CString::new(format!("{name}={value}"))?);
+    }
+    for (name, value) in &job.openings.variables {
+        let pair = [name.as_bytes(), b"=", value.reveal()].concat();
+        environment.push(CString::new(pair)?);
     }
     system::reset_signals()?;
     set_limits(&job.limits, processes)?;

@@ -58,6 +58,20 @@ pub(super) fn fix_addresses() {
     unsafe { libc::personality(flags) };
 }
 
+/// Switches the loopback interface of this network namespace on.
+pub(super) fn raise_loopback(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid value of this plain C struct.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(*b"lo") {
+        *place = libc::c_char::from_ne_bytes([byte]);
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap_or(1);
+    let number = socket.as_raw_fd();
+    // SAFETY: the struct lives on this stack frame, and is what this request reads.
+    check(i64::from(unsafe { libc::ioctl(number, libc::SIOCSIFFLAGS, &raw const request) }))
+        .map(drop)
+}
+
 /// Becomes this user and group for good.
 pub(super) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     // SAFETY: takes no pointer; glibc's broadcast to other threads has none to reach.

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use camino::Utf8Path;
 
-use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError};
+use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError, Traffic};
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]
@@ -91,6 +91,12 @@ impl Running {
 
     /// Cannot be called.
     #[must_use]
+    pub fn watch_network(&self) -> NetworkWatch {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
     pub fn wait(self) -> Ended {
         match self.0 {}
     }
@@ -113,6 +119,18 @@ impl Killer {
 /// None.
 pub fn examine() -> io::Result<Vec<Examined>> {
     Ok(Vec::new())
+}
+
+/// Tells what a [`Running`] asked for on the network.
+#[derive(Debug, Clone)]
+pub struct NetworkWatch(Infallible);
+
+impl NetworkWatch {
+    /// Cannot be called.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        match self.0 {}
+    }
 }
 
 /// The second stage, which nothing starts here; gives the exit code.

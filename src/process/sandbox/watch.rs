@@ -330,7 +330,7 @@ fn sockets(first: Pid) -> u64 {
         Some("0002") => 11,
         _ => 1,
     };
-    list.lines().skip(1).map(messages).sum::<u64>() * full_socket()
+    list.lines().skip(1).map(messages).sum::<u64>() * full_socket() + tcp(first)
 }
 
 /// The most that one socket holds.
@@ -339,6 +339,16 @@ fn full_socket() -> u64 {
     let default: u64 = default.ok().and_then(|it| it.trim().parse().ok()).unwrap_or(212_992);
     // A sender may go beyond its bound by one piece.
     default + 64 * 1024
+}
+
+/// What the TCP sockets of the sandbox's network can hold; there are none without a proxy.
+fn tcp(first: Pid) -> u64 {
+    /// Both buffers as `sandbox::network` bounds them, and half as much again for the last piece.
+    const FULL: u64 = 192 * 1024;
+    let pid = first.as_raw_nonzero();
+    let lists = ["tcp", "tcp6"].map(|it| fs_err::read_to_string(format!("/proc/{pid}/net/{it}")));
+    let sockets = lists.iter().flatten().map(|it| it.lines().skip(1).count()).sum::<usize>();
+    u64::try_from(sockets).unwrap_or(u64::MAX).saturating_mul(FULL)
 }
 
 /// The processes under `first`: orphans inside become its children, so none is missed for long.

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbc::process::{Access, Isolation, Job, Limits, Mount, Outcome, Sandbox};
+use nbc::process::{Access, Isolation, Job, Limits, Mount, Openings, Outcome, Sandbox};
 
 use super::{Finding, Probe, Proof, Word, place};
 
@@ -67,6 +67,7 @@ fn side_by_side(sandbox: &Sandbox) {
         arguments: ["-c", script].map(str::to_owned).to_vec(),
         environment: BTreeMap::new(),
         mounts: vec![],
+        openings: Openings::default(),
         working_folder: "/tmp".into(),
         limits: Limits {
             wall: Duration::from_secs(15),
@@ -169,6 +170,7 @@ fn confined(sandbox: &Sandbox, probe: &Probe, place: &Utf8Path, host: &Host) -> 
             mount(place.join("probes"), "/attack"),
             mount(host.folder.join("visible"), "/visible"),
         ],
+        openings: Openings::default(),
         working_folder: "/tmp".into(),
         // Those that `resources.py` knows.
         limits: Limits {

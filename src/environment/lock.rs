@@ -1,0 +1,155 @@
+//! `nbc lock`: which locks notebooks need, whether those on disk fit, and making them.
+//!
+//! A lock pins what the notebook asks for and, in a table of nbc's own, what nbc brings beside it: other
+//! installers read the first, a build with the lock installs exactly both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::cache::Cache;
+use super::pylock::{self, Overlay, Own, Package, PyLock};
+use super::requirements::{self, read};
+use super::resolve::Installer;
+use super::{EnvironmentError, InstallError, Interpreter, Requirements, RequirementsError, engine};
+use crate::notebook::{Format, Notebook};
+
+/// A lock that notebooks need.
+#[derive(Debug)]
+pub struct Locked {
+    /// The file.
+    pub path: Utf8PathBuf,
+    requirements: Requirements,
+    formats: BTreeSet<Format>,
+    /// The first of its notebooks.
+    notebook: Utf8PathBuf,
+}
+
+/// What becomes of the pins of an earlier lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pins {
+    /// They stay where they fit.
+    Keep,
+    /// Everything is resolved anew.
+    Upgrade,
+}
+
+impl Locked {
+    /// The locks of notebooks, each with its path; those that ask for nothing need none.
+    ///
+    /// # Errors
+    /// When requirements cannot be read, or notebooks would have to share a lock and cannot.
+    pub fn of<'a>(
+        notebooks: impl IntoIterator<Item = (&'a Notebook, &'a Utf8Path)>,
+    ) -> Result<Vec<Self>, EnvironmentError> {
+        let mut found: BTreeMap<Utf8PathBuf, Self> = BTreeMap::new();
+        for (notebook, file) in notebooks {
+            let folder = file.parent().unwrap_or(Utf8Path::new(""));
+            let Some(requirements) = requirements::wanted(notebook, folder)? else { continue };
+            let path = requirements::lock_path(notebook, file);
+            let own = found.entry(path.clone()).or_insert_with(|| Self {
+                path: path.clone(),
+                requirements: requirements.clone(),
+                formats: BTreeSet::new(),
+                notebook: file.to_owned(),
+            });
+            if own.requirements.digest() != requirements.digest() {
+                let (first, second) = (own.notebook.clone(), file.to_owned());
+                return Err(EnvironmentError::SharedLock { first, second, path });
+            }
+            own.formats.insert(notebook.format);
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Whether the lock on disk is for the requirements as they are now.
+    ///
+    /// # Errors
+    /// When it cannot be read as a lock.
+    pub fn is_current(&self) -> Result<bool, EnvironmentError> {
+        let Some(lock) = self.on_disk()? else { return Ok(false) };
+        let Some(own) = lock.own() else { return Ok(true) };
+        let pinned: BTreeSet<&str> =
+            own.overlays.iter().map(|it| it.requirement.as_str()).collect();
+        let wanted = self.engines(&lock);
+        Ok(own.requirements == self.requirements.digest()
+            && wanted.iter().all(|it| pinned.contains(it)))
+    }
+
+    /// Resolves and writes the lock; true when the file changed.
+    ///
+    /// # Errors
+    /// When no interpreter fits, or a requirement cannot be had as a wheel.
+    pub fn write(&self, pins: Pins, cache: &Utf8Path) -> Result<bool, EnvironmentError> {
+        let cache = Cache::new(cache);
+        cache.open()?;
+        let interpreter = Interpreter::base(self.requirements.requires_python.as_deref())?;
+        let earlier = match pins {
+            // A file that is broken is no reason not to write a good one.
+            Pins::Keep => self.on_disk().ok().flatten().unwrap_or_default(),
+            Pins::Upgrade => PyLock::default(),
+        };
+        let resolve = |requirements: &Requirements, earlier: &[Package]| {
+            let scratch = cache.scratch()?;
+            if requirements.lines.is_empty() {
+                return Ok(PyLock::default());
+            }
+            Installer::find(&interpreter, &scratch.folder)?.packages(requirements, earlier)
+        };
+        let mut lock = resolve(&self.requirements, &earlier.packages)?;
+        let mut overlays = Vec::new();
+        for requirement in self.engines(&lock) {
+            let known = earlier.own().map(|it| it.overlays.as_slice()).unwrap_or_default();
+            let known = known.iter().find(|it| it.requirement == requirement);
+            let mut own = Requirements::engine(requirement);
+            own.requires_python = self.requirements.requires_python.clone();
+            let packages = known.map(|it| it.packages.as_slice()).unwrap_or_default();
+            let resolved = resolve(&own, packages)?;
+            if lock.environments.is_empty() && !resolved.environments.is_empty() {
+                lock.environments = resolved.environments;
+                lock.requires_python = resolved.requires_python;
+            }
+            let requirement = requirement.to_owned();
+            overlays.push(Overlay { requirement, packages: resolved.packages });
+        }
+        if lock.requires_python.is_none() {
+            lock.requires_python = self.requirements.requires_python.clone();
+        }
+        let own = Own { requirements: self.requirements.digest(), overlays };
+        let text = pylock::write(&lock, &own);
+        // What is written must be what a build takes: a source that is no index is told now.
+        let written = PyLock::read(&self.path, &text)?;
+        written.check(&self.path)?;
+        if fs_err::read_to_string(&self.path).is_ok_and(|it| it == text) {
+            return Ok(false);
+        }
+        replace(&self.path, &text)
+            .map_err(|source| InstallError::Cache { path: self.path.clone(), source })?;
+        Ok(true)
+    }
+
+    fn on_disk(&self) -> Result<Option<PyLock>, RequirementsError> {
+        if !self.path.is_file() {
+            return Ok(None);
+        }
+        PyLock::read(&self.path, &read(&self.path)?).map(Some)
+    }
+
+    fn engines(&self, lock: &PyLock) -> BTreeSet<&'static str> {
+        let has = |_: &str, package: &str| lock.has(package);
+        self.formats.iter().flat_map(|it| engine(*it, has)).collect()
+    }
+}
+
+/// Replaces a file as a whole: a reader sees the old one or the new one.
+fn replace(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".pylock").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode)?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,388 @@
+//! What uv and pip are asked, and what they answer: requirements to pinned packages, pins to a folder.
+//!
+//! Neither builds a package from source, and neither starts the interpreter of an environment that holds
+//! packages: it would run their `.pth` files.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::install::{InstallError, Lock, normalized};
+use super::interpreter::lower_bound;
+use super::pylock::{Package, PyLock};
+use super::{Interpreter, Requirements};
+use crate::process::tool::{Tool, ToolOutput};
+
+/// Longest that one step of an installation may take.
+const TIME_LIMIT: Duration = Duration::from_secs(1200);
+
+enum Program {
+    Uv(Utf8PathBuf),
+    Pip,
+}
+
+/// The installer of this machine, at work for one interpreter.
+pub(super) struct Installer<'a> {
+    program: Program,
+    interpreter: &'a Interpreter,
+    /// Where its files lie; removed by the caller.
+    folder: &'a Utf8Path,
+}
+
+impl<'a> Installer<'a> {
+    /// uv if it is on `PATH`, else pip.
+    pub(super) fn find(
+        interpreter: &'a Interpreter,
+        folder: &'a Utf8Path,
+    ) -> Result<Self, InstallError> {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&paths)
+            .filter_map(|folder| Utf8PathBuf::from_path_buf(folder.join("uv")).ok())
+            .find(|path| path.is_file());
+        if let Some(uv) = found {
+            return Ok(Self { program: Program::Uv(uv), interpreter, folder });
+        }
+        let pip = base_python(interpreter).args(["-m", "pip", "--version"]).run()?;
+        if pip.status.success() {
+            return Ok(Self { program: Program::Pip, interpreter, folder });
+        }
+        Err(InstallError::NoInstaller { python: interpreter.program.clone() })
+    }
+
+    /// Pins for this machine.
+    pub(super) fn pins(&self, requirements: &Requirements) -> Result<Lock, InstallError> {
+        match &self.program {
+            Program::Uv(uv) => {
+                let resolved = self.folder.join("compiled.txt");
+                let form = ["--generate-hashes", "--python", self.interpreter.program.as_str()];
+                self.ask_uv(uv, requirements, &resolved, "requirements-txt", &form)?;
+                Ok(Lock::of(joined_lines(&read(&resolved)?)))
+            }
+            Program::Pip => {
+                let report = self.ask_pip(requirements, &[])?;
+                let lines = report.install.iter().map(|item| {
+                    let hash = item.sha256(requirements)?;
+                    let Metadata { name, version } = &item.metadata;
+                    Ok(format!("{}=={version} --hash=sha256:{hash}", normalized(name)))
+                });
+                Ok(Lock::of(lines.collect::<Result<Vec<_>, InstallError>>()?))
+            }
+        }
+    }
+
+    /// Packages for a lock file: for all platforms with uv, for this one with pip. Pins of an earlier
+    /// lock stay where they still fit.
+    pub(super) fn packages(
+        &self,
+        requirements: &Requirements,
+        earlier: &[Package],
+    ) -> Result<PyLock, InstallError> {
+        let constraints: Vec<String> = earlier
+            .iter()
+            .filter_map(|it| Some(format!("{}=={}", it.name, it.version.as_ref()?)))
+            .collect();
+        match &self.program {
+            Program::Uv(uv) => {
+                let resolved = self.folder.join("pylock.toml");
+                drop(fs_err::remove_file(&resolved));
+                if !earlier.is_empty() {
+                    let known = super::pylock::packages_only(earlier);
+                    fs_err::write(&resolved, known).map_err(cache_error(&resolved))?;
+                }
+                let (major, minor) = self.interpreter.minor;
+                let asked = requirements.requires_python.as_deref().and_then(lower_bound);
+                let oldest = asked.unwrap_or_else(|| format!("{major}.{minor}"));
+                let form = ["--universal", "--python-version", &oldest];
+                self.ask_uv(uv, requirements, &resolved, "pylock.toml", &form)?;
+                let refused = |reason: String| refused("locking", requirements, &reason);
+                let mut lock = PyLock::read(&resolved, &read(&resolved)?)
+                    .map_err(|error| refused(error.to_string()))?;
+                let requires = requirements.requires_python.clone();
+                lock.requires_python = requires.or(lock.requires_python);
+                Ok(lock)
+            }
+            Program::Pip => {
+                let kept = self.ask_pip(requirements, &constraints);
+                let report = match kept {
+                    // An old pin may be in the way of a new requirement.
+                    Err(InstallError::Refused { .. }) if !constraints.is_empty() => {
+                        self.ask_pip(requirements, &[])
+                    }
+                    other => other,
+                }?;
+                let packages = report.install.iter().map(|item| {
+                    let Metadata { name, version } = &item.metadata;
+                    let hash = item.sha256(requirements)?;
+                    Ok(Package::of_wheel(name, version, &item.download_info.url, hash))
+                });
+                let packages = packages.collect::<Result<Vec<_>, InstallError>>()?;
+                Ok(PyLock::of_platform(packages, &report.environment))
+            }
+        }
+    }
+
+    fn ask_uv(
+        &self,
+        uv: &Utf8Path,
+        requirements: &Requirements,
+        resolved: &Utf8Path,
+        format: &str,
+        form: &[&str],
+    ) -> Result<(), InstallError> {
+        let uv = self.uv(uv);
+        let tool = match &requirements.uv_project {
+            Some(project) => uv
+                .args(["export", "--frozen", "--no-emit-project", "--no-header"])
+                .args(["--no-annotate", "--format", format, "--project", project.as_str()]),
+            None => uv
+                .args(["pip", "compile", "--only-binary", ":all:", "--no-header"])
+                .args(["--no-annotate", "--format", format])
+                .args(form)
+                .arg(self.list(requirements)?.as_str()),
+        };
+        // Only the end of what a tool prints is kept, so the answer comes as a file.
+        let tool = tool.args(["--quiet", "--output-file", resolved.as_str()]);
+        self.accepted("resolving", requirements, tool.run()?).map(drop)
+    }
+
+    fn ask_pip(
+        &self,
+        requirements: &Requirements,
+        constraints: &[String],
+    ) -> Result<Report, InstallError> {
+        if requirements.uv_project.is_some() {
+            let reason = "a `uv.lock` is read by uv, which is not on PATH: install it (`pip install \
+                          uv`), or write a `pylock.toml` with `uv export`";
+            return Err(refused("resolving", requirements, reason));
+        }
+        let (report, list) = (self.folder.join("report.json"), self.list(requirements)?);
+        let pins = self.folder.join("constraints.txt");
+        fs_err::write(&pins, constraints.join("\n")).map_err(cache_error(&pins))?;
+        let output = base_python(self.interpreter)
+            .args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"])
+            .args(["--no-input", "--only-binary", ":all:", "--report", report.as_str()])
+            .args(["-r", list.as_str(), "-c", pins.as_str()])
+            .run()?;
+        self.accepted("resolving", requirements, output)?;
+        let text = read(&report)?;
+        serde_json::from_str(&text)
+            .map_err(|error| refused("resolving", requirements, &error.to_string()))
+    }
+
+    fn list(&self, requirements: &Requirements) -> Result<Utf8PathBuf, InstallError> {
+        let list = self.folder.join("requirements.txt");
+        fs_err::write(&list, requirements.lines.join("\n") + "\n").map_err(cache_error(&list))?;
+        Ok(list)
+    }
+
+    /// Installs pinned wheels into a new virtual environment, in one step: a later one would start the
+    /// environment's own interpreter.
+    pub(super) fn make_environment(
+        &self,
+        folder: &Utf8Path,
+        lock: &Lock,
+        requirements: &Requirements,
+    ) -> Result<(), InstallError> {
+        let list = self.folder.join("lock.txt");
+        fs_err::write(&list, lock.text()).map_err(cache_error(&list))?;
+        let python = folder.join("bin/python");
+        let options =
+            ["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--quiet"];
+        let make = match &self.program {
+            Program::Uv(uv) => self.uv(uv).args(["venv", "--quiet", "--no-project"]).args([
+                "--python",
+                self.interpreter.program.as_str(),
+                folder.as_str(),
+            ]),
+            Program::Pip => {
+                base_python(self.interpreter).args(["-m", "venv", "--without-pip", folder.as_str()])
+            }
+        };
+        self.accepted("installing", requirements, make.run()?)?;
+        if lock.is_empty() {
+            return Ok(());
+        }
+        // Both flags that keep bytecode out are there because the user's settings may say otherwise, and
+        // compiling would start the environment's interpreter when its packages are there.
+        let install = match &self.program {
+            Program::Uv(uv) => self.uv(uv).arg("pip").args(options).args([
+                "--no-compile-bytecode",
+                "--python",
+                python.as_str(),
+            ]),
+            Program::Pip => base_python(self.interpreter)
+                .args(["-m", "pip", "--python", python.as_str()])
+                .args(options)
+                .args(["--no-compile", "--no-input"]),
+        };
+        let install = install.args(["-r", list.as_str()]);
+        self.accepted("installing", requirements, install.run()?).map(drop)
+    }
+
+    /// uv, in a folder without a project: the notebook's author chooses no indexes.
+    fn uv(&self, uv: &Utf8Path) -> Tool {
+        // Compiling would start the environment's interpreter, and the variable contradicts the flag.
+        Tool::new(uv).folder(self.folder).env_remove("UV_COMPILE_BYTECODE").time_limit(TIME_LIMIT)
+    }
+
+    fn accepted(
+        &self,
+        step: &'static str,
+        requirements: &Requirements,
+        output: ToolOutput,
+    ) -> Result<ToolOutput, InstallError> {
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said =
+            if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
+        let said = without_credentials(&String::from_utf8_lossy(said));
+        if let Some(package) = self.source_only(&said) {
+            return Err(InstallError::SourceOnly {
+                package,
+                origin: requirements.origin.clone(),
+                python: self.interpreter.version.clone(),
+            });
+        }
+        Err(refused(step, requirements, &said))
+    }
+
+    /// The package that has no wheel for this interpreter, only its source, if that is why it failed.
+    fn source_only(&self, said: &str) -> Option<String> {
+        match &self.program {
+            Program::Uv(_) => {
+                let unwrapped = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let (_, after) = unwrapped.split_once("Wheels are required for `")?;
+                after.split('`').next().map(str::to_owned)
+            }
+            Program::Pip => {
+                let (_, after) = said.split_once("No matching distribution found for ")?;
+                let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+                let name = after.split(|it| !is_name(it)).next().filter(|it| !it.is_empty())?;
+                // pip says the same of a package that does not exist; it lists the versions of one that does.
+                let known = base_python(self.interpreter)
+                    .args(["-m", "pip", "index", "versions", "--no-input", name])
+                    .run();
+                known.is_ok_and(|it| it.status.success()).then(|| name.to_owned())
+            }
+        }
+    }
+}
+
+/// What pip tells of a resolution.
+#[derive(serde::Deserialize)]
+struct Report {
+    install: Vec<Item>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    metadata: Metadata,
+    download_info: Download,
+}
+
+#[derive(serde::Deserialize)]
+struct Metadata {
+    name: String,
+    version: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Download {
+    url: String,
+    archive_info: Option<Archive>,
+}
+
+#[derive(serde::Deserialize)]
+struct Archive {
+    hashes: Option<BTreeMap<String, String>>,
+}
+
+impl Item {
+    fn sha256(&self, requirements: &Requirements) -> Result<&str, InstallError> {
+        let Metadata { name, version } = &self.metadata;
+        let hashes = self.download_info.archive_info.as_ref().and_then(|it| it.hashes.as_ref());
+        hashes.and_then(|it| it.get("sha256")).map(String::as_str).ok_or_else(|| {
+            let reason = format!("the index tells no SHA-256 of {name} {version}");
+            refused("resolving", requirements, &reason)
+        })
+    }
+}
+
+/// The interpreter outside any virtual environment: what is installed never runs in it.
+fn base_python(interpreter: &Interpreter) -> Tool {
+    // Settings that are right for a person's own installations, and would send these elsewhere.
+    let settings = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"];
+    let tool = Tool::new(interpreter.program.as_str()).args(["-I"]).time_limit(TIME_LIMIT);
+    let tool = tool.env("PIP_REQUIRE_VIRTUALENV", "0").env("PIP_USER", "0");
+    settings.into_iter().fold(tool, Tool::env_remove)
+}
+
+fn read(path: &Utf8Path) -> Result<String, InstallError> {
+    fs_err::read_to_string(path).map_err(cache_error(path))
+}
+
+fn cache_error(path: &Utf8Path) -> impl FnOnce(std::io::Error) -> InstallError {
+    let path = path.to_owned();
+    move |source| InstallError::Cache { path, source }
+}
+
+fn refused(step: &'static str, requirements: &Requirements, said: &str) -> InstallError {
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n");
+    InstallError::Refused { step, origin: requirements.origin.clone(), output: tail }
+}
+
+/// Lines of a requirements file with their continuations, without comments.
+fn joined_lines(text: &str) -> Vec<String> {
+    text.replace("\\\n", " ")
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+}
+
+/// Masks `user:password@` in addresses: an index's credentials must not reach a log.
+pub(super) fn without_credentials(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, after) = rest.split_at(at + 3);
+        // A password may hold an `@`, and in the variables of careless people also a `/`.
+        let is_end = |it: char| it.is_whitespace() || "\"'`<>,".contains(it);
+        let (word, tail) = after.split_at(after.find(is_end).unwrap_or(after.len()));
+        masked.push_str(head);
+        match word.rsplit_once('@') {
+            Some((_, host)) => masked.push_str(&format!("****@{host}")),
+            None => masked.push_str(word),
+        }
+        rest = tail;
+    }
+    masked + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_an_index_are_masked() {
+        for (text, expected) in [
+            (
+                "at https://user:secret@host/simple and me@host",
+                "at https://****@host/simple and me@host",
+            ),
+            ("https://u:p@ss@host:8/x", "https://****@host:8/x"),
+            ("'https://u:p@host/', https://v:q@host", "'https://****@host/', https://****@host"),
+            ("https://token@host", "https://****@host"),
+            ("https://u:p/a@host", "https://****@host"),
+            ("https://host/six@1", "https://****@1"),
+            ("no address", "no address"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
+    }
+}

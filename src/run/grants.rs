@@ -1,0 +1,366 @@
+//! What the user opens for a run, to what the sandbox shows.
+//!
+//! In: hosts, paths, variables and secrets that flags name. Out: mounts, variables and [`Openings`], or the
+//! reason why a path cannot be shown. Looks at the disk, and changes nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt as _;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+
+use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
+use crate::process::network::PROXY_PORT;
+use crate::process::{Access, AllowedHost, Mount, Openings};
+use crate::secret::Secret;
+
+/// What the user opens, for all notebooks of a build.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// Hosts that can be reached.
+    pub hosts: Vec<AllowedHost>,
+    /// Files and folders that can be read.
+    pub reads: Vec<Utf8PathBuf>,
+    /// Variables.
+    pub variables: BTreeMap<String, Secret>,
+    /// Files in `/run/secrets`.
+    pub files: BTreeMap<String, Secret>,
+    /// Paths that this build itself makes, which no run needs.
+    pub own_output: Vec<Utf8PathBuf>,
+}
+
+/// Grants as they apply to one notebook.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Mounts beside those of every run.
+    pub mounts: Vec<Mount>,
+    /// Variables that are no secrets.
+    pub variables: Vec<(&'static str, String)>,
+    /// The rest.
+    pub openings: Openings,
+}
+
+/// Why a path cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// It cannot be looked at.
+    #[error("`--read {path}` cannot be shown to the notebook: {source}")]
+    Unreadable {
+        /// As the user wrote it.
+        path: Utf8PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is a socket, a device or a pipe.
+    #[error("`--read {path}` is neither a folder nor a plain file")]
+    NoFile {
+        /// As the user wrote it.
+        path: Utf8PathBuf,
+    },
+    /// Something else is there.
+    #[error("`--read {path}` would be `{inside}` for the notebook, and there is {what}")]
+    Taken {
+        /// As the user wrote it.
+        path: Utf8PathBuf,
+        /// Where it would be.
+        inside: Utf8PathBuf,
+        /// What is there.
+        what: String,
+    },
+}
+
+/// Folders inside that are not the user's. Those of the system are shown as they are.
+const SYSTEM: [&str; 10] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/dev", "/run/secrets"];
+/// Of the folders above, those that show the host's own.
+const SHOWN: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+
+/// Names at the top of a notebook's folder that are not there for the notebook: histories of the project and
+/// what tools keep their credentials in. A name that ends with `*` stands for all that begin so.
+pub const HIDDEN: [&str; 24] = [
+    ".git",
+    ".hg",
+    ".svn",
+    ".env",
+    ".env.*",
+    ".envrc",
+    ".netrc",
+    ".pypirc",
+    ".npmrc",
+    ".pgpass",
+    ".git-credentials",
+    ".ssh",
+    ".aws",
+    ".azure",
+    ".gnupg",
+    ".kube",
+    ".docker",
+    ".config",
+    ".mozilla",
+    ".password-store",
+    ".vault-token",
+    ".terraform.d",
+    ".bash_history",
+    ".python_history",
+];
+
+/// Where systems keep the certificates that they trust, as one file.
+const CERTIFICATES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+/// Where a run finds them.
+const CERTIFICATES_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Finds out what the grants come to for a notebook in `folder`, beside the mounts that it has anyway.
+///
+/// # Errors
+/// When a path cannot be shown; see [`GrantError`].
+pub fn open(grants: &Grants, folder: &Utf8Path, present: &[Mount]) -> Result<Opened, GrantError> {
+    let mut opened = Opened::default();
+    let folder = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
+    let mut places = Places { folder: &folder, present, mounts: Vec::new() };
+    for path in &grants.reads {
+        places.add(path)?;
+    }
+    opened.mounts = places.mounts;
+    let shown: Vec<Utf8PathBuf> = opened.mounts.iter().map(|it| it.inside.clone()).collect();
+    opened.openings = Openings {
+        hosts: grants.hosts.clone(),
+        hidden: hidden(&folder, &grants.own_output)
+            .into_iter()
+            .filter(|it| !shown.contains(it))
+            .collect(),
+        variables: grants.variables.clone(),
+        files: grants.files.clone(),
+    };
+    if !grants.hosts.is_empty() {
+        let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+        for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+            opened.variables.push((name, proxy.clone()));
+        }
+        for name in ["no_proxy", "NO_PROXY"] {
+            opened.variables.push((name, String::new()));
+        }
+        let bundles = CERTIFICATES.iter().map(Utf8Path::new);
+        if let Some(bundle) = bundles.filter_map(|it| it.canonicalize_utf8().ok()).next() {
+            let inside = CERTIFICATES_INSIDE.into();
+            opened.mounts.push(Mount { host: bundle, inside, access: Access::ReadOnly });
+            for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+                opened.variables.push((name, CERTIFICATES_INSIDE.to_owned()));
+            }
+        }
+    }
+    Ok(opened)
+}
+
+/// Paths inside that are not there for the run.
+fn hidden(folder: &Utf8Path, own_output: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+    let is_hidden = |name: &str| {
+        HIDDEN.iter().any(|it| match it.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => *it == name,
+        })
+    };
+    let names = folder.read_dir_utf8().into_iter().flatten().flatten();
+    let names = names.map(|it| it.file_name().to_owned()).filter(|it| is_hidden(it));
+    let mut hidden: Vec<Utf8PathBuf> =
+        names.map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect();
+    for path in own_output {
+        let parent = path.parent().and_then(|it| it.canonicalize_utf8().ok());
+        let (Some(parent), Some(name)) = (parent, path.file_name()) else { continue };
+        let path = parent.join(name);
+        if let Ok(below) = path.strip_prefix(folder).map(Utf8Path::to_owned)
+            && !below.as_str().is_empty()
+        {
+            hidden.push(Utf8Path::new(NOTEBOOK_FOLDER).join(below));
+        }
+    }
+    hidden.sort();
+    hidden.dedup();
+    hidden
+}
+
+struct Places<'a> {
+    folder: &'a Utf8Path,
+    present: &'a [Mount],
+    mounts: Vec<Mount>,
+}
+
+impl Places<'_> {
+    fn add(&mut self, path: &Utf8Path) -> Result<(), GrantError> {
+        let unreadable = |source| GrantError::Unreadable { path: path.to_owned(), source };
+        // Looked up once: what the sandbox opens afterwards has no link in it.
+        let host = path.canonicalize_utf8().map_err(unreadable)?;
+        let kind = fs_err::metadata(&host).map_err(unreadable)?.file_type();
+        #[cfg(unix)]
+        let is_special = kind.is_socket() || kind.is_fifo() || kind.is_char_device();
+        #[cfg(not(unix))]
+        let is_special = false;
+        if is_special || !(kind.is_file() || kind.is_dir()) {
+            return Err(GrantError::NoFile { path: path.to_owned() });
+        }
+        if SHOWN.iter().any(|it| host.starts_with(it)) {
+            return Ok(());
+        }
+        let named = named_place(path, &host).map_err(unreadable)?;
+        let is_own_link = named != host && named.starts_with(self.folder);
+        let beside = [inside(self.folder, &named), inside(self.folder, &host)];
+        let mut found = 0;
+        let mut refusal = None;
+        // A link in the notebook's own folder stays, and leads to where its target is shown.
+        for (idx, place) in beside.into_iter().enumerate().skip(usize::from(is_own_link)) {
+            match self.put(&host, &place) {
+                Ok(()) => found += 1,
+                Err(what) if idx == 0 => {
+                    return Err(GrantError::Taken { path: path.to_owned(), inside: place, what });
+                }
+                Err(what) => refusal = Some((place, what)),
+            }
+        }
+        if self.put(&host, &host).is_ok() {
+            found += 1;
+        }
+        match refusal {
+            Some((inside, what)) if found == 0 => {
+                Err(GrantError::Taken { path: path.to_owned(), inside, what })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows `host` at a place; what is there instead, if it is taken.
+    fn put(&mut self, host: &Utf8Path, place: &Utf8Path) -> Result<(), String> {
+        if let Some(system) = SYSTEM.iter().find(|it| place.starts_with(it)) {
+            return Err(format!("the system's folder `{system}`"));
+        }
+        let own = ["/", "/tmp", "/run", NOTEBOOK_FOLDER];
+        if own.iter().any(|it| place == *it) || place.starts_with(RUNNER_FOLDER) {
+            return Err("a folder of the sandbox".to_owned());
+        }
+        for mount in self.present {
+            if place.starts_with(&mount.inside) || mount.inside.starts_with(place) {
+                return Err(format!("`{}`, which the run needs", mount.inside));
+            }
+        }
+        for mount in &self.mounts {
+            let (inner, outer) = if place.starts_with(&mount.inside) {
+                ((host, place), (mount.host.as_path(), mount.inside.as_path()))
+            } else if mount.inside.starts_with(place) {
+                ((mount.host.as_path(), mount.inside.as_path()), (host, place))
+            } else {
+                continue;
+            };
+            // One shows a part of what the other shows, at the place where it is anyway.
+            let below = inner.1.strip_prefix(outer.1).unwrap_or(inner.1);
+            if inner.0.strip_prefix(outer.0).ok() != Some(below) {
+                return Err("another `--read`".to_owned());
+            }
+            if mount.inside == place {
+                return Ok(());
+            }
+        }
+        let (host, inside) = (host.to_owned(), place.to_owned());
+        self.mounts.push(Mount { host, inside, access: Access::ReadOnly });
+        Ok(())
+    }
+}
+
+/// The path as the user names it, its folder free of links.
+fn named_place(path: &Utf8Path, host: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    let Some(name) = path.file_name() else { return Ok(host.to_owned()) };
+    let parent = path.parent().filter(|it| !it.as_str().is_empty());
+    Ok(parent.unwrap_or(Utf8Path::new(".")).canonicalize_utf8()?.join(name))
+}
+
+/// Where a path of the host is for a notebook that goes there by `..` from its own folder: above the top is
+/// the top.
+fn inside(folder: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+    let mut above = folder.components().peekable();
+    let mut rest = path.components().peekable();
+    while above.peek().is_some() && above.peek() == rest.peek() {
+        above.next();
+        rest.next();
+    }
+    let is_below = above.peek().is_none();
+    let base = if is_below { NOTEBOOK_FOLDER } else { "/" };
+    let names = rest.filter(|it| matches!(it, Utf8Component::Normal(_)));
+    names.fold(Utf8PathBuf::from(base), |place, name| place.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_keeps_its_place_relative_to_the_notebook() {
+        let check = |path: &str| inside(Utf8Path::new("/home/me/project"), Utf8Path::new(path));
+        assert_eq!(check("/home/me/project/data/x"), "/nb/data/x");
+        assert_eq!(check("/home/me/data"), "/data");
+        assert_eq!(check("/srv/data"), "/srv/data");
+        assert_eq!(check("/home/me/project"), "/nb");
+        assert_eq!(check("/home/me"), "/");
+    }
+
+    /// Names of the mounts that reading these paths gives to a notebook in `project/`.
+    fn opened(reads: &[&str]) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap().canonicalize_utf8().unwrap();
+        for name in ["project/.git", "project/site", "data/deep", "other/data", "env"] {
+            fs_err::create_dir_all(root.join(name)).unwrap();
+        }
+        fs_err::write(root.join("project/.env.local"), "").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../data", root.join("project/link")).unwrap();
+        let grants = Grants {
+            reads: reads.iter().map(|it| root.join(it)).collect(),
+            own_output: vec![root.join("project/site"), root.join("project/.site.nbc-lock")],
+            ..Grants::default()
+        };
+        let host = root.join("env");
+        let present = Mount { host, inside: "/env".into(), access: Access::ReadOnly };
+        let opened = open(&grants, &root.join("project"), &[present]);
+        let opened = opened.map_err(|it| it.to_string().replace(root.as_str(), "~"))?;
+        let mounts = opened.mounts.iter();
+        let mounts =
+            mounts.map(|it| format!("{}={}", it.inside, it.host).replace(root.as_str(), "~"));
+        let hidden = opened.openings.hidden.iter().map(|it| format!("-{it}"));
+        Ok(mounts.chain(hidden).collect())
+    }
+
+    #[test]
+    fn what_is_not_meant_for_the_run_is_hidden() {
+        let always = ["-/nb/.env.local", "-/nb/.git", "-/nb/.site.nbc-lock", "-/nb/site"];
+        assert_eq!(opened(&[]).unwrap(), always);
+        let read = opened(&["project/.git"]).unwrap();
+        assert_eq!(read.first().unwrap(), "/nb/.git=~/project/.git");
+        assert!(!read.contains(&"-/nb/.git".to_owned()));
+    }
+
+    #[test]
+    fn a_path_is_shown_at_two_places() {
+        for reads in [&["data"][..], &["data", "data/deep"], &["project/link"]] {
+            let shown = opened(reads).unwrap();
+            assert_eq!(shown.get(..2).unwrap(), ["/data=~/data", "~/data=~/data"]);
+        }
+    }
+
+    #[test]
+    fn a_clash_is_an_error() {
+        let check = |reads: &[&str]| opened(reads).unwrap_err();
+        assert_eq!(
+            check(&["env"]),
+            "`--read ~/env` would be `/env` for the notebook, and there is `/env`, which the run needs"
+        );
+        assert!(check(&["."]).ends_with("there is a folder of the sandbox"));
+        assert!(check(&["nowhere"]).contains("No such file"));
+        assert!(check(&["../../etc/passwd"]).ends_with("there is the system's folder `/etc`"));
+        assert_eq!(
+            check(&["../../dev/null"]),
+            "`--read ~/../../dev/null` is neither a folder nor a plain file"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Values that a run may use and nobody may see.
+//!
+//! In: variables and files that the user hands to a run. Out: [`Secret`], which cannot be printed, and
+//! [`Scanner`], which finds the values in what a run gave.
+
+mod forms;
+mod scan;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+pub use scan::{Scanner, ScannerError};
+
+/// Most bytes of one value.
+pub const LONGEST: usize = 1 << 20;
+
+/// A value that must not be seen. It has no `Display`, is not serializable, and its `Debug` tells nothing;
+/// copies share the bytes.
+#[derive(Clone)]
+pub struct Secret(Arc<[u8]>);
+
+impl Secret {
+    /// Takes a value.
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
+        Self(value.into().into())
+    }
+
+    /// Reads a value from a file, which may be a pipe.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is longer than [`LONGEST`].
+    pub fn load(path: &Utf8Path) -> io::Result<Self> {
+        let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+        let mut value = Vec::new();
+        fs_err::File::open(path)?.take(most).read_to_end(&mut value)?;
+        if value.len() > LONGEST {
+            let message = format!("`{path}` is longer than 1 MiB");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(Self::new(value))
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The value. Only `process`, which hands it to the run, and this module name this method.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+}

@@ -1,0 +1,379 @@
+//! Locks and environments, by uv and by pip, from an index on loopback whose packages would leave marks if
+//! their code ran outside the sandbox.
+//!
+//! The index is `tests/environments/index.py`; see `tests/cli.rs` for `NBC_TEST_PYTHON`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PASSWORD: &str = "p4ss-w0rd";
+
+/// A folder of notebooks, an index beside it, and one of the two installers.
+struct EnvironmentTest {
+    folder: tempfile::TempDir,
+    tool: Tool,
+    index: Index,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Uv,
+    Pip,
+}
+
+const TOOLS: [Tool; 2] = [Tool::Uv, Tool::Pip];
+
+struct Index {
+    process: Child,
+    port: String,
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+struct Said {
+    code: i32,
+    text: String,
+}
+
+impl EnvironmentTest {
+    fn new(tool: Tool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["index", "tools", "in"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        if tool == Tool::Uv {
+            let uv = Path::new(&python()).with_file_name("uv");
+            assert!(uv.exists(), "{} is part of tests/requirements.txt", uv.display());
+            std::os::unix::fs::symlink(uv, folder.path().join("tools/uv")).unwrap();
+        }
+        let index = Self::serve(folder.path());
+        Self { folder, tool, index }
+    }
+
+    fn serve(folder: &Path) -> Index {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/environments/index.py");
+        let mut process = Command::new(python())
+            .arg(script)
+            .arg(folder.join("index"))
+            .arg(format!("user:{PASSWORD}"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Index { process, port: port.trim().to_owned() }
+    }
+
+    /// The same index on another port; `newer` adds a release.
+    fn serve_again(&mut self, newer: bool) {
+        if newer {
+            fs_err::write(self.path("index/newer"), "").unwrap();
+        }
+        self.index = Self::serve(self.folder.path());
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// A Jupyter notebook whose header asks for packages.
+    fn notebook(&self, name: &str, packages: &[&str], code: &str) {
+        let header = format!("# /// script\n# dependencies = {packages:?}\n# ///\n{code}");
+        let cell = serde_json::json!({
+            "cell_type": "code", "metadata": {}, "source": header,
+            "outputs": [], "execution_count": null,
+        });
+        let notebook = serde_json::json!({
+            "cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+        });
+        fs_err::write(self.path(&format!("in/{name}.ipynb")), notebook.to_string()).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let url = format!("http://user:{PASSWORD}@127.0.0.1:{}/simple/", self.index.port);
+        // pip is used where there is no uv.
+        let path = std::env::var_os("PATH").unwrap();
+        let folders = std::env::split_paths(&path).filter(|it| !it.join("uv").exists());
+        let path = std::env::join_paths(folders).unwrap().into_string().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env_remove("NBC_PYTHON").env_remove("PIP_FIND_LINKS").env_remove("VIRTUAL_ENV");
+        command.env("PATH", format!("{}:{path}", self.path("tools").display()));
+        command.env("NBC_CACHE_DIR", self.path("cache")).env("UV_CACHE_DIR", self.path("uv"));
+        command.env("PIP_CACHE_DIR", self.path("pip")).env("PIP_CONFIG_FILE", "/dev/null");
+        command.env("PIP_INDEX_URL", &url).env("UV_DEFAULT_INDEX", &url);
+        // What a user may have set, and what would start the environment's interpreter.
+        command.env("UV_COMPILE_BYTECODE", "1").env("PIP_COMPILE", "1");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    /// No code of a package ran outside the sandbox.
+    fn assert_nothing_ran(&self) {
+        for mark in ["pth", "imported", "sitecustomize", "built"] {
+            assert!(!self.path("index").join(mark).exists(), "{mark} with {:?}", self.tool);
+        }
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
+    Said { code: output.status.code().unwrap_or(-1), text }
+}
+
+fn python() -> String {
+    std::env::var("NBC_TEST_PYTHON").expect("NBC_TEST_PYTHON is set by tests/run.sh")
+}
+
+#[test]
+fn a_lock_pins_what_is_built_until_it_is_upgraded() {
+    for tool in TOOLS {
+        let mut test = EnvironmentTest::new(tool);
+        test.notebook("n.1", &["demo"], "import demo\nprint('demo', demo.version)");
+        let locked = test.run(&["lock", "in"]);
+        assert_eq!(locked.code, 0, "{tool:?}: {}", locked.text);
+        let lock = test.read("in/pylock.n-1.toml");
+        for part in [
+            "created-by = \"nbc\"",
+            "name = \"demo\"\nversion = \"2.0\"",
+            "name = \"helper\"",
+            "requirement = \"ipython>=8.12\"",
+            "hashes = { sha256 = \"",
+            &format!(
+                "url = \"http://127.0.0.1:{}/files/demo-2.0-py3-none-any.whl\"",
+                test.index.port
+            ),
+        ] {
+            assert!(lock.contains(part), "{tool:?} lacks {part}: {lock}");
+        }
+        // pip sees one platform, and says so.
+        let is_for_here =
+            ["environments = [", "requires-python = \"==3."].map(|it| lock.contains(it));
+        assert_eq!(is_for_here, [tool == Tool::Pip; 2], "{lock}");
+        assert_eq!(test.run(&["lock", "in", "--check"]).code, 0);
+
+        test.serve_again(true);
+        let kept = test.run(&["lock", "in"]);
+        assert_eq!(kept.code, 0, "{tool:?}: {}", kept.text);
+        assert!(test.read("in/pylock.n-1.toml").contains("version = \"2.0\""));
+        let built = test.run(&["build", "in/n.1.ipynb", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(!built.text.contains("no lock pins"), "{}", built.text);
+        assert!(test.read("out/n.1.html").contains("demo 2.0"), "{tool:?}");
+        let manifest = test.read("out/manifest.json");
+        assert!(manifest.contains("demo==2.0") && manifest.contains("helper==3.0"), "{manifest}");
+
+        assert_eq!(test.run(&["lock", "in", "--upgrade"]).code, 0);
+        assert!(test.read("in/pylock.n-1.toml").contains("version = \"3.0\""), "{tool:?}");
+        let built = test.run(&["build", "in/n.1.ipynb", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/n.1.html").contains("demo 3.0"), "{tool:?}");
+    }
+}
+
+#[test]
+fn a_locked_build_needs_no_network_the_second_time() {
+    for tool in TOOLS {
+        let mut test = EnvironmentTest::new(tool);
+        test.notebook("n", &["demo==1.0"], "import demo\nprint('demo', demo.version)");
+        assert_eq!(test.run(&["lock", "in"]).code, 0);
+        assert_eq!(test.run(&["build", "in", "-o", "out"]).code, 0);
+        test.index.process.kill().unwrap();
+        test.index.process.wait().unwrap();
+        let asked = test.read("index/requests.log");
+        let again = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(again.code, 0, "{tool:?}: {}", again.text);
+        assert!(test.read("out/n.html").contains("demo 1.0"));
+        assert_eq!(test.read("index/requests.log"), asked);
+    }
+}
+
+#[test]
+fn a_lock_for_other_requirements_is_refused() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    test.notebook("n", &["demo==1.0"], "1");
+    let missing = test.run(&["lock", "in", "--check"]);
+    assert_eq!(missing.code, 1, "{}", missing.text);
+    assert!(missing.text.contains("is missing"), "{}", missing.text);
+    assert_eq!(test.run(&["lock", "in"]).code, 0);
+    test.notebook("n", &["demo==2.0"], "1");
+    let stale = test.run(&["lock", "in", "--check"]);
+    assert_eq!(stale.code, 1, "{}", stale.text);
+    assert!(stale.text.contains("does not match"), "{}", stale.text);
+    let built = test.run(&["build", "in", "-o", "out"]);
+    assert_eq!(built.code, 2, "{}", built.text);
+    assert!(
+        built.text.contains("other requirements") && built.text.contains("help: lock them anew"),
+        "{}",
+        built.text
+    );
+    assert!(!test.path("out").exists());
+}
+
+#[test]
+fn a_package_with_another_hash_is_refused() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["demo==1.0"], "1");
+        assert_eq!(test.run(&["lock", "in"]).code, 0);
+        let lock = test.read("in/pylock.n.toml");
+        for (place, name) in [(0, "demo"), (2, "ipython")] {
+            let hashes: Vec<usize> =
+                lock.match_indices("sha256 = \"").map(|it| it.0 + 10).collect();
+            let mut tampered = lock.clone();
+            tampered.replace_range(hashes[place]..hashes[place] + 8, "00000000");
+            fs_err::write(test.path("in/pylock.n.toml"), tampered).unwrap();
+            let built = test.run(&["build", "in", "-o", "out"]);
+            assert_eq!(built.code, 2, "{name} by {tool:?}: {}", built.text);
+            assert!(
+                built.text.to_lowercase().contains("hash"),
+                "{name} by {tool:?}: {}",
+                built.text
+            );
+            assert!(!test.path("out").exists());
+        }
+    }
+}
+
+#[test]
+fn a_build_without_a_lock_warns_once_and_records_what_it_got() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    test.notebook("a", &["demo"], "1");
+    test.notebook("b", &["helper"], "1");
+    test.notebook("c", &[], "1");
+    let built = test.run(&["build", "in", "-o", "out"]);
+    assert_eq!(built.code, 0, "{}", built.text);
+    assert_eq!(built.text.matches("no lock pins").count(), 1, "{}", built.text);
+    assert!(built.text.contains("`in/a.ipynb` and 1 other notebook"), "{}", built.text);
+    assert!(built.text.contains("help: pin them with `nbc lock`"), "{}", built.text);
+    assert!(test.read("out/manifest.json").contains("demo==2.0"));
+    let alone = test.run(&["build", "in/c.ipynb", "-o", "alone"]);
+    assert!(alone.code == 0 && !alone.text.contains("no lock"), "{}", alone.text);
+}
+
+#[test]
+fn no_code_of_a_package_runs_outside_the_sandbox() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["trap"], "print('ran')");
+        assert_eq!(test.run(&["lock", "in"]).code, 0);
+        for _ in 0..2 {
+            // The traps are set off by the run, where the marks cannot be made.
+            let built = test.run(&["build", "in", "-o", "out"]);
+            assert!(built.text.contains("running 1 cell"), "{tool:?}: {}", built.text);
+        }
+        test.assert_nothing_ran();
+        let cache = test.path("cache/environments-1");
+        let compiled = Command::new("find").arg(&cache).args(["-name", "trap.*.pyc"]).output();
+        assert!(!compiled.unwrap().stdout.is_empty(), "{tool:?}");
+    }
+}
+
+#[test]
+fn a_package_that_would_have_to_be_built_is_refused() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["onlysource", "demo"], "1");
+        for command in [["lock", "in", "--upgrade", "--color=never"], ["build", "in", "-o", "out"]]
+        {
+            let refused = test.run(&command);
+            assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+            assert!(
+                refused
+                    .text
+                    .contains("`onlysource`, which the script header asks for, has no wheel")
+                    && refused.text.contains("`--allow-build onlysource`"),
+                "{tool:?}: {}",
+                refused.text
+            );
+        }
+        test.notebook("n", &["no-such-package"], "1");
+        let refused = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(!refused.text.contains("--allow-build"), "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("no-such-package"), "{tool:?}: {}", refused.text);
+        test.assert_nothing_ran();
+    }
+}
+
+#[test]
+fn credentials_of_an_index_stay_with_the_installer() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let code = "print(open('/proc/self/environ').read())\nimport os\nprint(dict(os.environ))";
+        test.notebook("n", &["demo"], code);
+        let unlocked = test.run(&["build", "in", "-o", "out", "--record", "records"]);
+        let locked = test.run(&["lock", "in"]);
+        let built = test.run(&["build", "in", "-o", "out", "--record", "records"]);
+        for said in [&unlocked, &locked, &built] {
+            assert_eq!(said.code, 0, "{tool:?}: {}", said.text);
+            assert!(!said.text.contains(PASSWORD), "{tool:?}: {}", said.text);
+        }
+        let found = Command::new("grep")
+            .args(["-r", "-l", PASSWORD, "in", "out", "records", "cache"])
+            .current_dir(test.folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(found.stdout).unwrap(), "", "{tool:?}");
+
+        // The index answers, but not with this package; then it is gone, and the tools print its address.
+        test.notebook("n", &["no-such-package"], "1");
+        let mut gone = test.command(&["lock", "in"]);
+        let url = format!("http://user:{PASSWORD}@127.0.0.1:1/simple/");
+        gone.env("PIP_INDEX_URL", &url).env("UV_DEFAULT_INDEX", &url).env("PIP_RETRIES", "0");
+        gone.env("UV_HTTP_RETRIES", "0");
+        for said in [test.run(&["lock", "in"]), said(&mut gone)] {
+            assert_eq!(said.code, 2, "{tool:?}: {}", said.text);
+            assert!(!said.text.contains(PASSWORD), "{tool:?}: {}", said.text);
+        }
+    }
+}
+
+#[test]
+fn the_wait_for_another_build_ends_with_an_interrupt() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    test.notebook("n", &["demo"], "1");
+    assert_eq!(test.run(&["build", "in", "-o", "out"]).code, 0);
+    let cache = test.path("cache/environments-1");
+    let mut held = Vec::new();
+    for entry in std::fs::read_dir(cache).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.extension().is_some_and(|it| it == "lock") {
+            let file = fs_err::File::open(path).unwrap().into_parts().0;
+            file.lock().unwrap();
+            held.push(file);
+        }
+    }
+    assert!(!held.is_empty());
+    let mut build =
+        test.command(&["build", "in", "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(build.try_wait().unwrap(), None, "it waits");
+    let start = Instant::now();
+    Command::new("kill").args(["-INT", &build.id().to_string()]).status().unwrap();
+    assert_eq!(build.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
