@@ -71,6 +71,8 @@ class Host:
         libc.shmat.restype = ctypes.c_void_p
         address = libc.shmat(segment, None, 0)
         ctypes.memmove(address, self.canary.encode() + b"\0", len(self.canary) + 1)
+        # It can be attached for as long as somebody has it attached, and then it goes.
+        libc.shmctl(segment, 0, None)
         return segment
 
     def servers(self):
@@ -129,6 +131,8 @@ class Host:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            # It goes with this process, however that ends.
+            preexec_fn=lambda: libc.prctl(1, int(signal.SIGKILL)),
         )
         while b"sleep" not in open(f"/proc/{self.victim.pid}/cmdline", "rb").read():
             time.sleep(0.001)
@@ -242,7 +246,6 @@ class Host:
 
     def close(self):
         self.victim.kill()
-        libc.shmctl(self.segment, 0, None)
         os.unlink(self.shared_memory)
 
 
