@@ -1,17 +1,27 @@
 //! Paths of a [`Job`] on a host that gives no view of its own: `/nb` is then where the notebook lies.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Job;
 
-/// Where the paths of a job truly lie. Holds the private temporary folder, which goes with it.
+/// Where the paths of a job truly lie. The private temporary folder goes with this value.
 #[derive(Debug, Default)]
 pub struct Relocation {
     /// Path inside, path on the host; the longest path inside comes first.
     places: Vec<(Utf8PathBuf, Utf8PathBuf)>,
-    temporary: Option<tempfile::TempDir>,
+    temporary: Option<Utf8PathBuf>,
+}
+
+impl Drop for Relocation {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.temporary {
+            // The second stage, which made it, has removed it already, unless it was killed.
+            drop(fs_err::remove_dir_all(folder));
+        }
+    }
 }
 
 impl Relocation {
@@ -21,24 +31,26 @@ impl Relocation {
         Self::default()
     }
 
-    /// Every mount lies at its place on the host, and `/tmp` in a new folder.
+    /// Every mount lies at its place on the host, and `/tmp` in a folder that is to be made: by the second
+    /// stage, which removes it even if nbc is killed meanwhile.
     ///
     /// # Errors
-    /// No folder can be made for temporary files.
+    /// There is no folder for temporary files.
     pub fn onto_host(job: &Job) -> io::Result<Self> {
-        let temporary = tempfile::Builder::new().prefix("nbc-run-").tempdir()?;
-        let folder = Utf8PathBuf::from_path_buf(temporary.path().canonicalize()?)
+        let parent = Utf8PathBuf::from_path_buf(std::env::temp_dir().canonicalize()?)
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        // Nobody else may guess the name, and make the folder first.
+        let folder = parent.join(format!("nbc-run-{:016x}", RandomState::new().hash_one(())));
         let mounts = job.mounts.iter().map(|it| (it.inside.clone(), it.host.clone()));
-        let mut places: Vec<_> = mounts.chain([("/tmp".into(), folder)]).collect();
+        let mut places: Vec<_> = mounts.chain([("/tmp".into(), folder.clone())]).collect();
         places.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.as_str().len()));
-        Ok(Self { places, temporary: Some(temporary) })
+        Ok(Self { places, temporary: Some(folder) })
     }
 
     /// The private temporary folder, where the host's own view is used.
     #[must_use]
     pub fn temporary(&self) -> Option<&Utf8Path> {
-        self.temporary.as_ref().and_then(|it| Utf8Path::from_path(it.path()))
+        self.temporary.as_deref()
     }
 
     /// Where a path of the job truly lies.

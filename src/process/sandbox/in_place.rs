@@ -47,6 +47,8 @@ pub(super) fn run(
         .map_err(io::Error::from)
         .named(LIMITS, || "becoming the parent of orphans".to_owned())?;
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
+    let temporary =
+        Temporary::make(place).named(LIMITS, || "making a temporary folder".to_owned())?;
     // The kernel counts every process of a user, and this user may have many.
     let others = match place.identity {
         Identity::Own { uid, .. } => tasks_of(uid),
@@ -54,6 +56,8 @@ pub(super) fn run(
     };
     let fork = system::fork().named(LIMITS, || "starting the first process".to_owned())?;
     let Fork::Parent(first) = fork else {
+        // It is the outer process that removes it.
+        std::mem::forget(temporary);
         let code = become_first(control, channel, place, job, others);
         return Ok(code.unwrap_or_else(|failure| {
             stage::report_failure(control, failure);
@@ -68,11 +72,35 @@ pub(super) fn run(
         collect_except(first);
     }
     sweep(place.identity);
-    if let Some(folder) = &place.temporary {
-        // nbc removes it as well, if it still lives.
-        drop(fs_err::remove_dir_all(folder));
-    }
+    drop(temporary);
     Ok(0)
+}
+
+/// The only folder that the payload may write to; removed with this value.
+struct Temporary(Option<Utf8PathBuf>);
+
+impl Temporary {
+    fn make(place: &Place) -> io::Result<Temporary> {
+        use std::os::unix::fs::DirBuilderExt;
+
+        if let Some(folder) = &place.temporary {
+            std::fs::DirBuilder::new().mode(0o700).create(folder)?;
+        }
+        let temporary = Temporary(place.temporary.clone());
+        if let (Identity::Switched { id }, Some(folder)) = (place.identity, &place.temporary) {
+            let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
+            rustix::fs::chown(folder.as_str(), Some(user), Some(group))?;
+        }
+        Ok(temporary)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            drop(fs_err::remove_dir_all(folder));
+        }
+    }
 }
 
 /// Waits a while; true when the payload has ended, or nbc wants the end or is gone.

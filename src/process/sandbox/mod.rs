@@ -21,7 +21,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -168,14 +168,12 @@ impl Sandbox {
                 return Err(SandboxError::NeedsNamespaces { wish });
             }
         }
-        let relocation = Relocation::onto_host(job).map_err(failed("making a temporary folder"))?;
-        if let (Identity::Switched { id }, Some(folder)) = (self.identity, relocation.temporary()) {
+        let relocation =
+            Relocation::onto_host(job).map_err(failed("finding a place for temporary files"))?;
+        if let Identity::Switched { .. } = self.identity {
             for mount in &job.mounts {
                 check_readable(&mount.host)?;
             }
-            let (user, group) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
-            rustix::fs::chown(folder.as_str(), Some(user), Some(group))
-                .map_err(|it| failed("giving the temporary folder away")(it.into()))?;
         }
         Ok(relocation)
     }
@@ -183,7 +181,8 @@ impl Sandbox {
     fn launch(&self, job: Option<Job>, relocation: Relocation) -> Result<Running, SandboxError> {
         let shared = Arc::new(Shared::default());
         let (say, hear) = mpsc::channel();
-        let sandbox = self.clone();
+        let mut sandbox = self.clone();
+        sandbox.identity = self.identity.of_next_run();
         let temporary = relocation.temporary().map(Utf8Path::to_owned);
         let shared_there = Arc::clone(&shared);
         // The kernel ends the second stage with the thread that started it, so that thread has to wait for it.
@@ -570,10 +569,29 @@ fn choose_identity() -> Result<Identity, SandboxError> {
     Ok(Identity::Switched { id: unused })
 }
 
-/// An id above those of users, services and containers, of this nbc alone.
+/// Above the ids of users, services and containers.
+const UNUSED_IDS: u32 = 1_800_000_000;
+/// Ids that each nbc has for its runs: the processes of one must not end with those of another.
+const RUNS_AT_ONCE: u32 = 32;
+
+impl Identity {
+    /// An id for one run, where there are enough of them.
+    fn of_next_run(self) -> Identity {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+
+        match self {
+            Identity::Switched { id } if id >= UNUSED_IDS => {
+                let next = NEXT.fetch_add(1, Ordering::Relaxed) % RUNS_AT_ONCE;
+                Identity::Switched { id: id + next }
+            }
+            other => other,
+        }
+    }
+}
+
+/// The first of the ids of this nbc alone.
 fn unused_id() -> io::Result<u32> {
-    const RANGE: u32 = 1_900_000_000;
-    let wanted = RANGE.saturating_add(std::process::id() % 4_000_000);
+    let wanted = UNUSED_IDS + (std::process::id() % 4_000_000) * RUNS_AT_ONCE;
     let mut highest = None;
     for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
         let text = fs_err::read_to_string(file)?;
@@ -588,7 +606,7 @@ fn unused_id() -> io::Result<u32> {
         highest = Some(highest.map_or(last, |it: Option<u32>| it.min(last))).flatten().map(Some);
     }
     match highest.flatten() {
-        Some(highest) if highest > 0 => Ok(wanted.min(highest)),
+        Some(highest) if highest > 0 => Ok(wanted.min(highest.saturating_sub(RUNS_AT_ONCE).max(1))),
         _ => Err(io::Error::other("this user namespace has one id, that of root")),
     }
 }

@@ -62,15 +62,16 @@ fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::
     let mut programs = vec![];
     if let Surroundings::Host { owns_files } = surroundings {
         refuse_on_host(&mut rules)?;
+        // Whoever may read a file may lock it, and so keep a program of the host waiting for as long as it
+        // runs. Libraries give up their own temporary files when they hear "not permitted" here.
+        let mut calls = Rules::from([(libc::SYS_flock, vec![])]);
         if owns_files {
-            // Libraries give up their own temporary files when they hear "not permitted" here.
-            let without_effect = SeccompAction::Errno(0);
-            let calls = CHANGING_FILES.iter().chain(CHANGING_FILES_HERE);
-            let calls: Rules = calls.map(|number| (*number, vec![])).collect();
-            let filter =
-                SeccompFilter::new(calls, SeccompAction::Allow, without_effect, architecture)?;
-            programs.push(filter.try_into()?);
+            let changing = CHANGING_FILES.iter().chain(CHANGING_FILES_HERE);
+            calls.extend(changing.map(|number| (*number, vec![])));
         }
+        let without_effect = SeccompAction::Errno(0);
+        let filter = SeccompFilter::new(calls, SeccompAction::Allow, without_effect, architecture)?;
+        programs.push(filter.try_into()?);
     }
     let refused = SeccompFilter::new(rules, SeccompAction::Allow, not_permitted, architecture)?;
     // Of two refusals the later filter's is told, so it has to leave to the first what the first refuses.
@@ -129,16 +130,26 @@ fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
         buffers.push(SeccompRule::new(vec![level, option])?);
     }
     rules.insert(libc::SYS_setsockopt, buffers);
-    let pipe = u64::from(libc::F_SETPIPE_SZ.unsigned_abs());
-    rules.insert(libc::SYS_fcntl, vec![rule(argument(1, Is::Eq, pipe)?)?]);
-    // Requests that type into a terminal or take one over. The kernel reads 32 bits, and so must the filter.
-    let mut terminal = vec![];
-    for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSCTTY, libc::TIOCSETD, libc::TIOCCONS]
-    {
-        let request = request & 0xffff_ffff;
-        terminal.push(rule(argument(1, Is::Eq, request)?)?);
+    // A lease makes others wait at `open`; news of a file can be a signal to whom it is said to belong.
+    let mut control = vec![];
+    for command in [
+        libc::F_SETPIPE_SZ,
+        libc::F_SETLEASE,
+        libc::F_NOTIFY,
+        libc::F_SETOWN,
+        SET_OWNER_EXTENDED,
+        SET_SIGNAL,
+    ] {
+        control.push(rule(argument(1, Is::Eq, u64::from(command.unsigned_abs()))?)?);
     }
-    rules.insert(libc::SYS_ioctl, terminal);
+    rules.insert(libc::SYS_fcntl, control);
+    // Drivers and file systems take requests even on files that are open for reading only: to type into a
+    // terminal, to make a file immutable, to list the host's addresses. The kernel reads 32 bits of them.
+    let mut requests = vec![];
+    for request in HARMLESS_REQUESTS {
+        requests.push(argument(1, Is::Ne, *request)?);
+    }
+    rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(requests)?]);
     // Huge pages come out of a pool of the machine, and count as nobody's resident memory.
     let huge = u64::from(libc::MAP_HUGETLB.unsigned_abs());
     rules.insert(libc::SYS_mmap, vec![rule(argument(3, Is::MaskedEq(huge), huge)?)?]);
@@ -153,6 +164,22 @@ fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_prctl, process);
     Ok(rules)
 }
+
+/// Requests that ask, or that change nothing but the caller's own descriptor, or that copy a file into one
+/// that is open for writing.
+#[rustfmt::skip]
+const HARMLESS_REQUESTS: &[u64] = &[
+    libc::TCGETS, TCGETS2, libc::TIOCGWINSZ, libc::TIOCGPGRP, libc::TIOCOUTQ, libc::FIONREAD, libc::FIONBIO,
+    libc::FIOCLEX, libc::FIONCLEX, FICLONE, FICLONERANGE,
+];
+const TCGETS2: u64 = 0x802c_542a;
+const FICLONE: u64 = 0x4004_9409;
+const FICLONERANGE: u64 = 0x4020_940d;
+/// `F_SETOWN_EX` and `F_SETSIG`.
+const SET_OWNER_EXTENDED: i32 = 15;
+const SET_SIGNAL: i32 = 10;
+/// `PRIO_USER`.
+const PRIORITY_OF_USER: u64 = 2;
 
 /// What namespaces and mounts would keep away from the host, and Landlock does not.
 fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
@@ -172,7 +199,22 @@ fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
     ] {
         rules.insert(call, not_itself(index)?);
     }
-    // Sockets of the host, by path or by name, and news of what happens in its folders.
+    let rule = |index, is, value: u64| {
+        SeccompRule::new(vec![SeccompCondition::new(index, Width::Dword, is, value)?])
+    };
+    // Zero also means "the user of the caller", with all of its processes.
+    for (call, the_user) in [(libc::SYS_setpriority, PRIORITY_OF_USER), (libc::SYS_ioprio_set, 3)] {
+        rules.entry(call).or_default().push(rule(0, Is::Eq, the_user)?);
+    }
+    // A datagram can be addressed to anybody even by one of a pair, and its address lies in memory. The
+    // kernel makes a datagram socket of a raw one.
+    let kinds = [libc::SOCK_DGRAM, libc::SOCK_RAW].map(|it| u64::from(it.unsigned_abs()));
+    for kind in kinds {
+        let pairs = rules.entry(libc::SYS_socketpair).or_default();
+        pairs.push(rule(1, Is::MaskedEq(0xf), kind)?);
+    }
+    // Sockets of the host, by path or by name; messages, which have addresses where no filter can read them,
+    // and can carry files out of the watch's sight.
     rules.extend(REFUSED_ON_HOST.iter().map(|call| (*call, vec![])));
     Ok(())
 }
@@ -180,8 +222,7 @@ fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
 /// Calls that reach the host where nothing but Landlock stands between.
 #[rustfmt::skip]
 const REFUSED_ON_HOST: &[c_long] = &[
-    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_inotify_add_watch,
-    libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
+    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg, libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
     libc::SYS_lremovexattr, libc::SYS_fremovexattr,
 ];
 
@@ -271,7 +312,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_fchdir, libc::SYS_getcwd, libc::SYS_umask, libc::SYS_getxattr, libc::SYS_lgetxattr,
     libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr, libc::SYS_flistxattr, libc::SYS_setxattr,
     libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr, libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr, libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch,
+    libc::SYS_fremovexattr,
     // Memory.
     libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_mprotect, libc::SYS_madvise, libc::SYS_brk,
     libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
@@ -320,7 +361,7 @@ const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_unlink, libc::SYS_rename, libc::SYS_link, libc::SYS_symlink,
     libc::SYS_mknod, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
     libc::SYS_futimesat, libc::SYS_getdents, libc::SYS_dup2, libc::SYS_pipe, libc::SYS_poll, libc::SYS_select,
-    libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd, libc::SYS_inotify_init,
+    libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd,
     libc::SYS_fork, libc::SYS_vfork, libc::SYS_getpgrp, libc::SYS_alarm, libc::SYS_pause, libc::SYS_time,
     libc::SYS_arch_prctl, libc::SYS_renameat, libc::SYS_getrlimit, libc::SYS_setrlimit, libc::SYS_sync_file_range,
 ];

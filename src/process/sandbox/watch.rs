@@ -1,5 +1,6 @@
 //! Watches a confined tree until nothing of it is left: time, memory, console.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -72,7 +73,10 @@ pub(super) fn supervise(
                     && measure(stage.first, held, limits.memory).0 > limits.memory
                 {
                     stopped_by = Some(Outcome::OutOfMemory);
-                } else if disk.as_mut().is_some_and(|it| it.holds_more_than(limits.temporary)) {
+                } else if disk
+                    .as_mut()
+                    .is_some_and(|it| it.holds_more_than(limits.temporary, stage.first))
+                {
                     stopped_by = Some(Outcome::OutOfDisk);
                 }
             }
@@ -203,12 +207,12 @@ impl Disk {
     }
 
     /// Walks the folder, a few times a second at most and never for most of the time.
-    fn holds_more_than(&mut self, bytes: u64) -> bool {
+    fn holds_more_than(&mut self, bytes: u64, first: Pid) -> bool {
         let start = Instant::now();
         if start < self.look_at {
             return false;
         }
-        let held = size_of_folder(&self.folder);
+        let held = size_of_folder(&self.folder) + files_without_names(&tree(first), &self.folder);
         self.look_at = Instant::now() + PERIOD.max(start.elapsed() * 4);
         held > bytes
     }
@@ -222,12 +226,64 @@ fn size_of_folder(folder: &Utf8Path) -> u64 {
     files.map(|it| it.metadata().map_or(0, |it| it.blocks() * 512) + 4096).sum()
 }
 
+/// Files of the folder that were removed, and take up space while a process has them open or mapped.
+fn files_without_names(tree: &[i32], folder: &Utf8Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let mut sizes = BTreeMap::new();
+    for pid in tree {
+        for file in open_files(*pid) {
+            let Ok(metadata) = std::fs::metadata(&file) else { continue };
+            if metadata.is_file() && metadata.nlink() == 0 {
+                sizes.insert((metadata.dev(), metadata.ino()), metadata.blocks() * 512);
+            }
+        }
+        // Whoever maps a file may close it.
+        let Ok(maps) = fs_err::read_to_string(format!("/proc/{pid}/maps")) else { continue };
+        for line in maps.lines().filter(|it| it.ends_with("(deleted)")) {
+            if let Some((inode, size)) = removed_mapping(line, folder) {
+                let size_so_far = sizes.entry((0, inode)).or_default();
+                *size_so_far = size.max(*size_so_far);
+            }
+        }
+    }
+    sizes.values().sum()
+}
+
+/// Inode and end, within the file, of a mapping of a file that was in this folder.
+fn removed_mapping(line: &str, folder: &Utf8Path) -> Option<(u64, u64)> {
+    let mut fields = line.splitn(6, ' ');
+    let (from, to) = fields.next()?.split_once('-')?;
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (offset, inode) = (number(fields.nth(1)?)?, fields.nth(1)?.parse().ok()?);
+    let path = fields.next()?.trim_start();
+    let size = number(to)?.checked_sub(number(from)?)?.checked_add(offset)?;
+    path.starts_with(folder.as_str()).then_some((inode, size))
+}
+
+/// What all sockets that the tree has open can hold, each taken for full: there are pairs of streams only,
+/// and none can be on its way inside a message.
+fn open_sockets(tree: &[i32]) -> u64 {
+    let links = tree.iter().flat_map(|pid| open_files(*pid));
+    let names = links.filter_map(|it| std::fs::read_link(it).ok());
+    // Forked children share them.
+    let sockets: BTreeSet<_> =
+        names.filter(|it| it.as_os_str().as_encoded_bytes().starts_with(b"socket:")).collect();
+    u64::try_from(sockets.len()).unwrap_or(u64::MAX).saturating_mul(full_socket())
+}
+
+/// The links to the files that a process has open.
+fn open_files(pid: i32) -> impl Iterator<Item = std::path::PathBuf> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok();
+    entries.into_iter().flatten().flatten().map(|it| it.path())
+}
+
 /// Where shared memory and temporary files of the tree lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
     /// In file systems and a network of its own.
     Inside,
-    /// In those of the host, where nothing of them can be written.
+    /// In those of the host.
     ByHost,
 }
 
@@ -238,10 +294,12 @@ fn measure(first: Pid, held: Held, most: u64) -> (u64, Duration) {
     let cpu = each.iter().map(|(_, it)| it.cpu).sum();
     let nobodys = match held {
         Held::Inside => temporary_files(&tree) + sockets(first),
-        Held::ByHost => 0,
+        Held::ByHost => open_sockets(&tree),
     };
     let memory = nobodys + each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
-    if memory <= most {
+    let certain = nobodys + each.iter().map(|(_, it)| it.bound).sum::<u64>();
+    // The look at shared pages takes long where page tables are what there is too much of.
+    if memory <= most || certain > most {
         return (memory, cpu);
     }
     // Forked children share pages, which the cheap number counts once for each of them.
@@ -267,16 +325,20 @@ fn temporary_files(tree: &[i32]) -> u64 {
 fn sockets(first: Pid) -> u64 {
     let path = format!("/proc/{}/net/unix", first.as_raw_nonzero());
     let Ok(list) = fs_err::read_to_string(path) else { return 0 };
-    let default = fs_err::read_to_string("/proc/sys/net/core/wmem_default");
-    let default: u64 = default.ok().and_then(|it| it.trim().parse().ok()).unwrap_or(212_992);
-    // A sender may go beyond its bound by one piece.
-    let full = default + 64 * 1024;
     let messages = |line: &str| match line.split_whitespace().nth(4) {
         // A datagram socket keeps ten messages and one, and each of them may fill its sender's bound.
         Some("0002") => 11,
         _ => 1,
     };
-    list.lines().skip(1).map(messages).sum::<u64>() * full + tcp(first)
+    list.lines().skip(1).map(messages).sum::<u64>() * full_socket() + tcp(first)
+}
+
+/// The most that one socket holds.
+fn full_socket() -> u64 {
+    let default = fs_err::read_to_string("/proc/sys/net/core/wmem_default");
+    let default: u64 = default.ok().and_then(|it| it.trim().parse().ok()).unwrap_or(212_992);
+    // A sender may go beyond its bound by one piece.
+    default + 64 * 1024
 }
 
 /// What the TCP sockets of the sandbox's network can hold; there are none without a proxy.
@@ -311,9 +373,9 @@ fn usage(pid: i32) -> Option<Usage> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program comes second, and may hold spaces and parentheses.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
-    let user: u64 = fields.nth(11)?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    let cpu = Duration::from_millis((user + system) * 1000 / system::ticks_per_second());
+    // Time in programs and in the kernel: its own, then that of children that ended and were waited for.
+    let ticks: u64 = fields.by_ref().skip(11).take(4).filter_map(|it| it.parse::<u64>().ok()).sum();
+    let cpu = Duration::from_millis(ticks * 1000 / system::ticks_per_second());
     let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let slots = status.lines().find_map(|it| it.strip_prefix("FDSize:"));
     let open: u64 = slots.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
@@ -368,6 +430,15 @@ mod tests {
     fn the_tree_of_this_process_has_memory() {
         let (memory, _) = measure(rustix::process::getpid(), Held::ByHost, 0);
         assert!(memory > 100 * 1024, "{memory}");
+    }
+
+    #[test]
+    fn a_mapping_of_a_removed_file_counts_to_its_end() {
+        let line =
+            "7f00-9f00 rw-s 00001000 fe:01 77                         /tmp/nbc-run-1/a b (deleted)";
+        let folder = Utf8Path::new("/tmp/nbc-run-1");
+        assert_eq!(removed_mapping(line, folder), Some((77, 0x3000)));
+        assert_eq!(removed_mapping(line, Utf8Path::new("/tmp/other")), None);
     }
 
     #[test]

@@ -1,0 +1,168 @@
+//! Notebooks that speak to nbc themselves, over the runner's own socket: they lie, flood, stall, break off.
+//!
+//! Each ends in a finding with the right code and exit code 1. Nothing is published, the earlier output
+//! stays, and what the notebook says of itself reaches the terminal as text only.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Finds the socket, wherever the runner keeps it.
+const PRELUDE: &str = "\
+import json, os, stat, struct, sys, time
+def is_socket(number):
+    try: return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError: return False
+channel = max(it for it in range(3, 256) if is_socket(it))
+def put(data):
+    while data: data = data[os.write(channel, data):]
+def send(message):
+    body = message if isinstance(message, bytes) else json.dumps(message).encode()
+    put(struct.pack('>I', len(body)) + body)
+run = {'status': 'done', 'outputs': [], 'seconds': 0.0}
+";
+
+/// What a notebook does, how, and what nbc calls it.
+const LIES: &[(&str, &str, &str)] = &[
+    ("no frame at all", "put(b'\\xff' * 64); time.sleep(60)", "NBC306"),
+    ("a length beyond reason", "put(struct.pack('>I', 1 << 31)); time.sleep(60)", "NBC306"),
+    (
+        "half a frame, and then nothing",
+        "put(struct.pack('>I', 100) + b'{'); time.sleep(60)",
+        "NBC302",
+    ),
+    ("an empty frame", "send(b''); time.sleep(60)", "NBC306"),
+    ("deep JSON", "send(b'[' * 100_000); time.sleep(60)", "NBC306"),
+    (
+        "deep JSON where any value may stand",
+        "send(b'{\"event\":\"finished\",\"cell\":0,\"run\":' + b'{\"a\":' * 50_000); time.sleep(60)",
+        "NBC306",
+    ),
+    ("no UTF-8", "send(b'{\"event\":\"\\xff\"}'); time.sleep(60)", "NBC306"),
+    ("an event that does not exist", "send({'event': 'published'}); time.sleep(60)", "NBC306"),
+    (
+        "another version",
+        "send({'event': 'hello', 'protocol': 99, 'engine': 'x', 'engine_version': 'x', 'python': 'x'}); time.sleep(60)",
+        "NBC306",
+    ),
+    (
+        "the start of a cell that is not there",
+        "send({'event': 'started', 'cell': 999}); time.sleep(60)",
+        "NBC306",
+    ),
+    (
+        "the start of another of its cells",
+        "send({'event': 'started', 'cell': 1}); time.sleep(60)",
+        "NBC302",
+    ),
+    (
+        "a result of another shape",
+        "send({'event': 'finished', 'cell': 1, 'run': run}); time.sleep(60)",
+        "NBC306",
+    ),
+    ("the end of the run", "send({'event': 'done'}); time.sleep(60)", "NBC306"),
+    (
+        "a failure of the runner",
+        "send({'event': 'fatal', 'message': '\\x1b[2J\\x1b]0;owned\\x07\\nerror[NBC000]: forged'}); time.sleep(60)",
+        "NBC304",
+    ),
+    (
+        "a flood of bytes",
+        "\nwhile True: send(b'{\"event\":\"x\",\"y\":\"' + b'z' * (1 << 20) + b'\"}')",
+        "NBC306",
+    ),
+    ("nothing ever again", "\nwhile True: pass", "NBC302"),
+    (
+        "silence, with every signal ignored",
+        "\nimport signal\nfor it in range(1, 32):\n    if it not in (9, 19): signal.signal(it, signal.SIG_IGN)\ntime.sleep(60)",
+        "NBC302",
+    ),
+    ("the end of the socket", "os.close(channel); os._exit(0)", "NBC304"),
+    (
+        "one half of the socket closed",
+        "\nimport socket\nsocket.socket(fileno=channel).shutdown(socket.SHUT_RDWR); time.sleep(60)",
+        "NBC304",
+    ),
+    (
+        "a child that keeps the socket open",
+        "\nif os.fork(): os._exit(0)\nos.setsid(); time.sleep(60)",
+        "NBC304",
+    ),
+    ("its own death", "os.kill(os.getpid(), 9)", "NBC304"),
+];
+
+fn jupyter(code: &str) -> String {
+    let cell = |source: &str| serde_json::json!({"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": source});
+    serde_json::json!({"cells": [cell(code), cell("1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+        .to_string()
+}
+
+fn marimo(code: &str) -> String {
+    let body: String = code.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "import marimo\n\napp = marimo.App()\n\n\n@app.cell\ndef _():\n{body}    return\n\n\n@app.cell\ndef _():\n    1\n    return\n"
+    )
+}
+
+fn build(folder: &Path, file: &str, level: &str) -> Output {
+    let python = std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one");
+    Command::new(env!("CARGO_BIN_EXE_nbc"))
+        .args(["build", file, "--output", "site", "--timeout", "4", "--isolation", level])
+        .current_dir(folder)
+        .env("NBC_PYTHON", python)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn lie(name: &str, text: &str, what: &str, code: &str, level: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let site = folder.path().join("site");
+    fs_err::create_dir(&site).unwrap();
+    fs_err::write(folder.path().join(name), text).unwrap();
+    let start = Instant::now();
+    let output = build(folder.path(), name, level);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+    assert!(said.contains(&format!("error[{code}]")), "{what}: {said}");
+    assert!(!said.contains(['\x1b', '\x07']), "{what}: control characters: {said:?}");
+    let forged = said.lines().any(|it| it.starts_with("error[NBC000]"));
+    assert!(!forged, "{what}: a finding of its own: {said}");
+    // Nothing of the runner itself, which lies in a folder of the user's cache.
+    assert!(!said.contains("nbc_runner") && !said.contains("runner-1"), "{what}: {said}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{what}: it held nbc up");
+    assert_eq!(fs_err::read_dir(&site).unwrap().count(), 0, "{what}: published");
+    let mut beside: Vec<_> =
+        fs_err::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    beside.sort();
+    assert_eq!(beside, [name, "site"], "{what}");
+}
+
+#[test]
+fn a_jupyter_notebook_that_lies_is_found_out() {
+    for (what, code, finding) in LIES {
+        lie("a.ipynb", &jupyter(&format!("{PRELUDE}{code}")), what, finding, "strict");
+    }
+}
+
+#[test]
+fn a_marimo_notebook_that_lies_is_found_out() {
+    // The engine makes no difference to most of them.
+    for (what, code, finding) in LIES.iter().step_by(5) {
+        lie("a.py", &marimo(&format!("{PRELUDE}{code}")), what, finding, "strict");
+    }
+}
