@@ -27,11 +27,11 @@ pub(super) fn inspect(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic>
 fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
     let mut defined: BTreeSet<&str> = BTreeSet::new();
     for names in graph.names.values() {
-        let makes = MAKERS.iter().any(|it| names.references.contains_key(it));
+        let makes = MAKERS.iter().any(|it| names.references.contains(it));
         if names.is_opaque || !names.star_imports.is_empty() || makes {
             return Vec::new();
         }
-        defined.extend(names.definitions.keys().map(String::as_str));
+        defined.extend(names.definitions.keys());
     }
     let is_hidden = |cell: &Cell| cell.kind == CellKind::Unparsable || cell.options.injected;
     if notebook.cells.iter().any(is_hidden) {
@@ -49,7 +49,7 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
             continue;
         }
         for (name, &span) in names.references.iter() {
-            let is_known = defined.contains(name.as_str())
+            let is_known = defined.contains(name)
                 || crate::python::is_builtin(name)
                 // IPython's own: `_`, `_3`, `__`; and whatever hides behind dunder names.
                 || name.starts_with('_')

@@ -578,7 +578,7 @@ mod tests {
         let names: Vec<String> = notebook
             .iter()
             .flat_map(|it| &it.cells)
-            .map(|it| it.names.definitions.keys().cloned().collect::<Vec<_>>().join(" "))
+            .map(|it| it.names.definitions.keys().collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(names, ["files x", "", "y", "z"]);
     }

@@ -56,7 +56,7 @@ fn deep_nesting_is_a_finding_and_no_overflow() {
             let checked = check(path, &notebook);
             exercise(&checked);
             let graph = checked.graph.expect("the other cell is left");
-            assert!(graph.names.values().any(|it| it.definitions.contains_key("ok")), "{path}");
+            assert!(graph.names.values().any(|it| it.definitions.contains("ok")), "{path}");
         }
         highlight(text, Mode::Python);
     }
