@@ -210,7 +210,7 @@ fn raw(cell: &Cell) -> Option<CellRun> {
         "application/x-latex" => "text/latex",
         _ => "text/plain",
     };
-    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(cell.code.as_str()))]);
+    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(&*cell.code))]);
     let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
     (cell.kind == CellKind::Raw).then(|| CellRun {
         status: CellStatus::Finished,

@@ -77,7 +77,7 @@ pub fn json(sources: &Sources, notebook: &Notebook, graph: &CellGraph) -> String
                 "name": cell.name.as_deref().unwrap_or("_"),
                 "kind": kind(cell.kind),
                 "lineno": line,
-                "code": cell.code,
+                "code": &*cell.code,
                 "compiled": names.is_some(),
                 "disabled": cell.options.disabled,
                 "defs": names.map(|it| it.definitions.keys().collect::<Vec<_>>()).unwrap_or_default(),

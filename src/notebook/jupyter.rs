@@ -358,8 +358,8 @@ fn cell(
         }
         _ => (CellKind::Raw, text),
     };
-    let path = sources.get(notebook.source).path().to_owned();
-    let source = sources.add(path, Some(number), text.clone());
+    let text: Arc<str> = text.into();
+    let source = sources.add_cell(notebook.source, number, Arc::clone(&text));
     let mut options = CellOptions::default();
     let mut name = text_at(&metadata, "name");
     tags(&metadata, &mut options);
@@ -375,10 +375,10 @@ fn cell(
     let mut cell = Cell {
         kind,
         name,
-        code: text,
+        code: text.into(),
         origin: Origin::verbatim(source, 0),
         options,
-        names: Arc::default(),
+        names: CellNames::none(),
         stored_outputs,
         execution_count: raw.execution_count.as_ref().and_then(Value::as_u64),
         attachments: raw.attachments.unwrap_or_default(),

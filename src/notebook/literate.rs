@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
-use crate::source::{SourceId, Span};
+use crate::source::{Source, Span};
 
 use super::front_matter::{self, scalar_text};
 use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
@@ -15,7 +15,7 @@ use super::options::{quarto, tags};
 use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
 
 /// Whether a Markdown file is such a document; a `.qmd` is one in any case.
-pub(super) fn is_document(head: &Head) -> bool {
+pub(super) fn is_document(head: &Head<'_>) -> bool {
     ["jupytext", "kernelspec", "jupyter"].iter().any(|it| head.values.contains_key(*it))
         || head
             .body
@@ -25,12 +25,12 @@ pub(super) fn is_document(head: &Head) -> bool {
 
 /// Reads the document.
 pub(super) fn parse(
-    source: SourceId,
-    head: &Head,
+    source: &Source,
+    head: &Head<'_>,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Parsed<Option<Notebook>> {
     let mut notebook = Notebook {
-        source,
+        source: source.id(),
         format: Format::Jupyter,
         title: head.values.get("title").and_then(scalar_text),
         app: AppOptions::default(),
@@ -46,7 +46,7 @@ pub(super) fn parse(
                 .with_help("the page shows its text"),
         );
     }
-    let mut text: Vec<Line> = Vec::new();
+    let mut text: Vec<Line<'_>> = Vec::new();
     let mut at = 0;
     while let Some(line) = head.body.get(at) {
         let Some(open) = Fence::of(&line.text) else {
@@ -101,7 +101,7 @@ fn script_of(cell: &Cell, diagnostics: &mut Vec<Diagnostic>) -> Option<super::Sc
     found.map(|it| super::ScriptMetadata { span: place(it.span), ..it })
 }
 
-fn flush(lines: &mut Vec<Line>, source: SourceId, cells: &mut Vec<Cell>) {
+fn flush(lines: &mut Vec<Line<'_>>, source: &Source, cells: &mut Vec<Cell>) {
     let cell = prose(lines, source);
     if !cell.code.is_empty() {
         cells.push(cell);
@@ -176,9 +176,9 @@ impl<'a> Fence<'a> {
 }
 
 fn code_cell(
-    lines: &[Line],
+    lines: &[Line<'_>],
     syntax: CellSyntax,
-    source: SourceId,
+    source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Cell {
     let mut options = CellOptions::default();
@@ -197,12 +197,12 @@ fn code_cell(
 }
 
 /// The options of a `{code-cell}`, and the lines after them.
-fn myst_options(lines: &[Line]) -> (Map<String, Value>, &[Line]) {
+fn myst_options<'s, 'a>(lines: &'s [Line<'a>]) -> (Map<String, Value>, &'s [Line<'a>]) {
     let yaml = |lines: &[String]| front_matter::parse(&lines.join("\n")).unwrap_or_default();
     if lines.first().is_some_and(|it| it.text.trim_end() == "---") {
         let rest = lines.get(1..).unwrap_or_default();
         if let Some(end) = rest.iter().position(|it| it.text.trim_end() == "---") {
-            let inner = rest.iter().take(end).map(|it| it.text.clone()).collect::<Vec<_>>();
+            let inner = rest.iter().take(end).map(|it| it.text.to_string()).collect::<Vec<_>>();
             return (yaml(&inner), rest.get(end + 1..).unwrap_or_default());
         }
     }

@@ -10,6 +10,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
@@ -103,6 +104,12 @@ pub struct CellNames {
 }
 
 impl CellNames {
+    /// Those of a cell that is not Python; one for all, since a document may be nearly all prose.
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<CellNames>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
     /// Turns ranges into places of the notebook.
     pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
         Self {

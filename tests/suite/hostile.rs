@@ -102,7 +102,7 @@ fn odd_bytes_are_survived() {
         assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
         assert_eq!(
             checked.notebook.expect("a notebook").cells[1].code,
-            "b = '''\na\n'''".replace("\na\n", "\n  a\n")
+            &*"b = '''\na\n'''".replace("\na\n", "\n  a\n")
         );
     }
 }
