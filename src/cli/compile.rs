@@ -52,7 +52,9 @@ pub fn document(
         let place = Place { span: cell.head(), scope: &scope };
         let mut outputs = Vec::new();
         if cell.kind == CellKind::Markdown {
-            let parsed = output::markdown(&cell.code, &cell.attachments, &place);
+            let none = serde_json::Map::new();
+            let attachments = cell.attachments.as_deref().unwrap_or(&none);
+            let parsed = output::markdown(&cell.code, attachments, &place);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             if !cell.code.is_empty() {

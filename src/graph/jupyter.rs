@@ -27,7 +27,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
                 continue;
             }
             let Some(&later) = first.get(name).filter(|it| **it > id) else { continue };
-            let deferred = cell.deferred.contains(name);
+            let deferred = cell.is_deferred(name);
             if open || deferred || is_builtin(name) || cell.definitions.contains(name) {
                 continue;
             }

@@ -20,12 +20,15 @@ pub struct CellCode {
 impl CellCode {
     /// The text that `origin` leads to, if that is `text` to the byte; else `text` itself.
     pub(super) fn of(text: String, origin: &Origin, source: &Source) -> Self {
-        let shared = source.shared_text();
-        let start = origin.first.start;
-        let end = start as usize + text.len();
-        let is_same =
-            origin.rest.is_empty() && shared.get(start as usize..end).is_some_and(|it| it == text);
-        if is_same { Self { text: shared, start, end: end as u32 } } else { text.into() }
+        let start = origin.first.start as usize;
+        let place = start..start + text.len();
+        let own = source.text().get(place.clone()).filter(|_| origin.rest.is_empty());
+        if own == Some(&text) { Self::part(source.shared_text(), place) } else { text.into() }
+    }
+
+    /// A part of a text.
+    pub(super) fn part(text: &Arc<str>, range: Range<usize>) -> Self {
+        Self { text: Arc::clone(text), start: range.start as u32, end: range.end as u32 }
     }
 }
 
@@ -154,10 +157,10 @@ mod tests {
         assert_eq!(origin.locate(99), 10);
         let own = CellCode::of("ab\ncd\nef".to_owned(), &origin, source);
         assert_eq!(own, "ab\ncd\nef");
-        assert!(!Arc::ptr_eq(&own.text, &source.shared_text()));
+        assert!(!Arc::ptr_eq(&own.text, source.shared_text()));
         let shared = CellCode::of("cd".to_owned(), &Origin::verbatim(id, 3), source);
         assert_eq!(shared, "cd");
-        assert!(Arc::ptr_eq(&shared.text, &source.shared_text()));
+        assert!(Arc::ptr_eq(&shared.text, source.shared_text()));
     }
 
     #[test]

@@ -18,8 +18,7 @@ use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, 
 pub(super) fn is_document(head: &Head<'_>) -> bool {
     ["jupytext", "kernelspec", "jupyter"].iter().any(|it| head.values.contains_key(*it))
         || head
-            .body
-            .iter()
+            .body()
             .any(|it| it.text.trim_start_matches([' ', '`', '~']).starts_with("{code-cell}"))
 }
 
@@ -47,41 +46,45 @@ pub(super) fn parse(
         );
     }
     let mut text: Vec<Line<'_>> = Vec::new();
-    let mut at = 0;
-    while let Some(line) = head.body.get(at) {
+    let mut rest = head.body();
+    while let Some(line) = rest.next() {
         let Some(open) = Fence::of(&line.text) else {
             // MyST's `+++` ends a cell.
             if line.text.starts_with("+++") {
                 flush(&mut text, source, &mut notebook.cells);
             } else {
-                text.push(line.clone());
+                text.push(line);
             }
-            at += 1;
             continue;
         };
-        let rest = head.body.get(at + 1..).unwrap_or_default();
-        let length = rest.iter().position(|it| open.is_closed_by(&it.text));
-        let inner = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-        let next = at + inner.len() + 2;
+        let mut inner: Vec<Line<'_>> = Vec::new();
+        let end = rest.by_ref().find_map(|it| {
+            if open.is_closed_by(&it.text) {
+                return Some(it);
+            }
+            inner.push(it);
+            None
+        });
         match open.cell() {
-            Some(kind) if length.is_some() && notebook.language == "python" => {
+            Some(kind) if end.is_some() && notebook.language == "python" => {
                 flush(&mut text, source, &mut notebook.cells);
-                let cell = code_cell(inner, kind, source, &mut diagnostics);
+                let cell = code_cell(&inner, kind, source, &mut diagnostics);
                 if notebook.script.is_none() {
                     notebook.script = script_of(&cell, &mut diagnostics);
                 }
                 notebook.cells.push(cell);
             }
-            Some(CellSyntax::Raw) if length.is_some() => {
+            Some(CellSyntax::Raw) if end.is_some() => {
                 flush(&mut text, source, &mut notebook.cells);
-                let (code, origin) = assemble(inner, source);
+                let (code, origin) = assemble(&inner, source);
                 notebook.cells.push(empty(CellKind::Raw, code, origin));
             }
-            _ => text.extend_from_slice(
-                head.body.get(at..next).unwrap_or_else(|| head.body.get(at..).unwrap_or_default()),
-            ),
+            _ => {
+                text.push(line);
+                text.append(&mut inner);
+                text.extend(end);
+            }
         }
-        at = next;
     }
     flush(&mut text, source, &mut notebook.cells);
     Parsed { value: Some(notebook), diagnostics }

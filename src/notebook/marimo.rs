@@ -645,9 +645,9 @@ impl<'a> Reader<'a> {
             code: code.text.into(),
             options,
             names: CellNames::none(),
-            stored_outputs: Vec::new(),
+            stored_outputs: None,
             execution_count: None,
-            attachments: serde_json::Map::new(),
+            attachments: None,
         }
     }
 

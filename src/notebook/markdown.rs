@@ -107,8 +107,18 @@ pub(super) struct Head<'a> {
     pub values: serde_json::Map<String, serde_json::Value>,
     /// Where it stands.
     pub span: Span,
-    /// The lines after it.
-    pub body: Vec<Line<'a>>,
+    /// What comes after it.
+    text: &'a str,
+    /// Where that starts in the file.
+    start: u32,
+}
+
+impl<'a> Head<'a> {
+    /// The lines after the front matter: made when asked for, because they take more memory than
+    /// their text.
+    pub fn body(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        lines(self.text, self.start)
+    }
 }
 
 /// Splits a text into front matter and body; front matter that is no YAML is a finding.
@@ -120,28 +130,32 @@ pub(super) fn head<'a>(
 ) -> Head<'a> {
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let text = text.get(front..).unwrap_or_default();
-    let mut body: Vec<_> = lines(text, front as u32).collect();
-    let whole = Span::new(source, 0, 0);
-    let is_rule = |line: &&Line<'_>| line.text.trim_end() == "---";
-    let end = match body.split_first() {
-        Some((first, rest)) if is_rule(&first) => rest.iter().position(|it| is_rule(&it)),
-        _ => None,
-    };
+    let start = front as u32;
+    let is_rule = |line: &Line<'_>| line.text.trim_end() == "---";
+    let mut rest = lines(text, start);
+    let mut yaml = Vec::new();
+    let end = rest.next().filter(is_rule).and_then(|_| {
+        rest.find(|it| {
+            yaml.push(it.clone());
+            is_rule(it)
+        })
+    });
     // The last line of a file has no break, and a rule without one ends nothing.
-    let Some(end) = end.filter(|it| it + 2 < body.len()) else {
-        return Head { values: serde_json::Map::new(), span: whole, body };
+    let (Some(end), Some(next)) = (end, rest.next()) else {
+        let span = Span::new(source, 0, 0);
+        return Head { values: serde_json::Map::new(), span, text, start };
     };
-    let yaml = joined(body.get(1..=end).unwrap_or_default());
-    let stop = body.get(end + 1).map_or(0, |it| it.start + it.text.len() as u32);
-    let span = Span::new(source, front as u32, stop);
-    let values = front_matter::parse(&yaml).unwrap_or_else(|reason| {
+    let span = Span::new(source, start, end.start + end.text.len() as u32);
+    yaml.pop();
+    let values = front_matter::parse(&joined(&yaml)).unwrap_or_else(|reason| {
         let message = format!("the front matter is not valid YAML and is ignored: {reason}");
         diagnostics.push(Diagnostic::warning(code, span, message));
         serde_json::Map::new()
     });
-    let blank = body.iter().skip(end + 2).take_while(|it| it.text.is_empty()).count();
-    body.drain(..end + 2 + blank);
-    Head { values, span, body }
+    let first = std::iter::once(next).chain(rest).find(|it| !it.text.is_empty());
+    let start = first.map_or(start + text.len() as u32, |it| it.start);
+    let text = text.get(start as usize - front..).unwrap_or_default();
+    Head { values, span, text, start }
 }
 
 fn joined(lines: &[Line<'_>]) -> String {
@@ -190,9 +204,9 @@ pub(super) fn empty(kind: CellKind, code: CellCode, origin: Origin) -> Cell {
         origin,
         options: CellOptions::default(),
         names: CellNames::none(),
-        stored_outputs: Vec::new(),
+        stored_outputs: None,
         execution_count: None,
-        attachments: serde_json::Map::new(),
+        attachments: None,
     }
 }
 
@@ -217,9 +231,11 @@ fn is_marimo(head: &Head<'_>) -> bool {
     };
     head.values.contains_key("marimo-version")
         || ["engine", "filters"].iter().any(|it| head.values.get(*it).is_some_and(names_marimo))
-        || fences(&normalized(&head.body).0).iter().any(|it| {
-            it.is_cell && it.header.trim_start().trim_start_matches(['`', '~']).contains("marimo")
-        })
+        || head.text.contains("marimo")
+            && fences(&normalized(&head.body().collect::<Vec<_>>()).0).iter().any(|it| {
+                it.is_cell
+                    && it.header.trim_start().trim_start_matches(['`', '~']).contains("marimo")
+            })
 }
 
 /// Reads a Markdown notebook; `None` when the file is not one.
@@ -232,7 +248,8 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
     if !is_marimo(&head) && (is_quarto || literate::is_document(&head)) {
         return literate::parse(source, &head, diagnostics);
     }
-    let (body, config) = normalized(&head.body);
+    let lines: Vec<Line<'_>> = head.body().collect();
+    let (body, config) = normalized(&lines);
     let fences = fences(&body);
     if !head.values.contains_key("marimo-version") && !fences.iter().any(|it| it.is_cell) {
         let span = Span::new(id, 0, 0);

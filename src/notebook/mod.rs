@@ -13,10 +13,12 @@ mod markdown;
 mod options;
 mod percent;
 mod script;
+mod stored;
 
 use std::sync::Arc;
 
 pub use code::{CellCode, Origin};
+pub use stored::StoredOutputs;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{CellNames, SyntaxError};
@@ -110,12 +112,12 @@ pub struct Cell {
     pub options: CellOptions,
     /// What the code defines and uses; empty when the cell is not Python or does not parse.
     pub names: Arc<CellNames>,
-    /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
-    pub stored_outputs: Vec<serde_json::Value>,
+    /// Outputs stored in the file (Jupyter), if there are any.
+    pub stored_outputs: Option<Box<StoredOutputs>>,
     /// The number of the cell's last run that the file holds (Jupyter).
     pub execution_count: Option<u64>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
-    pub attachments: serde_json::Map<String, serde_json::Value>,
+    pub attachments: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Cell {

@@ -80,9 +80,8 @@ pub struct CellNames {
     pub definitions: NamePlaces,
     /// Names that the cell uses and does not define first, with the place of the first use.
     pub references: NamePlaces,
-    /// References that are only made in bodies of functions: they need their name when the
-    /// function is called, which may be in a later cell.
-    pub deferred: NameSet,
+    /// Positions of the references that are only made in bodies of functions.
+    deferred: Box<[u32]>,
     /// Names that the cell deletes with `del` without having defined them.
     pub deletions: NameSet,
     /// Names private to the cell (`_x`).
@@ -91,8 +90,6 @@ pub struct CellNames {
     pub imports: NameSet,
     /// Places of `from m import *`, which hides what the cell defines.
     pub star_imports: Vec<Span>,
-    /// Queries in calls such as `mo.sql(…)`.
-    pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
     /// Definitions that are tables and the like.
@@ -112,20 +109,27 @@ impl CellNames {
 
     /// Turns ranges into places of the notebook.
     pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
+        let deferred = names.deferred.keys().filter_map(|it| names.references.position(it));
         Self {
+            deferred: deferred.map(|it| it as u32).collect(),
             definitions: names.definitions.map(|it| place(&it)),
             references: names.references.map(|it| place(&it)),
-            deferred: names.deferred,
             deletions: names.deletions,
             temporaries: names.temporaries,
             imports: names.imports,
             star_imports: names.star_imports.iter().map(&place).collect(),
-            queries: names.queries,
             is_sql: names.is_sql,
             objects: names.objects,
             tables: names.tables,
             is_opaque: names.is_opaque,
         }
+    }
+
+    /// Whether a reference is only made in bodies of functions: it needs its name when the
+    /// function is called, which may be in a later cell.
+    pub fn is_deferred(&self, reference: &str) -> bool {
+        let position = self.references.position(reference);
+        position.is_some_and(|it| self.deferred.binary_search(&(it as u32)).is_ok())
     }
 }
 

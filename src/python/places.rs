@@ -62,19 +62,23 @@ impl<V> NameMap<V> {
         Some((self.text.get(start as usize..*end as usize)?, value))
     }
 
-    /// A name as it is kept here, with its value.
-    pub fn get_key_value(&self, name: &str) -> Option<(&str, &V)> {
+    /// The position of a name.
+    pub fn position(&self, name: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.entries.len());
         while low < high {
             let middle = low.midpoint(high);
-            let found = self.at(middle)?;
-            match found.0.cmp(name) {
+            match self.at(middle)?.0.cmp(name) {
                 Ordering::Less => low = middle + 1,
-                Ordering::Equal => return Some(found),
+                Ordering::Equal => return Some(middle),
                 Ordering::Greater => high = middle,
             }
         }
         None
+    }
+
+    /// A name as it is kept here, with its value.
+    pub fn get_key_value(&self, name: &str) -> Option<(&str, &V)> {
+        self.at(self.position(name)?)
     }
 
     /// The value of a name.

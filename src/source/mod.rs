@@ -78,8 +78,8 @@ impl Source {
     }
 
     /// The text, to be kept.
-    pub(crate) fn shared_text(&self) -> Arc<str> {
-        Arc::clone(&self.text)
+    pub(crate) fn shared_text(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// Offsets at which lines start; they end with `\n` only.
