@@ -17,6 +17,9 @@ use super::{
     ScriptMetadata, literate, script,
 };
 
+/// Where a piece of a text starts in it, and where in the file it comes from.
+type Piece = (u32, Range<u32>);
+
 /// One line without its break.
 #[derive(Debug, Clone)]
 pub(super) struct Line<'a> {
@@ -25,7 +28,7 @@ pub(super) struct Line<'a> {
     /// Where it starts in the file.
     pub start: u32,
     /// Where pieces of a rewritten text come from; none when the text is the file's.
-    places: Option<Box<[(u32, Range<u32>)]>>,
+    places: Option<Box<[Piece]>>,
 }
 
 impl<'a> Line<'a> {
