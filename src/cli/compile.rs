@@ -52,7 +52,9 @@ pub fn document(
         let place = Place { span: cell.head(), scope: &scope };
         let mut outputs = Vec::new();
         if cell.kind == CellKind::Markdown {
-            let parsed = output::markdown(&cell.code, &cell.attachments, &place);
+            let none = serde_json::Map::new();
+            let attachments = cell.attachments.as_deref().unwrap_or(&none);
+            let parsed = output::markdown(&cell.code, attachments, &place);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             if !cell.code.is_empty() {
@@ -215,7 +217,7 @@ fn raw(cell: &Cell) -> Option<CellRun> {
         "application/x-latex" => "text/latex",
         _ => "text/plain",
     };
-    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(cell.code.as_str()))]);
+    let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(&*cell.code))]);
     let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
     (cell.kind == CellKind::Raw).then(|| CellRun {
         status: CellStatus::Finished,

@@ -126,8 +126,8 @@ fn via(graph: &CellGraph, from: CellId, to: CellId) -> Vec<String> {
     let (Some(definer), Some(user)) = (graph.names.get(&from), graph.names.get(&to)) else {
         return Vec::new();
     };
-    let defined = user.references.keys().filter(|it| definer.definitions.contains_key(it)).cloned();
-    let deleted = user.deletions.iter().filter(|it| definer.references.contains_key(it)).cloned();
-    let all: BTreeSet<String> = defined.chain(deleted).collect();
+    let defined = user.references.keys().filter(|it| definer.definitions.contains(it));
+    let deleted = user.deletions.keys().filter(|it| definer.references.contains(it));
+    let all: BTreeSet<String> = defined.chain(deleted).map(str::to_owned).collect();
     all.into_iter().collect()
 }

@@ -27,11 +27,11 @@ pub(super) fn inspect(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic>
 fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
     let mut defined: BTreeSet<&str> = BTreeSet::new();
     for names in graph.names.values() {
-        let makes = MAKERS.iter().any(|it| names.references.contains_key(it));
+        let makes = MAKERS.iter().any(|it| names.references.contains(it));
         if names.is_opaque || !names.star_imports.is_empty() || makes {
             return Vec::new();
         }
-        defined.extend(names.definitions.keys().map(String::as_str));
+        defined.extend(names.definitions.keys());
     }
     let is_hidden = |cell: &Cell| cell.kind == CellKind::Unparsable || cell.options.injected;
     if notebook.cells.iter().any(is_hidden) {
@@ -49,11 +49,11 @@ fn undefined(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
             continue;
         }
         for (name, &span) in names.references.iter() {
-            let is_known = defined.contains(name.as_str())
+            let is_known = defined.contains(name)
                 || crate::python::is_builtin(name)
                 // IPython's own: `_`, `_3`, `__`; and whatever hides behind dunder names.
                 || name.starts_with('_')
-                || names.deferred.contains(name) && may_be_local(&cell.code, name)
+                || names.is_deferred(name) && may_be_local(&cell.code, name)
                 || !told.insert(name);
             if !is_known {
                 let message = format!("`{name}` is used, but no cell defines it");
@@ -123,19 +123,16 @@ fn stale(notebook: &Notebook, graph: &CellGraph) -> Vec<Diagnostic> {
             .with_help("run the notebook again and save it, or build with `--execute always`")
     };
     for (id, cell) in notebook.cells() {
-        if cell.stored_outputs.is_empty() || cell.kind != CellKind::Code {
+        let Some(outputs) = cell.stored_outputs.as_ref().filter(|_| cell.kind == CellKind::Code)
+        else {
             continue;
-        }
+        };
         if cell.code.trim().is_empty() {
             diagnostics.push(warn(cell, "the cell is empty, but holds an output".to_owned()));
             continue;
         }
         let Some(count) = cell.execution_count else { continue };
-        let results = cell.stored_outputs.iter().filter(|it| {
-            it.get("output_type").and_then(serde_json::Value::as_str) == Some("execute_result")
-        });
-        let of_result = results.filter_map(|it| it.get("execution_count")?.as_u64()).next();
-        if let Some(other) = of_result.filter(|it| *it != count) {
+        if let Some(other) = outputs.result_count().filter(|it| *it != count) {
             let message = format!("the output is of run {other}, the cell of run {count}");
             diagnostics.push(warn(cell, message));
             continue;

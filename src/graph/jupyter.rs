@@ -22,13 +22,13 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     let mut open = false;
     for (&id, cell) in &names {
         for (name, &span) in cell.references.iter() {
-            if let Some(&definer) = latest.get(name.as_str()) {
+            if let Some(&definer) = latest.get(name) {
                 graph.connect(definer, id);
                 continue;
             }
-            let Some(&later) = first.get(name.as_str()).filter(|it| **it > id) else { continue };
-            let deferred = cell.deferred.contains(name);
-            if open || deferred || is_builtin(name) || cell.definitions.contains_key(name) {
+            let Some(&later) = first.get(name).filter(|it| **it > id) else { continue };
+            let deferred = cell.is_deferred(name);
+            if open || deferred || is_builtin(name) || cell.definitions.contains(name) {
                 continue;
             }
             let message = format!("`{name}` is used before any cell defines it");

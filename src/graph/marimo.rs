@@ -22,7 +22,7 @@ struct Symbols<'a>(std::collections::HashMap<&'a str, u32>);
 impl<'a> Symbols<'a> {
     /// `text` holds the names one after the other: looking up one that lies anywhere on the heap
     /// would wait for memory longer than all the rest takes.
-    fn new<'b>(text: &'a str, names: impl Iterator<Item = &'b String> + Clone) -> Self {
+    fn new<'b>(text: &'a str, names: impl Iterator<Item = &'b str> + Clone) -> Self {
         let mut symbols = Self(Default::default());
         symbols.0.reserve(names.clone().count());
         let mut rest = text;
@@ -41,15 +41,19 @@ impl<'a> Symbols<'a> {
 
 /// A name in one cell.
 #[derive(Debug, Clone, Copy)]
-struct Place<'a> {
+struct Place {
     symbol: u32,
     cell: CellId,
-    name: &'a str,
-    span: Span,
+    /// Position among the cell's names of the same kind.
+    index: u32,
 }
 
 /// Names with their cells and places, sorted: a map of lists would take an allocation for each.
-struct Places<'a>(Vec<Place<'a>>);
+struct Places<'a> {
+    places: Vec<Place>,
+    names: &'a BTreeMap<CellId, Arc<CellNames>>,
+    of_cell: fn(&CellNames) -> &NamePlaces,
+}
 
 impl<'a> Places<'a> {
     fn new(
@@ -59,23 +63,34 @@ impl<'a> Places<'a> {
     ) -> Self {
         let mut places = Vec::new();
         for (&cell, names) in names {
-            places.extend(of_cell(names).iter().filter_map(|(name, &span)| {
-                Some(Place { symbol: symbols.get(name)?, cell, name, span })
+            let names = of_cell(names).keys().zip(0..);
+            places.extend(names.filter_map(|(name, index)| {
+                Some(Place { symbol: symbols.get(name)?, cell, index })
             }));
         }
         places.sort_unstable_by_key(|it| (it.symbol, it.cell));
-        Self(places)
+        Self { places, names, of_cell }
     }
 
-    fn groups(&self) -> impl Iterator<Item = (Place<'a>, &[Place<'a>])> {
-        self.0.chunk_by(|a, b| a.symbol == b.symbol).filter_map(|it| Some((*it.first()?, it)))
+    fn groups(&self) -> impl Iterator<Item = (u32, &[Place])> {
+        let groups = self.places.chunk_by(|a, b| a.symbol == b.symbol);
+        groups.filter_map(|it| Some((it.first()?.symbol, it)))
     }
 
-    fn get(&self, symbol: Option<u32>) -> &[Place<'a>] {
+    fn get(&self, symbol: Option<u32>) -> &[Place] {
         let Some(symbol) = symbol else { return &[] };
-        let start = self.0.partition_point(|it| it.symbol < symbol);
-        let end = self.0.partition_point(|it| it.symbol <= symbol);
-        self.0.get(start..end).unwrap_or_default()
+        let start = self.places.partition_point(|it| it.symbol < symbol);
+        let end = self.places.partition_point(|it| it.symbol <= symbol);
+        self.places.get(start..end).unwrap_or_default()
+    }
+
+    fn cell(&self, place: Place) -> Option<&'a CellNames> {
+        self.names.get(&place.cell).map(|it| &**it)
+    }
+
+    fn name(&self, place: Place) -> Option<(&'a str, Span)> {
+        let names = (self.of_cell)(self.cell(place)?);
+        names.at(place.index as usize).map(|(name, &span)| (name, span))
     }
 }
 
@@ -83,17 +98,17 @@ impl<'a> Places<'a> {
 pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnostic> {
     let mut diagnostics = star_imports(graph);
     let names = std::mem::take(&mut graph.names);
-    let connecting = names.values().flat_map(|it| it.definitions.keys().chain(&it.deletions));
-    let text: String = connecting.clone().map(String::as_str).collect();
+    let connecting = names.values().flat_map(|it| it.definitions.keys().chain(it.deletions.keys()));
+    let text: String = connecting.clone().collect();
     let symbols = Symbols::new(&text, connecting);
     let definers = Places::new(&symbols, &names, |it| &it.definitions);
     let users = Places::new(&symbols, &names, |it| &it.references);
-    connect(&definers, &users, &names, graph);
+    connect(&definers, &users, graph);
     tables::connect(&names, graph);
     let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
     // A cell that deletes a name runs after all others that use it.
     for (&id, names) in &names {
-        for name in &names.deletions {
+        for name in names.deletions.keys() {
             let count = deletions.entry(name).or_insert(0);
             *count += 1;
             if *count > MOST_DEFINERS {
@@ -106,11 +121,12 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     }
     // Tables of the same name in different schemas are different tables.
     let mut conflicts: BTreeMap<(&str, &str), Vec<(CellId, Span)>> = BTreeMap::new();
-    for (_, definers) in definers.groups().filter(|(_, definers)| definers.len() > 1) {
-        for &Place { cell, name, span, .. } in definers {
-            let object = names.get(&cell).and_then(|it| it.objects.get(name));
+    for (_, group) in definers.groups().filter(|(_, group)| group.len() > 1) {
+        for &place in group {
+            let Some((name, span)) = definers.name(place) else { continue };
+            let object = definers.cell(place).and_then(|it| it.objects.get(name));
             let qualified = object.map_or(name, |it| it.qualified.as_str());
-            conflicts.entry((name, qualified)).or_default().push((cell, span));
+            conflicts.entry((name, qualified)).or_default().push((place.cell, span));
         }
     }
     for ((name, _), definers) in &conflicts {
@@ -126,19 +142,18 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
 }
 
 /// Edges from each definer of a name to all who use it.
-fn connect(
-    definers: &Places<'_>,
-    users: &Places<'_>,
-    names: &BTreeMap<CellId, Arc<CellNames>>,
-    graph: &mut CellGraph,
-) {
+fn connect(definers: &Places<'_>, users: &Places<'_>, graph: &mut CellGraph) {
     let mut uses = users.groups().peekable();
-    for (Place { symbol, name, .. }, definers) in definers.groups() {
-        while uses.next_if(|(it, _)| it.symbol < symbol).is_some() {}
-        let Some((_, users)) = uses.next_if(|(it, _)| it.symbol == symbol) else { continue };
-        for definer in definers.iter().take(MOST_DEFINERS) {
-            let made = names.get(&definer.cell);
-            if made.is_some_and(|it| it.objects.contains_key(name)) {
+    for (symbol, group) in definers.groups() {
+        while uses.next_if(|(it, _)| *it < symbol).is_some() {}
+        let Some((_, users)) = uses.next_if(|(it, _)| *it == symbol) else { continue };
+        for &definer in group.iter().take(MOST_DEFINERS) {
+            let objects = definers.cell(definer).map(|it| &it.objects);
+            // Few cells make any.
+            let is_object = objects.filter(|it| !it.is_empty()).is_some_and(|it| {
+                definers.name(definer).is_some_and(|(name, _)| it.contains_key(name))
+            });
+            if is_object {
                 continue;
             }
             for user in users {
@@ -215,13 +230,13 @@ fn setup(
     }
     graph.problems.push(Problem::SetupReference(id));
     for (name, &span) in names.get(&id).iter().flat_map(|it| it.references.iter()) {
-        let definers = definers.get(symbols.get(name));
-        let Some(defined) = definers.iter().find(|it| it.cell != id) else { continue };
+        let mut others = definers.get(symbols.get(name)).iter().filter(|it| it.cell != id);
+        let Some((_, place)) = others.next().and_then(|it| definers.name(*it)) else { continue };
         let message = format!("the setup cell uses `{name}`, which another cell defines");
         diagnostics.push(
             Diagnostic::error(Code::SetupReference, span, message)
                 .with_label("the setup cell runs first")
-                .with_other(defined.span, "defined here")
+                .with_other(place, "defined here")
                 .with_help("define the name in the setup cell, or use it in another cell"),
         );
     }

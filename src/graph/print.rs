@@ -53,7 +53,7 @@ fn shown(notebook: &Notebook) -> impl Iterator<Item = (CellId, &Cell)> {
 fn title(id: CellId, cell: &Cell, graph: &CellGraph) -> String {
     let name = cell.name.clone().unwrap_or_else(|| format!("cell {}", id.0 + 1));
     let Some(names) = graph.names.get(&id) else { return name };
-    let mut defined: Vec<&str> = names.definitions.keys().map(String::as_str).collect();
+    let mut defined: Vec<&str> = names.definitions.keys().collect();
     let more = defined.len().saturating_sub(4);
     defined.truncate(4);
     match (defined.is_empty(), more) {
@@ -77,13 +77,13 @@ pub fn json(sources: &Sources, notebook: &Notebook, graph: &CellGraph) -> String
                 "name": cell.name.as_deref().unwrap_or("_"),
                 "kind": kind(cell.kind),
                 "lineno": line,
-                "code": cell.code,
+                "code": &*cell.code,
                 "compiled": names.is_some(),
                 "disabled": cell.options.disabled,
                 "defs": names.map(|it| it.definitions.keys().collect::<Vec<_>>()).unwrap_or_default(),
                 "refs": names.map(|it| it.references.keys().collect::<Vec<_>>()).unwrap_or_default(),
-                "private": names.map(|it| it.temporaries.iter().collect::<Vec<_>>()).unwrap_or_default(),
-                "deleted_refs": names.map(|it| it.deletions.iter().collect::<Vec<_>>()).unwrap_or_default(),
+                "private": names.map(|it| it.temporaries.keys().collect::<Vec<_>>()).unwrap_or_default(),
+                "deleted_refs": names.map(|it| it.deletions.keys().collect::<Vec<_>>()).unwrap_or_default(),
                 "language": if names.is_some_and(|it| it.is_sql) { "sql" } else { "python" },
                 "parents": graph.parents.get(&id).map(numbers).unwrap_or_default(),
                 "children": graph.children.get(&id).map(numbers).unwrap_or_default(),

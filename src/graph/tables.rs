@@ -26,7 +26,7 @@ pub(super) fn connect(names: &BTreeMap<CellId, Arc<CellNames>>, graph: &mut Cell
     let mut readers = Readers::new();
     for (&id, cell) in names {
         if !cell.objects.is_empty() {
-            for name in cell.objects.keys().chain(cell.definitions.keys()) {
+            for name in cell.objects.keys().map(String::as_str).chain(cell.definitions.keys()) {
                 makers.entry(name).or_default().insert(id);
             }
         }
@@ -42,7 +42,7 @@ pub(super) fn connect(names: &BTreeMap<CellId, Arc<CellNames>>, graph: &mut Cell
     for (&user, read) in names.iter().filter(|(_, it)| it.is_sql) {
         for reference in read.references.keys() {
             let table = read.tables.get(reference);
-            let keys = std::iter::once(reference.as_str()).chain(table.into_iter().flat_map(parts));
+            let keys = std::iter::once(reference).chain(table.into_iter().flat_map(parts));
             let found = keys.filter_map(|it| makers.get(it));
             for &maker in found.flat_map(|it| it.range(..user).take(MOST_DEFINERS)) {
                 if names.get(&maker).is_some_and(|made| reads(reference, table, made)) {
@@ -98,7 +98,7 @@ fn part<'a>(table: &SqlReference, reference: &str, maker: &'a CellNames) -> Opti
 
 /// Whether an earlier cell reads `name`, which a later one makes, by this reference.
 fn is_read(name: &str, reference: &str, user: &CellNames) -> bool {
-    user.references.contains_key(name)
+    user.references.contains(name)
         || user.tables.get(reference).is_some_and(|table| {
             table.matches(name, reference, user.objects.get(name).map(|it| it.kind))
         })

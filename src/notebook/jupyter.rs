@@ -15,9 +15,10 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{self, CellNames, Mode, Names, SyntaxError};
-use crate::source::{SourceId, Sources, Span, json};
+use crate::source::{Source, SourceId, Sources, Span, json};
 
 use super::options::{quarto, tags};
+use super::stored::{RawOutputs, StoredOutputs};
 use super::{
     AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script, syntax_diagnostic,
 };
@@ -26,22 +27,26 @@ use super::{
 const MAX_CELLS: usize = 50_000;
 
 #[derive(Deserialize)]
-struct File {
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+struct File<O> {
     nbformat: Option<u64>,
     #[serde(default, deserialize_with = "read_metadata")]
     metadata: Map<String, Value>,
-    cells: Option<Vec<RawCell>>,
-    worksheets: Option<Vec<Worksheet>>,
+    cells: Option<Vec<RawCell<O>>>,
+    worksheets: Option<Vec<Worksheet<O>>>,
 }
 
 #[derive(Deserialize)]
-struct Worksheet {
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+struct Worksheet<O> {
     #[serde(default = "Vec::new")]
-    cells: Vec<RawCell>,
+    cells: Vec<RawCell<O>>,
 }
 
+/// A cell, its outputs as values or as the text of the file.
 #[derive(Deserialize)]
-struct RawCell {
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+struct RawCell<O> {
     cell_type: String,
     #[serde(default)]
     source: Option<Text>,
@@ -53,12 +58,44 @@ struct RawCell {
     #[serde(default)]
     metadata: Option<Map<String, Value>>,
     #[serde(default)]
-    outputs: Option<Vec<Value>>,
+    outputs: Option<O>,
     /// nbformat 3 says `prompt_number`.
     #[serde(default, alias = "prompt_number")]
     execution_count: Option<Value>,
     #[serde(default)]
     attachments: Option<Map<String, Value>>,
+}
+
+impl<O> File<O> {
+    fn with_outputs<P>(self, change: impl Fn(O) -> Option<P>) -> File<P> {
+        let cells = |it: Vec<RawCell<O>>| -> Vec<RawCell<P>> {
+            it.into_iter().map(|it| it.with_outputs(&change)).collect()
+        };
+        let sheets = |it: Vec<Worksheet<O>>| {
+            it.into_iter().map(|it| Worksheet { cells: cells(it.cells) }).collect()
+        };
+        File {
+            nbformat: self.nbformat,
+            metadata: self.metadata,
+            cells: self.cells.map(cells),
+            worksheets: self.worksheets.map(sheets),
+        }
+    }
+}
+
+impl<O> RawCell<O> {
+    fn with_outputs<P>(self, change: impl Fn(O) -> Option<P>) -> RawCell<P> {
+        RawCell {
+            outputs: self.outputs.and_then(change),
+            cell_type: self.cell_type,
+            source: self.source,
+            input: self.input,
+            level: self.level,
+            metadata: self.metadata,
+            execution_count: self.execution_count,
+            attachments: self.attachments,
+        }
+    }
 }
 
 /// Members of the notebook's metadata that nbc reads; the state of widgets can be the largest part of a file.
@@ -132,7 +169,7 @@ struct Line<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Reads a Jupyter notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
     let mut diagnostics = Vec::new();
-    let file = match read(sources.get(source).text(), source, &mut diagnostics) {
+    let file = match read(sources.get(source), &mut diagnostics) {
         Ok(file) => file,
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
@@ -194,10 +231,10 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
 }
 
 fn read(
-    text: &str,
-    source: SourceId,
+    source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<File, Diagnostic> {
+) -> Result<File<StoredOutputs>, Diagnostic> {
+    let (shared, text, source) = (source.shared_text(), source.text(), source.id());
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let json = text.get(front..).unwrap_or_default();
     if json::weight(json.as_bytes()) > json::MOST_OF_NOTEBOOK {
@@ -207,23 +244,30 @@ fn read(
             Diagnostic::error(Code::TooComplex, Span::new(source, 0, 0), message).with_help(help)
         );
     }
-    let error = match serde_json::from_str::<File>(json) {
+    // nbformat 2 and 3 keep their cells in worksheets, and need changes.
+    if let Ok(file @ File { cells: Some(_), .. }) =
+        serde_json::from_str::<File<RawOutputs<'_>>>(json)
+        && file.nbformat != Some(2)
+    {
+        return Ok(file.with_outputs(|it| it.shared(shared)));
+    }
+    let error = match serde_json::from_str::<File<Vec<Value>>>(json) {
         Ok(File { nbformat: Some(2), .. }) => match with_line_breaks(json) {
-            Ok(file) => return Ok(file),
+            Ok(file) => return Ok(file.with_outputs(StoredOutputs::of_values)),
             Err(error) => error,
         },
-        Ok(file) => return Ok(file),
+        Ok(file) => return Ok(file.with_outputs(StoredOutputs::of_values)),
         Err(error) => error,
     };
     // Python writes half of a surrogate pair as an escape, which stands for no character at all.
     if let Some((repaired, first)) = without_lone_surrogates(json)
-        && let Ok(file) = serde_json::from_str(&repaired)
+        && let Ok(file) = serde_json::from_str::<File<Vec<Value>>>(&repaired)
     {
         let at = (front + first) as u32;
         let message = "half of a surrogate pair stands for no character; it is shown as U+FFFD";
         let span = Span::new(source, at, at + 6);
         diagnostics.push(Diagnostic::warning(Code::InvalidJson, span, message));
-        return Ok(file);
+        return Ok(file.with_outputs(StoredOutputs::of_values));
     }
     if json.trim().is_empty() {
         return Err(Diagnostic::error(
@@ -252,7 +296,7 @@ fn read(
 }
 
 /// Reads nbformat 2, whose lists of lines have lost their line breaks.
-fn with_line_breaks(json: &str) -> serde_json::Result<File> {
+fn with_line_breaks(json: &str) -> serde_json::Result<File<Vec<Value>>> {
     let mut file: Value = serde_json::from_str(json)?;
     break_lines(&mut file);
     serde_json::from_value(file)
@@ -343,7 +387,7 @@ fn cell(
     sources: &mut Sources,
     notebook: &Notebook,
     number: u32,
-    raw: RawCell,
+    raw: RawCell<StoredOutputs>,
     old: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Cell {
@@ -358,8 +402,8 @@ fn cell(
         }
         _ => (CellKind::Raw, text),
     };
-    let path = sources.get(notebook.source).path().to_owned();
-    let source = sources.add(path, Some(number), text.clone());
+    let text: Arc<str> = text.into();
+    let source = sources.add_cell(notebook.source, number, Arc::clone(&text));
     let mut options = CellOptions::default();
     let mut name = text_at(&metadata, "name");
     tags(&metadata, &mut options);
@@ -370,18 +414,18 @@ fn cell(
         let stated = text_at(&metadata, "raw_mimetype").or_else(|| text_at(&metadata, "format"));
         options.raw_type = stated.map(|it| it.to_ascii_lowercase());
     }
-    let outputs = raw.outputs.filter(|_| kind == CellKind::Code).unwrap_or_default();
-    let stored_outputs = if old { outputs.into_iter().map(modern).collect() } else { outputs };
+    let outputs = raw.outputs.filter(|_| kind == CellKind::Code);
+    let outputs = if old { outputs.and_then(|it| it.map(modern)) } else { outputs };
     let mut cell = Cell {
         kind,
         name,
-        code: text,
+        code: text.into(),
         origin: Origin::verbatim(source, 0),
         options,
-        names: Arc::default(),
-        stored_outputs,
+        names: CellNames::none(),
+        stored_outputs: outputs.map(Box::new),
         execution_count: raw.execution_count.as_ref().and_then(Value::as_u64),
-        attachments: raw.attachments.unwrap_or_default(),
+        attachments: raw.attachments.filter(|it| !it.is_empty()).map(Box::new),
     };
     if kind != CellKind::Code || notebook.language != "python" {
         return cell;
@@ -578,7 +622,7 @@ mod tests {
         let names: Vec<String> = notebook
             .iter()
             .flat_map(|it| &it.cells)
-            .map(|it| it.names.definitions.keys().cloned().collect::<Vec<_>>().join(" "))
+            .map(|it| it.names.definitions.keys().collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(names, ["files x", "", "y", "z"]);
     }
@@ -659,7 +703,7 @@ mod tests {
         let cells = found.expect("it parses").cells;
         assert_eq!(cells[0].code, "## T");
         assert_eq!(
-            cells[1].stored_outputs[0],
+            cells[1].stored_outputs.as_ref().unwrap().read()[0],
             serde_json::json!({"output_type": "execute_result", "execution_count": 1,
                 "data": {"image/png": "AA==", "text/plain": ["1"]}})
         );
@@ -675,7 +719,10 @@ mod tests {
         assert!(said.is_empty(), "{said:?}");
         let cells = found.expect("it parses").cells;
         assert_eq!(cells[0].code, "a = 1\nb = a");
-        assert_eq!(cells[0].stored_outputs[0]["text"], serde_json::json!(["x\n", "y"]));
+        assert_eq!(
+            cells[0].stored_outputs.as_ref().unwrap().read()[0]["text"],
+            serde_json::json!(["x\n", "y"])
+        );
     }
 
     #[test]

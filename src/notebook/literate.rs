@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
-use crate::source::{SourceId, Span};
+use crate::source::{Source, Span};
 
 use super::front_matter::{self, scalar_text};
 use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
@@ -15,22 +15,21 @@ use super::options::{quarto, tags};
 use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
 
 /// Whether a Markdown file is such a document; a `.qmd` is one in any case.
-pub(super) fn is_document(head: &Head) -> bool {
+pub(super) fn is_document(head: &Head<'_>) -> bool {
     ["jupytext", "kernelspec", "jupyter"].iter().any(|it| head.values.contains_key(*it))
         || head
-            .body
-            .iter()
+            .body()
             .any(|it| it.text.trim_start_matches([' ', '`', '~']).starts_with("{code-cell}"))
 }
 
 /// Reads the document.
 pub(super) fn parse(
-    source: SourceId,
-    head: &Head,
+    source: &Source,
+    head: &Head<'_>,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Parsed<Option<Notebook>> {
     let mut notebook = Notebook {
-        source,
+        source: source.id(),
         format: Format::Jupyter,
         title: head.values.get("title").and_then(scalar_text),
         app: AppOptions::default(),
@@ -46,42 +45,46 @@ pub(super) fn parse(
                 .with_help("the page shows its text"),
         );
     }
-    let mut text: Vec<Line> = Vec::new();
-    let mut at = 0;
-    while let Some(line) = head.body.get(at) {
+    let mut text: Vec<Line<'_>> = Vec::new();
+    let mut rest = head.body();
+    while let Some(line) = rest.next() {
         let Some(open) = Fence::of(&line.text) else {
             // MyST's `+++` ends a cell.
             if line.text.starts_with("+++") {
                 flush(&mut text, source, &mut notebook.cells);
             } else {
-                text.push(line.clone());
+                text.push(line);
             }
-            at += 1;
             continue;
         };
-        let rest = head.body.get(at + 1..).unwrap_or_default();
-        let length = rest.iter().position(|it| open.is_closed_by(&it.text));
-        let inner = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-        let next = at + inner.len() + 2;
+        let mut inner: Vec<Line<'_>> = Vec::new();
+        let end = rest.by_ref().find_map(|it| {
+            if open.is_closed_by(&it.text) {
+                return Some(it);
+            }
+            inner.push(it);
+            None
+        });
         match open.cell() {
-            Some(kind) if length.is_some() && notebook.language == "python" => {
+            Some(kind) if end.is_some() && notebook.language == "python" => {
                 flush(&mut text, source, &mut notebook.cells);
-                let cell = code_cell(inner, kind, source, &mut diagnostics);
+                let cell = code_cell(&inner, kind, source, &mut diagnostics);
                 if notebook.script.is_none() {
                     notebook.script = script_of(&cell, &mut diagnostics);
                 }
                 notebook.cells.push(cell);
             }
-            Some(CellSyntax::Raw) if length.is_some() => {
+            Some(CellSyntax::Raw) if end.is_some() => {
                 flush(&mut text, source, &mut notebook.cells);
-                let (code, origin) = assemble(inner, source);
+                let (code, origin) = assemble(&inner, source);
                 notebook.cells.push(empty(CellKind::Raw, code, origin));
             }
-            _ => text.extend_from_slice(
-                head.body.get(at..next).unwrap_or_else(|| head.body.get(at..).unwrap_or_default()),
-            ),
+            _ => {
+                text.push(line);
+                text.append(&mut inner);
+                text.extend(end);
+            }
         }
-        at = next;
     }
     flush(&mut text, source, &mut notebook.cells);
     Parsed { value: Some(notebook), diagnostics }
@@ -101,7 +104,7 @@ fn script_of(cell: &Cell, diagnostics: &mut Vec<Diagnostic>) -> Option<super::Sc
     found.map(|it| super::ScriptMetadata { span: place(it.span), ..it })
 }
 
-fn flush(lines: &mut Vec<Line>, source: SourceId, cells: &mut Vec<Cell>) {
+fn flush(lines: &mut Vec<Line<'_>>, source: &Source, cells: &mut Vec<Cell>) {
     let cell = prose(lines, source);
     if !cell.code.is_empty() {
         cells.push(cell);
@@ -176,9 +179,9 @@ impl<'a> Fence<'a> {
 }
 
 fn code_cell(
-    lines: &[Line],
+    lines: &[Line<'_>],
     syntax: CellSyntax,
-    source: SourceId,
+    source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Cell {
     let mut options = CellOptions::default();
@@ -197,12 +200,12 @@ fn code_cell(
 }
 
 /// The options of a `{code-cell}`, and the lines after them.
-fn myst_options(lines: &[Line]) -> (Map<String, Value>, &[Line]) {
+fn myst_options<'s, 'a>(lines: &'s [Line<'a>]) -> (Map<String, Value>, &'s [Line<'a>]) {
     let yaml = |lines: &[String]| front_matter::parse(&lines.join("\n")).unwrap_or_default();
     if lines.first().is_some_and(|it| it.text.trim_end() == "---") {
         let rest = lines.get(1..).unwrap_or_default();
         if let Some(end) = rest.iter().position(|it| it.text.trim_end() == "---") {
-            let inner = rest.iter().take(end).map(|it| it.text.clone()).collect::<Vec<_>>();
+            let inner = rest.iter().take(end).map(|it| it.text.to_string()).collect::<Vec<_>>();
             return (yaml(&inner), rest.get(end + 1..).unwrap_or_default());
         }
     }

@@ -627,7 +627,7 @@ impl<'a> Reader<'a> {
                 .with_help("correct the cell in marimo, or remove it"),
         );
         let name = name.filter(|it| it != "_");
-        let cell = self.cell(CellKind::Unparsable, name, code, options, CellNames::default());
+        let cell = self.cell(CellKind::Unparsable, name, code, options);
         self.cells.push(cell);
     }
 
@@ -637,18 +637,17 @@ impl<'a> Reader<'a> {
         name: Option<String>,
         mut code: dedent::Code,
         options: CellOptions,
-        names: CellNames,
     ) -> Cell {
         Cell {
             kind,
             name,
             origin: code.origin(self.source),
-            code: code.text,
+            code: code.text.into(),
             options,
-            names: names.into(),
-            stored_outputs: Vec::new(),
+            names: CellNames::none(),
+            stored_outputs: None,
             execution_count: None,
-            attachments: serde_json::Map::new(),
+            attachments: None,
         }
     }
 
@@ -662,7 +661,7 @@ impl<'a> Reader<'a> {
         known: Option<Names>,
         base: u32,
     ) {
-        let mut cell = self.cell(kind, name, code, options, CellNames::default());
+        let mut cell = self.cell(kind, name, code, options);
         let (found, in_file) = match known {
             Some(names) => (Ok(names), true),
             None => (names(&cell.code, crate::python::Mode::Python), false),
@@ -816,7 +815,7 @@ impl<'a> Reader<'a> {
             Some(name.to_owned()).filter(|it| !it.is_empty() && it != "_")
         });
         let options = CellOptions::default();
-        let cell = self.cell(CellKind::Unparsable, name, code, options, CellNames::default());
+        let cell = self.cell(CellKind::Unparsable, name, code, options);
         self.cells.push(cell);
     }
 }
@@ -873,7 +872,7 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add("a.py".into(), None, text.to_owned());
         let notebook = parse(&sources, id).value.expect("a notebook");
-        notebook.cells.into_iter().map(|it| it.code).collect()
+        notebook.cells.into_iter().map(|it| it.code.to_string()).collect()
     }
 
     #[test]

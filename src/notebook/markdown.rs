@@ -4,53 +4,57 @@
 //! found as `pymdownx.superfences` finds them, because marimo uses that; [`super::literate`] reads
 //! the documents whose cells are not marimo's.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{self, CellNames, Mode};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources, Span};
 
 use super::front_matter::{self, scalar_text};
 use super::{
-    AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, Origin,
+    AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook, Origin,
     ScriptMetadata, literate, script,
 };
 
+/// Where a piece of a text starts in it, and where in the file it comes from.
+type Piece = (u32, Range<u32>);
+
 /// One line without its break.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     /// The text; a line that marimo rewrites is not the one of the file.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// Where it starts in the file.
     pub start: u32,
-    /// Where pieces of a rewritten text come from; empty when the text is the file's.
-    pub places: Vec<(u32, Range<u32>)>,
+    /// Where pieces of a rewritten text come from; none when the text is the file's.
+    places: Option<Box<[Piece]>>,
 }
 
-impl Line {
+impl<'a> Line<'a> {
     /// A line as it is in the file.
-    pub fn new(text: impl Into<String>, start: u32) -> Self {
-        Self { text: text.into(), start, places: Vec::new() }
+    pub fn new(text: impl Into<Cow<'a, str>>, start: u32) -> Self {
+        Self { text: text.into(), start, places: None }
     }
 
     /// A text that is not in the file.
-    fn made(text: impl Into<String>, start: u32) -> Self {
-        Self { text: text.into(), start, places: vec![(0, start..start)] }
+    fn made(text: impl Into<Cow<'a, str>>, start: u32) -> Self {
+        Self { text: text.into(), start, places: Some([(0, start..start)].into()) }
     }
 
-    fn places(&self) -> Vec<(u32, Range<u32>)> {
-        if self.places.is_empty() {
-            return vec![(0, self.start..self.start + self.text.len() as u32)];
-        }
-        self.places.clone()
+    /// Where its pieces come from, for a text that has `before` in front.
+    fn places(&self, before: usize) -> impl Iterator<Item = (u32, Range<u32>)> {
+        let whole = self.start..self.start + self.text.len() as u32;
+        let unchanged = self.places.is_none().then_some((0, whole));
+        let pieces = self.places.iter().flatten().cloned();
+        unchanged.into_iter().chain(pieces).map(move |(at, range)| (at + before as u32, range))
     }
 
     /// Text put before the line.
     fn after(self, before: &str) -> Self {
-        let length = before.len() as u32;
-        let moved = self.places().into_iter().map(|(at, range)| (at + length, range));
-        let places = std::iter::once((0, self.start..self.start)).chain(moved).collect();
-        Self { text: format!("{before}{}", self.text), start: self.start, places }
+        let made = std::iter::once((0, self.start..self.start));
+        let places = Some(made.chain(self.places(before.len())).collect());
+        Self { text: format!("{before}{}", self.text).into(), start: self.start, places }
     }
 
     /// The line without tabs: they reach to the next multiple of 4; marimo hands cells to Python
@@ -80,117 +84,132 @@ impl Line {
                 column += width;
             }
         }
-        Self { text, start: self.start, places }
+        Self { text: text.into(), start: self.start, places: Some(places.into()) }
     }
 }
 
 /// The lines of a text. A `\r` ends a line, too: Python opens files that way.
-pub(super) fn lines(text: &str, base: u32) -> Vec<Line> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    let mut rest = text;
-    loop {
-        let end = rest.find(['\n', '\r']);
-        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        found.push(Line::new(line, base + start as u32));
-        let Some(end) = end else { return found };
-        let width = if rest.get(end..).is_some_and(|it| it.starts_with("\r\n")) { 2 } else { 1 };
-        start += end + width;
-        rest = rest.get(end + width..).unwrap_or_default();
-    }
+pub(super) fn lines(text: &str, base: u32) -> impl Iterator<Item = Line<'_>> {
+    let (mut rest, mut start) = (Some(text), base);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let found = memchr::memchr2(b'\n', b'\r', text.as_bytes());
+        let end = found.unwrap_or(text.len());
+        let line = Line::new(text.get(..end).unwrap_or_default(), start);
+        let after = text.get(end..).unwrap_or_default();
+        let width = if after.starts_with("\r\n") { 2 } else { 1 };
+        start += (end + width) as u32;
+        rest = found.and_then(|_| after.get(width..));
+        Some(line)
+    })
 }
 
 /// Front matter, and the lines after it.
-pub(super) struct Head {
+pub(super) struct Head<'a> {
     /// Its values; empty when there is none.
     pub values: serde_json::Map<String, serde_json::Value>,
     /// Where it stands.
     pub span: Span,
-    /// The lines after it.
-    pub body: Vec<Line>,
+    /// What comes after it.
+    text: &'a str,
+    /// Where that starts in the file.
+    start: u32,
+}
+
+impl<'a> Head<'a> {
+    /// The lines after the front matter: made when asked for, because they take more memory than
+    /// their text.
+    pub fn body(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        lines(self.text, self.start)
+    }
 }
 
 /// Splits a text into front matter and body; front matter that is no YAML is a finding.
-pub(super) fn head(
-    text: &str,
+pub(super) fn head<'a>(
+    text: &'a str,
     source: SourceId,
     code: Code,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Head {
+) -> Head<'a> {
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let all = lines(text.get(front..).unwrap_or_default(), front as u32);
-    let whole = Span::new(source, 0, 0);
-    let is_rule = |line: &&Line| line.text.trim_end() == "---";
-    let end = match all.split_first() {
-        Some((first, rest)) if is_rule(&first) => rest.iter().position(|it| is_rule(&it)),
-        _ => None,
-    };
+    let text = text.get(front..).unwrap_or_default();
+    let start = front as u32;
+    let is_rule = |line: &Line<'_>| line.text.trim_end() == "---";
+    let mut rest = lines(text, start);
+    let mut yaml = Vec::new();
+    let end = rest.next().filter(is_rule).and_then(|_| {
+        rest.find(|it| {
+            yaml.push(it.clone());
+            is_rule(it)
+        })
+    });
     // The last line of a file has no break, and a rule without one ends nothing.
-    let Some(end) = end.filter(|it| it + 2 < all.len()) else {
-        return Head { values: serde_json::Map::new(), span: whole, body: all };
+    let (Some(end), Some(next)) = (end, rest.next()) else {
+        let span = Span::new(source, 0, 0);
+        return Head { values: serde_json::Map::new(), span, text, start };
     };
-    let yaml = joined(all.get(1..=end).unwrap_or_default());
-    let stop = all.get(end + 1).map_or(0, |it| it.start + it.text.len() as u32);
-    let span = Span::new(source, front as u32, stop);
-    let values = front_matter::parse(&yaml).unwrap_or_else(|reason| {
+    let span = Span::new(source, start, end.start + end.text.len() as u32);
+    yaml.pop();
+    let values = front_matter::parse(&joined(&yaml)).unwrap_or_else(|reason| {
         let message = format!("the front matter is not valid YAML and is ignored: {reason}");
         diagnostics.push(Diagnostic::warning(code, span, message));
         serde_json::Map::new()
     });
-    let body = all.get(end + 2..).unwrap_or_default().iter();
-    let body = body.skip_while(|it| it.text.is_empty()).cloned().collect();
-    Head { values, span, body }
+    let first = std::iter::once(next).chain(rest).find(|it| !it.text.is_empty());
+    let start = first.map_or(start + text.len() as u32, |it| it.start);
+    let text = text.get(start as usize - front..).unwrap_or_default();
+    Head { values, span, text, start }
 }
 
-fn joined(lines: &[Line]) -> String {
-    lines.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join("\n")
+fn joined(lines: &[Line<'_>]) -> String {
+    lines.iter().map(|it| &*it.text).collect::<Vec<_>>().join("\n")
 }
 
 /// Code or prose made of lines, with the place of each.
-pub(super) fn assemble(lines: &[Line], source: SourceId) -> (String, Origin) {
+pub(super) fn assemble(lines: &[Line<'_>], source: &Source) -> (CellCode, Origin) {
     let mut text = String::new();
     let mut places = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         if at > 0 {
             text.push('\n');
         }
-        let from = text.len() as u32;
-        places.extend(line.places().into_iter().map(|(at, range)| (at + from, range)));
+        places.extend(line.places(text.len()));
         text.push_str(&line.text);
     }
-    (text, Origin::places(source, places))
+    let origin = Origin::places(source.id(), places);
+    (CellCode::of(text, &origin, source), origin)
 }
 
 /// A cell of prose, without the blank lines around it.
-pub(super) fn prose(lines: &[Line], source: SourceId) -> Cell {
-    let is_blank = |it: &Line| it.text.trim().is_empty();
+pub(super) fn prose(lines: &[Line<'_>], source: &Source) -> Cell {
+    let is_blank = |it: &Line<'_>| it.text.trim().is_empty();
     let from = lines.iter().position(|it| !is_blank(it)).unwrap_or(lines.len());
     let to = lines.iter().rposition(|it| !is_blank(it)).map_or(from, |it| it + 1);
     let mut kept = lines.get(from..to).unwrap_or_default().to_vec();
     if let Some(first) = kept.first_mut() {
         let text = first.text.trim_start();
         first.start += (first.text.len() - text.len()) as u32;
-        first.text = text.to_owned();
+        first.text = text.to_owned().into();
     }
     if let Some(last) = kept.last_mut() {
-        last.text.truncate(last.text.trim_end().len());
+        last.text = last.text.trim_end().to_owned().into();
     }
     let (code, origin) = assemble(&kept, source);
     empty(CellKind::Markdown, code, origin)
 }
 
 /// A cell of which only the text is known.
-pub(super) fn empty(kind: CellKind, code: String, origin: Origin) -> Cell {
+pub(super) fn empty(kind: CellKind, code: CellCode, origin: Origin) -> Cell {
     Cell {
         kind,
         name: None,
         code,
         origin,
         options: CellOptions::default(),
-        names: std::sync::Arc::default(),
-        stored_outputs: Vec::new(),
+        names: CellNames::none(),
+        stored_outputs: None,
         execution_count: None,
-        attachments: serde_json::Map::new(),
+        attachments: None,
     }
 }
 
@@ -208,32 +227,35 @@ pub(super) fn is_notebook(text: &str) -> bool {
 }
 
 /// Whether a document says that its cells are marimo's.
-fn is_marimo(head: &Head) -> bool {
+fn is_marimo(head: &Head<'_>) -> bool {
     let names_marimo = |value: &serde_json::Value| {
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         items.iter().filter_map(serde_json::Value::as_str).any(|it| it.contains("marimo"))
     };
     head.values.contains_key("marimo-version")
         || ["engine", "filters"].iter().any(|it| head.values.get(*it).is_some_and(names_marimo))
-        || fences(&normalized(&head.body).0).iter().any(|it| {
-            it.is_cell && it.header.trim_start().trim_start_matches(['`', '~']).contains("marimo")
-        })
+        || head.text.contains("marimo")
+            && fences(&normalized(&head.body().collect::<Vec<_>>()).0).iter().any(|it| {
+                it.is_cell
+                    && it.header.trim_start().trim_start_matches(['`', '~']).contains("marimo")
+            })
 }
 
 /// Reads a Markdown notebook; `None` when the file is not one.
-pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
-    let text = sources.get(source).text();
-    let path = sources.get(source).path();
+pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>> {
+    let source = sources.get(id);
+    let path = source.path();
     let mut diagnostics = Vec::new();
-    let head = head(text, source, Code::InvalidFrontMatter, &mut diagnostics);
+    let head = head(source.text(), id, Code::InvalidFrontMatter, &mut diagnostics);
     let is_quarto = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("qmd"));
     if !is_marimo(&head) && (is_quarto || literate::is_document(&head)) {
         return literate::parse(source, &head, diagnostics);
     }
-    let (body, config) = normalized(&head.body);
+    let lines: Vec<Line<'_>> = head.body().collect();
+    let (body, config) = normalized(&lines);
     let fences = fences(&body);
     if !head.values.contains_key("marimo-version") && !fences.iter().any(|it| it.is_cell) {
-        let span = Span::new(source, 0, 0);
+        let span = Span::new(id, 0, 0);
         let message =
             "a Markdown file without cells, such as ```` ```python {.marimo} ````, is no notebook";
         diagnostics.push(Diagnostic::error(Code::NotANotebook, span, message));
@@ -246,7 +268,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
         }
     }
     let mut notebook = Notebook {
-        source,
+        source: id,
         format: Format::Marimo,
         title: values.get("title").or_else(|| values.get("app_title")).and_then(scalar_text),
         app: AppOptions::default(),
@@ -256,12 +278,12 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
     };
     app_options(&values, head.span, &mut notebook.app, &mut diagnostics);
     let mut prose_start = 0;
-    let mut prose_lines: Vec<Line> = Vec::new();
+    let mut prose_lines: Vec<Line<'_>> = Vec::new();
     for fence in fences.iter().filter(|it| it.is_cell) {
         prose_lines.extend_from_slice(body.get(prose_start..fence.first).unwrap_or_default());
         split_prose(&mut prose_lines, source, &mut notebook.cells);
         prose_start = fence.last + 1;
-        let cell = code_cell(fence, source, &mut diagnostics);
+        let cell = code_cell(fence, &body, source, &mut diagnostics);
         notebook.cells.push(cell);
     }
     prose_lines.extend_from_slice(body.get(prose_start..).unwrap_or_default());
@@ -270,7 +292,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
 }
 
 /// marimo's `<!---->` ends a cell of prose.
-fn split_prose(lines: &mut Vec<Line>, source: SourceId, cells: &mut Vec<Cell>) {
+fn split_prose(lines: &mut Vec<Line<'_>>, source: &Source, cells: &mut Vec<Cell>) {
     for part in lines.split(|it| it.text.trim() == "<!---->") {
         let mut part = part;
         if let [rest @ .., last] = part
@@ -341,7 +363,6 @@ struct Fence {
     last: usize,
     /// The first line.
     header: String,
-    code: Vec<Line>,
     /// Whether marimo takes it for a cell.
     is_cell: bool,
 }
@@ -383,12 +404,11 @@ fn info(line: &str) -> Option<(&str, Info<'_>)> {
 }
 
 /// All fenced blocks, from top to bottom.
-fn fences(lines: &[Line]) -> Vec<Fence> {
+fn fences(lines: &[Line<'_>]) -> Vec<Fence> {
     struct Open<'a> {
         first: usize,
         fence: &'a str,
         indent: usize,
-        code: Vec<Line>,
     }
     let mut found = Vec::new();
     let mut open: Option<Open<'_>> = None;
@@ -398,33 +418,31 @@ fn fences(lines: &[Line]) -> Vec<Fence> {
             if let Some((fence, _)) = info(text) {
                 let indent =
                     expand(line.text.get(..line.text.len() - text.len()).unwrap_or_default());
-                open = Some(Open { first: at, fence, indent: indent.len(), code: Vec::new() });
+                open = Some(Open { first: at, fence, indent: indent.len() });
             }
             continue;
         };
         let expanded_line = line.expanded();
-        let expanded = expanded_line.text.as_str();
+        let expanded = &*expanded_line.text;
         let indent = expanded.len() - expanded.trim_start_matches(' ').len();
         let content = expanded.get(block.indent.min(indent)..).unwrap_or_default();
         if expanded.trim().is_empty() {
-            block.code.push(expanded_line);
-        } else if indent < block.indent {
+            continue;
+        }
+        if indent < block.indent {
             open = None;
         } else if content.trim_end() == block.fence {
             let header = lines.get(block.first).map(|it| expand(&it.text)).unwrap_or_default();
             let is_cell = is_cell(&header);
-            let code = std::mem::take(&mut block.code);
-            found.push(Fence { first: block.first, last: at, header, code, is_cell });
+            found.push(Fence { first: block.first, last: at, header, is_cell });
             open = None;
-        } else {
-            block.code.push(expanded_line);
         }
     }
     found
 }
 
 fn expand(text: &str) -> String {
-    Line::new(text, 0).expanded().text
+    Line::new(text, 0).expanded().text.into_owned()
 }
 
 /// Whether braces on the first line name one of marimo's languages.
@@ -469,12 +487,19 @@ fn unescaped(value: &str) -> String {
     entities.iter().fold(value.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
 }
 
-fn code_cell(fence: &Fence, source: SourceId, diagnostics: &mut Vec<Diagnostic>) -> Cell {
+fn code_cell(
+    fence: &Fence,
+    body: &[Line<'_>],
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Cell {
     // marimo matches from the start of the line: an indented fence has no attributes.
     let (_, info) = info(&fence.header).unwrap_or_default();
     let mut options = CellOptions::default();
     let (mut name, mut query, mut engine, mut hide_output) = (None, "_df".to_owned(), None, false);
-    let start = fence.code.first().map_or(0, |it| it.start);
+    let inside = body.get(fence.first + 1..fence.last).unwrap_or_default().iter();
+    let lines: Vec<_> = inside.map(Line::expanded).collect();
+    let start = lines.first().map_or(0, |it| it.start);
     for (key, value) in attributes(info.attributes.unwrap_or_default()) {
         match key.as_str() {
             "name" => name = Some(value).filter(|it| it != "_"),
@@ -484,7 +509,7 @@ fn code_cell(fence: &Fence, source: SourceId, diagnostics: &mut Vec<Diagnostic>)
                 Ok(column) => options.column = Some(column),
                 Err(_) => {
                     let message = format!("`column` is no number and is ignored: `{value}`");
-                    let span = Span::new(source, start, start);
+                    let span = Span::new(source.id(), start, start);
                     diagnostics.push(Diagnostic::warning(Code::IgnoredOption, span, message));
                 }
             },
@@ -495,9 +520,9 @@ fn code_cell(fence: &Fence, source: SourceId, diagnostics: &mut Vec<Diagnostic>)
         }
     }
     let lines = if language(&info) == "sql" {
-        sql(&fence.code, &query, engine.as_deref(), hide_output, start)
+        sql(lines, &query, engine.as_deref(), hide_output, start)
     } else {
-        fence.code.clone()
+        lines
     };
     let (code, origin) = assemble(&lines, source);
     let cell = Cell { name, options, ..empty(CellKind::Code, code, origin) };
@@ -505,16 +530,16 @@ fn code_cell(fence: &Fence, source: SourceId, diagnostics: &mut Vec<Diagnostic>)
 }
 
 /// The call that marimo makes of a SQL cell.
-fn sql(
-    code: &[Line],
+fn sql<'a>(
+    code: Vec<Line<'a>>,
     query: &str,
     engine: Option<&str>,
     hide_output: bool,
     start: u32,
-) -> Vec<Line> {
+) -> Vec<Line<'a>> {
     let made = |text: String| Line::made(text, start);
     let mut lines = vec![made(format!("{query} = mo.sql(")), made("    f\"\"\"".to_owned())];
-    let own = if code.is_empty() { vec![made(String::new())] } else { code.to_vec() };
+    let own = if code.is_empty() { vec![made(String::new())] } else { code };
     lines.extend(
         own.into_iter().map(|it| if it.text.trim().is_empty() { it } else { it.after("    ") }),
     );
@@ -540,7 +565,7 @@ pub(super) fn named(
     match names(&cell.code) {
         Ok(found) => {
             let names = CellNames::new(found, |range| cell.span(range.start, range.end));
-            cell.names = std::sync::Arc::new(names);
+            cell.names = names.into();
         }
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
@@ -558,8 +583,13 @@ pub(super) fn named(
 
 /// Rewrites MyST directives (```` ```{marimo} python ````) to marimo's own fences; also returns what
 /// `{marimo-config}` says.
-fn normalized(lines: &[Line]) -> (Vec<Line>, serde_json::Map<String, serde_json::Value>) {
+fn normalized<'s, 'a>(
+    lines: &'s [Line<'a>],
+) -> (Cow<'s, [Line<'a>]>, serde_json::Map<String, serde_json::Value>) {
     let mut config = serde_json::Map::new();
+    if !lines.iter().any(|it| it.text.contains("{marimo")) {
+        return (Cow::Borrowed(lines), config);
+    }
     let mut normal = Vec::with_capacity(lines.len());
     let mut has_directive = false;
     let mut at = 0;
@@ -569,7 +599,7 @@ fn normalized(lines: &[Line]) -> (Vec<Line>, serde_json::Map<String, serde_json:
             at += 1;
             continue;
         };
-        let is_end = |it: &Line| {
+        let is_end = |it: &Line<'_>| {
             let text = it.text.trim();
             text.len() >= fence.len() && text.bytes().all(|it| it == b'`')
         };
@@ -594,7 +624,7 @@ fn normalized(lines: &[Line]) -> (Vec<Line>, serde_json::Map<String, serde_json:
                 normal.push(Line::made(text, line.start));
                 normal.extend_from_slice(body);
                 let end = lines.get(next - 1).map_or(line.start, |it| it.start);
-                normal.push(Line::made(fence, end));
+                normal.push(Line::made(fence.to_owned(), end));
             }
             _ if info == "{marimo-config}" => {
                 has_directive = true;
@@ -611,7 +641,7 @@ fn normalized(lines: &[Line]) -> (Vec<Line>, serde_json::Map<String, serde_json:
         }
         at = next;
     }
-    if has_directive { (normal, config) } else { (lines.to_vec(), config) }
+    (if has_directive { Cow::Owned(normal) } else { Cow::Borrowed(lines) }, config)
 }
 
 /// Backticks at most three spaces in, and what follows them.
@@ -624,7 +654,7 @@ fn myst_header(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The `:key: value` lines of a directive as attributes, and the lines after them.
-pub(super) fn directive_options(lines: &[Line]) -> (String, &[Line]) {
+pub(super) fn directive_options<'s, 'a>(lines: &'s [Line<'a>]) -> (String, &'s [Line<'a>]) {
     let mut options = String::new();
     let mut from = 0;
     for line in lines {

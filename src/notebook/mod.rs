@@ -3,6 +3,7 @@
 //! In: a source. Out: cells with their code, options and stored outputs, and diagnostics.
 //! Never imports or runs anything, and never fails: what cannot be read becomes a diagnostic.
 
+mod code;
 mod dedent;
 mod front_matter;
 mod jupyter;
@@ -12,9 +13,12 @@ mod markdown;
 mod options;
 mod percent;
 mod script;
+mod stored;
 
-use std::ops::Range;
 use std::sync::Arc;
+
+pub use code::{CellCode, Origin};
+pub use stored::StoredOutputs;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{CellNames, SyntaxError};
@@ -101,25 +105,25 @@ pub struct Cell {
     /// Function name (marimo) or cell name; `None` for `_` and for unnamed cells.
     pub name: Option<String>,
     /// The text exactly as the engine gets it (marimo: body, dedented as marimo does).
-    pub code: String,
+    pub code: CellCode,
     /// Where each line of `code` comes from.
     pub origin: Origin,
     /// Options.
     pub options: CellOptions,
     /// What the code defines and uses; empty when the cell is not Python or does not parse.
     pub names: Arc<CellNames>,
-    /// Outputs stored in the file (Jupyter); raw nbformat JSON, hostile.
-    pub stored_outputs: Vec<serde_json::Value>,
+    /// Outputs stored in the file (Jupyter), if there are any.
+    pub stored_outputs: Option<Box<StoredOutputs>>,
     /// The number of the cell's last run that the file holds (Jupyter).
     pub execution_count: Option<u64>,
     /// Attachments of a Jupyter Markdown cell: file name → MIME type → base64; hostile.
-    pub attachments: serde_json::Map<String, serde_json::Value>,
+    pub attachments: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Cell {
     /// The span in the source of a range of bytes of `code`.
     pub fn span(&self, start: u32, end: u32) -> Span {
-        Span::new(self.origin.source, self.origin.locate(start), self.origin.locate(end))
+        Span::new(self.origin.source(), self.origin.locate(start), self.origin.locate(end))
     }
 
     /// The span of the whole cell.
@@ -150,52 +154,6 @@ impl Cell {
             start += text.len() as u32 + 1;
         }
         self.whole()
-    }
-}
-
-/// Maps offsets in a cell's code to offsets in its source, line by line: marimo's bodies are
-/// dedented, so one shift for the whole cell would not do.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    source: SourceId,
-    /// (offset in code, offset in source, end in source), ascending; never empty.
-    anchors: Vec<(u32, u32, u32)>,
-}
-
-impl Origin {
-    /// Code that stands in its source unchanged, from `start` on.
-    pub fn verbatim(source: SourceId, start: u32) -> Self {
-        Self { source, anchors: vec![(0, start, u32::MAX)] }
-    }
-
-    /// Code whose pieces start at the given (code, source) offsets, sorted by code offset; an
-    /// empty list is taken as verbatim from 0.
-    pub fn pieces(source: SourceId, anchors: Vec<(u32, u32)>) -> Self {
-        let endless = anchors.into_iter().map(|(code, start)| (code, start..u32::MAX));
-        Self::places(source, endless.collect())
-    }
-
-    /// Code whose pieces, that start at these offsets, come from these ranges of the source: what
-    /// is longer than its range was made, and stands at the end of it.
-    pub fn places(source: SourceId, places: Vec<(u32, Range<u32>)>) -> Self {
-        let mut anchors: Vec<_> =
-            places.into_iter().map(|(code, range)| (code, range.start, range.end)).collect();
-        if anchors.is_empty() {
-            anchors.push((0, 0, u32::MAX));
-        }
-        Self { source, anchors }
-    }
-
-    /// The source that the code comes from.
-    pub fn source(&self) -> SourceId {
-        self.source
-    }
-
-    fn locate(&self, offset: u32) -> u32 {
-        let after = self.anchors.partition_point(|&(code, ..)| code <= offset);
-        let anchor = self.anchors.get(after.saturating_sub(1)).copied();
-        let (code, start, end) = anchor.unwrap_or((0, 0, u32::MAX));
-        (start + offset.saturating_sub(code)).min(end)
     }
 }
 

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources, Span};
 
 use super::front_matter::{self, scalar_text};
 use super::markdown::{Line, assemble, empty, lines, named, prose};
@@ -18,7 +18,7 @@ use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, 
 pub(super) fn is_percent(text: &str) -> bool {
     text.contains("%%") && text.lines().any(|it| Marker::of(it).is_some())
         || text.contains("jupytext")
-            && header(&lines(text, 0)).is_some_and(|(it, _)| it.contains_key("jupyter"))
+            && header(lines(text, 0)).is_some_and(|(it, _)| it.contains_key("jupyter"))
 }
 
 /// The line that starts a cell.
@@ -85,73 +85,78 @@ fn metadata(text: &str) -> Map<String, Value> {
 }
 
 /// The YAML comment that a script may start with, and the number of its lines.
-fn header(lines: &[Line]) -> Option<(Map<String, Value>, usize)> {
-    let text = |line: &Line| {
+fn header<'a>(mut lines: impl Iterator<Item = Line<'a>>) -> Option<(Map<String, Value>, usize)> {
+    let text = |line: &Line<'_>| {
         let line = line.text.strip_prefix('#')?;
         Some(line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned())
     };
-    let is_rule = |line: &Line| text(line).as_deref() == Some("---");
-    let before = lines
-        .iter()
-        .take_while(|it| {
-            it.text.starts_with("#!") || it.text.trim().is_empty() || it.text.contains("coding")
-        })
-        .count();
-    let rest = lines.get(before..)?;
-    if !rest.first().is_some_and(is_rule) {
+    let is_rule = |line: &Line<'_>| text(line).as_deref() == Some("---");
+    let is_before = |line: &Line<'_>| {
+        line.text.starts_with("#!") || line.text.trim().is_empty() || line.text.contains("coding")
+    };
+    let mut count = 1;
+    let first = lines.by_ref().inspect(|_| count += 1).find(|it| !is_before(it))?;
+    if !is_rule(&first) {
         return None;
     }
-    let end = rest.iter().skip(1).position(is_rule)? + 1;
-    let yaml: Option<Vec<String>> = rest.iter().take(end).skip(1).map(text).collect();
-    let values = front_matter::parse(&yaml?.join("\n")).ok()?;
-    Some((values, before + end + 1))
+    let mut yaml = Vec::new();
+    loop {
+        let line = lines.next()?;
+        if is_rule(&line) {
+            break;
+        }
+        yaml.push(text(&line)?);
+    }
+    let values = front_matter::parse(&yaml.join("\n")).ok()?;
+    Some((values, count + yaml.len()))
 }
 
 /// Reads a percent script.
-pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
-    let text = sources.get(source).text();
+pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>> {
+    let source = sources.get(id);
+    let text = source.text();
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let all = lines(text.get(front..).unwrap_or_default(), front as u32);
+    let all = || lines(text.get(front..).unwrap_or_default(), front as u32);
     let mut diagnostics = Vec::new();
-    let (values, skip) = header(&all).unwrap_or_default();
+    let (values, skip) = header(all()).unwrap_or_default();
     let spec = values.get("jupyter").and_then(|it| it.get("kernelspec"));
     let language = spec.and_then(|it| it.get("language")).and_then(Value::as_str);
     let mut notebook = Notebook {
-        source,
+        source: id,
         format: Format::Jupyter,
         title: values.get("title").and_then(scalar_text),
         app: AppOptions::default(),
-        script: script::find(text, source, &mut diagnostics),
+        script: script::find(text, id, &mut diagnostics),
         language: language.unwrap_or("python").to_ascii_lowercase(),
         cells: Vec::new(),
     };
     if notebook.language != "python" {
         let message =
             format!("the notebook is written in `{}`; nbc runs Python only", notebook.language);
-        let span = Span::new(source, 0, 0);
+        let span = Span::new(id, 0, 0);
         diagnostics.push(Diagnostic::warning(Code::OtherKernel, span, message));
     }
     let mut marker = Marker::default();
-    let mut own: Vec<Line> = Vec::new();
-    for line in all.get(skip..).unwrap_or_default() {
+    let mut own: Vec<Line<'_>> = Vec::new();
+    for line in all().skip(skip) {
         if let Some(next) = Marker::of(&line.text) {
             let last = std::mem::replace(&mut marker, next);
-            push(last, &mut own, &mut notebook, &mut diagnostics);
+            push(last, &mut own, source, &mut notebook, &mut diagnostics);
         } else {
-            own.push(line.clone());
+            own.push(line);
         }
     }
-    push(marker, &mut own, &mut notebook, &mut diagnostics);
+    push(marker, &mut own, source, &mut notebook, &mut diagnostics);
     Parsed { value: Some(notebook), diagnostics }
 }
 
 fn push(
     marker: Marker,
-    own: &mut Vec<Line>,
+    own: &mut Vec<Line<'_>>,
+    source: &Source,
     notebook: &mut Notebook,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let source = notebook.source;
     let mut lines = std::mem::take(own);
     while lines.last().is_some_and(|it| it.text.trim().is_empty()) {
         lines.pop();
@@ -184,7 +189,7 @@ fn push(
 }
 
 /// Prose is a string of its own, or a run of comments.
-fn uncommented(lines: &[Line]) -> Vec<Line> {
+fn uncommented<'a>(lines: &'a [Line<'_>]) -> Vec<Line<'a>> {
     for quote in ["\"\"\"", "'''"] {
         let (Some(first), Some(last)) = (lines.first(), lines.last()) else { break };
         let start = first.text.trim_start_matches(['r', 'R']);
@@ -192,17 +197,18 @@ fn uncommented(lines: &[Line]) -> Vec<Line> {
             let mut own = lines.to_vec();
             if let Some(last) = own.last_mut() {
                 let text = last.text.trim_end();
-                last.text.truncate(text.len() - quote.len());
+                let length = text.len() - quote.len();
+                last.text.to_mut().truncate(length);
             }
             if let Some(first) = own.first_mut() {
                 let cut = first.text.len().min(first.text.find(quote).unwrap_or(0) + quote.len());
-                first.text.drain(..cut);
+                first.text.to_mut().drain(..cut);
                 first.start += cut as u32;
             }
             return own;
         }
     }
-    let strip = |line: &Line| {
+    let strip = |line: &'a Line<'_>| {
         let text = line.text.strip_prefix('#').unwrap_or(&line.text);
         let text = text.strip_prefix(' ').unwrap_or(text);
         Line::new(text, line.start + (line.text.len() - text.len()) as u32)
@@ -211,14 +217,14 @@ fn uncommented(lines: &[Line]) -> Vec<Line> {
 }
 
 /// Gives back the magics that were commented out to keep the script plain Python.
-fn with_magics(mut lines: Vec<Line>) -> Vec<Line> {
-    let strip = |line: &mut Line| {
+fn with_magics(mut lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
+    let strip = |line: &mut Line<'_>| {
         let indent = line.text.len() - line.text.trim_start().len();
         let body = line.text.get(indent..).unwrap_or_default();
         let body = body.strip_prefix('#').unwrap_or(body);
         let body = body.strip_prefix(' ').unwrap_or(body);
         let cut = line.text.len() - indent - body.len();
-        line.text.drain(indent..indent + cut);
+        line.text.to_mut().drain(indent..indent + cut);
         line.start += cut as u32;
     };
     let first = lines.iter().position(|it| !it.text.trim().is_empty()).unwrap_or(0);

@@ -23,7 +23,7 @@ pub use names::{CellNames, Names, Query, is_private};
 pub use outline::{
     Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,
 };
-pub use places::NamePlaces;
+pub use places::{NameMap, NamePlaces, NameSet};
 pub use sql::{ObjectKind, SqlObject, SqlReference};
 pub use tokens::{TokenKind, highlight, long_strings};
 

@@ -10,6 +10,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
@@ -18,7 +19,7 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use super::places::NamePlaces;
+use super::places::{NameMap, NamePlaces, NameSet};
 use super::sql::{self, Facts, SqlObject, SqlReference};
 use super::{SyntaxError, semantics};
 use crate::source::Span;
@@ -26,19 +27,19 @@ use crate::source::Span;
 /// What one cell defines and uses; ranges are bytes of the text that was parsed.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
-    /// Names defined for other cells, with the first place; sorted.
-    pub definitions: Vec<(String, Range<u32>)>,
-    /// Names used and not defined before, with the first place; sorted.
-    pub references: Vec<(String, Range<u32>)>,
+    /// Names defined for other cells, with the first place.
+    pub definitions: NameMap<Range<u32>>,
+    /// Names used and not defined before, with the first place.
+    pub references: NameMap<Range<u32>>,
     /// References that are only made in bodies of functions: they need their name when the
     /// function is called, which may be in a later cell.
-    pub deferred: BTreeSet<String>,
+    pub deferred: NameSet,
     /// Names deleted without being defined here.
-    pub deletions: BTreeSet<String>,
+    pub deletions: NameSet,
     /// Names that stay in the cell: `_x`.
-    pub temporaries: BTreeSet<String>,
+    pub temporaries: NameSet,
     /// Top-level packages that are imported, wherever the statement stands.
-    pub imports: BTreeSet<String>,
+    pub imports: NameSet,
     /// `from m import *`.
     pub star_imports: Vec<Range<u32>>,
     /// Queries in calls such as `mo.sql(…)`.
@@ -66,7 +67,7 @@ impl Names {
 
     /// Every range, to be moved.
     pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Range<u32>> {
-        let names = self.definitions.iter_mut().chain(&mut self.references).map(|(_, range)| range);
+        let names = self.definitions.values_mut().chain(self.references.values_mut());
         let queries = self.queries.iter_mut().map(|it| &mut it.range);
         names.chain(&mut self.star_imports).chain(queries)
     }
@@ -79,19 +80,16 @@ pub struct CellNames {
     pub definitions: NamePlaces,
     /// Names that the cell uses and does not define first, with the place of the first use.
     pub references: NamePlaces,
-    /// References that are only made in bodies of functions: they need their name when the
-    /// function is called, which may be in a later cell.
-    pub deferred: BTreeSet<String>,
+    /// Positions of the references that are only made in bodies of functions.
+    deferred: Box<[u32]>,
     /// Names that the cell deletes with `del` without having defined them.
-    pub deletions: BTreeSet<String>,
+    pub deletions: NameSet,
     /// Names private to the cell (`_x`).
-    pub temporaries: BTreeSet<String>,
+    pub temporaries: NameSet,
     /// Top-level packages that the cell imports, `import a.b` gives `a`.
-    pub imports: BTreeSet<String>,
+    pub imports: NameSet,
     /// Places of `from m import *`, which hides what the cell defines.
     pub star_imports: Vec<Span>,
-    /// Queries in calls such as `mo.sql(…)`.
-    pub queries: Vec<Query>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
     /// Definitions that are tables and the like.
@@ -103,26 +101,35 @@ pub struct CellNames {
 }
 
 impl CellNames {
+    /// Those of a cell that is not Python; one for all, since a document may be nearly all prose.
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<CellNames>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
     /// Turns ranges into places of the notebook.
     pub fn new(names: Names, place: impl Fn(&Range<u32>) -> Span) -> Self {
-        let places = |names: Vec<(String, Range<u32>)>| {
-            let places = names.into_iter().map(|(name, range)| (name, place(&range)));
-            NamePlaces::of_sorted(places.collect())
-        };
+        let deferred = names.deferred.keys().filter_map(|it| names.references.position(it));
         Self {
-            definitions: places(names.definitions),
-            references: places(names.references),
-            deferred: names.deferred,
+            deferred: deferred.map(|it| it as u32).collect(),
+            definitions: names.definitions.map(|it| place(&it)),
+            references: names.references.map(|it| place(&it)),
             deletions: names.deletions,
             temporaries: names.temporaries,
             imports: names.imports,
             star_imports: names.star_imports.iter().map(&place).collect(),
-            queries: names.queries,
             is_sql: names.is_sql,
             objects: names.objects,
             tables: names.tables,
             is_opaque: names.is_opaque,
         }
+    }
+
+    /// Whether a reference is only made in bodies of functions: it needs its name when the
+    /// function is called, which may be in a later cell.
+    pub fn is_deferred(&self, reference: &str) -> bool {
+        let position = self.references.position(reference);
+        position.is_some_and(|it| self.deferred.binary_search(&(it as u32)).is_ok())
     }
 }
 
@@ -209,6 +216,7 @@ struct Collector<'a> {
     definitions: BTreeMap<Key<'a>, TextRange>,
     /// Tables of the queries, by the place of the argument.
     facts: Option<&'a BTreeMap<u32, Facts>>,
+    imports: BTreeSet<&'a str>,
     names: Names,
 }
 
@@ -265,39 +273,44 @@ impl<'a> Collector<'a> {
             referred: 0,
             definitions: BTreeMap::new(),
             facts,
+            imports: BTreeSet::new(),
             names: Names::default(),
         }
     }
 
-    fn finish(mut self) -> Names {
-        for (key, range) in std::mem::take(&mut self.definitions) {
+    fn finish(self) -> Names {
+        let set = |names: Vec<&str>| NameMap::of_sorted(names.into_iter().map(|it| (it, ())));
+        let (mut temporaries, mut definitions) = (Vec::new(), Vec::new());
+        for (key, range) in &self.definitions {
             if self.is_private(key.name) {
-                self.names.temporaries.insert(key.name.to_owned());
+                temporaries.push(key.name);
             } else {
-                self.names.definitions.push((key.name.to_owned(), bytes(range)));
+                definitions.push((key.name, bytes(*range)));
             }
         }
-        let references: Vec<_> = std::mem::take(&mut self.references).into_iter().collect();
+        let (mut deferred, mut deletions, mut uses) = (Vec::new(), Vec::new(), Vec::new());
+        let references: Vec<_> = self.references.iter().collect();
         for group in references.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
             let Some(&((key, _), _)) = group.first() else { continue };
-            if group.iter().all(|&((_, block), _)| self.is_deferred(block)) {
-                self.names.deferred.insert(key.name.to_owned());
+            if group.iter().all(|&((_, block), _)| self.is_deferred(*block)) {
+                deferred.push(key.name);
             }
             if group.iter().any(|(_, it)| it.deleted) {
-                self.names.deletions.insert(key.name.to_owned());
+                deletions.push(key.name);
             }
-            // A private name may have two keys.
-            let is_known = self.names.references.last().is_some_and(|(last, _)| last == key.name);
+            // A private name may have two keys, of which the first counts.
             let first = group.iter().map(|(_, it)| it).min_by_key(|it| it.order);
-            if let Some(first) = first.filter(|_| !is_known) {
-                self.names.references.push((key.name.to_owned(), bytes(first.range)));
-            }
+            uses.extend(first.map(|it| (key.name, bytes(it.range))));
         }
-        let references = &self.names.references;
-        self.names.tables.retain(|name, _| {
-            references.binary_search_by_key(&name.as_str(), |(it, _)| it.as_str()).is_ok()
-        });
-        self.names
+        let mut names = self.names;
+        names.definitions = NameMap::of_sorted(definitions.into_iter());
+        names.references = NameMap::of_sorted(uses.into_iter());
+        names.deferred = set(deferred);
+        names.deletions = set(deletions);
+        names.temporaries = set(temporaries);
+        names.imports = set(self.imports.into_iter().collect());
+        names.tables.retain(|name, _| names.references.contains(name));
+        names
     }
 
     fn is_private(&self, name: &str) -> bool {
@@ -647,14 +660,14 @@ impl<'a> Visitor<'a> for Collector<'a> {
                 for alias in &statement.names {
                     let name = alias.name.as_str();
                     let package = name.split('.').next().unwrap_or(name);
-                    self.names.imports.insert(package.to_owned());
+                    self.imports.insert(package);
                     self.import(alias);
                 }
             }
             Stmt::ImportFrom(statement) => {
                 if let (0, Some(module)) = (statement.level, &statement.module) {
                     let package = module.split('.').next().unwrap_or_default();
-                    self.names.imports.insert(package.to_owned());
+                    self.imports.insert(package);
                 }
                 for alias in &statement.names {
                     if alias.name.as_str() == "*" {

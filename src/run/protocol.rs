@@ -94,7 +94,7 @@ impl StartCell {
         };
         Some(Self {
             id,
-            code: cell.code.clone(),
+            code: cell.code.to_string(),
             kind,
             name: cell.name.clone(),
             disabled: cell.options.disabled,

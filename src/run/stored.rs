@@ -54,7 +54,7 @@ pub enum Policy {
 /// Whether a notebook is published with the outputs that it carries, and not run. Notebooks for a
 /// kernel other than Python are never run.
 pub fn is_published_as_stored(notebook: &Notebook, policy: Policy) -> bool {
-    let carries_outputs = notebook.cells.iter().any(|cell| !cell.stored_outputs.is_empty());
+    let carries_outputs = notebook.cells.iter().any(|cell| cell.stored_outputs.is_some());
     match policy {
         _ if notebook.language != "python" => true,
         Policy::RunIfEmpty => carries_outputs,
@@ -69,7 +69,8 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut left_out = Vec::new();
     for (id, cell) in notebook.cells().filter(|(_, cell)| cell.kind == CellKind::Code) {
         let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
-        for (position, output) in cell.stored_outputs.iter().enumerate() {
+        let outputs = cell.stored_outputs.as_ref().map(|it| it.read()).unwrap_or_default();
+        for (position, output) in outputs.iter().enumerate() {
             if let Err(reason) = add(&mut run, output) {
                 left_out.push(LeftOut { cell: id, position, reason });
             }

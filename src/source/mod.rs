@@ -5,6 +5,8 @@
 
 pub mod json;
 
+use std::sync::Arc;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in
@@ -46,13 +48,20 @@ pub struct LineColumn {
 /// JSON file that a person would recognize).
 #[derive(Debug)]
 pub struct Source {
-    path: Utf8PathBuf,
+    id: SourceId,
+    /// Shared by the cells of a notebook, as the text is by what is made of it.
+    path: Arc<Utf8Path>,
     cell: Option<u32>,
-    text: String,
-    line_starts: Vec<u32>,
+    text: Arc<str>,
+    line_starts: Box<[u32]>,
 }
 
 impl Source {
+    /// What names it.
+    pub fn id(&self) -> SourceId {
+        self.id
+    }
+
     /// The path as the user gave it.
     pub fn path(&self) -> &Utf8Path {
         &self.path
@@ -65,6 +74,11 @@ impl Source {
 
     /// The text.
     pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, to be kept.
+    pub(crate) fn shared_text(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -152,9 +166,19 @@ impl Sources {
 
     /// Adds a text that is already in memory; `cell` numbers a Jupyter cell from 1.
     pub fn add(&mut self, path: Utf8PathBuf, cell: Option<u32>, text: String) -> SourceId {
+        self.push(path.into(), cell, text.into())
+    }
+
+    /// Adds a cell, numbered from 1, of a Jupyter notebook that is here already.
+    pub(crate) fn add_cell(&mut self, notebook: SourceId, cell: u32, text: Arc<str>) -> SourceId {
+        let path = Arc::clone(&self.get(notebook).path);
+        self.push(path, Some(cell), text)
+    }
+
+    fn push(&mut self, path: Arc<Utf8Path>, cell: Option<u32>, text: Arc<str>) -> SourceId {
         let line_starts = line_starts(&text);
         let id = SourceId(self.sources.len() as u32);
-        self.sources.push(Source { path, cell, text, line_starts });
+        self.sources.push(Source { id, path, cell, text, line_starts });
         id
     }
 
@@ -166,7 +190,7 @@ impl Sources {
 }
 
 /// Where lines start.
-fn line_starts(text: &str) -> Vec<u32> {
+fn line_starts(text: &str) -> Box<[u32]> {
     let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
     std::iter::once(0).chain(breaks.map(|at| at as u32 + 1)).collect()
 }

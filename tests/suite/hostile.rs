@@ -56,7 +56,7 @@ fn deep_nesting_is_a_finding_and_no_overflow() {
             let checked = check(path, &notebook);
             exercise(&checked);
             let graph = checked.graph.expect("the other cell is left");
-            assert!(graph.names.values().any(|it| it.definitions.contains_key("ok")), "{path}");
+            assert!(graph.names.values().any(|it| it.definitions.contains("ok")), "{path}");
         }
         highlight(text, Mode::Python);
     }
@@ -102,7 +102,7 @@ fn odd_bytes_are_survived() {
         assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
         assert_eq!(
             checked.notebook.expect("a notebook").cells[1].code,
-            "b = '''\na\n'''".replace("\na\n", "\n  a\n")
+            &*"b = '''\na\n'''".replace("\na\n", "\n  a\n")
         );
     }
 }

@@ -99,7 +99,8 @@ fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) 
     assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
     let cell = checked.notebook.expect("a notebook").cells.remove(0);
     let place = Place { span: cell.head(), scope: "c1" };
-    let parsed = output::markdown(&cell.code, &cell.attachments, &place);
+    let attachments = cell.attachments.unwrap_or_default();
+    let parsed = output::markdown(&cell.code, &attachments, &place);
     let said = parsed.diagnostics.iter().map(|it| it.message.clone()).collect();
     (parsed.value.output.html.as_str().to_owned(), said)
 }

@@ -9,7 +9,7 @@ fn cells(path: &str, text: &str) -> (Notebook, Vec<(CellKind, String)>) {
     let checked = check(path, text);
     assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
     let notebook = checked.notebook.expect("a notebook");
-    let cells = notebook.cells.iter().map(|it| (it.kind, it.code.clone())).collect();
+    let cells = notebook.cells.iter().map(|it| (it.kind, it.code.to_string())).collect();
     (notebook, cells)
 }
 
