@@ -1,10 +1,13 @@
 //! Without namespaces: the payload runs among the host's own files, behind Landlock and seccomp, or, if
 //! the user asks for that by name, behind nothing but limits.
 //!
-//! The outer process stays free of both, and is the parent of every orphan of the tree: when the payload
-//! is over, or nbc is gone, it ends whatever is left and removes the temporary folder.
+//! The outer process stays free of both, and is the parent of the payload and of every orphan: when the
+//! payload is over, or nbc is gone, it ends whatever is left and removes the temporary folder.
+//!
+//! The payload confines itself before it becomes the job's program, because a rule of Landlock for a file of
+//! its own in `/proc` holds for the process that made it.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -15,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::super::{Job, Layer};
 use super::landlock::Readable;
-use super::protocol::Identity;
+use super::protocol::{self, Identity, Report, Subject};
 use super::seccomp::{self, Surroundings};
 use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::system::{self, Fork};
@@ -54,22 +57,36 @@ pub(super) fn run(
         Identity::Own { uid, .. } => tasks_of(uid),
         Identity::Switched { .. } => 0,
     };
-    let fork = system::fork().named(LIMITS, || "starting the first process".to_owned())?;
-    let Fork::Parent(first) = fork else {
+    let pipe = io::pipe().named(LIMITS, || "making a pipe".to_owned())?;
+    let (mut told, tell) = pipe;
+    let fork = system::fork().named(LIMITS, || "starting the payload".to_owned())?;
+    let Fork::Parent(payload) = fork else {
         // It is the outer process that removes it.
         std::mem::forget(temporary);
-        let code = become_first(control, channel, place, job, others);
-        return Ok(code.unwrap_or_else(|failure| {
+        let failure = become_payload(&channel, place, job, others, &tell);
+        if let Err(failure) = failure {
             stage::report_failure(control, failure);
-            NO_PARENT
-        }));
+        }
+        return Ok(NO_PARENT);
     };
-    drop(channel);
-    let end = rustix::process::pidfd_open(first, PidfdFlags::empty())
+    drop((channel, tell));
+    let end = rustix::process::pidfd_open(payload, PidfdFlags::empty())
         .map_err(io::Error::from)
-        .named(LIMITS, || "holding the first process".to_owned())?;
+        .named(LIMITS, || "holding the payload".to_owned())?;
+    let mut layers = Vec::new();
+    // The end of the pipe is the start of the program, or the end of a payload that said why on its own.
+    told.read_to_end(&mut layers).named(LIMITS, || "reading its layers".to_owned())?;
+    if let Ok(layers) = serde_json::from_slice(&layers) {
+        protocol::send(control, &Report::Ready { layers })
+            .named(LIMITS, || "reporting".to_owned())?;
+    }
     while !is_over(control, &end) {
-        collect_except(first);
+        collect_except(payload);
+    }
+    if let Ok(Some((_, status))) = rustix::process::waitpid(Some(payload), WaitOptions::NOHANG) {
+        let cpu_micros = system::children_cpu_micros();
+        // Where nobody listens any more, nobody asks.
+        drop(protocol::send(control, &Report::Ended { status: status.as_raw(), cpu_micros }));
     }
     sweep(place.identity);
     drop(temporary);
@@ -175,13 +192,14 @@ fn tasks_of(uid: u32) -> u32 {
     u32::try_from(threads.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
-fn become_first(
-    control: &UnixStream,
-    channel: OwnedFd,
+/// Confines this process and turns it into the job's program; comes back with an error, or without a job.
+fn become_payload(
+    channel: &OwnedFd,
     place: &Place,
     job: Option<&Job>,
     others: u32,
-) -> Result<i32, Failure> {
+    mut tell: &io::PipeWriter,
+) -> Result<(), Failure> {
     stage::die_with_parent().named(LIMITS, || "following its parent to the end".to_owned())?;
     system::fix_addresses();
     let mut layers = Vec::new();
@@ -189,8 +207,16 @@ fn become_first(
         confine(place, job, &mut layers)?;
     }
     layers.push(holds(LIMITS, LIMITS_DETAIL));
-    let processes = job.map_or(0, |it| it.limits.processes).saturating_add(others);
-    stage::finish(control, channel, layers, job, processes)
+    let layers = serde_json::to_vec(&layers).map_err(io::Error::from);
+    let say = || tell.write_all(&layers?);
+    let Some(job) = job else {
+        return say().named(LIMITS, || "reporting its layers".to_owned());
+    };
+    let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
+    let processes = job.limits.processes.saturating_add(others);
+    let program = stage::prepare_payload(job, channel, processes).map_err(failed)?;
+    say().named(LIMITS, || "reporting its layers".to_owned())?;
+    Err(failed(stage::execute(&program)))
 }
 
 fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<(), Failure> {
@@ -206,7 +232,8 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     give_up().named(RIGHTS, || "giving up capabilities".to_owned())?;
     layers.push(holds(RIGHTS, "no capabilities, no new privileges, not the host's root"));
     let owns_files = matches!(place.identity, Identity::Own { .. });
-    let readable = job.map_or_else(Vec::new, readable);
+    let mut readable = job.map_or_else(Vec::new, readable);
+    readable.extend(own_shares());
     let detail = landlock::restrict_in_place(&readable, place.temporary.as_deref(), owns_files)
         .named(landlock::ALONE, || "restricting files and signals".to_owned())?;
     layers.push(holds(landlock::NAME, &detail));
@@ -215,6 +242,34 @@ fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<
     let detail = "a list of refused calls, then a list of allowed ones; no sockets but pairs";
     layers.push(holds(seccomp::NAME, detail));
     Ok(())
+}
+
+/// Files that tell how much of the machine this process may use. DuckDB aborts where it sees them and
+/// cannot read them.
+fn own_shares() -> Vec<Readable> {
+    const FOLDER: &str = "/sys/fs/cgroup";
+    const FILES: [&str; 6] = [
+        "cpu.max",
+        "memory.high",
+        "memory.max",
+        "cpu.cfs_period_us",
+        "cpu.cfs_quota_us",
+        "memory.limit_in_bytes",
+    ];
+    let groups = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let folders = groups.lines().flat_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let controllers = fields.next().unwrap_or_default();
+        let group = fields.next().unwrap_or_default().trim_start_matches('/');
+        let folder = Utf8Path::new(FOLDER).join(controllers);
+        // A container often sees its own group as the root of all.
+        [folder.clone(), folder.join(group)]
+    });
+    folders
+        .flat_map(|folder| FILES.map(|file| folder.join(file)))
+        .filter(|it| it.is_file())
+        .map(Readable::Whole)
+        .collect()
 }
 
 /// What Landlock has to let the job read. Of a folder with hidden entries these are the other entries, and

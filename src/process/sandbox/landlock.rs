@@ -63,6 +63,20 @@ const HOST_FILES: &[&str] = &[
     "/proc/loadavg",
     "/proc/uptime",
     "/proc/version",
+    "/sys/devices/system/cpu",
+];
+
+/// What a program reads about itself. Not its mounts and its network, which are those of the host.
+const OWN_FILES: &[&str] = &[
+    "/proc/self/cgroup",
+    "/proc/self/cmdline",
+    "/proc/self/comm",
+    "/proc/self/limits",
+    "/proc/self/maps",
+    "/proc/self/smaps",
+    "/proc/self/stat",
+    "/proc/self/statm",
+    "/proc/self/status",
 ];
 
 /// A part of the host that may be read.
@@ -103,7 +117,7 @@ fn rules_in_place(
         .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?;
-    for path in HOST_FILES {
+    for path in HOST_FILES.iter().chain(OWN_FILES) {
         ruleset = allow(ruleset, path, reading())?;
     }
     for part in readable {

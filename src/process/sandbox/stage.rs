@@ -368,16 +368,21 @@ fn start_payload(
 
 fn become_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Error {
     match prepare_payload(job, channel, processes) {
-        Ok((program, arguments, environment)) => {
-            system::execute(&program, &arguments, &environment)
-        }
+        Ok(program) => execute(&program),
         Err(error) => error,
     }
 }
 
-type Program = (CString, Vec<CString>, Vec<CString>);
+/// A program with its arguments and its environment.
+pub(super) type Program = (CString, Vec<CString>, Vec<CString>);
 
-fn prepare_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Result<Program> {
+/// Turns this process into the program; comes back only with an error.
+pub(super) fn execute((program, arguments, environment): &Program) -> io::Error {
+    system::execute(program, arguments, environment)
+}
+
+/// Sets everything of this process that the job decides, but for the program itself.
+pub(super) fn prepare_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Result<Program> {
     rustix::process::setsid()?;
     rustix::process::chdir(job.working_folder.as_str())?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
