@@ -377,3 +377,33 @@ fn the_wait_for_another_build_ends_with_an_interrupt() {
     assert_eq!(build.wait().unwrap().code(), Some(130));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn a_prepared_build_needs_no_network() {
+    for tool in TOOLS {
+        let mut test = EnvironmentTest::new(tool);
+        let code = "import trap, demo\nprint('demo', demo.version)";
+        test.notebook("n", &["demo", "trap"], code);
+        let prepared = test.run(&["prepare", "in"]);
+        assert_eq!(prepared.code, 0, "{tool:?}: {}", prepared.text);
+        assert!(prepared.text.contains("prepared: in/n.ipynb (Python 3."), "{}", prepared.text);
+        assert!(prepared.text.contains("no lock pins"), "{}", prepared.text);
+        assert!(!prepared.text.contains("running 1 cell"), "{}", prepared.text);
+        test.assert_nothing_ran();
+        test.index.process.kill().unwrap();
+        test.index.process.wait().unwrap();
+        test.notebook("n", &["demo", "trap"], "import demo\nprint('demo', demo.version)");
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/n.html").contains("demo 2.0"), "{tool:?}");
+    }
+    let test = EnvironmentTest::new(Tool::Uv);
+    fs_err::write(test.path("in/n.ipynb"), "{").unwrap();
+    let refused = test.run(&["prepare", "in/n.ipynb"]);
+    assert_eq!(refused.code, 1, "{}", refused.text);
+    fs_err::write(test.path("in/nbc.toml"), "python = \"/usr/bin/python3\"").unwrap();
+    test.notebook("n", &["demo"], "1");
+    let refused = test.run(&["prepare", "in"]);
+    assert_eq!(refused.code, 2, "{}", refused.text);
+    assert!(refused.text.contains("--trust-config"), "{}", refused.text);
+}
