@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
 use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
+use crate::environment::PackageName;
 use crate::process::AllowedHost;
 
 /// Compiles Python notebooks into static web apps that need no server.
@@ -160,6 +161,9 @@ pub struct Runtime {
     /// Use this interpreter and its packages as they are; nothing is installed
     #[arg(long, value_name = "PATH", env = "NBC_PYTHON")]
     pub python: Option<Utf8PathBuf>,
+    /// Build this package from source, inside the sandbox, where it has no wheel (repeatable)
+    #[arg(long, value_name = "PACKAGE")]
+    pub allow_build: Vec<PackageName>,
     /// How much of the confinement there must be [default: strict]
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub isolation: Option<IsolationLevel>,
@@ -230,6 +234,12 @@ pub struct Lock {
     /// Take the newest versions, instead of keeping the pins that still fit
     #[arg(long, conflicts_with = "check")]
     pub upgrade: bool,
+    /// Build this package from source, inside the sandbox, where it has no wheel (repeatable)
+    #[arg(long, value_name = "PACKAGE")]
+    pub allow_build: Vec<PackageName>,
+    /// How much of the confinement there must be for that [default: strict]
+    #[arg(long, value_enum, value_name = "LEVEL", requires = "allow_build")]
+    pub isolation: Option<IsolationLevel>,
 }
 
 /// `nbc graph`.

@@ -1,5 +1,7 @@
 //! What commands that make environments share: the sandbox, the environments in it, and what to say of them.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{IsolationLevel, Runtime};
@@ -8,7 +10,7 @@ use super::printer::Printer;
 use super::progress::Progress;
 use super::{Failure, cache_folder};
 use crate::config::{Config, IsolationSetting};
-use crate::environment::{Choice, Confinement, Environment, Provisioner};
+use crate::environment::{Choice, Confinement, Environment, PackageName, Provisioner};
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, Sandbox, Trusted};
 
@@ -16,10 +18,13 @@ use crate::process::{Isolation, Limits, Sandbox, Trusted};
 pub(super) struct Preparation {
     choice: Choice,
     isolation: Isolation,
+    buildable: BTreeSet<String>,
     sandbox: Option<Sandbox>,
     provisioner: Option<Provisioner>,
     /// Notebooks whose packages no lock pins.
     unlocked: Vec<Utf8PathBuf>,
+    /// Packages that were built from source.
+    built: BTreeSet<String>,
 }
 
 impl Preparation {
@@ -30,7 +35,17 @@ impl Preparation {
             None => Choice::FromNotebook,
         };
         let isolation = isolation(arguments, config)?;
-        Ok(Self { choice, isolation, sandbox: None, provisioner: None, unlocked: Vec::new() })
+        let buildable =
+            buildable(&arguments.allow_build, !matches!(isolation, Isolation::None(_)))?;
+        Ok(Self {
+            choice,
+            isolation,
+            buildable,
+            sandbox: None,
+            provisioner: None,
+            unlocked: Vec::new(),
+            built: BTreeSet::new(),
+        })
     }
 
     /// The sandbox of all notebooks; says what is missing of it when it is made.
@@ -63,11 +78,13 @@ impl Preparation {
             Some(provisioner) => provisioner,
             None => Provisioner::new(self.choice.clone(), &cache_folder()).map_err(failed)?,
         };
+        let buildable = self.buildable.clone();
         let sandbox = self.sandbox(progress)?;
-        let confinement = Confinement { sandbox, limits };
+        let confinement = Confinement { sandbox, limits, buildable: &buildable };
         let made = provisioner.provision(notebook, &absolute, confinement);
         self.provisioner = Some(provisioner);
         let environment = made.map_err(failed)?;
+        self.built.extend(environment.built.iter().cloned());
         if environment.unlocked.is_some() {
             self.unlocked.push(path.to_owned());
         }
@@ -77,6 +94,14 @@ impl Preparation {
     /// Says once what holds for environments that were made.
     pub(super) fn warn(&self, printer: Printer) {
         self.warn_of_unlocked(printer);
+        if !self.built.is_empty() {
+            let names = self.built.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>();
+            printer.warning(&format!(
+                "built from source in the sandbox, as `--allow-build` says: {}; what is in these packages \
+                 is what their build code wrote here",
+                names.join(", ")
+            ));
+        }
     }
 
     /// Another day may give other packages.
@@ -108,6 +133,24 @@ fn warn_of_missing_layers(sandbox: &Sandbox, isolation: Isolation, progress: &Pr
         progress.warning(&format!("not every layer of isolation holds; missing: {missing}"));
         progress.help(sandbox.way_out());
     }
+}
+
+/// The packages that may be built, for which there must be a sandbox.
+pub(super) fn buildable(
+    packages: &[PackageName],
+    has_sandbox: bool,
+) -> Result<BTreeSet<String>, Failure> {
+    if !packages.is_empty() && !has_sandbox {
+        return Err(Failure {
+            message: "`--allow-build` needs a sandbox, and `--isolation none` has none".to_owned(),
+            help: Some(
+                "nbc runs build code of packages inside only; without the sandbox, install them yourself \
+                 and name the environment with `--python PATH`"
+                    .to_owned(),
+            ),
+        });
+    }
+    Ok(packages.iter().map(|it| it.normalized().to_owned()).collect())
 }
 
 fn isolation(arguments: &Runtime, config: &Config) -> Result<Isolation, Failure> {

@@ -9,6 +9,7 @@ use super::RequirementsError;
 use super::install::normalized;
 use super::marker::Target;
 use super::resolve::without_credentials;
+use super::source::Fetched;
 
 /// The digest that nbc checks; others may stand beside it.
 const HASH: &str = "sha256";
@@ -62,7 +63,7 @@ pub(super) struct Package {
     pub(super) marker: Option<String>,
     #[serde(default)]
     pub(super) wheels: Vec<File>,
-    sdist: Option<serde::de::IgnoredAny>,
+    sdist: Option<File>,
     vcs: Option<serde::de::IgnoredAny>,
     directory: Option<serde::de::IgnoredAny>,
     archive: Option<File>,
@@ -92,6 +93,24 @@ impl Package {
         }
     }
 
+    /// A package that the installer took from somewhere else.
+    pub(super) fn of_nothing(name: &str, version: &str) -> Self {
+        let version = Some(version.to_owned());
+        Self { name: normalized(name), version, ..Self::default() }
+    }
+
+    /// Pins the source, which is what was fetched, and not the wheel, which is what came of it here.
+    pub(super) fn pin_source(&mut self, sources: &[Fetched]) {
+        let version = self.version.clone().unwrap_or_default();
+        let is_own = |it: &&Fetched| it.source.name == self.name && it.source.version == version;
+        if let Some(Fetched { source, url, .. }) = sources.iter().find(is_own) {
+            let hashes = BTreeMap::from([(HASH.to_owned(), source.digest.clone())]);
+            let url = Some(bare_address(url));
+            (self.wheels, self.archive) = (Vec::new(), None);
+            self.sdist = Some(File { url, hashes, ..File::default() });
+        }
+    }
+
     /// As a line of a requirements file, without the marker; an error says what is wrong with it.
     fn line(&self) -> Result<String, String> {
         let name = &self.name;
@@ -116,12 +135,16 @@ impl Package {
             }
             return Ok(format!("{name} @ {}{hash}", bare_address(url)));
         }
-        if self.wheels.is_empty() {
-            let source = if self.sdist.is_some() { "only its source" } else { "no wheel" };
-            return Err(format!("`{name}` has {source} in the lock; nbc installs wheels only"));
-        }
         if version.is_empty() {
             return Err(format!("`{name}` has no version"));
+        }
+        if self.wheels.is_empty() {
+            // Who may be built is decided where things are installed.
+            let Some(source) = &self.sdist else {
+                return Err(format!("`{name}` has no wheel in the lock; nbc installs wheels only"));
+            };
+            let hash = source.checked(name)?.replace("--hash=", "--source=");
+            return Ok(format!("{name}=={version}{hash}"));
         }
         let mut line = format!("{name}=={version}");
         for wheel in &self.wheels {
@@ -268,7 +291,7 @@ impl PyLock {
             let refused =
                 |reason| RequirementsError::Invalid { path: target.path.to_owned(), reason };
             let line = package.line().map_err(refused)?;
-            let (pin, hashes) = line.split_at(line.find(" --hash=").unwrap_or(line.len()));
+            let (pin, hashes) = line.split_at(line.find(" --").unwrap_or(line.len()));
             lines.push(format!("{pin}{marker}{hashes}"));
         }
         Ok(lines)
@@ -344,6 +367,9 @@ fn packages(text: &mut String, table: &str, packages: &[Package]) {
         }
         if let Some(archive) = &package.archive {
             let _ = writeln!(text, "archive = {}", file(archive));
+        }
+        if let Some(source) = package.sdist.as_ref().filter(|_| package.wheels.is_empty()) {
+            let _ = writeln!(text, "sdist = {}", file(source));
         }
         let mut wheels: Vec<String> = package.wheels.iter().map(file).collect();
         wheels.sort();

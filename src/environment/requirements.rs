@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Interpreter;
-use super::install::digest_of;
+use super::install::{digest_of, normalized};
 use super::pylock::{LockTarget, PyLock};
 use crate::notebook::Notebook;
 
@@ -96,6 +96,29 @@ impl Requirements {
     /// What nbc itself brings, as a lock pins it.
     pub(super) fn pinned_engine(lines: Vec<String>) -> Self {
         Self { is_locked: true, ..Self::of("nbc", lines, None) }
+    }
+
+    /// What the build of a package asks for.
+    pub(super) fn of_build(package: &str, lines: Vec<String>) -> Self {
+        Self::of(format!("the build of `{package}`"), lines, None)
+    }
+
+    /// The versions of a package that the lines themselves ask for.
+    pub(super) fn specifiers(&self, package: &str) -> String {
+        let of_line = |line: &String| {
+            let line = line.split([';', '#']).next()?.split(" --").next()?;
+            let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+            let (name, rest) = line.trim().split_at(line.trim().find(|it| !is_name(it))?);
+            let rest = rest.trim_start();
+            let rest = match rest.strip_prefix('[') {
+                Some(extras) => extras.split_once(']')?.1,
+                None => rest,
+            };
+            let rest = rest.trim().trim_start_matches('(').trim_end_matches(')');
+            let is_asked = normalized(name) == package && !rest.starts_with('@');
+            (is_asked && !rest.is_empty()).then(|| rest.to_owned())
+        };
+        self.lines.iter().filter_map(of_line).collect::<Vec<_>>().join(",")
     }
 
     fn of(origin: impl Into<String>, lines: Vec<String>, requires_python: Option<String>) -> Self {
@@ -289,6 +312,14 @@ mod tests {
         let found = requirements_txt(Utf8Path::new("requirements.txt"), text).unwrap();
         assert_eq!(found.lines, ["numpy>=2", "pandas==2.0 --hash=sha256:ab"]);
         assert!(!found.is_locked);
+    }
+
+    #[test]
+    fn the_versions_of_a_package_are_those_that_lines_name() {
+        let lines = ["a_B [x] >=1,<3 ; python_version > '3'", "a-b~=2.0 --hash=x", "ab==9", "A.b"];
+        let asked = Requirements::of("x", lines.map(str::to_owned).to_vec(), None);
+        assert_eq!(asked.specifiers("a-b"), ">=1,<3,~=2.0");
+        assert_eq!(asked.specifiers("c"), "");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
-use crate::environment::Environment;
+use crate::environment::{Environment, Lock};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Layer, interrupt};
@@ -449,6 +449,16 @@ fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecor
     record
 }
 
+/// What was installed, and of what was built here: from which source.
+fn packages(lock: &Lock) -> Vec<String> {
+    let built = lock.built();
+    let packages = lock.packages.iter().map(|(name, version)| match built.get(name) {
+        Some(source) => format!("{name}=={version} built from sha256-{source}"),
+        None => format!("{name}=={version}"),
+    });
+    packages.collect()
+}
+
 fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Provenance {
     let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
     Provenance {
@@ -458,11 +468,7 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
         source_integrity: Integrity::of(text.as_bytes()),
         engine: ran.record.engine.name.clone(),
         python: ran.record.engine.python.clone(),
-        packages: lock
-            .map(|lock| {
-                lock.packages.iter().map(|(name, version)| format!("{name}=={version}")).collect()
-            })
-            .unwrap_or_default(),
+        packages: lock.map(packages).unwrap_or_default(),
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),
         granted: ran.granted.clone(),
