@@ -447,6 +447,10 @@ mod tests {
             format!("archive = {{url = 'https://u:p@h/six-1.16.0-py3-none-any.whl#x', {hash}}}");
         let expected = format!("six @ https://h/six-1.16.0-py3-none-any.whl{option}");
         assert_eq!(package(&direct).unwrap(), [expected]);
+        // Installing decides who may be built.
+        let source = format!("sdist = {{url = 'https://h/six.tar.gz', {hash}}}");
+        let expected = format!("six==1.16.0{}", option.replace("--hash", "--source"));
+        assert_eq!(package(&source).unwrap(), [expected]);
         // Of another platform, so its source does not matter.
         let other = "marker = \"os_name == 'nt'\"\nvcs = {type = 'git', url = 'https://h/x'}";
         assert_eq!(package(other).unwrap(), [""; 0]);
@@ -467,7 +471,8 @@ mod tests {
                 &format!("archive = {{url = 'https://h/six.tar.gz', {hash}}}"),
                 "archive of its source",
             ),
-            (&format!("sdist = {{url = 'https://h/six.tar.gz', {hash}}}"), "only its source"),
+            ("sdist = {url = 'https://h/six.tar.gz', hashes = {}}", "has no SHA-256"),
+            (&format!("sdist = {{path = 'six.tar.gz', {hash}}}"), "from the file `six.tar.gz`"),
             ("", "has no wheel in the lock"),
             (
                 "wheels = [{url = 'https://h/six.whl', hashes = {}}]",

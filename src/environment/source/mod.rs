@@ -137,6 +137,10 @@ impl Source {
                 python: interpreter.version.clone(),
             });
         }
+        let layers = confinement.sandbox.layers();
+        if !layers.iter().any(|it| it.active && it.name == "seccomp") {
+            return Err(self.failed("there is no sandbox to build it in".to_owned()));
+        }
         let key = digest_of(&[
             FORMAT,
             &self.name,
