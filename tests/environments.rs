@@ -509,3 +509,25 @@ fn a_build_that_fails_or_lies_ends_in_an_error() {
     assert_eq!(refused.code, 2, "{}", refused.text);
     assert!(refused.text.contains("`--allow-build` needs a sandbox"), "{}", refused.text);
 }
+
+#[test]
+fn an_address_of_a_source_runs_nothing() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let url = |file: &str| {
+            format!("http://user:{PASSWORD}@127.0.0.1:{}/files/{file}", test.index.port)
+        };
+        let direct = format!("onlysource @ {}", url("onlysource-1.0.tar.gz"));
+        // The metadata of this wheel asks for the address of a source.
+        let wheel = format!("leads @ {}", url("leads-1.0-py3-none-any.whl"));
+        for requirement in [direct.as_str(), "--index-url=http://127.0.0.1:1", &wheel, "leads"] {
+            test.notebook("n", &[requirement], "1");
+            for command in [&["lock", "in"][..], &["prepare", "in"]] {
+                let refused = test.run(command);
+                assert_eq!(refused.code, 2, "{requirement} by {tool:?}: {}", refused.text);
+                assert!(!refused.text.contains(PASSWORD), "{}", refused.text);
+                test.assert_nothing_ran();
+            }
+        }
+    }
+}

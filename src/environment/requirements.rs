@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Interpreter;
 use super::install::{digest_of, normalized};
 use super::pylock::{LockTarget, PyLock};
+use super::resolve::without_credentials;
 use crate::notebook::Notebook;
 
 /// Packages that an environment must hold.
@@ -203,6 +204,61 @@ pub(super) fn wanted(
     notebook: &Notebook,
     folder: &Utf8Path,
 ) -> Result<Option<Requirements>, RequirementsError> {
+    let found = declared(notebook, folder)?;
+    if let Some(found) = found.as_ref().filter(|it| it.uv_project.is_none()) {
+        for line in &found.lines {
+            check_line(line).map_err(|reason| RequirementsError::Invalid {
+                path: found.origin.clone().into(),
+                reason: format!("`{}` {reason}", without_credentials(line).escape_debug()),
+            })?;
+        }
+    }
+    Ok(found)
+}
+
+/// Lines of the notebook's author become lines of a file for an installer that is not confined: no option,
+/// no path, no variable, and no address but that of a wheel, since all else is built, which runs its code.
+fn check_line(line: &str) -> Result<(), &'static str> {
+    let (line, options) = line.split_at(line.find(" --").unwrap_or(line.len()));
+    let is_hash = |it: &str| {
+        let hash = it.strip_prefix("--hash=").and_then(|it| it.split_once(':'));
+        let is_plain = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric());
+        hash.is_some_and(|(name, digest)| is_plain(name) && is_plain(digest))
+    };
+    if !options.split_whitespace().all(is_hash) {
+        return Err("has an option: only `--hash` may stand after a package");
+    }
+    if line.chars().any(|it| it.is_control() || it == '$' || it == '\\') || line.contains(" -") {
+        return Err("is not supported: list packages by name");
+    }
+    let (package, address) = match line.split_once('@') {
+        Some((package, address)) => (package, Some(address.trim_start())),
+        None => (line.split(';').next().unwrap_or_default(), None),
+    };
+    if let Some(address) = address {
+        // A marker stands after a blank.
+        let url = address.split_whitespace().next().unwrap_or_default();
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let is_web = url.starts_with("https://") || url.starts_with("http://");
+        if !is_web || !path.ends_with(".whl") {
+            return Err("is not a wheel on a server: nbc runs no code of a package to install it");
+        }
+    }
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.[],<>=!~()*+ ".contains(it);
+    let starts = package.starts_with(|it: char| it.is_ascii_alphanumeric());
+    if starts && package.chars().all(is_plain) {
+        Ok(())
+    } else {
+        Err(
+            "is not supported: list packages by name, and set indexes in pip's or uv's own configuration",
+        )
+    }
+}
+
+fn declared(
+    notebook: &Notebook,
+    folder: &Utf8Path,
+) -> Result<Option<Requirements>, RequirementsError> {
     if let Some(script) = &notebook.script {
         let lines = script.dependencies.clone();
         return Ok(Some(Requirements::of(
@@ -312,6 +368,46 @@ mod tests {
         let found = requirements_txt(Utf8Path::new("requirements.txt"), text).unwrap();
         assert_eq!(found.lines, ["numpy>=2", "pandas==2.0 --hash=sha256:ab"]);
         assert!(!found.is_locked);
+    }
+
+    #[test]
+    fn a_requirement_is_a_package_by_name_or_a_wheel() {
+        for good in [
+            "numpy",
+            "a-b[c, d] >=1,<2 ; python_version > '3' and sys_platform != \"win32\"",
+            "a==1.0 ; os_name == 'nt' --hash=sha256:ab --hash=sha256:cd",
+            "a @ https://h/a-1-py3-none-any.whl#sha256=ab",
+            "a[b]@http://h/a-1-py3-none-any.whl ; os_name == 'nt'",
+            "a (>=1)",
+        ] {
+            assert_eq!(check_line(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "--index-url=https://evil",
+            "-r /etc/hostname",
+            "-e .",
+            "a --index-url=https://evil",
+            "a --config-settings=x=y",
+            "a -r x",
+            "a\n-r x",
+            "a @ https://h/a.tar.gz",
+            "a @ https://h/a.tar.gz#x.whl",
+            "a @ https://h/a.tar.gz?x.whl",
+            "a @ https://h/a.tar.gz ; os_name == '.whl'",
+            "a @ git+https://h/a.whl",
+            "a @ file:///a.whl",
+            "a @ /a.whl",
+            "a @ https://h/${HOME}/a.whl",
+            "./a.whl",
+            "/a/b.tar.gz",
+            "a/b.tar.gz",
+            "https://h/a.tar.gz",
+            "git+https://h/a",
+            "a ; os_name == '${HOME}'",
+        ] {
+            assert!(check_line(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

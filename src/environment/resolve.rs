@@ -19,6 +19,8 @@ use crate::process::tool::{Tool, ToolOutput};
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// Fetches a source archive, with the code of the interpreter's own pip.
 const FETCH: &str = include_str!("source/fetch.py");
+/// pip that builds nothing, not even what is named by its address.
+const WHEELS_ONLY: &str = include_str!("ask_pip.py");
 /// What uv takes when nothing names an index.
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 
@@ -113,7 +115,7 @@ impl<'a> Installer<'a> {
         let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str()]);
         let fetch = match &self.program {
             // Where uv is used, its settings decide about indexes, not those of pip.
-            Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv)?.join("\n")),
+            Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv, package)?.join("\n")),
             Program::Pip => fetch,
         };
         let output = fetch.run()?;
@@ -138,13 +140,18 @@ impl<'a> Installer<'a> {
     }
 
     /// The indexes of uv's settings, the first that is asked first.
-    fn uv_indexes(&self, uv: &Utf8Path) -> Result<Vec<String>, InstallError> {
+    fn uv_indexes(&self, uv: &Utf8Path, package: &str) -> Result<Vec<String>, InstallError> {
         let nothing = self.folder.join("nothing.txt");
         fs_err::write(&nothing, "").map_err(cache_error(&nothing))?;
         let options = ["pip", "compile", "--emit-index-url", "--no-header", "--python"];
         let asked = self.uv(uv).args(options).arg(self.interpreter.program.as_str());
         let output = asked.arg(nothing.as_str()).run()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Another index than the user's may have another package of that name.
+        if !output.status.success() || text.lines().any(|it| it.trim() == "--no-index") {
+            let reason = "uv tells no index to fetch its source from".to_owned();
+            return Err(InstallError::Build { package: package.to_owned(), reason });
+        }
         let of = |option: &str| -> Vec<String> {
             let found = text.lines().filter_map(|it| it.strip_prefix(option)?.strip_prefix(' '));
             found.map(|it| it.trim().to_owned()).collect()
@@ -280,7 +287,7 @@ impl<'a> Installer<'a> {
         let pins = self.folder.join("constraints.txt");
         fs_err::write(&pins, constraints.join("\n")).map_err(cache_error(&pins))?;
         let output = base_python(self.interpreter)
-            .args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"])
+            .args(["-c", WHEELS_ONLY, "install", "--dry-run", "--ignore-installed", "--quiet"])
             .args(["--no-input", "--only-binary", ":all:", "--report", report.as_str()])
             .args(["-r", list.as_str(), "-c", pins.as_str()])
             .args(self.links())

@@ -133,6 +133,8 @@ packages = {
     "liar": [gzipped_once(lambda: source("liar", "1.0", LIES))],
     "setuptools": [wheel("setuptools", "99.0", SETUPTOOLS)],
 }
+address = f"http://{credentials or ''}@127.0.0.1:{server.server_port}/files/onlysource-1.0.tar.gz"
+packages["leads"] = [wheel("leads", "1.0", {}, [f"onlysource @ {address}"])]
 if (folder / "newer").exists():
     packages["demo"].append(wheel("demo", "3.0", {"demo.py": "version = '3.0'\n"}, ["helper"]))
 

@@ -180,9 +180,10 @@ mod tests {
         let link = zip(&[("link", 1, 0o120_777), METADATA]);
         let bomb = zip(&[("x", u32::MAX, 0), METADATA]);
         let whole = zip(&[METADATA]);
+        let torn: Vec<u8> = whole.iter().copied().take(40).collect();
         let trailing = [whole.as_slice(), b"x"].concat();
         let leading = [b"#!/bin/sh\n", whole.as_slice()].concat();
-        for bad in [&link, &bomb, &trailing, &leading, &whole[..40].to_vec(), &Vec::new()] {
+        for bad in [&link, &bomb, &trailing, &leading, &torn, &Vec::new()] {
             assert!(check(FILE, bad, "a-b", "1.0").is_err());
         }
     }
