@@ -531,3 +531,31 @@ fn an_address_of_a_source_runs_nothing() {
         }
     }
 }
+
+#[test]
+fn an_address_in_a_lock_is_that_of_a_wheel_and_holds_no_variable() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["demo"], "1");
+        assert_eq!(test.run(&["lock", "in"]).code, 0);
+        let lock = test.read("in/pylock.n.toml");
+        let hash = format!("hashes = {{ sha256 = \"{}\" }}", "0".repeat(64));
+        let server = format!("http://user:{PASSWORD}@127.0.0.1:{}/files", test.index.port);
+        for archive in [
+            format!("name = \"demo.whl\", url = \"{server}/onlysource-1.0.tar.gz\""),
+            format!("url = \"{server}/${{PIP_INDEX_URL}}/demo-1.0-py3-none-any.whl\""),
+        ] {
+            let package = format!(
+                "[[packages]]\nname = \"evil\"\narchive = {{ {archive}, {hash} }}\n\n[tool.nbc]"
+            );
+            let hostile = lock.replacen("[tool.nbc]", &package, 1);
+            fs_err::write(test.path("in/pylock.n.toml"), hostile).unwrap();
+            let asked = test.read("index/requests.log");
+            let refused = test.run(&["prepare", "in"]);
+            assert_eq!(refused.code, 2, "{archive} by {tool:?}: {}", refused.text);
+            assert!(!refused.text.contains(PASSWORD), "{}", refused.text);
+            assert_eq!(test.read("index/requests.log"), asked, "{archive} by {tool:?}");
+            test.assert_nothing_ran();
+        }
+    }
+}

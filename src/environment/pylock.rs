@@ -130,7 +130,8 @@ impl Package {
         if let Some(archive) = &self.archive {
             let hash = archive.checked(name)?;
             let url = archive.url.as_deref().unwrap_or_default();
-            if !archive.file_name().ends_with(".whl") {
+            // Installers go by the address, not by the name beside it.
+            if !bare_address(url).ends_with(".whl") {
                 return Err(format!("`{name}` comes from an archive of its source, {from_source}"));
             }
             return Ok(format!("{name} @ {}{hash}", bare_address(url)));
@@ -469,6 +470,10 @@ mod tests {
             ("directory = {path = '.'}", "comes from a folder"),
             (
                 &format!("archive = {{url = 'https://h/six.tar.gz', {hash}}}"),
+                "archive of its source",
+            ),
+            (
+                &format!("archive = {{name = 'six.whl', url = 'https://h/six.tar.gz', {hash}}}"),
                 "archive of its source",
             ),
             ("sdist = {url = 'https://h/six.tar.gz', hashes = {}}", "has no SHA-256"),

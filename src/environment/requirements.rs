@@ -216,9 +216,9 @@ pub(super) fn wanted(
     Ok(found)
 }
 
-/// Lines of the notebook's author become lines of a file for an installer that is not confined: no option,
-/// no path, no variable, and no address but that of a wheel, since all else is built, which runs its code.
-fn check_line(line: &str) -> Result<(), &'static str> {
+/// What a notebook's author wrote, here or in a lock, becomes lines of a file for an installer that is not
+/// confined: no option, no path, no variable, and no address but that of a wheel, since all else is built, which runs its code.
+pub(super) fn check_line(line: &str) -> Result<(), &'static str> {
     let (line, options) = line.split_at(line.find(" --").unwrap_or(line.len()));
     let is_hash = |it: &str| {
         let hash = it.strip_prefix("--hash=").and_then(|it| it.split_once(':'));
@@ -228,7 +228,9 @@ fn check_line(line: &str) -> Result<(), &'static str> {
     if !options.split_whitespace().all(is_hash) {
         return Err("has an option: only `--hash` may stand after a package");
     }
-    if line.chars().any(|it| it.is_control() || it == '$' || it == '\\') || line.contains(" -") {
+    // pip ends a line at each character that Unicode calls an end of one.
+    let is_text = |it: char| (it.is_ascii_graphic() || it == ' ') && it != '$' && it != '\\';
+    if !line.chars().all(is_text) || line.contains(" -") {
         return Err("is not supported: list packages by name");
     }
     let (package, address) = match line.split_once('@') {
@@ -405,6 +407,8 @@ mod tests {
             "https://h/a.tar.gz",
             "git+https://h/a",
             "a ; os_name == '${HOME}'",
+            "a ; os_name == 'nt'\u{2028}--index-url=https://evil",
+            "a ; os_name == 'nt'\u{85}-r x",
         ] {
             assert!(check_line(bad).is_err(), "{bad}");
         }

@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
 use super::pylock::{Package, PyLock};
+use super::requirements::check_line;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 use crate::process::tool::{Tool, ToolOutput};
@@ -204,6 +205,8 @@ impl<'a> Installer<'a> {
         let constraints: Vec<String> = earlier
             .iter()
             .filter_map(|it| Some(format!("{}=={}", it.name, it.version.as_ref()?)))
+            // They are from a file that others may have written.
+            .filter(|it| check_line(it).is_ok())
             .collect();
         match &self.program {
             Program::Uv(uv) => {
@@ -314,7 +317,14 @@ impl<'a> Installer<'a> {
         requirements: &Requirements,
     ) -> Result<(), InstallError> {
         let list = self.folder.join("lock.txt");
-        fs_err::write(&list, lock.installable(wheels)).map_err(cache_error(&list))?;
+        let text = lock.installable(wheels);
+        for line in text.lines().filter(|it| !it.is_empty()) {
+            check_line(line).map_err(|reason| {
+                let said = format!("`{}` {reason}", without_credentials(line));
+                refused("installing", requirements, &said)
+            })?;
+        }
+        fs_err::write(&list, text).map_err(cache_error(&list))?;
         let python = folder.join("bin/python");
         let options =
             ["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--quiet"];
