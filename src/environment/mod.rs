@@ -3,7 +3,7 @@
 //! In: a notebook and its folder. Out: an interpreter, the folders the sandbox must show, a lock.
 //! The only phase with network; it installs wheels only and runs no code of a notebook or of a
 //! package outside the sandbox: interpreters are asked with `-I -S`, so that no `.pth` file is executed, and what
-//! has to be built is built inside, by [`source`].
+//! has to be built is built inside, by `source`.
 
 mod bytecode;
 mod cache;
