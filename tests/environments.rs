@@ -377,3 +377,185 @@ fn the_wait_for_another_build_ends_with_an_interrupt() {
     assert_eq!(build.wait().unwrap().code(), Some(130));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn a_prepared_build_needs_no_network() {
+    for tool in TOOLS {
+        let mut test = EnvironmentTest::new(tool);
+        let code = "import trap, demo\nprint('demo', demo.version)";
+        test.notebook("n", &["demo", "trap"], code);
+        let prepared = test.run(&["prepare", "in"]);
+        assert_eq!(prepared.code, 0, "{tool:?}: {}", prepared.text);
+        assert!(prepared.text.contains("prepared: in/n.ipynb (Python 3."), "{}", prepared.text);
+        assert!(prepared.text.contains("no lock pins"), "{}", prepared.text);
+        assert!(!prepared.text.contains("running 1 cell"), "{}", prepared.text);
+        test.assert_nothing_ran();
+        test.index.process.kill().unwrap();
+        test.index.process.wait().unwrap();
+        test.notebook("n", &["demo", "trap"], "import demo\nprint('demo', demo.version)");
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/n.html").contains("demo 2.0"), "{tool:?}");
+    }
+    let test = EnvironmentTest::new(Tool::Uv);
+    fs_err::write(test.path("in/n.ipynb"), "{").unwrap();
+    let refused = test.run(&["prepare", "in/n.ipynb"]);
+    assert_eq!(refused.code, 1, "{}", refused.text);
+    fs_err::write(test.path("in/nbc.toml"), "python = \"/usr/bin/python3\"").unwrap();
+    test.notebook("n", &["demo"], "1");
+    let refused = test.run(&["prepare", "in"]);
+    assert_eq!(refused.code, 2, "{}", refused.text);
+    assert!(refused.text.contains("--trust-config"), "{}", refused.text);
+}
+
+#[test]
+fn a_package_is_built_in_the_sandbox_when_that_is_allowed() {
+    for tool in TOOLS {
+        let mut test = EnvironmentTest::new(tool);
+        fs_err::write(test.path("host.txt"), "a file of the host").unwrap();
+        let code = "import probing\nprint('probes that worked:', probing.done)";
+        test.notebook("n", &["probing>=1"], code);
+        test.notebook("m", &["probing==1.0", "demo"], code);
+        let refused = test.run(&["build", "in", "-o", "out", "--allow-build", "demo"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("`--allow-build probing`"), "{tool:?}: {}", refused.text);
+        test.assert_nothing_ran();
+
+        let allowed = ["--allow-build", "Probing"];
+        let built = test.run(&[&["build", "in", "-o", "out"], &allowed[..]].concat());
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        let warning = "built from source in the sandbox, as `--allow-build` says: `probing`";
+        assert_eq!(built.text.matches(warning).count(), 1, "{}", built.text);
+        assert!(!built.text.contains(PASSWORD), "{}", built.text);
+        for page in ["out/n.html", "out/m.html"] {
+            let page = test.read(page);
+            assert!(page.contains("probes that worked: []"), "{tool:?}: {page}");
+        }
+        let manifest = test.read("out/manifest.json");
+        for version in ["1.0", "2.0"] {
+            let entry = format!("\"probing=={version} built from sha256-");
+            assert!(manifest.contains(&entry), "{tool:?}: {manifest}");
+        }
+        test.assert_nothing_ran();
+        let mut marks = Command::new("find");
+        marks.args([".", "-name", "probe.pth"]).current_dir(test.folder.path());
+        let marks = marks.output().unwrap();
+        assert!(marks.stdout.is_empty(), "{tool:?}");
+
+        // Without the permission, what was built with it is not used.
+        let refused = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        test.index.process.kill().unwrap();
+        test.index.process.wait().unwrap();
+        let again = test.run(&[&["build", "in", "-o", "out"], &allowed[..]].concat());
+        assert_eq!(again.code, 0, "{tool:?}: {}", again.text);
+    }
+}
+
+#[test]
+fn a_lock_pins_the_source_of_what_is_built() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["probing<2"], "import probing\nprint(probing.done)");
+        let refused = test.run(&["lock", "in"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        let locked = test.run(&["lock", "in", "--allow-build", "probing"]);
+        assert_eq!(locked.code, 0, "{tool:?}: {}", locked.text);
+        let lock = test.read("in/pylock.n.toml");
+        let port = &test.index.port;
+        let source = format!(
+            "name = \"probing\"\nversion = \"1.0\"\nsdist = {{ url = \"http://127.0.0.1:{port}/files/probing-1.0.tar.gz\""
+        );
+        assert!(lock.contains(&source), "{tool:?}: {lock}");
+        let kept = test.run(&["lock", "in", "--allow-build", "probing"]);
+        assert!(kept.code == 0 && kept.text.contains("unchanged"), "{tool:?}: {}", kept.text);
+
+        let refused = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("`--allow-build probing`"), "{tool:?}: {}", refused.text);
+        // What was built for the lock is thrown away, and the same source is built anew.
+        fs_err::remove_dir_all(test.path("cache")).unwrap();
+        let built = test.run(&["build", "in", "-o", "out", "--allow-build", "probing"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/manifest.json").contains("probing==1.0 built from sha256-"));
+        test.assert_nothing_ran();
+
+        let at = lock.find("probing-1.0.tar.gz\", hashes = { sha256 = \"").unwrap() + 42;
+        let mut tampered = lock.clone();
+        tampered.replace_range(at..at + 8, "00000000");
+        fs_err::write(test.path("in/pylock.n.toml"), tampered).unwrap();
+        let refused = test.run(&["build", "in", "-o", "out", "--allow-build", "probing"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("is the one asked for"), "{tool:?}: {}", refused.text);
+    }
+}
+
+#[test]
+fn a_build_that_fails_or_lies_ends_in_an_error() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    for (package, reason) in
+        [("onlysource", "No such file or directory"), ("liar", "`demo-9.0-py3-none-any.whl`")]
+    {
+        test.notebook("n", &[package], "1");
+        let failed = test.run(&["build", "in", "-o", "out", "--allow-build", package]);
+        assert_eq!(failed.code, 2, "{}", failed.text);
+        let message = format!("building `{package} 1.0` from source failed");
+        assert!(failed.text.contains(&message), "{}", failed.text);
+        assert!(failed.text.contains(reason), "{}", failed.text);
+        test.assert_nothing_ran();
+    }
+    let without = ["--isolation", "none", "--trust-notebooks", "--allow-build", "onlysource"];
+    let refused = test.run(&[&["prepare", "in"], &without[..]].concat());
+    assert_eq!(refused.code, 2, "{}", refused.text);
+    assert!(refused.text.contains("`--allow-build` needs a sandbox"), "{}", refused.text);
+}
+
+#[test]
+fn an_address_of_a_source_runs_nothing() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let url = |file: &str| {
+            format!("http://user:{PASSWORD}@127.0.0.1:{}/files/{file}", test.index.port)
+        };
+        let direct = format!("onlysource @ {}", url("onlysource-1.0.tar.gz"));
+        // The metadata of this wheel asks for the address of a source.
+        let wheel = format!("leads @ {}", url("leads-1.0-py3-none-any.whl"));
+        for requirement in [direct.as_str(), "--index-url=http://127.0.0.1:1", &wheel, "leads"] {
+            test.notebook("n", &[requirement], "1");
+            for command in [&["lock", "in"][..], &["prepare", "in"]] {
+                let refused = test.run(command);
+                assert_eq!(refused.code, 2, "{requirement} by {tool:?}: {}", refused.text);
+                assert!(!refused.text.contains(PASSWORD), "{}", refused.text);
+                test.assert_nothing_ran();
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_in_a_lock_is_that_of_a_wheel_and_holds_no_variable() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["demo"], "1");
+        assert_eq!(test.run(&["lock", "in"]).code, 0);
+        let lock = test.read("in/pylock.n.toml");
+        let hash = format!("hashes = {{ sha256 = \"{}\" }}", "0".repeat(64));
+        let server = format!("http://user:{PASSWORD}@127.0.0.1:{}/files", test.index.port);
+        for archive in [
+            format!("name = \"demo.whl\", url = \"{server}/onlysource-1.0.tar.gz\""),
+            format!("url = \"{server}/${{PIP_INDEX_URL}}/demo-1.0-py3-none-any.whl\""),
+        ] {
+            let package = format!(
+                "[[packages]]\nname = \"evil\"\narchive = {{ {archive}, {hash} }}\n\n[tool.nbc]"
+            );
+            let hostile = lock.replacen("[tool.nbc]", &package, 1);
+            fs_err::write(test.path("in/pylock.n.toml"), hostile).unwrap();
+            let asked = test.read("index/requests.log");
+            let refused = test.run(&["prepare", "in"]);
+            assert_eq!(refused.code, 2, "{archive} by {tool:?}: {}", refused.text);
+            assert!(!refused.text.contains(PASSWORD), "{}", refused.text);
+            assert_eq!(test.read("index/requests.log"), asked, "{archive} by {tool:?}");
+            test.assert_nothing_ran();
+        }
+    }
+}

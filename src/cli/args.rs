@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
 use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
+use crate::environment::PackageName;
 use crate::process::AllowedHost;
 
 /// Compiles Python notebooks into static web apps that need no server.
@@ -46,6 +47,10 @@ pub enum Command {
     /// `pylock.toml` (PEP 751). Builds install exactly that. With uv on PATH, a lock holds for all
     /// platforms; with pip, for this one.
     Lock(Lock),
+    /// Make the environments that a build needs, without running notebooks
+    ///
+    /// Afterwards `nbc build` with the same flags needs no network.
+    Prepare(Box<Prepare>),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
     /// Prove that a written site keeps its promises
@@ -109,18 +114,9 @@ pub struct Build {
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
-    /// Run notebooks that hold outputs already
-    #[arg(long, value_enum, default_value_t = Execute::Auto)]
-    pub execute: Execute,
-    /// Use this interpreter and its packages as they are; nothing is installed
-    #[arg(long, value_name = "PATH", env = "NBC_PYTHON")]
-    pub python: Option<Utf8PathBuf>,
-    /// How much of the confinement there must be [default: strict]
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    pub isolation: Option<IsolationLevel>,
-    /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
-    #[arg(long)]
-    pub trust_notebooks: bool,
+    /// What notebooks run with
+    #[command(flatten)]
+    pub runtime: Runtime,
     /// Let notebooks reach this host, on ports 443 and 80 unless one is named (repeatable)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_net: Vec<AllowedHost>,
@@ -133,9 +129,6 @@ pub struct Build {
     /// Hand this file to notebooks as `/run/secrets/NAME`; never published or logged (repeatable)
     #[arg(long, value_name = "NAME=FILE")]
     pub secret: Vec<SecretFile>,
-    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python` and `isolation`
-    #[arg(long)]
-    pub trust_config: bool,
     /// Publish notebooks with failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
@@ -154,6 +147,43 @@ pub struct Build {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+    /// Bounds of a run
+    #[command(flatten)]
+    pub limits: LimitSettings,
+}
+
+/// What decides about environments, and about the sandbox that they are made and used in.
+#[derive(Debug, Args)]
+pub struct Runtime {
+    /// Run notebooks that hold outputs already
+    #[arg(long, value_enum, default_value_t = Execute::Auto)]
+    pub execute: Execute,
+    /// Use this interpreter and its packages as they are; nothing is installed
+    #[arg(long, value_name = "PATH", env = "NBC_PYTHON")]
+    pub python: Option<Utf8PathBuf>,
+    /// Build this package from source, inside the sandbox, where it has no wheel (repeatable)
+    #[arg(long, value_name = "PACKAGE")]
+    pub allow_build: Vec<PackageName>,
+    /// How much of the confinement there must be [default: strict]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub isolation: Option<IsolationLevel>,
+    /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
+    #[arg(long)]
+    pub trust_notebooks: bool,
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python` and `isolation`
+    #[arg(long)]
+    pub trust_config: bool,
+}
+
+/// `nbc prepare`.
+#[derive(Debug, Args)]
+pub struct Prepare {
+    /// Notebooks, or folders of notebooks (`.gitignore` is respected)
+    #[arg(required = true)]
+    pub inputs: Vec<Utf8PathBuf>,
+    /// What notebooks will run with
+    #[command(flatten)]
+    pub runtime: Runtime,
     /// Bounds of a run
     #[command(flatten)]
     pub limits: LimitSettings,
@@ -204,6 +234,12 @@ pub struct Lock {
     /// Take the newest versions, instead of keeping the pins that still fit
     #[arg(long, conflicts_with = "check")]
     pub upgrade: bool,
+    /// Build this package from source, inside the sandbox, where it has no wheel (repeatable)
+    #[arg(long, value_name = "PACKAGE")]
+    pub allow_build: Vec<PackageName>,
+    /// How much of the confinement there must be for that [default: strict]
+    #[arg(long, value_enum, value_name = "LEVEL", requires = "allow_build")]
+    pub isolation: Option<IsolationLevel>,
 }
 
 /// `nbc graph`.

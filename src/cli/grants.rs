@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use camino::Utf8PathBuf;
 
 use super::Failure;
-use super::args::Build;
+use super::args::{Build, Runtime};
 use super::printer::Printer;
 use crate::config::{Config, IsolationSetting};
 use crate::emit::manifest::Granted as Names;
@@ -71,18 +71,7 @@ pub(super) fn collect(
     let mut hosts = arguments.allow_net.clone();
     let mut reads = arguments.read.clone();
     let mut names = arguments.env.clone();
-    let mut wishes = wishes(config);
-    // It is asked for its version before any sandbox exists, so it could be any program.
-    let interpreter = config.python.as_ref().filter(|_| arguments.python.is_none());
-    wishes.extend(interpreter.map(|it| format!("the interpreter `{it}`")));
-    if config.isolation == Some(IsolationSetting::BestEffort) && arguments.isolation.is_none() {
-        wishes.push("less isolation (`best-effort`)".to_owned());
-    }
-    if !wishes.is_empty() && !arguments.trust_config {
-        let message = format!("`nbc.toml` asks for {}", wishes.join(", "));
-        let help = "pass `--trust-config` to grant it; read the file first if others wrote it";
-        return Err(Failure { message, help: Some(help.to_owned()) });
-    }
+    check_config(&arguments.runtime, config, wishes(config))?;
     for host in &config.allow_net {
         hosts.push(host.parse::<AllowedHost>()?);
     }
@@ -126,6 +115,27 @@ pub(super) fn collect(
     }
     let own_output = destination.own_paths().to_vec();
     Ok(Granted { grants: Grants { hosts, reads, variables, files, own_output }, scanner })
+}
+
+/// Refuses what a configuration asks for and the user did not grant: what is given, and what holds for
+/// every command that makes environments.
+pub(super) fn check_config(
+    arguments: &Runtime,
+    config: &Config,
+    mut wishes: Vec<String>,
+) -> Result<(), Failure> {
+    // It is asked for its version before any sandbox exists, so it could be any program.
+    let interpreter = config.python.as_ref().filter(|_| arguments.python.is_none());
+    wishes.extend(interpreter.map(|it| format!("the interpreter `{it}`")));
+    if config.isolation == Some(IsolationSetting::BestEffort) && arguments.isolation.is_none() {
+        wishes.push("less isolation (`best-effort`)".to_owned());
+    }
+    if wishes.is_empty() || arguments.trust_config {
+        return Ok(());
+    }
+    let message = format!("`nbc.toml` asks for {}", wishes.join(", "));
+    let help = "pass `--trust-config` to grant it; read the file first if others wrote it";
+    Err(Failure { message, help: Some(help.to_owned()) })
 }
 
 /// What a configuration asks for, as a person says it.

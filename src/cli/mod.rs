@@ -8,6 +8,7 @@ mod grants;
 mod inputs;
 mod limits;
 mod links;
+mod preparation;
 mod printer;
 mod progress;
 mod timings;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => command::build::run(arguments, printer),
         Command::Check(arguments) => command::check::run(arguments, printer),
         Command::Lock(arguments) => command::lock::run(arguments, printer),
+        Command::Prepare(arguments) => command::prepare::run(arguments, printer),
         Command::Graph(arguments) => command::graph::run(arguments, printer),
         Command::Verify(arguments) => command::verify::run(arguments, printer),
         Command::Render(arguments) => command::render::run(arguments, printer),

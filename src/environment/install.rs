@@ -9,9 +9,11 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
-use super::bytecode::{Confinement, compile};
+use super::bytecode::compile;
 use super::cache::{Cache, Lease};
+use super::confined::Confinement;
 use super::resolve::Installer;
+use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 
 /// The packages of an environment, each pinned to the digests of its files.
@@ -55,8 +57,29 @@ impl Lock {
         self.lines.is_empty()
     }
 
-    pub(super) fn text(&self) -> String {
+    /// As nbc remembers it.
+    fn text(&self) -> String {
         self.lines.join("\n") + "\n"
+    }
+
+    /// As installers read it: wheels in the place of the sources that they were built from.
+    pub(super) fn installable(&self, built: &[(Source, Built)]) -> String {
+        let lines = self.lines.iter().map(|line| {
+            let source = Source::of_line(line);
+            let wheel = built.iter().find(|(it, _)| Some(it) == source.as_ref());
+            wheel.map_or(line.clone(), |(_, it)| Source::with_wheel(line, &it.digest))
+        });
+        lines.collect::<Vec<_>>().join("\n") + "\n"
+    }
+
+    /// Packages that are built from source; each name → SHA-256 of the source.
+    #[must_use]
+    pub fn built(&self) -> BTreeMap<String, String> {
+        self.sources().map(|it| (it.name, it.digest)).collect()
+    }
+
+    fn sources(&self) -> impl Iterator<Item = Source> {
+        self.lines.iter().filter_map(|it| Source::of_line(it))
     }
 }
 
@@ -106,6 +129,14 @@ pub enum InstallError {
         /// Version of Python.
         python: String,
     },
+    /// A package could not be built from source.
+    #[error("building `{package}` from source failed: {reason}")]
+    Build {
+        /// The package, with its version once that is known.
+        package: String,
+        /// Why.
+        reason: String,
+    },
     /// The packages could not be compiled in the sandbox.
     #[error("byte-compiling the packages in the sandbox failed: {reason}")]
     Compilation {
@@ -148,7 +179,14 @@ pub(super) fn install(
     interpreter: &Interpreter,
     confinement: Confinement<'_>,
 ) -> Result<Installed, InstallError> {
-    let mut lock = resolve(cache, requirements, interpreter)?;
+    let mut lock = resolve(cache, requirements, interpreter, confinement)?;
+    if let Some(refused) = lock.sources().find(|it| !confinement.buildable.contains(&it.name)) {
+        return Err(InstallError::SourceOnly {
+            package: refused.name,
+            origin: requirements.origin.clone(),
+            python: interpreter.version.clone(),
+        });
+    }
     let key = digest_of(&[
         &lock.digest,
         &interpreter.version,
@@ -157,8 +195,14 @@ pub(super) fn install(
     ]);
     let (folder, lease) = cache.get(&key, |scratch| {
         let staging = scratch.folder.join("environment");
+        let wheels = lock.sources().map(|it| {
+            let wheel = it.wheel(cache, interpreter, confinement, None)?;
+            Ok((it, wheel))
+        });
+        let wheels = wheels.collect::<Result<Vec<_>, InstallError>>()?;
         let installer = Installer::find(interpreter, &scratch.folder)?;
-        installer.make_environment(&staging, &lock, requirements)?;
+        let installer = installer.with_wheels(wheels.iter().map(|(it, wheel)| (it, wheel)))?;
+        installer.make_environment(&staging, &lock, &wheels, requirements)?;
         compile(&staging, interpreter, confinement)?;
         Ok(staging)
     })?;
@@ -172,23 +216,74 @@ fn resolve(
     cache: &Cache,
     requirements: &Requirements,
     interpreter: &Interpreter,
+    confinement: Confinement<'_>,
 ) -> Result<Lock, InstallError> {
     if requirements.is_locked || requirements.lines.is_empty() {
         return Ok(Lock::of(requirements.lines.iter().cloned()));
     }
-    let key = digest_of(&[
-        &requirements.lines.join("\n"),
-        &interpreter.version,
-        std::env::consts::OS,
-        std::env::consts::ARCH,
-    ]);
-    if let Some(text) = cache.resolved(&key) {
-        return Ok(Lock::of(text.lines().map(str::to_owned)));
+    let lines = requirements.lines.join("\n");
+    let machine = [&interpreter.version, std::env::consts::OS, std::env::consts::ARCH];
+    let key = digest_of(&[&[lines.as_str()], machine.as_slice()].concat());
+    let allowed: Vec<&str> = confinement.buildable.iter().map(String::as_str).collect();
+    let source_key = digest_of(&[&["sources", &key], allowed.as_slice()].concat());
+    // Where wheels were enough without the permission, they are with it.
+    for key in [&key, &source_key] {
+        if let Some(text) = cache.resolved(key) {
+            return Ok(Lock::of(text.lines().map(str::to_owned)));
+        }
     }
     let scratch = cache.scratch()?;
-    let lock = Installer::find(interpreter, &scratch.folder)?.pins(requirements)?;
-    cache.remember(&key, &lock.text(), &scratch)?;
+    let ask = |installer: &Installer<'_>| installer.pins(requirements);
+    let known = BTreeMap::new();
+    let (lock, sources) =
+        with_sources(cache, requirements, interpreter, Some(confinement), &known, ask)?;
+    let key = if sources.is_empty() { &key } else { &source_key };
+    cache.remember(key, &lock.text(), &scratch)?;
     Ok(lock)
+}
+
+/// Asks an installer, and builds the wheels that it misses and that may be built. `known` versions are tried
+/// first.
+pub(super) fn with_sources<T>(
+    cache: &Cache,
+    requirements: &Requirements,
+    interpreter: &Interpreter,
+    confinement: Option<Confinement<'_>>,
+    known: &BTreeMap<String, String>,
+    ask: impl Fn(&Installer<'_>) -> Result<T, InstallError>,
+) -> Result<(T, Vec<Fetched>), InstallError> {
+    let mut found: Vec<(Fetched, Built)> = Vec::new();
+    let mut scratches = Vec::new();
+    loop {
+        let scratch = cache.scratch()?;
+        let installer = Installer::find(interpreter, &scratch.folder)?;
+        let wheels = found.iter().map(|(fetched, built)| (&fetched.source, built));
+        let installer = installer.with_wheels(wheels)?;
+        let (missing, error) = match ask(&installer) {
+            Ok(answer) => return Ok((answer, found.into_iter().map(|it| it.0).collect())),
+            Err(error) => match &error {
+                InstallError::SourceOnly { package, .. } => (normalized(package), error),
+                _ => return Err(error),
+            },
+        };
+        let confinement = confinement.filter(|it| it.buildable.contains(&missing));
+        let is_built = found.iter().any(|(it, _)| it.source.name == missing);
+        let Some(confinement) = confinement.filter(|_| !is_built) else { return Err(error) };
+        let asked = requirements.specifiers(&missing);
+        let kept = known.get(&missing).map(|it| format!("=={it},{asked}"));
+        let kept = kept.map(|it| installer.fetch(&missing, it.trim_end_matches(','), None));
+        let fetched = match kept {
+            Some(Ok(fetched)) => fetched,
+            Some(Err(_)) | None => {
+                drop(fs_err::remove_dir_all(scratch.folder.join(format!("source-{missing}"))));
+                installer.fetch(&missing, &asked, None)?
+            }
+        };
+        let archive = Some(fetched.archive.as_path());
+        let built = fetched.source.wheel(cache, interpreter, confinement, archive)?;
+        found.push((fetched, built));
+        scratches.push(scratch);
+    }
 }
 
 /// What is installed, told by the names of the folders of metadata: a lock may hold packages of other
@@ -220,7 +315,8 @@ pub(super) fn digest_of(parts: &[&str]) -> String {
     hexadecimal(&hasher.finalize())
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes as text.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -171,6 +171,15 @@ impl Interpreter {
         prefix.join(format!("lib/python{}.{}/site-packages", self.minor.0, self.minor.1))
     }
 
+    /// The program as a job in the sandbox starts it that sees no environment.
+    pub(super) fn program_outside_environments(&self) -> Utf8PathBuf {
+        let (major, minor) = self.minor;
+        match &self.virtual_environment {
+            Some(_) => self.base_prefix.join(format!("bin/python{major}.{minor}")),
+            None => self.program.clone(),
+        }
+    }
+
     /// Whether a package can be imported, told from the files alone.
     pub fn has_module(&self, module: &str) -> bool {
         let prefixes = self.virtual_environment.iter().chain(std::iter::once(&self.base_prefix));

@@ -9,6 +9,8 @@ use std::io::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cache::Cache;
+use super::confined::Confinement;
+use super::install::with_sources;
 use super::pylock::{self, Overlay, Own, Package, PyLock};
 use super::requirements::{self, read};
 use super::resolve::Installer;
@@ -77,11 +79,16 @@ impl Locked {
             && wanted.iter().all(|it| pinned.contains(it)))
     }
 
-    /// Resolves and writes the lock; true when the file changed.
+    /// Resolves and writes the lock; true when the file changed. Without a sandbox nothing is built.
     ///
     /// # Errors
     /// When no interpreter fits, or a requirement cannot be had as a wheel.
-    pub fn write(&self, pins: Pins, cache: &Utf8Path) -> Result<bool, EnvironmentError> {
+    pub fn write(
+        &self,
+        pins: Pins,
+        cache: &Utf8Path,
+        confinement: Option<Confinement<'_>>,
+    ) -> Result<bool, EnvironmentError> {
         let cache = Cache::new(cache);
         cache.open()?;
         let interpreter = Interpreter::base(self.requirements.requires_python.as_deref())?;
@@ -91,11 +98,18 @@ impl Locked {
             Pins::Upgrade => PyLock::default(),
         };
         let resolve = |requirements: &Requirements, earlier: &[Package]| {
-            let scratch = cache.scratch()?;
             if requirements.lines.is_empty() {
-                return Ok(PyLock::default());
+                return Ok::<_, InstallError>(PyLock::default());
             }
-            Installer::find(&interpreter, &scratch.folder)?.packages(requirements, earlier)
+            let known =
+                earlier.iter().filter_map(|it| Some((it.name.clone(), it.version.clone()?)));
+            let (known, ask) = (known.collect(), |installer: &Installer<'_>| {
+                installer.packages(requirements, earlier)
+            });
+            let (mut lock, sources) =
+                with_sources(&cache, requirements, &interpreter, confinement, &known, ask)?;
+            lock.packages.iter_mut().for_each(|it| it.pin_source(&sources));
+            Ok(lock)
         };
         let mut lock = resolve(&self.requirements, &earlier.packages)?;
         let mut overlays = Vec::new();

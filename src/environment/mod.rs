@@ -2,10 +2,12 @@
 //!
 //! In: a notebook and its folder. Out: an interpreter, the folders the sandbox must show, a lock.
 //! The only phase with network; it installs wheels only and runs no code of a notebook or of a
-//! package: interpreters are asked with `-I -S`, so that no `.pth` file is executed.
+//! package outside the sandbox: interpreters are asked with `-I -S`, so that no `.pth` file is executed, and what
+//! has to be built is built inside, by `source`.
 
 mod bytecode;
 mod cache;
+mod confined;
 mod install;
 mod interpreter;
 mod lock;
@@ -13,18 +15,20 @@ mod marker;
 mod pylock;
 mod requirements;
 mod resolve;
+mod source;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use bytecode::Confinement;
 pub use cache::Lease;
+pub use confined::Confinement;
 pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError};
 pub use lock::{Locked, Pins};
 pub use requirements::{Requirements, RequirementsError};
+pub use source::{PackageName, PackageNameError};
 
 use cache::Cache;
 use install::install;
@@ -62,6 +66,8 @@ pub struct Environment {
     pub lock: Option<Lock>,
     /// Where requirements come from that no lock pins: another day gives other packages.
     pub unlocked: Option<String>,
+    /// Names of packages that were built from source.
+    pub built: Vec<String>,
     /// Keep what is installed from being removed.
     pub leases: Vec<Arc<Lease>>,
 }
@@ -184,11 +190,13 @@ impl Provisioner {
             mounts: system_mounts(&interpreter),
             overlays: Vec::new(),
             masks: masks(&interpreter),
-            lock: Some(installed.lock),
+            lock: Some(installed.lock.clone()),
             unlocked: is_open.then(|| requirements.origin.clone()),
+            built: Vec::new(),
             leases: vec![Arc::new(installed.lease)],
         };
         environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
+        environment.built.extend(installed.lock.built().into_keys());
         self.add_engine(
             &mut environment,
             notebook,
@@ -257,6 +265,7 @@ impl Provisioner {
             let packages = interpreter.packages_below(&inside);
             environment.mounts.push(read_only(&installed.folder, &inside));
             environment.overlays.push(packages);
+            environment.built.extend(installed.lock.built().into_keys());
             environment.leases.push(Arc::new(installed.lease));
         }
         Ok(())
@@ -291,6 +300,7 @@ fn existing(interpreter: &Interpreter) -> Environment {
         masks: masks(interpreter),
         lock: None,
         unlocked: None,
+        built: Vec::new(),
         leases: Vec::new(),
     }
 }

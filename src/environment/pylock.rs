@@ -9,6 +9,7 @@ use super::RequirementsError;
 use super::install::normalized;
 use super::marker::Target;
 use super::resolve::without_credentials;
+use super::source::Fetched;
 
 /// The digest that nbc checks; others may stand beside it.
 const HASH: &str = "sha256";
@@ -62,7 +63,7 @@ pub(super) struct Package {
     pub(super) marker: Option<String>,
     #[serde(default)]
     pub(super) wheels: Vec<File>,
-    sdist: Option<serde::de::IgnoredAny>,
+    sdist: Option<File>,
     vcs: Option<serde::de::IgnoredAny>,
     directory: Option<serde::de::IgnoredAny>,
     archive: Option<File>,
@@ -92,6 +93,24 @@ impl Package {
         }
     }
 
+    /// A package that the installer took from somewhere else.
+    pub(super) fn of_nothing(name: &str, version: &str) -> Self {
+        let version = Some(version.to_owned());
+        Self { name: normalized(name), version, ..Self::default() }
+    }
+
+    /// Pins the source, which is what was fetched, and not the wheel, which is what came of it here.
+    pub(super) fn pin_source(&mut self, sources: &[Fetched]) {
+        let version = self.version.clone().unwrap_or_default();
+        let is_own = |it: &&Fetched| it.source.name == self.name && it.source.version == version;
+        if let Some(Fetched { source, url, .. }) = sources.iter().find(is_own) {
+            let hashes = BTreeMap::from([(HASH.to_owned(), source.digest.clone())]);
+            let url = Some(bare_address(url));
+            (self.wheels, self.archive) = (Vec::new(), None);
+            self.sdist = Some(File { url, hashes, ..File::default() });
+        }
+    }
+
     /// As a line of a requirements file, without the marker; an error says what is wrong with it.
     fn line(&self) -> Result<String, String> {
         let name = &self.name;
@@ -111,17 +130,22 @@ impl Package {
         if let Some(archive) = &self.archive {
             let hash = archive.checked(name)?;
             let url = archive.url.as_deref().unwrap_or_default();
-            if !archive.file_name().ends_with(".whl") {
+            // Installers go by the address, not by the name beside it.
+            if !bare_address(url).ends_with(".whl") {
                 return Err(format!("`{name}` comes from an archive of its source, {from_source}"));
             }
             return Ok(format!("{name} @ {}{hash}", bare_address(url)));
         }
-        if self.wheels.is_empty() {
-            let source = if self.sdist.is_some() { "only its source" } else { "no wheel" };
-            return Err(format!("`{name}` has {source} in the lock; nbc installs wheels only"));
-        }
         if version.is_empty() {
             return Err(format!("`{name}` has no version"));
+        }
+        if self.wheels.is_empty() {
+            // Who may be built is decided where things are installed.
+            let Some(source) = &self.sdist else {
+                return Err(format!("`{name}` has no wheel in the lock; nbc installs wheels only"));
+            };
+            let hash = source.checked(name)?.replace("--hash=", "--source=");
+            return Ok(format!("{name}=={version}{hash}"));
         }
         let mut line = format!("{name}=={version}");
         for wheel in &self.wheels {
@@ -268,7 +292,7 @@ impl PyLock {
             let refused =
                 |reason| RequirementsError::Invalid { path: target.path.to_owned(), reason };
             let line = package.line().map_err(refused)?;
-            let (pin, hashes) = line.split_at(line.find(" --hash=").unwrap_or(line.len()));
+            let (pin, hashes) = line.split_at(line.find(" --").unwrap_or(line.len()));
             lines.push(format!("{pin}{marker}{hashes}"));
         }
         Ok(lines)
@@ -344,6 +368,9 @@ fn packages(text: &mut String, table: &str, packages: &[Package]) {
         }
         if let Some(archive) = &package.archive {
             let _ = writeln!(text, "archive = {}", file(archive));
+        }
+        if let Some(source) = package.sdist.as_ref().filter(|_| package.wheels.is_empty()) {
+            let _ = writeln!(text, "sdist = {}", file(source));
         }
         let mut wheels: Vec<String> = package.wheels.iter().map(file).collect();
         wheels.sort();
@@ -421,6 +448,10 @@ mod tests {
             format!("archive = {{url = 'https://u:p@h/six-1.16.0-py3-none-any.whl#x', {hash}}}");
         let expected = format!("six @ https://h/six-1.16.0-py3-none-any.whl{option}");
         assert_eq!(package(&direct).unwrap(), [expected]);
+        // Installing decides who may be built.
+        let source = format!("sdist = {{url = 'https://h/six.tar.gz', {hash}}}");
+        let expected = format!("six==1.16.0{}", option.replace("--hash", "--source"));
+        assert_eq!(package(&source).unwrap(), [expected]);
         // Of another platform, so its source does not matter.
         let other = "marker = \"os_name == 'nt'\"\nvcs = {type = 'git', url = 'https://h/x'}";
         assert_eq!(package(other).unwrap(), [""; 0]);
@@ -441,7 +472,12 @@ mod tests {
                 &format!("archive = {{url = 'https://h/six.tar.gz', {hash}}}"),
                 "archive of its source",
             ),
-            (&format!("sdist = {{url = 'https://h/six.tar.gz', {hash}}}"), "only its source"),
+            (
+                &format!("archive = {{name = 'six.whl', url = 'https://h/six.tar.gz', {hash}}}"),
+                "archive of its source",
+            ),
+            ("sdist = {url = 'https://h/six.tar.gz', hashes = {}}", "has no SHA-256"),
+            (&format!("sdist = {{path = 'six.tar.gz', {hash}}}"), "from the file `six.tar.gz`"),
             ("", "has no wheel in the lock"),
             (
                 "wheels = [{url = 'https://h/six.whl', hashes = {}}]",

@@ -3,8 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Interpreter;
-use super::install::digest_of;
+use super::install::{digest_of, normalized};
 use super::pylock::{LockTarget, PyLock};
+use super::resolve::without_credentials;
 use crate::notebook::Notebook;
 
 /// Packages that an environment must hold.
@@ -98,6 +99,29 @@ impl Requirements {
         Self { is_locked: true, ..Self::of("nbc", lines, None) }
     }
 
+    /// What the build of a package asks for.
+    pub(super) fn of_build(package: &str, lines: Vec<String>) -> Self {
+        Self::of(format!("the build of `{package}`"), lines, None)
+    }
+
+    /// The versions of a package that the lines themselves ask for.
+    pub(super) fn specifiers(&self, package: &str) -> String {
+        let of_line = |line: &String| {
+            let line = line.split([';', '#']).next()?.split(" --").next()?;
+            let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+            let (name, rest) = line.trim().split_at(line.trim().find(|it| !is_name(it))?);
+            let rest = rest.trim_start();
+            let rest = match rest.strip_prefix('[') {
+                Some(extras) => extras.split_once(']')?.1,
+                None => rest,
+            };
+            let rest = rest.trim().trim_start_matches('(').trim_end_matches(')');
+            let is_asked = normalized(name) == package && !rest.starts_with('@');
+            (is_asked && !rest.is_empty()).then(|| rest.to_owned())
+        };
+        self.lines.iter().filter_map(of_line).collect::<Vec<_>>().join(",")
+    }
+
     fn of(origin: impl Into<String>, lines: Vec<String>, requires_python: Option<String>) -> Self {
         let (origin, is_locked, uv_project) = (origin.into(), false, None);
         Self { lines, requires_python, origin, is_locked, uv_project, lock: None }
@@ -177,6 +201,63 @@ pub(super) fn find(
 /// # Errors
 /// When a file is there but cannot be understood.
 pub(super) fn wanted(
+    notebook: &Notebook,
+    folder: &Utf8Path,
+) -> Result<Option<Requirements>, RequirementsError> {
+    let found = declared(notebook, folder)?;
+    if let Some(found) = found.as_ref().filter(|it| it.uv_project.is_none()) {
+        for line in &found.lines {
+            check_line(line).map_err(|reason| RequirementsError::Invalid {
+                path: found.origin.clone().into(),
+                reason: format!("`{}` {reason}", without_credentials(line).escape_debug()),
+            })?;
+        }
+    }
+    Ok(found)
+}
+
+/// What a notebook's author wrote, here or in a lock, becomes lines of a file for an installer that is not
+/// confined: no option, no path, no variable, and no address but that of a wheel, since all else is built, which runs its code.
+pub(super) fn check_line(line: &str) -> Result<(), &'static str> {
+    let (line, options) = line.split_at(line.find(" --").unwrap_or(line.len()));
+    let is_hash = |it: &str| {
+        let hash = it.strip_prefix("--hash=").and_then(|it| it.split_once(':'));
+        let is_plain = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric());
+        hash.is_some_and(|(name, digest)| is_plain(name) && is_plain(digest))
+    };
+    if !options.split_whitespace().all(is_hash) {
+        return Err("has an option: only `--hash` may stand after a package");
+    }
+    // pip ends a line at each character that Unicode calls an end of one.
+    let is_text = |it: char| (it.is_ascii_graphic() || it == ' ') && it != '$' && it != '\\';
+    if !line.chars().all(is_text) || line.contains(" -") {
+        return Err("is not supported: list packages by name");
+    }
+    let (package, address) = match line.split_once('@') {
+        Some((package, address)) => (package, Some(address.trim_start())),
+        None => (line.split(';').next().unwrap_or_default(), None),
+    };
+    if let Some(address) = address {
+        // A marker stands after a blank.
+        let url = address.split_whitespace().next().unwrap_or_default();
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let is_web = url.starts_with("https://") || url.starts_with("http://");
+        if !is_web || !path.ends_with(".whl") {
+            return Err("is not a wheel on a server: nbc runs no code of a package to install it");
+        }
+    }
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.[],<>=!~()*+ ".contains(it);
+    let starts = package.starts_with(|it: char| it.is_ascii_alphanumeric());
+    if starts && package.chars().all(is_plain) {
+        Ok(())
+    } else {
+        Err(
+            "is not supported: list packages by name, and set indexes in pip's or uv's own configuration",
+        )
+    }
+}
+
+fn declared(
     notebook: &Notebook,
     folder: &Utf8Path,
 ) -> Result<Option<Requirements>, RequirementsError> {
@@ -289,6 +370,56 @@ mod tests {
         let found = requirements_txt(Utf8Path::new("requirements.txt"), text).unwrap();
         assert_eq!(found.lines, ["numpy>=2", "pandas==2.0 --hash=sha256:ab"]);
         assert!(!found.is_locked);
+    }
+
+    #[test]
+    fn a_requirement_is_a_package_by_name_or_a_wheel() {
+        for good in [
+            "numpy",
+            "a-b[c, d] >=1,<2 ; python_version > '3' and sys_platform != \"win32\"",
+            "a==1.0 ; os_name == 'nt' --hash=sha256:ab --hash=sha256:cd",
+            "a @ https://h/a-1-py3-none-any.whl#sha256=ab",
+            "a[b]@http://h/a-1-py3-none-any.whl ; os_name == 'nt'",
+            "a (>=1)",
+        ] {
+            assert_eq!(check_line(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "--index-url=https://evil",
+            "-r /etc/hostname",
+            "-e .",
+            "a --index-url=https://evil",
+            "a --config-settings=x=y",
+            "a -r x",
+            "a\n-r x",
+            "a @ https://h/a.tar.gz",
+            "a @ https://h/a.tar.gz#x.whl",
+            "a @ https://h/a.tar.gz?x.whl",
+            "a @ https://h/a.tar.gz ; os_name == '.whl'",
+            "a @ git+https://h/a.whl",
+            "a @ file:///a.whl",
+            "a @ /a.whl",
+            "a @ https://h/${HOME}/a.whl",
+            "./a.whl",
+            "/a/b.tar.gz",
+            "a/b.tar.gz",
+            "https://h/a.tar.gz",
+            "git+https://h/a",
+            "a ; os_name == '${HOME}'",
+            "a ; os_name == 'nt'\u{2028}--index-url=https://evil",
+            "a ; os_name == 'nt'\u{85}-r x",
+        ] {
+            assert!(check_line(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_versions_of_a_package_are_those_that_lines_name() {
+        let lines = ["a_B [x] >=1,<3 ; python_version > '3'", "a-b~=2.0 --hash=x", "ab==9", "A.b"];
+        let asked = Requirements::of("x", lines.map(str::to_owned).to_vec(), None);
+        assert_eq!(asked.specifiers("a-b"), ">=1,<3,~=2.0");
+        assert_eq!(asked.specifiers("c"), "");
     }
 
     #[test]

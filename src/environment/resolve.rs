@@ -1,6 +1,6 @@
 //! What uv and pip are asked, and what they answer: requirements to pinned packages, pins to a folder.
 //!
-//! Neither builds a package from source, and neither starts the interpreter of an environment that holds
+//! Neither is let build a package from source, and neither starts the interpreter of an environment that holds
 //! packages: it would run their `.pth` files.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
 use super::pylock::{Package, PyLock};
+use super::requirements::check_line;
+use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 use crate::process::tool::{Tool, ToolOutput};
 
 /// Longest that one step of an installation may take.
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
+/// Fetches a source archive, with the code of the interpreter's own pip.
+const FETCH: &str = include_str!("source/fetch.py");
+/// pip that builds nothing, not even what is named by its address.
+const WHEELS_ONLY: &str = include_str!("ask_pip.py");
+/// What uv takes when nothing names an index.
+const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 
 enum Program {
     Uv(Utf8PathBuf),
@@ -28,6 +36,10 @@ pub(super) struct Installer<'a> {
     interpreter: &'a Interpreter,
     /// Where its files lie; removed by the caller.
     folder: &'a Utf8Path,
+    /// Wheels that were built, beside what indexes have; see [`Installer::with_wheels`].
+    wheels: Option<Utf8PathBuf>,
+    /// Their sources.
+    sources: Vec<Source>,
 }
 
 impl<'a> Installer<'a> {
@@ -41,13 +53,116 @@ impl<'a> Installer<'a> {
             .filter_map(|folder| Utf8PathBuf::from_path_buf(folder.join("uv")).ok())
             .find(|path| path.is_file());
         if let Some(uv) = found {
-            return Ok(Self { program: Program::Uv(uv), interpreter, folder });
+            return Ok(Self::new(Program::Uv(uv), interpreter, folder));
         }
         let pip = base_python(interpreter).args(["-m", "pip", "--version"]).run()?;
         if pip.status.success() {
-            return Ok(Self { program: Program::Pip, interpreter, folder });
+            return Ok(Self::new(Program::Pip, interpreter, folder));
         }
         Err(InstallError::NoInstaller { python: interpreter.program.clone() })
+    }
+
+    fn new(program: Program, interpreter: &'a Interpreter, folder: &'a Utf8Path) -> Self {
+        Self { program, interpreter, folder, wheels: None, sources: Vec::new() }
+    }
+
+    /// Offers wheels that were built from sources, too.
+    pub(super) fn with_wheels<'b>(
+        mut self,
+        built: impl IntoIterator<Item = (&'b Source, &'b Built)>,
+    ) -> Result<Self, InstallError> {
+        let folder = self.folder.join("wheels");
+        for (source, built) in built {
+            let name = built.wheel.file_name().unwrap_or_default();
+            let copied = fs_err::create_dir_all(&folder)
+                .and_then(|()| fs_err::copy(&built.wheel, folder.join(name)));
+            copied.map_err(cache_error(&folder))?;
+            self.sources.push(source.clone());
+            self.wheels = Some(folder.clone());
+        }
+        Ok(self)
+    }
+
+    /// Options for the wheels that were built.
+    fn links(&self) -> Vec<&str> {
+        self.wheels.iter().flat_map(|it| ["--find-links", it.as_str()]).collect()
+    }
+
+    /// The source of a pin, if its wheel was built.
+    fn source(&self, name: &str, version: &str) -> Option<&Source> {
+        let name = normalized(name);
+        self.sources.iter().find(|it| it.name == name && it.version == version)
+    }
+
+    /// Fetches the source archive of a package: the newest that fits, or the one with a digest. Runs none of
+    /// it: no tool is asked for metadata, which may be made by the package's code.
+    pub(super) fn fetch(
+        &self,
+        package: &str,
+        specifiers: &str,
+        digest: Option<&str>,
+    ) -> Result<Fetched, InstallError> {
+        #[derive(serde::Deserialize)]
+        struct Told {
+            version: String,
+            url: String,
+            sha256: String,
+            file: String,
+        }
+        let failed = |reason: String| InstallError::Build { package: package.to_owned(), reason };
+        let folder = self.folder.join(format!("source-{package}"));
+        fs_err::create_dir(&folder).map_err(cache_error(&folder))?;
+        let fetch = base_python(self.interpreter).args(["-c", FETCH, package, specifiers]);
+        let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str()]);
+        let fetch = match &self.program {
+            // Where uv is used, its settings decide about indexes, not those of pip.
+            Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv, package)?.join("\n")),
+            Program::Pip => fetch,
+        };
+        let output = fetch.run()?;
+        if !output.status.success() {
+            let said = without_credentials(&String::from_utf8_lossy(&output.stderr));
+            let last = said.trim().lines().next_back().unwrap_or_default();
+            let last = match last.split_once("No module named 'pip") {
+                Some(_) => "fetching it takes pip, which this Python does not have",
+                None => last,
+            };
+            return Err(failed(format!("its source cannot be fetched: {last}")));
+        }
+        let told: Told = serde_json::from_str(&read(&folder.join("fetched.json"))?)
+            .map_err(|error| failed(error.to_string()))?;
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.!+".contains(it);
+        if !told.version.chars().all(is_plain) {
+            return Err(failed(format!("`{}` is no version", told.version.escape_debug())));
+        }
+        let Told { version, url, sha256: digest, file } = told;
+        let source = Source { name: normalized(package), version, digest };
+        Ok(Fetched { source, url, archive: folder.join(file) })
+    }
+
+    /// The indexes of uv's settings, the first that is asked first.
+    fn uv_indexes(&self, uv: &Utf8Path, package: &str) -> Result<Vec<String>, InstallError> {
+        let nothing = self.folder.join("nothing.txt");
+        fs_err::write(&nothing, "").map_err(cache_error(&nothing))?;
+        let options = ["pip", "compile", "--emit-index-url", "--no-header", "--python"];
+        let asked = self.uv(uv).args(options).arg(self.interpreter.program.as_str());
+        let output = asked.arg(nothing.as_str()).run()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Another index than the user's may have another package of that name.
+        if !output.status.success() || text.lines().any(|it| it.trim() == "--no-index") {
+            let reason = "uv tells no index to fetch its source from".to_owned();
+            return Err(InstallError::Build { package: package.to_owned(), reason });
+        }
+        let of = |option: &str| -> Vec<String> {
+            let found = text.lines().filter_map(|it| it.strip_prefix(option)?.strip_prefix(' '));
+            found.map(|it| it.trim().to_owned()).collect()
+        };
+        let mut indexes = of("--extra-index-url");
+        match of("--index-url") {
+            default if !default.is_empty() => indexes.extend(default),
+            _ => indexes.push(DEFAULT_INDEX.to_owned()),
+        }
+        Ok(indexes)
     }
 
     /// Pins for this machine.
@@ -57,14 +172,23 @@ impl<'a> Installer<'a> {
                 let resolved = self.folder.join("compiled.txt");
                 let form = ["--generate-hashes", "--python", self.interpreter.program.as_str()];
                 self.ask_uv(uv, requirements, &resolved, "requirements-txt", &form)?;
-                Ok(Lock::of(joined_lines(&read(&resolved)?)))
+                let lines = joined_lines(&read(&resolved)?).into_iter().map(|line| {
+                    let (name, rest) = line.split_once("==").unwrap_or_default();
+                    let version = rest.split([' ', ';']).next().unwrap_or_default();
+                    self.source(name, version).map_or(line.clone(), |it| it.line(&line))
+                });
+                Ok(Lock::of(lines))
             }
             Program::Pip => {
                 let report = self.ask_pip(requirements, &[])?;
                 let lines = report.install.iter().map(|item| {
-                    let hash = item.sha256(requirements)?;
                     let Metadata { name, version } = &item.metadata;
-                    Ok(format!("{}=={version} --hash=sha256:{hash}", normalized(name)))
+                    let pin = format!("{}=={version}", normalized(name));
+                    if let Some(source) = self.source(name, version) {
+                        return Ok(source.line(&pin));
+                    }
+                    let hash = item.sha256(requirements)?;
+                    Ok(format!("{pin} --hash=sha256:{hash}"))
                 });
                 Ok(Lock::of(lines.collect::<Result<Vec<_>, InstallError>>()?))
             }
@@ -81,6 +205,8 @@ impl<'a> Installer<'a> {
         let constraints: Vec<String> = earlier
             .iter()
             .filter_map(|it| Some(format!("{}=={}", it.name, it.version.as_ref()?)))
+            // They are from a file that others may have written.
+            .filter(|it| check_line(it).is_ok())
             .collect();
         match &self.program {
             Program::Uv(uv) => {
@@ -113,6 +239,9 @@ impl<'a> Installer<'a> {
                 }?;
                 let packages = report.install.iter().map(|item| {
                     let Metadata { name, version } = &item.metadata;
+                    if self.source(name, version).is_some() {
+                        return Ok(Package::of_nothing(name, version));
+                    }
                     let hash = item.sha256(requirements)?;
                     Ok(Package::of_wheel(name, version, &item.download_info.url, hash))
                 });
@@ -139,6 +268,7 @@ impl<'a> Installer<'a> {
                 .args(["pip", "compile", "--only-binary", ":all:", "--no-header"])
                 .args(["--no-annotate", "--format", format])
                 .args(form)
+                .args(self.links())
                 .arg(self.list(requirements)?.as_str()),
         };
         // Only the end of what a tool prints is kept, so the answer comes as a file.
@@ -160,9 +290,10 @@ impl<'a> Installer<'a> {
         let pins = self.folder.join("constraints.txt");
         fs_err::write(&pins, constraints.join("\n")).map_err(cache_error(&pins))?;
         let output = base_python(self.interpreter)
-            .args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"])
+            .args(["-c", WHEELS_ONLY, "install", "--dry-run", "--ignore-installed", "--quiet"])
             .args(["--no-input", "--only-binary", ":all:", "--report", report.as_str()])
             .args(["-r", list.as_str(), "-c", pins.as_str()])
+            .args(self.links())
             .run()?;
         self.accepted("resolving", requirements, output)?;
         let text = read(&report)?;
@@ -182,10 +313,18 @@ impl<'a> Installer<'a> {
         &self,
         folder: &Utf8Path,
         lock: &Lock,
+        wheels: &[(Source, Built)],
         requirements: &Requirements,
     ) -> Result<(), InstallError> {
         let list = self.folder.join("lock.txt");
-        fs_err::write(&list, lock.text()).map_err(cache_error(&list))?;
+        let text = lock.installable(wheels);
+        for line in text.lines().filter(|it| !it.is_empty()) {
+            check_line(line).map_err(|reason| {
+                let said = format!("`{}` {reason}", without_credentials(line));
+                refused("installing", requirements, &said)
+            })?;
+        }
+        fs_err::write(&list, text).map_err(cache_error(&list))?;
         let python = folder.join("bin/python");
         let options =
             ["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--quiet"];
@@ -216,7 +355,7 @@ impl<'a> Installer<'a> {
                 .args(options)
                 .args(["--no-compile", "--no-input"]),
         };
-        let install = install.args(["-r", list.as_str()]);
+        let install = install.args(["-r", list.as_str()]).args(self.links());
         self.accepted("installing", requirements, install.run()?).map(drop)
     }
 

@@ -8,12 +8,14 @@ import hashlib
 import io
 import sys
 import tarfile
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 folder = Path(sys.argv[1])
 credentials = sys.argv[2] if len(sys.argv) > 2 else None
+server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
 
 
 def wheel(name, version, files, requires=()):
@@ -34,10 +36,9 @@ def wheel(name, version, files, requires=()):
     return f"{module}-{version}-py3-none-any.whl", data.getvalue()
 
 
-def source(name, version):
+def source(name, version, setup):
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
-        setup = f"open({str(folder / 'built')!r}, 'w')\nfrom setuptools import setup\nsetup(name={name!r}, version={version!r})\n"
         for path, text in {
             "setup.py": setup,
             "PKG-INFO": f"Metadata-Version: 1.1\nName: {name}\nVersion: {version}\n",
@@ -48,10 +49,70 @@ def source(name, version):
     return f"{name}-{version}.tar.gz", data.getvalue()
 
 
+def gzipped_once(make):
+    """A gzip header tells the time, and the files of an index do not change."""
+    time.time, clock = (lambda: 0), time.time
+    try:
+        return make()
+    finally:
+        time.time = clock
+
+
 def leaves(marker):
     return f"open({str(folder / marker)!r}, 'w').close()"
 
 
+# Fails where its mark cannot be made.
+BREAKS = f"open({str(folder / 'built')!r}, 'w')\nfrom setuptools import setup\nsetup(name='onlysource', version='1.0')\n"
+LIES = "from setuptools import setup\nsetup(name='demo', version='9.0', text='')\n"
+# Writes down in its module what it could do.
+PROBES = f"""
+import os, socket, sys, sysconfig
+from pathlib import Path
+from setuptools import setup
+
+def probe(name, action):
+    try:
+        done.append(name + ': ' + str(action()))
+    except OSError:
+        pass
+
+done = []
+folder = Path({str(folder)!r})
+probe('read', lambda: (folder.parent / 'host.txt').read_text())
+probe('mark', lambda: (folder / 'built').write_text(''))
+probe('index', lambda: socket.create_connection(('127.0.0.1', {server.server_port}), 2))
+probe('host', lambda: socket.create_connection(('1.1.1.1', 443), 2))
+probe('home', lambda: Path({str(Path.home() / '.nbc-probe')!r}).write_text(''))
+for place in [sysconfig.get_path('purelib'), sys.base_prefix + '/lib', {str(folder.parent / 'cache')!r}]:
+    probe('pth', lambda: (Path(place) / 'probe.pth').write_text(''))
+if 'p4ss' in str(os.environ):
+    done.append('credentials')
+version = Path('PKG-INFO').read_text().split('Version: ')[-1].strip()
+setup(name='probing', version=version, text='done = ' + repr(done) + '\\n')
+"""
+# As much of it as these need, and a requirement that it tells late, as old ones do.
+SETUPTOOLS = {
+    "setuptools/__init__.py": "given = {}\nsetup = lambda **more: given.update(more)\n",
+    "setuptools/build_meta.py": """
+import runpy, setuptools, zipfile
+class Backend:
+    def get_requires_for_build_wheel(self, settings=None):
+        return ['helper']
+    def build_wheel(self, folder, settings=None, metadata=None):
+        import helper
+        runpy.run_path('setup.py')
+        name, version = setuptools.given['name'], setuptools.given['version']
+        info, file = f'{name}-{version}.dist-info', f'{name}-{version}-py3-none-any.whl'
+        with zipfile.ZipFile(f'{folder}/{file}', 'w') as archive:
+            archive.writestr(f'{name}.py', setuptools.given['text'])
+            archive.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n')
+            archive.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+            archive.writestr(f'{info}/RECORD', f'{name}.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n')
+        return file
+__legacy__ = Backend()
+""",
+}
 trap = {
     "trap.pth": f"import os; {leaves('pth')}\n",
     "trap.py": f"{leaves('imported')}\n",
@@ -67,8 +128,13 @@ packages = {
     # Without its modules: notebooks run as plain Python.
     "ipython": [wheel("ipython", "9.0", {})],
     "trap": [wheel("trap", "1.0", trap)],
-    "onlysource": [source("onlysource", "1.0")],
+    "onlysource": [gzipped_once(lambda: source("onlysource", "1.0", BREAKS))],
+    "probing": [gzipped_once(lambda: source("probing", version, PROBES)) for version in ("1.0", "2.0")],
+    "liar": [gzipped_once(lambda: source("liar", "1.0", LIES))],
+    "setuptools": [wheel("setuptools", "99.0", SETUPTOOLS)],
 }
+address = f"http://{credentials or ''}@127.0.0.1:{server.server_port}/files/onlysource-1.0.tar.gz"
+packages["leads"] = [wheel("leads", "1.0", {}, [f"onlysource @ {address}"])]
 if (folder / "newer").exists():
     packages["demo"].append(wheel("demo", "3.0", {"demo.py": "version = '3.0'\n"}, ["helper"]))
 
@@ -110,6 +176,6 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.RequestHandlerClass = Handler
 print(server.server_port, flush=True)
 server.serve_forever()

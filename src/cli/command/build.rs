@@ -3,25 +3,26 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
-use crate::cli::args::{Build, Execute, Format, IsolationLevel};
+use crate::cli::args::{Build, Execute, Format};
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::exposure;
 use crate::cli::grants::{self, Granted};
 use crate::cli::inputs::page_paths;
 use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
+use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure, cache_folder};
-use crate::config::{Config, IsolationSetting};
+use crate::config::Config;
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
-use crate::environment::{Choice, Confinement, Environment, Provisioner};
+use crate::environment::{Environment, Lock};
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
-use crate::process::{Isolation, Layer, Sandbox, Trusted, interrupt};
+use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::stored::{self, Policy};
@@ -33,8 +34,6 @@ use crate::verify;
 
 /// Everything that the flags and the configuration decide.
 struct Settings {
-    choice: Choice,
-    isolation: Isolation,
     bounds: Bounds,
     on_error: OnError,
     page: PageOptions,
@@ -64,6 +63,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
     let settings = settings(arguments, &config)?;
+    let preparation = Preparation::new(&arguments.runtime, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
 
@@ -76,7 +76,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         for (input, path) in inputs.into_iter().zip(paths) {
             let mut own = Vec::new();
             let analyzed = analyze(input, &mut sources, &mut own);
-            let runs = policy(arguments.execute);
+            let runs = policy(arguments.runtime.execute);
             if let Some(it) = &analyzed
                 && stored::is_published_as_stored(&it.notebook, runs)
             {
@@ -106,10 +106,8 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         sources: &sources,
         timings: &mut timings,
         progress: Progress::new(printer),
-        sandbox: None,
+        preparation,
         runner: None,
-        provisioner: None,
-        unlocked: Vec::new(),
     };
     let mut built = Vec::new();
     // All static findings come before the first run, which may take minutes.
@@ -130,7 +128,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         }
     }
     builder.progress.finish();
-    warn_of_unlocked(&builder.unlocked, printer);
+    builder.preparation.warn(printer);
     let built = link(built, &mut diagnostics);
 
     exposure::mask(&mut diagnostics, &granted.scanner);
@@ -162,19 +160,6 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         printer.line(&timings.table());
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
-}
-
-/// Says once that another day may give other packages.
-fn warn_of_unlocked(notebooks: &[Utf8PathBuf], printer: Printer) {
-    let Some(first) = notebooks.first() else { return };
-    let others = match notebooks.len() - 1 {
-        0 => String::new(),
-        number => format!(" and {}", counted(number, "other notebook")),
-    };
-    printer.warning(&format!(
-        "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
-    ));
-    printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
@@ -255,42 +240,15 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
-        choice: match arguments.python.as_ref().or(config.python.as_ref()) {
-            Some(path) => Choice::Given(path.clone()),
-            None => Choice::FromNotebook,
-        },
-        isolation: isolation(arguments, config)?,
         bounds: limits::bounds(arguments.limits.or(config.limits))?,
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: PageOptions {
             code: visibility(arguments.code.or(config.code)),
             show_graph: arguments.show_graph || config.show_graph,
         },
-        execute: arguments.execute,
+        execute: arguments.runtime.execute,
         record: arguments.record.clone(),
     })
-}
-
-fn isolation(arguments: &Build, config: &Config) -> Result<Isolation, Failure> {
-    let asked = arguments.isolation.unwrap_or(match config.isolation {
-        Some(IsolationSetting::BestEffort) => IsolationLevel::BestEffort,
-        Some(IsolationSetting::Strict) | None => IsolationLevel::Strict,
-    });
-    match asked {
-        IsolationLevel::Strict => Ok(Isolation::Strict),
-        IsolationLevel::BestEffort => Ok(Isolation::BestEffort),
-        IsolationLevel::None if arguments.trust_notebooks => {
-            Ok(Isolation::None(Trusted::by_request_of_the_user()))
-        }
-        IsolationLevel::None => Err(Failure {
-            message: "without isolation, notebooks may read and change whatever you may".to_owned(),
-            help: Some(
-                "if you trust every one of them, add `--trust-notebooks`; `nbc doctor` shows what \
-                 this machine can give instead"
-                    .to_owned(),
-            ),
-        }),
-    }
 }
 
 fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
@@ -314,11 +272,8 @@ struct Builder<'a> {
     sources: &'a Sources,
     timings: &'a mut Timings,
     progress: Progress,
-    sandbox: Option<Sandbox>,
+    preparation: Preparation,
     runner: Option<RunnerFolder>,
-    provisioner: Option<Provisioner>,
-    /// Notebooks whose packages no lock pins.
-    unlocked: Vec<Utf8PathBuf>,
 }
 
 /// A record, and how it came about.
@@ -400,35 +355,19 @@ impl Builder<'_> {
         graph: &RunnableGraph,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Option<Ran>, Failure> {
-        if self.sandbox.is_none() {
-            let isolation = self.settings.isolation;
-            let sandbox = self.timings.measure(Phase::Sandbox, || Sandbox::confined(isolation))?;
-            self.report_layers(&sandbox);
-            self.sandbox = Some(sandbox);
-        }
+        let (preparation, progress) = (&mut self.preparation, &self.progress);
+        self.timings.measure(Phase::Sandbox, || preparation.sandbox(progress).map(drop))?;
         if self.runner.is_none() {
             self.runner = Some(RunnerFolder::below(&cache_folder())?);
         }
         let absolute = camino::absolute_utf8(path)?;
         self.progress.step(&format!("{path}: preparing its environment"));
-        let (Some(sandbox), Some(runner)) = (&self.sandbox, &self.runner) else {
-            return Ok(None);
-        };
-        let confinement = Confinement { sandbox, limits: &self.settings.bounds.process };
-        let choice = self.settings.choice.clone();
-        let known = &mut self.provisioner;
+        let limits = &self.settings.bounds.process;
         let environment = self.timings.measure(Phase::Environment, || {
-            let made = match known.take() {
-                Some(provisioner) => Ok(provisioner),
-                None => Provisioner::new(choice, &cache_folder()),
-            };
-            made.and_then(|it| known.insert(it).provision(notebook, &absolute, confinement))
-        });
-        let environment = environment
-            .map_err(|error| Failure { message: format!("{path}: {error}"), help: error.help() })?;
-        if environment.unlocked.is_some() {
-            self.unlocked.push(path.to_owned());
-        }
+            preparation.environment(notebook, path, limits, progress)
+        })?;
+        let Some(runner) = &self.runner else { return Ok(None) };
+        let sandbox = preparation.sandbox(progress)?;
         let places = Places { notebook: &absolute, runner: runner.path() };
         let bounds = self.settings.bounds.clone();
         let on_error = self.settings.on_error;
@@ -461,29 +400,6 @@ impl Builder<'_> {
         Ok(record.map(|record| Ran { record, environment, layers, granted }))
     }
 
-    /// A reader of the log must not believe in a layer that is not there.
-    fn report_layers(&self, sandbox: &Sandbox) {
-        let names = |active| -> Vec<&str> {
-            let layers = sandbox.layers().iter().filter(|it| it.active == active);
-            layers.map(|it| it.name.as_str()).collect()
-        };
-        let missing = names(false);
-        self.progress.line(&format!("isolation: {}", names(true).join(", ")));
-        if missing.is_empty() {
-            return;
-        }
-        if let Isolation::None(_) = self.settings.isolation {
-            let text =
-                "notebooks run without isolation, with all that you may do; only limits hold";
-            self.progress.warning(text);
-        } else {
-            let missing = missing.join(", ");
-            self.progress
-                .warning(&format!("not every layer of isolation holds; missing: {missing}"));
-            self.progress.help(sandbox.way_out());
-        }
-    }
-
     /// The traceback goes to the build log, never to a page.
     fn log_traceback(
         &self,
@@ -513,7 +429,7 @@ fn quoted(text: &str) -> String {
     lines.join("\n")
 }
 
-fn policy(execute: Execute) -> Policy {
+pub(super) fn policy(execute: Execute) -> Policy {
     match execute {
         Execute::Auto => Policy::RunIfEmpty,
         Execute::Always => Policy::AlwaysRun,
@@ -533,6 +449,16 @@ fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecor
     record
 }
 
+/// What was installed, and of what was built here: from which source.
+fn packages(lock: &Lock) -> Vec<String> {
+    let built = lock.built();
+    let packages = lock.packages.iter().map(|(name, version)| match built.get(name) {
+        Some(source) => format!("{name}=={version} built from sha256-{source}"),
+        None => format!("{name}=={version}"),
+    });
+    packages.collect()
+}
+
 fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Provenance {
     let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
     Provenance {
@@ -542,11 +468,7 @@ fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Prove
         source_integrity: Integrity::of(text.as_bytes()),
         engine: ran.record.engine.name.clone(),
         python: ran.record.engine.python.clone(),
-        packages: lock
-            .map(|lock| {
-                lock.packages.iter().map(|(name, version)| format!("{name}=={version}")).collect()
-            })
-            .unwrap_or_default(),
+        packages: lock.map(packages).unwrap_or_default(),
         lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
         isolation: ran.layers.clone(),
         granted: ran.granted.clone(),

@@ -1,14 +1,18 @@
 //! `nbc lock`: pins what notebooks ask for.
 
+use std::collections::BTreeSet;
+
 use super::{analyze, configuration, counted, find_inputs};
-use crate::cli::args::{Format, Lock};
+use crate::cli::args::{Format, IsolationLevel, Lock};
 use crate::cli::inputs::Input;
+use crate::cli::preparation::buildable;
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure, cache_folder};
+use crate::cli::{Exit, Failure, cache_folder, limits};
+use crate::config::LimitSettings;
 use crate::diagnostic::{self, Severity};
-use crate::environment::{EnvironmentError, Locked, Pins};
+use crate::environment::{Confinement, EnvironmentError, Locked, Pins};
 use crate::notebook::Notebook;
-use crate::process::interrupt;
+use crate::process::{Isolation, Limits, Sandbox, interrupt};
 use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Failure> {
@@ -39,12 +43,43 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
         return check(&locks, printer);
     }
     let pins = if arguments.upgrade { Pins::Upgrade } else { Pins::Keep };
+    let builder = Builder::new(arguments)?;
+    let confinement = builder.as_ref().map(Builder::confinement);
     for lock in &locks {
-        let changed = lock.write(pins, &cache_folder()).map_err(helped)?;
+        let changed = lock.write(pins, &cache_folder(), confinement).map_err(helped)?;
         let done = if changed { "locked" } else { "unchanged" };
         printer.line(&format!("{done}: {}", lock.path));
     }
     Ok(Exit::Done)
+}
+
+/// Where packages are built, for which a lock needs their metadata.
+struct Builder {
+    sandbox: Sandbox,
+    limits: Limits,
+    buildable: BTreeSet<String>,
+}
+
+impl Builder {
+    fn new(arguments: &Lock) -> Result<Option<Self>, Failure> {
+        let asked = arguments.isolation.unwrap_or(IsolationLevel::Strict);
+        let buildable = buildable(&arguments.allow_build, asked != IsolationLevel::None)?;
+        if buildable.is_empty() {
+            return Ok(None);
+        }
+        let isolation = match asked {
+            IsolationLevel::BestEffort => Isolation::BestEffort,
+            IsolationLevel::Strict | IsolationLevel::None => Isolation::Strict,
+        };
+        let sandbox = Sandbox::confined(isolation)?;
+        let limits = limits::bounds(LimitSettings::default())?.process;
+        Ok(Some(Self { sandbox, limits, buildable }))
+    }
+
+    fn confinement(&self) -> Confinement<'_> {
+        let Self { sandbox, limits, buildable } = self;
+        Confinement { sandbox, limits, buildable }
+    }
 }
 
 fn check(locks: &[Locked], printer: Printer) -> Result<Exit, Failure> {

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod explain;
 pub mod graph;
 pub mod lock;
+pub mod prepare;
 pub mod render;
 pub mod verify;
 
@@ -97,6 +98,6 @@ fn layout(setting: LayoutSetting) -> Layout {
 }
 
 /// `1 notebook`, `2 notebooks`.
-fn counted(number: usize, noun: &str) -> String {
+pub(in crate::cli) fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

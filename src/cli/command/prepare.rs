@@ -1,0 +1,54 @@
+//! `nbc prepare`: the environments of a later build, which then needs no network.
+
+use super::{analyze, build, configuration, find_inputs};
+use crate::cli::args::{Format, Prepare};
+use crate::cli::preparation::Preparation;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+use crate::cli::{Exit, Failure, grants, limits};
+use crate::diagnostic::{self, Severity};
+use crate::process::interrupt;
+use crate::run::stored;
+use crate::source::Sources;
+
+pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit, Failure> {
+    interrupt::install()?;
+    let config = configuration(&arguments.inputs)?;
+    let bounds = limits::bounds(arguments.limits.or(config.limits))?;
+    grants::check_config(&arguments.runtime, &config, Vec::new())?;
+    let mut preparation = Preparation::new(&arguments.runtime, &config)?;
+    let mut sources = Sources::default();
+    let mut diagnostics = Vec::new();
+    let mut notebooks = Vec::new();
+    for input in find_inputs(&arguments.inputs, &config.exclude)? {
+        notebooks.extend(analyze(input, &mut sources, &mut diagnostics));
+    }
+    // What a notebook does is of no matter here, only what cannot be read.
+    diagnostics.retain(|it| it.severity == Severity::Error && it.code.number().starts_with("NBC1"));
+    diagnostic::sort(&mut diagnostics);
+    printer.diagnostics(&diagnostics, &sources, Format::Full);
+    if diagnostic::has_errors(&diagnostics) {
+        return Ok(Exit::Findings);
+    }
+    let progress = Progress::new(printer);
+    let runs = build::policy(arguments.runtime.execute);
+    let mut lines = Vec::new();
+    for it in &notebooks {
+        let path = &it.input.path;
+        if stored::is_published_as_stored(&it.notebook, runs) {
+            lines.push(format!("nothing to prepare: {path} is published as stored"));
+            continue;
+        }
+        progress.step(&format!("{path}: preparing its environment"));
+        let made = preparation.environment(&it.notebook, path, &bounds.process, &progress)?;
+        if interrupt::is_requested() {
+            progress.finish();
+            return Ok(Exit::Interrupted);
+        }
+        lines.push(format!("prepared: {path} (Python {})", made.python));
+    }
+    progress.finish();
+    preparation.warn(printer);
+    lines.iter().for_each(|it| printer.line(it));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,105 @@
+//! Jobs of nbc's own in the sandbox, whose answer comes back over the channel: nothing inside can write to the
+//! host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use super::InstallError;
+use crate::process::{Job, Limits, Mount, Openings, Sandbox, interrupt};
+
+/// Longest that a job may take.
+const TIME_LIMIT: Duration = Duration::from_secs(1200);
+/// Least memory: the default of a notebook may have been made smaller.
+const LEAST_MEMORY: u64 = 1 << 30;
+
+/// Where packages are looked at by other than their own code, and within what bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Confinement<'a> {
+    /// The sandbox.
+    pub sandbox: &'a Sandbox,
+    /// Bounds of a run.
+    pub limits: &'a Limits,
+    /// Packages, by their normalized names, that may be built from source, inside.
+    pub buildable: &'a BTreeSet<String>,
+}
+
+/// A program and what it sees.
+pub(super) struct Task {
+    pub(super) program: Utf8PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) mounts: Vec<Mount>,
+}
+
+impl Confinement<'_> {
+    /// Runs a task without network and takes its answer; an error is built from what went wrong.
+    pub(super) fn ask<T>(
+        self,
+        task: Task,
+        receive: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+        failed: impl Fn(String) -> InstallError,
+    ) -> Result<T, InstallError> {
+        let mut limits = self.limits.clone();
+        limits.wall = TIME_LIMIT;
+        limits.cpu = limits.cpu.max(TIME_LIMIT);
+        limits.memory = limits.memory.max(LEAST_MEMORY);
+        let Task { program, arguments, environment, mounts } = task;
+        let openings = Openings::default();
+        let working_folder = "/tmp".into();
+        let job = Job { program, arguments, environment, mounts, working_folder, limits, openings };
+        let running = self.sandbox.start(&job).map_err(|error| failed(error.to_string()))?;
+        let channel = running.channel().map_err(|error| failed(error.to_string()))?;
+        let wait = Some(Duration::from_millis(100));
+        channel.set_read_timeout(wait).map_err(|error| failed(error.to_string()))?;
+        let received = receive(&mut Patient(channel));
+        if received.is_err() {
+            running.kill();
+        }
+        let ended = running.wait();
+        if interrupt::is_requested() {
+            return Err(InstallError::Interrupted);
+        }
+        received.map_err(|error| {
+            let said = String::from_utf8_lossy(&ended.console);
+            failed(format!("{error} ({:?}) {}", ended.outcome, said.trim()).trim().to_owned())
+        })
+    }
+}
+
+/// Reads through the pauses of the other side, until an interrupt.
+struct Patient<R>(R);
+
+impl<R: Read> Read for Patient<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(bytes) {
+                Err(error)
+                    if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut]
+                        .contains(&error.kind())
+                        && !interrupt::is_requested() => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// The next number of an answer.
+pub(super) fn number(channel: &mut (impl Read + ?Sized)) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    channel.read_exact(&mut bytes)?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+/// The next bytes of an answer.
+pub(super) fn taken(channel: &mut (impl Read + ?Sized), length: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    channel.take(u64::from(length)).read_to_end(&mut bytes)?;
+    if bytes.len() == length as usize {
+        Ok(bytes)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
