@@ -335,15 +335,19 @@ def adopted(host):
 @probe()
 def moving(host):
     """Hands its life on from process to process, so that no list of processes is right for long."""
-    end = time.monotonic() + 4
+    end = time.monotonic() + (0.05 if host["is_bare"] else 4)
 
     def move():
         while time.monotonic() < end:
             if os.fork() != 0:
                 os._exit(0)
+        # Without isolation it stays where it is at last, or nobody could tell that it lives.
+        if host["is_bare"]:
+            time.sleep(300)
 
     for _ in range(8):
         daemon(move)
+    time.sleep(0.1)
 
 
 @probe()
