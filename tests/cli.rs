@@ -292,6 +292,11 @@ fn a_recorded_run_renders_without_python() {
     let built = test.run(&["build", "n.py", "-o", "out", "--record", "runs"]);
     assert_eq!(built.code, 0, "{}", built.stderr);
     let arguments = ["render", "n.py", "runs/n.run.json", "-o", "again"];
+    test.write("other.py", marimo(&["'changed'"]).as_bytes());
+    let other = test.run(&["render", "other.py", "runs/n.run.json", "-o", "wrong"]);
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    assert!(other.stderr.contains("another notebook"), "{}", other.stderr);
+    assert!(!test.path("wrong").exists());
     let rendered = said(test.command(&arguments).env("NBC_PYTHON", "/nowhere").env("PATH", ""));
     assert_eq!(rendered.code, 0, "{}", rendered.stderr);
     assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
@@ -329,6 +334,31 @@ fn each_limit_strikes_with_a_finding_that_names_its_flag() {
         assert!(help.contains(flag[0]), "{flag:?} {}", said.stderr);
         assert_eq!(test.path("out").exists(), is_warning, "{flag:?}");
     }
+}
+
+#[test]
+fn scripts_that_look_like_notebooks_are_passed_over_in_folders_only() {
+    let script = "TEMPLATE = '''\nimport marimo\napp = marimo.App()\n'''\nprint(TEMPLATE)\n";
+    let test = NbcTest::new(&[("in/script.py", script), ("in/n.py", &marimo(&["1"]))]);
+    let folder = test.run(&["check", "in"]);
+    assert_eq!(folder.code, 0, "{}", folder.stderr);
+    assert!(folder.stderr.contains("warning[NBC102]"), "{}", folder.stderr);
+    assert_eq!(test.run(&["check", "in/script.py"]).code, 1);
+}
+
+#[test]
+fn keeping_going_passes_environments_that_cannot_be_had() {
+    let header = "# /// script\n# requires-python = \">=3.99\"\n# ///\n";
+    let test = NbcTest::new(&[
+        ("in/a.py", &format!("{header}{}", marimo(&["1"]))),
+        ("in/Index.py", &marimo(&["'home'"])),
+    ]);
+    let said = test.run(&["build", "in", "-o", "out", "--keep-going"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("requires Python >=3.99"), "{}", said.stderr);
+    assert!(test.read("out/index.html").contains("home"));
+    assert!(!test.path("out/a.html").exists());
+    assert_eq!(test.run(&["build", "in", "-o", "other"]).code, 2);
 }
 
 #[test]

@@ -318,6 +318,9 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
              beside the notebook"
                 .to_owned(),
         ),
+        "FileNotFoundError" if says("/run/secrets/") => {
+            Some("hand the notebook a file there with `--secret NAME=FILE`".to_owned())
+        }
         "FileNotFoundError" => Some(
             "the run sees the folder of the notebook and nothing else; show it more with \
              `--read PATH`"
@@ -491,7 +494,8 @@ mod tests {
             version: String::new(),
             python: "3.11".to_owned(),
         };
-        let record = RunRecord { version: RECORD_VERSION, engine, cells: BTreeMap::new() };
+        let record =
+            RunRecord { version: RECORD_VERSION, engine, source: None, cells: BTreeMap::new() };
         let found = failures(&notebook, &record, false, None);
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
     }

@@ -16,6 +16,8 @@ pub struct Input {
     pub path: Utf8PathBuf,
     /// Path below the folder that was named; the file name for a file that was named itself.
     pub relative: Utf8PathBuf,
+    /// Whether the user named the file itself, not a folder that it was found in.
+    pub is_named: bool,
 }
 
 /// Why inputs cannot be found.
@@ -71,16 +73,19 @@ pub fn find(inputs: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, In
             }
         } else {
             let relative = Utf8PathBuf::from(input.file_name().unwrap_or("notebook"));
-            found.entry(input.clone()).or_insert(relative);
+            found.insert(input.clone(), (relative, true));
         }
     }
-    Ok(found.into_iter().map(|(path, relative)| Input { path, relative }).collect())
+    Ok(found
+        .into_iter()
+        .map(|(path, (relative, is_named))| Input { path, relative, is_named })
+        .collect())
 }
 
 fn walk(
     folder: &Utf8Path,
     exclude: &[String],
-    found: &mut BTreeMap<Utf8PathBuf, Utf8PathBuf>,
+    found: &mut BTreeMap<Utf8PathBuf, (Utf8PathBuf, bool)>,
 ) -> Result<(), InputError> {
     let mut overrides = OverrideBuilder::new(folder);
     for pattern in exclude {
@@ -112,7 +117,7 @@ fn walk(
         let Ok(path) = Utf8PathBuf::from_path_buf(entry.into_path()) else { continue };
         if is_notebook(&path) {
             let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-            found.entry(path).or_insert(relative);
+            found.entry(path).or_insert((relative, false));
         }
     }
     Ok(())
@@ -161,7 +166,10 @@ fn slug(path: &Utf8Path) -> String {
         })
         .collect();
     let joined = segments.join("/");
-    if joined.is_empty() || joined.starts_with("assets/") {
+    // The page of this name opens the site, which hosts look for in lower case.
+    if joined.eq_ignore_ascii_case("index") {
+        "index".to_owned()
+    } else if joined.is_empty() || joined.starts_with("assets/") {
         format!("notebook-{joined}")
     } else {
         joined
@@ -186,8 +194,10 @@ mod tests {
     use super::*;
 
     fn paths(names: &[&str]) -> Vec<String> {
-        let inputs: Vec<Input> =
-            names.iter().map(|name| Input { path: name.into(), relative: name.into() }).collect();
+        let inputs: Vec<Input> = names
+            .iter()
+            .map(|name| Input { path: name.into(), relative: name.into(), is_named: true })
+            .collect();
         page_paths(&inputs).into_iter().map(|path| path.as_str().to_owned()).collect()
     }
 
@@ -204,6 +214,12 @@ mod tests {
                 "up.html"
             ]
         );
+    }
+
+    #[test]
+    fn a_notebook_named_index_opens_the_site() {
+        assert_eq!(paths(&["Index.ipynb", "a.py"]), ["index.html", "a.html"]);
+        assert_eq!(paths(&["Index.ipynb", "index.py"]), ["index-ipynb.html", "index-py.html"]);
     }
 
     #[test]

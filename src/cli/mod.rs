@@ -70,6 +70,14 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 impl Failure {
+    /// Says what, why, and the way out.
+    fn print(&self, printer: Printer) {
+        printer.error(&self.message);
+        if let Some(help) = &self.help {
+            printer.help(help);
+        }
+    }
+
     fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -94,10 +102,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => command::completions::run(arguments, printer),
     };
     let exit = result.unwrap_or_else(|failure| {
-        printer.error(&failure.message);
-        if let Some(help) = &failure.help {
-            printer.help(help);
-        }
+        failure.print(printer);
         Exit::Failed
     });
     let interrupted = crate::process::interrupt::is_requested();

@@ -12,7 +12,7 @@ use super::{Failure, cache_folder};
 use crate::config::{Config, IsolationSetting};
 use crate::environment::{Choice, Confinement, Environment, PackageName, Provisioner};
 use crate::notebook::Notebook;
-use crate::process::{Isolation, Limits, Sandbox, Trusted};
+use crate::process::{Isolation, Limits, Sandbox, SandboxError, Trusted};
 
 /// Makes environments one after the other; what they share is made when the first one needs it.
 pub(super) struct Preparation {
@@ -53,7 +53,7 @@ impl Preparation {
         let sandbox = match self.sandbox.take() {
             Some(sandbox) => sandbox,
             None => {
-                let sandbox = Sandbox::confined(self.isolation)?;
+                let sandbox = Sandbox::confined(self.isolation).map_err(refused)?;
                 report_layers(&sandbox, self.isolation, progress);
                 sandbox
             }
@@ -115,6 +115,22 @@ impl Preparation {
             "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
         ));
         printer.help("pin them with `nbc lock`, and commit the files that it writes");
+    }
+}
+
+/// A layer that cannot be had, with every way out.
+fn refused(error: SandboxError) -> Failure {
+    match error {
+        SandboxError::LayerRefused { layer, step, way_out, source } => Failure {
+            message: format!(
+                "the `{layer}` layer of the sandbox cannot be had here: {step} failed: {source}"
+            ),
+            help: Some(format!(
+                "{way_out}\n`nbc doctor` shows every layer; `--isolation best-effort` takes what this machine \
+                 gives"
+            )),
+        },
+        other => other.into(),
     }
 }
 

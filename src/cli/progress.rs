@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::command::counted;
 use super::printer::Printer;
 use crate::diagnostic::printable;
 use crate::notebook::CellId;
@@ -50,7 +51,7 @@ impl Progress {
         if self.bar.is_some() {
             self.show();
         } else {
-            self.step(&format!("{name}: running {cells} cells"));
+            self.step(&format!("{name}: running {}", counted(cells, "cell")));
         }
     }
 

@@ -141,8 +141,8 @@ codes! {
     /// The notebook printed or displayed more than a page may hold.
     ///
     /// The bounds are `--output-size SIZE` (one output), `--outputs NUMBER` (of one cell) and
-    /// `--outputs-size SIZE` (all outputs of the notebook). What is over the first two is left out with a
-    /// warning, over the last one the build fails.
+    /// `--outputs-size SIZE` (all outputs of the notebook). What is over one of them is left out, with a warning
+    /// that names the cell. A run that sends more than all outputs may have fails.
     OutputTooLarge = "NBC305" "output-too-large",
     /// What the notebook's process sent is not what the runner sends.
     ProtocolViolation = "NBC306" "protocol-violation",

@@ -19,7 +19,10 @@ pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
 pub use stored::stored;
 
-use crate::notebook::CellId;
+use sha2::{Digest as _, Sha256};
+
+use crate::notebook::{CellId, Notebook};
+use crate::source::Sources;
 use protocol::{Command, Conversation, Frames, Step};
 use record::CellStatus;
 
@@ -89,6 +92,12 @@ pub enum RunError {
         #[source]
         source: ProtocolError,
     },
+}
+
+/// SHA-256 of a notebook's text, hexadecimal: ties a record to what was run.
+pub fn source_digest(sources: &Sources, notebook: &Notebook) -> String {
+    let digest = Sha256::digest(sources.get(notebook.source).text());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Drives one conversation, from the first word to the last, over the channel of a runner that was

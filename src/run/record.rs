@@ -20,6 +20,9 @@ pub struct RunRecord {
     pub version: u32,
     /// Who ran the cells.
     pub engine: EngineReport,
+    /// Digest of the notebook that was run, as [`super::source_digest`] tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Results by cell; a cell that was not reached is absent.
     pub cells: BTreeMap<CellId, CellRun>,
 }

@@ -82,7 +82,7 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
         version: String::new(),
         python: String::new(),
     };
-    (RunRecord { version: RECORD_VERSION, engine, cells }, left_out)
+    (RunRecord { version: RECORD_VERSION, engine, source: None, cells }, left_out)
 }
 
 fn add(run: &mut CellRun, output: &Value) -> Result<(), &'static str> {

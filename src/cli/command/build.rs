@@ -109,32 +109,46 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         preparation,
         runner: None,
     };
-    let mut built = Vec::new();
+    let (mut built, mut failures) = (Vec::new(), Vec::new());
     // All static findings come before the first run, which may take minutes.
     if arguments.keep_going || !diagnostic::has_errors(&diagnostics) {
         for (path, analyzed) in analyzed {
             let Some(analyzed) = analyzed else { continue };
-            let result = builder.notebook(analyzed, &path, &mut diagnostics)?;
+            let name = analyzed.input.path.clone();
+            let result = builder.notebook(analyzed, &path, &mut diagnostics);
             if interrupt::is_requested() {
                 builder.progress.finish();
                 printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
                 return Ok(Exit::Interrupted);
             }
             match result {
-                Some(result) => built.push(result),
-                None if arguments.keep_going => {}
-                None => break,
+                Ok(Some(result)) => built.push(result),
+                Ok(None) if arguments.keep_going => {}
+                Ok(None) => break,
+                // Nothing of nbc itself failed if the next notebook can be built.
+                Err(failure) if arguments.keep_going => {
+                    builder.progress.line(&format!("{name}: left out"));
+                    failures.push(failure);
+                }
+                Err(failure) => return Err(failure),
             }
         }
     }
     builder.progress.finish();
     builder.preparation.warn(printer);
+    if built.is_empty() && !failures.is_empty() {
+        return Err(failures.swap_remove(0));
+    }
+    for failure in &failures {
+        failure.print(printer);
+    }
     let built = link(built, &mut diagnostics);
 
     exposure::mask(&mut diagnostics, &granted.scanner);
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, format);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
+    let errors = errors + failures.len();
     let publishable = !built.is_empty() && (errors == 0 || arguments.keep_going);
     if !publishable {
         printer.error(&format!(
@@ -315,6 +329,7 @@ impl Builder<'_> {
         if let Some(folder) = &self.settings.record {
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
+            ran.record.source = Some(run::source_digest(self.sources, &notebook));
             ran.record.store(&folder.join(format!("{name}.run.json")))?;
         }
         let tolerated = self.settings.on_error == OnError::Continue;

@@ -16,7 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Failure;
 use super::inputs::{self, Input};
 use crate::config::{CodeSetting, Config, LayoutSetting};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::emit::Layout;
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, CodeVisibility, Notebook};
@@ -74,7 +74,16 @@ fn analyze(
             return None;
         }
     };
-    let parsed = notebook::parse(sources, source);
+    let mut parsed = notebook::parse(sources, source);
+    if !input.is_named {
+        // It only looks like one: a script that writes notebooks, for example.
+        for it in parsed.diagnostics.iter_mut().filter(|it| it.code == Code::NotANotebook) {
+            it.severity = Severity::Warning;
+            it.help = Some(
+                "it is passed over; `exclude` in nbc.toml says so without a warning".to_owned(),
+            );
+        }
+    }
     diagnostics.extend(parsed.diagnostics);
     let notebook = parsed.value?;
     let analyzed = resolve(sources, &notebook);

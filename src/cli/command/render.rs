@@ -12,13 +12,14 @@ use crate::diagnostic;
 use crate::emit::Provenance;
 use crate::emit::manifest::Granted;
 use crate::publish::Destination;
-use crate::run::RunRecord;
+use crate::run::{self, RunRecord};
 use crate::site::Integrity;
 use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, Failure> {
     let file_name = arguments.notebook.file_name().unwrap_or("notebook").to_owned();
-    let input = Input { path: arguments.notebook.clone(), relative: file_name.as_str().into() };
+    let relative = file_name.as_str().into();
+    let input = Input { path: arguments.notebook.clone(), relative, is_named: true };
     let paths = page_paths(std::slice::from_ref(&input));
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
@@ -29,6 +30,15 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     };
     let notebook = analyzed.notebook;
     let record = RunRecord::load(&arguments.record)?;
+    if record.source.as_deref().is_some_and(|it| it != run::source_digest(&sources, &notebook)) {
+        return Err(Failure {
+            message: format!(
+                "`{}` is the run of another notebook, or of an earlier version of `{file_name}`",
+                arguments.record
+            ),
+            help: Some("record it anew with `nbc build --record DIR`".to_owned()),
+        });
+    }
     let destination = Destination::claim(&arguments.output)?;
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
     let page =

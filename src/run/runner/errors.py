@@ -67,7 +67,8 @@ def _cut(part, locate, seen):
             if place is not None:
                 first = at if first is None else first
                 frame.line  # noqa: B018 (read now: it is found by the file name)
-                frame.filename = f"<cell {place[0]}>"
+                # As diagnostics count them.
+                frame.filename = f"<cell {place[0] + 1}>"
         del part.stack[: first or 0]
     _cut(part.__cause__, locate, seen)
     _cut(part.__context__, locate, seen)
