@@ -10,6 +10,8 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
+use super::mounts::{SYSTEM_FILES, SYSTEM_FOLDERS};
+
 /// The layer that this file makes.
 pub(super) const NAME: &str = "landlock";
 
@@ -38,22 +40,9 @@ const OLDEST_FOR_OWNERS: ABI = ABI::V3;
 /// Enough for a user that owns nothing.
 const OLDEST_FOR_OTHERS: ABI = ABI::V1;
 
-/// What programs of the host read, where the host's own files are all there is. Its process list is not
-/// among them: it shows the command lines of others.
+/// What programs of the host read beside the system's folders and files, where the host's own files are all
+/// there is. Its process list is not among them: it shows the command lines of others.
 const HOST_FILES: &[&str] = &[
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/etc/mime.types",
-    "/etc/debian_version",
-    "/etc/os-release",
     "/etc/localtime",
     "/dev/urandom",
     "/dev/random",
@@ -117,7 +106,8 @@ fn rules_in_place(
         .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?;
-    for path in HOST_FILES.iter().chain(OWN_FILES) {
+    let system = SYSTEM_FOLDERS.iter().chain(&SYSTEM_FILES);
+    for path in system.chain(HOST_FILES).chain(OWN_FILES) {
         ruleset = allow(ruleset, path, reading())?;
     }
     for part in readable {

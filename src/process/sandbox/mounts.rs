@@ -28,9 +28,9 @@ pub(super) const VIEW: &str = "file system view";
 pub(super) const INSIDE_ID: u32 = 1000;
 
 /// What linking and starting a program needs; on merged systems most are symbolic links.
-const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+pub(super) const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 /// Nothing in these tells who or where the host is.
-const SYSTEM_FILES: [&str; 7] = [
+pub(super) const SYSTEM_FILES: [&str; 7] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/alternatives",
