@@ -289,17 +289,28 @@ fn declared(
     Ok(None)
 }
 
+/// Reads a file that the notebook's author names: a device or a pipe would never end.
 pub(super) fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
-    fs_err::read_to_string(path)
-        .map_err(|source| RequirementsError::Unreadable { path: path.to_owned(), source })
+    let unreadable = |source| RequirementsError::Unreadable { path: path.to_owned(), source };
+    let metadata = fs_err::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        let reason = std::io::Error::other("it is no plain file, or larger than 64 MiB");
+        return Err(unreadable(reason));
+    }
+    fs_err::read_to_string(path).map_err(unreadable)
 }
+
+/// Most bytes of a file, and of a requirements file with all that it includes.
+const LARGEST: u64 = 64 << 20;
+/// What an included file counts for at least: even empty ones end.
+const LEAST_SHARE: u64 = 16 << 10;
 
 /// Includes (`-r`) are read by nbc, so that the cache key holds all that is asked for; other options
 /// (`--index-url`, `-e`, paths) are refused: index settings belong to the user, and a path or an
 /// editable install is built from source.
 fn requirements_txt(path: &Utf8Path, text: &str) -> Result<Requirements, RequirementsError> {
     let mut lines = Vec::new();
-    collect_lines(path, text, 0, &mut lines)?;
+    collect_lines(path, text, 0, &mut lines, &mut { LARGEST })?;
     let is_locked = !lines.is_empty()
         && lines.iter().all(|line| line.contains("==") && line.contains("--hash="));
     let mut found = Requirements::of(path.file_name().unwrap_or_default(), lines, None);
@@ -312,11 +323,16 @@ fn collect_lines(
     text: &str,
     depth: u32,
     lines: &mut Vec<String>,
+    left: &mut u64,
 ) -> Result<(), RequirementsError> {
     let invalid = |reason: String| RequirementsError::Invalid { path: path.to_owned(), reason };
     if depth > 8 {
         return Err(invalid("files include each other too deeply".to_owned()));
     }
+    // Files that include the next one twice are many after a few steps.
+    *left = left
+        .checked_sub((text.len() as u64).max(LEAST_SHARE))
+        .ok_or_else(|| invalid("files include each other too often".to_owned()))?;
     for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
         let line = line.split(" #").next().unwrap_or_default().trim();
         if line.is_empty() || line.starts_with('#') {
@@ -325,7 +341,7 @@ fn collect_lines(
         let included = line.strip_prefix("-r ").or_else(|| line.strip_prefix("--requirement "));
         if let Some(included) = included {
             let other = path.parent().unwrap_or(Utf8Path::new("")).join(included.trim());
-            collect_lines(&other, &read(&other)?, depth + 1, lines)?;
+            collect_lines(&other, &read(&other)?, depth + 1, lines, left)?;
         } else if line.starts_with('-') || line.starts_with('.') || line.starts_with('/') {
             return Err(invalid(format!(
                 "`{line}` is not supported: list packages by name, and set indexes in pip's or \
@@ -428,5 +444,21 @@ mod tests {
             let found = requirements_txt(Utf8Path::new("requirements.txt"), bad);
             assert!(matches!(found, Err(RequirementsError::Invalid { .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn includes_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(directory.path()).unwrap();
+        for idx in 0..7 {
+            let text = format!("-r r{}.txt\n", idx + 1).repeat(30);
+            fs_err::write(folder.join(format!("r{idx}.txt")), text).unwrap();
+        }
+        fs_err::write(folder.join("r7.txt"), "").unwrap();
+        for included in ["r0.txt", "/dev/zero", "."] {
+            let found = requirements_txt(&folder.join("x.txt"), &format!("-r {included}"));
+            assert!(found.is_err(), "{included}");
+        }
+        assert!(requirements_txt(&folder.join("x.txt"), "-r r5.txt").is_ok());
     }
 }

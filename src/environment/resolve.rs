@@ -261,8 +261,9 @@ impl<'a> Installer<'a> {
     ) -> Result<(), InstallError> {
         let uv = self.uv(uv);
         let tool = match &requirements.uv_project {
+            // Settings of the project would choose where uv's cache lies; an export needs none.
             Some(project) => uv
-                .args(["export", "--frozen", "--no-emit-project", "--no-header"])
+                .args(["export", "--no-config", "--frozen", "--no-emit-project", "--no-header"])
                 .args(["--no-annotate", "--format", format, "--project", project.as_str()]),
             None => uv
                 .args(["pip", "compile", "--only-binary", ":all:", "--no-header"])
