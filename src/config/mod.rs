@@ -132,6 +132,22 @@ pub enum ConfigError {
     },
 }
 
+/// Longest file of settings.
+const LONGEST: u64 = 1 << 20;
+
+/// The file may have come with foreign notebooks: a link to a device would never end, and one to a file
+/// elsewhere would print that file's lines as errors.
+fn check_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    if !metadata.is_file() || metadata.len() > LONGEST {
+        return Err(std::io::Error::other("it is no plain file of at most 1 MiB"));
+    }
+    if path.canonicalize_utf8()?.starts_with(folder.canonicalize_utf8()?) {
+        return Ok(());
+    }
+    Err(std::io::Error::other("it is a link to a file in another folder"))
+}
+
 impl Config {
     /// Reads `nbc.toml` in a folder; without one, every setting has its default.
     ///
@@ -139,6 +155,9 @@ impl Config {
     /// When the file is there and cannot be read, or holds an unknown key or a wrong value.
     pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
         let path = folder.join("nbc.toml");
+        if let Err(source) = check_plain(folder, &path) {
+            return Err(ConfigError::Unreadable { path, source });
+        }
         let text = match fs_err::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -165,6 +184,19 @@ mod tests {
         for bad in ["", "-1", "2 parsecs", "99999999999999999GiB", "0"] {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_device_or_out_of_the_folder_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        for target in ["/dev/zero", "/etc/hostname"] {
+            std::os::unix::fs::symlink(target, path.join("nbc.toml")).unwrap();
+            assert!(matches!(Config::load(path), Err(ConfigError::Unreadable { .. })), "{target}");
+            fs_err::remove_file(path.join("nbc.toml")).unwrap();
+        }
+        assert_eq!(Config::load(path).unwrap(), Config::default());
     }
 
     #[test]
