@@ -221,6 +221,61 @@ fn keep_going_publishes_the_good_notebooks_and_still_fails() {
     assert!(said.stderr.contains("NBC202") && said.stderr.contains("NBC301"), "{}", said.stderr);
 }
 
+/// nbc where an outer filter refuses user namespaces, as many containers do.
+#[cfg(target_os = "linux")]
+fn without_namespaces(test: &NbcTest, arguments: &[&str]) -> Said {
+    let deny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/deny.py");
+    let mut command = Command::new(python());
+    command.arg(deny).args(["unshare=EPERM", env!("CARGO_BIN_EXE_nbc")]).args(arguments);
+    // Here root runs notebooks as nobody, who may read no developer's home.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(test.folder.path(), readable).unwrap();
+    let system = Path::new("/usr/bin/python3");
+    let python = if system.exists() { system.into() } else { PathBuf::from(python()) };
+    command.env("NBC_PYTHON", python).env("NBC_CACHE_DIR", test.path("cache"));
+    said(command.current_dir(test.folder.path()))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn keep_going_does_not_go_on_without_the_sandbox() {
+    let stored = r#"{"cells": [{"cell_type": "code", "metadata": {}, "execution_count": 1, "source": "1",
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "kept"}]}],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4}"#;
+    let test = NbcTest::new(&[
+        ("in/a-stored.ipynb", stored),
+        ("in/b-runs.ipynb", &jupyter(&["print(1)"])),
+    ]);
+    let said = without_namespaces(&test, &["build", "in", "-o", "out", "--keep-going"]);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("user namespace"), "{}", said.stderr);
+    assert!(!test.path("out").exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn hidden_names_stay_unread_without_namespaces() {
+    let read = "for name in ['data.txt', '.env', '.git/config', 'plain']:\n\
+                \x20   try:\n        print(name, open(name).read())\n\
+                \x20   except OSError as error:\n        print(name, type(error).__name__)";
+    let test = NbcTest::new(&[
+        ("nb/n.ipynb", &jupyter(&[read])),
+        ("nb/data.txt", "for-readers"),
+        ("nb/.env", "token-of-the-host"),
+        ("nb/.git/config", "token-of-the-host"),
+    ]);
+    std::os::unix::fs::symlink(".env", test.path("nb/plain")).unwrap();
+    let arguments = ["build", "nb", "-o", "out", "--isolation", "best-effort"];
+    let said = without_namespaces(&test, &arguments);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert!(page.contains("data.txt for-readers"), "{page}");
+    for name in [".env", ".git/config", "plain"] {
+        assert!(page.contains(&format!("{name} PermissionError")), "{name}: {page}");
+    }
+    assert!(!page.contains("token-of-the-host"));
+}
+
 #[test]
 fn stored_outputs_are_published_without_running() {
     let notebook = serde_json::json!({
@@ -496,10 +551,13 @@ fn a_wrong_python_is_named() {
         assert_eq!(said.code, 2, "{}", said.stderr);
         assert!(said.stderr.contains(word), "{}", said.stderr);
     }
-    let none =
-        said(test.command(&["build", "n.py"]).env_remove("NBC_PYTHON").env("PATH", "/nowhere"));
-    assert_eq!(none.code, 2, "{}", none.stderr);
-    assert!(none.stderr.contains("--python"), "{}", none.stderr);
+    let without = |set: fn(&mut Command) -> &mut Command| {
+        let none = said(set(test.command(&["build", "n.py"]).env("PATH", "/nowhere")));
+        assert_eq!(none.code, 2, "{}", none.stderr);
+        assert!(none.stderr.contains("--python"), "{}", none.stderr);
+    };
+    without(|it| it.env_remove("NBC_PYTHON"));
+    without(|it| it.env("NBC_PYTHON", ""));
 }
 
 #[test]

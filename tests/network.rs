@@ -371,8 +371,8 @@ fn buffers_of_connections_count_as_memory() {
 
 #[test]
 fn the_layer_says_what_can_be_reached() {
-    let (ended, _) = run(&job("", &["example.org".to_owned()]));
-    let layer = ended.layers.iter().find(|it| it.name == "network namespace").expect("a layer");
+    let running = SANDBOX.start(&job("", &["example.org".to_owned()])).expect("a sandbox");
+    let layer = running.layers().iter().find(|it| it.name == "network namespace").expect("a layer");
     assert!(layer.active);
     assert_eq!(layer.detail, "nbc's proxy alone can be reached, and through it the named hosts");
 }

@@ -175,6 +175,13 @@ pub struct Runtime {
     pub trust_config: bool,
 }
 
+impl Runtime {
+    /// The interpreter that was named; a variable that is set to nothing names none.
+    pub fn interpreter(&self) -> Option<&Utf8PathBuf> {
+        self.python.as_ref().filter(|it| !it.as_str().is_empty())
+    }
+}
+
 /// `nbc prepare`.
 #[derive(Debug, Args)]
 pub struct Prepare {

@@ -125,7 +125,7 @@ pub(super) fn check_config(
     mut wishes: Vec<String>,
 ) -> Result<(), Failure> {
     // It is asked for its version before any sandbox exists, so it could be any program.
-    let interpreter = config.python.as_ref().filter(|_| arguments.python.is_none());
+    let interpreter = config.python.as_ref().filter(|_| arguments.interpreter().is_none());
     wishes.extend(interpreter.map(|it| format!("the interpreter `{it}`")));
     if config.isolation == Some(IsolationSetting::BestEffort) && arguments.isolation.is_none() {
         wishes.push("less isolation (`best-effort`)".to_owned());

@@ -30,7 +30,7 @@ pub(super) struct Preparation {
 impl Preparation {
     /// As flags and configuration decide.
     pub(super) fn new(arguments: &Runtime, config: &Config) -> Result<Self, Failure> {
-        let choice = match arguments.python.as_ref().or(config.python.as_ref()) {
+        let choice = match arguments.interpreter().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
             None => Choice::FromNotebook,
         };

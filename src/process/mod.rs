@@ -144,12 +144,17 @@ pub struct Layer {
 pub struct Examined {
     /// The layer, as in [`Layer::name`].
     pub name: String,
-    /// Whether this host grants it.
-    pub available: bool,
-    /// What the kernel said, or another layer that this one needs; empty when it is there.
+    /// Why this host does not grant it.
+    pub refusal: Option<LayerRefusal>,
+}
+
+/// Why a host does not grant a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRefusal {
+    /// What the kernel said, or another layer that this one needs.
     pub reason: String,
-    /// The likely cause and what to do about it; empty when it is there or another layer is the cause.
-    pub way_out: String,
+    /// The likely cause and what to do about it; `None` when another layer is the cause.
+    pub way_out: Option<String>,
 }
 
 /// How the process ended.
@@ -178,8 +183,6 @@ pub struct Ended {
     pub outcome: Outcome,
     /// The last bytes of its console (standard output and error), at most `Limits::console`.
     pub console: Vec<u8>,
-    /// Layers that were active.
-    pub layers: Vec<Layer>,
     /// CPU time of the tree.
     pub cpu: Duration,
     /// Most memory of the tree that was measured, in bytes.

@@ -352,13 +352,8 @@ mod tests {
     #[test]
     fn a_process_that_says_something_else_is_told_apart_from_one_that_says_too_much() {
         let source = crate::source::Sources::default().add("a.py".into(), None, String::new());
-        let ended = Ended {
-            outcome: Outcome::Killed,
-            console: Vec::new(),
-            layers: Vec::new(),
-            cpu: Duration::ZERO,
-            memory: 0,
-        };
+        let ended =
+            Ended { outcome: Outcome::Killed, console: Vec::new(), cpu: Duration::ZERO, memory: 0 };
         let code = |cause| broken(&cause, &ended, Span::new(source, 0, 0)).code;
         assert_eq!(code(ProtocolError::TooMuch { limit: 1 }), Code::OutputTooLarge);
         assert_eq!(code(ProtocolError::FrameTooLong { length: 9 }), Code::ProtocolViolation);

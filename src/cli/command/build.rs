@@ -108,37 +108,30 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         progress: Progress::new(printer),
         preparation,
         runner: None,
+        keeps_going: arguments.keep_going,
+        without_environment: Vec::new(),
     };
-    let (mut built, mut failures) = (Vec::new(), Vec::new());
+    let mut built = Vec::new();
     // All static findings come before the first run, which may take minutes.
     if arguments.keep_going || !diagnostic::has_errors(&diagnostics) {
         for (path, analyzed) in analyzed {
             let Some(analyzed) = analyzed else { continue };
-            let name = analyzed.input.path.clone();
-            let result = builder.notebook(analyzed, &path, &mut diagnostics);
+            let result = builder.notebook(analyzed, &path, &mut diagnostics)?;
             if interrupt::is_requested() {
                 builder.progress.finish();
                 printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
                 return Ok(Exit::Interrupted);
             }
             match result {
-                Ok(Some(result)) => built.push(result),
-                Ok(None) if arguments.keep_going => {}
-                Ok(None) => break,
-                // Nothing of nbc itself failed if the next notebook can be built.
-                Err(failure) if arguments.keep_going => {
-                    builder.progress.line(&format!("{name}: left out"));
-                    failures.push(failure);
-                }
-                Err(failure) => return Err(failure),
+                Some(result) => built.push(result),
+                None if arguments.keep_going => {}
+                None => break,
             }
         }
     }
     builder.progress.finish();
     builder.preparation.warn(printer);
-    if built.is_empty() && !failures.is_empty() {
-        return Err(failures.swap_remove(0));
-    }
+    let failures = builder.without_environment;
     for failure in &failures {
         failure.print(printer);
     }
@@ -157,7 +150,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
             counted(number, "notebook"),
             destination.folder(),
         ));
-        return Ok(Exit::Findings);
+        return Ok(if failures.is_empty() { Exit::Findings } else { Exit::Failed });
     }
 
     let title = config_title(arguments, &config);
@@ -288,6 +281,9 @@ struct Builder<'a> {
     progress: Progress,
     preparation: Preparation,
     runner: Option<RunnerFolder>,
+    keeps_going: bool,
+    /// Why notebooks have no environment, where others are built all the same.
+    without_environment: Vec<Failure>,
 }
 
 /// A record, and how it came about.
@@ -380,7 +376,15 @@ impl Builder<'_> {
         let limits = &self.settings.bounds.process;
         let environment = self.timings.measure(Phase::Environment, || {
             preparation.environment(notebook, path, limits, progress)
-        })?;
+        });
+        let environment = match environment {
+            Ok(environment) => environment,
+            Err(failure) if self.keeps_going => {
+                self.without_environment.push(failure);
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        };
         let Some(runner) = &self.runner else { return Ok(None) };
         let sandbox = preparation.sandbox(progress)?;
         let places = Places { notebook: &absolute, runner: runner.path() };

@@ -1,11 +1,11 @@
 //! `nbc doctor`: what this machine gives to confine notebooks, each layer tried for real.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::args::{Doctor, ReportFormat};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
-use crate::process::{self, Examined, Isolation, Sandbox, SandboxError};
+use crate::process::{self, Examined, Isolation, LayerRefusal, Sandbox, SandboxError};
 
 /// What was found out.
 #[derive(Serialize)]
@@ -14,8 +14,25 @@ struct Report {
     system: &'static str,
     architecture: &'static str,
     /// Each layer, tried by itself.
+    #[serde(serialize_with = "with_answers")]
     layers: Vec<Examined>,
     levels: Vec<Level>,
+}
+
+/// Says for programs in one word whether a layer is there.
+fn with_answers<S: Serializer>(layers: &[Examined], to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        name: &'a str,
+        available: bool,
+        #[serde(flatten)]
+        refusal: &'a Option<LayerRefusal>,
+    }
+    to.collect_seq(layers.iter().map(|it| Answer {
+        name: &it.name,
+        available: it.refusal.is_none(),
+        refusal: &it.refusal,
+    }))
 }
 
 /// Whether a build can have a level of isolation.
@@ -87,7 +104,8 @@ fn text(report: &Report) -> String {
     let width = names.chain(levels).max().unwrap_or(0);
     let mut text = format!("nbc {} on {} ({})\n\n", report.nbc, report.system, report.architecture);
     for layer in &report.layers {
-        text.push_str(&row(&layer.name, layer.available, &layer.reason, width));
+        let reason = layer.refusal.as_ref().map_or("", |it| &it.reason);
+        text.push_str(&row(&layer.name, layer.refusal.is_none(), reason, width));
     }
     text.push('\n');
     for level in &report.levels {
@@ -98,8 +116,10 @@ fn text(report: &Report) -> String {
             width,
         ));
     }
-    for layer in report.layers.iter().filter(|it| !it.way_out.is_empty()) {
-        text.push_str(&format!("\n{}: {}\n", layer.name, layer.way_out));
+    for layer in &report.layers {
+        if let Some(way_out) = layer.refusal.as_ref().and_then(|it| it.way_out.as_ref()) {
+            text.push_str(&format!("\n{}: {way_out}\n", layer.name));
+        }
     }
     text
 }
@@ -117,11 +137,12 @@ mod tests {
 
     #[test]
     fn a_missing_layer_tells_why_and_how_to_get_it() {
-        let layer = |name: &str, reason: &str, way_out: &str| Examined {
+        let layer = |name: &str, refusal: Option<(&str, &str)>| Examined {
             name: name.to_owned(),
-            available: reason.is_empty(),
-            reason: reason.to_owned(),
-            way_out: way_out.to_owned(),
+            refusal: refusal.map(|(reason, way_out)| LayerRefusal {
+                reason: reason.to_owned(),
+                way_out: Some(way_out.to_owned()),
+            }),
         };
         let level =
             |name, available, detail: &str| Level { name, available, detail: detail.to_owned() };
@@ -129,7 +150,10 @@ mod tests {
             nbc: "1",
             system: "linux",
             architecture: "x86_64",
-            layers: vec![layer("seccomp", "", ""), layer("landlock", "not supported", "enable it")],
+            layers: vec![
+                layer("seccomp", None),
+                layer("landlock", Some(("not supported", "enable it"))),
+            ],
             levels: vec![
                 level("strict", false, "landlock is refused"),
                 level("best-effort", true, "without landlock"),

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use camino::Utf8Path;
 
-use super::super::Examined;
+use super::super::{Examined, LayerRefusal};
 use super::group::Group;
 use super::mounts::{self, INSIDE_ID, VIEW};
 use super::protocol::{self, Order, Report};
@@ -24,16 +24,11 @@ use super::{landlock, way_out};
 pub fn examine() -> io::Result<Vec<Examined>> {
     let mut examined = examine_in_stage()?;
     let limits = stage::probe_limits();
-    let (reason, way_out) = match Group::make(&limits) {
-        Ok(_) => (String::new(), String::new()),
-        Err(error) => (error.to_string(), GROUP_WAY_OUT.to_owned()),
-    };
-    examined.push(Examined {
-        name: GROUP.to_owned(),
-        available: reason.is_empty(),
-        reason,
-        way_out,
+    let refusal = Group::make(&limits).err().map(|error| LayerRefusal {
+        reason: error.to_string(),
+        way_out: Some(GROUP_WAY_OUT.to_owned()),
     });
+    examined.push(Examined { name: GROUP.to_owned(), refusal });
     Ok(examined)
 }
 
@@ -67,9 +62,13 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
 
     let user = layer(USER, user_namespace);
     // What another layer makes impossible says nothing about this one.
-    let blamed = |found: Examined| {
-        let is_blamed = !found.available && !user.available;
-        if is_blamed { needs(&found.name, USER) } else { found }
+    let blamed = |mut found: Examined| {
+        if user.refusal.is_some()
+            && let Some(refusal) = &mut found.refusal
+        {
+            *refusal = LayerRefusal { reason: format!("needs the {USER}"), way_out: None };
+        }
+        found
     };
     let mut layers = vec![user.clone()];
     for (flag, name) in NAMESPACES.into_iter().filter(|(_, name)| *name != USER) {
@@ -94,23 +93,11 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
 }
 
 fn layer(name: &str, attempt: impl FnOnce() -> io::Result<()>) -> Examined {
-    let (reason, way_out) = match in_a_child(attempt) {
-        Ok(()) => (String::new(), String::new()),
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            (error.to_string(), way_out(name, errno).to_owned())
-        }
-    };
-    Examined { name: name.to_owned(), available: reason.is_empty(), reason, way_out }
-}
-
-fn needs(name: &str, other: &str) -> Examined {
-    Examined {
-        name: name.to_owned(),
-        available: false,
-        reason: format!("needs the {other}"),
-        way_out: String::new(),
-    }
+    let refusal = in_a_child(attempt).err().map(|error| LayerRefusal {
+        reason: error.to_string(),
+        way_out: Some(way_out(name, error.raw_os_error().unwrap_or(0)).to_owned()),
+    });
+    Examined { name: name.to_owned(), refusal }
 }
 
 /// What the attempt of a process of its own gave.

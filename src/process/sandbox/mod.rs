@@ -196,10 +196,9 @@ impl Sandbox {
                         None
                     }
                     Ok((stage, channel, layers)) => {
-                        drop(say.send(Ok((channel, layers.clone()))));
+                        drop(say.send(Ok((channel, layers))));
                         let limits = job.as_ref().map(|it| &it.limits);
-                        let ended =
-                            watch::supervise(stage, limits, temporary, &shared_there, layers);
+                        let ended = watch::supervise(stage, limits, temporary, &shared_there);
                         shared_there.end_network();
                         Some(ended)
                     }
@@ -309,7 +308,6 @@ impl Running {
         ended.unwrap_or_else(|| Ended {
             outcome: Outcome::Killed,
             console: vec![],
-            layers: self.layers.clone(),
             cpu: Duration::ZERO,
             memory: 0,
         })
@@ -506,10 +504,9 @@ fn start_stage(
             Report::Failed { subject, step, errno } => {
                 return Err(explain(subject, step, io::Error::from_raw_os_error(errno), job));
             }
-            Report::Ready { layers } => {
+            Report::Ready { mut layers } => {
                 let gone = || said_nothing(io::ErrorKind::BrokenPipe.into());
                 let (first, child) = (first.ok_or_else(gone)?, child.0.take().ok_or_else(gone)?);
-                let mut layers = layers;
                 if group.is_some() {
                     count_by_kernel(&mut layers);
                 }

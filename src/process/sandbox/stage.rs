@@ -240,25 +240,12 @@ fn first(
         let namespace = layers.iter_mut().find(|it| it.name == "network namespace");
         namespace.into_iter().for_each(|it| it.detail = network::DETAIL.to_owned());
     }
-    finish(control, channel, layers, job, limits.processes)
-}
-
-/// The common end of every set-up: starts the payload, reports, waits for it.
-///
-/// `processes` is the limit of the payload's user, whoever else of that user there may be.
-pub(super) fn finish(
-    control: &UnixStream,
-    channel: OwnedFd,
-    layers: Vec<Layer>,
-    job: Option<&Job>,
-    processes: u32,
-) -> Result<i32, Failure> {
     let Some(job) = job else {
         protocol::send(control, &Report::Ready { layers })
             .named(LIMITS, || "reporting".to_owned())?;
         return Ok(0);
     };
-    let payload = start_payload(job, &channel, processes)?;
+    let payload = start_payload(job, &channel)?;
     drop(channel);
     protocol::send(control, &Report::Ready { layers }).named(LIMITS, || "reporting".to_owned())?;
     let status = wait_for_payload(payload).named(LIMITS, || "waiting".to_owned())?;
@@ -282,7 +269,7 @@ pub(super) fn probe_limits() -> Limits {
 }
 
 /// Gives up what this process may do beyond its user.
-pub(super) fn drop_rights() -> io::Result<()> {
+fn drop_rights() -> io::Result<()> {
     shrink_bounding_set()?;
     forget_capabilities()
 }
@@ -340,16 +327,12 @@ fn layers(view: &mounts::View, landlock: Option<&str>) -> Vec<Layer> {
 }
 
 /// Starts the program, and comes back when it truly runs.
-fn start_payload(
-    job: &Job,
-    channel: &OwnedFd,
-    processes: u32,
-) -> Result<rustix::process::Pid, Failure> {
+fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, Failure> {
     let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;
     let payload = match system::fork().map_err(failed)? {
         Fork::Child => {
-            let error = become_payload(job, channel, processes);
+            let error = become_payload(job, channel);
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             drop((&say_broken).write_all(&errno.to_le_bytes()));
             system::exit_now(NO_PARENT);
@@ -366,8 +349,8 @@ fn start_payload(
     }
 }
 
-fn become_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Error {
-    match prepare_payload(job, channel, processes) {
+fn become_payload(job: &Job, channel: &OwnedFd) -> io::Error {
+    match prepare_payload(job, channel, job.limits.processes) {
         Ok(program) => execute(&program),
         Err(error) => error,
     }
@@ -381,7 +364,8 @@ pub(super) fn execute((program, arguments, environment): &Program) -> io::Error 
     system::execute(program, arguments, environment)
 }
 
-/// Sets everything of this process that the job decides, but for the program itself.
+/// Sets everything of this process that the job decides, but for the program itself. The kernel counts the
+/// processes of a user, so `processes` has to include those that are none of the run's.
 pub(super) fn prepare_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Result<Program> {
     rustix::process::setsid()?;
     rustix::process::chdir(job.working_folder.as_str())?;

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
-use super::super::{Ended, Layer, Limits, Outcome};
+use super::super::{Ended, Limits, Outcome};
 use super::protocol::{self, Report};
 use super::{Shared, Stage, system};
 
@@ -22,7 +22,6 @@ pub(super) fn supervise(
     limits: Option<&Limits>,
     temporary: Option<Utf8PathBuf>,
     shared: &Shared,
-    layers: Vec<Layer>,
 ) -> Ended {
     let start = Instant::now();
     let kills_before = kernel_kills();
@@ -121,7 +120,7 @@ pub(super) fn supervise(
         other => other,
     };
     console.cut();
-    Ended { outcome, console: console.bytes, layers, cpu, memory: most_memory }
+    Ended { outcome, console: console.bytes, cpu, memory: most_memory }
 }
 
 struct Seen {
