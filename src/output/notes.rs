@@ -40,7 +40,7 @@ impl Notes {
             return None;
         }
         let mut all = self.charts.borrow_mut();
-        let placed = PlacedChart { id: format!("chart-{}-{}", self.scope, all.len() + 1), chart };
+        let placed = PlacedChart { id: format!("o-{}-chart-{}", self.scope, all.len() + 1), chart };
         all.push(placed.clone());
         Some(placed)
     }
