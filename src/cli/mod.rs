@@ -11,6 +11,7 @@ mod links;
 mod preparation;
 mod printer;
 mod progress;
+mod publishing;
 mod timings;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ pub(super) struct Notes {
     unsupported: RefCell<BTreeSet<String>>,
     invalid: RefCell<BTreeSet<String>>,
     controls: RefCell<BTreeMap<String, u32>>,
+    shortened: RefCell<Vec<String>>,
 }
 
 impl Notes {
@@ -37,6 +38,14 @@ impl Notes {
         let mut all = self.invalid.borrow_mut();
         if all.len() < 32 {
             all.insert(what.into());
+        }
+    }
+
+    /// Something of which only a part is shown; `what` is a noun phrase with its size.
+    pub(super) fn shortened(&self, what: String) {
+        let mut all = self.shortened.borrow_mut();
+        if all.len() < 32 {
+            all.push(what);
         }
     }
 
@@ -64,6 +73,14 @@ impl Notes {
         }
         for what in self.invalid.into_inner() {
             found.push(Diagnostic::warning(Code::InvalidData, span, what));
+        }
+        let shortened = self.shortened.into_inner();
+        if !shortened.is_empty() {
+            let message = format!("shown only in part: {}", list(&shortened));
+            found.push(
+                Diagnostic::warning(Code::ShortenedOutput, span, message)
+                    .with_help("raise the bound with `--shown-text` and its like"),
+            );
         }
         let controls = self.controls.into_inner();
         if !controls.is_empty() {

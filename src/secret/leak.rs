@@ -107,6 +107,19 @@ pub fn leaks(text: &[u8]) -> Vec<Leak> {
     found
 }
 
+/// What looks like a secret in a text, or in it without its escapes. Places are those of one of the two.
+pub fn leaks_however_escaped(text: &str) -> Vec<Leak> {
+    let mut found = leaks(text.as_bytes());
+    if memchr::memchr2(b'&', b'\\', text.as_bytes()).is_some() {
+        for leak in leaks(&super::forms::unescaped(text.as_bytes())) {
+            if found.iter().all(|it| it.fingerprint != leak.fingerprint) {
+                found.push(leak);
+            }
+        }
+    }
+    found
+}
+
 fn matches(
     text: &[u8],
     (start, end): (usize, usize),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-pub use leak::{Leak, is_rule, leaks, mask_leaks};
+pub use leak::{Leak, is_rule, leaks, leaks_however_escaped, mask_leaks};
 pub use scan::{Scanner, ScannerError};
 
 /// Most bytes of one value.

@@ -25,7 +25,11 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
     let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
-    output::cell(&CellRun { status: CellStatus::Finished, outputs }, &place)
+    output::cell(
+        &CellRun { status: CellStatus::Finished, outputs },
+        &place,
+        &output::Shown::default(),
+    )
 }
 
 fn display(mime: &str, data: serde_json::Value) -> RawOutput {
