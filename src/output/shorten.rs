@@ -239,7 +239,7 @@ mod tests {
         let mut left = Shown { lines: 10, ..Shown::default() };
         let ends = text(&lines, &mut left, &notes).unwrap();
         assert!(ends.head.ends_with("line 5\n") && ends.tail.starts_with("line 96\n"), "{ends:?}");
-        assert_eq!(ends.note, "… 90 lines (720 bytes) not shown …");
+        assert_eq!(ends.note, "… 90 lines (716 bytes) not shown …");
         // Nothing is left for the next output of the cell.
         let ends = text("a\nb\n", &mut left, &notes).unwrap();
         assert_eq!((ends.head, ends.tail), ("", ""));
