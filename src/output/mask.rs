@@ -318,7 +318,7 @@ impl Masks {
                 Some(digits)
             }
             Trigger::Known(at) => {
-                if out.ends_with(is_of_path) || after.starts_with(is_of_name) {
+                if after.starts_with(is_of_name) {
                     return None;
                 }
                 out.push_str(self.shown.get(at)?);
@@ -445,11 +445,8 @@ fn is_of_name(it: char) -> bool {
 
 /// Whether an absolute path may begin behind this text: not in an address, nor within another path.
 fn begins_path(before: &str) -> bool {
-    before.ends_with("file://")
-        || before.ends_with("...")
-        || before.ends_with("\\n")
-        || before.ends_with("\\t")
-        || !before.ends_with(is_of_path)
+    let glued = ["file://", "...", "\\n", "\\t", "-I", "-L"];
+    glued.iter().any(|it| before.ends_with(it)) || !before.ends_with(is_of_path)
 }
 
 /// Length of a name of a user.
@@ -577,6 +574,8 @@ mod tests {
             ("[<A object at 0x7ffff528be90>, 1]", "[<A object at 0x…>, 1]"),
             ("&lt;f at 0x7ffff528be90&gt;", "&lt;f at 0x…&gt;"),
             (".../home/ada/x", "...~/x"),
+            ("-I/home/ada/include -L/cache/envs/1/lib", "-I~/include -L/env/lib"),
+            ("file:///cache/envs/1/a", "file:///env/a"),
         ] {
             assert_eq!(check(text), expected, "{text}");
         }
