@@ -14,7 +14,7 @@ fn noise(alphabet: &str, length: usize, seed: u64) -> String {
         state ^= state << 17;
         usize::try_from(state >> 33).unwrap() % alphabet.len()
     };
-    (0..length).map(|_| alphabet[next()]).collect()
+    (0..length).map(|_| alphabet.get(next()).copied().unwrap()).collect()
 }
 
 const HEX: &str = "0123456789abcdef";
@@ -224,7 +224,7 @@ fn every_rule_has_a_name_of_its_own_and_a_pattern_that_compiles() {
         assert!(built.is_ok(), "{}: {built:?}", rule.id);
         assert!(built.unwrap().captures_len() > 1, "{}", rule.id);
         let is_small = |it: &&str| **it == it.to_ascii_lowercase();
-        assert!(rule.keywords.iter().all(|it| is_small(&it)), "{}", rule.id);
+        assert!(rule.keywords.iter().all(is_small), "{}", rule.id);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What secrets look like, as data: words that must be near, a pattern, and how random the value has to be.
 
 /// One kind of secret.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
     /// Stable: fingerprints begin with it.
     pub(super) id: &'static str,
