@@ -29,6 +29,7 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     output::cell(
         &CellRun { status: CellStatus::Finished, outputs },
         &place,
+        &output::Shown::default(),
         &[Kind::Bokeh, Kind::Plotly, Kind::Vega].into(),
     )
 }
