@@ -194,6 +194,43 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
+/// A Vega chart without a picture.
+#[derive(Debug)]
+pub struct Undrawn<'a> {
+    /// `[language, major version, specification]`.
+    pub chart: Value,
+    bundle: &'a mut MimeBundle,
+}
+
+impl Undrawn<'_> {
+    /// Adds the picture.
+    pub fn draw(self, svg: String) {
+        self.bundle.data.insert("image/svg+xml".to_owned(), Value::String(svg));
+    }
+}
+
+/// The Vega charts of a record that have no picture for pages, and readers, without scripts.
+pub fn undrawn(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
+    let outputs = record.cells.values_mut().flat_map(|it| &mut it.outputs);
+    let bundles = outputs.filter_map(|it| match it {
+        RawOutput::Display { bundle } => Some(bundle),
+        RawOutput::Stream { .. } => None,
+    });
+    let charts = bundles.filter_map(|bundle| {
+        if bundle.data.keys().any(|it| it.starts_with("image/")) {
+            return None;
+        }
+        let (language, major, spec) = bundle.data.iter().find_map(|(name, spec)| {
+            let (language, rest) = name.strip_prefix("application/vnd.")?.split_once(".v")?;
+            let major: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            matches!(language, "vega" | "vegalite").then(|| (language.to_owned(), major, spec))
+        })?;
+        let chart = serde_json::json!([language, major, spec]);
+        Some(Undrawn { chart, bundle })
+    });
+    charts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -354,7 +354,8 @@ impl Builder<'_> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
         let (mut ran, graph) = if is_stored {
-            let record = as_stored(&notebook, diagnostics);
+            let mut record = as_stored(&notebook, diagnostics);
+            self.draw_stored(&mut record);
             let (layers, granted) = (Vec::new(), Names::default());
             let masks = Vec::new();
             (Ran { record, environment: None, layers, granted, masks }, graph)
@@ -412,6 +413,32 @@ impl Builder<'_> {
         let text = self.sources.get(notebook.source).text();
         let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
+    }
+
+    /// Pictures of charts that a notebook stores as data only.
+    fn draw_stored(&mut self, record: &mut RunRecord) {
+        let undrawn = stored::undrawn(record);
+        if undrawn.is_empty() {
+            return;
+        }
+        let charts: Vec<_> = undrawn.iter().map(|it| it.chart.clone()).collect();
+        let limits = &self.settings.bounds.process;
+        let (preparation, progress) = (&mut self.preparation, &self.progress);
+        let drawn = self
+            .timings
+            .measure(Phase::Environment, || preparation.draw(&charts, limits, progress));
+        match drawn {
+            Ok(drawn) => {
+                for (chart, svg) in undrawn.into_iter().zip(drawn) {
+                    if let Some(svg) = svg {
+                        chart.draw(svg);
+                    }
+                }
+            }
+            Err(failure) => self
+                .progress
+                .warning(&format!("stored charts have no still pictures: {}", failure.message)),
+        }
     }
 
     /// Phase 7, and what its charts are drawn with.
