@@ -4,11 +4,15 @@
 //! so that a misspelt one is not silently without effect.
 
 mod limits;
+mod page;
+
+use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 pub use limits::LimitSettings;
+pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
 
 /// Settings of a build, before flags override them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -36,6 +40,14 @@ pub struct Config {
     pub isolation: Option<IsolationSetting>,
     /// Bounds of a run.
     pub limits: LimitSettings,
+    /// Where the site will lie, for the addresses that must be absolute.
+    pub base_url: Option<BaseUrl>,
+    /// What all pages say of themselves, where a notebook says nothing.
+    pub page: PageSettings,
+    /// What one page says of itself, by its notebook's path below the folder.
+    pub pages: BTreeMap<String, PageSettings>,
+    /// How pages look.
+    pub theme: ThemeSettings,
 }
 
 /// How much of the confinement a file may ask for: to run without any takes a word on the command line.
@@ -132,7 +144,7 @@ pub enum ConfigError {
     },
 }
 
-/// Longest file of settings.
+/// Longest file of settings, and of a theme.
 const LONGEST: u64 = 1 << 20;
 
 /// The file may have come with foreign notebooks: a link to a device would never end, and one to a file
@@ -146,6 +158,15 @@ fn check_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
         return Ok(());
     }
     Err(std::io::Error::other("it is a link to a file in another folder"))
+}
+
+/// Reads a file that a configuration names: plain, bounded, and below the folder.
+///
+/// # Errors
+/// When it is not that, or cannot be read as UTF-8.
+pub fn read_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<String> {
+    check_plain(folder, path)?;
+    fs_err::read_to_string(path)
 }
 
 impl Config {
@@ -168,6 +189,9 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));
+        for path in [&mut config.theme.css, &mut config.theme.templates].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
         config.read = config.read.iter().map(|path| folder.join(path)).collect();
         Ok(config)
     }

@@ -2,7 +2,9 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
+use super::{
+    Analyzed, analyze, config_folder, configuration, counted, find_inputs, layout, visibility,
+};
 use crate::cli::args::{Build, Execute, Format};
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::exposure;
@@ -10,6 +12,7 @@ use crate::cli::grants::{self, Granted};
 use crate::cli::inputs::page_paths;
 use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
+use crate::cli::look::Looks;
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
@@ -63,6 +66,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
     let settings = settings(arguments, &config)?;
+    let looks = Looks::load(&config_folder(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
@@ -157,7 +161,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
-    if !publish(built, layout, &title, destination, &mut timings, printer, scanner)? {
+    if !publish(built, layout, (&looks, &title), destination, &mut timings, printer, scanner)? {
         return Ok(Exit::Failed);
     }
     if !arguments.format.is_for_machines() {
@@ -173,7 +177,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
 pub(super) fn publish_site(
     documents: Vec<(Document, Provenance)>,
     layout: Layout,
-    title: &str,
+    look: (&Looks, &str),
     destination: Destination,
     printer: Printer,
 ) -> Result<bool, Failure> {
@@ -182,31 +186,32 @@ pub(super) fn publish_site(
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
     let (timings, scanner) = (&mut Timings::start(), &Scanner::default());
-    publish(built, layout, title, destination, timings, printer, scanner)
+    publish(built, layout, look, destination, timings, printer, scanner)
 }
 
 fn publish(
     built: Vec<Built<Document>>,
     layout: Layout,
-    title: &str,
+    (looks, title): (&Looks, &str),
     destination: Destination,
     timings: &mut Timings,
     printer: Printer,
     scanner: &Scanner,
 ) -> Result<bool, Failure> {
     let index = SitePath::new("index.html")?;
+    let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
     let (pages, provenance) = timings.measure(Phase::Output, || -> Result<_, Failure> {
         let (mut pages, mut provenance) = (Vec::new(), Vec::new());
         for Built { document, provenance: own } in built {
             let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            pages.push(render::page(&document, home.as_deref())?);
+            pages.push(render::page(&document, home.as_deref(), &look)?);
             provenance.push(own);
         }
         Ok((pages, provenance))
     })?;
     let site =
-        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, title))?;
+        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, &look))?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
         Ok(site) => site,
         Err(findings) => {
@@ -217,7 +222,11 @@ fn publish(
                 "the site does not pass its own verification ({}), so it is not published",
                 counted(findings.len(), "finding")
             ));
-            printer.help("this is a defect of nbc: please report it with the notebook");
+            printer.help(if looks.has_templates() {
+                "the site's own templates may write what pages must not hold; see docs/themes.md"
+            } else {
+                "this is a defect of nbc: please report it with the notebook"
+            });
             return Ok(false);
         }
     };
@@ -249,13 +258,19 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         bounds: limits::bounds(arguments.limits.or(config.limits))?,
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
-        page: PageOptions {
-            code: visibility(arguments.code.or(config.code)),
-            show_graph: arguments.show_graph || config.show_graph,
-        },
+        page: page_options(arguments, config),
         execute: arguments.runtime.execute,
         record: arguments.record.clone(),
     })
+}
+
+fn page_options(arguments: &Build, config: &Config) -> PageOptions {
+    let code = visibility(arguments.code.or(config.code));
+    let mut page = PageOptions::new(code, arguments.show_graph || config.show_graph, config);
+    if arguments.include_source {
+        page.page.source = Some(true);
+    }
+    page
 }
 
 fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
@@ -342,10 +357,12 @@ impl Builder<'_> {
             return Ok(None);
         }
         let origin = Origin { page: path, notebook: &input.relative };
-        let document = self.timings.measure(Phase::Output, || {
-            let page = self.settings.page;
+        let mut document = self.timings.measure(Phase::Output, || {
+            let page = &self.settings.page;
             compile::document(&notebook, &graph, &ran.record, origin, page)
         });
+        let text = self.sources.get(notebook.source).text();
+        document.value.offer_source(text, &self.settings.page);
         let exposed = exposure::in_page(&document.value, &notebook, scanner);
         let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
         diagnostics.extend(document.diagnostics);
@@ -353,7 +370,6 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let text = self.sources.get(notebook.source).text();
         let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
     }

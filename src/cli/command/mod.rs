@@ -31,10 +31,13 @@ struct Analyzed {
 
 /// The configuration that holds for inputs: of the folder that is built, else of the notebook's.
 fn configuration(inputs: &[Utf8PathBuf]) -> Result<Config, Failure> {
+    Ok(Config::load(&config_folder(inputs))?)
+}
+
+fn config_folder(inputs: &[Utf8PathBuf]) -> Utf8PathBuf {
     let first = inputs.first().map_or(Utf8Path::new("."), |it| it.as_path());
     let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
-    let folder = if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder };
-    Ok(Config::load(folder)?)
+    if folder.as_str().is_empty() { Utf8PathBuf::from(".") } else { folder.to_owned() }
 }
 
 /// Finds notebooks; a path that does not exist gets the usual help.

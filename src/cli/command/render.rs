@@ -1,11 +1,12 @@
 //! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
 
 use super::build::publish_site;
-use super::{analyze, layout, visibility};
+use super::{analyze, config_folder, configuration, layout, visibility};
 use crate::cli::args::Render;
 use crate::cli::compile::{self, PageOptions};
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
+use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic;
@@ -41,10 +42,13 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     }
     let destination = Destination::claim(&arguments.output)?;
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
-    let page =
-        PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
+    let inputs = std::slice::from_ref(&arguments.notebook);
+    let config = configuration(inputs)?;
+    let looks = Looks::load(&config_folder(inputs), &config)?;
+    let page = PageOptions::new(visibility(Some(arguments.code)), arguments.show_graph, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let document = compile::document(&notebook, &analyzed.graph, &record, origin, page);
+    let mut document = compile::document(&notebook, &analyzed.graph, &record, origin, &page);
+    document.value.offer_source(sources.get(notebook.source).text(), &page);
     diagnostics.extend(document.diagnostics);
     let pages = Pages::new([document.value.place()]);
     let document = document.value.link(&pages);
@@ -69,7 +73,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let folder = destination.folder().to_owned();
     let title = document.value.title.clone();
     let built = vec![(document.value, provenance)];
-    if !publish_site(built, layout(arguments.layout), &title, destination, printer)? {
+    if !publish_site(built, layout(arguments.layout), (&looks, &title), destination, printer)? {
         return Ok(Exit::Failed);
     }
     printer.line(&format!("built 1 page into {folder}"));
