@@ -16,7 +16,7 @@ mod token;
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
 pub use scan::{
     Heading, Link, MOST_HEADINGS, children, first_paragraph, first_picture, headings,
-    link_fragments, resolve_links, slug,
+    link_fragments, resolve_links, slug, without_empty_headers,
 };
 pub use theme::{ThemeError, theme};
 
