@@ -195,7 +195,7 @@ fn a_broken_theme_says_where_and_builds_nothing() {
     let site = Site::new(&[("in/a.ipynb", &notebook(&json!({})))]);
     let cases = [
         ("accent = 'blurple'", "", "`accent = \"blurple\"` in `[theme]` is not a CSS colour"),
-        ("css = 'own.css'", "a {}\n@import 'x';", "own.css`, line 2: @import has no place"),
+        ("css = 'own.css'", "\n@import 'x';", "own.css`, line 2: @import has no place"),
         (
             "css = 'own.css'",
             "a { background: url(https://e.x/) }",

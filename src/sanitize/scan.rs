@@ -159,8 +159,30 @@ pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
 
 /// Makes headers of tables that say nothing plain cells: readers by ear hear a header for each cell.
 pub fn without_empty_headers(html: &SafeHtml) -> SafeHtml {
-    // Text holds no raw `<`, so this can be nothing but an element.
-    SafeHtml(html.as_str().replace("<th></th>", "<td></td>"))
+    let mut out = String::with_capacity(html.as_str().len());
+    let mut all = pieces(html.as_str()).peekable();
+    let mut is_empty = false;
+    while let Some(piece) = all.next() {
+        let (Piece::Tag(text) | Piece::Text(text)) = piece;
+        if text == "<th>" || text.starts_with("<th ") {
+            let mut blank = "";
+            if let Some(Piece::Text(next)) = all.peek()
+                && (next.trim().is_empty() || *next == "&nbsp;")
+            {
+                blank = next;
+                all.next();
+            }
+            is_empty = matches!(all.peek(), Some(Piece::Tag("</th>")));
+            out.push_str(if is_empty { "<td" } else { "<th" });
+            out.push_str(text.get("<th".len()..).unwrap_or(""));
+            out.push_str(blank);
+        } else if std::mem::take(&mut is_empty) {
+            out.push_str("</td>");
+        } else {
+            out.push_str(text);
+        }
+    }
+    SafeHtml(out)
 }
 
 /// The address of the first picture that is part of the markup.
@@ -408,6 +430,16 @@ mod tests {
         assert_eq!(of(marimo).as_deref(), Some("What does a loan cost each month?"));
         assert_eq!(of("<p>Where <math><mi>x</mi></math> is the number of things</p>"), None);
         assert_eq!(of("<table><p>A cell of a table is no description.</p></table>"), None);
+    }
+
+    #[test]
+    fn a_header_that_says_nothing_is_a_plain_cell() {
+        let of = |html: &str| without_empty_headers(&SafeHtml(html.to_owned())).0;
+        assert_eq!(
+            of("<tr><th></th><th class=\"x\">&nbsp;</th><th>a</th><th> <b>c</b></th></tr>"),
+            "<tr><td></td><td class=\"x\">&nbsp;</td><th>a</th><th> <b>c</b></th></tr>"
+        );
+        assert_eq!(of("<th></th>"), "<td></td>");
     }
 
     #[test]
