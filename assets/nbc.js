@@ -119,7 +119,8 @@
         if (heading === read) link.setAttribute('aria-current', 'true'); else link.removeAttribute('aria-current');
       }
     };
-    const seen = new IntersectionObserver(mark, { rootMargin: '0px 0px -75% 0px' });
+    // Whatever lies above counts as seen, so that a jump past a heading is noticed too.
+    const seen = new IntersectionObserver(mark, { rootMargin: '1000000px 0px -75% 0px' });
     for (const heading of headings) seen.observe(heading);
   };
 

@@ -205,6 +205,7 @@ fn a_broken_theme_says_where_and_builds_nothing() {
         ("css = 'none.css'", "", "cannot read `in/none.css` of the theme"),
         ("templates = 'none'", "", "cannot read the templates in `in/none`"),
         ("colour = 'red'", "", "unknown field `colour`"),
+        ("[pages.'b.ipynb']", "", "`[pages.\"b.ipynb\"]` of `nbc.toml` names no notebook"),
     ];
     site.write("out.css", "a{}");
     for (line, css, reason) in cases {

@@ -26,6 +26,13 @@ pub struct Looks {
 impl Looks {
     /// Reads what the configuration of a folder names.
     pub fn load(folder: &Utf8Path, config: &Config) -> Result<Self, Failure> {
+        // A misspelt name would be without effect.
+        if let Some(name) = config.pages.keys().find(|it| !folder.join(it).is_file()) {
+            return Err(Failure {
+                message: format!("`[pages.\"{name}\"]` of `nbc.toml` names no notebook"),
+                help: Some("its name is the path of the notebook below the folder".to_owned()),
+            });
+        }
         let settings = &config.theme;
         let sheet = match &settings.css {
             Some(path) => Some(read(folder, path)?),

@@ -160,7 +160,7 @@ mod tests {
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.base_url.unwrap().as_str(), "https://e.org/a/");
         assert_eq!(config.page.date.as_deref(), Some("2024-05-01"));
-        assert_eq!(config.pages["a.py"].author, ["B", "C"]);
+        assert_eq!(config.pages.get("a.py").unwrap().author, ["B", "C"]);
         assert_eq!(config.theme.text, Some(ColorSetting::Both("red".to_owned())));
     }
 

@@ -104,13 +104,13 @@ mod tests {
 
     use super::*;
 
-    fn of(value: Value) -> About {
+    fn of(value: &Value) -> About {
         value.as_object().map(About::of).unwrap_or_default()
     }
 
     #[test]
     fn authors_are_read_in_every_form() {
-        let names = |value| of(json!({ "author": value })).authors;
+        let names = |value| of(&json!({ "author": value })).authors;
         assert_eq!(names(json!("Ana  Novak")), ["Ana Novak"]);
         assert_eq!(names(json!(["A", {"name": "B"}])), ["A", "B"]);
         assert_eq!(names(json!({"name": {"given": "C", "family": "D"}})), ["C D"]);
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn a_date_is_that_of_the_source_only() {
-        assert_eq!(of(json!({"date": "2024-05-01"})).date.as_deref(), Some("2024-05-01"));
-        assert_eq!(of(json!({"date": "today"})).date, None);
+        assert_eq!(of(&json!({"date": "2024-05-01"})).date.as_deref(), Some("2024-05-01"));
+        assert_eq!(of(&json!({"date": "today"})).date, None);
     }
 
     #[test]

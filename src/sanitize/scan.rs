@@ -218,10 +218,10 @@ pub fn first_paragraph(html: &SafeHtml) -> Option<String> {
             (Piece::Tag(tag), None)
                 if ["<table", "<details", "<blockquote"].iter().any(|it| tag.starts_with(it)) =>
             {
-                quiet += 1
+                quiet += 1;
             }
             (Piece::Tag("</table>" | "</details>" | "</blockquote>"), None) => {
-                quiet = quiet.saturating_sub(1)
+                quiet = quiet.saturating_sub(1);
             }
             (Piece::Tag(tag), None) if quiet == 0 => {
                 let class = attribute(tag, "class").map(|(_, it)| it).unwrap_or_default();
