@@ -65,6 +65,7 @@ impl Looks {
         let page = &self.config.page;
         Ok(Look {
             title: title.to_owned(),
+            site_name: self.config.title.clone().unwrap_or_default(),
             description: page.description.clone(),
             language: page.language.clone().unwrap_or_else(|| "en".to_owned()),
             templates: self.templates()?,

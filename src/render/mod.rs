@@ -22,6 +22,8 @@ use crate::site::{Asset, SitePath, SitePathError};
 pub struct Look<'text> {
     /// Title of the site.
     pub title: String,
+    /// The same, if its author chose it.
+    pub site_name: String,
     /// What the site says of itself on its index page.
     pub description: Option<String>,
     /// Language of the pages that are not made from a notebook.
@@ -216,7 +218,7 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
             description => document.description.as_deref().unwrap_or_default(),
             authors => document.authors.clone(),
             published,
-            site_name => look.title.as_str(),
+            site_name => look.site_name.as_str(),
             address => address(&document.path, look),
             picture_address,
         },
@@ -263,7 +265,7 @@ pub fn own_page(
         context! {
             kind => "website", title, description => look.description.as_deref().unwrap_or_default(),
             authors => Vec::<String>::new(), published => "", picture_address => "",
-            site_name => look.title.as_str(),
+            site_name => look.site_name.as_str(),
             // A page for missing pages stands at all addresses.
             address => if path.as_str() == "404.html" { String::new() } else { address(&path, look) },
         },

@@ -64,7 +64,8 @@ fn link(built: Vec<Built<Compiled>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<B
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
     let mut timings = Timings::start();
     interrupt::install()?;
-    let config = configuration(&arguments.inputs)?;
+    let mut config = configuration(&arguments.inputs)?;
+    config.title = arguments.title.clone().or(config.title);
     let settings = settings(arguments, &config)?;
     let looks = Looks::load(&config_folder(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
@@ -157,7 +158,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         return Ok(if failures.is_empty() { Exit::Findings } else { Exit::Failed });
     }
 
-    let title = config_title(arguments, &config);
+    let title = config_title(&config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
@@ -282,9 +283,8 @@ fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout
     }
 }
 
-fn config_title(arguments: &Build, config: &Config) -> String {
-    let asked = arguments.title.clone().or_else(|| config.title.clone());
-    asked.unwrap_or_else(|| "Notebooks".to_owned())
+fn config_title(config: &Config) -> String {
+    config.title.clone().unwrap_or_else(|| "Notebooks".to_owned())
 }
 
 /// Runs notebooks one after the other; what they share is made when the first one needs it.
