@@ -1,10 +1,12 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::links::{self, Anchors, Origin, Pages};
+use crate::charts::{Chart, Kind, Runtime};
 use crate::config::{Config, PageSettings};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
@@ -74,6 +76,7 @@ pub fn document(
     record: &RunRecord,
     origin: Origin<'_>,
     options: &PageOptions,
+    live: &BTreeSet<Kind>,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
@@ -87,7 +90,7 @@ pub fn document(
         let number = id.0 + 1;
         let scope = format!("c{number}");
         let place = Place { span: cell.head(), scope: &scope };
-        let mut outputs = Vec::new();
+        let (mut outputs, mut charts) = (Vec::new(), Vec::new());
         if cell.kind == CellKind::Markdown {
             let none = serde_json::Map::new();
             let attachments = cell.attachments.as_deref().unwrap_or(&none);
@@ -98,17 +101,19 @@ pub fn document(
                 outputs.push(parsed.value.output);
             }
         } else if let Some(run) = raw(cell) {
-            let parsed = output::cell(&run, &place);
+            let parsed = output::cell(&run, &place, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
+            charts.extend(parsed.value.charts);
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
-            let parsed = output::cell(run, &place);
+            let parsed = output::cell(run, &place, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
+            charts.extend(parsed.value.charts);
         }
         if title_cell.is_none() && outline.iter().any(|it| it.level == 1) {
             title_cell = Some(blocks.len() + 1);
@@ -120,7 +125,7 @@ pub fn document(
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
         spans.push(cell.head());
-        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
+        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, charts });
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let (title, about) = options.about(notebook, origin.notebook);
@@ -158,6 +163,7 @@ pub fn document(
         outline,
         graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
+        runtimes: Vec::new(),
     };
     let notebook = origin.notebook.to_owned();
     Parsed { value: Compiled { document, notebook, spans }, diagnostics }
@@ -209,6 +215,16 @@ impl Compiled {
         if options.offers_source(&self.notebook) {
             self.document.source = Some(without_outputs(text));
         }
+    }
+
+    /// Charts that a runtime is to draw.
+    pub fn charts(&self) -> impl Iterator<Item = &Chart> {
+        self.document.blocks.iter().flat_map(|it| &it.charts).map(|it| &it.chart)
+    }
+
+    /// Gives the charts what draws them.
+    pub fn draw_with(&mut self, runtimes: Vec<Arc<Runtime>>) {
+        self.document.runtimes = runtimes;
     }
 
     /// The notebook and its page.

@@ -15,6 +15,20 @@ pub struct Contents {
     /// Whether stylesheets and images come from files of the same site. CSP hashes cover inline
     /// styles only, so these need `'self'`.
     pub own_files: OwnFiles,
+    /// What the page's charts need.
+    pub charts: Charts,
+}
+
+/// What the charts of a page need of its policy.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Charts {
+    /// No runtime draws anything.
+    #[default]
+    None,
+    /// A script of ours turns text into the runtimes that `scripts` names.
+    Drawn,
+    /// Beside that, readers may save a drawing, which is a picture from a `blob:` for a moment.
+    Saved,
 }
 
 /// Whether a page needs other files of its site.
@@ -37,12 +51,18 @@ impl Csp {
         let own = contents.own_files == OwnFiles::Linked;
         let scripts = sources(&contents.scripts, false);
         let styles = sources(&contents.styles, own);
-        let images = if own { "'self' data:" } else { "data:" };
+        let images = match (own, contents.charts) {
+            (true, Charts::Saved) => "'self' data: blob:",
+            (true, _) => "'self' data:",
+            (false, Charts::Saved) => "data: blob:",
+            (false, _) => "data:",
+        };
+        let types = if contents.charts == Charts::None { "'none'" } else { "nbc" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
              font-src data:; media-src data:; connect-src 'none'; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
-             trusted-types 'none'"
+             trusted-types {types}"
         ))
     }
 
@@ -74,9 +94,12 @@ mod tests {
             scripts: vec![Integrity::of(b"a")],
             styles: Vec::new(),
             own_files: OwnFiles::Linked,
+            charts: Charts::Saved,
         };
         let policy = Csp::of(&contents);
         assert!(policy.as_str().contains("script-src 'sha384-VKWb"), "{}", policy.as_str());
         assert!(policy.as_str().contains("style-src 'self';"), "{}", policy.as_str());
+        assert!(policy.as_str().contains("img-src 'self' data: blob:;"), "{}", policy.as_str());
+        assert!(policy.as_str().ends_with("trusted-types nbc"), "{}", policy.as_str());
     }
 }

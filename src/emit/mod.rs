@@ -6,11 +6,16 @@
 pub mod csp;
 pub mod manifest;
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use base64::Engine as _;
 use minijinja::{Value, context};
 
-use csp::{Contents, Csp, OwnFiles};
+use csp::{Charts, Contents, Csp, OwnFiles};
 pub use manifest::Provenance;
 
+use crate::charts::Kind;
 use crate::render::environment::{raw_text_value, rendered_value};
 use crate::render::{self, Look, Page, RenderError, Rendered};
 use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
@@ -20,6 +25,8 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 
 const PAGE_STYLE: &str =
     concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+const CHART_STYLE: &str = include_str!("../../assets/charts.css");
+const CHART_SCRIPT: &str = include_str!("../../assets/charts.js");
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 
 /// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
@@ -56,6 +63,9 @@ pub enum EmitError {
     /// Two files would have the same path.
     #[error(transparent)]
     Path(#[from] SitePathError),
+    /// A runtime could not be compressed.
+    #[error("a script cannot be compressed: {0}")]
+    Compression(#[from] std::io::Error),
     /// The manifest could not be written as JSON.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),
@@ -74,10 +84,19 @@ pub fn assemble(
     let mut site = Site::default();
     let shared = match layout {
         Layout::Single => None,
-        Layout::Site => Some(SharedFiles::add_to(&mut site, look)?),
+        Layout::Site => Some(SharedFiles::add_to(&mut site, pages, look)?),
     };
+    let mut packed = BTreeMap::new();
+    if layout == Layout::Single {
+        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
+            let text = packed.entry(runtime.integrity()).or_default();
+            if *text == String::new() {
+                *text = pack(runtime.text())?;
+            }
+        }
+    }
     for page in pages {
-        let text = document(page, shared.as_ref(), look)?;
+        let text = document(page, shared.as_ref(), &packed, look)?;
         site.add(Asset::new(page.path.clone(), text.into_bytes()))?;
         for file in &page.files {
             site.add(file.clone())?;
@@ -86,13 +105,13 @@ pub fn assemble(
     let index_path = SitePath::new("index.html")?;
     if needs_index(pages, layout) {
         let index = index_page(pages, look, index_path)?;
-        let text = document(&index, shared.as_ref(), look)?;
+        let text = document(&index, shared.as_ref(), &packed, look)?;
         site.add(Asset::new(index.path.clone(), text.into_bytes()))?;
     }
     if layout == Layout::Site {
         // A host serves 404.html at any depth, where relative links would miss the shared files.
         let missing = not_found_page(look)?;
-        let text = document(&missing, None, look)?;
+        let text = document(&missing, None, &packed, look)?;
         site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
         site.add(Asset::new(SitePath::new("_headers")?, HEADERS.as_bytes().to_vec()))?;
     }
@@ -125,16 +144,50 @@ const HEADERS: &str = "\
 struct SharedFiles {
     style: Asset,
     script: Asset,
+    charts: Option<ChartFiles>,
+}
+
+struct ChartFiles {
+    style: Asset,
+    script: Asset,
+    /// By the digest of the runtime.
+    runtimes: BTreeMap<Integrity, Asset>,
 }
 
 impl SharedFiles {
-    fn add_to(site: &mut Site, look: &Look<'_>) -> Result<Self, EmitError> {
-        let style = Asset::hashed("assets", "nbc", "css", page_style(look).into_bytes())?;
-        let script = Asset::hashed("assets", "nbc", "js", PAGE_SCRIPT.as_bytes().to_vec())?;
-        site.add(style.clone())?;
-        site.add(script.clone())?;
-        Ok(Self { style, script })
+    fn add_to(site: &mut Site, pages: &[Page], look: &Look<'_>) -> Result<Self, EmitError> {
+        let mut add = |stem: &str, extension: &str, text: &str| -> Result<Asset, EmitError> {
+            let asset = Asset::hashed("assets", stem, extension, text.as_bytes().to_vec())?;
+            site.add(asset.clone())?;
+            Ok(asset)
+        };
+        let style = add("nbc", "css", &page_style(look))?;
+        let script = add("nbc", "js", PAGE_SCRIPT)?;
+        let mut runtimes = BTreeMap::new();
+        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
+            if !runtimes.contains_key(runtime.integrity()) {
+                let asset = add(runtime.kind().name(), "js", runtime.text())?;
+                runtimes.insert(runtime.integrity().clone(), asset);
+            }
+        }
+        let charts = match runtimes.is_empty() {
+            true => None,
+            false => Some(ChartFiles {
+                style: add("charts", "css", CHART_STYLE)?,
+                script: add("charts", "js", CHART_SCRIPT)?,
+                runtimes,
+            }),
+        };
+        Ok(Self { style, script, charts })
     }
+}
+
+/// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
+fn pack(script: &str) -> Result<String, EmitError> {
+    // The header of gzip has a time, which is left at zero.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(script.as_bytes())?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(packed.finish()?))
 }
 
 /// nbc's rules, and behind them the site's own, which win.
@@ -142,29 +195,57 @@ fn page_style(look: &Look<'_>) -> String {
     format!("{PAGE_STYLE}{}", look.theme.as_str())
 }
 
-/// A whole HTML document around the body of a page.
+/// A whole HTML document around the body of a page. `packed` are the runtimes that stand in pages.
 fn document(
     page: &Page,
     shared: Option<&SharedFiles>,
+    packed: &BTreeMap<&Integrity, String>,
     look: &Look<'_>,
 ) -> Result<Rendered, RenderError> {
     let mut contents = Contents::default();
     let mut inline_style = page.style.as_str().to_owned();
-    let mut inline_script = "";
-    let (mut stylesheet, mut script_link) = (Value::from(false), Value::from(false));
-    if let Some(SharedFiles { style, script }) = shared {
+    let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
+    let has_charts = !page.runtimes.is_empty();
+    if let Some(SharedFiles { style, script, charts }) = shared {
         contents.own_files = OwnFiles::Linked;
-        contents.scripts.push(script.integrity().clone());
-        stylesheet = link(page, style);
-        script_link = link(page, script);
+        let charts = charts.as_ref().filter(|_| has_charts);
+        stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
+        scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
+        contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
-        inline_style.insert_str(0, &page_style(look));
-        inline_script = PAGE_SCRIPT;
-        contents.scripts.push(Integrity::of(PAGE_SCRIPT.as_bytes()));
+        let charts = if has_charts { CHART_STYLE } else { "" };
+        let style = [PAGE_STYLE, charts, look.theme.as_str()].concat();
+        inline_style.insert_str(0, &style);
+        inline_scripts.push(PAGE_SCRIPT);
+        inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
+        let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
+        contents.scripts.extend(digests);
     }
+    let mut runtimes: Vec<Value> = Vec::new();
+    for runtime in &page.runtimes {
+        let files = shared.and_then(|it| it.charts.as_ref());
+        let file = files.and_then(|it| it.runtimes.get(runtime.integrity()));
+        contents.scripts.push(runtime.integrity().clone());
+        runtimes.push(context! {
+            kind => runtime.kind().name(),
+            src => file.map(|it| page.path.link_to(it.path())).unwrap_or_default(),
+            integrity => file.map_or("", |it| it.integrity().as_str()),
+            text => packed.get(runtime.integrity()).filter(|_| file.is_none()),
+        });
+        contents.charts = match (contents.charts, runtime.kind()) {
+            (Charts::Saved, _) | (_, Kind::Plotly | Kind::Bokeh) => Charts::Saved,
+            (Charts::None | Charts::Drawn, Kind::Vega) => Charts::Drawn,
+        };
+    }
+    let charts = page.charts.iter().filter(|_| has_charts).map(|placed| {
+        let json = raw_text_value("script", placed.chart.json())?;
+        Ok(context! { id => placed.id.as_str(), json })
+    });
     if !inline_style.is_empty() {
         contents.styles.push(Integrity::of(inline_style.as_bytes()));
     }
+    let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
+    let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
     look.templates.render(
         "document.html",
         context! {
@@ -174,11 +255,13 @@ fn document(
             generator => GENERATOR,
             head => rendered_value(&page.head),
             icon => ICON,
-            stylesheet,
+            stylesheets => links(&stylesheets),
             style => raw_text_value("style", &inline_style)?,
-            script_link,
+            script_links => links(&scripts),
             body => rendered_value(&page.body),
-            script => raw_text_value("script", inline_script)?,
+            charts => charts.collect::<Result<Vec<_>, RenderError>>()?,
+            runtimes,
+            scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
         },
     )
 }

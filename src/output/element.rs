@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
+use super::chart::{self, Family};
 use super::data::{self, Column};
 use super::math::{self, Display};
 use super::notes::Notes;
 use super::{note, shortened};
+use crate::charts::{self, Chart, Refusal};
 use crate::run::record::MimeBundle;
 use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml, svg};
 
@@ -314,10 +316,9 @@ impl Compiled<'_, '_> {
             }
             "mime-renderer" => {
                 let mime = self.text("mime");
-                if mime.starts_with("application/vnd.vega")
-                    && let Some(chart) = self.marimo.chart()
-                {
-                    return Some(chart);
+                if let Some(family @ (Family::Vega | Family::VegaLite)) = Family::of_type(&mime) {
+                    let read = family.read(&self.json("data"), &[]);
+                    return Some(self.chart(family, read));
                 }
                 // Bundles are JSON in a text, other data is the text itself.
                 let data = self.json("data");
@@ -338,6 +339,9 @@ impl Compiled<'_, '_> {
                     SafeHtml::text("◆"),
                 )
             }
+            "iframe" if let Some(read) = self.framed_chart() => {
+                chart::figure(Family::of_chart(&read), read, None, self.marimo.notes)
+            }
             "iframe" => {
                 self.marimo.notes.unsupported("an embedded page (`iframe`)");
                 note("An embedded page stood here; pages of this site embed none.")
@@ -346,8 +350,15 @@ impl Compiled<'_, '_> {
                 self.marimo.notes.unsupported(format!("{} playback", self.name));
                 note(&format!("Here the notebook plays {}, which this page can't.", self.name))
             }
-            "vega" if let Some(chart) = self.marimo.chart() => chart,
-            "plotly" | "vega" | "mpl-interactive" => {
+            "vega" => {
+                let spec = self.json("spec");
+                self.chart(Family::VegaLite, Family::VegaLite.read(&spec, &[]))
+            }
+            "plotly" => {
+                let read = Family::Plotly.read(&self.json("figure"), &[]);
+                chart::figure(Family::Plotly, read, None, self.marimo.notes)
+            }
+            "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
                 note(
                     "Here the notebook shows an interactive chart, which needs a running notebook.",
@@ -355,6 +366,16 @@ impl Compiled<'_, '_> {
             }
             _ => return None,
         })
+    }
+
+    /// A Vega chart, with the picture that the runner made of it.
+    fn chart(&self, family: Family, read: Result<Chart, Refusal>) -> SafeHtml {
+        chart::figure(family, read, self.marimo.chart(), self.marimo.notes)
+    }
+
+    /// The chart in a page that a library writes around it.
+    fn framed_chart(&self) -> Option<Result<Chart, Refusal>> {
+        charts::in_markup(self.element.attributes.get("srcdoc")?)
     }
 
     /// An image in an attribute.

@@ -5,15 +5,18 @@
 
 pub mod environment;
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use minijinja::{Value, context};
 
 pub use environment::{RenderError, Rendered, Templates, is_template};
 
+use crate::charts::Runtime;
 use crate::config::BaseUrl;
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
-use crate::output::{Heading, RenderedOutput};
+use crate::output::{Heading, PlacedChart, RenderedOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::{Asset, SitePath, SitePathError};
 
@@ -51,6 +54,8 @@ pub struct Block {
     pub code: Option<CodeBlock>,
     /// Outputs in order.
     pub outputs: Vec<RenderedOutput>,
+    /// Charts in them that a runtime draws.
+    pub charts: Vec<PlacedChart>,
 }
 
 /// Highlighted code.
@@ -118,6 +123,8 @@ pub struct Document {
     pub outline: Vec<Heading>,
     /// Cells.
     pub blocks: Vec<Block>,
+    /// What draws the charts in them.
+    pub runtimes: Vec<Arc<Runtime>>,
 }
 
 /// The body of a page, and what its head needs to know.
@@ -145,6 +152,10 @@ pub struct Page {
     pub body: Rendered,
     /// Files that only this page needs.
     pub files: Vec<Asset>,
+    /// Charts in the body that a runtime draws.
+    pub charts: Vec<PlacedChart>,
+    /// What draws them, one a kind.
+    pub runtimes: Vec<Arc<Runtime>>,
 }
 
 /// Fewest headings that make an outline worth its place.
@@ -236,6 +247,8 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
         head,
         body,
         files,
+        charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
+        runtimes: document.runtimes.clone(),
     })
 }
 
@@ -282,6 +295,8 @@ pub fn own_page(
         head,
         body,
         files: Vec::new(),
+        charts: Vec::new(),
+        runtimes: Vec::new(),
     })
 }
 

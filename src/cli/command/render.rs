@@ -1,17 +1,22 @@
 //! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
 
+use std::collections::BTreeSet;
+
 use super::build::publish_site;
 use super::{analyze, config_folder, configuration, layout, visibility};
+use crate::charts::Kind;
 use crate::cli::args::Render;
+use crate::cli::charts::Charts;
 use crate::cli::compile::{self, PageOptions};
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
 use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic;
 use crate::emit::Provenance;
 use crate::emit::manifest::Granted;
+use crate::environment::cached_runtime;
 use crate::publish::Destination;
 use crate::run::{self, RunRecord};
 use crate::site::Integrity;
@@ -47,7 +52,18 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let looks = Looks::load(&config_folder(inputs), &config)?;
     let page = PageOptions::new(visibility(Some(arguments.code)), arguments.show_graph, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let mut document = compile::document(&notebook, &analyzed.graph, &record, origin, &page);
+    let mut charts = Charts::new(arguments.charts);
+    let compile = |live: &BTreeSet<Kind>| {
+        compile::document(&notebook, &analyzed.graph, &record, origin, &page, live)
+    };
+    let have = |known| {
+        cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
+            message: "an earlier `nbc build` has to have fetched what draws them".to_owned(),
+            help: None,
+        })
+    };
+    let mut document = charts.compile(compile, |_| None, have);
+    charts.warn(printer);
     document.value.offer_source(sources.get(notebook.source).text(), &page);
     diagnostics.extend(document.diagnostics);
     let pages = Pages::new([document.value.place()]);
