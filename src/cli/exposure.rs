@@ -77,12 +77,20 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
         );
     }
     let document = page.document();
-    let said = [Some(document.title.as_str()), document.description.as_deref()];
-    let said = said.into_iter().flatten().flat_map(|it| scanner.find(it.as_bytes()));
+    let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
+    let said = said.flat_map(|it| scanner.find(it));
     let file = Span::new(notebook.source, 0, 0);
     let said = said.collect::<BTreeSet<_>>().into_iter();
     findings.extend(said.map(|name| {
-        finding(file, &format!("the title or the description holds the value of `{name}`"))
+        finding(file, &format!("what the page says of itself holds the value of `{name}`"))
+    }));
+    let source = document.source.as_deref().map(|it| scanner.find(it)).unwrap_or_default();
+    findings.extend(source.into_iter().map(|name| {
+        finding(
+            file,
+            &format!("the notebook, which readers may download, holds the value of `{name}`"),
+        )
     }));
     findings
 }

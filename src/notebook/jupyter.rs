@@ -20,7 +20,8 @@ use crate::source::{Source, SourceId, Sources, Span, json};
 use super::options::{quarto, tags};
 use super::stored::{RawOutputs, StoredOutputs};
 use super::{
-    AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script, syntax_diagnostic,
+    About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script,
+    syntax_diagnostic,
 };
 
 /// Most cells of a notebook; the largest of 4,631 public notebooks has 1,600.
@@ -99,7 +100,8 @@ impl<O> RawCell<O> {
 }
 
 /// Members of the notebook's metadata that nbc reads; the state of widgets can be the largest part of a file.
-const METADATA: [&str; 3] = ["title", "kernelspec", "language_info"];
+const METADATA: [&str; 8] =
+    ["title", "kernelspec", "language_info", "author", "authors", "date", "description", "lang"];
 
 fn read_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
     struct Members;
@@ -213,6 +215,7 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
         source,
         format: Format::Jupyter,
         title: text_at(&metadata, "title"),
+        about: About::of(&metadata),
         app: AppOptions::default(),
         script: None,
         language,

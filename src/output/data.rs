@@ -162,7 +162,7 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
     let attributes = [
         ("class", "nbc-table-frame"),
         ("tabindex", "0"),
-        ("role", "region"),
+        ("role", "group"),
         ("aria-label", "Table"),
     ];
     let frame = SafeHtml::element("div", &attributes, table);
