@@ -15,6 +15,8 @@ pub struct Contents {
     /// Whether stylesheets and images come from files of the same site. CSP hashes cover inline
     /// styles only, so these need `'self'`.
     pub own_files: OwnFiles,
+    /// Whether sound or film is in the page.
+    pub has_media: bool,
 }
 
 /// Whether a page needs other files of its site.
@@ -38,9 +40,10 @@ impl Csp {
         let scripts = sources(&contents.scripts, false);
         let styles = sources(&contents.styles, own);
         let images = if own { "'self' data:" } else { "data:" };
+        let media = if contents.has_media { "media-src data:; " } else { "" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
-             font-src data:; media-src data:; connect-src 'none'; base-uri 'none'; \
+             font-src data:; {media}connect-src 'none'; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
              trusted-types 'none'"
         ))
@@ -69,11 +72,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_page_with_media_may_play_it() {
+        let with = Csp::of(&Contents { has_media: true, ..Contents::default() });
+        assert!(with.as_str().contains("; media-src data:;"), "{}", with.as_str());
+        assert!(!Csp::of(&Contents::default()).as_str().contains("media-src"));
+    }
+
+    #[test]
     fn a_linked_page_names_its_own_files_and_its_hashes() {
         let contents = Contents {
             scripts: vec![Integrity::of(b"a")],
             styles: Vec::new(),
             own_files: OwnFiles::Linked,
+            has_media: false,
         };
         let policy = Csp::of(&contents);
         assert!(policy.as_str().contains("script-src 'sha384-VKWb"), "{}", policy.as_str());

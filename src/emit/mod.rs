@@ -132,7 +132,9 @@ impl SharedFiles {
 
 /// A whole HTML document around the body of a page.
 fn document(page: &Page, shared: Option<&SharedFiles>) -> Result<Rendered, RenderError> {
-    let mut contents = Contents::default();
+    let body = page.body.as_str();
+    let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
+    let mut contents = Contents { has_media, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let mut inline_script = "";
     let (mut stylesheet, mut script_link) = (Value::from(false), Value::from(false));

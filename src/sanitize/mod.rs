@@ -12,6 +12,7 @@ mod scan;
 pub mod svg;
 mod token;
 
+pub use build::MediaKind;
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
 pub use scan::{
     Heading, Link, MOST_HEADINGS, children, headings, link_fragments, resolve_links, slug,
