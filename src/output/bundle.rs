@@ -313,8 +313,11 @@ fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
 }
 
 /// Whether a reader would see anything.
-fn has_content(html: &str) -> bool {
-    if ["<img", "<svg", "<input", "<math", "<hr", "<table"].iter().any(|it| html.contains(it)) {
+pub(super) fn has_content(html: &str) -> bool {
+    if ["<img", "<svg", "<input", "<math", "<hr", "<table", "<audio", "<video"]
+        .iter()
+        .any(|it| html.contains(it))
+    {
         return true;
     }
     let mut in_tag = false;

@@ -133,8 +133,14 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// A table of rows of JSON objects; `total` is how many rows there are beyond those given.
-pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtml {
+/// A table of rows of JSON objects; `total` is how many rows there are beyond those given. `cell`
+/// may draw a value in its own way.
+pub(super) fn table(
+    columns: &[Column],
+    rows: &[Value],
+    total: usize,
+    cell: &mut dyn FnMut(&Value) -> Option<SafeHtml>,
+) -> SafeHtml {
     let shown = columns.get(..columns.len().min(MOST_COLUMNS)).unwrap_or(columns);
     let head = shown.iter().map(|column| {
         let class = if column.is_number { "nbc-number" } else { "nbc-string" };
@@ -148,8 +154,9 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
     let body = rows.iter().take(MOST_ROWS).map(|row| {
         let cells = shown.iter().map(|column| {
             let class = if column.is_number { "nbc-number" } else { "nbc-string" };
-            let text = row.get(&column.name).map_or_else(String::new, cell_text);
-            SafeHtml::element("td", &[("class", class)], SafeHtml::text(&text))
+            let value = row.get(&column.name).unwrap_or(&Value::Null);
+            let html = cell(value).unwrap_or_else(|| SafeHtml::text(&cell_text(value)));
+            SafeHtml::element("td", &[("class", class)], html)
         });
         SafeHtml::element("tr", &[], SafeHtml::concat(cells.collect::<Vec<_>>()))
     });

@@ -6,10 +6,12 @@
 mod ansi;
 mod bundle;
 mod data;
+mod diagram;
 mod element;
 mod image;
 mod markdown;
 mod math;
+mod media;
 mod notes;
 
 pub use crate::sanitize::Heading;
