@@ -9,7 +9,7 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
-use super::{Drawn, OutputKind, ansi, data, markdown, note, shortened};
+use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, shortened, widget};
 use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
@@ -25,12 +25,29 @@ const RICHEST_FIRST: &[&str] = &[
     "image/jpeg",
     "image/gif",
     "image/webp",
+    "video/mp4",
+    "video/webm",
+    "video/ogg",
+    "audio/mpeg",
+    "audio/mp3",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/ogg",
+    "audio/flac",
+    "audio/mp4",
+    "audio/webm",
+    "text/vnd.mermaid",
     "text/markdown",
     "text/latex",
-    "application/json",
+    "application/vnd.dataresource+json",
     "application/geo+json",
+    "application/json",
+    "application/pdf",
     "text/plain",
 ];
+
+/// Code for the page of a notebook server.
+const SCRIPTS: &[&str] = &["application/javascript", "text/javascript"];
 
 /// Types that need a runtime in the page, and how they are called.
 const CHARTS: &[(&str, &str)] = &[
@@ -83,10 +100,21 @@ fn render_types(
     let chart = types.iter().find_map(|(name, _)| {
         CHARTS.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, what)| *what)
     });
-    let widget = types.iter().any(|(name, _)| name == "application/vnd.jupyter.widget-view+json");
+    let widget = find(widget::VIEW);
+    if let (Some(view), Some(state)) = (widget, find(widget::STATE))
+        && let Some(html) = widget::html(view, state, gate, notes)
+    {
+        return Some(Drawn::new(OutputKind::Widget, html));
+    }
+    let widget = widget.is_some();
     let interactive = chart.or(widget.then_some("a Jupyter widget"));
     if let Some(what) = interactive {
         return Some(static_picture(what, chart.is_some(), types, metadata, gate, notes));
+    }
+    if types.iter().any(|(name, _)| SCRIPTS.contains(&name.as_str())) && !has_picture(types) {
+        notes.unsupported("JavaScript of the notebook");
+        let text = "Here the notebook runs JavaScript, which pages of this site never do.";
+        return Some(Drawn::new(OutputKind::Note, note(text)));
     }
     // Markup that is nothing without its script comes after what says the same without one.
     let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
@@ -110,6 +138,13 @@ fn render_types(
         let text = "This output needs code that pages of this site don't run.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
+    // Other text is text, whatever language it is in.
+    let text = types.iter().find(|(name, _)| name.starts_with("text/") && name != "text/html");
+    if let Some((_, value)) = text
+        && let Shown::Whole(drawn) = one("text/plain", value, charts, metadata, gate, notes)
+    {
+        return Some(*drawn);
+    }
     let names: Vec<&str> = types.iter().map(|(name, _)| name.as_str()).collect();
     let what = printable(names.first().copied().unwrap_or(""));
     if let Some((_, value)) = types.iter().find(|(name, _)| name.ends_with("+json")) {
@@ -121,6 +156,11 @@ fn render_types(
         OutputKind::Note,
         note(&format!("An output of type {what} can't be shown here.")),
     ))
+}
+
+/// Whether there is something that says what a script would draw.
+fn has_picture(types: &[(String, &Value)]) -> bool {
+    types.iter().any(|(name, _)| name.starts_with("image/") || name == "text/html")
 }
 
 fn printable(name: &str) -> String {
@@ -241,12 +281,37 @@ fn one(
                 return Shown::Not;
             }
         },
+        _ if name.starts_with("audio/") || name.starts_with("video/") => {
+            let html = media::player(&text_of(value), name.starts_with("video/"), notes);
+            Drawn::new(OutputKind::Html, html)
+        }
+        "application/pdf" => match media::pdf(&text_of(value)) {
+            Some(html) => Drawn::new(OutputKind::Html, html),
+            None => {
+                notes.invalid("an output of type `application/pdf` is no PDF");
+                return Shown::Not;
+            }
+        },
+        "text/vnd.mermaid" => Drawn::new(OutputKind::Image, diagram::html(&text_of(value), notes)),
+        "application/vnd.dataresource+json" => match data::resource(value) {
+            Some(html) => Drawn::new(OutputKind::Table, html),
+            None => return Shown::Not,
+        },
         "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
         "application/json" | "application/geo+json" => {
             let parsed = value.as_str().and_then(data::parse);
             let value = parsed.as_ref().unwrap_or(value);
             let marimo = Marimo::new(notes);
             let html = data::tree(value, &mut |text| marimo.leaf(text, gate));
+            let features = value.get("features").and_then(Value::as_array);
+            let html = match features.filter(|_| name == "application/geo+json") {
+                Some(features) => {
+                    let text = format!("A map of {} features", features.len());
+                    let text = SafeHtml::div("nbc-widget-label", SafeHtml::text(&text));
+                    SafeHtml::concat([text, html])
+                }
+                None => html,
+            };
             Drawn::new(OutputKind::Data, html)
         }
         _ => {

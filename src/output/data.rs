@@ -186,6 +186,24 @@ pub(super) fn table(
     SafeHtml::concat(pieces)
 }
 
+/// A table with its schema (Frictionless Data's table schema, as pandas writes it).
+pub(super) fn resource(value: &Value) -> Option<SafeHtml> {
+    let parsed = value.as_str().and_then(parse);
+    let value = parsed.as_ref().unwrap_or(value);
+    let rows = value.get("data")?.as_array()?;
+    let fields = value.get("schema")?.get("fields")?.as_array()?;
+    let columns = fields.iter().filter_map(|field| {
+        let kind = field.get("type").and_then(Value::as_str).unwrap_or("");
+        Some(Column {
+            name: cell_text(field.get("name")?),
+            kind: kind.to_owned(),
+            is_number: matches!(kind, "integer" | "number"),
+        })
+    });
+    let columns: Vec<Column> = columns.collect();
+    Some(table(&columns, rows, rows.len(), &mut |_| None))
+}
+
 fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

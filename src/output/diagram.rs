@@ -30,7 +30,6 @@ const KINDS: &[&str] = &[
     "stateDiagram",
     "stateDiagram-v2",
     "pie",
-    "gantt",
     "mindmap",
     "timeline",
     "journey",
@@ -57,7 +56,6 @@ fn is_bounded(source: &str) -> bool {
     match kind {
         // A state in itself would be drawn without end.
         "stateDiagram" | "stateDiagram-v2" => !source.contains('{'),
-        "gantt" => source.split(|it: char| !it.is_ascii_digit()).all(|it| it.len() <= 4),
         "graph" | "flowchart" => are_groups_plain(source),
         _ => true,
     }

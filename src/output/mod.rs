@@ -13,6 +13,7 @@ mod markdown;
 mod math;
 mod media;
 mod notes;
+mod widget;
 
 pub use crate::sanitize::Heading;
 
