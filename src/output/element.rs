@@ -266,7 +266,7 @@ impl Compiled<'_, '_> {
                 let is_player = |it: &SafeHtml| {
                     ["<audio ", "<video ", "<p class=\"nbc-note\""]
                         .iter()
-                        .any(|start| it.as_str().starts_with(start))
+                        .any(|start| it.as_str().trim_start().starts_with(start))
                 };
                 inner.find(is_player).unwrap_or_else(|| {
                     notes.unsupported(format!("{} without a source", self.name));
