@@ -242,6 +242,12 @@ impl Compiled<'_, '_> {
                 )
             }
             "vega" if let Some(chart) = self.marimo.chart() => chart,
+            "anywidget" | "panel" => {
+                self.marimo.notes.unsupported(format!("a custom widget ({})", self.name));
+                note(
+                    "Here the notebook shows a custom widget, whose code pages of this site don't run.",
+                )
+            }
             "plotly" | "vega" | "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
                 note(

@@ -52,7 +52,7 @@ impl Compiled<'_, '_> {
     pub(super) fn layout(&self, inner: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
         Some(match self.name {
             // Wrappers that mean something to marimo's page only.
-            "ui-element" | "ui-anywidget" | "island" | "cell-output" => inner.clone(),
+            "ui-element" | "island" | "cell-output" => inner.clone(),
             "routes" => {
                 let routes = self.json("routes");
                 let panels = children(inner).into_iter().enumerate().map(|(at, panel)| {
