@@ -255,7 +255,12 @@ impl Screen {
         let mut pieces = Vec::new();
         let mut run = String::new();
         let mut style = Style::default();
-        for (at, row) in self.rows.iter().enumerate() {
+        // Progress bars that went leave blank rows behind.
+        let is_blank =
+            |row: &Vec<(char, Style)>| row.iter().all(|it| *it == (' ', Style::default()));
+        let blank = self.rows.iter().rev().take_while(|it| is_blank(it)).count();
+        let rows = self.rows.len() - blank.saturating_sub(1);
+        for (at, row) in self.rows.iter().take(rows).enumerate() {
             if at > 0 {
                 run.push('\n');
             }

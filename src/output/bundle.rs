@@ -306,7 +306,8 @@ fn one(
             let features = value.get("features").and_then(Value::as_array);
             let html = match features.filter(|_| name == "application/geo+json") {
                 Some(features) => {
-                    let text = format!("A map of {} features", features.len());
+                    let plural = if features.len() == 1 { "" } else { "s" };
+                    let text = format!("A map of {} feature{plural}", features.len());
                     let text = SafeHtml::div("nbc-widget-label", SafeHtml::text(&text));
                     SafeHtml::concat([text, html])
                 }

@@ -93,7 +93,19 @@ pub(super) fn html(source: &str, notes: &Notes) -> SafeHtml {
     SafeHtml::element("figure", &[("class", "nbc-diagram")], content)
 }
 
+/// Labels may hold line breaks, as in polars' query plans; the drawing knows them as `<br/>` only.
+fn without_breaks(source: &str) -> String {
+    let pieces = source.split('"').enumerate();
+    let is_even = source.matches('"').count() % 2 == 0;
+    let pieces = pieces.map(|(at, piece)| match at % 2 == 1 && is_even {
+        true => piece.replace('\n', "<br/>"),
+        false => piece.to_owned(),
+    });
+    pieces.collect::<Vec<_>>().join("\"")
+}
+
 fn picture(source: &str, notes: &Notes) -> Option<SafeHtml> {
+    let source = &without_breaks(source);
     if !is_bounded(source) {
         return None;
     }
@@ -123,6 +135,7 @@ mod tests {
         assert!(
             html.starts_with("<figure class=\"nbc-diagram\"><img src=\"data:image/svg+xml;base64,")
         );
+        assert!(of("graph TD\n a[\"two\nlines\"] --> b\n").contains("<img"));
         assert!(html.contains("<summary>Source of the diagram</summary><pre>graph LR\n"), "{html}");
     }
 

@@ -296,14 +296,14 @@ impl Compiled<'_, '_> {
         })
     }
 
-    /// A document in the page: a PDF is offered, a page without code of its own is shown, of
-    /// others the address is told.
+    /// A document in the page: a PDF is offered, a page that says something without its code is
+    /// shown (marimo frames what libraries draw with a script), of others the address is told.
     fn embedded(&self, source: &str, document: &str, gate: &mut Gate) -> SafeHtml {
         let notes = self.marimo.notes;
         if let Some(pdf) = Some(source).filter(|it| it.starts_with("data:")).and_then(media::pdf) {
             return pdf;
         }
-        if !document.trim().is_empty() && !document.contains("<script") {
+        if !document.trim().is_empty() {
             let inner = self.marimo.html(document, gate);
             if super::bundle::has_content(inner.as_str()) {
                 return SafeHtml::div("nbc-embedded", inner);
