@@ -130,7 +130,7 @@ fn read_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Metadata, D::Erro
                     read.members.insert(key, members.next_value()?);
                 } else if key == "widgets" {
                     let widgets: Box<RawValue> = members.next_value()?;
-                    read.widgets = Some(widgets.into()).filter(|it: &Box<str>| it.len() > 2);
+                    read.widgets = (widgets.get().len() > 2).then(|| widgets.into());
                 } else {
                     members.next_value::<IgnoredAny>()?;
                 }

@@ -96,7 +96,7 @@ pub(super) fn html(source: &str, notes: &Notes) -> SafeHtml {
 /// Labels may hold line breaks, as in polars' query plans; the drawing knows them as `<br/>` only.
 fn without_breaks(source: &str) -> String {
     let pieces = source.split('"').enumerate();
-    let is_even = source.matches('"').count() % 2 == 0;
+    let is_even = source.matches('"').count().is_multiple_of(2);
     let pieces = pieces.map(|(at, piece)| match at % 2 == 1 && is_even {
         true => piece.replace('\n', "<br/>"),
         false => piece.to_owned(),

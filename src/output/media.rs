@@ -39,7 +39,7 @@ pub(super) fn file(name: &str, mime: &str, bytes: &[u8], label: SafeHtml) -> Saf
         &[("class", "nbc-download-size")],
         SafeHtml::text(&format!(" {}", size(bytes.len()))),
     );
-    SafeHtml::download(name, mime, bytes, SafeHtml::concat([label, size]))
+    SafeHtml::download(name, mime, bytes, &SafeHtml::concat([label, size]))
 }
 
 /// A box for something at an address, which pages don't load by themselves.

@@ -336,6 +336,25 @@ mod tests {
     }
 
     #[test]
+    fn a_view_gets_the_models_that_it_needs() {
+        let view = json!({"output_type": "display_data", "data": {VIEW: {"model_id": "a"}}});
+        let (mut run, _) = check(&[view]);
+        let state = json!({STATE: {"state": {
+            "a": {"state": {"children": ["IPY_MODEL_b", "IPY_MODEL_a"], "layout": "IPY_MODEL_gone"}},
+            "b": {"state": {"value": 1}},
+            "c": {"state": {}},
+        }}});
+        let mut widgets = Widgets::read(&state.to_string());
+        run.outputs.iter_mut().for_each(|it| widgets.attach(it));
+        let attached = data(&run);
+        let names: Vec<_> = attached[STATE]["state"].as_object().into_iter().flatten().collect();
+        assert_eq!(names.len(), 2, "{attached}");
+        for broken in ["[]", "{}", "", r#"{"a": 3}"#] {
+            run.outputs.iter_mut().for_each(|it| Widgets::read(broken).attach(it));
+        }
+    }
+
+    #[test]
     fn broken_outputs_are_named_and_cost_no_other() {
         let (run, reasons) = check(&[
             json!(3),

@@ -143,7 +143,7 @@ impl SafeHtml {
 
     /// A link that saves a file, whose bytes are in the page. A type that a browser would open as
     /// a document is stated as plain bytes.
-    pub fn download(file_name: &str, mime: &str, bytes: &[u8], label: SafeHtml) -> SafeHtml {
+    pub fn download(file_name: &str, mime: &str, bytes: &[u8], label: &SafeHtml) -> SafeHtml {
         let known = PASSIVE_FILES.iter().find(|it| it.eq_ignore_ascii_case(mime));
         let mime = known.copied().unwrap_or("application/octet-stream");
         let name = file_name.rsplit(['/', '\\']).next().unwrap_or("");

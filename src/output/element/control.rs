@@ -66,8 +66,9 @@ impl Compiled<'_, '_> {
             "matrix" => matrix(&initial),
             "form" => return Some(self.form(children, gate)),
             "dict" | "array" | "batch" => {
-                let label =
-                    self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
+                // The tree of an array names itself.
+                let label = self.markup("label", gate).filter(|_| !is_labelled(children));
+                let label = label.map(|it| SafeHtml::div("nbc-widget-label", it));
                 return Some(SafeHtml::div(
                     "nbc-widget-group",
                     SafeHtml::concat([label.unwrap_or_default(), children.clone()]),
@@ -293,6 +294,10 @@ impl Compiled<'_, '_> {
         let inner = SafeHtml::concat([label.unwrap_or_default(), children.clone(), button]);
         SafeHtml::element("div", &[("class", "nbc-widget-form"), ("role", "group")], inner)
     }
+}
+
+fn is_labelled(children: &SafeHtml) -> bool {
+    children.as_str().trim_start().starts_with("<div class=\"nbc-widget-label\">")
 }
 
 /// A number as HTML writes it.
