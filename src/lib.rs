@@ -8,7 +8,7 @@
 //! 4. [`run::plan::plan`] decides exactly what the run sees, and
 //! 5. [`run::execute()`] runs the cells once, in a [`process::Sandbox`]; the [`run::RunRecord`] that
 //!    comes back is hostile data.
-//! 6. [`sanitize`] is the only maker of [`sanitize::SafeHtml`], and
+//! 6. [`charts`] are figures that were checked, and [`sanitize`] is the only maker of [`sanitize::SafeHtml`], and
 //! 7. [`output::cell`] and [`output::markdown`] choose what of an output can be shown.
 //! 8. [`render::page`] lays out a page,
 //! 9. [`emit::assemble`] gives each page its policy, and each file its digest.
@@ -25,11 +25,12 @@ pub mod python;
 pub mod notebook;
 pub mod graph;
 pub mod process;
+pub mod site;
+pub mod charts;
 pub mod environment;
 pub mod run;
 pub mod sanitize;
 pub mod output;
-pub mod site;
 pub mod render;
 pub mod emit;
 pub mod verify;

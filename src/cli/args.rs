@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
-use crate::config::{CodeSetting, LayoutSetting, LimitSettings};
+use crate::config::{ChartSetting, CodeSetting, LayoutSetting, LimitSettings};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
 
@@ -111,6 +111,9 @@ pub struct Build {
     /// Whether readers see code [default: folded]
     #[arg(long, value_enum)]
     pub code: Option<CodeSetting>,
+    /// Whether readers can hover, zoom and select in charts [default: interactive]
+    #[arg(long, value_enum)]
+    pub charts: Option<ChartSetting>,
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
@@ -297,6 +300,9 @@ pub struct Render {
     /// Whether readers see code
     #[arg(long, value_enum, default_value_t = CodeSetting::Folded)]
     pub code: CodeSetting,
+    /// Whether readers can hover, zoom and select in charts
+    #[arg(long, value_enum, default_value_t = ChartSetting::Interactive)]
+    pub charts: ChartSetting,
     /// Publish failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,

@@ -1,10 +1,12 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::links::{self, Anchors, Origin, Pages};
+use crate::charts::{Chart, Kind, Runtime};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
@@ -38,6 +40,7 @@ pub fn document(
     record: &RunRecord,
     origin: Origin<'_>,
     options: PageOptions,
+    live: &BTreeSet<Kind>,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
@@ -50,7 +53,7 @@ pub fn document(
         let number = id.0 + 1;
         let scope = format!("c{number}");
         let place = Place { span: cell.head(), scope: &scope };
-        let mut outputs = Vec::new();
+        let (mut outputs, mut charts) = (Vec::new(), Vec::new());
         if cell.kind == CellKind::Markdown {
             let none = serde_json::Map::new();
             let attachments = cell.attachments.as_deref().unwrap_or(&none);
@@ -61,17 +64,19 @@ pub fn document(
                 outputs.push(parsed.value.output);
             }
         } else if let Some(run) = raw(cell) {
-            let parsed = output::cell(&run, &place);
+            let parsed = output::cell(&run, &place, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
+            charts.extend(parsed.value.charts);
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
-            let parsed = output::cell(run, &place);
+            let parsed = output::cell(run, &place, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
+            charts.extend(parsed.value.charts);
         }
         let code = code_block(cell, notebook.format, options.code);
         if code.is_none() && outputs.is_empty() {
@@ -80,7 +85,7 @@ pub fn document(
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
         spans.push(cell.head());
-        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs });
+        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, charts });
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let title = notebook
@@ -112,6 +117,7 @@ pub fn document(
         outline,
         graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
+        runtimes: Vec::new(),
     };
     let notebook = origin.notebook.to_owned();
     Parsed { value: Compiled { document, notebook, spans }, diagnostics }
@@ -156,6 +162,16 @@ impl Compiled {
             }
         }
         Parsed { value: self.document, diagnostics }
+    }
+
+    /// Charts that a runtime is to draw.
+    pub fn charts(&self) -> impl Iterator<Item = &Chart> {
+        self.document.blocks.iter().flat_map(|it| &it.charts).map(|it| &it.chart)
+    }
+
+    /// Gives the charts what draws them.
+    pub fn draw_with(&mut self, runtimes: Vec<Arc<Runtime>>) {
+        self.document.runtimes = runtimes;
     }
 
     /// The notebook and its page.

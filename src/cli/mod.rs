@@ -1,6 +1,7 @@
 //! The command line: flags to calls of the phases, results to words and an exit code.
 
 mod args;
+mod charts;
 mod command;
 mod compile;
 mod exposure;

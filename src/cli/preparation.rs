@@ -9,8 +9,11 @@ use super::command::counted;
 use super::printer::Printer;
 use super::progress::Progress;
 use super::{Failure, cache_folder};
+use crate::charts::{self, Known, Origin};
 use crate::config::{Config, IsolationSetting};
-use crate::environment::{Choice, Confinement, Environment, PackageName, Provisioner};
+use crate::environment::{
+    Choice, Confinement, Environment, EnvironmentError, PackageName, Provisioner, cached_runtime,
+};
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, Sandbox, SandboxError, Trusted};
 
@@ -70,14 +73,11 @@ impl Preparation {
         progress: &Progress,
     ) -> Result<Environment, Failure> {
         let absolute = camino::absolute_utf8(path)?;
-        let failed = |error: crate::environment::EnvironmentError| Failure {
+        let failed = |error: EnvironmentError| Failure {
             message: format!("{path}: {error}"),
             help: error.help(),
         };
-        let provisioner = match self.provisioner.take() {
-            Some(provisioner) => provisioner,
-            None => Provisioner::new(self.choice.clone(), &cache_folder()).map_err(failed)?,
-        };
+        let provisioner = self.provisioner().map_err(failed)?;
         let buildable = self.buildable.clone();
         let sandbox = self.sandbox(progress)?;
         let confinement = Confinement { sandbox, limits, buildable: &buildable };
@@ -89,6 +89,39 @@ impl Preparation {
             self.unlocked.push(path.to_owned());
         }
         Ok(environment)
+    }
+
+    /// What draws charts of a kind.
+    pub(super) fn runtime(
+        &mut self,
+        known: &'static Known,
+        limits: &Limits,
+        progress: &Progress,
+    ) -> Result<charts::Runtime, Failure> {
+        let cache = cache_folder();
+        if let Some(runtime) = cached_runtime(known, &cache) {
+            return Ok(runtime);
+        }
+        progress.step(&format!("fetching what draws charts of {}", known.kind.title()));
+        let provisioner = self.provisioner()?;
+        let buildable = BTreeSet::new();
+        let sandbox = match known.origin {
+            Origin::File(_) => None,
+            Origin::Printed(_) => Some(self.sandbox(progress)?),
+        };
+        let confinement =
+            sandbox.map(|sandbox| Confinement { sandbox, limits, buildable: &buildable });
+        let made = provisioner.runtime(known, &cache, confinement);
+        self.provisioner = Some(provisioner);
+        made.map_err(|error| Failure { help: error.help(), message: error.to_string() })
+    }
+
+    /// Taken, to be put back after its use.
+    fn provisioner(&mut self) -> Result<Provisioner, EnvironmentError> {
+        match self.provisioner.take() {
+            Some(provisioner) => Ok(provisioner),
+            None => Provisioner::new(self.choice.clone(), &cache_folder()),
+        }
     }
 
     /// Says once what holds for environments that were made.

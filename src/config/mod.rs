@@ -22,6 +22,8 @@ pub struct Config {
     pub code: Option<CodeSetting>,
     /// `single` or `site`.
     pub layout: Option<LayoutSetting>,
+    /// `interactive` or `static`.
+    pub charts: Option<ChartSetting>,
     /// Whether pages show how their cells depend on each other.
     pub show_graph: bool,
     /// An interpreter to use as it is, relative to the file; counts only with `--trust-config`.
@@ -58,6 +60,16 @@ pub enum CodeSetting {
     Folded,
     /// Not in the page at all
     Hidden,
+}
+
+/// What charts of Vega, Plotly and Bokeh become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChartSetting {
+    /// Drawn by the library that made them, in the reader's browser
+    Interactive,
+    /// Pictures; pages carry no script of a chart library
+    Static,
 }
 
 /// How the files are laid out.

@@ -17,6 +17,20 @@ pub struct Contents {
     pub own_files: OwnFiles,
     /// Whether sound or film is in the page.
     pub has_media: bool,
+    /// What the page's charts need.
+    pub charts: Charts,
+}
+
+/// What the charts of a page need of its policy.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Charts {
+    /// No runtime draws anything.
+    #[default]
+    None,
+    /// A script of ours turns text into the runtimes that `scripts` names.
+    Drawn,
+    /// Beside that, readers may save a drawing, which is a picture from a `blob:` for a moment.
+    Saved,
 }
 
 /// Whether a page needs other files of its site.
@@ -39,13 +53,19 @@ impl Csp {
         let own = contents.own_files == OwnFiles::Linked;
         let scripts = sources(&contents.scripts, false);
         let styles = sources(&contents.styles, own);
-        let images = if own { "'self' data:" } else { "data:" };
+        let images = match (own, contents.charts) {
+            (true, Charts::Saved) => "'self' data: blob:",
+            (true, _) => "'self' data:",
+            (false, Charts::Saved) => "data: blob:",
+            (false, _) => "data:",
+        };
+        let types = if contents.charts == Charts::None { "'none'" } else { "nbc" };
         let media = if contents.has_media { "media-src data:; " } else { "" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
              font-src data:; {media}connect-src 'none'; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
-             trusted-types 'none'"
+             trusted-types {types}"
         ))
     }
 
@@ -85,9 +105,12 @@ mod tests {
             styles: Vec::new(),
             own_files: OwnFiles::Linked,
             has_media: false,
+            charts: Charts::Saved,
         };
         let policy = Csp::of(&contents);
         assert!(policy.as_str().contains("script-src 'sha384-VKWb"), "{}", policy.as_str());
         assert!(policy.as_str().contains("style-src 'self';"), "{}", policy.as_str());
+        assert!(policy.as_str().contains("img-src 'self' data: blob:;"), "{}", policy.as_str());
+        assert!(policy.as_str().ends_with("trusted-types nbc"), "{}", policy.as_str());
     }
 }

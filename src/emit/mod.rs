@@ -6,11 +6,16 @@
 pub mod csp;
 pub mod manifest;
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use base64::Engine as _;
 use minijinja::{Value, context};
 
-use csp::{Contents, Csp, OwnFiles};
+use csp::{Charts, Contents, Csp, OwnFiles};
 pub use manifest::Provenance;
 
+use crate::charts::Kind;
 use crate::render::environment::{self, raw_text_value, rendered_value};
 use crate::render::{Page, RenderError, Rendered};
 use crate::sanitize::SafeCss;
@@ -21,6 +26,8 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 
 const PAGE_STYLE: &str =
     concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+const CHART_STYLE: &str = include_str!("../../assets/charts.css");
+const CHART_SCRIPT: &str = include_str!("../../assets/charts.js");
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 
 /// How a site is laid out.
@@ -52,6 +59,9 @@ pub enum EmitError {
     /// Two files would have the same path.
     #[error(transparent)]
     Path(#[from] SitePathError),
+    /// A runtime could not be compressed.
+    #[error("a script cannot be compressed: {0}")]
+    Compression(#[from] std::io::Error),
     /// The manifest could not be written as JSON.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),
@@ -70,22 +80,31 @@ pub fn assemble(
     let mut site = Site::default();
     let shared = match layout {
         Layout::Single => None,
-        Layout::Site => Some(SharedFiles::add_to(&mut site)?),
+        Layout::Site => Some(SharedFiles::add_to(&mut site, pages)?),
     };
+    let mut packed = BTreeMap::new();
+    if layout == Layout::Single {
+        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
+            let text = packed.entry(runtime.integrity()).or_default();
+            if *text == String::new() {
+                *text = pack(runtime.text())?;
+            }
+        }
+    }
     for page in pages {
-        let text = document(page, shared.as_ref())?;
+        let text = document(page, shared.as_ref(), &packed)?;
         site.add(Asset::new(page.path.clone(), text.into_bytes()))?;
     }
     let index_path = SitePath::new("index.html")?;
     if needs_index(pages, layout) {
         let index = index_page(pages, title, index_path)?;
-        let text = document(&index, shared.as_ref())?;
+        let text = document(&index, shared.as_ref(), &packed)?;
         site.add(Asset::new(index.path.clone(), text.into_bytes()))?;
     }
     if layout == Layout::Site {
         // A host serves 404.html at any depth, where relative links would miss the shared files.
         let missing = not_found_page()?;
-        let text = document(&missing, None)?;
+        let text = document(&missing, None, &packed)?;
         site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
         site.add(Asset::new(SitePath::new("_headers")?, HEADERS.as_bytes().to_vec()))?;
     }
@@ -118,39 +137,103 @@ const HEADERS: &str = "\
 struct SharedFiles {
     style: Asset,
     script: Asset,
+    charts: Option<ChartFiles>,
+}
+
+struct ChartFiles {
+    style: Asset,
+    script: Asset,
+    /// By the digest of the runtime.
+    runtimes: BTreeMap<Integrity, Asset>,
 }
 
 impl SharedFiles {
-    fn add_to(site: &mut Site) -> Result<Self, EmitError> {
-        let style = Asset::hashed("assets", "nbc", "css", PAGE_STYLE.as_bytes().to_vec())?;
-        let script = Asset::hashed("assets", "nbc", "js", PAGE_SCRIPT.as_bytes().to_vec())?;
-        site.add(style.clone())?;
-        site.add(script.clone())?;
-        Ok(Self { style, script })
+    fn add_to(site: &mut Site, pages: &[Page]) -> Result<Self, EmitError> {
+        let mut add = |stem: &str, extension: &str, text: &str| -> Result<Asset, EmitError> {
+            let asset = Asset::hashed("assets", stem, extension, text.as_bytes().to_vec())?;
+            site.add(asset.clone())?;
+            Ok(asset)
+        };
+        let style = add("nbc", "css", PAGE_STYLE)?;
+        let script = add("nbc", "js", PAGE_SCRIPT)?;
+        let mut runtimes = BTreeMap::new();
+        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
+            if !runtimes.contains_key(runtime.integrity()) {
+                let asset = add(runtime.kind().name(), "js", runtime.text())?;
+                runtimes.insert(runtime.integrity().clone(), asset);
+            }
+        }
+        let charts = match runtimes.is_empty() {
+            true => None,
+            false => Some(ChartFiles {
+                style: add("charts", "css", CHART_STYLE)?,
+                script: add("charts", "js", CHART_SCRIPT)?,
+                runtimes,
+            }),
+        };
+        Ok(Self { style, script, charts })
     }
 }
 
-/// A whole HTML document around the body of a page.
-fn document(page: &Page, shared: Option<&SharedFiles>) -> Result<Rendered, RenderError> {
+/// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
+fn pack(script: &str) -> Result<String, EmitError> {
+    // The header of gzip has a time, which is left at zero.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(script.as_bytes())?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(packed.finish()?))
+}
+
+/// A whole HTML document around the body of a page. `packed` are the runtimes that stand in pages.
+fn document(
+    page: &Page,
+    shared: Option<&SharedFiles>,
+    packed: &BTreeMap<&Integrity, String>,
+) -> Result<Rendered, RenderError> {
     let body = page.body.as_str();
     let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
     let mut contents = Contents { has_media, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
-    let mut inline_script = "";
-    let (mut stylesheet, mut script_link) = (Value::from(false), Value::from(false));
-    if let Some(SharedFiles { style, script }) = shared {
+    let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
+    let has_charts = !page.runtimes.is_empty();
+    if let Some(SharedFiles { style, script, charts }) = shared {
         contents.own_files = OwnFiles::Linked;
-        contents.scripts.push(script.integrity().clone());
-        stylesheet = link(page, style);
-        script_link = link(page, script);
+        let charts = charts.as_ref().filter(|_| has_charts);
+        stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
+        scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
+        contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
-        inline_style.insert_str(0, PAGE_STYLE);
-        inline_script = PAGE_SCRIPT;
-        contents.scripts.push(Integrity::of(PAGE_SCRIPT.as_bytes()));
+        let style = if has_charts { [PAGE_STYLE, CHART_STYLE].concat() } else { PAGE_STYLE.into() };
+        inline_style.insert_str(0, &style);
+        inline_scripts.push(PAGE_SCRIPT);
+        inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
+        let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
+        contents.scripts.extend(digests);
     }
+    let mut runtimes: Vec<Value> = Vec::new();
+    for runtime in &page.runtimes {
+        let files = shared.and_then(|it| it.charts.as_ref());
+        let file = files.and_then(|it| it.runtimes.get(runtime.integrity()));
+        contents.scripts.push(runtime.integrity().clone());
+        runtimes.push(context! {
+            kind => runtime.kind().name(),
+            src => file.map(|it| page.path.link_to(it.path())).unwrap_or_default(),
+            integrity => file.map_or("", |it| it.integrity().as_str()),
+            text => packed.get(runtime.integrity()).filter(|_| file.is_none()),
+        });
+        contents.charts = match (contents.charts, runtime.kind()) {
+            (Charts::Saved, _) | (_, Kind::Plotly | Kind::Bokeh) => Charts::Saved,
+            (Charts::None | Charts::Drawn, Kind::Vega) => Charts::Drawn,
+        };
+    }
+    let charts = page.charts.iter().filter(|_| has_charts).map(|placed| {
+        let json = raw_text_value("script", placed.chart.json())?;
+        Ok(context! { id => placed.id.as_str(), json })
+    });
     if !inline_style.is_empty() {
         contents.styles.push(Integrity::of(inline_style.as_bytes()));
     }
+    let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
+    let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
     environment::render(
         "document.html",
         context! {
@@ -159,11 +242,13 @@ fn document(page: &Page, shared: Option<&SharedFiles>) -> Result<Rendered, Rende
             generator => GENERATOR,
             title => page.title.as_str(),
             description => page.description.as_deref().unwrap_or_default(),
-            stylesheet,
+            stylesheets => links(&stylesheets),
             style => raw_text_value("style", &inline_style)?,
-            script_link,
+            script_links => links(&scripts),
             body => rendered_value(&page.body),
-            script => raw_text_value("script", inline_script)?,
+            charts => charts.collect::<Result<Vec<_>, RenderError>>()?,
+            runtimes,
+            scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
         },
     )
 }
@@ -206,5 +291,7 @@ fn own_page(path: SitePath, title: &str, body: Rendered) -> Page {
         file_name: String::new(),
         style: SafeCss::default(),
         body,
+        charts: Vec::new(),
+        runtimes: Vec::new(),
     }
 }

@@ -137,6 +137,16 @@ pub enum InstallError {
         /// Why.
         reason: String,
     },
+    /// A program that draws charts could not be had.
+    #[error("{name} {version} for charts that stay interactive cannot be had: {reason}")]
+    Runtime {
+        /// What it draws.
+        name: &'static str,
+        /// Of the package that holds it.
+        version: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The packages could not be compiled in the sandbox.
     #[error("byte-compiling the packages in the sandbox failed: {reason}")]
     Compilation {

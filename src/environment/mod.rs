@@ -15,6 +15,7 @@ mod marker;
 mod pylock;
 mod requirements;
 mod resolve;
+mod runtime;
 mod source;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError};
 pub use lock::{Locked, Pins};
 pub use requirements::{Requirements, RequirementsError};
+pub use runtime::cached_runtime;
 pub use source::{PackageName, PackageNameError};
 
 use cache::Cache;
@@ -42,7 +44,10 @@ pub const MARIMO: &str = "marimo==0.25.2";
 /// IPython that nbc brings where a notebook's environment has none.
 const IPYTHON: &str = "ipython>=8.12";
 /// Draws Vega-Lite charts as static pictures, inside the sandbox.
-const VEGA_CONVERTER: &str = "vl-convert-python>=1.9,<2";
+const VEGA_CONVERTER: &str = "vl-convert-python==1.9.0.post1";
+
+/// Plotly asks for it before it shows a figure; wherever Jupyter is installed, it is there.
+const NBFORMAT: &str = "nbformat>=5.10,<6";
 
 /// Where the notebook's own environment appears inside the sandbox: the same place on every
 /// machine, so that no page depends on where a cache lies.
@@ -279,6 +284,9 @@ fn engine(format: Format, has: impl Fn(&str, &str) -> bool) -> Vec<&'static str>
         Format::Marimo if !has("marimo", "marimo") => wanted.push(MARIMO),
         Format::Jupyter if !has("IPython", "ipython") => wanted.push(IPYTHON),
         Format::Marimo | Format::Jupyter => {}
+    }
+    if format == Format::Jupyter && has("plotly", "plotly") && !has("nbformat", "nbformat") {
+        wanted.push(NBFORMAT);
     }
     if has("altair", "altair") && !has("vl_convert", "vl-convert-python") {
         wanted.push(VEGA_CONVERTER);

@@ -5,11 +5,13 @@
 
 use serde_json::{Map, Value};
 
+use super::chart::{self, Family};
 use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
 use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, shortened, widget};
+use crate::charts;
 use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
@@ -48,15 +50,6 @@ const RICHEST_FIRST: &[&str] = &[
 
 /// Code for the page of a notebook server.
 const SCRIPTS: &[&str] = &["application/javascript", "text/javascript"];
-
-/// Types that need a runtime in the page, and how they are called.
-const CHARTS: &[(&str, &str)] = &[
-    ("application/vnd.vegalite.", "a Vega-Lite chart"),
-    ("application/vnd.vega.", "a Vega chart"),
-    ("application/vnd.plotly.", "a Plotly chart"),
-    ("application/vnd.bokehjs", "a Bokeh chart"),
-    ("application/vnd.holoviews", "a HoloViews chart"),
-];
 
 /// Renders a bundle; `None` when it is empty.
 pub(super) fn render(bundle: &MimeBundle, gate: &mut Gate, notes: &Notes) -> Option<Drawn> {
@@ -97,19 +90,21 @@ fn render_types(
         let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
         return Some(Drawn::new(OutputKind::Error, text));
     }
-    let chart = types.iter().find_map(|(name, _)| {
-        CHARTS.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, what)| *what)
-    });
-    let widget = find(widget::VIEW);
-    if let (Some(view), Some(state)) = (widget, find(widget::STATE))
-        && let Some(html) = widget::html(view, state, gate, notes)
-    {
-        return Some(Drawn::new(OutputKind::Widget, html));
+    if chart::is_only_loading(types) {
+        return None;
     }
-    let widget = widget.is_some();
-    let interactive = chart.or(widget.then_some("a Jupyter widget"));
-    if let Some(what) = interactive {
-        return Some(static_picture(what, chart.is_some(), types, metadata, gate, notes));
+    let family = types.iter().find_map(|(name, value)| Some((Family::of_type(name)?, *value)));
+    if let Some((family, value)) = family {
+        let still = picture(types, metadata, gate, notes);
+        let html = chart::figure(family, family.read(value, types), still, notes);
+        return Some(Drawn::new(OutputKind::Chart, html));
+    }
+    if let Some(view) = find(widget::VIEW) {
+        let drawn = find(widget::STATE).and_then(|it| widget::html(view, it, gate, notes));
+        return Some(match drawn {
+            Some(html) => Drawn::new(OutputKind::Widget, html),
+            None => unknown_widget(types, metadata, gate, notes),
+        });
     }
     if types.iter().any(|(name, _)| SCRIPTS.contains(&name.as_str())) && !has_picture(types) {
         notes.unsupported("JavaScript of the notebook");
@@ -185,32 +180,40 @@ fn marimo_bundle(
     render_types(&types, &metadata, gate, notes, depth + 1)
 }
 
-/// A chart or widget by the picture or text that came with it.
-fn static_picture(
-    what: &str,
-    is_chart: bool,
+/// The picture in a bundle.
+fn picture(
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Option<SafeHtml> {
+    let mut pictures = chart::PICTURES.iter().filter_map(|name| {
+        let (_, value) = types.iter().find(|(it, _)| it == name)?;
+        match one(name, value, &Value::Null, metadata, gate, notes) {
+            Shown::Whole(drawn) => Some(drawn.html),
+            _ => None,
+        }
+    });
+    pictures.next()
+}
+
+/// A Jupyter widget by the picture or text that came with it.
+fn unknown_widget(
     types: &[(String, &Value)],
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
 ) -> Drawn {
-    let pictures = ["image/svg+xml", "image/png", "image/jpeg", "image/webp"];
-    for name in pictures {
-        let Some((_, value)) = types.iter().find(|(it, _)| it == name) else { continue };
-        if let Shown::Whole(drawn) = one(name, value, &Value::Null, metadata, gate, notes) {
-            return Drawn { kind: OutputKind::Chart, ..*drawn };
-        }
+    if let Some(html) = picture(types, metadata, gate, notes) {
+        return Drawn::new(OutputKind::Chart, html);
     }
-    notes.unsupported(what);
+    notes.unsupported("a Jupyter widget");
     let mut pieces =
-        vec![note(&format!("Here the notebook shows {what}, which needs a running notebook."))];
-    if !is_chart && let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain") {
+        vec![note("Here the notebook shows a Jupyter widget, which needs a running notebook.")];
+    if let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain") {
         pieces.push(SafeHtml::element("pre", &[], SafeHtml::text(&text_of(value))));
     }
-    Drawn::new(
-        if is_chart { OutputKind::Note } else { OutputKind::Widget },
-        SafeHtml::concat(pieces),
-    )
+    Drawn::new(OutputKind::Widget, SafeHtml::concat(pieces))
 }
 
 enum Shown {
@@ -223,7 +226,7 @@ enum Shown {
 }
 
 /// A text, or nbformat's list of lines.
-fn text_of(value: &Value) -> String {
+pub(super) fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
@@ -356,6 +359,15 @@ fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
     let pictures = pictures.map(|it| it.as_str().map(str::to_owned)).collect();
     let marimo = Marimo::with_charts(notes, pictures);
     let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
+    if text.contains("<script")
+        && let Some(read) = charts::in_markup(text)
+    {
+        let family = Family::of_chart(&read);
+        let figure = chart::figure(family, read, None, notes);
+        let html =
+            if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };
+        return Shown::Whole(Box::new(Drawn::new(OutputKind::Chart, html)));
+    }
     if !has_content(html.as_str()) {
         let start = text.trim_start();
         if start.starts_with("<style") && !text.contains("<script") {

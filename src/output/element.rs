@@ -13,12 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use super::chart::{self, Family};
 use super::data::{self, Column};
 use super::diagram;
 use super::math::{self, Display};
 use super::media;
 use super::notes::Notes;
 use super::{note, shortened};
+use crate::charts::{self, Chart, Refusal};
 use crate::run::record::MimeBundle;
 use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml, svg};
 use table::column;
@@ -217,10 +219,9 @@ impl Compiled<'_, '_> {
             }
             "mime-renderer" => {
                 let mime = self.text("mime");
-                if mime.starts_with("application/vnd.vega")
-                    && let Some(chart) = self.marimo.chart()
-                {
-                    return Some(chart);
+                if let Some(family @ (Family::Vega | Family::VegaLite)) = Family::of_type(&mime) {
+                    let read = family.read(&self.json("data"), &[]);
+                    return Some(self.chart(family, read));
                 }
                 // Bundles are JSON in a text, other data is the text itself.
                 let data = self.json("data");
@@ -241,14 +242,21 @@ impl Compiled<'_, '_> {
                     SafeHtml::text("◆"),
                 )
             }
-            "vega" if let Some(chart) = self.marimo.chart() => chart,
             "anywidget" | "panel" => {
                 self.marimo.notes.unsupported(format!("a custom widget ({})", self.name));
                 note(
                     "Here the notebook shows a custom widget, whose code pages of this site don't run.",
                 )
             }
-            "plotly" | "vega" | "mpl-interactive" => {
+            "vega" => {
+                let spec = self.json("spec");
+                self.chart(Family::VegaLite, Family::VegaLite.read(&spec, &[]))
+            }
+            "plotly" => {
+                let read = Family::Plotly.read(&self.json("figure"), &[]);
+                chart::figure(Family::Plotly, read, None, self.marimo.notes)
+            }
+            "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
                 note(
                     "Here the notebook shows an interactive chart, which needs a running notebook.",
@@ -290,6 +298,9 @@ impl Compiled<'_, '_> {
             "source" => {
                 gate.remove("`<source>` tag");
                 SafeHtml::default()
+            }
+            "iframe" if let Some(read) = self.framed_chart() => {
+                chart::figure(Family::of_chart(&read), read, None, notes)
             }
             "iframe" => self.embedded(source, attribute("srcdoc"), gate),
             _ => return None,
@@ -356,6 +367,16 @@ impl Compiled<'_, '_> {
             _ => SafeHtml::default(),
         };
         SafeHtml::div("nbc-progress", SafeHtml::concat([title, bar, subtitle.unwrap_or_default()]))
+    }
+
+    /// A Vega chart, with the picture that the runner made of it.
+    fn chart(&self, family: Family, read: Result<Chart, Refusal>) -> SafeHtml {
+        chart::figure(family, read, self.marimo.chart(), self.marimo.notes)
+    }
+
+    /// The chart in a page that a library writes around it.
+    fn framed_chart(&self) -> Option<Result<Chart, Refusal>> {
+        charts::in_markup(self.element.attributes.get("srcdoc")?)
     }
 
     /// An image in an attribute.

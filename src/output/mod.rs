@@ -5,6 +5,7 @@
 
 mod ansi;
 mod bundle;
+mod chart;
 mod data;
 mod diagram;
 mod element;
@@ -16,7 +17,11 @@ mod notes;
 mod widget;
 
 pub use crate::sanitize::Heading;
+pub use chart::PlacedChart;
 
+use std::collections::BTreeSet;
+
+use crate::charts::Kind;
 use crate::diagnostic::Parsed;
 use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
 use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings};
@@ -103,6 +108,8 @@ pub struct RenderedCell {
     pub outputs: Vec<RenderedOutput>,
     /// Headings in them, in order.
     pub headings: Vec<Heading>,
+    /// Charts in them that a runtime draws.
+    pub charts: Vec<PlacedChart>,
 }
 
 /// Prose of the notebook.
@@ -117,10 +124,11 @@ pub struct RenderedProse {
 /// Renders the outputs of a cell.
 ///
 /// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
-/// error, which may hold paths and secrets.
-pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
+/// error, which may hold paths and secrets. Charts of the kinds in `live` are drawn by their runtimes, others
+/// are pictures.
+pub fn cell(run: &CellRun, place: &Place<'_>, live: &BTreeSet<Kind>) -> Parsed<RenderedCell> {
     on_big_stack(|| {
-        let notes = Notes::default();
+        let notes = Notes::new(place.scope, live);
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {
             let scope = format!("{}-{}", place.scope, at + 1);
@@ -151,6 +159,7 @@ pub fn cell(run: &CellRun, place: &Place<'_>) -> Parsed<RenderedCell> {
             let drawn = Drawn::new(OutputKind::Error, text);
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
+        cell.charts = notes.take_charts();
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
     })
 }
@@ -296,7 +305,7 @@ mod tests {
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        cell(&CellRun { status, outputs }, &place)
+        cell(&CellRun { status, outputs }, &place, &BTreeSet::new())
     }
 
     fn display(types: &[(&str, &str)]) -> RawOutput {

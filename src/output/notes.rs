@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chart::PlacedChart;
+use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::sanitize::Removed;
 use crate::source::Span;
@@ -14,9 +16,39 @@ pub(super) struct Notes {
     unsupported: RefCell<BTreeSet<String>>,
     invalid: RefCell<BTreeSet<String>>,
     controls: RefCell<BTreeMap<String, u32>>,
+    charts: RefCell<Vec<PlacedChart>>,
+    /// Kinds of charts that can be live.
+    live: BTreeSet<Kind>,
+    /// Unique in the page.
+    scope: String,
 }
 
 impl Notes {
+    pub(super) fn new(scope: &str, live: &BTreeSet<Kind>) -> Self {
+        Self { live: live.clone(), scope: scope.to_owned(), ..Self::default() }
+    }
+
+    /// Gives a chart its place, if there is a runtime that draws it.
+    pub(super) fn live(&self, chart: Chart) -> Option<PlacedChart> {
+        if !self.live.contains(&chart.kind()) {
+            return None;
+        }
+        if charts::known(chart.kind(), chart.version()).is_none() {
+            let version = chart.version().unwrap_or_default();
+            let what = chart.kind().title();
+            self.unsupported(format!("the interaction of a chart of {what} {version}"));
+            return None;
+        }
+        let mut all = self.charts.borrow_mut();
+        let placed = PlacedChart { id: format!("chart-{}-{}", self.scope, all.len() + 1), chart };
+        all.push(placed.clone());
+        Some(placed)
+    }
+
+    pub(super) fn take_charts(&self) -> Vec<PlacedChart> {
+        self.charts.take()
+    }
+
     pub(super) fn removed(&self, removed: &[Removed]) {
         let mut all = self.removed.borrow_mut();
         for it in removed {

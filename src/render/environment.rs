@@ -120,8 +120,9 @@ mod tests {
     fn text_is_escaped_and_safe_markup_is_not() {
         let values = context! {
             policy => "", generator => "<g>", title => "</title><script>", language => "en",
-            description => "", stylesheet => false, style => "", script_link => false,
-            body => html_value(&SafeHtml::text("a & b")), script => "",
+            description => "", stylesheets => [""; 0], style => "", script_links => [""; 0],
+            body => html_value(&SafeHtml::text("a & b")), scripts => [""; 0],
+            charts => [""; 0], runtimes => [""; 0],
         };
         let text = render("document.html", values).unwrap();
         assert!(text.as_str().contains("&lt;/title&gt;&lt;script&gt;"), "{}", text.as_str());

@@ -5,13 +5,16 @@
 
 pub mod environment;
 
+use std::sync::Arc;
+
 use minijinja::{Value, context};
 
 pub use environment::{RenderError, Rendered};
 
+use crate::charts::Runtime;
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
-use crate::output::{Heading, RenderedOutput};
+use crate::output::{Heading, PlacedChart, RenderedOutput};
 use crate::sanitize::{SafeCss, SafeHtml};
 use crate::site::SitePath;
 
@@ -28,6 +31,8 @@ pub struct Block {
     pub code: Option<CodeBlock>,
     /// Outputs in order.
     pub outputs: Vec<RenderedOutput>,
+    /// Charts in them that a runtime draws.
+    pub charts: Vec<PlacedChart>,
 }
 
 /// Highlighted code.
@@ -84,6 +89,8 @@ pub struct Document {
     pub outline: Vec<Heading>,
     /// Cells.
     pub blocks: Vec<Block>,
+    /// What draws the charts in them.
+    pub runtimes: Vec<Arc<Runtime>>,
 }
 
 /// The body of a page, and what its head needs to know.
@@ -103,6 +110,10 @@ pub struct Page {
     pub style: SafeCss,
     /// The body.
     pub body: Rendered,
+    /// Charts in the body that a runtime draws.
+    pub charts: Vec<PlacedChart>,
+    /// What draws them, one a kind.
+    pub runtimes: Vec<Arc<Runtime>>,
 }
 
 /// Fewest headings that make an outline worth its place.
@@ -154,6 +165,8 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
         file_name: document.file_name.clone(),
         style,
         body,
+        charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
+        runtimes: document.runtimes.clone(),
     })
 }
 

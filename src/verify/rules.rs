@@ -19,11 +19,12 @@ struct Context<'a> {
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 14] = [
+const PAGE_RULES: [PageRule; 15] = [
     markup,
     policy_place,
     policy_strength,
     script_hash,
+    runtimes,
     style_hash,
     unused_hash,
     integrity,
@@ -180,6 +181,62 @@ fn script_hash(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Scripts that our own code turns from text into code: packed in the page, or files beside it. The browser
+/// compares each with the policy when it runs, so here it must be what the policy names.
+fn runtimes(context: &Context<'_>, report: &mut Report<'_>) {
+    let allowed = context.policy.hashes("script-src");
+    for element in context.page.elements.iter().filter(|it| is_runtime(it)) {
+        match runtime_digest(context, element) {
+            Ok(digest) if allowed.contains(digest.as_str()) => {}
+            Ok(digest) => {
+                let message = format!("the runtime `{digest}` is not in the policy");
+                report.add(element.line, Rule::ScriptHash, message);
+            }
+            Err(message) => report.add(element.line, Rule::Integrity, message),
+        }
+    }
+}
+
+fn is_runtime(element: &Element) -> bool {
+    element.name == "script" && element.attribute("data-runtime").is_some()
+}
+
+fn runtime_digest(context: &Context<'_>, element: &Element) -> Result<String, String> {
+    let kind = element.attribute("type").unwrap_or_default();
+    if kind != "text/plain" || element.attribute("src").is_some() {
+        return Err("a runtime must be text".to_owned());
+    }
+    let Some(address) = element.attribute("data-src") else {
+        return unpacked_digest(&element.text)
+            .ok_or_else(|| "a runtime cannot be unpacked".to_owned());
+    };
+    let Address::Relative(relative) = classify(address) else {
+        return Err(format!("`{}` is not a file of the site", excerpt(address)));
+    };
+    let bytes = resolve(context.path, &relative).and_then(|it| context.files.get(it.as_str()));
+    let Some(bytes) = bytes else { return Err(format!("`{}` is not there", excerpt(address))) };
+    let digest = integrity_of(bytes);
+    match element.attribute("data-integrity") {
+        Some(stated) if stated == digest => Ok(digest),
+        _ => Err(format!("`data-integrity` does not match `{}`", excerpt(address))),
+    }
+}
+
+/// The digest of a script that is gzip in base64.
+fn unpacked_digest(text: &str) -> Option<String> {
+    use std::io::Read as _;
+
+    use base64::Engine as _;
+
+    /// Longest script, in bytes: a few compressed bytes can become very many.
+    const LONGEST: u64 = 64 << 20;
+    let packed = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+    let mut script = Vec::new();
+    let unpack = flate2::read::GzDecoder::new(packed.as_slice());
+    unpack.take(LONGEST + 1).read_to_end(&mut script).ok()?;
+    (script.len() as u64 <= LONGEST).then(|| integrity_of(&script))
+}
+
 fn style_hash(context: &Context<'_>, report: &mut Report<'_>) {
     let allowed = context.policy.hashes("style-src");
     for style in styles(context) {
@@ -198,7 +255,10 @@ fn style_hash(context: &Context<'_>, report: &mut Report<'_>) {
 }
 
 fn unused_hash(context: &Context<'_>, report: &mut Report<'_>) {
-    let scripts: BTreeSet<String> = scripts(context).flat_map(script_digests).collect();
+    let drawing = context.page.elements.iter().filter(|it| is_runtime(it));
+    let drawing = drawing.filter_map(|it| runtime_digest(context, it).ok());
+    let scripts: BTreeSet<String> =
+        scripts(context).flat_map(script_digests).chain(drawing).collect();
     let styles: BTreeSet<String> =
         styles(context).map(|style| integrity_of(style.text.as_bytes())).collect();
     for (directive, used) in [("script-src", scripts), ("style-src", styles)] {

@@ -1,9 +1,14 @@
 //! `nbc build`: every phase, in order.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
+use crate::charts::Kind;
 use crate::cli::args::{Build, Execute, Format};
+use crate::cli::charts::Charts;
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::exposure;
 use crate::cli::grants::{self, Granted};
@@ -15,12 +20,12 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure, cache_folder};
-use crate::config::Config;
-use crate::diagnostic::{self, Code, Diagnostic, Severity};
+use crate::config::{ChartSetting, Config};
+use crate::diagnostic::{self, Code, Diagnostic, Parsed, Severity};
 use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
-use crate::graph::RunnableGraph;
+use crate::graph::{CellGraph, RunnableGraph};
 use crate::notebook::Notebook;
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
@@ -108,6 +113,9 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         progress: Progress::new(printer),
         preparation,
         runner: None,
+        charts: Charts::new(
+            arguments.charts.or(config.charts).unwrap_or(ChartSetting::Interactive),
+        ),
         keeps_going: arguments.keep_going,
         without_environment: Vec::new(),
     };
@@ -131,6 +139,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     }
     builder.progress.finish();
     builder.preparation.warn(printer);
+    builder.charts.warn(printer);
     let failures = builder.without_environment;
     for failure in &failures {
         failure.print(printer);
@@ -281,6 +290,7 @@ struct Builder<'a> {
     progress: Progress,
     preparation: Preparation,
     runner: Option<RunnerFolder>,
+    charts: Charts,
     keeps_going: bool,
     /// Why notebooks have no environment, where others are built all the same.
     without_environment: Vec<Failure>,
@@ -342,10 +352,7 @@ impl Builder<'_> {
             return Ok(None);
         }
         let origin = Origin { page: path, notebook: &input.relative };
-        let document = self.timings.measure(Phase::Output, || {
-            let page = self.settings.page;
-            compile::document(&notebook, &graph, &ran.record, origin, page)
-        });
+        let document = self.document(&notebook, &graph, &ran, origin);
         let exposed = exposure::in_page(&document.value, &notebook, scanner);
         let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
         diagnostics.extend(document.diagnostics);
@@ -356,6 +363,33 @@ impl Builder<'_> {
         let text = self.sources.get(notebook.source).text();
         let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
+    }
+
+    /// Phase 7, and what its charts are drawn with.
+    fn document(
+        &mut self,
+        notebook: &Notebook,
+        graph: &CellGraph,
+        ran: &Ran,
+        origin: Origin<'_>,
+    ) -> Parsed<Compiled> {
+        let timings = RefCell::new(&mut *self.timings);
+        let page = self.settings.page;
+        let compile = |live: &BTreeSet<Kind>| {
+            timings.borrow_mut().measure(Phase::Output, || {
+                compile::document(notebook, graph, &ran.record, origin, page, live)
+            })
+        };
+        let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
+        let made_by = |kind: Kind| lock?.packages.get(kind.name()).cloned();
+        let (preparation, progress) = (&mut self.preparation, &self.progress);
+        let limits = &self.settings.bounds.process;
+        let have = |known| {
+            timings
+                .borrow_mut()
+                .measure(Phase::Environment, || preparation.runtime(known, limits, progress))
+        };
+        self.charts.compile(compile, made_by, have)
     }
 
     /// Phases 3 to 5. `None` when the run gave no record; a finding says why.

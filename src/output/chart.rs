@@ -1,0 +1,151 @@
+//! Charts: a picture that is always there, and a figure that the page's script draws in its place.
+
+use serde_json::Value;
+
+use super::bundle::text_of;
+use super::note;
+use super::notes::Notes;
+use crate::charts::{self, Chart, Kind, Refusal};
+use crate::sanitize::SafeHtml;
+
+/// MIME types of charts; the first that a prefix fits counts.
+const TYPES: &[(&str, Family)] = &[
+    ("application/vnd.vegalite.", Family::VegaLite),
+    ("application/vnd.vega.", Family::Vega),
+    ("application/vnd.plotly.", Family::Plotly),
+    ("application/vnd.bokehjs", Family::Bokeh),
+    ("application/vnd.holoviews", Family::HoloViews),
+];
+
+/// Who made a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Vega,
+    VegaLite,
+    Plotly,
+    Bokeh,
+    HoloViews,
+}
+
+impl Family {
+    /// The family of a MIME type.
+    pub(super) fn of_type(name: &str) -> Option<Self> {
+        TYPES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, family)| *family)
+    }
+
+    /// The family of a chart that was found in markup.
+    pub(super) fn of_chart(read: &Result<Chart, Refusal>) -> Self {
+        match read.as_ref().map(Chart::kind) {
+            Ok(Kind::Plotly) => Self::Plotly,
+            Ok(Kind::Bokeh) => Self::Bokeh,
+            Ok(Kind::Vega) | Err(_) => Self::VegaLite,
+        }
+    }
+
+    /// As a sentence calls it.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Vega => "a Vega chart",
+            Self::VegaLite => "a Vega-Lite chart",
+            Self::Plotly => "a Plotly chart",
+            Self::Bokeh => "a Bokeh chart",
+            Self::HoloViews => "a HoloViews chart",
+        }
+    }
+
+    /// The figure in a MIME bundle.
+    pub(super) fn read(self, value: &Value, types: &[(String, &Value)]) -> Result<Chart, Refusal> {
+        let parsed = value.as_str().and_then(super::data::parse);
+        let value = parsed.as_ref().unwrap_or(value);
+        match self {
+            Self::Vega => Chart::vega(value, false),
+            Self::VegaLite => Chart::vega(value, true),
+            Self::Plotly => Chart::plotly(value),
+            // The document stands in the script beside it.
+            Self::Bokeh | Self::HoloViews => {
+                let scripts = types.iter().filter(|(name, _)| {
+                    matches!(name.as_str(), "application/javascript" | "text/html")
+                });
+                let mut texts = scripts.map(|(_, it)| text_of(it));
+                texts
+                    .find_map(|it| charts::in_markup(&it))
+                    .unwrap_or_else(|| Err(Refusal("its data are not in the notebook".to_owned())))
+            }
+        }
+    }
+}
+
+/// A chart at its place in a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedChart {
+    /// The `id` of its `figure`; its data have this id with `-data` after it.
+    pub id: String,
+    /// The chart.
+    pub chart: Chart,
+}
+
+/// The markup of a chart, live where its runtime can be had. `still` is its picture.
+pub(super) fn figure(
+    family: Family,
+    read: Result<Chart, Refusal>,
+    still: Option<SafeHtml>,
+    notes: &Notes,
+) -> SafeHtml {
+    let what = family.title();
+    let has_still = still.is_some();
+    let live = match read {
+        Ok(chart) => notes.live(chart),
+        Err(Refusal(reason)) => {
+            notes.unsupported(format!("the interaction of {what}: {reason}"));
+            None
+        }
+    };
+    let Some(placed) = live else {
+        if !has_still {
+            notes.unsupported(format!("{what} without a picture"));
+        }
+        return still
+            .unwrap_or_else(|| note(&format!("{}, which can't be shown here.", opening(what))));
+    };
+    let still = still.unwrap_or_else(|| note(&format!("{}, which needs scripts.", opening(what))));
+    let label = match placed.chart.title() {
+        Some(title) => format!("Chart: {title}"),
+        None => "Chart".to_owned(),
+    };
+    let kind = placed.chart.kind().name();
+    let mut attributes = vec![
+        ("class", "nbc-chart"),
+        ("id", placed.id.as_str()),
+        ("data-chart", kind),
+        ("role", "group"),
+        ("aria-label", label.as_str()),
+    ];
+    if placed.chart.has_own_paper() || placed.chart.kind() != Kind::Vega {
+        attributes.push(("data-paper", "own"));
+    }
+    SafeHtml::element("figure", &attributes, SafeHtml::div("nbc-chart-still", still))
+}
+
+fn opening(what: &str) -> String {
+    format!("Here the notebook shows {what}")
+}
+
+/// Types of pictures that come with a chart, best first.
+pub(super) const PICTURES: [&str; 4] = ["image/svg+xml", "image/png", "image/jpeg", "image/webp"];
+
+/// Whether an output only loads a library, or is the place that its script would fill: it shows nothing.
+pub(super) fn is_only_loading(types: &[(String, &Value)]) -> bool {
+    let text = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, it)| text_of(it));
+    let loads = ["application/vnd.bokehjs_load", "application/vnd.holoviews_load"];
+    if types.iter().any(|(name, _)| loads.iter().any(|it| name.starts_with(it))) {
+        return true;
+    }
+    if types.iter().any(|(name, _)| Family::of_type(name).is_some()) {
+        return false;
+    }
+    let Some(html) = text("text/html") else { return false };
+    let is_library = html.contains("window.PlotlyConfig") && !html.contains("Plotly.newPlot(");
+    let is_banner = html.contains("bk-notebook-logo") && html.contains("Loading BokehJS");
+    let is_place = html.contains("data-root-id=") && html.len() < 1000 && !html.contains("<script");
+    is_library || is_banner || is_place
+}
