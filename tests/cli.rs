@@ -897,3 +897,98 @@ fn wait_for(path: &Path) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// A notebook whose one cell has this output stored.
+fn stored(code: &str, output: &str) -> String {
+    format!(
+        r#"{{"cells": [{{"cell_type": "code", "id": "a", "metadata": {{}}, "execution_count": 1,
+        "source": {code:?}, "outputs": [{output}]}}], "metadata": {{"language_info": {{"name": "python"}}}},
+        "nbformat": 4, "nbformat_minor": 5}}"#
+    )
+}
+
+fn printed(text: &str) -> String {
+    let text = serde_json::Value::from(text);
+    format!(r#"{{"output_type": "stream", "name": "stdout", "text": {text}}}"#)
+}
+
+#[test]
+fn what_looks_like_a_secret_stops_the_page_until_its_fingerprint_is_allowed() {
+    // In pieces, so that no scanner of repositories takes it for real.
+    let token = format!("{}_{}", "ghp", "x7Kq2Lm9Zt4Vb8Nc1Rf6Wd3Hs5Jg0PyAeUiO");
+    let code = format!("token = \"{token}\"\n");
+    let output = printed(&format!("<b>{token}</b>"));
+    let test = NbcTest::new(&[
+        ("code.ipynb", &stored(&format!("a = 1\n{code}"), &printed("fine"))),
+        ("output.ipynb", &stored("a = 1", &output)),
+    ]);
+    let tell = |said: &Said| {
+        assert!(!said.stderr.contains(&token) && !said.stdout.contains(&token), "{}", said.stderr);
+        assert!(!said.stderr.contains("x7Kq2"), "{}", said.stderr);
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        assert!(said.stderr.contains("NBC420"), "{}", said.stderr);
+        let (_, rest) = said.stderr.split_once("`github-token:").unwrap();
+        format!("github-token:{}", &rest[..8])
+    };
+    let checked = test.run(&["check", "code.ipynb"]);
+    let fingerprint = tell(&checked);
+    assert!(checked.stderr.contains("code.ipynb:cell 1:2"), "{}", checked.stderr);
+    for name in ["code.ipynb", "output.ipynb"] {
+        assert_eq!(tell(&test.run(&["build", name])), fingerprint);
+        assert!(!test.path("site").join("index.html").exists());
+        let allowed = test.run(&["build", name, "--allow-secret", &fingerprint]);
+        assert_eq!(allowed.code, 0, "{}", allowed.stderr);
+        let by_rule = test.run(&["build", name, "--allow-secret", "github-token"]);
+        assert_eq!(by_rule.code, 0, "{}", by_rule.stderr);
+    }
+    // Code that no reader sees is not published.
+    assert_eq!(test.run(&["build", "code.ipynb", "--code", "hidden"]).code, 0);
+    assert_eq!(test.run(&["build", "output.ipynb", "--allow-secret", "jwt:00000000"]).code, 1);
+    assert_eq!(test.run(&["build", "output.ipynb", "--allow-secret", "nonsense"]).code, 2);
+    test.write(".nbc-secrets", format!("{fingerprint}  # a sample\n").as_bytes());
+    assert_eq!(test.run(&["build", "output.ipynb"]).code, 0);
+    test.write(".nbc-secrets", b"ghp_odd\n");
+    assert_eq!(test.run(&["build", "output.ipynb"]).code, 2);
+}
+
+#[test]
+fn names_and_paths_of_a_machine_are_not_published() {
+    let text = "/home/ada/x.csv C:\\Users\\ada\\y /tmp/ipykernel_1/2.py:3: UserWarning: odd, \
+                https://example.org/home/ada, hunter-value-77";
+    let test = NbcTest::new(&[("a.ipynb", &stored("a = 1", &printed(text)))]);
+    let said = said(test.command(&["build", "a.ipynb"]).env("MY_API_TOKEN", "hunter-value-77"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("NBC421") && !said.stderr.contains("hunter"), "{}", said.stderr);
+    let page = test.read("site/a.html");
+    let expected = "~/x.csv ~\\y …:3: UserWarning: odd, https://example.org/home/ada, ***";
+    assert!(page.contains(expected), "{page}");
+}
+
+#[test]
+fn strict_sanitizing_refuses_what_had_to_be_removed() {
+    let html = r#"{"output_type": "display_data", "metadata": {},
+        "data": {"text/html": "<p onclick=x()>hello</p>"}}"#;
+    let test = NbcTest::new(&[("a.ipynb", &stored("a = 1", html))]);
+    assert_eq!(test.run(&["build", "a.ipynb"]).code, 0);
+    let said = test.run(&["build", "a.ipynb", "--strict-sanitize"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("error[NBC401]"), "{}", said.stderr);
+    test.write("nbc.toml", b"strict-sanitize = true\n");
+    assert_eq!(test.run(&["build", "a.ipynb"]).code, 1);
+}
+
+#[test]
+fn a_long_output_is_shortened_on_the_page_and_told() {
+    let lines: String = (1..=500).map(|it| format!("line {it}\n")).collect();
+    let test = NbcTest::new(&[("a.ipynb", &stored("a = 1", &printed(&lines)))]);
+    let said = test.run(&["build", "a.ipynb", "--shown-lines", "20"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("NBC422") && said.stderr.contains("500 lines"), "{}", said.stderr);
+    let page = test.read("site/a.html");
+    assert!(
+        page.contains("line 10\n") && page.contains("line 491\n") && !page.contains("line 200\n")
+    );
+    assert!(page.contains("… 480 lines ("), "{page}");
+    test.write("nbc.toml", b"[shown]\nlines = 20\n");
+    assert!(test.run(&["build", "a.ipynb"]).stderr.contains("NBC422"));
+}

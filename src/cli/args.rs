@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
-use crate::config::{ChartSetting, CodeSetting, LayoutSetting, LimitSettings};
+use crate::config::{ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
 
@@ -153,6 +153,23 @@ pub struct Build {
     /// Bounds of a run
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// What may be published
+    #[command(flatten)]
+    pub publishing: Publishing,
+}
+
+/// What may be published of what a run gave.
+#[derive(Debug, Args)]
+pub struct Publishing {
+    /// Fail where anything had to be removed from an output (NBC401, NBC406)
+    #[arg(long)]
+    pub strict_sanitize: bool,
+    /// Publish what looks like a secret and is none: a fingerprint, or a rule's name (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub allow_secret: Vec<String>,
+    /// Bounds of what a page shows
+    #[command(flatten)]
+    pub shown: ShownSettings,
 }
 
 /// What decides about environments, and about the sandbox that they are made and used in.
@@ -227,6 +244,9 @@ pub struct Check {
     /// Notebooks, or folders of notebooks
     #[arg(required = true)]
     pub inputs: Vec<Utf8PathBuf>,
+    /// Pass over what looks like a secret and is none: a fingerprint, or a rule's name (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub allow_secret: Vec<String>,
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
@@ -312,6 +332,9 @@ pub struct Render {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+    /// What may be published
+    #[command(flatten)]
+    pub publishing: Publishing,
 }
 
 /// `nbc explain`.

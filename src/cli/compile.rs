@@ -28,6 +28,8 @@ pub struct PageOptions {
     pub code: CodeVisibility,
     /// Whether the dataflow is drawn.
     pub show_graph: bool,
+    /// How much of a cell's outputs is shown.
+    pub shown: output::Shown,
 }
 
 /// Longest description in characters: what search engines show.
@@ -64,7 +66,7 @@ pub fn document(
                 outputs.push(parsed.value.output);
             }
         } else if let Some(run) = raw(cell) {
-            let parsed = output::cell(&run, &place, live);
+            let parsed = output::cell(&run, &place, &options.shown, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
@@ -72,7 +74,7 @@ pub fn document(
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
-            let parsed = output::cell(run, &place, live);
+            let parsed = output::cell(run, &place, &options.shown, live);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);

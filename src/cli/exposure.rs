@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::compile::Compiled;
+use super::publishing::Allowed;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{Cell, Notebook};
+use crate::notebook::{Cell, CellId, Notebook};
+use crate::output;
 use crate::run::RunRecord;
 use crate::run::record::{CellStatus, RawOutput};
-use crate::secret::Scanner;
+use crate::secret::{self, Leak, Scanner};
 use crate::site::Site;
 use crate::source::Span;
 
@@ -107,4 +111,130 @@ fn finding(span: Span, message: &str) -> Diagnostic {
     Diagnostic::error(Code::ExposedSecret, span, message).with_help(
         "do not print it or display it; `--env` and `--secret` values may be used, and not shown",
     )
+}
+
+/// What looks like a secret in the code and prose of cells, each at its line.
+pub(super) fn in_code(
+    notebook: &Notebook,
+    allowed: &Allowed,
+    is_shown: impl Fn(CellId) -> bool,
+) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (id, cell) in notebook.cells().filter(|(id, _)| is_shown(*id)) {
+        let mut told = BTreeSet::new();
+        for leak in secret::leaks(cell.code.as_bytes()) {
+            if allowed.holds(&leak) || !told.insert(leak.fingerprint.clone()) {
+                continue;
+            }
+            let before = cell.code.as_bytes().get(..leak.start).unwrap_or_default();
+            let line = before.iter().filter(|it| **it == b'\n').count() + 1;
+            let span = cell.line_span(u32::try_from(line).unwrap_or(1));
+            findings.push(leaked(&leak, span, &format!("the code of cell {} holds", id.0 + 1)));
+        }
+    }
+    findings
+}
+
+/// What looks like a secret in the outputs that a page could show; masks it in what the build log tells.
+pub(super) fn leaks_in_record(
+    record: &mut RunRecord,
+    notebook: &Notebook,
+    allowed: &Allowed,
+) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (id, run) in &mut record.cells {
+        if let CellStatus::Failed { error } = &mut run.status {
+            for text in [&mut error.name, &mut error.message, &mut error.traceback] {
+                secret::mask_leaks(text);
+            }
+        }
+        let cell = notebook.cell(*id);
+        if cell.is_some_and(|it| it.options.hide_output || it.options.hide_cell) {
+            continue;
+        }
+        let mut leaks = Vec::new();
+        let mut printed = String::new();
+        for output in &run.outputs {
+            match output {
+                RawOutput::Stream { text, .. } => printed.push_str(text),
+                RawOutput::Display { bundle } => {
+                    let texts = bundle.data.iter().filter(|(mime, _)| output::mask::is_text(mime));
+                    texts.for_each(|(_, value)| leaks_in_value(value, &mut leaks));
+                    bundle.metadata.values().for_each(|it| leaks_in_value(it, &mut leaks));
+                }
+            }
+        }
+        leaks.extend(secret::leaks_however_escaped(&printed));
+        let span = cell.map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let mut told = BTreeSet::new();
+        leaks.retain(|it| !allowed.holds(it) && told.insert(it.fingerprint.clone()));
+        let place = format!("an output of cell {} holds", id.0 + 1);
+        findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
+    }
+    findings
+}
+
+fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {
+    match value {
+        Value::String(text) => leaks.extend(secret::leaks_however_escaped(text)),
+        Value::Array(items) => items.iter().for_each(|it| leaks_in_value(it, leaks)),
+        Value::Object(items) => {
+            for (key, value) in items {
+                match value {
+                    // Only its name tells what the value is.
+                    Value::String(text) if text.len() <= 4096 => {
+                        let line = format!("\"{key}\": \"{text}\"");
+                        leaks.extend(secret::leaks_however_escaped(&line));
+                    }
+                    _ => {
+                        leaks.extend(secret::leaks(key.as_bytes()));
+                        leaks_in_value(value, leaks);
+                    }
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What looks like a secret in what a page shows beside outputs: code, prose, titles.
+pub(super) fn leaks_in_page(
+    page: &Compiled,
+    notebook: &Notebook,
+    allowed: &Allowed,
+) -> Vec<Diagnostic> {
+    let shown: BTreeSet<String> = page
+        .blocks()
+        .filter(|(block, _)| block.code.is_some() || block.kind == "prose")
+        .map(|(block, _)| block.id.clone())
+        .collect();
+    let mut findings =
+        in_code(notebook, allowed, |id| shown.contains(&format!("cell-{}", id.0 + 1)));
+    let document = page.document();
+    let said = [Some(document.title.as_str()), document.description.as_deref()];
+    let file = Span::new(notebook.source, 0, 0);
+    for text in said.into_iter().flatten() {
+        let leaks = secret::leaks(text.as_bytes());
+        let leaks = leaks.iter().filter(|it| !allowed.holds(it));
+        findings.extend(leaks.map(|it| leaked(it, file, "the title or the description holds")));
+    }
+    findings
+}
+
+fn leaked(leak: &Leak, span: Span, place: &str) -> Diagnostic {
+    let Leak { rule, what, fingerprint, .. } = leak;
+    let message = format!("{place} what looks like {what} (rule `{rule}`, `{fingerprint}`)");
+    Diagnostic::error(Code::LeakedSecret, span, message).with_help(format!(
+        "if it is a secret, revoke it and take it out; if not: `--allow-secret {fingerprint}`"
+    ))
+}
+
+/// Variables of nbc's own environment whose values were masked.
+pub(super) fn masked(notebook: &Notebook, found: Vec<(CellId, String)>) -> Vec<Diagnostic> {
+    let tell = |(id, name): (CellId, String)| {
+        let span = notebook.cell(id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let message = format!("an output held the value of the variable `{name}`; it is masked");
+        Diagnostic::warning(Code::MaskedValue, span, message)
+    };
+    found.into_iter().map(tell).collect()
 }

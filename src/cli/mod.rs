@@ -12,6 +12,7 @@ mod links;
 mod preparation;
 mod printer;
 mod progress;
+mod publishing;
 mod timings;
 
 use std::process::ExitCode;

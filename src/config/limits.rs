@@ -47,7 +47,7 @@ pub struct LimitSettings {
 }
 
 /// A number from a command line, where nobody knows of types.
-fn whole(text: &str) -> Result<NonZeroU64, String> {
+pub(super) fn whole(text: &str) -> Result<NonZeroU64, String> {
     text.parse().map_err(|_| "write a whole number without a unit, 1 or more".to_owned())
 }
 

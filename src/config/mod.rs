@@ -3,12 +3,16 @@
 //! In: the text of a configuration file. Out: settings with their defaults. Unknown keys are errors,
 //! so that a misspelt one is not silently without effect.
 
+mod baseline;
 mod limits;
+mod shown;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
+pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
+pub use shown::ShownSettings;
 
 /// Settings of a build, before flags override them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -38,6 +42,12 @@ pub struct Config {
     pub isolation: Option<IsolationSetting>,
     /// Bounds of a run.
     pub limits: LimitSettings,
+    /// How much of a cell's outputs a page shows.
+    pub shown: ShownSettings,
+    /// Whether markup that has to be removed from an output keeps the page from being published.
+    pub strict_sanitize: bool,
+    /// Fingerprints of what looks like a secret and is none, as `.nbc-secrets` lists them.
+    pub allow_secret: Vec<String>,
 }
 
 /// How much of the confinement a file may ask for: to run without any takes a word on the command line.
@@ -160,23 +170,27 @@ fn check_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
     Err(std::io::Error::other("it is a link to a file in another folder"))
 }
 
+/// The text of a file of settings in a folder, if there is one.
+fn read_plain(folder: &Utf8Path, name: &str) -> Result<Option<String>, ConfigError> {
+    let path = folder.join(name);
+    if let Err(source) = check_plain(folder, &path) {
+        return Err(ConfigError::Unreadable { path, source });
+    }
+    match fs_err::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Unreadable { path, source }),
+    }
+}
+
 impl Config {
     /// Reads `nbc.toml` in a folder; without one, every setting has its default.
     ///
     /// # Errors
     /// When the file is there and cannot be read, or holds an unknown key or a wrong value.
     pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
+        let Some(text) = read_plain(folder, "nbc.toml")? else { return Ok(Self::default()) };
         let path = folder.join("nbc.toml");
-        if let Err(source) = check_plain(folder, &path) {
-            return Err(ConfigError::Unreadable { path, source });
-        }
-        let text = match fs_err::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(source) => return Err(ConfigError::Unreadable { path, source }),
-        };
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));

@@ -186,6 +186,24 @@ codes! {
     /// Values of `--env` and `--secret` are looked for in every output, in code, prose and titles: as they are,
     /// escaped for HTML, JSON or addresses, in base64 and in hexadecimal. Nothing is published.
     ExposedSecret = "NBC407" "exposed-secret",
+    /// What would be published holds what looks like a secret: a key, a token, a password, a private key.
+    ///
+    /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all
+    /// cells. Nothing is published, and the value is never told. If it is a secret, revoke it and take it out. If
+    /// it is none, allow it by its fingerprint: with `--allow-secret`, with `allow-secret` in `nbc.toml`, or by a line
+    /// in `.nbc-secrets`, which may end with a reason: `jwt:12ab34cd  # a sample of the standard`. A rule's
+    /// name after `--allow-secret` allows all that the rule finds.
+    LeakedSecret = "NBC420" "leaked-secret",
+    /// An output held the value of a variable of nbc's own environment that has the name of a secret. It is masked.
+    ///
+    /// The notebook did not get it from nbc. Stored outputs may come from this machine; with less than
+    /// `--isolation strict`, a run may see more of it than it should.
+    MaskedValue = "NBC421" "masked-value",
+    /// A page shows only a part of an output, and says so.
+    ///
+    /// The bounds of a cell are `--shown-text`, `--shown-lines`, `--shown-rows`, `--shown-markup`,
+    /// `--shown-pixels` and `--shown-pictures`, or the table `[shown]` of `nbc.toml`.
+    ShortenedOutput = "NBC422" "shortened-output",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }

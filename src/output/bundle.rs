@@ -10,14 +10,11 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
-use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, shortened, widget};
+use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, widget};
 use crate::charts;
 use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
-
-/// Longest text of a value that is shown, in bytes.
-const LONGEST_TEXT: usize = 1 << 20;
 
 /// Types in the order in which they are tried.
 const RICHEST_FIRST: &[&str] = &[
@@ -329,24 +326,10 @@ fn one(
                 ("role", "group"),
                 ("aria-label", "Result"),
             ];
-            let shown = head(&text, LONGEST_TEXT);
-            let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
-            if shown.len() < text.len() {
-                html = SafeHtml::concat([html, shortened("The rest is not shown.")]);
-            }
-            Drawn::new(OutputKind::Text, html)
+            Drawn::new(OutputKind::Text, SafeHtml::element("pre", &attributes, ansi::html(&text)))
         }
     };
     Shown::Whole(Box::new(drawn))
-}
-
-/// The first `most` bytes, at a character's edge.
-fn head(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or("")
 }
 
 fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {

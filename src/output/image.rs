@@ -75,6 +75,18 @@ impl Picture {
     }
 }
 
+/// Width and height, by the header alone.
+pub(super) fn dimensions(text: &str) -> Option<(u32, u32)> {
+    const HEADER: usize = 1 << 18;
+    let text = text.get(..HEADER.min(text.len())).unwrap_or(text);
+    let address = text.trim_start().strip_prefix("data:");
+    let text = address.and_then(|it| it.split_once(";base64,")).map_or(text, |it| it.1);
+    let mut compact: String = text.chars().filter(|it| !it.is_ascii_whitespace()).collect();
+    compact.truncate(compact.len() / 4 * 4);
+    let bytes = LENIENT.decode(compact).ok()?;
+    size(kind(&bytes)?, &bytes)
+}
+
 /// What a reader hears instead of the picture.
 pub(super) fn alternative(metadata: &Map<String, Value>) -> &str {
     metadata

@@ -11,13 +11,16 @@ mod diagram;
 mod element;
 mod image;
 mod markdown;
+pub mod mask;
 mod math;
 mod media;
 mod notes;
+mod shorten;
 mod widget;
 
 pub use crate::sanitize::Heading;
 pub use chart::PlacedChart;
+pub use shorten::Shown;
 
 use std::collections::BTreeSet;
 
@@ -28,8 +31,6 @@ use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings};
 use crate::source::Span;
 use notes::Notes;
 
-/// Longest stream that is shown, in bytes; its end is what readers look for.
-const LONGEST_STREAM: usize = 1 << 20;
 /// The stack of the thread that renders: parsers of styles and formulas are recursive.
 const STACK: usize = 64 << 20;
 
@@ -126,21 +127,26 @@ pub struct RenderedProse {
 /// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
 /// error, which may hold paths and secrets. Charts of the kinds in `live` are drawn by their runtimes, others
 /// are pictures.
-pub fn cell(run: &CellRun, place: &Place<'_>, live: &BTreeSet<Kind>) -> Parsed<RenderedCell> {
+pub fn cell(
+    run: &CellRun,
+    place: &Place<'_>,
+    shown: &Shown,
+    live: &BTreeSet<Kind>,
+) -> Parsed<RenderedCell> {
     on_big_stack(|| {
         let notes = Notes::new(place.scope, live);
+        let mut left = *shown;
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {
             let scope = format!("{}-{}", place.scope, at + 1);
             let drawn = match raw {
-                Merged::Stream(StreamName::Stdout, text) => Some(stream(text, "Output", "stdout")),
-                Merged::Stream(StreamName::Stderr, text) => {
-                    Some(stream(text, "Messages", "stderr"))
-                }
+                Merged::Stream(name, text) => Some(stream(text, *name, &mut left, &notes)),
                 Merged::Display(bundle) => {
                     let mut gate = Gate::new(&scope);
-                    bundle::render(bundle, &mut gate, &notes)
-                        .map(|drawn| Drawn { gate: Some(gate), ..drawn })
+                    let (bundle, said) = shorten::bundle(bundle, &mut left, &notes);
+                    let drawn = bundle::render(&bundle, &mut gate, &notes)
+                        .map(|drawn| Drawn { gate: Some(gate), ..drawn });
+                    noted(drawn, &said)
                 }
             };
             if let Some(drawn) = drawn {
@@ -237,23 +243,41 @@ fn merged(outputs: &[RawOutput]) -> Vec<Merged<'_>> {
     merged
 }
 
-fn stream(text: &str, label: &str, name: &str) -> Drawn {
-    let mut start = text.len().saturating_sub(LONGEST_STREAM);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
+fn stream(text: &str, name: StreamName, left: &mut Shown, notes: &Notes) -> Drawn {
+    let (label, name) = match name {
+        StreamName::Stdout => ("Output", "stdout"),
+        StreamName::Stderr => ("Messages", "stderr"),
+    };
     let class = format!("nbc-stream nbc-{name}");
     let attributes =
         [("class", class.as_str()), ("tabindex", "0"), ("role", "group"), ("aria-label", label)];
-    let shown = text.get(start..).unwrap_or("");
-    let mut html = SafeHtml::element("pre", &attributes, ansi::html(shown));
-    if start > 0 {
-        html = SafeHtml::concat([shortened("The beginning is not shown."), html]);
-    }
+    let block = |text: &str| SafeHtml::element("pre", &attributes, ansi::html(text));
+    let html = match shorten::text(text, left, notes) {
+        None => block(text),
+        Some(ends) => {
+            let blocks = [ends.head, ends.tail].map(|it| match it {
+                "" => SafeHtml::default(),
+                text => block(text),
+            });
+            let [head, tail] = blocks;
+            SafeHtml::concat([head, shortened(&ends.note), tail])
+        }
+    };
     Drawn::new(OutputKind::Stream, html)
 }
 
-/// The note above something that is not shown as a whole.
+/// An output and what is said of its missing parts, if anything is.
+fn noted(drawn: Option<Drawn>, said: &[String]) -> Option<Drawn> {
+    if said.is_empty() {
+        return drawn;
+    }
+    let drawn = drawn.unwrap_or(Drawn::new(OutputKind::Note, SafeHtml::default()));
+    let notes = said.iter().map(|it| shortened(it));
+    let html = SafeHtml::concat(std::iter::once(drawn.html).chain(notes));
+    Some(Drawn { html, ..drawn })
+}
+
+/// The note beside something that is not shown as a whole.
 fn shortened(text: &str) -> SafeHtml {
     SafeHtml::element("p", &[("class", "nbc-shortened")], SafeHtml::text(text))
 }
@@ -305,7 +329,7 @@ mod tests {
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        cell(&CellRun { status, outputs }, &place, &BTreeSet::new())
+        cell(&CellRun { status, outputs }, &place, &Shown::default(), &BTreeSet::new())
     }
 
     fn display(types: &[(&str, &str)]) -> RawOutput {

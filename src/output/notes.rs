@@ -21,6 +21,7 @@ pub(super) struct Notes {
     live: BTreeSet<Kind>,
     /// Unique in the page.
     scope: String,
+    shortened: RefCell<Vec<String>>,
 }
 
 impl Notes {
@@ -40,7 +41,7 @@ impl Notes {
             return None;
         }
         let mut all = self.charts.borrow_mut();
-        let placed = PlacedChart { id: format!("chart-{}-{}", self.scope, all.len() + 1), chart };
+        let placed = PlacedChart { id: format!("o-{}-chart-{}", self.scope, all.len() + 1), chart };
         all.push(placed.clone());
         Some(placed)
     }
@@ -72,6 +73,14 @@ impl Notes {
         }
     }
 
+    /// Something of which only a part is shown; `what` is a noun phrase with its size.
+    pub(super) fn shortened(&self, what: String) {
+        let mut all = self.shortened.borrow_mut();
+        if all.len() < 32 {
+            all.push(what);
+        }
+    }
+
     /// A control that does nothing without Python.
     pub(super) fn control(&self, kind: &str) {
         *self.controls.borrow_mut().entry(kind.to_owned()).or_insert(0) += 1;
@@ -96,6 +105,14 @@ impl Notes {
         }
         for what in self.invalid.into_inner() {
             found.push(Diagnostic::warning(Code::InvalidData, span, what));
+        }
+        let shortened = self.shortened.into_inner();
+        if !shortened.is_empty() {
+            let message = format!("shown only in part: {}", list(&shortened));
+            found.push(
+                Diagnostic::warning(Code::ShortenedOutput, span, message)
+                    .with_help("raise the bound with `--shown-text` and its like"),
+            );
         }
         let controls = self.controls.into_inner();
         if !controls.is_empty() {

@@ -89,6 +89,8 @@ pub struct Execution {
     pub record: Option<RunRecord>,
     /// Findings about the run as a whole.
     pub diagnostics: Vec<Diagnostic>,
+    /// Paths of the host that the run could see, each with the one that a page shows instead.
+    pub masks: Vec<(String, String)>,
     /// The last words of the process itself: for the build log, not for the page.
     pub console: String,
     /// Layers of isolation that were active.
@@ -131,10 +133,7 @@ pub fn execute(
     let traffic = network.traffic();
     let mut diagnostics = refused_hosts(&traffic, notebook);
     let record = match conversation {
-        Ok(mut record) => {
-            record.mask(&masks);
-            Some(record)
-        }
+        Ok(record) => Some(record),
         Err(error) => {
             diagnostics.push(if is_cell_too_slow {
                 slow_cell(&error, plan, notebook)
@@ -144,7 +143,7 @@ pub fn execute(
             None
         }
     };
-    Ok(Execution { record, diagnostics, console, layers, cpu: ended.cpu, traffic })
+    Ok(Execution { record, diagnostics, masks, console, layers, cpu: ended.cpu, traffic })
 }
 
 /// What the notebook wanted to reach and could not: its cells may have taken another way silently.

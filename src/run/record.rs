@@ -89,71 +89,6 @@ impl RunRecord {
     }
 }
 
-impl RunRecord {
-    /// Replaces paths of the host in everything that a reader could see.
-    pub fn mask<S: AsRef<str>>(&mut self, masks: &[(String, S)]) {
-        for output in self.cells.values_mut().flat_map(|run| &mut run.outputs) {
-            match output {
-                RawOutput::Stream { text, .. } => mask_text(text, masks),
-                RawOutput::Display { bundle } => {
-                    let texts = bundle.data.iter_mut().filter(|(mime, _)| {
-                        // Base64 holds no path, and is most of the bytes.
-                        !mime.starts_with("image/") || mime.starts_with("image/svg")
-                    });
-                    texts.for_each(|(_, value)| mask_value(value, masks));
-                }
-            }
-        }
-    }
-}
-
-fn mask_value<S: AsRef<str>>(value: &mut serde_json::Value, masks: &[(String, S)]) {
-    // The nesting of what the runner sends is bounded by the JSON reader.
-    match value {
-        serde_json::Value::String(text) => mask_text(text, masks),
-        serde_json::Value::Array(items) => {
-            items.iter_mut().for_each(|it| mask_value(it, masks));
-        }
-        serde_json::Value::Object(items) => {
-            items.values_mut().for_each(|it| mask_value(it, masks));
-        }
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
-    }
-}
-
-fn mask_text<S: AsRef<str>>(text: &mut String, masks: &[(String, S)]) {
-    if let Some(without) = without_addresses(text) {
-        *text = without;
-    }
-    for (path, shown) in masks {
-        if text.contains(path.as_str()) {
-            *text = text.replace(path.as_str(), shown.as_ref());
-        }
-    }
-}
-
-/// Python's usual `repr` ends with an address, `<Thing object at 0x7f31…>`, which differs from run to
-/// run and tells a reader nothing. `None` when there is none.
-fn without_addresses(text: &str) -> Option<String> {
-    const MARK: &str = " at 0x";
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(MARK) {
-        let (before, after) = rest.split_at(at + MARK.len());
-        out.push_str(before);
-        let digits = after.bytes().take_while(u8::is_ascii_hexdigit).count();
-        let (address, tail) = after.split_at(digits);
-        let ends = tail.starts_with('>') || tail.starts_with("&gt;");
-        out.push_str(if (6..=16).contains(&digits) && ends { "…" } else { address });
-        rest = tail;
-    }
-    if out.is_empty() {
-        return None;
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
 /// Who ran the cells, as the runner says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -274,19 +209,5 @@ mod tests {
         let more = record.replace("\"cells\"", "\"more\":1,\"cells\"");
         assert!(matches!(RunRecord::parse(more.as_bytes()), Err(RecordError::Malformed(_))));
         assert!(matches!(RunRecord::parse(b"[]"), Err(RecordError::Malformed(_))));
-    }
-}
-
-#[cfg(test)]
-mod address_tests {
-    use super::without_addresses;
-
-    #[test]
-    fn addresses_of_objects_are_left_out() {
-        let check = |text| without_addresses(text).unwrap();
-        assert_eq!(check("[<A object at 0x7ffff528be90>, 1]"), "[<A object at 0x…>, 1]");
-        assert_eq!(check("&lt;f at 0x7ffff528be90&gt;"), "&lt;f at 0x…&gt;");
-        assert_eq!(check("the flag is at 0x10>"), "the flag is at 0x10>");
-        assert_eq!(without_addresses("nothing"), None);
     }
 }

@@ -1,9 +1,14 @@
 //! Values that a run may use and nobody may see.
 //!
 //! In: variables and files that the user hands to a run. Out: [`Secret`], which cannot be printed, and
-//! [`Scanner`], which finds the values in what a run gave.
+//! [`Scanner`], which finds the values in what a run gave. [`leaks`] finds secrets that nobody told of, by
+//! what they look like.
 
+#[cfg(test)]
+mod fixtures;
 mod forms;
+mod leak;
+mod rules;
 mod scan;
 
 use std::fmt;
@@ -12,6 +17,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+pub use leak::{Leak, is_rule, leaks, leaks_however_escaped, mask_leaks};
 pub use scan::{Scanner, ScannerError};
 
 /// Most bytes of one value.

@@ -8,7 +8,7 @@ use super::Secret;
 use super::forms;
 
 /// Stands for a secret in the build log.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Looks for the values of some secrets, in every form that it knows.
 #[derive(Debug, Default)]

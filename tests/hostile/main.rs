@@ -8,6 +8,7 @@ mod scan;
 
 use std::collections::BTreeMap;
 
+use nbc::charts::Kind;
 use nbc::diagnostic::Parsed;
 use nbc::output::{self, Place, RenderedCell};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput, StreamName};
@@ -25,7 +26,12 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
     let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
-    output::cell(&CellRun { status: CellStatus::Finished, outputs }, &place)
+    output::cell(
+        &CellRun { status: CellStatus::Finished, outputs },
+        &place,
+        &output::Shown::default(),
+        &[Kind::Bokeh, Kind::Plotly, Kind::Vega].into(),
+    )
 }
 
 fn display(mime: &str, data: serde_json::Value) -> RawOutput {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Analyzed, analyze, configuration, counted, find_inputs, layout, visibility};
+use super::{
+    Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout, visibility,
+};
 use crate::charts::Kind;
 use crate::cli::args::{Build, Execute, Format};
 use crate::cli::charts::Charts;
@@ -18,6 +20,7 @@ use crate::cli::links::{Origin, Pages};
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
+use crate::cli::publishing::{self, Allowed};
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{ChartSetting, Config};
@@ -27,6 +30,7 @@ use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
 use crate::graph::{CellGraph, RunnableGraph};
 use crate::notebook::Notebook;
+use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
@@ -44,6 +48,8 @@ struct Settings {
     page: PageOptions,
     execute: Execute,
     record: Option<Utf8PathBuf>,
+    allowed: Allowed,
+    is_strict: bool,
 }
 
 /// What one notebook became.
@@ -53,10 +59,17 @@ struct Built<D> {
 }
 
 /// Links of the pages to each other; only now is it known which of them there are.
-fn link(built: Vec<Built<Compiled>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Built<Document>> {
+fn link(
+    built: Vec<Built<Compiled>>,
+    is_strict: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Built<Document>> {
     let pages = Pages::new(built.iter().map(|it| it.document.place()));
     let linked = built.into_iter().map(|Built { document, provenance }| {
         let mut document = document.link(&pages);
+        if is_strict {
+            publishing::refuse_removals(&mut document.diagnostics);
+        }
         diagnostics.append(&mut document.diagnostics);
         Built { document: document.value, provenance }
     });
@@ -100,11 +113,13 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
         let text = sources.get(it.notebook.source).text();
         !granted.scanner.find(text.as_bytes()).is_empty()
+            || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
     });
     let format = match arguments.format {
         Format::Full if shows_secret => Format::Concise,
         format => format,
     };
+    let is_strict = settings.is_strict;
     let mut builder = Builder {
         settings,
         granted: &granted,
@@ -144,7 +159,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     for failure in &failures {
         failure.print(printer);
     }
-    let built = link(built, &mut diagnostics);
+    let built = link(built, is_strict, &mut diagnostics);
 
     exposure::mask(&mut diagnostics, &granted.scanner);
     diagnostic::sort(&mut diagnostics);
@@ -261,9 +276,16 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
         page: PageOptions {
             code: visibility(arguments.code.or(config.code)),
             show_graph: arguments.show_graph || config.show_graph,
+            shown: publishing::shown(&arguments.publishing, config),
         },
         execute: arguments.runtime.execute,
         record: arguments.record.clone(),
+        allowed: Allowed::new(
+            &arguments.publishing.allow_secret,
+            config,
+            folder_of(&arguments.inputs),
+        )?,
+        is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
     })
 }
 
@@ -302,6 +324,23 @@ struct Ran {
     environment: Option<Environment>,
     layers: Vec<Layer>,
     granted: Names,
+    /// Paths of the host that the run could see.
+    masks: Vec<(String, String)>,
+}
+
+impl Ran {
+    /// What is taken out of the outputs. Where every layer holds, a run cannot have seen what the host is called: its
+    /// page must not depend on where it was built.
+    fn masks(&self) -> Masks {
+        let saw_host = self.layers.is_empty() || self.layers.iter().any(|it| !it.active);
+        let mut host = Host::this();
+        if !saw_host {
+            host.names.clear();
+        }
+        let environment = self.environment.iter().flat_map(|it| &it.masks);
+        let environment = environment.map(|(path, shown)| (path.clone(), (*shown).to_owned()));
+        Masks::new(self.masks.iter().cloned().chain(environment), host)
+    }
 }
 
 impl Builder<'_> {
@@ -317,7 +356,8 @@ impl Builder<'_> {
         let (mut ran, graph) = if is_stored {
             let record = as_stored(&notebook, diagnostics);
             let (layers, granted) = (Vec::new(), Names::default());
-            (Ran { record, environment: None, layers, granted }, graph)
+            let masks = Vec::new();
+            (Ran { record, environment: None, layers, granted, masks }, graph)
         } else {
             // The findings that forbid a run are in `diagnostics` since the analysis.
             let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
@@ -327,7 +367,11 @@ impl Builder<'_> {
             (ran, runnable.into_graph())
         };
         let scanner = &self.granted.scanner;
-        let exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+        let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+        let allowed = &self.settings.allowed;
+        exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
+        let masked = ran.masks().record(&mut ran.record);
+        diagnostics.extend(exposure::masked(&notebook, masked));
         if !exposed.is_empty() {
             diagnostics.extend(exposed);
             return Ok(None);
@@ -352,8 +396,13 @@ impl Builder<'_> {
             return Ok(None);
         }
         let origin = Origin { page: path, notebook: &input.relative };
-        let document = self.document(&notebook, &graph, &ran, origin);
-        let exposed = exposure::in_page(&document.value, &notebook, scanner);
+        let mut document = self.document(&notebook, &graph, &ran, origin);
+        let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
+        let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
+        exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
+        if self.settings.is_strict {
+            publishing::refuse_removals(&mut document.diagnostics);
+        }
         let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
         diagnostics.extend(document.diagnostics);
         diagnostics.extend(exposed);
@@ -435,6 +484,7 @@ impl Builder<'_> {
         if !result.console.trim().is_empty() && result.record.is_none() {
             let mut console = result.console;
             self.granted.scanner.mask(&mut console);
+            crate::secret::mask_leaks(&mut console);
             self.progress.line(&format!("{path}: the process said:\n{}", quoted(&console)));
         }
         let contacted = result.traffic.contacted;
@@ -445,12 +495,8 @@ impl Builder<'_> {
         let granted = self.granted.names(contacted);
         diagnostics.extend(result.diagnostics);
         let layers = result.layers;
-        let record = result.record.map(|mut record| {
-            record.mask(&environment.masks);
-            record
-        });
-        let environment = Some(environment);
-        Ok(record.map(|record| Ran { record, environment, layers, granted }))
+        let (environment, masks) = (Some(environment), result.masks);
+        Ok(result.record.map(|record| Ran { record, environment, layers, granted, masks }))
     }
 
     /// The traceback goes to the build log, never to a page.

@@ -1,8 +1,10 @@
 //! `nbc check`: phases 1 and 2 only.
 
-use super::{analyze, configuration, counted, find_inputs};
-use crate::cli::args::Check;
+use super::{analyze, configuration, counted, find_inputs, folder_of};
+use crate::cli::args::{Check, Format};
+use crate::cli::exposure;
 use crate::cli::printer::Printer;
+use crate::cli::publishing::Allowed;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic::{self, Severity};
 use crate::source::Sources;
@@ -13,11 +15,20 @@ pub(in crate::cli) fn run(arguments: &Check, printer: Printer) -> Result<Exit, F
     let number = inputs.len();
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
+    let allowed = Allowed::new(&arguments.allow_secret, &config, folder_of(&arguments.inputs))?;
+    let mut format = arguments.format;
     for input in inputs {
-        analyze(input, &mut sources, &mut diagnostics);
+        let analyzed = analyze(input, &mut sources, &mut diagnostics);
+        let leaks = analyzed.map(|it| exposure::in_code(&it.notebook, &allowed, |_| true));
+        let leaks = leaks.unwrap_or_default();
+        if !leaks.is_empty() && format == Format::Full {
+            // The lines of a finding are printed as they are.
+            format = Format::Concise;
+        }
+        diagnostics.extend(leaks);
     }
     diagnostic::sort(&mut diagnostics);
-    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    printer.diagnostics(&diagnostics, &sources, format);
     if !arguments.format.is_for_machines() {
         let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
         let warnings = diagnostics.len() - errors;

@@ -31,10 +31,14 @@ struct Analyzed {
 
 /// The configuration that holds for inputs: of the folder that is built, else of the notebook's.
 fn configuration(inputs: &[Utf8PathBuf]) -> Result<Config, Failure> {
+    Ok(Config::load(folder_of(inputs))?)
+}
+
+/// The folder whose settings hold for inputs.
+fn folder_of(inputs: &[Utf8PathBuf]) -> &Utf8Path {
     let first = inputs.first().map_or(Utf8Path::new("."), |it| it.as_path());
     let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
-    let folder = if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder };
-    Ok(Config::load(folder)?)
+    if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder }
 }
 
 /// Finds notebooks; a path that does not exist gets the usual help.

@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::build::publish_site;
-use super::{analyze, layout, visibility};
+use super::{analyze, configuration, folder_of, layout, visibility};
 use crate::charts::Kind;
-use crate::cli::args::Render;
+use crate::cli::args::{Format, Render};
 use crate::cli::charts::Charts;
 use crate::cli::compile::{self, PageOptions};
+use crate::cli::exposure;
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
 use crate::cli::printer::Printer;
+use crate::cli::publishing::{self, Allowed};
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic;
 use crate::emit::Provenance;
 use crate::emit::manifest::Granted;
 use crate::environment::cached_runtime;
+use crate::output::mask::{Host, Masks};
 use crate::publish::Destination;
 use crate::run::{self, RunRecord};
 use crate::site::Integrity;
@@ -34,7 +37,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         return Ok(Exit::Findings);
     };
     let notebook = analyzed.notebook;
-    let record = RunRecord::load(&arguments.record)?;
+    let mut record = RunRecord::load(&arguments.record)?;
     if record.source.as_deref().is_some_and(|it| it != run::source_digest(&sources, &notebook)) {
         return Err(Failure {
             message: format!(
@@ -45,9 +48,26 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         });
     }
     let destination = Destination::claim(&arguments.output)?;
+    let inputs = std::slice::from_ref(&arguments.notebook);
+    let config = configuration(inputs)?;
+    let flags = &arguments.publishing;
+    let allowed = Allowed::new(&flags.allow_secret, &config, folder_of(inputs))?;
+    let is_strict = flags.strict_sanitize || config.strict_sanitize;
+    // The lines of a finding are printed as they are.
+    let shows_secret = !exposure::in_code(&notebook, &allowed, |_| true).is_empty();
+    let format = match arguments.format {
+        Format::Full if shows_secret => Format::Concise,
+        format => format,
+    };
+    diagnostics.extend(exposure::leaks_in_record(&mut record, &notebook, &allowed));
+    let masked = Masks::new([], Host::this()).record(&mut record);
+    diagnostics.extend(exposure::masked(&notebook, masked));
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
-    let page =
-        PageOptions { code: visibility(Some(arguments.code)), show_graph: arguments.show_graph };
+    let page = PageOptions {
+        code: visibility(Some(arguments.code)),
+        show_graph: arguments.show_graph,
+        shown: publishing::shown(flags, &config),
+    };
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
     let mut charts = Charts::new(arguments.charts);
     let compile = |live: &BTreeSet<Kind>| {
@@ -62,11 +82,15 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let document = charts.compile(compile, |_| None, have);
     charts.warn(printer);
     diagnostics.extend(document.diagnostics);
+    diagnostics.extend(exposure::leaks_in_page(&document.value, &notebook, &allowed));
     let pages = Pages::new([document.value.place()]);
     let document = document.value.link(&pages);
     diagnostics.extend(document.diagnostics);
+    if is_strict {
+        publishing::refuse_removals(&mut diagnostics);
+    }
     diagnostic::sort(&mut diagnostics);
-    printer.diagnostics(&diagnostics, &sources, arguments.format);
+    printer.diagnostics(&diagnostics, &sources, format);
     if diagnostic::has_errors(&diagnostics) {
         return Ok(Exit::Findings);
     }
