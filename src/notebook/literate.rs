@@ -36,6 +36,7 @@ pub(super) fn parse(
         app: AppOptions::default(),
         script: None,
         language: language(&head.values),
+        widgets: None,
         cells: Vec::new(),
     };
     if notebook.language != "python" {

@@ -57,6 +57,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
         app: reader.app,
         script,
         language: "python".to_owned(),
+        widgets: None,
         cells: reader.cells,
     };
     Parsed { value: Some(notebook), diagnostics }

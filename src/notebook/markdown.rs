@@ -275,6 +275,7 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
         app: AppOptions::default(),
         script: script_of(&values, head.span, &mut diagnostics),
         language: "python".to_owned(),
+        widgets: None,
         cells: Vec::new(),
     };
     app_options(&values, head.span, &mut notebook.app, &mut diagnostics);

@@ -59,6 +59,8 @@ pub struct Notebook {
     pub script: Option<ScriptMetadata>,
     /// Language of a Jupyter kernel, lowercase; `python` when nothing is stated.
     pub language: String,
+    /// JSON of the widgets that a Jupyter file holds, by MIME type; hostile.
+    pub widgets: Option<CellCode>,
     /// Cells in document order; the position is the [`CellId`].
     pub cells: Vec<Cell>,
 }

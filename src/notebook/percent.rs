@@ -129,6 +129,7 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
         app: AppOptions::default(),
         script: script::find(text, id, &mut diagnostics),
         language: language.unwrap_or("python").to_ascii_lowercase(),
+        widgets: None,
         cells: Vec::new(),
     };
     if notebook.language != "python" {

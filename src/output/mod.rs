@@ -7,13 +7,16 @@ mod ansi;
 mod bundle;
 mod chart;
 mod data;
+mod diagram;
 mod element;
 mod image;
 mod markdown;
 pub mod mask;
 mod math;
+mod media;
 mod notes;
 mod shorten;
+mod widget;
 
 pub use crate::sanitize::Heading;
 pub use chart::PlacedChart;

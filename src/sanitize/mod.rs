@@ -13,6 +13,7 @@ pub mod svg;
 mod theme;
 mod token;
 
+pub use build::MediaKind;
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
 pub use scan::{
     Heading, Link, MOST_HEADINGS, children, first_paragraph, first_picture, headings,

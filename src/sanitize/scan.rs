@@ -79,7 +79,10 @@ pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> 
     for piece in pieces(html.as_str()) {
         let (Piece::Tag(text) | Piece::Text(text)) = piece;
         let link = match piece {
-            Piece::Tag(tag) if tag.starts_with("<a ") => attribute(tag, "href"),
+            // A download of nbc's making holds its file itself.
+            Piece::Tag(tag) if tag.starts_with("<a ") && attribute(tag, "download").is_none() => {
+                attribute(tag, "href")
+            }
             Piece::Tag(_) | Piece::Text(_) => None,
         };
         let Some((start, value)) = link else {

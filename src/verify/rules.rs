@@ -270,6 +270,14 @@ fn unused_hash(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
+    let plays = |it: &Element| matches!(it.name.as_str(), "audio" | "video");
+    if context.policy.allows("media-src", "data:") && !context.page.elements.iter().any(plays) {
+        report.add(
+            1,
+            Rule::PolicyStrength,
+            "`media-src` allows media, which the page does not have",
+        );
+    }
 }
 
 /// What a `<link>` does.
