@@ -3,75 +3,18 @@
 //! In: the source of a diagram. Out: a figure with the picture, or with the source where it is no
 //! diagram or more than a page should need. The picture passes the sanitizer as any SVG image.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use mermaid_svg::Theme;
 
 use super::notes::Notes;
+use crate::process::apart::{self, DIAGRAM_ARGUMENT};
 use crate::sanitize::{SafeHtml, UntrustedHtml, svg};
 
 /// Longest picture, in bytes.
 const LONGEST_PICTURE: usize = 1 << 20;
 /// Longest source that is drawn, in bytes.
-const LONGEST: usize = 12_000;
-/// Most lines of a source, most nodes that `a & b --> c & d` joins in it, and longest number.
-const MOST_LINES: usize = 400;
-const MOST_JOINED: usize = 40;
-const LONGEST_NUMBER: usize = 6;
-
-/// Kinds that are drawn. The others count up to numbers in their source, or nest in ways that let
-/// a short source take minutes, or more stack than there is.
-const KINDS: &[&str] = &[
-    "graph",
-    "flowchart",
-    "sequenceDiagram",
-    "classDiagram",
-    "erDiagram",
-    "stateDiagram",
-    "stateDiagram-v2",
-    "pie",
-    "mindmap",
-    "timeline",
-    "journey",
-    "gitGraph",
-];
-
-/// Whether drawing stays within bounds: found by drawing mutated sources for hours of processor
-/// time, since the drawing itself has none.
-fn is_bounded(source: &str) -> bool {
-    let lines = || source.lines().map(str::trim).filter(|it| !it.is_empty());
-    if source.len() > LONGEST
-        || lines().count() > MOST_LINES
-        || source.matches('&').count() > MOST_JOINED
-        || source.split(|it: char| !it.is_ascii_digit()).any(|it| it.len() > LONGEST_NUMBER)
-    {
-        return false;
-    }
-    // A header between `---` and directives change nothing that a page needs.
-    let Some(first) = lines().find(|it| !it.starts_with("%%")) else { return false };
-    let kind = first.split([' ', ';', ':', '\t']).next().unwrap_or("");
-    if !KINDS.contains(&kind) {
-        return false;
-    }
-    match kind {
-        // A state in itself would be drawn without end.
-        "stateDiagram" | "stateDiagram-v2" => !source.contains('{'),
-        "graph" | "flowchart" => are_groups_plain(source),
-        _ => true,
-    }
-}
-
-/// Whether no name of a group of a flowchart stands anywhere else: a group in itself would be drawn
-/// without end.
-fn are_groups_plain(source: &str) -> bool {
-    let words = || source.split(|it: char| !it.is_alphanumeric() && it != '_' && it != '-');
-    let names = source.lines().filter_map(|line| line.trim().strip_prefix("subgraph"));
-    names.take(50).all(|name| {
-        let name = name.trim();
-        let id = name.split(|it: char| !it.is_alphanumeric() && it != '_' && it != '-').next();
-        id.is_none_or(|id| id.is_empty() || words().filter(|it| *it == id).count() == 1)
-    })
-}
+const LONGEST: usize = 64 << 10;
+/// Diagrams of a cell that are given up before no more are tried.
+const MOST_GIVEN_UP: usize = 2;
 
 /// The figure.
 pub(super) fn html(source: &str, notes: &Notes) -> SafeHtml {
@@ -105,48 +48,47 @@ fn without_breaks(source: &str) -> String {
 }
 
 fn picture(source: &str, notes: &Notes) -> Option<SafeHtml> {
-    let source = &without_breaks(source);
-    if !is_bounded(source) {
+    if source.len() > LONGEST || notes.given_up() >= MOST_GIVEN_UP {
         return None;
     }
+    // The drawing has no bounds of its own: some short sources take minutes, or more stack than there is.
+    let drawn = apart::ask(DIAGRAM_ARGUMENT, source.as_bytes());
+    let text = drawn.and_then(|it| String::from_utf8(it).ok());
+    let Some(text) = text.filter(|it| it.len() <= LONGEST_PICTURE) else {
+        notes.give_up();
+        return None;
+    };
+    let image = svg::image(&UntrustedHtml::new(text), "Diagram")?;
+    notes.removed(&image.removed);
+    Some(image.html)
+}
+
+/// Draws a diagram as SVG, which nobody has checked; `None` for what is no diagram. It may take any time,
+/// memory or stack, and panic: see [`crate::process::apart`].
+pub fn draw_diagram(source: &str) -> Option<String> {
     let theme = Theme {
         font_family: "ui-sans-serif, system-ui, sans-serif".into(),
         responsive: false,
         ..Theme::default()
     };
-    let drawn = catch_unwind(AssertUnwindSafe(|| mermaid_svg::render_with(source, &theme)));
-    let text = drawn.ok()?.ok().filter(|it| it.len() <= LONGEST_PICTURE)?;
-    let image = svg::image(&UntrustedHtml::new(text), "Diagram")?;
-    notes.removed(&image.removed);
-    Some(image.html)
+    mermaid_svg::render_with(&without_breaks(source), &theme).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(source: &str) -> String {
-        html(source, &Notes::default()).as_str().to_owned()
-    }
-
     #[test]
-    fn a_diagram_becomes_a_picture_beside_its_source() {
-        let html = of("graph LR\n  A[Start] --> B{Is it?}\n  B -->|Yes| C\n");
-        assert!(
-            html.starts_with("<figure class=\"nbc-diagram\"><img src=\"data:image/svg+xml;base64,")
-        );
-        assert!(of("graph TD\n a[\"two\nlines\"] --> b\n").contains("<img"));
-        assert!(html.contains("<summary>Source of the diagram</summary><pre>graph LR\n"), "{html}");
+    fn text_becomes_a_drawing() {
+        let drawn = draw_diagram("graph LR\n  A[Start] --> B{Is it?}\n  B -->|Yes| C\n");
+        assert!(drawn.is_some_and(|it| it.contains("<svg") && it.contains("Start")));
+        assert!(draw_diagram("graph TD\n a[\"two\nlines\"] --> b\n").is_some());
+        assert_eq!(draw_diagram("nonsense <script>"), None);
     }
 
     #[test]
     fn what_is_not_drawn_is_shown_as_its_source() {
-        let nested = "graph TD\nsubgraph A\n A --> B\nend\n";
-        let many = format!("graph TD\n{} --> b", vec!["a"; 100].join(" & "));
-        for source in ["packet-beta\n 0-99999: \"a\"", "nonsense <script>", nested, &many] {
-            let html = of(source);
-            assert!(!html.contains("<img") && html.contains("shown as its source"), "{source}");
-            assert!(!html.contains("<script>"));
-        }
+        let html = html(&"x".repeat(LONGEST + 1), &Notes::default());
+        assert!(html.as_str().contains("shown as its source"));
     }
 }

@@ -20,6 +20,7 @@ mod widget;
 
 pub use crate::sanitize::Heading;
 pub use chart::PlacedChart;
+pub use diagram::draw_diagram;
 pub use shorten::Shown;
 
 use std::collections::BTreeSet;
