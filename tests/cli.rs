@@ -277,6 +277,32 @@ fn hidden_names_stay_unread_without_namespaces() {
 }
 
 #[test]
+fn diagrams_are_drawn_or_shown_as_their_source() {
+    // A state in itself takes more stack than there is.
+    let states = "stateDiagram-v2\nstate A {\nstate A {\n}\n}\nA --> A\n";
+    let sources = ["graph LR\n  A[Start] --> B\n", "packet-beta\n 0-999999999: \"a\"", states];
+    let outputs = sources.map(|source| {
+        serde_json::json!({
+            "output_type": "display_data", "metadata": {}, "data": {"text/vnd.mermaid": source},
+        })
+    });
+    let notebook = serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "draw()",
+            "outputs": outputs,
+        }],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+    });
+    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert_eq!(page.matches("class=\"nbc-diagram\"").count(), 3);
+    assert_eq!(page.matches("Source of the diagram").count(), 1, "{page}");
+    assert_eq!(page.matches("shown as its source").count(), 2);
+}
+
+#[test]
 fn stored_outputs_are_published_without_running() {
     let notebook = serde_json::json!({
         "cells": [{

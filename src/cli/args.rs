@@ -117,6 +117,9 @@ pub struct Build {
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
+    /// Let readers download each notebook, without its outputs
+    #[arg(long)]
+    pub include_source: bool,
     /// What notebooks run with
     #[command(flatten)]
     pub runtime: Runtime,

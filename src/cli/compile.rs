@@ -7,29 +7,65 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::links::{self, Anchors, Origin, Pages};
 use crate::charts::{Chart, Kind, Runtime};
+use crate::config::{Config, PageSettings};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
-use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Heading, OutputKind, Place, RenderedOutput};
+use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
+use crate::output::{self, Heading, OutputKind, Place, RenderedOutput, Shown};
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
 use crate::run::record::{CellError, CellRun, CellStatus, MimeBundle, RawOutput};
-use crate::sanitize::{SafeCss, SafeHtml};
+use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::SitePath;
 use crate::source::Span;
 use crate::verify;
 
 /// What a page shows beside the outputs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PageOptions {
     /// Default for cells that ask for nothing else.
     pub code: CodeVisibility,
     /// Whether the dataflow is drawn.
     pub show_graph: bool,
     /// How much of a cell's outputs is shown.
-    pub shown: output::Shown,
+    pub shown: Shown,
+    /// What pages say of themselves where their notebook says nothing.
+    pub page: PageSettings,
+    /// What single pages say of themselves, by the path of the notebook.
+    pub pages: BTreeMap<String, PageSettings>,
+}
+
+impl PageOptions {
+    /// Options of a build.
+    pub fn new(code: CodeVisibility, show_graph: bool, shown: Shown, config: &Config) -> Self {
+        Self { code, show_graph, shown, page: config.page.clone(), pages: config.pages.clone() }
+    }
+
+    /// What a page says of itself: the configuration's word on this page, the notebook's, the
+    /// configuration's on all pages.
+    fn about(&self, notebook: &Notebook, path: &Utf8Path) -> (Option<String>, About) {
+        let own = self.pages.get(path.as_str());
+        let about = own.map(about_of).unwrap_or_default().or(notebook.about.clone());
+        // A site's description is not that of each page.
+        let shared = About { description: None, ..about_of(&self.page) };
+        (own.and_then(|it| it.title.clone()), about.or(shared))
+    }
+
+    fn offers_source(&self, path: &Utf8Path) -> bool {
+        let own = self.pages.get(path.as_str()).and_then(|it| it.source);
+        own.or(self.page.source).unwrap_or_default()
+    }
+}
+
+fn about_of(settings: &PageSettings) -> About {
+    About {
+        description: settings.description.clone(),
+        authors: settings.author.clone(),
+        date: settings.date.clone(),
+        language: settings.language.clone(),
+    }
 }
 
 /// Longest description in characters: what search engines show.
@@ -41,12 +77,13 @@ pub fn document(
     graph: &CellGraph,
     record: &RunRecord,
     origin: Origin<'_>,
-    options: PageOptions,
+    options: &PageOptions,
     live: &BTreeSet<Kind>,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
     let mut outline: Vec<Heading> = Vec::new();
+    let mut title_cell = None;
     let (mut blocks, mut spans) = (Vec::new(), Vec::new());
     for (id, cell) in notebook.cells() {
         if cell.options.hide_cell {
@@ -80,6 +117,9 @@ pub fn document(
             outputs.extend(parsed.value.outputs);
             charts.extend(parsed.value.charts);
         }
+        if title_cell.is_none() && outline.iter().any(|it| it.level == 1) {
+            title_cell = Some(blocks.len() + 1);
+        }
         let code = code_block(cell, notebook.format, options.code);
         if code.is_none() && outputs.is_empty() {
             continue;
@@ -90,9 +130,10 @@ pub fn document(
         blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, charts });
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
-    let title = notebook
-        .title
-        .clone()
+    let (title, about) = options.about(notebook, origin.notebook);
+    let title_cell = title_cell.unwrap_or_default();
+    let title = title
+        .or_else(|| notebook.title.clone())
         .filter(|it| !it.trim().is_empty())
         .or_else(|| first_heading.clone())
         .unwrap_or_else(|| title_of(file_name));
@@ -106,9 +147,14 @@ pub fn document(
     let document = Document {
         path: origin.page.clone(),
         title,
+        title_cell,
         print_title: first_heading.is_none(),
-        description: notebook.cells.iter().find_map(description),
-        language: "en".to_owned(),
+        print_description: about.description.is_some(),
+        description: about.description.or_else(|| description(&blocks)),
+        authors: about.authors,
+        date: about.date,
+        language: about.language.unwrap_or_else(|| "en".to_owned()),
+        source: None,
         file_name: file_name.to_owned(),
         width: notebook
             .app
@@ -164,6 +210,13 @@ impl Compiled {
             }
         }
         Parsed { value: self.document, diagnostics }
+    }
+
+    /// Offers the notebook to readers, if the options say so.
+    pub fn offer_source(&mut self, text: &str, options: &PageOptions) {
+        if options.offers_source(&self.notebook) {
+            self.document.source = Some(without_outputs(text));
+        }
     }
 
     /// Charts that a runtime is to draw.
@@ -450,39 +503,53 @@ fn is_prose(cell: &Cell) -> bool {
     cell.kind == CellKind::Markdown || code.starts_with("mo.md(") && code.ends_with(')')
 }
 
-/// The first sentences of a prose cell, without markup.
-fn description(cell: &Cell) -> Option<String> {
-    if !is_prose(cell) {
-        return None;
-    }
-    let code = cell.code.trim().trim_start_matches("mo.md(").trim_end_matches(')');
-    let paragraph = code.split("\n\n").map(str::trim).find(|it| {
-        it.len() > 20
-            && it.starts_with(|c: char| c.is_alphanumeric() || "*_`".contains(c))
-            && !it.starts_with("r\"")
-            && !it.starts_with("f\"")
-            && !it.starts_with("r'")
-    })?;
-    let mut text = String::new();
-    let mut in_target = false;
-    for character in paragraph.chars() {
-        match character {
-            // `[label](target)`: only the label is prose.
-            '(' if text.ends_with(']') => in_target = true,
-            ')' if in_target => in_target = false,
-            _ if in_target => {}
-            '*' | '`' | '[' | '"' => {}
-            '\n' => text.push(' '),
-            other => text.push(other),
-        }
-    }
-    let text = text.replace(']', "").split_whitespace().collect::<Vec<_>>().join(" ");
+/// The first sentences of the page's prose, as they are shown.
+fn description(blocks: &[Block]) -> Option<String> {
+    let prose = blocks.iter().filter(|block| block.kind == "prose");
+    let mut paragraphs = prose.flat_map(|block| &block.outputs);
+    let text = paragraphs.find_map(|output| sanitize::first_paragraph(&output.html))?;
     if text.chars().count() <= DESCRIPTION_LENGTH {
         return Some(text);
     }
     let cut: String = text.chars().take(DESCRIPTION_LENGTH - 1).collect();
     let end = cut.rfind(' ').unwrap_or(cut.len());
     Some(format!("{}…", cut.get(..end).unwrap_or(&cut)))
+}
+
+/// A notebook as a reader may have it: a Jupyter notebook loses what its runs left in it, which the page
+/// shows sanitized. What is not JSON is source through and through.
+fn without_outputs(text: &str) -> Vec<u8> {
+    use serde_json::{Map, Value, json};
+
+    let Ok(Value::Object(mut file)) = serde_json::from_str(text) else {
+        return text.as_bytes().to_vec();
+    };
+    let strip = |cells: &mut Vec<Value>| {
+        for cell in cells.iter_mut().filter_map(Value::as_object_mut) {
+            if cell.contains_key("outputs") {
+                cell.insert("outputs".to_owned(), json!([]));
+                for key in ["execution_count", "prompt_number"] {
+                    if let Some(count) = cell.get_mut(key) {
+                        *count = Value::Null;
+                    }
+                }
+            }
+        }
+    };
+    let cells_of = |map: &mut Map<String, Value>| {
+        if let Some(Value::Array(cells)) = map.get_mut("cells") {
+            strip(cells);
+        }
+    };
+    cells_of(&mut file);
+    if let Some(Value::Array(sheets)) = file.get_mut("worksheets") {
+        sheets.iter_mut().filter_map(Value::as_object_mut).for_each(cells_of);
+    }
+    if let Some(Value::Object(metadata)) = file.get_mut("metadata") {
+        // The state of widgets is an output too.
+        metadata.shift_remove("widgets");
+    }
+    serde_json::to_vec_pretty(&file).unwrap_or_default()
 }
 
 /// `sales_report.py` is titled "Sales report".

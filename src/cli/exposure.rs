@@ -77,12 +77,20 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
         );
     }
     let document = page.document();
-    let said = [Some(document.title.as_str()), document.description.as_deref()];
-    let said = said.into_iter().flatten().flat_map(|it| scanner.find(it.as_bytes()));
+    let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
+    let said = said.flat_map(|it| scanner.find(it));
     let file = Span::new(notebook.source, 0, 0);
     let said = said.collect::<BTreeSet<_>>().into_iter();
     findings.extend(said.map(|name| {
-        finding(file, &format!("the title or the description holds the value of `{name}`"))
+        finding(file, &format!("what the page says of itself holds the value of `{name}`"))
+    }));
+    let source = document.source.as_deref().map(|it| scanner.find(it)).unwrap_or_default();
+    findings.extend(source.into_iter().map(|name| {
+        finding(
+            file,
+            &format!("the notebook, which readers may download, holds the value of `{name}`"),
+        )
     }));
     findings
 }
@@ -211,12 +219,19 @@ pub(super) fn leaks_in_page(
     let mut findings =
         in_code(notebook, allowed, |id| shown.contains(&format!("cell-{}", id.0 + 1)));
     let document = page.document();
-    let said = [Some(document.title.as_str()), document.description.as_deref()];
+    let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
+    let said = said.map(|it| (it, "what the page says of itself holds"));
+    let source = document.source.as_deref();
+    let source = source.map(|it| (it, "the notebook, which readers may download, holds"));
     let file = Span::new(notebook.source, 0, 0);
-    for text in said.into_iter().flatten() {
-        let leaks = secret::leaks(text.as_bytes());
-        let leaks = leaks.iter().filter(|it| !allowed.holds(it));
-        findings.extend(leaks.map(|it| leaked(it, file, "the title or the description holds")));
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    for (text, place) in said.chain(source) {
+        for leak in secret::leaks(text) {
+            if !allowed.holds(&leak) && told.insert(leak.fingerprint.clone()) {
+                findings.push(leaked(&leak, file, place));
+            }
+        }
     }
     findings
 }

@@ -9,6 +9,7 @@ mod grants;
 mod inputs;
 mod limits;
 mod links;
+mod look;
 mod preparation;
 mod printer;
 mod progress;

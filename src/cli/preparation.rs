@@ -116,6 +116,22 @@ impl Preparation {
         made.map_err(|error| Failure { help: error.help(), message: error.to_string() })
     }
 
+    /// Pictures of Vega charts that have none.
+    pub(super) fn draw(
+        &mut self,
+        charts: &[serde_json::Value],
+        limits: &Limits,
+        progress: &Progress,
+    ) -> Result<Vec<Option<String>>, Failure> {
+        let provisioner = self.provisioner()?;
+        let buildable = BTreeSet::new();
+        let sandbox = self.sandbox(progress)?;
+        let confinement = Confinement { sandbox, limits, buildable: &buildable };
+        let made = provisioner.draw(charts, confinement);
+        self.provisioner = Some(provisioner);
+        Ok(made?)
+    }
+
     /// Taken, to be put back after its use.
     fn provisioner(&mut self) -> Result<Provisioner, EnvironmentError> {
         match self.provisioner.take() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use super::{ConfigError, read_plain};
+use super::{ConfigError, read_optional};
 
 /// Name of the file, beside `nbc.toml`.
 pub const BASELINE: &str = ".nbc-secrets";
@@ -14,7 +14,7 @@ pub const BASELINE: &str = ".nbc-secrets";
 /// # Errors
 /// When the file is there and cannot be read.
 pub fn baseline(folder: &Utf8Path) -> Result<BTreeSet<String>, ConfigError> {
-    let text = read_plain(folder, BASELINE)?.unwrap_or_default();
+    let text = read_optional(folder, BASELINE)?.unwrap_or_default();
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     Ok(lines.filter(|it| !it.is_empty()).map(str::to_owned).collect())
 }

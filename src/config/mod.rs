@@ -5,13 +5,17 @@
 
 mod baseline;
 mod limits;
+mod page;
 mod shown;
+
+use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
+pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
 pub use shown::ShownSettings;
 
 /// Settings of a build, before flags override them.
@@ -48,6 +52,14 @@ pub struct Config {
     pub strict_sanitize: bool,
     /// Fingerprints of what looks like a secret and is none, as `.nbc-secrets` lists them.
     pub allow_secret: Vec<String>,
+    /// Where the site will lie, for the addresses that must be absolute.
+    pub base_url: Option<BaseUrl>,
+    /// What all pages say of themselves, where a notebook says nothing.
+    pub page: PageSettings,
+    /// What one page says of itself, by its notebook's path below the folder.
+    pub pages: BTreeMap<String, PageSettings>,
+    /// How pages look.
+    pub theme: ThemeSettings,
 }
 
 /// How much of the confinement a file may ask for: to run without any takes a word on the command line.
@@ -154,7 +166,7 @@ pub enum ConfigError {
     },
 }
 
-/// Longest file of settings.
+/// Longest file of settings, and of a theme.
 const LONGEST: u64 = 1 << 20;
 
 /// The file may have come with foreign notebooks: a link to a device would never end, and one to a file
@@ -171,7 +183,7 @@ fn check_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
 }
 
 /// The text of a file of settings in a folder, if there is one.
-fn read_plain(folder: &Utf8Path, name: &str) -> Result<Option<String>, ConfigError> {
+fn read_optional(folder: &Utf8Path, name: &str) -> Result<Option<String>, ConfigError> {
     let path = folder.join(name);
     if let Err(source) = check_plain(folder, &path) {
         return Err(ConfigError::Unreadable { path, source });
@@ -183,17 +195,29 @@ fn read_plain(folder: &Utf8Path, name: &str) -> Result<Option<String>, ConfigErr
     }
 }
 
+/// Reads a file that a configuration names: plain, bounded, and below the folder.
+///
+/// # Errors
+/// When it is not that, or cannot be read as UTF-8.
+pub fn read_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<String> {
+    check_plain(folder, path)?;
+    fs_err::read_to_string(path)
+}
+
 impl Config {
     /// Reads `nbc.toml` in a folder; without one, every setting has its default.
     ///
     /// # Errors
     /// When the file is there and cannot be read, or holds an unknown key or a wrong value.
     pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
-        let Some(text) = read_plain(folder, "nbc.toml")? else { return Ok(Self::default()) };
+        let Some(text) = read_optional(folder, "nbc.toml")? else { return Ok(Self::default()) };
         let path = folder.join("nbc.toml");
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));
+        for path in [&mut config.theme.css, &mut config.theme.templates].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
         config.read = config.read.iter().map(|path| folder.join(path)).collect();
         Ok(config)
     }

@@ -15,6 +15,8 @@ pub struct Contents {
     /// Whether stylesheets and images come from files of the same site. CSP hashes cover inline
     /// styles only, so these need `'self'`.
     pub own_files: OwnFiles,
+    /// Whether sound or film is in the page.
+    pub has_media: bool,
     /// What the page's charts need.
     pub charts: Charts,
 }
@@ -58,9 +60,10 @@ impl Csp {
             (false, _) => "data:",
         };
         let types = if contents.charts == Charts::None { "'none'" } else { "nbc" };
+        let media = if contents.has_media { "media-src data:; " } else { "" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
-             font-src data:; media-src data:; connect-src 'none'; base-uri 'none'; \
+             font-src data:; {media}connect-src 'none'; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
              trusted-types {types}"
         ))
@@ -89,11 +92,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_page_with_media_may_play_it() {
+        let with = Csp::of(&Contents { has_media: true, ..Contents::default() });
+        assert!(with.as_str().contains("; media-src data:;"), "{}", with.as_str());
+        assert!(!Csp::of(&Contents::default()).as_str().contains("media-src"));
+    }
+
+    #[test]
     fn a_linked_page_names_its_own_files_and_its_hashes() {
         let contents = Contents {
             scripts: vec![Integrity::of(b"a")],
             styles: Vec::new(),
             own_files: OwnFiles::Linked,
+            has_media: false,
             charts: Charts::Saved,
         };
         let policy = Csp::of(&contents);

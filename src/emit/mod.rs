@@ -16,9 +16,8 @@ use csp::{Charts, Contents, Csp, OwnFiles};
 pub use manifest::Provenance;
 
 use crate::charts::Kind;
-use crate::render::environment::{self, raw_text_value, rendered_value};
-use crate::render::{Page, RenderError, Rendered};
-use crate::sanitize::SafeCss;
+use crate::render::environment::{raw_text_value, rendered_value};
+use crate::render::{self, Look, Page, RenderError, Rendered};
 use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
 
 /// `nbc 0.1.0`.
@@ -29,6 +28,11 @@ const PAGE_STYLE: &str =
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const CHART_SCRIPT: &str = include_str!("../../assets/charts.js");
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
+
+/// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+    %3Crect width='16' height='16' rx='3.5' fill='%230b5cad'/%3E%3Cpath d='M4 4.5h8M4 8h5M4 11.5h8' \
+    stroke='%23fff' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E";
 
 /// How a site is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +79,12 @@ pub fn assemble(
     pages: &[Page],
     provenance: &[Provenance],
     layout: Layout,
-    title: &str,
+    look: &Look<'_>,
 ) -> Result<Site, EmitError> {
     let mut site = Site::default();
     let shared = match layout {
         Layout::Single => None,
-        Layout::Site => Some(SharedFiles::add_to(&mut site, pages)?),
+        Layout::Site => Some(SharedFiles::add_to(&mut site, pages, look)?),
     };
     let mut packed = BTreeMap::new();
     if layout == Layout::Single {
@@ -92,19 +96,22 @@ pub fn assemble(
         }
     }
     for page in pages {
-        let text = document(page, shared.as_ref(), &packed)?;
+        let text = document(page, shared.as_ref(), &packed, look)?;
         site.add(Asset::new(page.path.clone(), text.into_bytes()))?;
+        for file in &page.files {
+            site.add(file.clone())?;
+        }
     }
     let index_path = SitePath::new("index.html")?;
     if needs_index(pages, layout) {
-        let index = index_page(pages, title, index_path)?;
-        let text = document(&index, shared.as_ref(), &packed)?;
+        let index = index_page(pages, look, index_path)?;
+        let text = document(&index, shared.as_ref(), &packed, look)?;
         site.add(Asset::new(index.path.clone(), text.into_bytes()))?;
     }
     if layout == Layout::Site {
         // A host serves 404.html at any depth, where relative links would miss the shared files.
-        let missing = not_found_page()?;
-        let text = document(&missing, None, &packed)?;
+        let missing = not_found_page(look)?;
+        let text = document(&missing, None, &packed, look)?;
         site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
         site.add(Asset::new(SitePath::new("_headers")?, HEADERS.as_bytes().to_vec()))?;
     }
@@ -148,13 +155,13 @@ struct ChartFiles {
 }
 
 impl SharedFiles {
-    fn add_to(site: &mut Site, pages: &[Page]) -> Result<Self, EmitError> {
+    fn add_to(site: &mut Site, pages: &[Page], look: &Look<'_>) -> Result<Self, EmitError> {
         let mut add = |stem: &str, extension: &str, text: &str| -> Result<Asset, EmitError> {
             let asset = Asset::hashed("assets", stem, extension, text.as_bytes().to_vec())?;
             site.add(asset.clone())?;
             Ok(asset)
         };
-        let style = add("nbc", "css", PAGE_STYLE)?;
+        let style = add("nbc", "css", &page_style(look))?;
         let script = add("nbc", "js", PAGE_SCRIPT)?;
         let mut runtimes = BTreeMap::new();
         for runtime in pages.iter().flat_map(|it| &it.runtimes) {
@@ -183,13 +190,21 @@ fn pack(script: &str) -> Result<String, EmitError> {
     Ok(base64::engine::general_purpose::STANDARD.encode(packed.finish()?))
 }
 
+/// nbc's rules, and behind them the site's own, which win.
+fn page_style(look: &Look<'_>) -> String {
+    format!("{PAGE_STYLE}{}", look.theme.as_str())
+}
+
 /// A whole HTML document around the body of a page. `packed` are the runtimes that stand in pages.
 fn document(
     page: &Page,
     shared: Option<&SharedFiles>,
     packed: &BTreeMap<&Integrity, String>,
+    look: &Look<'_>,
 ) -> Result<Rendered, RenderError> {
-    let mut contents = Contents::default();
+    let body = page.body.as_str();
+    let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
+    let mut contents = Contents { has_media, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();
@@ -200,7 +215,8 @@ fn document(
         scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
         contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
-        let style = if has_charts { [PAGE_STYLE, CHART_STYLE].concat() } else { PAGE_STYLE.into() };
+        let charts = if has_charts { CHART_STYLE } else { "" };
+        let style = [PAGE_STYLE, charts, look.theme.as_str()].concat();
         inline_style.insert_str(0, &style);
         inline_scripts.push(PAGE_SCRIPT);
         inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
@@ -232,14 +248,15 @@ fn document(
     }
     let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
     let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
-    environment::render(
+    look.templates.render(
         "document.html",
         context! {
             language => page.language.as_str(),
+            direction => render::direction(&page.language),
             policy => Csp::of(&contents).as_str(),
             generator => GENERATOR,
-            title => page.title.as_str(),
-            description => page.description.as_deref().unwrap_or_default(),
+            head => rendered_value(&page.head),
+            icon => ICON,
             stylesheets => links(&stylesheets),
             style => raw_text_value("style", &inline_style)?,
             script_links => links(&scripts),
@@ -258,38 +275,34 @@ fn link(page: &Page, asset: &Asset) -> Value {
     }
 }
 
-fn index_page(pages: &[Page], title: &str, path: SitePath) -> Result<Page, RenderError> {
+/// Most bytes of pictures on the index page.
+const INDEX_PICTURES: usize = 400_000;
+
+fn index_page(pages: &[Page], look: &Look<'_>, path: SitePath) -> Result<Page, RenderError> {
+    let mut room = INDEX_PICTURES;
     let cards: Vec<Value> = pages
         .iter()
         .map(|page| {
+            let picture = page.picture.as_deref().unwrap_or_default();
+            let left = room.checked_sub(picture.len());
+            room = left.unwrap_or(room);
             context! {
                 href => path.link_to(&page.path),
                 title => page.title.as_str(),
                 description => page.description.as_deref().unwrap_or_default(),
+                byline => page.byline.as_str(),
+                picture => if left.is_some() { picture } else { "" },
+                language => if page.language == look.language { "" } else { page.language.as_str() },
                 file_name => page.file_name.as_str(),
             }
         })
         .collect();
-    let body = environment::render("index.html", context! { title, pages => cards })?;
-    Ok(own_page(path, title, body))
+    let (title, lead) = (look.title.as_str(), look.description.as_deref().unwrap_or_default());
+    let body = look.templates.render("index.html", context! { title, lead, pages => cards })?;
+    render::own_page(path, title, body, look)
 }
 
-fn not_found_page() -> Result<Page, EmitError> {
-    let body = environment::render("not_found.html", context! {})?;
-    Ok(own_page(SitePath::new("404.html")?, "Page not found", body))
-}
-
-/// A page that is not made from a notebook.
-fn own_page(path: SitePath, title: &str, body: Rendered) -> Page {
-    Page {
-        path,
-        title: title.to_owned(),
-        description: None,
-        language: "en".to_owned(),
-        file_name: String::new(),
-        style: SafeCss::default(),
-        body,
-        charts: Vec::new(),
-        runtimes: Vec::new(),
-    }
+fn not_found_page(look: &Look<'_>) -> Result<Page, EmitError> {
+    let body = look.templates.render("not_found.html", context! {})?;
+    Ok(render::own_page(SitePath::new("404.html")?, "Page not found", body, look)?)
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use camino::{Utf8Component, Utf8Path};
 
-use super::confined::{Confinement, Task, number, taken};
+use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::{INSIDE, InstallError, Interpreter, read_only, system_mounts};
 
 const PROGRAM: &str = include_str!("compile.py");
@@ -31,9 +31,10 @@ pub(super) fn compile(
         arguments: ["-I", "-S", "-c", PROGRAM, "/env/lib", "/tmp"].map(str::to_owned).to_vec(),
         environment: BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
         mounts,
+        time_limit: TIME_LIMIT,
     };
     let receive = |channel: &mut dyn Read| receive(channel, &folder.join("lib"));
-    confinement.ask(task, receive, |reason| InstallError::Compilation { reason })
+    confinement.ask(task, &[], receive, |reason| InstallError::Compilation { reason })
 }
 
 /// Writes the records of [`PROGRAM`] below `folder`. They are hostile: each is bytecode of a module that is

@@ -2,7 +2,7 @@
 //! host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -10,8 +10,8 @@ use camino::Utf8PathBuf;
 use super::InstallError;
 use crate::process::{Job, Limits, Mount, Openings, Sandbox, interrupt};
 
-/// Longest that a job may take.
-const TIME_LIMIT: Duration = Duration::from_secs(1200);
+/// Longest that a job with packages of any size may take.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// Least memory: the default of a notebook may have been made smaller.
 const LEAST_MEMORY: u64 = 1 << 30;
 
@@ -32,21 +32,24 @@ pub(super) struct Task {
     pub(super) arguments: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) mounts: Vec<Mount>,
+    pub(super) time_limit: Duration,
 }
 
 impl Confinement<'_> {
-    /// Runs a task without network and takes its answer; an error is built from what went wrong.
+    /// Runs a task without network, hands it a question unless that is empty, its length first, and takes its
+    /// answer; an error is built from what went wrong.
     pub(super) fn ask<T>(
         self,
         task: Task,
+        question: &[u8],
         receive: impl FnOnce(&mut dyn Read) -> io::Result<T>,
         failed: impl Fn(String) -> InstallError,
     ) -> Result<T, InstallError> {
         let mut limits = self.limits.clone();
-        limits.wall = TIME_LIMIT;
-        limits.cpu = limits.cpu.max(TIME_LIMIT);
+        let Task { program, arguments, environment, mounts, time_limit } = task;
+        limits.wall = time_limit;
+        limits.cpu = limits.cpu.max(time_limit);
         limits.memory = limits.memory.max(LEAST_MEMORY);
-        let Task { program, arguments, environment, mounts } = task;
         let openings = Openings::default();
         let working_folder = "/tmp".into();
         let job = Job { program, arguments, environment, mounts, working_folder, limits, openings };
@@ -54,7 +57,7 @@ impl Confinement<'_> {
         let channel = running.channel().map_err(|error| failed(error.to_string()))?;
         let wait = Some(Duration::from_millis(100));
         channel.set_read_timeout(wait).map_err(|error| failed(error.to_string()))?;
-        let received = receive(&mut Patient(channel));
+        let received = tell(&channel, question).and_then(|()| receive(&mut Patient(channel)));
         if received.is_err() {
             running.kill();
         }
@@ -67,6 +70,16 @@ impl Confinement<'_> {
             failed(format!("{error} ({:?}) {}", ended.outcome, said.trim()).trim().to_owned())
         })
     }
+}
+
+/// Hands over a question; the task reads all of it before it answers.
+fn tell(mut channel: impl Write, question: &[u8]) -> io::Result<()> {
+    if question.is_empty() {
+        return Ok(());
+    }
+    let length = u32::try_from(question.len()).map_err(io::Error::other)?;
+    channel.write_all(&length.to_le_bytes())?;
+    channel.write_all(question)
 }
 
 /// Reads through the pauses of the other side, until an interrupt.

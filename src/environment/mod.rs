@@ -8,6 +8,7 @@
 mod bytecode;
 mod cache;
 mod confined;
+mod draw;
 mod install;
 mod interpreter;
 mod lock;
@@ -221,6 +222,14 @@ impl Provisioner {
         let found = Interpreter::base(requires)?;
         known.insert(key, found.clone());
         Ok(found)
+    }
+
+    /// What runs nbc's own jobs.
+    fn own_interpreter(&self) -> Result<Interpreter, InterpreterError> {
+        match &self.choice {
+            Choice::Given(path) => Interpreter::probe(path),
+            Choice::FromNotebook => self.interpreter(None),
+        }
     }
 
     /// Adds what nbc itself needs inside, where the environment lacks it.

@@ -8,12 +8,11 @@ use std::io::{self, Read};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cache::Cache;
-use super::confined::{Confinement, Task, number, taken};
+use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, Lock, install};
 use super::resolve::Installer;
 use super::{
-    Choice, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
-    system_mounts,
+    EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only, system_mounts,
 };
 use crate::charts::{Known, Origin, Runtime};
 
@@ -34,10 +33,7 @@ impl Provisioner {
         cache: &Utf8Path,
         confinement: Option<Confinement<'_>>,
     ) -> Result<Runtime, EnvironmentError> {
-        let interpreter = match &self.choice {
-            Choice::Given(path) => Interpreter::probe(path)?,
-            Choice::FromNotebook => self.interpreter(None)?,
-        };
+        let interpreter = self.own_interpreter()?;
         self.cache.open()?;
         let file = match known.origin {
             Origin::File(path) => from_wheel(&self.cache, known, path, &interpreter)?,
@@ -110,6 +106,7 @@ fn printed(
         arguments: ["-I", "-c", program].map(str::to_owned).to_vec(),
         environment: BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
         mounts,
+        time_limit: TIME_LIMIT,
     };
     let receive = |channel: &mut dyn Read| {
         let length = number(channel)?;
@@ -118,5 +115,5 @@ fn printed(
         }
         taken(channel, length)
     };
-    confinement.ask(task, receive, |reason| failed(known, reason))
+    confinement.ask(task, &[], receive, |reason| failed(known, reason))
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -20,7 +21,8 @@ use crate::source::{Source, SourceId, Sources, Span, json};
 use super::options::{quarto, tags};
 use super::stored::{RawOutputs, StoredOutputs};
 use super::{
-    AppOptions, Cell, CellKind, CellOptions, Format, Notebook, Origin, script, syntax_diagnostic,
+    About, AppOptions, Cell, CellCode, CellKind, CellOptions, Format, Notebook, Origin, script,
+    syntax_diagnostic,
 };
 
 /// Most cells of a notebook; the largest of 4,631 public notebooks has 1,600.
@@ -31,7 +33,7 @@ const MAX_CELLS: usize = 50_000;
 struct File<O> {
     nbformat: Option<u64>,
     #[serde(default, deserialize_with = "read_metadata")]
-    metadata: Map<String, Value>,
+    metadata: Metadata,
     cells: Option<Vec<RawCell<O>>>,
     worksheets: Option<Vec<Worksheet<O>>>,
 }
@@ -99,26 +101,37 @@ impl<O> RawCell<O> {
 }
 
 /// Members of the notebook's metadata that nbc reads; the state of widgets can be the largest part of a file.
-const METADATA: [&str; 3] = ["title", "kernelspec", "language_info"];
+const METADATA: [&str; 8] =
+    ["title", "kernelspec", "language_info", "author", "authors", "date", "description", "lang"];
 
-fn read_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+#[derive(Default)]
+struct Metadata {
+    members: Map<String, Value>,
+    /// The state of widgets, as it stands in the file: few notebooks need it.
+    widgets: Option<Box<str>>,
+}
+
+fn read_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Metadata, D::Error> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
-        type Value = Map<String, Value>;
+        type Value = Metadata;
 
         fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             out.write_str("an object")
         }
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Map::new())
+            Ok(Metadata::default())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut read = Map::new();
+            let mut read = Metadata::default();
             while let Some(key) = members.next_key::<String>()? {
                 if METADATA.contains(&key.as_str()) {
-                    read.insert(key, members.next_value()?);
+                    read.members.insert(key, members.next_value()?);
+                } else if key == "widgets" {
+                    let widgets: Box<RawValue> = members.next_value()?;
+                    read.widgets = (widgets.get().len() > 2).then(|| widgets.into());
                 } else {
                     members.next_value::<IgnoredAny>()?;
                 }
@@ -200,7 +213,7 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
         diagnostics.push(Diagnostic::error(Code::TooComplex, whole, message));
         return Parsed { value: None, diagnostics };
     }
-    let metadata = file.metadata;
+    let Metadata { members: metadata, widgets } = file.metadata;
     let language = language(&metadata);
     if language != "python" {
         let message = format!("the notebook is written in `{language}`; nbc runs Python only");
@@ -213,9 +226,11 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
         source,
         format: Format::Jupyter,
         title: text_at(&metadata, "title"),
+        about: About::of(&metadata),
         app: AppOptions::default(),
         script: None,
         language,
+        widgets: widgets.map(CellCode::from),
         cells: Vec::with_capacity(cells.len()),
     };
     for (index, raw) in cells.into_iter().enumerate() {

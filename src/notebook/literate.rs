@@ -12,7 +12,7 @@ use crate::source::{Source, Span};
 use super::front_matter::{self, scalar_text};
 use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
 use super::options::{quarto, tags};
-use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+use super::{About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
 
 /// Whether a Markdown file is such a document; a `.qmd` is one in any case.
 pub(super) fn is_document(head: &Head<'_>) -> bool {
@@ -32,9 +32,11 @@ pub(super) fn parse(
         source: source.id(),
         format: Format::Jupyter,
         title: head.values.get("title").and_then(scalar_text),
+        about: About::of(&head.values),
         app: AppOptions::default(),
         script: None,
         language: language(&head.values),
+        widgets: None,
         cells: Vec::new(),
     };
     if notebook.language != "python" {

@@ -14,7 +14,9 @@ use crate::python::{
 use crate::source::{Source, SourceId, Sources, Span};
 
 use super::dedent::{self, Line, dedent, is_space};
-use super::{AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script};
+use super::{
+    About, AppOptions, Cell, CellKind, CellOptions, CodeVisibility, Format, Notebook, script,
+};
 
 /// Reads a marimo notebook; `None` when the file is not one.
 pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebook>> {
@@ -51,9 +53,11 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
         source,
         format: Format::Marimo,
         title: reader.title,
+        about: About::default(),
         app: reader.app,
         script,
         language: "python".to_owned(),
+        widgets: None,
         cells: reader.cells,
     };
     Parsed { value: Some(notebook), diagnostics }

@@ -13,8 +13,8 @@ use crate::source::{Source, SourceId, Sources, Span};
 
 use super::front_matter::{self, scalar_text};
 use super::{
-    AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook, Origin,
-    ScriptMetadata, literate, script,
+    About, AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook,
+    Origin, ScriptMetadata, literate, script,
 };
 
 /// Where a piece of a text starts in it, and where in the file it comes from.
@@ -271,9 +271,11 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
         source: id,
         format: Format::Marimo,
         title: values.get("title").or_else(|| values.get("app_title")).and_then(scalar_text),
+        about: About::of(&values),
         app: AppOptions::default(),
         script: script_of(&values, head.span, &mut diagnostics),
         language: "python".to_owned(),
+        widgets: None,
         cells: Vec::new(),
     };
     app_options(&values, head.span, &mut notebook.app, &mut diagnostics);

@@ -3,6 +3,7 @@
 //! In: a source. Out: cells with their code, options and stored outputs, and diagnostics.
 //! Never imports or runs anything, and never fails: what cannot be read becomes a diagnostic.
 
+mod about;
 mod code;
 mod dedent;
 mod front_matter;
@@ -17,6 +18,7 @@ mod stored;
 
 use std::sync::Arc;
 
+pub use about::About;
 pub use code::{CellCode, Origin};
 pub use stored::StoredOutputs;
 
@@ -49,12 +51,16 @@ pub struct Notebook {
     pub format: Format,
     /// `App(app_title=…)`, or the title in the metadata; the first heading is not looked at here.
     pub title: Option<String>,
+    /// Authors, date, language, description.
+    pub about: About,
     /// `App(…)` options of a marimo notebook.
     pub app: AppOptions,
     /// PEP 723 header: of the file (marimo), or of the first code cell that has one (Jupyter).
     pub script: Option<ScriptMetadata>,
     /// Language of a Jupyter kernel, lowercase; `python` when nothing is stated.
     pub language: String,
+    /// JSON of the widgets that a Jupyter file holds, by MIME type; hostile.
+    pub widgets: Option<CellCode>,
     /// Cells in document order; the position is the [`CellId`].
     pub cells: Vec<Cell>,
 }
@@ -237,6 +243,12 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
             Parsed { value: None, diagnostics: vec![diagnostic] }
         }
     };
+    if let Some(notebook) = &mut parsed.value
+        && let Some(script) = &notebook.script
+    {
+        let file = std::mem::take(&mut notebook.about);
+        notebook.about = About::of_header(&script.table).or(file);
+    }
     crate::diagnostic::sort(&mut parsed.diagnostics);
     parsed
 }

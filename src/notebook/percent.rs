@@ -12,7 +12,7 @@ use crate::source::{Source, SourceId, Sources, Span};
 use super::front_matter::{self, scalar_text};
 use super::markdown::{Line, assemble, empty, lines, named, prose};
 use super::options::{quarto, tags};
-use super::{AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+use super::{About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
 
 /// Whether a `.py` text is a percent script.
 pub(super) fn is_percent(text: &str) -> bool {
@@ -125,9 +125,11 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
         source: id,
         format: Format::Jupyter,
         title: values.get("title").and_then(scalar_text),
+        about: About::of(&values),
         app: AppOptions::default(),
         script: script::find(text, id, &mut diagnostics),
         language: language.unwrap_or("python").to_ascii_lowercase(),
+        widgets: None,
         cells: Vec::new(),
     };
     if notebook.language != "python" {

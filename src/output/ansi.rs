@@ -50,7 +50,13 @@ pub(super) fn html(text: &str) -> SafeHtml {
     if !text.contains(['\u{1b}', '\r', '\u{8}', '\u{9b}', '\u{7}']) {
         return SafeHtml::text(text);
     }
-    let mut screen = Screen { rows: vec![Vec::new()], row: 0, column: 0, style: Style::default() };
+    let mut screen = Screen {
+        rows: vec![Vec::new()],
+        row: 0,
+        column: 0,
+        style: Style::default(),
+        saved: (0, 0),
+    };
     screen.write(&text.replace("\r\n", "\n"));
     screen.html()
 }
@@ -60,6 +66,7 @@ struct Screen {
     row: usize,
     column: usize,
     style: Style,
+    saved: (usize, usize),
 }
 
 impl Screen {
@@ -90,6 +97,14 @@ impl Screen {
                         characters.next();
                         characters.next();
                     }
+                    Some('7') => {
+                        characters.next();
+                        self.saved = (self.row, self.column);
+                    }
+                    Some('8') => {
+                        characters.next();
+                        self.restore();
+                    }
                     Some(it) if !it.is_control() => {
                         characters.next();
                     }
@@ -111,6 +126,12 @@ impl Screen {
                 it => self.put(it),
             }
         }
+    }
+
+    fn restore(&mut self) {
+        // Rows may have gone since.
+        self.row = self.saved.0.min(self.rows.len() - 1);
+        self.column = self.saved.1;
     }
 
     fn put(&mut self, character: char) {
@@ -147,6 +168,16 @@ impl Screen {
             Some('m') => self.graphics(&parameters),
             Some('A') => self.row = self.row.saturating_sub(number(1)),
             Some('B') => self.row = (self.row + number(1)).min(self.rows.len() - 1),
+            Some('E') => {
+                self.row = (self.row + number(1)).min(self.rows.len() - 1);
+                self.column = 0;
+            }
+            Some('F') => {
+                self.row = self.row.saturating_sub(number(1));
+                self.column = 0;
+            }
+            Some('s') => self.saved = (self.row, self.column),
+            Some('u') => self.restore(),
             Some('C') => {
                 self.column =
                     (self.column + number(1).min(LAST_COLUMN)).min(LAST_COLUMN.max(self.column));
@@ -170,6 +201,14 @@ impl Screen {
             Some('J') if number(0) >= 2 => {
                 self.rows = vec![Vec::new()];
                 (self.row, self.column) = (0, 0);
+            }
+            // From here to the end, which live displays do before they draw again.
+            Some('J') if number(0) == 0 => {
+                let column = self.column;
+                if let Some(row) = self.rows.get_mut(self.row) {
+                    row.truncate(column);
+                }
+                self.rows.truncate(self.row + 1);
             }
             _ => {}
         }
@@ -216,7 +255,12 @@ impl Screen {
         let mut pieces = Vec::new();
         let mut run = String::new();
         let mut style = Style::default();
-        for (at, row) in self.rows.iter().enumerate() {
+        // Progress bars that went leave blank rows behind.
+        let is_blank =
+            |row: &Vec<(char, Style)>| row.iter().all(|it| *it == (' ', Style::default()));
+        let blank = self.rows.iter().rev().take_while(|it| is_blank(it)).count();
+        let rows = self.rows.len() - blank.saturating_sub(1);
+        for (at, row) in self.rows.iter().take(rows).enumerate() {
             if at > 0 {
                 run.push('\n');
             }
@@ -287,6 +331,17 @@ mod tests {
         assert_eq!(of("abc\r\nd\u{8}e"), "abc\ne");
         assert_eq!(of("12345\r\u{1b}[Kx"), "x");
         assert_eq!(of("a\nb\n\u{1b}[2A\u{1b}[KA\n\u{1b}[KB\n"), "A\nB\n");
+    }
+
+    #[test]
+    fn live_displays_are_drawn_over_themselves() {
+        // tqdm with two bars, and rich's `Live`.
+        let bars = "a: 0%\r\nb: 0%\u{1b}[A\ra: 50%\nb: 50%\u{1b}[A\ra: 100%\n\r\nb: 100%";
+        assert_eq!(of(bars), "a: 100%\nb: 50%\nb: 100%");
+        let live = "one\ntwo\r\u{1b}[2K\u{1b}[1A\u{1b}[2Kthree\n";
+        assert_eq!(of(live), "three\n");
+        assert_eq!(of("a\nb\nc\u{1b}[2F\u{1b}[Jx"), "x");
+        assert_eq!(of("ab\u{1b}7cd\u{1b}8x"), "abxd");
     }
 
     #[test]

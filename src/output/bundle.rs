@@ -10,7 +10,7 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
-use super::{Drawn, OutputKind, ansi, data, markdown, note};
+use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, widget};
 use crate::charts;
 use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
@@ -24,12 +24,29 @@ const RICHEST_FIRST: &[&str] = &[
     "image/jpeg",
     "image/gif",
     "image/webp",
+    "video/mp4",
+    "video/webm",
+    "video/ogg",
+    "audio/mpeg",
+    "audio/mp3",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/ogg",
+    "audio/flac",
+    "audio/mp4",
+    "audio/webm",
+    "text/vnd.mermaid",
     "text/markdown",
     "text/latex",
-    "application/json",
+    "application/vnd.dataresource+json",
     "application/geo+json",
+    "application/json",
+    "application/pdf",
     "text/plain",
 ];
+
+/// Code for the page of a notebook server.
+const SCRIPTS: &[&str] = &["application/javascript", "text/javascript"];
 
 /// Renders a bundle; `None` when it is empty.
 pub(super) fn render(bundle: &MimeBundle, gate: &mut Gate, notes: &Notes) -> Option<Drawn> {
@@ -79,8 +96,17 @@ fn render_types(
         let html = chart::figure(family, family.read(value, types), still, notes);
         return Some(Drawn::new(OutputKind::Chart, html));
     }
-    if types.iter().any(|(name, _)| name == "application/vnd.jupyter.widget-view+json") {
-        return Some(widget(types, metadata, gate, notes));
+    if let Some(view) = find(widget::VIEW) {
+        let drawn = find(widget::STATE).and_then(|it| widget::html(view, it, gate, notes));
+        return Some(match drawn {
+            Some(html) => Drawn::new(OutputKind::Widget, html),
+            None => unknown_widget(types, metadata, gate, notes),
+        });
+    }
+    if types.iter().any(|(name, _)| SCRIPTS.contains(&name.as_str())) && !has_picture(types) {
+        notes.unsupported("JavaScript of the notebook");
+        let text = "Here the notebook runs JavaScript, which pages of this site never do.";
+        return Some(Drawn::new(OutputKind::Note, note(text)));
     }
     // Markup that is nothing without its script comes after what says the same without one.
     let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
@@ -104,6 +130,13 @@ fn render_types(
         let text = "This output needs code that pages of this site don't run.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
+    // Other text is text, whatever language it is in.
+    let text = types.iter().find(|(name, _)| name.starts_with("text/") && name != "text/html");
+    if let Some((_, value)) = text
+        && let Shown::Whole(drawn) = one("text/plain", value, charts, metadata, gate, notes)
+    {
+        return Some(*drawn);
+    }
     let names: Vec<&str> = types.iter().map(|(name, _)| name.as_str()).collect();
     let what = printable(names.first().copied().unwrap_or(""));
     if let Some((_, value)) = types.iter().find(|(name, _)| name.ends_with("+json")) {
@@ -115,6 +148,11 @@ fn render_types(
         OutputKind::Note,
         note(&format!("An output of type {what} can't be shown here.")),
     ))
+}
+
+/// Whether there is something that says what a script would draw.
+fn has_picture(types: &[(String, &Value)]) -> bool {
+    types.iter().any(|(name, _)| name.starts_with("image/") || name == "text/html")
 }
 
 fn printable(name: &str) -> String {
@@ -157,7 +195,7 @@ fn picture(
 }
 
 /// A Jupyter widget by the picture or text that came with it.
-fn widget(
+fn unknown_widget(
     types: &[(String, &Value)],
     metadata: &Map<String, Value>,
     gate: &mut Gate,
@@ -243,12 +281,38 @@ fn one(
                 return Shown::Not;
             }
         },
+        _ if name.starts_with("audio/") || name.starts_with("video/") => {
+            let html = media::player(&text_of(value), name.starts_with("video/"), notes);
+            Drawn::new(OutputKind::Html, html)
+        }
+        "application/pdf" => match media::pdf(&text_of(value)) {
+            Some(html) => Drawn::new(OutputKind::Html, html),
+            None => {
+                notes.invalid("an output of type `application/pdf` is no PDF");
+                return Shown::Not;
+            }
+        },
+        "text/vnd.mermaid" => Drawn::new(OutputKind::Image, diagram::html(&text_of(value), notes)),
+        "application/vnd.dataresource+json" => match data::resource(value) {
+            Some(html) => Drawn::new(OutputKind::Table, html),
+            None => return Shown::Not,
+        },
         "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
         "application/json" | "application/geo+json" => {
             let parsed = value.as_str().and_then(data::parse);
             let value = parsed.as_ref().unwrap_or(value);
             let marimo = Marimo::new(notes);
             let html = data::tree(value, &mut |text| marimo.leaf(text, gate));
+            let features = value.get("features").and_then(Value::as_array);
+            let html = match features.filter(|_| name == "application/geo+json") {
+                Some(features) => {
+                    let plural = if features.len() == 1 { "" } else { "s" };
+                    let text = format!("A map of {} feature{plural}", features.len());
+                    let text = SafeHtml::div("nbc-widget-label", SafeHtml::text(&text));
+                    SafeHtml::concat([text, html])
+                }
+                None => html,
+            };
             Drawn::new(OutputKind::Data, html)
         }
         _ => {
@@ -310,8 +374,11 @@ fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
 }
 
 /// Whether a reader would see anything.
-fn has_content(html: &str) -> bool {
-    if ["<img", "<svg", "<input", "<math", "<hr", "<table"].iter().any(|it| html.contains(it)) {
+pub(super) fn has_content(html: &str) -> bool {
+    if ["<img", "<svg", "<input", "<math", "<hr", "<table", "<audio", "<video"]
+        .iter()
+        .any(|it| html.contains(it))
+    {
         return true;
     }
     let mut in_tag = false;

@@ -133,8 +133,14 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// A table of rows of JSON objects; `total` is how many rows there are beyond those given.
-pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtml {
+/// A table of rows of JSON objects; `total` is how many rows there are beyond those given. `cell`
+/// may draw a value in its own way.
+pub(super) fn table(
+    columns: &[Column],
+    rows: &[Value],
+    total: usize,
+    cell: &mut dyn FnMut(&Value) -> Option<SafeHtml>,
+) -> SafeHtml {
     let shown = columns.get(..columns.len().min(MOST_COLUMNS)).unwrap_or(columns);
     let head = shown.iter().map(|column| {
         let class = if column.is_number { "nbc-number" } else { "nbc-string" };
@@ -148,8 +154,9 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
     let body = rows.iter().take(MOST_ROWS).map(|row| {
         let cells = shown.iter().map(|column| {
             let class = if column.is_number { "nbc-number" } else { "nbc-string" };
-            let text = row.get(&column.name).map_or_else(String::new, cell_text);
-            SafeHtml::element("td", &[("class", class)], SafeHtml::text(&text))
+            let value = row.get(&column.name).unwrap_or(&Value::Null);
+            let html = cell(value).unwrap_or_else(|| SafeHtml::text(&cell_text(value)));
+            SafeHtml::element("td", &[("class", class)], html)
         });
         SafeHtml::element("tr", &[], SafeHtml::concat(cells.collect::<Vec<_>>()))
     });
@@ -162,7 +169,7 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
     let attributes = [
         ("class", "nbc-table-frame"),
         ("tabindex", "0"),
-        ("role", "region"),
+        ("role", "group"),
         ("aria-label", "Table"),
     ];
     let frame = SafeHtml::element("div", &attributes, table);
@@ -177,6 +184,24 @@ pub(super) fn table(columns: &[Column], rows: &[Value], total: usize) -> SafeHtm
         )));
     }
     SafeHtml::concat(pieces)
+}
+
+/// A table with its schema (Frictionless Data's table schema, as pandas writes it).
+pub(super) fn resource(value: &Value) -> Option<SafeHtml> {
+    let parsed = value.as_str().and_then(parse);
+    let value = parsed.as_ref().unwrap_or(value);
+    let rows = value.get("data")?.as_array()?;
+    let fields = value.get("schema")?.get("fields")?.as_array()?;
+    let columns = fields.iter().filter_map(|field| {
+        let kind = field.get("type").and_then(Value::as_str).unwrap_or("");
+        Some(Column {
+            name: cell_text(field.get("name")?),
+            kind: kind.to_owned(),
+            is_number: matches!(kind, "integer" | "number"),
+        })
+    });
+    let columns: Vec<Column> = columns.collect();
+    Some(table(&columns, rows, rows.len(), &mut |_| None))
 }
 
 fn cell_text(value: &Value) -> String {

@@ -5,20 +5,25 @@
 //! the value of the build. An element that nbc does not know becomes a box that says so.
 
 mod control;
+pub(super) mod layout;
+mod table;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
 use super::chart::{self, Family};
 use super::data::{self, Column};
+use super::diagram;
 use super::math::{self, Display};
+use super::media;
 use super::notes::Notes;
 use super::{note, shortened};
 use crate::charts::{self, Chart, Refusal};
 use crate::run::record::MimeBundle;
 use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml, svg};
+use table::column;
 
 /// marimo's vocabulary.
 pub(super) struct Marimo<'n> {
@@ -31,7 +36,8 @@ pub(super) struct Marimo<'n> {
 
 impl CustomElements for Marimo<'_> {
     fn claims(&self, name: &str) -> bool {
-        name.starts_with("marimo-") || matches!(name, "iconify-icon" | "iframe" | "audio" | "video")
+        name.starts_with("marimo-")
+            || matches!(name, "iconify-icon" | "iframe" | "audio" | "video" | "source")
     }
 
     fn is_inline(&self, name: &str) -> bool {
@@ -42,6 +48,9 @@ impl CustomElements for Marimo<'_> {
         let name = element.name.strip_prefix("marimo-").unwrap_or(&element.name);
         let one = Compiled { marimo: self, element, name };
         if let Some(html) = one.layout(&children, gate).or_else(|| one.control(&children, gate)) {
+            return html;
+        }
+        if let Some(html) = one.media(&children, gate) {
             return html;
         }
         let html = one.value(gate).unwrap_or_else(|| one.unknown());
@@ -142,89 +151,6 @@ impl Compiled<'_, '_> {
         }
     }
 
-    /// Elements that arrange others.
-    fn layout(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
-        let children = || children.clone();
-        Some(match self.name {
-            // Wrappers that mean something to marimo's page only.
-            "ui-element" | "routes" | "ui-anywidget" | "island" | "cell-output" => children(),
-            "accordion" => {
-                let labels = self.list("labels", gate);
-                let expanded = self.json("expanded");
-                let expanded: BTreeSet<u64> =
-                    expanded.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-                let is_open = |at: usize| expanded.contains(&(at as u64));
-                let panels = crate::sanitize::children(&children());
-                let items = panels.into_iter().enumerate().map(|(at, panel)| {
-                    let label = labels.get(at).cloned().unwrap_or_default();
-                    let summary = SafeHtml::element("summary", &[], label);
-                    let body = SafeHtml::div("nbc-accordion-body", panel);
-                    let open: &[(&str, &str)] = if is_open(at) { &[("open", "")] } else { &[] };
-                    SafeHtml::element("details", open, SafeHtml::concat([summary, body]))
-                });
-                SafeHtml::div("nbc-accordion", SafeHtml::concat(items.collect::<Vec<_>>()))
-            }
-            "tabs" => {
-                let labels = self.list("tabs", gate);
-                let panels = crate::sanitize::children(&children());
-                let items = panels.into_iter().enumerate().map(|(at, panel)| {
-                    let label = labels.get(at).cloned().unwrap_or_default();
-                    let title = SafeHtml::div("nbc-tab-title", label);
-                    SafeHtml::element(
-                        "section",
-                        &[("class", "nbc-tab")],
-                        SafeHtml::concat([title, panel]),
-                    )
-                });
-                SafeHtml::div("nbc-tabs", SafeHtml::concat(items.collect::<Vec<_>>()))
-            }
-            "carousel" => {
-                let items = crate::sanitize::children(&children()).into_iter();
-                let items = items.map(|it| SafeHtml::element("li", &[], it)).collect::<Vec<_>>();
-                let attributes =
-                    [("class", "nbc-carousel"), ("tabindex", "0"), ("aria-label", "Slides")];
-                SafeHtml::element("ul", &attributes, SafeHtml::concat(items))
-            }
-            "sidebar" => SafeHtml::element("aside", &[("class", "nbc-sidebar")], children()),
-            "nav-menu" => {
-                let items = self.json("items");
-                let nav = self.navigation(&items, gate, 0);
-                SafeHtml::element("nav", &[("class", "nbc-menu")], nav)
-            }
-            // The page has its own table of contents.
-            "outline" => {
-                self.marimo.notes.unsupported("an outline (the page has its own)");
-                note("The page's own table of contents stands for this outline.")
-            }
-            _ => return None,
-        })
-    }
-
-    fn navigation(&self, items: &Value, gate: &mut Gate, depth: u8) -> SafeHtml {
-        let Some(items) = items.as_array().filter(|_| depth < 4) else {
-            return SafeHtml::default();
-        };
-        let items: Vec<SafeHtml> = items
-            .iter()
-            .map(|item| {
-                let label = item
-                    .get("label")
-                    .map_or_else(SafeHtml::default, |it| self.marimo.html(&plain(it), gate));
-                let address = item.get("href").map(plain).unwrap_or_default();
-                let label = if address.is_empty() {
-                    SafeHtml::element("span", &[], label)
-                } else {
-                    let attributes =
-                        [("href", address.as_str()), ("rel", "noopener noreferrer nofollow")];
-                    SafeHtml::element("a", &attributes, label)
-                };
-                let inner = item.get("items").map(|it| self.navigation(it, gate, depth + 1));
-                SafeHtml::element("li", &[], SafeHtml::concat([label, inner.unwrap_or_default()]))
-            })
-            .collect();
-        SafeHtml::element("ul", &[], SafeHtml::concat(items))
-    }
-
     /// Elements that show a value.
     fn value(&self, gate: &mut Gate) -> Option<SafeHtml> {
         Some(match self.name {
@@ -241,13 +167,26 @@ impl Compiled<'_, '_> {
             "json-output" => {
                 let value = self.json("json-data");
                 let marimo = self.marimo;
-                data::tree(&value, &mut |text| marimo.leaf(text, gate))
+                let name = self.text("name");
+                let name = match name.as_str() {
+                    "" => SafeHtml::default(),
+                    name => SafeHtml::div("nbc-widget-label", SafeHtml::text(name)),
+                };
+                let tree = data::tree(&value, &mut |text| marimo.leaf(text, gate));
+                SafeHtml::concat([name, tree])
             }
             "table" | "data-editor" => {
                 let label = self.markup("label", gate);
                 let label =
                     label.map(|it| SafeHtml::div("nbc-widget-label", it)).unwrap_or_default();
-                SafeHtml::concat([label, self.table()?])
+                SafeHtml::concat([label, self.table(gate)?])
+            }
+            "data-explorer" => {
+                self.marimo.notes.unsupported("a chart builder");
+                SafeHtml::concat([
+                    note("A chart builder needs a running notebook; this is its data."),
+                    self.table(gate)?,
+                ])
             }
             "dataframe" => {
                 self.marimo.notes.unsupported("a data frame explorer");
@@ -256,48 +195,12 @@ impl Compiled<'_, '_> {
                 let total = self.json("total").as_u64().unwrap_or(0) as usize;
                 SafeHtml::concat([
                     note("A data frame explorer needs a running notebook; these are its columns."),
-                    data::table(&columns, &[], total),
+                    data::table(&columns, &[], total, &mut |_| None),
                 ])
             }
-            "mermaid" => {
-                let source = SafeHtml::element("pre", &[], SafeHtml::text(&self.text("diagram")));
-                let caption = SafeHtml::element(
-                    "figcaption",
-                    &[],
-                    SafeHtml::text("Diagram (Mermaid source)"),
-                );
-                SafeHtml::element(
-                    "figure",
-                    &[("class", "nbc-diagram")],
-                    SafeHtml::concat([source, caption]),
-                )
-            }
-            "download" => {
-                self.marimo.notes.control("download");
-                let label =
-                    self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Download"));
-                let name = SafeHtml::element("code", &[], SafeHtml::text(&self.text("filename")));
-                let text = SafeHtml::text(" (not part of this page)");
-                SafeHtml::div(
-                    "nbc-widget nbc-download",
-                    SafeHtml::concat([label, SafeHtml::text(" "), name, text]),
-                )
-            }
-            "progress" => {
-                let title = self.markup("title", gate).unwrap_or_default();
-                let subtitle =
-                    self.markup("subtitle", gate).map(|it| SafeHtml::div("nbc-stat-caption", it));
-                let count = match (self.json("progress").as_u64(), self.json("total").as_u64()) {
-                    (Some(progress), Some(total)) => {
-                        SafeHtml::text(&format!(" {progress} of {total}"))
-                    }
-                    _ => SafeHtml::default(),
-                };
-                SafeHtml::div(
-                    "nbc-progress",
-                    SafeHtml::concat([title, count, subtitle.unwrap_or_default()]),
-                )
-            }
+            "mermaid" => diagram::html(&self.text("diagram"), self.marimo.notes),
+            "download" => self.download(gate),
+            "progress" => self.progress(gate),
             "image-comparison" => {
                 let one = |name: &str, label: &str| {
                     let caption = SafeHtml::element("figcaption", &[], SafeHtml::text(label));
@@ -339,16 +242,11 @@ impl Compiled<'_, '_> {
                     SafeHtml::text("◆"),
                 )
             }
-            "iframe" if let Some(read) = self.framed_chart() => {
-                chart::figure(Family::of_chart(&read), read, None, self.marimo.notes)
-            }
-            "iframe" => {
-                self.marimo.notes.unsupported("an embedded page (`iframe`)");
-                note("An embedded page stood here; pages of this site embed none.")
-            }
-            "audio" | "video" => {
-                self.marimo.notes.unsupported(format!("{} playback", self.name));
-                note(&format!("Here the notebook plays {}, which this page can't.", self.name))
+            "anywidget" | "panel" => {
+                self.marimo.notes.unsupported(format!("a custom widget ({})", self.name));
+                note(
+                    "Here the notebook shows a custom widget, whose code pages of this site don't run.",
+                )
             }
             "vega" => {
                 let spec = self.json("spec");
@@ -366,6 +264,109 @@ impl Compiled<'_, '_> {
             }
             _ => return None,
         })
+    }
+
+    /// Sound, film and embedded documents. What stands inside them is for browsers without them.
+    fn media(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
+        let notes = self.marimo.notes;
+        let attribute = |name: &str| self.element.attributes.get(name).map_or("", String::as_str);
+        let source = attribute("src").trim();
+        Some(match self.name {
+            "audio" | "video" if !source.is_empty() => {
+                media::player(source, self.name == "video", notes)
+            }
+            "audio" | "video" => {
+                let mut inner = crate::sanitize::children(children).into_iter();
+                let is_player = |it: &SafeHtml| {
+                    ["<audio ", "<video ", "<p class=\"nbc-note\""]
+                        .iter()
+                        .any(|start| it.as_str().trim_start().starts_with(start))
+                };
+                inner.find(is_player).unwrap_or_else(|| {
+                    notes.unsupported(format!("{} without a source", self.name));
+                    note(&format!(
+                        "Here the notebook plays {}, which is not part of it.",
+                        self.name
+                    ))
+                })
+            }
+            "source" if !source.is_empty() => {
+                let is_film =
+                    !attribute("type").starts_with("audio") && !source.starts_with("data:audio");
+                media::player(source, is_film, notes)
+            }
+            "source" => {
+                gate.remove("`<source>` tag");
+                SafeHtml::default()
+            }
+            "iframe" if let Some(read) = self.framed_chart() => {
+                chart::figure(Family::of_chart(&read), read, None, notes)
+            }
+            "iframe" => self.embedded(source, attribute("srcdoc"), gate),
+            _ => return None,
+        })
+    }
+
+    /// A document in the page: a PDF is offered, a page that says something without its code is
+    /// shown (marimo frames what libraries draw with a script), of others the address is told.
+    fn embedded(&self, source: &str, document: &str, gate: &mut Gate) -> SafeHtml {
+        let notes = self.marimo.notes;
+        if let Some(pdf) = Some(source).filter(|it| it.starts_with("data:")).and_then(media::pdf) {
+            return pdf;
+        }
+        if !document.trim().is_empty() {
+            let inner = self.marimo.html(document, gate);
+            if super::bundle::has_content(inner.as_str()) {
+                return SafeHtml::div("nbc-embedded", inner);
+            }
+        }
+        if document.trim().is_empty() && !source.is_empty() && !source.starts_with("data:") {
+            return media::elsewhere(source, "a page", notes);
+        }
+        notes.unsupported("an embedded page (`iframe`)");
+        note("An embedded page stood here; pages of this site embed none.")
+    }
+
+    /// A file that the notebook offers.
+    fn download(&self, gate: &mut Gate) -> SafeHtml {
+        let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Download"));
+        let name = self.text("filename");
+        let data = self.text("data");
+        let mime = data.strip_prefix("data:").and_then(|it| it.split([';', ',']).next());
+        if let Some(mime) = mime
+            && let Some(bytes) = super::image::decode(&data)
+        {
+            return SafeHtml::div("nbc-widget", media::file(&name, mime, &bytes, label));
+        }
+        self.marimo.notes.control("download");
+        let name = SafeHtml::element("code", &[], SafeHtml::text(&name));
+        let text = SafeHtml::text(" is made by the running notebook");
+        let text = SafeHtml::concat([SafeHtml::text(" "), name, text]);
+        let text = SafeHtml::element("span", &[("class", "nbc-widget-value")], text);
+        SafeHtml::div("nbc-widget", SafeHtml::concat([label, text]))
+    }
+
+    /// How far something had come when the notebook ran.
+    fn progress(&self, gate: &mut Gate) -> SafeHtml {
+        let title = self.markup("title", gate).unwrap_or_default();
+        let title = SafeHtml::element("span", &[("class", "nbc-progress-title")], title);
+        let subtitle =
+            self.markup("subtitle", gate).map(|it| SafeHtml::div("nbc-stat-caption", it));
+        let bar = match (self.json("progress").as_u64(), self.json("total").as_u64()) {
+            (Some(progress), Some(total)) => {
+                let text = SafeHtml::text(&format!("{progress} of {total}"));
+                let (value, most) = (progress.to_string(), total.max(1).to_string());
+                let attributes =
+                    [("value", value.as_str()), ("max", &most), ("aria-label", "Progress")];
+                let bar = SafeHtml::element("progress", &attributes, text.clone());
+                SafeHtml::concat([
+                    bar,
+                    SafeHtml::element("span", &[("class", "nbc-widget-value")], text),
+                ])
+            }
+            _ => SafeHtml::default(),
+        };
+        SafeHtml::div("nbc-progress", SafeHtml::concat([title, bar, subtitle.unwrap_or_default()]))
     }
 
     /// A Vega chart, with the picture that the runner made of it.
@@ -419,37 +420,6 @@ impl Compiled<'_, '_> {
         SafeHtml::div(class_of_all, SafeHtml::concat(pieces))
     }
 
-    /// The rows that marimo put into the page: one page of them.
-    fn table(&self) -> Option<SafeHtml> {
-        let rows = match self.json("data") {
-            Value::String(text) => match text.strip_prefix("data:text/csv;base64,") {
-                Some(_) => csv(&String::from_utf8(super::image::decode(&text)?).ok()?),
-                None => data::parse(&text).or_else(|| address(&text))?,
-            },
-            other => other,
-        };
-        let Value::Array(rows) = rows else {
-            self.marimo.notes.unsupported("a table whose rows are not in the output");
-            return Some(note("The rows of this table are not part of the page."));
-        };
-        let types = self.json("field-types");
-        let mut columns: Vec<Column> =
-            types.as_array().into_iter().flatten().filter_map(column).collect();
-        if columns.is_empty() {
-            let keys = rows.first().and_then(Value::as_object).into_iter().flatten();
-            columns = keys
-                .filter(|(name, _)| *name != "_marimo_row_id")
-                .map(|(name, value)| Column {
-                    name: name.clone(),
-                    kind: String::new(),
-                    is_number: value.is_number(),
-                })
-                .collect();
-        }
-        let total = self.json("total-rows").as_u64().map_or(rows.len(), |it| it as usize);
-        Some(data::table(&columns, &rows, total))
-    }
-
     fn unknown(&self) -> SafeHtml {
         let name: String = self
             .name
@@ -461,57 +431,6 @@ impl Compiled<'_, '_> {
         let text = format!("“{}” needs a running notebook.", name.replace('-', " "));
         note(&text)
     }
-}
-
-/// An address in place of data: marimo's virtual files, which the page does not have.
-fn address(text: &str) -> Option<Value> {
-    (text.starts_with("./@file/") || text.starts_with("data:") || text.starts_with("http"))
-        .then_some(Value::Null)
-}
-
-/// `["name", ["integer", "int64"]]` or `["name", "integer", "int64"]`.
-fn column(field: &Value) -> Option<Column> {
-    let field = field.as_array()?;
-    let name = plain(field.first()?);
-    let (kind, shown) = match field.get(1) {
-        Some(Value::Array(pair)) => (pair.first(), pair.get(1)),
-        kind => (kind, field.get(2)),
-    };
-    let is_number = matches!(kind.and_then(Value::as_str), Some("integer" | "number"));
-    Some(Column { name, kind: shown.map(plain).unwrap_or_default(), is_number })
-}
-
-/// Rows of a CSV text with a header, quotes as in RFC 4180.
-fn csv(text: &str) -> Value {
-    let mut rows: Vec<Vec<String>> = vec![vec![String::new()]];
-    let mut quoted = false;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_double = character == '"' && characters.peek() == Some(&'"');
-        if quoted && is_double {
-            characters.next();
-        }
-        let Some(row) = rows.last_mut() else { break };
-        match character {
-            '"' if quoted && !is_double => quoted = false,
-            '"' if !quoted => quoted = true,
-            ',' if !quoted => row.push(String::new()),
-            '\r' if !quoted => {}
-            '\n' if !quoted => rows.push(vec![String::new()]),
-            other => {
-                if let Some(cell) = row.last_mut() {
-                    cell.push(other);
-                }
-            }
-        }
-    }
-    let mut rows = rows.into_iter();
-    let header = rows.next().unwrap_or_default();
-    let of =
-        |row: Vec<String>| header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
-    Value::Array(
-        rows.filter(|row| row.iter().any(|it| !it.is_empty())).map(of).map(Value::Object).collect(),
-    )
 }
 
 /// A JSON value as a reader would write it.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::{Map, Value};
 
 use super::element::Marimo;
@@ -34,7 +34,29 @@ pub(super) fn render(
         | Options::ENABLE_GFM;
     let prepared = bare_environments(text);
     let mut room = Room::new(attachments);
-    let events = Parser::new_ext(&prepared, options).map(|event| match event {
+    let mut diagram: Option<String> = None;
+    let events = Parser::new_ext(&prepared, options).filter_map(|event| match event {
+        // JupyterLab draws these, too; marimo's element is how the pass after this knows them.
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language)))
+            if &*language == "mermaid" =>
+        {
+            diagram = Some(String::new());
+            None
+        }
+        Event::Text(text) if diagram.is_some() => {
+            diagram.get_or_insert_default().push_str(&text);
+            None
+        }
+        Event::End(TagEnd::CodeBlock) if diagram.is_some() => {
+            let source = Value::String(diagram.take().unwrap_or_default()).to_string();
+            let source = SafeHtml::text(&source);
+            let markup =
+                format!("<marimo-mermaid data-diagram=\"{}\"></marimo-mermaid>\n", source.as_str());
+            Some(Event::Html(markup.into()))
+        }
+        other => Some(other),
+    });
+    let events = events.map(|event| match event {
         Event::InlineMath(source) => formula(&source, Display::Inline),
         Event::DisplayMath(source) => formula(&source, Display::Block),
         Event::Start(Tag::Image { link_type, dest_url, title, id }) => {

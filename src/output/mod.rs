@@ -7,16 +7,20 @@ mod ansi;
 mod bundle;
 mod chart;
 mod data;
+mod diagram;
 mod element;
 mod image;
 mod markdown;
 pub mod mask;
 mod math;
+mod media;
 mod notes;
 mod shorten;
+mod widget;
 
 pub use crate::sanitize::Heading;
 pub use chart::PlacedChart;
+pub use diagram::draw_diagram;
 pub use shorten::Shown;
 
 use std::collections::BTreeSet;
@@ -24,7 +28,7 @@ use std::collections::BTreeSet;
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
 use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
-use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings};
+use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings, without_empty_headers};
 use crate::source::Span;
 use notes::Notes;
 
@@ -208,12 +212,12 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
         OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(&drawn.html, &prefix),
         _ => (drawn.html, Vec::new()),
     };
-    let result = gate.finish(&html);
+    let result = gate.finish(&without_empty_headers(&html));
     notes.removed(&result.removed);
     let mut attributes = vec![("class", class.as_str())];
     if drawn.kind == OutputKind::Html && result.html.as_str().contains("<table") {
         // Wide tables scroll in their box, which the keyboard must reach.
-        attributes.extend([("tabindex", "0"), ("role", "region"), ("aria-label", "Output")]);
+        attributes.extend([("tabindex", "0"), ("role", "group"), ("aria-label", "Output")]);
     }
     let html = SafeHtml::element("div", &attributes, result.html);
     (RenderedOutput { html, css: result.css, kind: drawn.kind }, found)

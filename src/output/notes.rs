@@ -1,6 +1,6 @@
 //! What is to be said about a cell's outputs: one diagnostic a kind.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chart::PlacedChart;
@@ -17,6 +17,7 @@ pub(super) struct Notes {
     invalid: RefCell<BTreeSet<String>>,
     controls: RefCell<BTreeMap<String, u32>>,
     charts: RefCell<Vec<PlacedChart>>,
+    given_up: Cell<usize>,
     /// Kinds of charts that can be live.
     live: BTreeSet<Kind>,
     /// Unique in the page.
@@ -44,6 +45,15 @@ impl Notes {
         let placed = PlacedChart { id: format!("o-{}-chart-{}", self.scope, all.len() + 1), chart };
         all.push(placed.clone());
         Some(placed)
+    }
+
+    /// Counts something that took too long.
+    pub(super) fn give_up(&self) {
+        self.given_up.set(self.given_up.get() + 1);
+    }
+
+    pub(super) fn given_up(&self) -> usize {
+        self.given_up.get()
     }
 
     pub(super) fn take_charts(&self) -> Vec<PlacedChart> {

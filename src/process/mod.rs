@@ -1,7 +1,8 @@
 //! The one place that starts processes.
 //!
 //! [`Sandbox`] runs notebook code: confined as [`Isolation`] asks, limited, the whole tree killed at the end.
-//! [`tool`] runs trusted tools (`uv`, `pip`): a cleared environment and a time limit.
+//! [`tool`] runs trusted tools (`uv`, `pip`): a cleared environment and a time limit. [`apart`] runs nbc itself,
+//! for work that may not end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,6 +18,7 @@ mod sandbox;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
+pub mod apart;
 pub mod interrupt;
 pub mod network;
 mod relocation;

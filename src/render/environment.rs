@@ -2,9 +2,10 @@
 //!
 //! In: a template's name and values. Out: text. The `safe` filter does not exist, an undefined
 //! variable is an error, and only [`html_value`],
-//! [`rendered_value`] and [`raw_text_value`] skip escaping.
+//! [`rendered_value`] and [`raw_text_value`] skip escaping. That holds for a site's own templates too;
+//! what they write around the values is proved by `verify`, like everything else on a page.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
@@ -12,18 +13,38 @@ use crate::sanitize::SafeHtml;
 
 const TEMPLATES: &[(&str, &str)] = &[
     ("document.html", include_str!("../../templates/document.html")),
+    ("head.html", include_str!("../../templates/head.html")),
     ("page.html", include_str!("../../templates/page.html")),
     ("graph.html", include_str!("../../templates/graph.html")),
+    ("notes.html", include_str!("../../templates/notes.html")),
     ("code.html", include_str!("../../templates/code.html")),
     ("index.html", include_str!("../../templates/index.html")),
     ("not_found.html", include_str!("../../templates/not_found.html")),
 ];
 
-static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
-    LazyLock::new(|| {
+/// Steps that one rendering may take: a page of 50,000 cells needs a few million.
+const FUEL: u64 = 50_000_000;
+
+/// Whether nbc has a template of this name.
+pub fn is_template(name: &str) -> bool {
+    TEMPLATES.iter().any(|(known, _)| *known == name)
+}
+
+/// The templates of a site.
+#[derive(Debug)]
+pub struct Templates<'text>(Environment<'text>);
+
+impl<'text> Templates<'text> {
+    /// nbc's templates, of which `overrides` replace those that they are named like; others are parts
+    /// for them to include.
+    ///
+    /// # Errors
+    /// When a template is not valid; the error names it and the line.
+    pub fn new(overrides: &'text BTreeMap<String, String>) -> Result<Self, RenderError> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
         environment.remove_filter("safe");
         // The engine's own escaping turns every `/` into an entity, which makes addresses unreadable.
         environment.set_formatter(|output, _, value| {
@@ -35,18 +56,41 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
             };
             written.map_err(minijinja::Error::from)
         });
-        for (name, text) in TEMPLATES {
-            environment.add_template(name, text)?;
+        let own = TEMPLATES.iter().copied().filter(|(name, _)| !overrides.contains_key(*name));
+        let theirs = overrides.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        for (name, text) in own.chain(theirs) {
+            environment.add_template(name, text).map_err(|error| RenderError::of(name, &error))?;
         }
-        Ok(environment)
-    });
+        Ok(Self(environment))
+    }
 
-/// A template did not render: a defect of nbc or of a user's template, never of a notebook.
+    /// Renders a template.
+    ///
+    /// # Errors
+    /// When the template does not exist, names a value that is not there, or does not end.
+    pub fn render(&self, template: &str, values: Value) -> Result<Rendered, RenderError> {
+        let fail = |error: minijinja::Error| RenderError::of(template, &error);
+        let found = self.0.get_template(template).map_err(fail)?;
+        found.render(values).map(Rendered).map_err(fail)
+    }
+}
+
+/// A template did not render: a defect of nbc or of a site's own template, never of a notebook.
 #[derive(Debug, thiserror::Error)]
 #[error("the template `{template}` cannot be rendered: {reason}")]
 pub struct RenderError {
     template: String,
     reason: String,
+}
+
+impl RenderError {
+    fn of(template: &str, error: &minijinja::Error) -> Self {
+        // What failed may be a part that the template includes.
+        let template = error.name().unwrap_or(template).to_owned();
+        let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+        let detail = error.detail().map(|it| format!(": {it}")).unwrap_or_default();
+        Self { template, reason: format!("{line}{}{detail}", error.kind()) }
+    }
 }
 
 /// Markup that the template engine made, every value in it escaped or proved safe.
@@ -63,20 +107,6 @@ impl Rendered {
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }
-}
-
-/// Renders a template.
-///
-/// # Errors
-/// When the template does not exist or names a value that is not there.
-pub fn render(template: &str, values: Value) -> Result<Rendered, RenderError> {
-    let fail = |error: &minijinja::Error| RenderError {
-        template: template.to_owned(),
-        reason: format!("{error:#}"),
-    };
-    let environment = ENVIRONMENT.as_ref().map_err(fail)?;
-    let found = environment.get_template(template).map_err(|error| fail(&error))?;
-    found.render(values).map(Rendered).map_err(|error| fail(&error))
 }
 
 /// Sanitized markup as a value that is not escaped again.
@@ -116,22 +146,66 @@ mod tests {
     use super::*;
     use minijinja::context;
 
+    fn render(
+        template: &str,
+        own: &[(&str, &str)],
+        values: Value,
+    ) -> Result<Rendered, RenderError> {
+        let own = own.iter().map(|(name, text)| (String::from(*name), String::from(*text)));
+        Templates::new(&own.collect())?.render(template, values)
+    }
+
     #[test]
     fn text_is_escaped_and_safe_markup_is_not() {
         let values = context! {
-            policy => "", generator => "<g>", title => "</title><script>", language => "en",
-            description => "", stylesheets => [""; 0], style => "", script_links => [""; 0],
-            body => html_value(&SafeHtml::text("a & b")), scripts => [""; 0],
-            charts => [""; 0], runtimes => [""; 0],
+            home => "", has_code => false, file_name => "</title><script>",
+            heading => "", title_cell => 0, notes => Vec::<String>::new(), byline => false, lead => "", graph => false,
+            outline => Vec::<String>::new(), width => "", source => false, name => "",
+            cells => [context! {
+                id => "cell-1", kind => "code", name => "", code_state => "hidden", code_label => "",
+                code => "", outputs => [html_value(&SafeHtml::text("a & b"))],
+            }],
         };
-        let text = render("document.html", values).unwrap();
+        let text = render("page.html", &[], values).unwrap();
         assert!(text.as_str().contains("&lt;/title&gt;&lt;script&gt;"), "{}", text.as_str());
         assert!(text.as_str().contains("a &amp; b"));
     }
 
     #[test]
     fn a_missing_value_is_an_error() {
-        assert!(render("document.html", context! {}).is_err());
+        assert!(render("document.html", &[], context! {}).is_err());
+    }
+
+    #[test]
+    fn a_template_of_a_site_cannot_opt_out_of_escaping() {
+        for text in [
+            "{{ x }}",
+            "{% autoescape false %}{{ x }}{% endautoescape %}",
+            "{% set y %}{{ x }}{% endset %}{{ y }}",
+            "{% macro m(it) %}{{ it }}{% endmacro %}{{ m(x) }}",
+            "{{ x|replace('b', 'i') }}",
+            "{{ [x, x]|join('') }}",
+            "{{ ('<p>' ~ x)|upper }}",
+        ] {
+            let made = render("page.html", &[("page.html", text)], context! { x => "<b>" });
+            let made = made.unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(!made.as_str().contains('<'), "{text}: {}", made.as_str());
+        }
+        let refused = [("{{ x|safe }}", "safe"), ("\n{{ y }}", "line 2"), ("{% if", "page.html")];
+        for (text, reason) in refused {
+            let error = render("page.html", &[("page.html", text)], context! { x => "<b>" });
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_template_without_end_is_stopped() {
+        let loops =
+            "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+        assert!(render("page.html", &[("page.html", loops)], context! {}).is_err());
+        let itself = "{% include 'page.html' %}";
+        assert!(render("page.html", &[("page.html", itself)], context! {}).is_err());
     }
 
     #[test]

@@ -7,16 +7,39 @@ pub mod environment;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use minijinja::{Value, context};
 
-pub use environment::{RenderError, Rendered};
+pub use environment::{RenderError, Rendered, Templates, is_template};
 
 use crate::charts::Runtime;
+use crate::config::BaseUrl;
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, PlacedChart, RenderedOutput};
-use crate::sanitize::{SafeCss, SafeHtml};
-use crate::site::SitePath;
+use crate::sanitize::{self, SafeCss, SafeHtml};
+use crate::site::{Asset, SitePath, SitePathError};
+
+/// What all pages of a site have in common.
+#[derive(Debug)]
+pub struct Look<'text> {
+    /// Title of the site.
+    pub title: String,
+    /// The same, if its author chose it.
+    pub site_name: String,
+    /// What the site says of itself on its index page.
+    pub description: Option<String>,
+    /// Language of the pages that are not made from a notebook.
+    pub language: String,
+    /// nbc's templates, or the site's own.
+    pub templates: Templates<'text>,
+    /// Rules of the site's own.
+    pub theme: SafeCss,
+    /// Where the site will lie.
+    pub base_url: Option<BaseUrl>,
+    /// Whether pages may need other files of the site.
+    pub has_files: bool,
+}
 
 /// What a reader sees of one cell.
 #[derive(Debug)]
@@ -73,10 +96,21 @@ pub struct Document {
     pub title: String,
     /// Whether the title must be printed, because no output begins with it.
     pub print_title: bool,
-    /// First sentences, for the index and for search engines.
+    /// The number, from 1, of the block whose heading is the title; 0 when none is. What is said of the page
+    /// stands behind it.
+    pub title_cell: usize,
+    /// What the author says of it, or its first sentences: for the index and for search engines.
     pub description: Option<String>,
+    /// Whether the description must be printed, because it is no part of the notebook's prose.
+    pub print_description: bool,
+    /// Names.
+    pub authors: Vec<String>,
+    /// As the author wrote it.
+    pub date: Option<String>,
     /// BCP 47 language tag.
     pub language: String,
+    /// What readers may download: the notebook without its outputs.
+    pub source: Option<Vec<u8>>,
     /// File name of the notebook, without folders: a page tells nothing of the machine.
     pub file_name: String,
     /// `medium`, `full` or `columns` of marimo.
@@ -102,14 +136,22 @@ pub struct Page {
     pub title: String,
     /// Description.
     pub description: Option<String>,
+    /// Authors and date, for the index.
+    pub byline: String,
+    /// A small picture for the index, a `data:` address.
+    pub picture: Option<String>,
     /// Language.
     pub language: String,
     /// File name of the notebook.
     pub file_name: String,
     /// Rules of the outputs, to be added to the page's own.
     pub style: SafeCss,
+    /// Title, description and the like.
+    pub head: Rendered,
     /// The body.
     pub body: Rendered,
+    /// Files that only this page needs.
+    pub files: Vec<Asset>,
     /// Charts in the body that a runtime draws.
     pub charts: Vec<PlacedChart>,
     /// What draws them, one a kind.
@@ -119,11 +161,14 @@ pub struct Page {
 /// Fewest headings that make an outline worth its place.
 const OUTLINE_MINIMUM: usize = 3;
 
+/// Largest picture on the index page, in bytes of its address.
+const LARGEST_PICTURE: usize = 40_000;
+
 /// Lays out a document. `home` is the link to the index page, if there is one.
 ///
 /// # Errors
 /// When a template is broken.
-pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError> {
+pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<Page, LayoutError> {
     let headings: Vec<&Heading> =
         document.outline.iter().filter(|heading| matches!(heading.level, 2 | 3)).collect();
     let outline: Vec<Value> = if headings.len() < OUTLINE_MINIMUM {
@@ -141,7 +186,13 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
         .blocks
         .iter()
         .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
-    let body = environment::render(
+    let (source, mut files) = source(document, look)?;
+    let authors = document.authors.join(", ");
+    let date = document.date.as_deref().unwrap_or_default();
+    let published = if is_iso_date(date) { date } else { "" };
+    let byline = context! { authors => authors.as_str(), date, published };
+    let lead = document.description.as_deref().filter(|_| document.print_description);
+    let body = look.templates.render(
         "page.html",
         context! {
             home => home.unwrap_or_default(),
@@ -150,24 +201,161 @@ pub fn page(document: &Document, home: Option<&str>) -> Result<Page, RenderError
             outline,
             width => document.width.as_deref().unwrap_or_default(),
             heading => if document.print_title { document.title.as_str() } else { "" },
+            lead => lead.unwrap_or_default(),
+            byline => if authors.is_empty() && date.is_empty() { Value::from(false) } else { byline },
+            title_cell => document.title_cell,
             notes => document.notes.clone(),
             graph => document.graph.as_ref().map(graph_value),
+            source,
             cells,
         },
     )?;
     let outputs = document.blocks.iter().flat_map(|block| &block.outputs);
-    let style = SafeCss::concat(outputs.map(|output| output.css.clone()));
+    let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
+    let picture = outputs
+        .filter_map(|output| sanitize::first_picture(&output.html))
+        .find(|address| address.len() <= LARGEST_PICTURE);
+    let shared = picture.as_deref().and_then(|picture| shared_picture(document, picture, look));
+    let picture_address = match (&look.base_url, &shared) {
+        (Some(base), Some(file)) => format!("{}{}", base.as_str(), file.path().as_str()),
+        _ => String::new(),
+    };
+    files.extend(shared);
+    let head = look.templates.render(
+        "head.html",
+        context! {
+            kind => "article",
+            title => document.title.as_str(),
+            description => document.description.as_deref().unwrap_or_default(),
+            authors => document.authors.clone(),
+            published,
+            site_name => look.site_name.as_str(),
+            address => address(&document.path, look),
+            picture_address,
+        },
+    )?;
+    let said = [authors.as_str(), date].into_iter().filter(|it| !it.is_empty());
     Ok(Page {
         path: document.path.clone(),
         title: document.title.clone(),
         description: document.description.clone(),
+        byline: said.collect::<Vec<_>>().join(" · "),
+        picture,
         language: document.language.clone(),
         file_name: document.file_name.clone(),
         style,
+        head,
         body,
+        files,
         charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
         runtimes: document.runtimes.clone(),
     })
+}
+
+/// Why a page cannot be laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A template is broken.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A file of the page has no place in the site.
+    #[error(transparent)]
+    Path(#[from] SitePathError),
+}
+
+/// A page that is not made from a notebook.
+///
+/// # Errors
+/// When a template is broken.
+pub fn own_page(
+    path: SitePath,
+    title: &str,
+    body: Rendered,
+    look: &Look<'_>,
+) -> Result<Page, RenderError> {
+    let head = look.templates.render(
+        "head.html",
+        context! {
+            kind => "website", title, description => look.description.as_deref().unwrap_or_default(),
+            authors => Vec::<String>::new(), published => "", picture_address => "",
+            site_name => look.site_name.as_str(),
+            // A page for missing pages stands at all addresses.
+            address => if path.as_str() == "404.html" { String::new() } else { address(&path, look) },
+        },
+    )?;
+    Ok(Page {
+        path,
+        title: title.to_owned(),
+        description: None,
+        byline: String::new(),
+        picture: None,
+        language: look.language.clone(),
+        file_name: String::new(),
+        style: SafeCss::default(),
+        head,
+        body,
+        files: Vec::new(),
+        charts: Vec::new(),
+        runtimes: Vec::new(),
+    })
+}
+
+/// `rtl` or `ltr`: how the script of a language is written.
+pub fn direction(language: &str) -> &'static str {
+    const LANGUAGES: [&str; 12] =
+        ["ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "syr", "ug", "ur", "yi"];
+    const SCRIPTS: [&str; 6] = ["arab", "hebr", "thaa", "syrc", "nkoo", "adlm"];
+    let lower = language.to_ascii_lowercase();
+    let mut parts = lower.split('-');
+    let first = parts.next().unwrap_or_default();
+    let script = parts.find(|it| it.len() == 4);
+    let is_rtl = script.map_or(LANGUAGES.contains(&first), |it| SCRIPTS.contains(&it));
+    if is_rtl { "rtl" } else { "ltr" }
+}
+
+/// The absolute address of a page, where it is known; a folder's first page is the folder.
+fn address(path: &SitePath, look: &Look<'_>) -> String {
+    let path = path.as_str();
+    let path = if path == "index.html" { "" } else { path };
+    look.base_url.as_ref().map(|base| format!("{}{path}", base.as_str())).unwrap_or_default()
+}
+
+/// `2024-05-01`, and what may follow: a time.
+fn is_iso_date(text: &str) -> bool {
+    let mut parts = text.get(..10).unwrap_or_default().split('-').map(str::len);
+    let rest = text.get(10..).unwrap_or_default();
+    [parts.next(), parts.next(), parts.next()] == [Some(4), Some(2), Some(2)]
+        && parts.next().is_none()
+        && text.bytes().all(|it| it.is_ascii_digit() || b"-:.TZ+".contains(&it))
+        && (rest.is_empty() || rest.starts_with('T'))
+}
+
+/// The link by which readers get the notebook, and the file that it leads to, if it is one.
+fn source(document: &Document, look: &Look<'_>) -> Result<(Value, Vec<Asset>), SitePathError> {
+    let Some(bytes) = &document.source else { return Ok((Value::from(false), Vec::new())) };
+    let name = document.file_name.as_str();
+    if !look.has_files {
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let href = format!("data:application/octet-stream;base64,{data}");
+        return Ok((context! { href, name }, Vec::new()));
+    }
+    let extension = name.rsplit_once('.').map_or("txt", |(_, it)| it);
+    let file = Asset::hashed("assets", stem(&document.path), extension, bytes.clone())?;
+    Ok((context! { href => document.path.link_to(file.path()), name }, vec![file]))
+}
+
+/// The picture as a file of its own, which other sites can show.
+fn shared_picture(document: &Document, address: &str, look: &Look<'_>) -> Option<Asset> {
+    let (kind, data) = address.strip_prefix("data:image/")?.split_once(";base64,")?;
+    let extension = ["png", "jpeg", "webp", "gif"].into_iter().find(|it| *it == kind)?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(data).ok()?;
+    let may_be = look.has_files && look.base_url.is_some();
+    may_be.then(|| Asset::hashed("assets", stem(&document.path), extension, bytes).ok())?
+}
+
+fn stem(path: &SitePath) -> &str {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    name.strip_suffix(".html").unwrap_or(name)
 }
 
 /// Longest name in a box of the drawing, in characters.

@@ -67,6 +67,7 @@ pub fn is_published_as_stored(notebook: &Notebook, policy: Policy) -> bool {
 pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut cells = BTreeMap::new();
     let mut left_out = Vec::new();
+    let mut widgets = None;
     for (id, cell) in notebook.cells().filter(|(_, cell)| cell.kind == CellKind::Code) {
         let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
         let outputs = cell.stored_outputs.as_ref().map(|it| it.read()).unwrap_or_default();
@@ -74,6 +75,11 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
             if let Err(reason) = add(&mut run, output) {
                 left_out.push(LeftOut { cell: id, position, reason });
             }
+        }
+        if run.outputs.iter().any(|it| view(it).is_some()) {
+            let read = || Widgets::read(notebook.widgets.as_deref().unwrap_or_default());
+            let widgets = widgets.get_or_insert_with(read);
+            run.outputs.iter_mut().for_each(|it| widgets.attach(it));
         }
         cells.insert(id, run);
     }
@@ -83,6 +89,67 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
         python: String::new(),
     };
     (RunRecord { version: RECORD_VERSION, engine, source: None, cells }, left_out)
+}
+
+const VIEW: &str = "application/vnd.jupyter.widget-view+json";
+const STATE: &str = "application/vnd.jupyter.widget-state+json";
+const REFERENCE: &str = "IPY_MODEL_";
+
+/// The widget that an output shows.
+fn view(output: &RawOutput) -> Option<&str> {
+    let RawOutput::Display { bundle } = output else { return None };
+    bundle.data.get(VIEW)?.get("model_id")?.as_str()
+}
+
+/// The models of all widgets of a notebook, which the file keeps in one place.
+struct Widgets {
+    models: Map<String, Value>,
+    /// Bytes that may still be attached: a model may be shown by many outputs.
+    left: usize,
+}
+
+impl Widgets {
+    fn read(json: &str) -> Self {
+        let mut stored: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+        let models = stored.get_mut(STATE).and_then(|it| it.get_mut("state")).map(Value::take);
+        let models = match models {
+            Some(Value::Object(models)) => models,
+            _ => Map::new(),
+        };
+        Self { models, left: 4 * json.len().max(1 << 20) }
+    }
+
+    /// Puts the models that a view needs beside it, as a run does.
+    fn attach(&mut self, output: &mut RawOutput) {
+        let Some(root) = view(output).map(ToOwned::to_owned) else { return };
+        let mut found = Map::new();
+        let mut waiting = vec![root];
+        while let Some(id) = waiting.pop() {
+            let Some(model) = self.models.get(&id).filter(|_| !found.contains_key(&id)) else {
+                continue;
+            };
+            let Some(left) = self.left.checked_sub(model.to_string().len()) else { return };
+            self.left = left;
+            references(model, &mut waiting);
+            found.insert(id, model.clone());
+        }
+        if let RawOutput::Display { bundle } = output
+            && !found.is_empty()
+        {
+            bundle.data.insert(STATE.to_owned(), serde_json::json!({ "state": found }));
+        }
+    }
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            found.extend(text.strip_prefix(REFERENCE).map(ToOwned::to_owned));
+        }
+        Value::Array(items) => items.iter().for_each(|it| references(it, found)),
+        Value::Object(items) => items.values().for_each(|it| references(it, found)),
+        _ => {}
+    }
 }
 
 fn add(run: &mut CellRun, output: &Value) -> Result<(), &'static str> {
@@ -194,6 +261,43 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
+/// A Vega chart without a picture.
+#[derive(Debug)]
+pub struct Undrawn<'a> {
+    /// `[language, major version, specification]`.
+    pub chart: Value,
+    bundle: &'a mut MimeBundle,
+}
+
+impl Undrawn<'_> {
+    /// Adds the picture.
+    pub fn draw(self, svg: String) {
+        self.bundle.data.insert("image/svg+xml".to_owned(), Value::String(svg));
+    }
+}
+
+/// The Vega charts of a record that have no picture for pages, and readers, without scripts.
+pub fn undrawn(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
+    let outputs = record.cells.values_mut().flat_map(|it| &mut it.outputs);
+    let bundles = outputs.filter_map(|it| match it {
+        RawOutput::Display { bundle } => Some(bundle),
+        RawOutput::Stream { .. } => None,
+    });
+    let charts = bundles.filter_map(|bundle| {
+        if bundle.data.keys().any(|it| it.starts_with("image/")) {
+            return None;
+        }
+        let (language, major, spec) = bundle.data.iter().find_map(|(name, spec)| {
+            let (language, rest) = name.strip_prefix("application/vnd.")?.split_once(".v")?;
+            let major: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            matches!(language, "vega" | "vegalite").then(|| (language.to_owned(), major, spec))
+        })?;
+        let chart = serde_json::json!([language, major, spec]);
+        Some(Undrawn { chart, bundle })
+    });
+    charts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -266,6 +370,25 @@ mod tests {
         })]);
         let CellStatus::Failed { error } = run.status else { panic!("{run:?}") };
         assert_eq!(error.traceback, "NameError\n      1 x");
+    }
+
+    #[test]
+    fn a_view_gets_the_models_that_it_needs() {
+        let view = json!({"output_type": "display_data", "data": {VIEW: {"model_id": "a"}}});
+        let (mut run, _) = check(&[view]);
+        let state = json!({STATE: {"state": {
+            "a": {"state": {"children": ["IPY_MODEL_b", "IPY_MODEL_a"], "layout": "IPY_MODEL_gone"}},
+            "b": {"state": {"value": 1}},
+            "c": {"state": {}},
+        }}});
+        let mut widgets = Widgets::read(&state.to_string());
+        run.outputs.iter_mut().for_each(|it| widgets.attach(it));
+        let attached = data(&run);
+        let models = attached.get(STATE).and_then(|it| it.get("state")?.as_object());
+        assert_eq!(models.map(Map::len), Some(2), "{attached}");
+        for broken in ["[]", "{}", "", r#"{"a": 3}"#] {
+            run.outputs.iter_mut().for_each(|it| Widgets::read(broken).attach(it));
+        }
     }
 
     #[test]

@@ -3,7 +3,87 @@
 //! In: names from nbc's source code (they are `&'static str`), values and text from anywhere.
 //! Out: markup in which values can't leave their quotes and text can't become markup.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{SafeHtml, policy};
+
+/// Types of files that browsers save or show without running anything in them.
+const PASSIVE_FILES: &[&str] = &[
+    "application/json",
+    "application/octet-stream",
+    "application/pdf",
+    "application/x-ipynb+json",
+    "application/zip",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/csv",
+    "text/plain",
+    "text/x-python",
+];
+
+/// Sound and film that browsers play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// WAV.
+    Wav,
+    /// MP3.
+    Mp3,
+    /// Ogg with sound.
+    Ogg,
+    /// FLAC.
+    Flac,
+    /// MPEG-4 with sound only.
+    M4a,
+    /// MPEG-4.
+    Mp4,
+    /// WebM.
+    WebM,
+    /// WebM with sound only.
+    WebMSound,
+    /// Ogg with film.
+    OggFilm,
+}
+
+impl MediaKind {
+    /// Reads the kind from the first bytes; `is_film` tells apart what they leave open.
+    pub fn of(bytes: &[u8], is_film: bool) -> Option<Self> {
+        Some(match bytes {
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Self::Wav,
+            [b'I', b'D', b'3', ..] | [0xff, 0xfb | 0xf3 | 0xf2 | 0xfa, ..] => Self::Mp3,
+            [b'O', b'g', b'g', b'S', ..] if is_film => Self::OggFilm,
+            [b'O', b'g', b'g', b'S', ..] => Self::Ogg,
+            [b'f', b'L', b'a', b'C', ..] => Self::Flac,
+            [_, _, _, _, b'f', b't', b'y', b'p', b'M', b'4', b'A', ..] => Self::M4a,
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] if is_film => Self::Mp4,
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::M4a,
+            [0x1a, 0x45, 0xdf, 0xa3, ..] if is_film => Self::WebM,
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Self::WebMSound,
+            _ => return None,
+        })
+    }
+
+    /// Whether it has pictures.
+    pub fn is_film(self) -> bool {
+        matches!(self, Self::Mp4 | Self::WebM | Self::OggFilm)
+    }
+
+    fn mime(self) -> &'static str {
+        match self {
+            Self::Wav => "audio/wav",
+            Self::Mp3 => "audio/mpeg",
+            Self::Ogg => "audio/ogg",
+            Self::Flac => "audio/flac",
+            Self::M4a => "audio/mp4",
+            Self::Mp4 => "video/mp4",
+            Self::WebM => "video/webm",
+            Self::WebMSound => "audio/webm",
+            Self::OggFilm => "video/ogg",
+        }
+    }
+}
 
 impl SafeHtml {
     /// An element. Names must be literals of nbc's; a name that could run code makes an empty
@@ -48,6 +128,42 @@ impl SafeHtml {
             out.push('>');
         }
         SafeHtml(out)
+    }
+
+    /// A player for sound or film, whose bytes are in the page.
+    pub fn player(kind: MediaKind, bytes: &[u8], label: &str) -> SafeHtml {
+        let name = if kind.is_film() { "video" } else { "audio" };
+        let label = SafeHtml::text(label);
+        let address = format!("data:{};base64,{}", kind.mime(), STANDARD.encode(bytes));
+        SafeHtml(format!(
+            "<{name} controls=\"\" preload=\"metadata\" aria-label=\"{}\" src=\"{address}\"></{name}>",
+            label.as_str()
+        ))
+    }
+
+    /// A link that saves a file, whose bytes are in the page. A type that a browser would open as
+    /// a document is stated as plain bytes.
+    pub fn download(file_name: &str, mime: &str, bytes: &[u8], label: &SafeHtml) -> SafeHtml {
+        let known = PASSIVE_FILES.iter().find(|it| it.eq_ignore_ascii_case(mime));
+        let mime = known.copied().unwrap_or("application/octet-stream");
+        let name = file_name.rsplit(['/', '\\']).next().unwrap_or("");
+        // Characters that turn a name around could hide what its end is.
+        let is_plain = |it: &char| {
+            !it.is_control()
+                && !"<>:\"|?*".contains(*it)
+                && !matches!(it, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        };
+        let name: String = name.chars().filter(is_plain).take(120).collect();
+        let name = match name.trim().trim_start_matches('.') {
+            "" => "download",
+            name => name,
+        };
+        let data = STANDARD.encode(bytes);
+        SafeHtml(format!(
+            "<a class=\"nbc-download\" download=\"{}\" href=\"data:{mime};base64,{data}\">{}</a>",
+            SafeHtml::text(name).as_str(),
+            label.as_str()
+        ))
     }
 
     /// A `div` with a class.

@@ -20,7 +20,7 @@ const LONGEST_SHEET: usize = 2 << 20;
 /// Longest style attribute that is read, in bytes.
 const LONGEST_STYLE: usize = 16 << 10;
 /// Deepest nesting of brackets: the parser is recursive.
-const DEEPEST: usize = 24;
+pub(super) const DEEPEST: usize = 24;
 
 /// What came of a piece of CSS.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ const REFUSED_PROPERTIES: &[&str] = &[
 ];
 
 /// Pieces of a declaration that load something or hide it from this check.
-const REFUSED_TEXT: &[&str] = &[
+pub(super) const REFUSED_TEXT: &[&str] = &[
     "url(",
     "image-set(",
     "image(",
@@ -82,6 +82,7 @@ pub(super) fn sheet(text: &str, scope: &str, prefix: &str) -> Restricted {
         }
         result
     })
+    .unwrap_or_else(unreadable)
 }
 
 /// Restricts the text of a style attribute to declarations.
@@ -97,6 +98,7 @@ pub(super) fn declarations(text: &str, prefix: &str) -> Restricted {
         }
         result
     })
+    .unwrap_or_else(unreadable)
 }
 
 /// The class that stands for these declarations.
@@ -109,14 +111,16 @@ pub(super) fn style_class(declarations: &str) -> String {
     class
 }
 
-fn guarded(read: impl FnOnce() -> Restricted) -> Restricted {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Restricted {
-        text: String::new(),
-        removed: vec!["style that can't be read".to_owned()],
-    })
+/// What a reading gives, unless the parser panics.
+pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
-fn depth(text: &str) -> usize {
+fn unreadable() -> Restricted {
+    Restricted { text: String::new(), removed: vec!["style that can't be read".to_owned()] }
+}
+
+pub(super) fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0usize, 0);
     for byte in text.bytes() {
         match byte {
@@ -133,7 +137,7 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-fn options() -> PrinterOptions<'static> {
+pub(super) fn options() -> PrinterOptions<'static> {
     PrinterOptions { minify: true, ..PrinterOptions::default() }
 }
 
@@ -274,7 +278,7 @@ fn own_references(text: &str, prefix: &str) -> String {
 }
 
 /// Whether a declaration can't end the rule that it stands in.
-fn is_balanced(text: &str) -> bool {
+pub(super) fn is_balanced(text: &str) -> bool {
     let mut open = Vec::new();
     let mut quote = None;
     for character in text.chars() {

@@ -86,6 +86,7 @@ pub struct Gate {
     around: usize,
     /// Bytes of markup that were read.
     read: usize,
+    groups: usize,
 }
 
 struct Frame {
@@ -114,6 +115,7 @@ impl Gate {
             depth: 0,
             around: 0,
             read: 0,
+            groups: 0,
         }
     }
 
@@ -125,6 +127,12 @@ impl Gate {
     /// What ids of this output start with.
     pub fn id_prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// A name for a group of elements of nbc's own that no other group of the page has.
+    pub fn group_name(&mut self) -> String {
+        self.groups += 1;
+        format!("{}group-{}", self.prefix, self.groups)
     }
 
     /// Notes a removal.

@@ -11,12 +11,16 @@ mod policy;
 mod reference;
 mod scan;
 pub mod svg;
+mod theme;
 mod token;
 
+pub use build::MediaKind;
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
 pub use scan::{
-    Heading, Link, MOST_HEADINGS, children, headings, link_fragments, resolve_links, slug,
+    Heading, Link, MOST_HEADINGS, children, first_paragraph, first_picture, headings,
+    link_fragments, resolve_links, slug, without_empty_headers,
 };
+pub use theme::{ThemeError, theme};
 
 /// Markup that a notebook made. It cannot be printed, compared or serialized by accident; only the
 /// sanitizer reads it.

@@ -79,7 +79,10 @@ pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> 
     for piece in pieces(html.as_str()) {
         let (Piece::Tag(text) | Piece::Text(text)) = piece;
         let link = match piece {
-            Piece::Tag(tag) if tag.starts_with("<a ") => attribute(tag, "href"),
+            // A download of nbc's making holds its file itself.
+            Piece::Tag(tag) if tag.starts_with("<a ") && attribute(tag, "download").is_none() => {
+                attribute(tag, "href")
+            }
             Piece::Tag(_) | Piece::Text(_) => None,
         };
         let Some((start, value)) = link else {
@@ -155,6 +158,88 @@ pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
         Piece::Text(_) => None,
     });
     tags.collect()
+}
+
+/// Makes headers of tables that say nothing plain cells: readers by ear hear a header for each cell.
+pub fn without_empty_headers(html: &SafeHtml) -> SafeHtml {
+    let mut out = String::with_capacity(html.as_str().len());
+    let mut all = pieces(html.as_str()).peekable();
+    let mut is_empty = false;
+    while let Some(piece) = all.next() {
+        let (Piece::Tag(text) | Piece::Text(text)) = piece;
+        if text == "<th>" || text.starts_with("<th ") {
+            let mut blank = "";
+            if let Some(Piece::Text(next)) = all.peek()
+                && (next.trim().is_empty() || *next == "&nbsp;")
+            {
+                blank = next;
+                all.next();
+            }
+            is_empty = matches!(all.peek(), Some(Piece::Tag("</th>")));
+            out.push_str(if is_empty { "<td" } else { "<th" });
+            out.push_str(text.get("<th".len()..).unwrap_or(""));
+            out.push_str(blank);
+        } else if std::mem::take(&mut is_empty) {
+            out.push_str("</td>");
+        } else {
+            out.push_str(text);
+        }
+    }
+    SafeHtml(out)
+}
+
+/// The address of the first picture that is part of the markup.
+pub fn first_picture(html: &SafeHtml) -> Option<String> {
+    pieces(html.as_str()).find_map(|piece| match piece {
+        Piece::Tag(tag) if tag.starts_with("<img ") => {
+            let (_, address) = attribute(tag, "src")?;
+            let data = address.strip_prefix("data:image/")?.split_once(";base64,")?.1;
+            let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"+/=".contains(&it);
+            data.bytes().all(is_plain).then(|| address.to_owned())
+        }
+        _ => None,
+    })
+}
+
+/// The text of the first paragraph of prose that says something and holds no formula.
+pub fn first_paragraph(html: &SafeHtml) -> Option<String> {
+    const SHORTEST: usize = 20;
+    let mut open: Option<(&str, String)> = None;
+    let mut quiet = 0usize;
+    for piece in pieces(html.as_str()) {
+        match (piece, &mut open) {
+            (Piece::Text(text), Some((_, plain))) => plain.push_str(text),
+            (Piece::Tag(tag), Some((end, plain))) if tag == *end => {
+                let text = token::decode(plain).split_whitespace().collect::<Vec<_>>().join(" ");
+                if text.chars().count() > SHORTEST {
+                    return Some(text);
+                }
+                open = None;
+            }
+            (Piece::Tag(tag), Some(_)) if tag.starts_with("<math") => open = None,
+            // What stands in these is not the notebook's own prose.
+            (Piece::Tag(tag), None)
+                if ["<table", "<details", "<blockquote"].iter().any(|it| tag.starts_with(it)) =>
+            {
+                quiet += 1;
+            }
+            (Piece::Tag("</table>" | "</details>" | "</blockquote>"), None) => {
+                quiet = quiet.saturating_sub(1);
+            }
+            (Piece::Tag(tag), None) if quiet == 0 => {
+                let class = attribute(tag, "class").map(|(_, it)| it).unwrap_or_default();
+                if tag == "<p>" || (tag.starts_with("<p ") && !class.contains("nbc-")) {
+                    open = Some(("</p>", String::new()));
+                } else if tag.starts_with("<span ")
+                    && class.split(' ').any(|it| it == "x-paragraph")
+                {
+                    open = Some(("</span>", String::new()));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Finds the headings and gives those without an id one, made of `prefix` and their text.
@@ -335,6 +420,41 @@ pub fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_paragraph_is_prose() {
+        let of = |html: &str| first_paragraph(&SafeHtml(html.to_owned()));
+        assert_eq!(
+            of("<h1>T</h1><p>Short.</p><p>A <b>long</b> &amp; winding\nsentence here.</p>")
+                .as_deref(),
+            Some("A long & winding sentence here.")
+        );
+        let marimo = "<span class=\"x-paragraph\">What does a loan cost each month?</span>";
+        assert_eq!(of(marimo).as_deref(), Some("What does a loan cost each month?"));
+        assert_eq!(of("<p>Where <math><mi>x</mi></math> is the number of things</p>"), None);
+        assert_eq!(of("<table><p>A cell of a table is no description.</p></table>"), None);
+    }
+
+    #[test]
+    fn a_header_that_says_nothing_is_a_plain_cell() {
+        let of = |html: &str| without_empty_headers(&SafeHtml(html.to_owned())).0;
+        assert_eq!(
+            of("<tr><th></th><th class=\"x\">&nbsp;</th><th>a</th><th> <b>c</b></th></tr>"),
+            "<tr><td></td><td class=\"x\">&nbsp;</td><th>a</th><th> <b>c</b></th></tr>"
+        );
+        assert_eq!(of("<th></th>"), "<td></td>");
+    }
+
+    #[test]
+    fn a_picture_is_data_of_the_page() {
+        let of = |html: &str| first_picture(&SafeHtml(html.to_owned()));
+        let address = "data:image/png;base64,AAAA";
+        assert_eq!(
+            of(&format!("<p><img alt=\"\" src=\"{address}\"></p>")).as_deref(),
+            Some(address)
+        );
+        assert_eq!(of("<img src=\"https://e.x/a.png\">"), None);
+    }
 
     fn of(markup: &str) -> SafeHtml {
         super::super::html(&super::super::UntrustedHtml::new(markup.to_owned()), "c1").html

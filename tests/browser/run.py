@@ -15,6 +15,7 @@ import sys
 import threading
 from contextlib import contextmanager
 
+import axe_playwright_python
 from playwright.sync_api import Browser, Page, sync_playwright
 
 # What each example must show: texts, and the number of pictures.
@@ -25,6 +26,10 @@ EXPECTED = {
     "newton_method": {"text": ["Newton's method", "digits that are right", "bisection"], "pictures": 1, "tables": 2, "math": 3},
     "loan_calculator": {"text": ["Loan calculator", "First payment", "do not react", "still owed"], "pictures": 0, "tables": 1},
 }
+
+# What people with disabilities need, as a program can check it: WCAG 2.2 A and AA, and good practice.
+AXE = (pathlib.Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text()
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 problems: list[str] = []
 checks = 0
@@ -127,6 +132,69 @@ def every_way(browser: Browser, url: str, allowed: str, name: str) -> None:
     open_page(browser, url, allowed, f"{name}, without scripts", java_script_enabled=False)
 
 
+def accessible(browser: Browser, url: str, name: str) -> None:
+    """No finding of axe-core, in both schemes, on a desktop and on the narrowest phone, all unfolded."""
+    for scheme in ("light", "dark"):
+        for width in (1280, 320):
+            made = browser.new_context(
+                color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True, reduced_motion="reduce"
+            )
+            page = made.new_page()
+            page.goto(url)
+            page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
+            page.evaluate(AXE)
+            found = page.evaluate("(tags) => axe.run(document, { runOnly: tags }).then((it) => it.violations)", AXE_RULES)
+            told = [f"{it['id']}: {it['nodes'][0]['html'][:120]}" for it in found]
+            check(told == [], f"{name}, {scheme}, {width} px: {told[:3]}")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            check(wide <= 0, f"{name}, {width} px: the page scrolls sideways by {wide} px")
+            made.close()
+
+
+def controls_work(browser: Browser, url: str) -> None:
+    """Theme, code, line wrapping, anchors, outline and print, as a reader meets them."""
+    made = browser.new_context(viewport={"width": 1280, "height": 700}, color_scheme="light")
+    page = made.new_page()
+    page.goto(url)
+    theme = page.locator("button[data-action=theme]")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    for shown in ("Auto", "Light", "Dark"):
+        check(theme.inner_text() == shown, f"the theme is {theme.inner_text()!r}, not {shown!r}")
+        if shown != "Dark":
+            theme.click()
+    dark = page.evaluate(background)
+    check(light != dark, "the dark theme is not dark")
+    page.reload()
+    check(page.evaluate(background) == dark, "the theme is not kept")
+    page.emulate_media(media="print")
+    check(page.evaluate(background) == light, "dark pages are printed dark")
+    check(page.locator(".bar, .anchor, .code-tools").locator("visible=true").count() == 0, "controls are printed")
+    page.emulate_media(media="screen")
+    page.click("button[data-action=toggle-code]")
+    check(page.locator(".code pre:visible").count() > 2, "the code is not shown")
+    page.locator("button[data-action=wrap]").first.focus()
+    page.keyboard.press("Enter")
+    check(page.evaluate("getComputedStyle(document.querySelector('.code pre')).whiteSpace") == "pre-wrap", "lines are not wrapped")
+    anchor = page.locator("main h2 .anchor").first
+    anchor.focus()
+    page.keyboard.press("Enter")
+    check(page.url.endswith(anchor.get_attribute("href")), "an anchor does not lead to its heading")
+    last = page.locator(".outline a").last
+    # A jump, past headings that are never in view.
+    page.evaluate("document.querySelectorAll('main h2')[2].nextElementSibling?.scrollIntoView({ behavior: 'instant' }) ?? scrollTo(0, 1e6)")
+    page.wait_for_function("document.querySelector('.outline a[aria-current]') !== null")
+    last.click()
+    check(last.is_visible(), "the outline is not beside the text")
+    made.close()
+    bare = browser.new_context(viewport={"width": 1280, "height": 700}, java_script_enabled=False)
+    page = bare.new_page()
+    page.goto(url)
+    check(page.locator(".outline a").first.is_visible(), "without scripts there is no outline")
+    check(page.locator("button:visible").count() == 0, "without scripts there are buttons that do nothing")
+    bare.close()
+
+
 def pages_of(folder: pathlib.Path) -> list[str]:
     manifest = json.loads((folder / "manifest.json").read_text())
     return [file["path"] for file in manifest["files"] if file["path"].endswith(".html")]
@@ -148,6 +216,9 @@ def main() -> int:
                     every_way(browser, path.as_uri(), path.as_uri(), f"{name}/{page} from disk")
                     every_way(browser, base + page, base, f"{name}/{page} from a server")
                     opened.add(path.stem)
+                    # A hostile notebook chooses colours that nobody can read.
+                    if name != "hostile":
+                        accessible(browser, path.as_uri(), f"{name}/{page}")
         for name in ("site", "hostile-site"):
             folder = out / name
             with served(folder, "/project") as base:
@@ -155,6 +226,7 @@ def main() -> int:
                     every_way(browser, base + page, base, f"{name}/{page}")
                 if name == "site":
                     follow_links(browser, base)
+        controls_work(browser, (out / "single" / "weather_report.html").as_uri())
         failing_tells_nothing(out / "failing")
         attack_was_blocked(out / "hostile")
         browser.close()

@@ -23,8 +23,6 @@ const FORBIDDEN: &[&str] = &[
     "title",
     "xmp",
     "plaintext",
-    "audio",
-    "video",
     "source",
     "track",
     "data",
@@ -87,6 +85,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
     if lower.starts_with("on")
         || ["style", "srcdoc", "srcset", "action", "formaction", "name", "background", "ping"]
             .contains(&lower.as_str())
+            && !(lower == "name" && element == "details" && value.starts_with("o-c1-"))
     {
         return refuse("attribute");
     }
@@ -97,8 +96,22 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         return refuse("scheme");
     }
     match lower.as_str() {
+        "src" if matches!(element, "audio" | "video") => {
+            let known = ["data:audio/", "data:video/"].iter().any(|it| value.starts_with(it));
+            if known && value.contains(";base64,") { Ok(()) } else { refuse("media") }
+        }
         "src" if !value.starts_with("data:image/") => refuse("address"),
         "href" | "xlink:href" if element == "a" => {
+            // A download of nbc's: `verify` asks for the attribute beside it.
+            let files = [
+                "data:application/octet-stream;base64,",
+                "data:application/pdf;base64,",
+                "data:text/csv;base64,",
+                "data:text/plain;base64,",
+            ];
+            if files.iter().any(|it| value.starts_with(it)) {
+                return Ok(());
+            }
             let known = ["http://", "https://", "mailto:", "#"];
             let relative = !value.contains(':') && !value.starts_with("//");
             if relative || known.iter().any(|it| value.starts_with(it)) {

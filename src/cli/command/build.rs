@@ -17,6 +17,7 @@ use crate::cli::grants::{self, Granted};
 use crate::cli::inputs::page_paths;
 use crate::cli::limits;
 use crate::cli::links::{Origin, Pages};
+use crate::cli::look::Looks;
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
@@ -79,8 +80,10 @@ fn link(
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
     let mut timings = Timings::start();
     interrupt::install()?;
-    let config = configuration(&arguments.inputs)?;
+    let mut config = configuration(&arguments.inputs)?;
+    config.title = arguments.title.clone().or(config.title);
     let settings = settings(arguments, &config)?;
+    let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
@@ -177,11 +180,11 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         return Ok(if failures.is_empty() { Exit::Findings } else { Exit::Failed });
     }
 
-    let title = config_title(arguments, &config);
+    let title = config_title(&config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
-    if !publish(built, layout, &title, destination, &mut timings, printer, scanner)? {
+    if !publish(built, layout, (&looks, &title), destination, &mut timings, printer, scanner)? {
         return Ok(Exit::Failed);
     }
     if !arguments.format.is_for_machines() {
@@ -197,7 +200,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
 pub(super) fn publish_site(
     documents: Vec<(Document, Provenance)>,
     layout: Layout,
-    title: &str,
+    look: (&Looks, &str),
     destination: Destination,
     printer: Printer,
 ) -> Result<bool, Failure> {
@@ -206,31 +209,32 @@ pub(super) fn publish_site(
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
     let (timings, scanner) = (&mut Timings::start(), &Scanner::default());
-    publish(built, layout, title, destination, timings, printer, scanner)
+    publish(built, layout, look, destination, timings, printer, scanner)
 }
 
 fn publish(
     built: Vec<Built<Document>>,
     layout: Layout,
-    title: &str,
+    (looks, title): (&Looks, &str),
     destination: Destination,
     timings: &mut Timings,
     printer: Printer,
     scanner: &Scanner,
 ) -> Result<bool, Failure> {
     let index = SitePath::new("index.html")?;
+    let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
     let (pages, provenance) = timings.measure(Phase::Output, || -> Result<_, Failure> {
         let (mut pages, mut provenance) = (Vec::new(), Vec::new());
         for Built { document, provenance: own } in built {
             let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            pages.push(render::page(&document, home.as_deref())?);
+            pages.push(render::page(&document, home.as_deref(), &look)?);
             provenance.push(own);
         }
         Ok((pages, provenance))
     })?;
     let site =
-        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, title))?;
+        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, &look))?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
         Ok(site) => site,
         Err(findings) => {
@@ -241,7 +245,11 @@ fn publish(
                 "the site does not pass its own verification ({}), so it is not published",
                 counted(findings.len(), "finding")
             ));
-            printer.help("this is a defect of nbc: please report it with the notebook");
+            printer.help(if looks.has_templates() {
+                "the site's own templates may write what pages must not hold; see docs/themes.md"
+            } else {
+                "this is a defect of nbc: please report it with the notebook"
+            });
             return Ok(false);
         }
     };
@@ -273,11 +281,7 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         bounds: limits::bounds(arguments.limits.or(config.limits))?,
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
-        page: PageOptions {
-            code: visibility(arguments.code.or(config.code)),
-            show_graph: arguments.show_graph || config.show_graph,
-            shown: publishing::shown(&arguments.publishing, config),
-        },
+        page: page_options(arguments, config),
         execute: arguments.runtime.execute,
         record: arguments.record.clone(),
         allowed: Allowed::new(
@@ -289,6 +293,17 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     })
 }
 
+fn page_options(arguments: &Build, config: &Config) -> PageOptions {
+    let code = visibility(arguments.code.or(config.code));
+    let show_graph = arguments.show_graph || config.show_graph;
+    let shown = publishing::shown(&arguments.publishing, config);
+    let mut page = PageOptions::new(code, show_graph, shown, config);
+    if arguments.include_source {
+        page.page.source = Some(true);
+    }
+    page
+}
+
 fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
     let is_one_file = notebooks == 1 && arguments.inputs.iter().all(|it| !it.is_dir());
     match arguments.layout.or(config.layout) {
@@ -298,9 +313,8 @@ fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout
     }
 }
 
-fn config_title(arguments: &Build, config: &Config) -> String {
-    let asked = arguments.title.clone().or_else(|| config.title.clone());
-    asked.unwrap_or_else(|| "Notebooks".to_owned())
+fn config_title(config: &Config) -> String {
+    config.title.clone().unwrap_or_else(|| "Notebooks".to_owned())
 }
 
 /// Runs notebooks one after the other; what they share is made when the first one needs it.
@@ -354,7 +368,8 @@ impl Builder<'_> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
         let (mut ran, graph) = if is_stored {
-            let record = as_stored(&notebook, diagnostics);
+            let mut record = as_stored(&notebook, diagnostics);
+            self.draw_stored(&mut record);
             let (layers, granted) = (Vec::new(), Names::default());
             let masks = Vec::new();
             (Ran { record, environment: None, layers, granted, masks }, graph)
@@ -397,6 +412,8 @@ impl Builder<'_> {
         }
         let origin = Origin { page: path, notebook: &input.relative };
         let mut document = self.document(&notebook, &graph, &ran, origin);
+        let text = self.sources.get(notebook.source).text();
+        document.value.offer_source(text, &self.settings.page);
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
         let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
         exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
@@ -409,9 +426,34 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let text = self.sources.get(notebook.source).text();
         let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
         Ok(Some(Built { document: document.value, provenance }))
+    }
+
+    /// Pictures of charts that a notebook stores as data only.
+    fn draw_stored(&mut self, record: &mut RunRecord) {
+        let undrawn = stored::undrawn(record);
+        if undrawn.is_empty() {
+            return;
+        }
+        let charts: Vec<_> = undrawn.iter().map(|it| it.chart.clone()).collect();
+        let limits = &self.settings.bounds.process;
+        let (preparation, progress) = (&mut self.preparation, &self.progress);
+        let drawn = self
+            .timings
+            .measure(Phase::Environment, || preparation.draw(&charts, limits, progress));
+        match drawn {
+            Ok(drawn) => {
+                for (chart, svg) in undrawn.into_iter().zip(drawn) {
+                    if let Some(svg) = svg {
+                        chart.draw(svg);
+                    }
+                }
+            }
+            Err(failure) => self
+                .progress
+                .warning(&format!("stored charts have no still pictures: {}", failure.message)),
+        }
     }
 
     /// Phase 7, and what its charts are drawn with.
@@ -423,7 +465,7 @@ impl Builder<'_> {
         origin: Origin<'_>,
     ) -> Parsed<Compiled> {
         let timings = RefCell::new(&mut *self.timings);
-        let page = self.settings.page;
+        let page = &self.settings.page;
         let compile = |live: &BTreeSet<Kind>| {
             timings.borrow_mut().measure(Phase::Output, || {
                 compile::document(notebook, graph, &ran.record, origin, page, live)

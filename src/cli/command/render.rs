@@ -11,6 +11,7 @@ use crate::cli::compile::{self, PageOptions};
 use crate::cli::exposure;
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
+use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
 use crate::cli::{Exit, Failure, cache_folder};
@@ -63,15 +64,14 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let masked = Masks::new([], Host::this()).record(&mut record);
     diagnostics.extend(exposure::masked(&notebook, masked));
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
-    let page = PageOptions {
-        code: visibility(Some(arguments.code)),
-        show_graph: arguments.show_graph,
-        shown: publishing::shown(flags, &config),
-    };
+    let looks = Looks::load(folder_of(inputs), &config)?;
+    let code = visibility(Some(arguments.code));
+    let shown = publishing::shown(flags, &config);
+    let page = PageOptions::new(code, arguments.show_graph, shown, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
     let mut charts = Charts::new(arguments.charts);
     let compile = |live: &BTreeSet<Kind>| {
-        compile::document(&notebook, &analyzed.graph, &record, origin, page, live)
+        compile::document(&notebook, &analyzed.graph, &record, origin, &page, live)
     };
     let have = |known| {
         cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
@@ -79,8 +79,9 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
             help: None,
         })
     };
-    let document = charts.compile(compile, |_| None, have);
+    let mut document = charts.compile(compile, |_| None, have);
     charts.warn(printer);
+    document.value.offer_source(sources.get(notebook.source).text(), &page);
     diagnostics.extend(document.diagnostics);
     diagnostics.extend(exposure::leaks_in_page(&document.value, &notebook, &allowed));
     let pages = Pages::new([document.value.place()]);
@@ -109,7 +110,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let folder = destination.folder().to_owned();
     let title = document.value.title.clone();
     let built = vec![(document.value, provenance)];
-    if !publish_site(built, layout(arguments.layout), &title, destination, printer)? {
+    if !publish_site(built, layout(arguments.layout), (&looks, &title), destination, printer)? {
         return Ok(Exit::Failed);
     }
     printer.line(&format!("built 1 page into {folder}"));

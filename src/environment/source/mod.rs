@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::cache::{Cache, Lease};
-use super::confined::{Confinement, Task, number, taken};
+use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, digest_of, hexadecimal, install, normalized};
 use super::resolve::Installer;
 use super::{INSIDE, Interpreter, Requirements, read_only, system_mounts};
@@ -196,8 +196,9 @@ impl Source {
                 arguments: arguments.into_iter().chain(more.iter().cloned()).collect(),
                 environment: variables(),
                 mounts,
+                time_limit: TIME_LIMIT,
             };
-            confinement.ask(task, receive, failed)
+            confinement.ask(task, &[], receive, failed)
         };
         let (name, pyproject) = ask(program, system_mounts(interpreter), &[])?;
         if name != "pyproject.toml" {

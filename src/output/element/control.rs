@@ -24,7 +24,8 @@ impl Compiled<'_, '_> {
             "switch" => self.check(&initial, "switch"),
             "text" => self.input("text", &plain(&initial)),
             "text-area" | "code-editor" => {
-                let attributes = [("rows", "4"), DISABLED];
+                let rows = plain(&initial).lines().count().clamp(2, 20).to_string();
+                let attributes = [("rows", rows.as_str()), DISABLED];
                 SafeHtml::element(
                     "textarea",
                     &attributes,
@@ -40,17 +41,34 @@ impl Compiled<'_, '_> {
                 SafeHtml::concat([one(0), SafeHtml::text(" – "), one(1)])
             }
             "button" => return Some(self.button(gate)),
-            "refresh" | "file" | "file-browser" | "microphone" | "chatbot" => {
-                let what = self.name.replace('-', " ");
-                self.marimo.notes.unsupported(format!("marimo's `{}`", self.name));
-                let text = Self::value_text(&format!("“{what}” needs a running notebook."));
-                return Some(self.labelled(text, gate));
+            "refresh" | "file" | "file-browser" | "microphone" => {
+                self.marimo.notes.control(&self.name.replace('-', " "));
+                let text = match self.name {
+                    "refresh" => "Refresh",
+                    "file" => "Choose a file",
+                    "file-browser" => "Browse files",
+                    _ => "Record",
+                };
+                let button = SafeHtml::element(
+                    "button",
+                    &[("type", "button"), DISABLED],
+                    SafeHtml::text(text),
+                );
+                let interval = self.text("default-interval");
+                let when = match interval.as_str() {
+                    "" => "needs a running notebook".to_owned(),
+                    every => format!("every {every} in a running notebook"),
+                };
+                let inner = SafeHtml::concat([button, Self::value_text(&when)]);
+                return Some(self.labelled(inner, gate));
             }
+            "chatbot" => return Some(self.chat(&initial, gate)),
             "matrix" => matrix(&initial),
             "form" => return Some(self.form(children, gate)),
             "dict" | "array" | "batch" => {
-                let label =
-                    self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
+                // The tree of an array names itself.
+                let label = self.markup("label", gate).filter(|_| !is_labelled(children));
+                let label = label.map(|it| SafeHtml::div("nbc-widget-label", it));
                 return Some(SafeHtml::div(
                     "nbc-widget-group",
                     SafeHtml::concat([label.unwrap_or_default(), children.clone()]),
@@ -73,7 +91,10 @@ impl Compiled<'_, '_> {
 
     /// The frame of a control. The label element names the control without an id.
     fn labelled(&self, control: SafeHtml, gate: &mut Gate) -> SafeHtml {
-        let class = format!("nbc-widget nbc-widget-{}", self.class_name());
+        let mut class = format!("nbc-widget nbc-widget-{}", self.class_name());
+        if self.text("orientation") == "vertical" {
+            class.push_str(" nbc-widget-vertical");
+        }
         let label = self.markup("label", gate);
         let is_group = matches!(self.name, "radio" | "date-range" | "range-slider" | "matrix");
         let label = match label {
@@ -97,7 +118,8 @@ impl Compiled<'_, '_> {
             "slider" | "range-slider" => "slider",
             "radio" => "radio",
             "checkbox" | "switch" => "check",
-            "text-area" | "code-editor" => "area",
+            "text-area" => "area",
+            "code-editor" => "code",
             _ => "field",
         }
     }
@@ -240,6 +262,29 @@ impl Compiled<'_, '_> {
         SafeHtml::element("div", &attributes, button)
     }
 
+    /// What was said when the notebook ran, and where more would be said.
+    fn chat(&self, initial: &Value, gate: &mut Gate) -> SafeHtml {
+        self.marimo.notes.control("chat");
+        let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Chat"));
+        let messages = initial.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let messages = messages.take(200).map(|message| {
+            let role = message.get("role").map(plain).unwrap_or_default();
+            let content = match message.get("parts").and_then(Value::as_array) {
+                Some(parts) => parts.iter().filter_map(|it| it.get("text")).map(plain).collect(),
+                None => message.get("content").map(plain).unwrap_or_default(),
+            };
+            let role = SafeHtml::element("strong", &[], SafeHtml::text(&format!("{role}: ")));
+            SafeHtml::element("p", &[], SafeHtml::concat([role, SafeHtml::text(&content)]))
+        });
+        let messages = SafeHtml::concat(messages.collect::<Vec<_>>());
+        let placeholder = ("placeholder", "Needs a running notebook");
+        let attributes = [("type", "text"), placeholder, ("aria-label", "Message"), DISABLED];
+        let input = SafeHtml::element("input", &attributes, SafeHtml::default());
+        let label = SafeHtml::div("nbc-widget-label", label);
+        let inner = SafeHtml::div("nbc-widget", input);
+        SafeHtml::div("nbc-widget-group", SafeHtml::concat([label, messages, inner]))
+    }
+
     fn form(&self, children: &SafeHtml, gate: &mut Gate) -> SafeHtml {
         self.marimo.notes.control("form");
         let label = self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
@@ -249,6 +294,10 @@ impl Compiled<'_, '_> {
         let inner = SafeHtml::concat([label.unwrap_or_default(), children.clone(), button]);
         SafeHtml::element("div", &[("class", "nbc-widget-form"), ("role", "group")], inner)
     }
+}
+
+fn is_labelled(children: &SafeHtml) -> bool {
+    children.as_str().trim_start().starts_with("<div class=\"nbc-widget-label\">")
 }
 
 /// A number as HTML writes it.

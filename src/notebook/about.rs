@@ -1,0 +1,134 @@
+//! What a notebook says of itself: authors, date, language, description.
+//!
+//! In: front matter, metadata of a file, or `[tool.nbc]` of a script header. Out: [`About`]. Says nothing of
+//! values that it cannot read: the same keys mean other things to other tools.
+
+use serde_json::{Map, Value};
+
+use super::front_matter::scalar_text;
+use crate::config::is_language;
+
+/// Most authors that are named.
+const MOST_AUTHORS: usize = 50;
+/// Longest text of a field, in characters.
+const LONGEST: usize = 500;
+
+/// What a notebook says of itself beside its title.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// A sentence or two.
+    pub description: Option<String>,
+    /// Names.
+    pub authors: Vec<String>,
+    /// As it is written; never that of a build.
+    pub date: Option<String>,
+    /// BCP 47 language tag of the prose.
+    pub language: Option<String>,
+}
+
+impl About {
+    /// Reads front matter or the metadata of a file.
+    pub(super) fn of(values: &Map<String, Value>) -> Self {
+        let text = |key: &str| values.get(key).and_then(scalar_text).and_then(|it| plain(&it));
+        let people = values.get("authors").or_else(|| values.get("author"));
+        Self {
+            description: text("description").or_else(|| text("abstract")),
+            authors: people.map(names).unwrap_or_default(),
+            // `today` of Quarto asks for a clock.
+            date: text("date").filter(|it| it.starts_with(|c: char| c.is_ascii_digit())),
+            language: text("lang").filter(|it| is_language(it)),
+        }
+    }
+
+    /// Reads `[tool.nbc]` of a script header.
+    pub(super) fn of_header(table: &toml::Table) -> Self {
+        let own = table.get("tool").and_then(|it| it.get("nbc"));
+        match own.and_then(|it| serde_json::to_value(it).ok()) {
+            // A date of TOML is a table to JSON.
+            Some(Value::Object(mut values)) => {
+                // In the metadata of files this is the language of the code.
+                if let Some(language) = values.remove("language") {
+                    values.insert("lang".to_owned(), language);
+                }
+                if let Some(date) =
+                    own.and_then(|it| it.get("date")).and_then(|it| it.as_datetime())
+                {
+                    values.insert("date".to_owned(), Value::from(date.to_string()));
+                }
+                Self::of(&values)
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// This, and what only the other one says.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            description: self.description.or(other.description),
+            authors: if self.authors.is_empty() { other.authors } else { self.authors },
+            date: self.date.or(other.date),
+            language: self.language.or(other.language),
+        }
+    }
+}
+
+/// `A`, `[A, B]`, `{name: A}`, `[{name: {given: A, family: B}}]`: what Quarto, MyST and Jupyter write.
+fn names(value: &Value) -> Vec<String> {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    items.iter().filter_map(name).take(MOST_AUTHORS).collect()
+}
+
+fn name(value: &Value) -> Option<String> {
+    let Value::Object(person) = value else { return scalar_text(value).and_then(|it| plain(&it)) };
+    let parts = match person.get("name")? {
+        Value::Object(parts) => parts,
+        whole => return scalar_text(whole).and_then(|it| plain(&it)),
+    };
+    let part = |key: &str| parts.get(key).and_then(scalar_text);
+    let joined =
+        [part("given"), part("family")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    plain(&part("literal").unwrap_or(joined))
+}
+
+fn plain(text: &str) -> Option<String> {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!words.is_empty()).then(|| words.chars().take(LONGEST).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(value: &Value) -> About {
+        value.as_object().map(About::of).unwrap_or_default()
+    }
+
+    #[test]
+    fn authors_are_read_in_every_form() {
+        let names = |value| of(&json!({ "author": value })).authors;
+        assert_eq!(names(json!("Ana  Novak")), ["Ana Novak"]);
+        assert_eq!(names(json!(["A", {"name": "B"}])), ["A", "B"]);
+        assert_eq!(names(json!({"name": {"given": "C", "family": "D"}})), ["C D"]);
+        assert_eq!(names(json!([{"orcid": "1"}, 3, null, " "])), ["3"]);
+    }
+
+    #[test]
+    fn a_date_is_that_of_the_source_only() {
+        assert_eq!(of(&json!({"date": "2024-05-01"})).date.as_deref(), Some("2024-05-01"));
+        assert_eq!(of(&json!({"date": "today"})).date, None);
+    }
+
+    #[test]
+    fn a_script_header_speaks_for_its_notebook() {
+        let table = "[tool.nbc]\nauthors = ['A']\ndate = 2024-05-01\nlanguage = 'de'\n";
+        let about = About::of_header(&table.parse().unwrap());
+        assert_eq!(about.authors, ["A"]);
+        assert_eq!(about.date.as_deref(), Some("2024-05-01"));
+        assert_eq!(about.language.as_deref(), Some("de"));
+    }
+}

@@ -1,0 +1,113 @@
+//! Tables: the rows that marimo put into the output, one page of them.
+
+use serde_json::Value;
+
+use super::{Compiled, Marimo, plain};
+use crate::output::data::{self, Column};
+use crate::output::{image, note};
+use crate::sanitize::{Gate, SafeHtml};
+
+/// Elements around the content of a cell.
+const CELL_LEVELS: usize = 5;
+
+impl Marimo<'_> {
+    /// A cell that holds more than text: `{"mimetype": …, "data": …}`.
+    fn cell(&self, value: &Value, gate: &mut Gate) -> Option<SafeHtml> {
+        let mime = value.get("mimetype")?.as_str()?;
+        let data = value.get("data")?;
+        match (mime, data) {
+            ("text/html" | "text/markdown", Value::String(text)) => {
+                Some(gate.within(CELL_LEVELS, |gate| self.html(text, gate)))
+            }
+            (_, Value::String(text)) if mime.starts_with("image/") && mime != "image/svg+xml" => {
+                let picture = image::Picture::parse(text).ok()?;
+                Some(picture.html(&serde_json::Map::new()))
+            }
+            (_, Value::String(text)) => Some(SafeHtml::text(text)),
+            _ => Some(SafeHtml::text(&plain(data))),
+        }
+    }
+}
+
+impl Compiled<'_, '_> {
+    pub(super) fn table(&self, gate: &mut Gate) -> Option<SafeHtml> {
+        let rows = match self.json("data") {
+            Value::String(text) => match text.strip_prefix("data:text/csv;base64,") {
+                Some(_) => csv(&String::from_utf8(image::decode(&text)?).ok()?),
+                None => data::parse(&text).or_else(|| address(&text))?,
+            },
+            other => other,
+        };
+        let Value::Array(rows) = rows else {
+            self.marimo.notes.unsupported("a table whose rows are not in the output");
+            return Some(note("The rows of this table are not part of the page."));
+        };
+        let types = self.json("field-types");
+        let mut columns: Vec<Column> =
+            types.as_array().into_iter().flatten().filter_map(column).collect();
+        if columns.is_empty() {
+            let keys = rows.first().and_then(Value::as_object).into_iter().flatten();
+            columns = keys
+                .filter(|(name, _)| *name != "_marimo_row_id")
+                .map(|(name, value)| Column {
+                    name: name.clone(),
+                    kind: String::new(),
+                    is_number: value.is_number(),
+                })
+                .collect();
+        }
+        let total = self.json("total-rows").as_u64().map_or(rows.len(), |it| it as usize);
+        Some(data::table(&columns, &rows, total, &mut |value| self.marimo.cell(value, gate)))
+    }
+}
+
+/// An address in place of data: marimo's virtual files, which the page does not have.
+fn address(text: &str) -> Option<Value> {
+    (text.starts_with("./@file/") || text.starts_with("data:") || text.starts_with("http"))
+        .then_some(Value::Null)
+}
+
+/// `["name", ["integer", "int64"]]` or `["name", "integer", "int64"]`.
+pub(super) fn column(field: &Value) -> Option<Column> {
+    let field = field.as_array()?;
+    let name = plain(field.first()?);
+    let (kind, shown) = match field.get(1) {
+        Some(Value::Array(pair)) => (pair.first(), pair.get(1)),
+        kind => (kind, field.get(2)),
+    };
+    let is_number = matches!(kind.and_then(Value::as_str), Some("integer" | "number"));
+    Some(Column { name, kind: shown.map(plain).unwrap_or_default(), is_number })
+}
+
+/// Rows of a CSV text with a header, quotes as in RFC 4180.
+fn csv(text: &str) -> Value {
+    let mut rows: Vec<Vec<String>> = vec![vec![String::new()]];
+    let mut quoted = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_double = character == '"' && characters.peek() == Some(&'"');
+        if quoted && is_double {
+            characters.next();
+        }
+        let Some(row) = rows.last_mut() else { break };
+        match character {
+            '"' if quoted && !is_double => quoted = false,
+            '"' if !quoted => quoted = true,
+            ',' if !quoted => row.push(String::new()),
+            '\r' if !quoted => {}
+            '\n' if !quoted => rows.push(vec![String::new()]),
+            other => {
+                if let Some(cell) = row.last_mut() {
+                    cell.push(other);
+                }
+            }
+        }
+    }
+    let mut rows = rows.into_iter();
+    let header = rows.next().unwrap_or_default();
+    let of =
+        |row: Vec<String>| header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
+    Value::Array(
+        rows.filter(|row| row.iter().any(|it| !it.is_empty())).map(of).map(Value::Object).collect(),
+    )
+}

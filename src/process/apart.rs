@@ -1,0 +1,73 @@
+//! Work of nbc's own whose end nobody can foresee, in a process of its own: it may take its time, its memory or
+//! its stack without taking nbc along.
+
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The hidden first argument that makes `nbc` draw the diagram on its standard input.
+pub const DIAGRAM_ARGUMENT: &str = "__diagram";
+
+/// Seconds of CPU that a piece of work may take.
+const CPU: u64 = 3;
+/// Wall-clock time of it, where machines are busy.
+const WALL: Duration = Duration::from_secs(30);
+/// Its address space, in bytes.
+const MEMORY: u64 = 2 << 30;
+/// Longest answer, in bytes.
+const LONGEST: u64 = 16 << 20;
+/// How often it is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Has this program do something with `input` in a child; `None` when it does not come to an end.
+pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
+    let mut command = Command::new(std::env::current_exe().ok()?);
+    command.arg(argument).env_clear().current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    #[cfg(target_os = "linux")]
+    super::sandbox::end_with_nbc(&mut command);
+    let mut child = command.spawn().ok()?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let answer = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| stdin?.write_all(input).ok());
+        let answered = scope.spawn(|| {
+            let mut answer = Vec::new();
+            stdout?.take(LONGEST + 1).read_to_end(&mut answer).ok()?;
+            Some(answer)
+        });
+        let end = Instant::now() + WALL;
+        // With the child end its pipes, and so both threads.
+        while !answered.is_finished() && Instant::now() < end {
+            std::thread::sleep(POLL);
+        }
+        drop(child.kill());
+        drop(asked.join());
+        answered.join().ok().flatten()
+    });
+    let status = child.wait();
+    answer.filter(|it| !it.is_empty() && it.len() as u64 <= LONGEST && status.is_ok())
+}
+
+/// What the child does: bounds itself, reads, works, answers.
+///
+/// # Errors
+/// When a bound cannot be set, or a pipe is gone.
+pub fn answer(work: impl FnOnce(&str) -> Option<String>) -> io::Result<()> {
+    #[cfg(unix)]
+    bound()?;
+    let mut input = String::new();
+    io::stdin().take(LONGEST).read_to_string(&mut input)?;
+    io::stdout().write_all(work(&input).unwrap_or_default().as_bytes())
+}
+
+#[cfg(unix)]
+fn bound() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let limits = [(Resource::Cpu, CPU), (Resource::As, MEMORY), (Resource::Core, 0)];
+    for (resource, most) in limits {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}
