@@ -116,8 +116,8 @@ mod tests {
         ] {
             assert!(markup(source, Display::Inline).is_none(), "{source}");
         }
-        let plain = r"\newcommand{\v}[1]{\mathbf{#1}} \v{a}+\v{b}+\v{c}";
+        let plain = r"\newcommand{\vct}[1]{\mathbf{#1}} \vct{a}+\vct{b}+\vct{c}";
         assert!(markup(plain, Display::Inline).is_some());
-        assert!(markup(r"\newcommand{\s}[1]{#1^2+#1} \s{a}+\s{b}", Display::Inline).is_some());
+        assert!(markup(r"\newcommand{\sqp}[1]{#1^2+#1} \sqp{a}+\sqp{b}", Display::Inline).is_some());
     }
 }
