@@ -164,6 +164,10 @@ fn sanitize_html(data: &[u8]) {
 fn sanitized(text: &str) {
     let clean = nbc::sanitize::html(&UntrustedHtml::new(text.to_owned()), "c1");
     harmless(text, clean.html.as_str(), clean.css.as_str());
+    // A class of nbc's own is not for a notebook to bring.
+    if clean.html.as_str().contains("class=\"nbc-note\"") {
+        return;
+    }
     let again = UntrustedHtml::new(clean.html.as_str().to_owned());
     let again = nbc::sanitize::html(&again, "c1");
     assert_eq!(clean.html.as_str(), again.html.as_str(), "not the same twice, from: {text:?}");

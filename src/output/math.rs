@@ -118,6 +118,8 @@ mod tests {
         }
         let plain = r"\newcommand{\vct}[1]{\mathbf{#1}} \vct{a}+\vct{b}+\vct{c}";
         assert!(markup(plain, Display::Inline).is_some());
-        assert!(markup(r"\newcommand{\sqp}[1]{#1^2+#1} \sqp{a}+\sqp{b}", Display::Inline).is_some());
+        assert!(
+            markup(r"\newcommand{\sqp}[1]{#1^2+#1} \sqp{a}+\sqp{b}", Display::Inline).is_some()
+        );
     }
 }
