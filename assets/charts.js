@@ -92,6 +92,12 @@
         else this.textContent = plain;
       },
     });
+    // BokehJS reads the values in its tooltips as pages; here they are the text that they are.
+    DOMParser.prototype.parseFromString = function (text) {
+      const made = document.implementation.createHTMLDocument('');
+      made.body.textContent = text;
+      return made;
+    };
   }
 
   const prefersDark = matchMedia('(prefers-color-scheme: dark)');
