@@ -16,7 +16,7 @@ import threading
 from contextlib import contextmanager
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError as PlaywrightTimeout, sync_playwright
 
 # What each example must show: texts, and the number of pictures.
 EXPECTED = {
@@ -191,7 +191,10 @@ def controls_work(browser: Browser, url: str) -> None:
     dark = page.evaluate(background)
     check(light != dark, "the dark theme is not dark")
     page.reload()
-    check(page.evaluate(background) == dark, "the theme is not kept")
+    try:
+        page.wait_for_function(f"(dark) => {background} === dark", arg=dark, timeout=5_000)
+    except PlaywrightTimeout:
+        check(False, "the theme is not kept")
     page.emulate_media(media="print")
     check(page.evaluate(background) == light, "dark pages are printed dark")
     check(page.locator(".bar, .anchor, .code-tools").locator("visible=true").count() == 0, "controls are printed")
