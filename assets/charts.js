@@ -211,6 +211,10 @@
     }
   }, { rootMargin: '600px 0px' });
   figures.forEach((it) => observer.observe(it));
+  // On paper every chart is in view.
+  addEventListener('beforeprint', () => {
+    for (const figure of figures) if (figure.dataset.state === undefined) draw(figure);
+  });
 
   let wasDark = isDark();
   function followTheme() {
