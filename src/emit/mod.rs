@@ -204,7 +204,7 @@ fn document(
 ) -> Result<Rendered, RenderError> {
     let body = page.body.as_str();
     let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
-    let mut contents = Contents { has_media, ..Contents::default() };
+    let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();

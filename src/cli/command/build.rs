@@ -23,6 +23,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::publishing::{self, Allowed};
 use crate::cli::timings::{Phase, Timings};
+use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{ChartSetting, Config};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed, Severity};
@@ -31,6 +32,7 @@ use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
 use crate::graph::{CellGraph, RunnableGraph};
 use crate::notebook::Notebook;
+use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
@@ -51,6 +53,7 @@ struct Settings {
     record: Option<Utf8PathBuf>,
     allowed: Allowed,
     is_strict: bool,
+    trust: Trust,
 }
 
 /// What one notebook became.
@@ -82,7 +85,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     interrupt::install()?;
     let mut config = configuration(&arguments.inputs)?;
     config.title = arguments.title.clone().or(config.title);
-    let settings = settings(arguments, &config)?;
+    let mut settings = settings(arguments, &config)?;
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
@@ -111,6 +114,9 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     })?;
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
+    // What the file asks for was granted when the grants were collected.
+    settings.trust =
+        Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
     // The lines of a finding are printed as they are.
     let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
@@ -290,6 +296,7 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
             folder_of(&arguments.inputs),
         )?,
         is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
+        trust: Trust::default(),
     })
 }
 
@@ -466,9 +473,11 @@ impl Builder<'_> {
     ) -> Parsed<Compiled> {
         let timings = RefCell::new(&mut *self.timings);
         let page = &self.settings.page;
+        let islands = self.settings.trust.islands(origin.notebook);
         let compile = |live: &BTreeSet<Kind>| {
+            let alive = Alive { charts: live.clone(), islands: islands.clone() };
             timings.borrow_mut().measure(Phase::Output, || {
-                compile::document(notebook, graph, &ran.record, origin, page, live)
+                compile::document(notebook, graph, &ran.record, origin, page, &alive)
             })
         };
         let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());

@@ -14,11 +14,13 @@ use crate::cli::links::{Origin, Pages};
 use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
+use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic;
-use crate::emit::Provenance;
+use crate::emit::{Layout, Provenance};
 use crate::emit::manifest::Granted;
 use crate::environment::cached_runtime;
+use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
 use crate::publish::Destination;
 use crate::run::{self, RunRecord};
@@ -70,8 +72,11 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let page = PageOptions::new(code, arguments.show_graph, shown, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
     let mut charts = Charts::new(arguments.charts);
+    let has_files = layout(arguments.layout) == Layout::Site;
+    let islands = Trust::new(flags, None, has_files)?.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {
-        compile::document(&notebook, &analyzed.graph, &record, origin, &page, live)
+        let alive = Alive { charts: live.clone(), islands: islands.clone() };
+        compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
     };
     let have = |known| {
         cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
