@@ -87,6 +87,8 @@
   self.Function = new Proxy(Function, {
     construct: (target, parts) => functions.get(JSON.stringify(parts)) ?? Reflect.construct(target, parts),
   });
+  // BokehJS knows functions by it.
+  self.Function.prototype.constructor = self.Function;
 
   if (widget) self.nbcWidget = (code) => show(code, widget);
 
