@@ -9,6 +9,8 @@
   // No policy governs these two.
   delete self.RTCPeerConnection;
   delete self.webkitRTCPeerConnection;
+  // Scripts of the notebook go on only where this was done.
+  Object.defineProperty(self, 'nbcIsland', { value: true });
 
   // The policy forbids `<style>` elements and `style` attributes; style sheets and styles of the DOM do the same.
   class SheetElement extends HTMLElement {

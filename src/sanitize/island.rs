@@ -18,6 +18,7 @@ use crate::site::{Asset, Integrity, SitePath, SitePathError};
 
 const BOOTSTRAP: &str = include_str!("../../assets/island.js");
 const STYLE: &str = "html{background:#fff;color:#111;color-scheme:light;font:1rem/1.5 system-ui,sans-serif}body{margin:0}";
+const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');";
 /// Largest island, in bytes of markup, scripts and styles.
 const LARGEST: usize = 16 << 20;
 /// Most scripts: each is a digest in the policy.
@@ -399,8 +400,13 @@ impl Reader {
         }
     }
 
+    /// A frame in the frame would take the policy along, and have again what `assets/island.js` took away: in such
+    /// a one no script of the notebook goes on.
     fn add_script(&mut self, text: String, is_module: bool) {
-        self.scripts.push(Script { text, is_module });
+        let start = text.trim_start();
+        let is_strict = ["'use strict'", "\"use strict\""].iter().any(|it| start.starts_with(it));
+        let strict = if is_strict { "'use strict';" } else { "" };
+        self.scripts.push(Script { text: format!("{strict}{ONLY_HERE}\n{text}"), is_module });
     }
 
     /// Where a script stood.
@@ -678,14 +684,14 @@ mod tests {
                     <script>let a = '<!--<script>';</script></p>";
         let island = read(IslandKind::Html, html).unwrap();
         let data = data(&island);
-        assert_eq!(data["scripts"][0]["text"], "let a = '<!--<script>';");
+        assert_eq!(data["scripts"][0]["text"], format!("{ONLY_HERE}\nlet a = '<!--<script>';"));
         assert_eq!(data["styles"][0], "p{margin:0}");
         assert_eq!(
             data["html"],
             "<p data-nbc-style=\"color:red\">A</p>\
              <script type=\"text/plain\" data-nbc-script=\"0\"></script></p>"
         );
-        let digest = Integrity::of(b"let a = '<!--<script>';");
+        let digest = Integrity::of(format!("{ONLY_HERE}\nlet a = '<!--<script>';").as_bytes());
         assert!(island.document.contains(digest.as_str()));
         assert!(!island.document.contains("<!--") && !island.document.contains("unsafe"));
         assert_eq!(island.losses(), ["handlers in attributes (1)"]);
@@ -711,7 +717,7 @@ mod tests {
         let island = read(IslandKind::Folium, html).unwrap();
         let data = data(&island);
         assert!(data["html"].as_str().unwrap().starts_with("<p>Map</p>"), "{data}");
-        assert_eq!(data["scripts"][0]["text"], "let a");
+        assert!(data["scripts"][0]["text"].as_str().unwrap().ends_with("\nlet a"), "{data}");
         assert_eq!(island.height(), 300);
     }
 

@@ -19,6 +19,10 @@ const FOLDER: &str = "islands/";
 /// Without it, the file would run code of a notebook with the rights of the site when somebody opens it.
 const GUARD: &str = "if (self.origin !== 'null' || self === top) return;";
 
+/// With it, a script that the policy names stops where the script of the file has not run: a frame in a frame
+/// takes the policy along.
+const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');\n";
+
 /// Whether a file is an island.
 pub(super) fn is_island(path: &str) -> bool {
     path.starts_with(FOLDER)
@@ -130,7 +134,15 @@ fn check_code(report: &mut Report<'_>, page: &Page, policy: &Policy) {
     let scripts = json.as_ref().and_then(|it| it.get("scripts")).and_then(Value::as_array);
     let texts = scripts.map(|all| all.iter().map(|it| it.get("text").and_then(Value::as_str)));
     match texts.and_then(Iterator::collect::<Option<Vec<&str>>>) {
-        Some(texts) => used.extend(texts.iter().map(|it| integrity_of(it.as_bytes()))),
+        Some(texts) => {
+            for text in &texts {
+                let text = text.strip_prefix("'use strict';").unwrap_or(text);
+                if !text.starts_with(ONLY_HERE) {
+                    report.add(data.line, Rule::Island, "a script that runs in frames of the frame");
+                }
+            }
+            used.extend(texts.iter().map(|it| integrity_of(it.as_bytes())));
+        }
         None => report.add(data.line, Rule::Island, "the data name no scripts"),
     }
     compare(report, policy, "script-src", &used);

@@ -13,6 +13,7 @@ import functools
 import http.server
 import json
 import pathlib
+import socket
 import sys
 import threading
 
@@ -72,6 +73,12 @@ def page_with_islands(browser: Browser, host: Host, other: Host) -> None:
     title = page.title()
     page.evaluate("document.querySelectorAll('iframe').forEach((it) => { it.loading = 'eager'; })")
     page.wait_for_timeout(1000)
+    peers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peers.bind(("127.0.0.1", 34780))
+    peers.setblocking(False)
+    page.reload()
+    page.evaluate("document.querySelectorAll('iframe').forEach((it) => { it.loading = 'eager'; })")
+    page.wait_for_timeout(1000)
     frames = {it.evaluate("document.body.dataset.name ?? 'widget'"): it for it in page.frames[1:]}
     check(set(frames) == {"plain", "attacks", "navigates", "widget"}, f"the islands are {sorted(frames)}")
 
@@ -107,6 +114,11 @@ def page_with_islands(browser: Browser, host: Host, other: Host) -> None:
     check([it for it in seen if not it.startswith("request")] == [], f"{seen}")
     allowed = ("/islands.html", "/assets/", "/islands/", "/favicon.ico")
     check([it for it in host.asked if not it.startswith(allowed)] == [], f"the site was asked for {host.asked}")
+    try:
+        check(peers.recv(2000) == b"", "a peer was asked for, which no policy governs")
+    except BlockingIOError:
+        pass
+    peers.close()
     check(page.evaluate("localStorage.getItem('key')") == "of the reader", "storage is as it was")
     context.close()
 
