@@ -590,7 +590,8 @@ mod tests {
     fn an_output_that_verification_refuses_costs_its_own_place() {
         // Deeper than a browser's parser nests.
         let html = (0..600).fold(SafeHtml::text("odd"), |it, _| SafeHtml::element("div", &[], it));
-        let mut output = RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html, island: None };
+        let mut output =
+            RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html, island: None };
         // What the build says of it is NBC406.
         assert!(refuse(&mut output).is_some());
         assert!(!output.html.as_str().contains("odd"));

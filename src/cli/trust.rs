@@ -20,7 +20,9 @@ pub struct AllowedIsland {
 
 /// Why a text is no [`AllowedIsland`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of island: write `anywidget`, `bokeh`, `folium`, `html`, `mpld3` or `pyvis`")]
+#[error(
+    "`{0}` is no kind of island: write `anywidget`, `bokeh`, `folium`, `html`, `mpld3` or `pyvis`"
+)]
 pub struct AllowedIslandError(String);
 
 impl std::str::FromStr for AllowedIsland {

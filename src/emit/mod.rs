@@ -136,7 +136,8 @@ pub fn needs_index(pages: &[Page], layout: Layout) -> bool {
 fn headers(site: &Site, pages: &[Page]) -> String {
     const ALONE: &str =
         "  X-Frame-Options: DENY\n  Content-Security-Policy: frame-ancestors 'none'\n";
-    const FRAMED: &str = "  X-Frame-Options: SAMEORIGIN\n  Content-Security-Policy: frame-ancestors 'self'\n";
+    const FRAMED: &str =
+        "  X-Frame-Options: SAMEORIGIN\n  Content-Security-Policy: frame-ancestors 'self'\n";
     const ISLAND: &str = "  X-Frame-Options: SAMEORIGIN\n  \
         Content-Security-Policy: sandbox allow-scripts; frame-ancestors 'self'\n";
     if !pages.iter().any(|it| it.has_islands) {

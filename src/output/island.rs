@@ -43,7 +43,12 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
             IslandKind::Folium | IslandKind::Mpld3 | IslandKind::Pyvis => {
                 notes.need_island(kind);
                 notes.unsupported(what);
-                Some((said(&format!("Here the notebook shows {what}, whose code pages of this site don't run.")), None))
+                Some((
+                    said(&format!(
+                        "Here the notebook shows {what}, whose code pages of this site don't run."
+                    )),
+                    None,
+                ))
             }
         };
     }
@@ -66,7 +71,8 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
             if !island.losses().is_empty() {
                 notes.confined(what, island.losses());
             }
-            let text = SafeHtml::text("Runs code of the notebook, in a frame that reaches nothing else.");
+            let text =
+                SafeHtml::text("Runs code of the notebook, in a frame that reaches nothing else.");
             let label = SafeHtml::element("p", &[("class", "nbc-island-label")], text);
             Some((Drawn::new(OutputKind::Island, label), Some(island)))
         }
@@ -74,7 +80,9 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
         Err(IslandRefusal::Elsewhere(addresses)) => {
             let list = shortened(&addresses);
             notes.unsupported(format!("{what}, whose scripts lie elsewhere: {list}"));
-            notes.help("nothing is fetched for a page; let the notebook put these scripts into its output");
+            notes.help(
+                "nothing is fetched for a page; let the notebook put these scripts into its output",
+            );
             let text = format!(
                 "Here the notebook shows {what}, which wants files that are not part of this site: {list}."
             );
@@ -82,7 +90,10 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
         }
         Err(IslandRefusal::Unusable(reason)) => {
             notes.unsupported(format!("{what}: {reason}"));
-            Some((said(&format!("Here the notebook shows {what}, which can't be shown here.")), None))
+            Some((
+                said(&format!("Here the notebook shows {what}, which can't be shown here.")),
+                None,
+            ))
         }
     }
 }
@@ -92,7 +103,8 @@ fn said(text: &str) -> Drawn {
 }
 
 fn shortened(addresses: &[String]) -> String {
-    let short = |it: &String| it.chars().filter(|it| !it.is_control()).take(100).collect::<String>();
+    let short =
+        |it: &String| it.chars().filter(|it| !it.is_control()).take(100).collect::<String>();
     let shown: Vec<String> = addresses.iter().take(4).map(short).collect();
     match addresses.len().saturating_sub(4) {
         0 => shown.join(", "),

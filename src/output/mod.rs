@@ -30,7 +30,9 @@ use std::collections::BTreeSet;
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
 use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
-use crate::sanitize::{Gate, Island, MOST_HEADINGS, SafeCss, SafeHtml, headings, without_empty_headers};
+use crate::sanitize::{
+    Gate, Island, MOST_HEADINGS, SafeCss, SafeHtml, headings, without_empty_headers,
+};
 use crate::source::Span;
 use notes::Notes;
 
@@ -158,7 +160,9 @@ pub fn cell(
             let mut island = None;
             let drawn = match raw {
                 Merged::Stream(name, text) => Some(stream(text, *name, &mut left, &notes)),
-                Merged::Display(bundle) if let Some((drawn, own)) = island::drawn(bundle, &notes) => {
+                Merged::Display(bundle)
+                    if let Some((drawn, own)) = island::drawn(bundle, &notes) =>
+                {
                     island = own;
                     Some(drawn)
                 }

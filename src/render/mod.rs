@@ -10,8 +10,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use minijinja::{Value, context};
 
-pub use environment::{RenderError, Rendered, Templates, is_template};
 use environment::rendered_value;
+pub use environment::{RenderError, Rendered, Templates, is_template};
 
 use crate::charts::Runtime;
 use crate::config::BaseUrl;

@@ -221,7 +221,9 @@ pub fn widget_island(state: &Value, buffers: &Value) -> Result<Island, IslandRef
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(|it| Some(json!({ "path": it.get("path")?, "data": it.get("data")?.as_str()? })))
+        .filter_map(|it| {
+            Some(json!({ "path": it.get("path")?, "data": it.get("data")?.as_str()? }))
+        })
         .collect();
     reader.height = Some(320);
     reader.finish(json!({ "state": values, "buffers": buffers }))
@@ -448,7 +450,8 @@ impl Reader {
             return Err(IslandRefusal::Unusable("it has too many scripts"));
         }
         let mut digests: Vec<Integrity> = Vec::new();
-        let texts = std::iter::once(BOOTSTRAP).chain(self.scripts.iter().map(|it| it.text.as_str()));
+        let texts =
+            std::iter::once(BOOTSTRAP).chain(self.scripts.iter().map(|it| it.text.as_str()));
         for text in texts {
             let digest = Integrity::of(text.as_bytes());
             if !digests.contains(&digest) {
@@ -552,8 +555,12 @@ fn imports(code: &str) -> Vec<String> {
         }
         let rest = code.get(at + word.len()..).unwrap_or("").trim_start();
         let rest = rest.strip_prefix('(').map_or(rest, str::trim_start);
-        let Some(quote) = rest.chars().next().filter(|it| matches!(it, '"' | '\'')) else { continue };
-        let Some((address, _)) = rest.get(1..).and_then(|it| it.split_once(quote)) else { continue };
+        let Some(quote) = rest.chars().next().filter(|it| matches!(it, '"' | '\'')) else {
+            continue;
+        };
+        let Some((address, _)) = rest.get(1..).and_then(|it| it.split_once(quote)) else {
+            continue;
+        };
         let is_address = ["https://", "http://", "//", "./", "../", "data:", "blob:"];
         if is_address.iter().any(|it| address.starts_with(it)) {
             found.insert(address.chars().take(200).collect());
@@ -740,6 +747,8 @@ mod tests {
                     \"code\":\"d.text='x'\"}}};</script>";
         let data = data(&read(IslandKind::Bokeh, html).unwrap());
         let made = data["scripts"][1]["text"].as_str().unwrap();
-        assert!(made.contains("function (d, cb_obj, cb_data, cb_context) {\n'use strict';\nd.text='x'"));
+        assert!(
+            made.contains("function (d, cb_obj, cb_data, cb_context) {\n'use strict';\nd.text='x'")
+        );
     }
 }

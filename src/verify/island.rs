@@ -85,7 +85,11 @@ fn check_policy(report: &mut Report<'_>, text: &str) {
         ("object-src", "'none'"),
     ];
     if text.contains(',') || !text.bytes().all(|it| (b' '..=b'~').contains(&it)) {
-        report.add(1, Rule::PolicyStrength, "the policy holds characters that browsers read differently");
+        report.add(
+            1,
+            Rule::PolicyStrength,
+            "the policy holds characters that browsers read differently",
+        );
     }
     let mut seen = BTreeSet::new();
     for directive in text.split(';').map(str::trim) {
@@ -118,14 +122,16 @@ fn check_code(report: &mut Report<'_>, page: &Page, policy: &Policy) {
             report.add(script.line, Rule::ScriptHash, "a script must not hold `<!--`");
         }
     }
-    if data.attribute("type") != Some("application/json") || data.attribute("id") != Some("island") {
+    if data.attribute("type") != Some("application/json") || data.attribute("id") != Some("island")
+    {
         report.add(data.line, Rule::Island, "the data must be `application/json`");
     }
     if !code.attributes.is_empty() {
         report.add(code.line, Rule::Island, "the script must have no attribute");
     }
     let guard = code.text.find(GUARD);
-    let first = ["JSON.parse", ".text", "nbcScript"].iter().filter_map(|it| code.text.find(it)).min();
+    let first =
+        ["JSON.parse", ".text", "nbcScript"].iter().filter_map(|it| code.text.find(it)).min();
     if guard.is_none() || guard > first {
         report.add(code.line, Rule::Island, "the script must stop where the file has an origin");
     }
@@ -138,7 +144,11 @@ fn check_code(report: &mut Report<'_>, page: &Page, policy: &Policy) {
             for text in &texts {
                 let text = text.strip_prefix("'use strict';").unwrap_or(text);
                 if !text.starts_with(ONLY_HERE) {
-                    report.add(data.line, Rule::Island, "a script that runs in frames of the frame");
+                    report.add(
+                        data.line,
+                        Rule::Island,
+                        "a script that runs in frames of the frame",
+                    );
                 }
             }
             used.extend(texts.iter().map(|it| integrity_of(it.as_bytes())));
@@ -152,7 +162,8 @@ fn check_code(report: &mut Report<'_>, page: &Page, policy: &Policy) {
 }
 
 fn compare(report: &mut Report<'_>, policy: &Policy, directive: &str, used: &BTreeSet<String>) {
-    let allowed: BTreeSet<String> = policy.hashes(directive).iter().map(|it| (*it).to_owned()).collect();
+    let allowed: BTreeSet<String> =
+        policy.hashes(directive).iter().map(|it| (*it).to_owned()).collect();
     let rule = if directive == "script-src" { Rule::ScriptHash } else { Rule::StyleHash };
     for digest in used.difference(&allowed) {
         report.add(1, rule, format!("`{digest}` is not in the policy"));

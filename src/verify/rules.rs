@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::island;
 use super::address::{self, Address, classify, is_image, resolve};
+use super::island;
 use super::policy::Policy;
 use super::style::{self, Reference};
 use super::tokens::{self, Element, Namespace, Page};

@@ -115,8 +115,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
     // What the file asks for was granted when the grants were collected.
-    settings.trust =
-        Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
+    settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
     // The lines of a finding are printed as they are.
     let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
