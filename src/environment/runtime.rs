@@ -2,7 +2,7 @@
 //!
 //! Of a wheel only one file is taken, and none of its code runs outside the sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,9 +12,9 @@ use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, Lock, install};
 use super::resolve::Installer;
 use super::{
-    EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only, system_mounts,
+    Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only, system_mounts,
 };
-use crate::charts::{Known, Origin, Runtime};
+use crate::charts::{Kind, Known, Origin, Runtime, file_of};
 
 /// Version of the layout of the folder in the cache.
 const FORMAT: &str = "runtimes-1";
@@ -50,6 +50,31 @@ impl Provisioner {
         store(&path, &file).map_err(|source| InstallError::Cache { path, source })?;
         Ok(runtime)
     }
+}
+
+impl Environment {
+    /// The runtime that the notebook's own packages have of a kind, if its digest is one that nbc knows or one of
+    /// `trusted`. Charts are then drawn by the version that made them.
+    pub fn own_runtime(&self, kind: Kind, trusted: &BTreeSet<String>) -> Option<Runtime> {
+        self.packages.iter().find_map(|folder| {
+            let path = folder.join(file_of(kind)?);
+            let metadata = std::fs::metadata(&path).ok()?;
+            if !metadata.is_file() || metadata.len() > u64::from(LONGEST) {
+                return None;
+            }
+            let version = version_of(folder, kind.name())?;
+            Runtime::of_environment(kind, &version, &fs_err::read(&path).ok()?, trusted)
+        })
+    }
+}
+
+/// The version of an installed package, by the name of its folder of metadata.
+fn version_of(folder: &Utf8Path, name: &str) -> Option<String> {
+    folder.read_dir_utf8().ok()?.filter_map(Result::ok).find_map(|entry| {
+        let stem = entry.file_name().strip_suffix(".dist-info")?;
+        let (package, version) = stem.split_once('-')?;
+        package.eq_ignore_ascii_case(name).then(|| version.to_owned())
+    })
 }
 
 /// A runtime that an earlier build took.

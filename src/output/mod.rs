@@ -25,7 +25,7 @@ pub use diagram::draw_diagram;
 pub use island::Islands;
 pub use shorten::Shown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
@@ -117,6 +117,8 @@ pub struct RenderedOutput {
 pub struct Alive {
     /// Kinds of charts that a runtime draws.
     pub charts: BTreeSet<Kind>,
+    /// Versions of the runtimes that are not nbc's own.
+    pub runtimes: BTreeMap<Kind, String>,
     /// Outputs that may run their own scripts.
     pub islands: Islands,
 }
@@ -340,8 +342,6 @@ fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::indexing_slicing, reason = "a missing output fails the test")]
-
-    use std::collections::BTreeMap;
 
     use super::*;
     use crate::run::record::{CellError, MimeBundle};

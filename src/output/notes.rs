@@ -21,6 +21,8 @@ pub(super) struct Notes {
     given_up: Cell<usize>,
     /// Kinds of charts that can be live.
     live: BTreeSet<Kind>,
+    /// Versions of the runtimes that are not nbc's own.
+    runtimes: BTreeMap<Kind, String>,
     islands: Islands,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
@@ -36,7 +38,8 @@ pub(super) struct Notes {
 impl Notes {
     pub(super) fn new(scope: &str, alive: &Alive) -> Self {
         let (live, islands) = (alive.charts.clone(), alive.islands.clone());
-        Self { live, islands, scope: scope.to_owned(), ..Self::default() }
+        let runtimes = alive.runtimes.clone();
+        Self { live, islands, runtimes, scope: scope.to_owned(), ..Self::default() }
     }
 
     /// Gives a chart its place, if there is a runtime that draws it.
@@ -44,7 +47,9 @@ impl Notes {
         if !self.live.contains(&chart.kind()) {
             return None;
         }
-        if charts::known(chart.kind(), chart.version()).is_none() {
+        let own = self.runtimes.get(&chart.kind());
+        let is_own = own.is_some_and(|it| charts::fits(chart.kind(), it, chart.version()));
+        if !is_own && charts::known(chart.kind(), chart.version()).is_none() {
             let version = chart.version().unwrap_or_default();
             let what = chart.kind().title();
             self.unsupported(format!("the interaction of a chart of {what} {version}"));

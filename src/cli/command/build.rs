@@ -1,14 +1,15 @@
 //! `nbc build`: every phase, in order.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout, visibility,
 };
-use crate::charts::Kind;
+use crate::charts::{Kind, Known, Runtime};
 use crate::cli::args::{Build, Execute, Format};
 use crate::cli::charts::Charts;
 use crate::cli::compile::{self, Compiled, PageOptions};
@@ -472,9 +473,21 @@ impl Builder<'_> {
     ) -> Parsed<Compiled> {
         let timings = RefCell::new(&mut *self.timings);
         let page = &self.settings.page;
-        let islands = self.settings.trust.islands(origin.notebook);
+        let trust = &self.settings.trust;
+        let islands = trust.islands(origin.notebook);
+        let environment = ran.environment.as_ref();
+        let own: BTreeMap<Kind, Arc<Runtime>> = match trust.runtimes() {
+            // Without a digest of the author's, what an environment has is what nbc has.
+            trusted if trusted.is_empty() => BTreeMap::new(),
+            trusted => [Kind::Bokeh, Kind::Plotly]
+                .into_iter()
+                .filter_map(|kind| Some((kind, Arc::new(environment?.own_runtime(kind, trusted)?))))
+                .collect(),
+        };
+        let versions: BTreeMap<Kind, String> =
+            own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
         let compile = |live: &BTreeSet<Kind>| {
-            let alive = Alive { charts: live.clone(), islands: islands.clone() };
+            let alive = Alive { charts: live.clone(), islands: islands.clone(), runtimes: versions.clone() };
             timings.borrow_mut().measure(Phase::Output, || {
                 compile::document(notebook, graph, &ran.record, origin, page, &alive)
             })
@@ -483,12 +496,17 @@ impl Builder<'_> {
         let made_by = |kind: Kind| lock?.packages.get(kind.name()).cloned();
         let (preparation, progress) = (&mut self.preparation, &self.progress);
         let limits = &self.settings.bounds.process;
-        let have = |known| {
+        let none = BTreeSet::new();
+        let have = |known: &'static Known| {
+            let own = environment.and_then(|it| it.own_runtime(known.kind, &none));
+            if let Some(runtime) = own.filter(|it| it.version() == known.version) {
+                return Ok(runtime);
+            }
             timings
                 .borrow_mut()
                 .measure(Phase::Environment, || preparation.runtime(known, limits, progress))
         };
-        self.charts.compile(compile, made_by, have)
+        self.charts.compile(compile, &own, made_by, have)
     }
 
     /// Phases 3 to 5. `None` when the run gave no record; a finding says why.

@@ -1,6 +1,6 @@
 //! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::publish_site;
 use super::{analyze, configuration, folder_of, layout, visibility};
@@ -75,7 +75,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let has_files = layout(arguments.layout) == Layout::Site;
     let islands = Trust::new(flags, None, has_files)?.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {
-        let alive = Alive { charts: live.clone(), islands: islands.clone() };
+        let alive = Alive { charts: live.clone(), islands: islands.clone(), ..Alive::default() };
         compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
     };
     let have = |known| {
@@ -84,7 +84,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
             help: None,
         })
     };
-    let mut document = charts.compile(compile, |_| None, have);
+    let mut document = charts.compile(compile, &BTreeMap::new(), |_| None, have);
     charts.warn(printer);
     document.value.offer_source(sources.get(notebook.source).text(), &page);
     diagnostics.extend(document.diagnostics);
