@@ -45,7 +45,9 @@ impl Charts {
             let mut taken: BTreeMap<Kind, Arc<Runtime>> = BTreeMap::new();
             for chart in compiled.value.charts() {
                 let version = chart.version().map(str::to_owned).or_else(|| made_by(chart.kind()));
-                if let Some(runtime) = own.get(&chart.kind()).filter(|it| it.fits(version.as_deref())) {
+                if let Some(runtime) =
+                    own.get(&chart.kind()).filter(|it| it.fits(version.as_deref()))
+                {
                     taken.insert(chart.kind(), Arc::clone(runtime));
                     continue;
                 }

@@ -12,7 +12,8 @@ use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, Lock, install};
 use super::resolve::Installer;
 use super::{
-    Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only, system_mounts,
+    Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
+    system_mounts,
 };
 use crate::charts::{Kind, Known, Origin, Runtime, file_of};
 
@@ -141,4 +142,40 @@ fn printed(
         taken(channel, length)
     };
     confinement.ask(task, &[], receive, |reason| failed(known, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Integrity;
+
+    #[test]
+    fn an_environment_gives_its_runtime_only_by_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let file = folder.join("plotly/package_data/plotly.min.js");
+        fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+        fs_err::create_dir_all(folder.join("plotly-6.3.0.dist-info")).unwrap();
+        let script = "window.Plotly = {}";
+        fs_err::write(&file, script).unwrap();
+        let environment = Environment {
+            program: "python".into(),
+            python: "3.11.0".to_owned(),
+            mounts: Vec::new(),
+            packages: vec![folder.join("none"), folder.to_owned()],
+            overlays: Vec::new(),
+            masks: Vec::new(),
+            lock: None,
+            unlocked: None,
+            built: Vec::new(),
+            leases: Vec::new(),
+        };
+        let trusted = BTreeSet::from([Integrity::of(script.as_bytes()).as_str().to_owned()]);
+        assert_eq!(environment.own_runtime(Kind::Plotly, &BTreeSet::new()), None);
+        assert_eq!(environment.own_runtime(Kind::Bokeh, &trusted), None);
+        let runtime = environment.own_runtime(Kind::Plotly, &trusted).unwrap();
+        assert_eq!((runtime.version(), runtime.text()), ("6.3.0", script));
+        fs_err::write(&file, "window.Plotly = { changed: true }").unwrap();
+        assert_eq!(environment.own_runtime(Kind::Plotly, &trusted), None);
+    }
 }

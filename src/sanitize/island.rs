@@ -168,7 +168,7 @@ pub fn island(kind: IslandKind, html: &UntrustedHtml) -> Result<Island, IslandRe
     if html.expose().len() > LARGEST {
         return Err(IslandRefusal::Unusable("it is too large"));
     }
-    let mut reader = Reader { kind, ..Reader::new(kind) };
+    let mut reader = Reader::new(kind);
     reader.document(html.expose(), 0);
     if kind == IslandKind::Mpld3 && reader.scripts.iter().all(|it| it.text.len() < 50_000) {
         // It loads d3 and itself by code.
@@ -183,7 +183,7 @@ pub fn island(kind: IslandKind, html: &UntrustedHtml) -> Result<Island, IslandRe
     if kind == IslandKind::Bokeh {
         reader.add_functions();
     }
-    reader.finish(Value::Null)
+    reader.finish(&Value::Null)
 }
 
 /// Makes an island of an anywidget: its code, its style sheet, its values and the bytes beside them.
@@ -205,9 +205,9 @@ pub fn widget_island(state: &Value, buffers: &Value) -> Result<Island, IslandRef
         return Err(IslandRefusal::Unusable("its code has no `export default`"));
     };
     reader.look_at(&code);
-    reader.add_script(code, true);
+    reader.add_script(&code, true);
     reader.html.push_str("<div id=\"nbc-widget\"></div>");
-    let place = reader.place(0);
+    let place = Reader::place(0);
     reader.html.push_str(&place);
     reader.styles.push(text("_css").to_owned());
     let values: serde_json::Map<String, Value> = state
@@ -226,7 +226,7 @@ pub fn widget_island(state: &Value, buffers: &Value) -> Result<Island, IslandRef
         })
         .collect();
     reader.height = Some(320);
-    reader.finish(json!({ "state": values, "buffers": buffers }))
+    reader.finish(&json!({ "state": values, "buffers": buffers }))
 }
 
 struct Script {
@@ -321,8 +321,8 @@ impl Reader {
                     }
                     self.look_at(&text);
                     let number = self.scripts.len();
-                    self.add_script(text, is_module);
-                    let place = self.place(number);
+                    self.add_script(&text, is_module);
+                    let place = Self::place(number);
                     self.html.push_str(&place);
                 }
                 "style" => self.styles.push(tokens.raw_text("style").to_owned()),
@@ -404,7 +404,7 @@ impl Reader {
 
     /// A frame in the frame would take the policy along, and have again what `assets/island.js` took away: in such
     /// a one no script of the notebook goes on.
-    fn add_script(&mut self, text: String, is_module: bool) {
+    fn add_script(&mut self, text: &str, is_module: bool) {
         let start = text.trim_start();
         let is_strict = ["'use strict'", "\"use strict\""].iter().any(|it| start.starts_with(it));
         let strict = if is_strict { "'use strict';" } else { "" };
@@ -412,7 +412,7 @@ impl Reader {
     }
 
     /// Where a script stood.
-    fn place(&self, number: usize) -> String {
+    fn place(number: usize) -> String {
         format!("<script type=\"text/plain\" data-nbc-script=\"{number}\"></script>")
     }
 
@@ -431,15 +431,15 @@ impl Reader {
         }
         let (mut html, mut number) = (String::new(), self.scripts.len());
         for text in made {
-            self.add_script(text, false);
-            html.push_str(&self.place(number));
+            self.add_script(&text, false);
+            html.push_str(&Self::place(number));
             number += 1;
         }
         // Before any other script runs.
         self.html.insert_str(0, &html);
     }
 
-    fn finish(self, widget: Value) -> Result<Island, IslandRefusal> {
+    fn finish(self, widget: &Value) -> Result<Island, IslandRefusal> {
         let size = self.html.len()
             + self.scripts.iter().map(|it| it.text.len()).sum::<usize>()
             + self.styles.iter().map(String::len).sum::<usize>();

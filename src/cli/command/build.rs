@@ -487,7 +487,11 @@ impl Builder<'_> {
         let versions: BTreeMap<Kind, String> =
             own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
         let compile = |live: &BTreeSet<Kind>| {
-            let alive = Alive { charts: live.clone(), islands: islands.clone(), runtimes: versions.clone() };
+            let alive = Alive {
+                charts: live.clone(),
+                islands: islands.clone(),
+                runtimes: versions.clone(),
+            };
             timings.borrow_mut().measure(Phase::Output, || {
                 compile::document(notebook, graph, &ran.record, origin, page, &alive)
             })
