@@ -1139,7 +1139,10 @@ fn scripts_of_outputs_run_in_frames_and_only_where_the_author_allows_it() {
         page.contains("<iframe class=\"island\" sandbox=\"allow-scripts\" src=\"islands/a."),
         "{page}"
     );
-    assert!(page.contains("; frame-src &#39;self&#39;; ") && !page.contains("vis.Network"), "{page}");
+    assert!(
+        page.contains("; frame-src &#39;self&#39;; ") && !page.contains("vis.Network"),
+        "{page}"
+    );
     assert!(!test.read("on/b.html").contains("frame"), "b.ipynb was not named");
     let headers = test.read("on/_headers");
     assert!(headers.contains("/islands/*\n  X-Frame-Options: SAMEORIGIN\n"), "{headers}");
