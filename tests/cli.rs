@@ -1095,3 +1095,99 @@ fn a_long_output_is_shortened_on_the_page_and_told() {
     test.write("nbc.toml", b"[shown]\nlines = 20\n");
     assert!(test.run(&["build", "a.ipynb"]).stderr.contains("NBC422"));
 }
+
+/// A stored output that is nothing without its scripts.
+fn island_output(html: &str) -> String {
+    let output = serde_json::json!([
+        {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
+    ]);
+    serde_json::json!({
+        "cells": [{"cell_type": "code", "metadata": {}, "execution_count": 1, "source": "1", "outputs": output}],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+    })
+    .to_string()
+}
+
+const NETWORK: &str = "<div id=\"n\" onclick=\"a()\"></div><script>new vis.Network(document.getElementById('n'))</script>";
+
+#[test]
+fn scripts_of_outputs_run_in_frames_and_only_where_the_author_allows_it() {
+    let test = NbcTest::new(&[
+        ("in/a.ipynb", &island_output(NETWORK)),
+        ("in/b.ipynb", &island_output(NETWORK)),
+    ]);
+    let said = test.run(&["build", "in", "-o", "off"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("NBC402") && said.stderr.contains("`--allow-island pyvis`"),
+        "{}",
+        said.stderr
+    );
+    assert!(!test.path("off/islands").exists() && !test.read("off/a.html").contains("<iframe"));
+    assert!(test.read("off/a.html").contains("whose code pages of this site don"));
+    assert!(test.read("off/_headers").contains("X-Frame-Options: DENY\n"));
+
+    let said = test.run(&["build", "in", "-o", "on", "--allow-island", "pyvis:a.ipynb"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("NBC408") && said.stderr.contains("handlers in attributes (1)"),
+        "{}",
+        said.stderr
+    );
+    let page = test.read("on/a.html");
+    assert!(
+        page.contains("<iframe class=\"island\" sandbox=\"allow-scripts\" src=\"islands/a."),
+        "{page}"
+    );
+    assert!(
+        page.contains("; frame-src &#39;self&#39;; ") && !page.contains("vis.Network"),
+        "{page}"
+    );
+    assert!(!test.read("on/b.html").contains("frame"), "b.ipynb was not named");
+    let headers = test.read("on/_headers");
+    assert!(headers.contains("/islands/*\n  X-Frame-Options: SAMEORIGIN\n"), "{headers}");
+    assert!(headers.contains("/a.html\n  X-Frame-Options: DENY\n"), "{headers}");
+    assert_eq!(test.run(&["verify", "on"]).code, 0);
+
+    let said = test.run(&["build", "in/a.ipynb", "-o", "one", "--allow-island", "pyvis"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("build with `--layout site`"), "{}", said.stderr);
+    assert!(!test.read("one/a.html").contains("vis.Network"));
+}
+
+#[test]
+fn scripts_of_other_hosts_are_named_and_not_fetched() {
+    let map = "<div class=\"folium-map\"></div><script src=\"https://a.example/leaflet.js\"></script><script>L.map(1)</script>";
+    let test = NbcTest::new(&[("in/a.ipynb", &island_output(map))]);
+    let said = test.run(&["build", "in", "-o", "site", "--allow-island", "folium"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("https://a.example/leaflet.js"), "{}", said.stderr);
+    let page = test.read("site/a.html");
+    assert!(
+        page.contains("wants files that are not part of this site") && !page.contains("<iframe"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_configuration_cannot_trust_foreign_code_by_itself() {
+    let config =
+        format!("[trust]\nislands = [\"pyvis\"]\nruntimes = [\"sha384-{}\"]\n", "A".repeat(64));
+    let test = NbcTest::new(&[("in/a.ipynb", &island_output(NETWORK)), ("in/nbc.toml", &config)]);
+    let said = test.run(&["build", "in", "-o", "site"]);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("`--trust-config`")
+            && said.stderr.contains("scripts of outputs (`pyvis`)"),
+        "{}",
+        said.stderr
+    );
+    assert!(!test.path("site").exists());
+    let said = test.run(&["build", "in", "-o", "site", "--trust-config"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(test.read("site/a.html").contains("<iframe"));
+    test.write("in/nbc.toml", b"[trust]\nislands = [\"everything\"]\n");
+    let said = test.run(&["build", "in", "-o", "site", "--trust-config"]);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("no kind of island"), "{}", said.stderr);
+}

@@ -58,12 +58,17 @@ fi
 "$nbc" build examples/failing/failing.py --output "$out/failing" --allow-errors
 "$nbc" verify "$out/failing"
 
+step 'outputs with scripts of their own'
+"$nbc" build tests/browser/islands.ipynb --layout site --allow-island html --allow-island anywidget --output "$out/islands"
+"$nbc" verify "$out/islands"
+
 step 'same inputs, same bytes'
 (cd / && TZ=Asia/Tokyo LANG=C umask 077 && "$nbc" build "$OLDPWD/examples" --output "$out/again")
 diff -r "$out/site" "$out/again"
 
 step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
+"$NBC_TEST_PYTHON" tests/browser/islands.py "$out/islands"
 
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"

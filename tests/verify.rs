@@ -592,6 +592,157 @@ fn elements_that_load_frame_submit_or_rewrite_are_refused() {
     );
 }
 
+const GUARD: &str = "if (self.origin !== 'null' || self === top) return;";
+const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');\n";
+
+/// A site with one island; the edits change the island's script, its data, its file and its page, in which `ISLAND`
+/// is the path of the island.
+fn island_site(
+    code: &str,
+    scripts: &[&str],
+    island: impl Fn(String) -> String,
+    page_edit: impl Fn(String) -> String,
+) -> Files {
+    let texts: Vec<String> = scripts.iter().map(|it| (*it).to_owned()).collect();
+    let list: Vec<_> = texts.iter().map(|it| serde_json::json!({ "text": it })).collect();
+    let data = serde_json::json!({ "html": "", "styles": [], "scripts": list }).to_string();
+    let digests: Vec<String> = std::iter::once(code)
+        .chain(texts.iter().map(String::as_str))
+        .map(|it| format!("'{}'", integrity(it.as_bytes())))
+        .collect();
+    let (digests, style) = (digests.join(" "), integrity(b"p{margin:0}"));
+    let file = island(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {digests}; \
+         style-src '{style}'; img-src data:; font-src data:; connect-src 'none'; frame-src 'none'; \
+         worker-src 'none'; base-uri 'none'; form-action 'none'; object-src 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<title>a</title>\n<style>p{{margin:0}}</style>\n</head>\n\
+         <body>\n<p>a</p>\n<script type=\"application/json\" id=\"island\">{data}</script>\n\
+         <script>{code}</script>\n</body>\n</html>\n"
+    ));
+    let path = hashed("a", "html", file.as_bytes()).replace("assets/", "islands/");
+    let policy =
+        policy("'none'", "'none'", "").replace("connect-src", "frame-src 'self'; connect-src");
+    let frame = "<iframe class=\"island\" sandbox=\"allow-scripts\" src=\"ISLAND\" loading=\"lazy\" \
+                 height=\"300\" title=\"A map\"></iframe>";
+    let page = page_edit(page(&policy, "", frame)).replace("ISLAND", &path);
+    let files = Files::from([(path, file.into_bytes()), ("index.html".into(), page.into_bytes())]);
+    seal(files, "site")
+}
+
+/// The script that puts an island in place, as far as it matters.
+fn island_code() -> String {
+    format!("(() => {{ {GUARD}\nJSON.parse('') }})();")
+}
+
+fn same(text: String) -> String {
+    text
+}
+
+#[test]
+fn an_island_is_sandboxed_and_its_page_says_so() {
+    let script = format!("{ONLY_HERE}let a;");
+    let code = island_code();
+    let good = island_site(&code, &[&script], same, same);
+    assert_eq!(verify_files(&good), []);
+    let framed = |from: &str, to: &str| {
+        let files = island_site(&code, &[&script], same, |it| it.replace(from, to));
+        rules(&verify_files(&files))
+    };
+    for (from, to) in [
+        ("sandbox=\"allow-scripts\"", ""),
+        ("sandbox=\"allow-scripts\"", "sandbox=\"\""),
+        ("sandbox=\"allow-scripts\"", "sandbox=\"allow-scripts allow-same-origin\""),
+        ("sandbox=\"allow-scripts\"", "sandbox=\"allow-scripts allow-popups\""),
+        ("sandbox=\"allow-scripts\"", "sandbox=\"ALLOW-SCRIPTS\""),
+        ("height=", "allow=\"camera\" height="),
+        ("height=", "name=\"a\" height="),
+        ("height=", "allowfullscreen height="),
+        ("title=\"A map\"", ""),
+        ("src=\"ISLAND\"", "src=\"index.html\""),
+        ("src=\"ISLAND\"", "src=\"ISLAND?a\""),
+        ("src=\"ISLAND\"", "src=\"ISLAND#a\""),
+    ] {
+        assert_eq!(framed(from, to), [Rule::Island], "{to}");
+    }
+    for (from, to) in [
+        ("src=\"ISLAND\"", "src=\"https://a.example/\""),
+        ("src=\"ISLAND\"", "src=\"data:text/html,a\""),
+        ("src=\"ISLAND\"", "src=\"islands/b.html\""),
+        ("src=\"ISLAND\"", "src=\"ISLAND\" srcdoc=\"a\""),
+    ] {
+        assert!(framed(from, to).contains(&Rule::Island), "{to}");
+    }
+    assert_eq!(framed("frame-src 'self'; ", ""), [Rule::PolicyStrength]);
+    assert_eq!(framed("<iframe", "<div></div><p"), [Rule::Markup, Rule::PolicyStrength]);
+    assert!(framed("frame-src 'self'", "frame-src *").contains(&Rule::PolicyStrength));
+}
+
+#[test]
+fn the_file_of_an_island_holds_what_its_policy_names() {
+    let script = format!("{ONLY_HERE}let a;");
+    let code = island_code();
+    let edited = |from: &str, to: &str| {
+        let files = island_site(&code, &[&script], |it| it.replacen(from, to, 1), same);
+        rules(&verify_files(&files))
+    };
+    for (from, to) in [
+        ("connect-src 'none'", "connect-src 'self'"),
+        ("img-src data:", "img-src data: https://a.example"),
+        ("script-src ", "script-src 'unsafe-inline' "),
+        ("script-src ", "script-src 'unsafe-eval' "),
+        ("script-src ", "script-src 'self' "),
+        ("default-src 'none'; ", ""),
+        ("frame-src 'none'; ", ""),
+        ("base-uri", "navigate-to *; base-uri"),
+        ("default-src", "default-src 'none'; default-src"),
+    ] {
+        assert!(edited(from, to).contains(&Rule::PolicyStrength), "{to}");
+    }
+    for (from, to) in [
+        ("<p>a</p>", "<p>a</p><script>1</script>"),
+        ("<p>a</p>", "<p>a</p><img>"),
+        ("<p>a</p>", "<p id=\"a\">a</p>"),
+        ("<p>a</p>", "<p onclick=\"a\">a</p>"),
+        ("application/json", "text/javascript"),
+        ("<script>(", "<script src=\"a.js\">("),
+        ("<script>(", "<script type=\"module\">("),
+        ("\"scripts\":[", "\"scripts\":[1,"),
+    ] {
+        assert!(edited(from, to).contains(&Rule::Island), "{to}");
+    }
+    assert!(edited("name=\"robots\"", "http-equiv=\"refresh\"").contains(&Rule::MetaDirective));
+    assert_eq!(edited("let a;", "let b;"), [Rule::ScriptHash, Rule::UnusedHash]);
+    assert_eq!(edited("p{margin:0}", "p{margin:1px}"), [Rule::StyleHash, Rule::UnusedHash]);
+    // Without the guards, code of a notebook would run with the rights of the site, or in frames of the frame.
+    for code in ["JSON.parse('')", &format!("JSON.parse(''); {GUARD}")] {
+        let files = island_site(code, &[&script], same, same);
+        assert_eq!(rules(&verify_files(&files)), [Rule::Island], "{code}");
+    }
+    let files = island_site(&code, &["let a;"], same, same);
+    assert_eq!(rules(&verify_files(&files)), [Rule::Island]);
+}
+
+#[test]
+fn an_island_has_its_hash_in_its_name_and_no_place_in_one_file() {
+    let script = format!("{ONLY_HERE}let a;");
+    let mut files = island_site(&island_code(), &[&script], same, same);
+    let single = seal(files.clone(), "single");
+    let found = rules(&verify_files(&single));
+    assert!(
+        found.contains(&Rule::ForbiddenElement) && found.contains(&Rule::SelfContained),
+        "{found:?}"
+    );
+    let path = files.keys().find(|it| it.starts_with("islands/")).unwrap().clone();
+    let bytes = files.remove(&path).unwrap();
+    files.insert("islands/a.html".into(), bytes);
+    let page =
+        String::from_utf8(files["index.html"].clone()).unwrap().replace(&path, "islands/a.html");
+    files.insert("index.html".into(), page.into_bytes());
+    assert_eq!(rules(&verify_files(&seal(files, "site"))), [Rule::HashedName]);
+}
+
 #[test]
 fn meta_directives_are_refused() {
     body_breaks_only(

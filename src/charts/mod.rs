@@ -14,7 +14,7 @@ mod vega;
 use serde_json::Value;
 
 pub use html::in_markup;
-pub use runtime::{Known, Origin, Runtime, known};
+pub use runtime::{Known, Origin, Runtime, file_of, fits, known};
 
 /// Longest chart that goes into a page as data, in bytes of JSON.
 const LONGEST: usize = 16 << 20;

@@ -3,6 +3,8 @@
 //! They are not part of nbc's repository. Each comes out of a wheel of the package index, pinned by the wheel's
 //! digest, and is taken only if its own digest is in the list below, or in `trust.runtimes` of `nbc.toml`.
 
+use std::collections::BTreeSet;
+
 use super::Kind;
 use crate::site::Integrity;
 
@@ -10,7 +12,7 @@ use crate::site::Integrity;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
     kind: Kind,
-    version: &'static str,
+    version: String,
     text: String,
     integrity: Integrity,
 }
@@ -22,8 +24,32 @@ impl Runtime {
     }
 
     /// The version of the Python package that carries it.
-    pub fn version(&self) -> &'static str {
-        self.version
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The runtime that an environment itself has of a kind, if these are the bytes of its file, and nbc knows them or
+    /// the author trusts their digest.
+    pub fn of_environment(
+        kind: Kind,
+        version: &str,
+        file: &[u8],
+        trusted: &BTreeSet<String>,
+    ) -> Option<Self> {
+        let integrity = Integrity::of(file);
+        let is_known = |it: &Known| it.kind == kind && it.integrity == integrity.as_str();
+        if file_of(kind).is_none()
+            || !trusted.contains(integrity.as_str()) && !KNOWN.iter().any(is_known)
+        {
+            return None;
+        }
+        let text = std::str::from_utf8(file).ok()?.to_owned();
+        Some(Self { kind, version: version.to_owned(), text, integrity })
+    }
+
+    /// Whether it draws what this version of its library wrote.
+    pub fn fits(&self, made_by: Option<&str>) -> bool {
+        fits(self.kind, &self.version, made_by)
     }
 
     /// The script.
@@ -74,7 +100,7 @@ impl Known {
         let (before, after) = self.around;
         let text = format!("{before}{file}{after}");
         let integrity = Integrity::of(text.as_bytes());
-        Some(Runtime { kind: self.kind, version: self.version, text, integrity })
+        Some(Runtime { kind: self.kind, version: self.version.to_owned(), text, integrity })
     }
 }
 
@@ -99,6 +125,23 @@ pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static Known> {
     match kind {
         Kind::Bokeh => found,
         Kind::Plotly | Kind::Vega => found.or_else(|| all.next()),
+    }
+}
+
+/// Whether the runtime of a version draws what another version of its library wrote: BokehJS needs the same minor
+/// version.
+pub fn fits(kind: Kind, version: &str, made_by: Option<&str>) -> bool {
+    let minor = |it: &str| it.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    kind != Kind::Bokeh || made_by.is_none_or(|made_by| minor(made_by) == minor(version))
+}
+
+/// Where the package of a kind has its runtime, below a folder of packages.
+pub fn file_of(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Plotly => Some(PLOTLY),
+        Kind::Bokeh => Some(BOKEH),
+        // It is a text in a module, which would have to run.
+        Kind::Vega => None,
     }
 }
 
@@ -203,6 +246,20 @@ mod tests {
         assert_eq!(version(Kind::Plotly, Some("4.1")), Some("7.1.0"));
         assert_eq!(version(Kind::Plotly, None), Some("7.1.0"));
         assert_eq!(version(Kind::Vega, None), Some("1.9.0.post1"));
+    }
+
+    #[test]
+    fn a_file_of_an_environment_is_taken_by_its_digest_only() {
+        let file = b"window.Bokeh = {}";
+        let of = |kind, trusted: &BTreeSet<String>| {
+            Runtime::of_environment(kind, "3.3.4", file, trusted)
+        };
+        assert_eq!(of(Kind::Bokeh, &BTreeSet::new()), None);
+        let trusted = BTreeSet::from([Integrity::of(file).as_str().to_owned()]);
+        assert_eq!(of(Kind::Vega, &trusted), None);
+        let taken = of(Kind::Bokeh, &trusted).unwrap();
+        assert_eq!(taken.text(), "window.Bokeh = {}");
+        assert!(taken.fits(Some("3.3.0")) && !taken.fits(Some("3.4.0")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
+use super::trust::{AllowedIsland, TrustedRuntime};
 use crate::config::{ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
@@ -170,6 +171,14 @@ pub struct Publishing {
     /// Publish what looks like a secret and is none: a fingerprint, or a rule's name (repeatable)
     #[arg(long, value_name = "ID")]
     pub allow_secret: Vec<String>,
+    /// Let outputs of this kind run their own scripts, each in a frame without network (repeatable)
+    ///
+    /// Kinds: anywidget, bokeh, folium, html, mpld3, pyvis. Needs the layout `site`.
+    #[arg(long, value_name = "KIND[:NOTEBOOK]")]
+    pub allow_island: Vec<AllowedIsland>,
+    /// Draw charts with the environment's own plotly.js or BokehJS, if it has this digest (repeatable)
+    #[arg(long, value_name = "SHA384")]
+    pub trust_runtime: Vec<TrustedRuntime>,
     /// Bounds of what a page shows
     #[command(flatten)]
     pub shown: ShownSettings,
@@ -193,7 +202,7 @@ pub struct Runtime {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
-    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python` and `isolation`
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python`, `isolation` and `trust`
     #[arg(long)]
     pub trust_config: bool,
 }

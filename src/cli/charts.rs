@@ -30,18 +30,27 @@ impl Charts {
     }
 
     /// Compiles a page, once with every kind of chart live, and again without those that turn out not to be.
+    /// `own` are runtimes of the notebook's environment, which come before nbc's where they fit.
     /// `made_by` tells the version of the library in the notebook's environment.
     pub(super) fn compile(
         &mut self,
         compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Compiled>,
+        own: &BTreeMap<Kind, Arc<Runtime>>,
         made_by: impl Fn(Kind) -> Option<String>,
         mut have: impl FnMut(&'static Known) -> Result<Runtime, Failure>,
     ) -> Parsed<Compiled> {
         loop {
             let mut compiled = compile(&self.live);
             let mut wanted = BTreeMap::new();
+            let mut taken: BTreeMap<Kind, Arc<Runtime>> = BTreeMap::new();
             for chart in compiled.value.charts() {
                 let version = chart.version().map(str::to_owned).or_else(|| made_by(chart.kind()));
+                if let Some(runtime) =
+                    own.get(&chart.kind()).filter(|it| it.fits(version.as_deref()))
+                {
+                    taken.insert(chart.kind(), Arc::clone(runtime));
+                    continue;
+                }
                 // A page has one runtime of a kind; the newest draws most.
                 let found = known(chart.kind(), version.as_deref());
                 if let Some(found) = found
@@ -52,7 +61,8 @@ impl Charts {
                     wanted.insert(chart.kind(), found);
                 }
             }
-            let mut runtimes = Vec::new();
+            wanted.retain(|kind, _| !taken.contains_key(kind));
+            let mut runtimes: Vec<Arc<Runtime>> = taken.into_values().collect();
             let mut is_complete = true;
             for (kind, known) in wanted {
                 match self.runtime(known, &mut have) {

@@ -1,17 +1,17 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::links::{self, Anchors, Origin, Pages};
-use crate::charts::{Chart, Kind, Runtime};
+use crate::charts::{Chart, Runtime};
 use crate::config::{Config, PageSettings};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Heading, OutputKind, Place, RenderedOutput, Shown};
+use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedOutput, Shown};
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
@@ -78,7 +78,7 @@ pub fn document(
     record: &RunRecord,
     origin: Origin<'_>,
     options: &PageOptions,
-    live: &BTreeSet<Kind>,
+    alive: &Alive,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
     let mut diagnostics = Vec::new();
@@ -103,7 +103,7 @@ pub fn document(
                 outputs.push(parsed.value.output);
             }
         } else if let Some(run) = raw(cell) {
-            let parsed = output::cell(&run, &place, &options.shown, live);
+            let parsed = output::cell(&run, &place, &options.shown, alive);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
@@ -111,7 +111,7 @@ pub fn document(
         } else if let Some(run) = record.cells.get(&id)
             && !cell.options.hide_output
         {
-            let parsed = output::cell(run, &place, &options.shown, live);
+            let parsed = output::cell(run, &place, &options.shown, alive);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
@@ -254,6 +254,7 @@ fn refuse(output: &mut RenderedOutput) -> Option<String> {
     output.html = SafeHtml::element("div", &[("class", "nbc-out nbc-out-note")], note);
     output.css = SafeCss::default();
     output.kind = OutputKind::Note;
+    output.island = None;
     Some(reason)
 }
 
@@ -589,7 +590,8 @@ mod tests {
     fn an_output_that_verification_refuses_costs_its_own_place() {
         // Deeper than a browser's parser nests.
         let html = (0..600).fold(SafeHtml::text("odd"), |it, _| SafeHtml::element("div", &[], it));
-        let mut output = RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html };
+        let mut output =
+            RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html, island: None };
         // What the build says of it is NBC406.
         assert!(refuse(&mut output).is_some());
         assert!(!output.html.as_str().contains("odd"));

@@ -143,7 +143,7 @@ fn wishes(config: &Config) -> Vec<String> {
     let hosts = config.allow_net.iter().map(|it| format!("the host `{it}`"));
     let reads = config.read.iter().map(|it| format!("the file `{it}`"));
     let names = config.env.iter().map(|it| format!("the variable `{it}`"));
-    hosts.chain(reads).chain(names).collect()
+    hosts.chain(reads).chain(names).chain(super::trust::wishes(config)).collect()
 }
 
 /// Why a variable is not handed to a run.

@@ -169,7 +169,7 @@ fn slug(path: &Utf8Path) -> String {
     // The page of this name opens the site, which hosts look for in lower case.
     if joined.eq_ignore_ascii_case("index") {
         "index".to_owned()
-    } else if joined.is_empty() || joined.starts_with("assets/") {
+    } else if joined.is_empty() || joined.starts_with("assets/") || joined.starts_with("islands/") {
         format!("notebook-{joined}")
     } else {
         joined

@@ -15,6 +15,7 @@ mod printer;
 mod progress;
 mod publishing;
 mod timings;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -52,6 +52,8 @@ pub struct Config {
     pub strict_sanitize: bool,
     /// Fingerprints of what looks like a secret and is none, as `.nbc-secrets` lists them.
     pub allow_secret: Vec<String>,
+    /// What foreign code pages may hold; counts only with `--trust-config`.
+    pub trust: TrustSettings,
     /// Where the site will lie, for the addresses that must be absolute.
     pub base_url: Option<BaseUrl>,
     /// What all pages say of themselves, where a notebook says nothing.
@@ -60,6 +62,16 @@ pub struct Config {
     pub pages: BTreeMap<String, PageSettings>,
     /// How pages look.
     pub theme: ThemeSettings,
+}
+
+/// What foreign code pages may hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TrustSettings {
+    /// Outputs that run their own scripts in frames: `"KIND"`, or `"KIND:NOTEBOOK"`.
+    pub islands: Vec<String>,
+    /// SHA-384 digests of programs that draw charts, beside those that nbc knows.
+    pub runtimes: Vec<String>,
 }
 
 /// How much of the confinement a file may ask for: to run without any takes a word on the command line.

@@ -186,6 +186,11 @@ codes! {
     /// Values of `--env` and `--secret` are looked for in every output, in code, prose and titles: as they are,
     /// escaped for HTML, JSON or addresses, in base64 and in hexadecimal. Nothing is published.
     ExposedSecret = "NBC407" "exposed-secret",
+    /// An output runs its scripts in a frame of its own, where something that it asks for does not work.
+    ///
+    /// Frames have no network, handlers in attributes (`onclick="…"`) do not run, and no text becomes code.
+    /// Outputs of a kind run their scripts only with `--allow-island KIND`.
+    ConfinedOutput = "NBC408" "confined-output",
     /// What would be published holds what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all

@@ -17,6 +17,8 @@ pub struct Contents {
     pub own_files: OwnFiles,
     /// Whether sound or film is in the page.
     pub has_media: bool,
+    /// Whether the page has frames, which are files of the same site.
+    pub has_islands: bool,
     /// What the page's charts need.
     pub charts: Charts,
 }
@@ -60,10 +62,11 @@ impl Csp {
             (false, _) => "data:",
         };
         let types = if contents.charts == Charts::None { "'none'" } else { "nbc" };
+        let frames = if contents.has_islands { "frame-src 'self'; " } else { "" };
         let media = if contents.has_media { "media-src data:; " } else { "" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
-             font-src data:; {media}connect-src 'none'; base-uri 'none'; \
+             font-src data:; {media}{frames}connect-src 'none'; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
              trusted-types {types}"
         ))
@@ -105,6 +108,7 @@ mod tests {
             styles: Vec::new(),
             own_files: OwnFiles::Linked,
             has_media: false,
+            has_islands: false,
             charts: Charts::Saved,
         };
         let policy = Csp::of(&contents);

@@ -113,7 +113,8 @@ pub fn assemble(
         let missing = not_found_page(look)?;
         let text = document(&missing, None, &packed, look)?;
         site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
-        site.add(Asset::new(SitePath::new("_headers")?, HEADERS.as_bytes().to_vec()))?;
+        let headers = headers(&site, pages);
+        site.add(Asset::new(SitePath::new("_headers")?, headers.into_bytes()))?;
     }
     let text = manifest::manifest(&site, GENERATOR, layout.name(), provenance)?;
     site.add(Asset::new(SitePath::new("manifest.json")?, text.into_bytes()))?;
@@ -129,11 +130,45 @@ pub fn needs_index(pages: &[Page], layout: Layout) -> bool {
 
 /// What only a header can say (a `<meta>` policy ignores `frame-ancestors`), in the form that
 /// Netlify and Cloudflare Pages read.
+///
+/// These hosts join the values of all rules that fit a path, so no two rules may say the same: where a site has
+/// islands, the rules about frames name the pages one by one.
+fn headers(site: &Site, pages: &[Page]) -> String {
+    const ALONE: &str =
+        "  X-Frame-Options: DENY\n  Content-Security-Policy: frame-ancestors 'none'\n";
+    const FRAMED: &str =
+        "  X-Frame-Options: SAMEORIGIN\n  Content-Security-Policy: frame-ancestors 'self'\n";
+    const ISLAND: &str = "  X-Frame-Options: SAMEORIGIN\n  \
+        Content-Security-Policy: sandbox allow-scripts; frame-ancestors 'self'\n";
+    if !pages.iter().any(|it| it.has_islands) {
+        return HEADERS.replacen("  Referrer", &format!("{ALONE}  Referrer"), 1);
+    }
+    let mut places = std::collections::BTreeSet::from(["/".to_owned()]);
+    for file in site.files() {
+        let path = file.path().as_str();
+        match path.split_once('/') {
+            // What is not a page gains nothing from being framed, and has rules of its own.
+            Some(("islands" | "assets", _)) => {}
+            Some((folder, _)) => drop(places.insert(format!("/{folder}/*"))),
+            None => {
+                places.insert(format!("/{path}"));
+                places.extend(path.strip_suffix(".html").map(|it| format!("/{it}")));
+            }
+        }
+    }
+    if places.len() > MOST_RULES {
+        return HEADERS.replacen("  Referrer", &format!("{FRAMED}  Referrer"), 1);
+    }
+    let rules: String = places.iter().map(|it| format!("{it}\n{ALONE}")).collect();
+    format!("{HEADERS}/islands/*\n{ISLAND}{rules}")
+}
+
+/// Cloudflare reads a hundred.
+const MOST_RULES: usize = 90;
+
 const HEADERS: &str = "\
 /*
   X-Content-Type-Options: nosniff
-  X-Frame-Options: DENY
-  Content-Security-Policy: frame-ancestors 'none'
   Referrer-Policy: no-referrer
   Cross-Origin-Opener-Policy: same-origin
   Permissions-Policy: camera=(), geolocation=(), microphone=()
@@ -204,7 +239,7 @@ fn document(
 ) -> Result<Rendered, RenderError> {
     let body = page.body.as_str();
     let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
-    let mut contents = Contents { has_media, ..Contents::default() };
+    let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();

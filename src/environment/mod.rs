@@ -63,6 +63,8 @@ pub struct Environment {
     pub python: String,
     /// Folders that the sandbox must show.
     pub mounts: Vec<Mount>,
+    /// Folders of packages, on this machine: where files of them are taken from, by their digests.
+    pub packages: Vec<Utf8PathBuf>,
     /// Folders inside the sandbox that come last on `sys.path`: what nbc brings.
     pub overlays: Vec<Utf8PathBuf>,
     /// Paths of the host that the run can see, each with what a page shows instead: a home folder
@@ -194,6 +196,7 @@ impl Provisioner {
             program: Utf8Path::new(INSIDE).join("bin/python"),
             python: interpreter.version.clone(),
             mounts: system_mounts(&interpreter),
+            packages: vec![interpreter.packages_below(&installed.folder)],
             overlays: Vec::new(),
             masks: masks(&interpreter),
             lock: Some(installed.lock.clone()),
@@ -306,6 +309,8 @@ fn engine(format: Format, has: impl Fn(&str, &str) -> bool) -> Vec<&'static str>
 /// An interpreter with the packages that it has, at the paths that it has on the host.
 fn existing(interpreter: &Interpreter) -> Environment {
     let mut mounts = system_mounts(interpreter);
+    let folder = interpreter.virtual_environment.as_ref().unwrap_or(&interpreter.base_prefix);
+    let packages = vec![interpreter.packages_below(folder)];
     if let Some(folder) = &interpreter.virtual_environment {
         mounts.push(read_only(folder, folder));
     }
@@ -313,6 +318,7 @@ fn existing(interpreter: &Interpreter) -> Environment {
         program: interpreter.program.clone(),
         python: interpreter.version.clone(),
         mounts,
+        packages,
         overlays: Vec::new(),
         masks: masks(interpreter),
         lock: None,

@@ -2,7 +2,7 @@
 //!
 //! Of a wheel only one file is taken, and none of its code runs outside the sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,9 +12,10 @@ use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, Lock, install};
 use super::resolve::Installer;
 use super::{
-    EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only, system_mounts,
+    Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
+    system_mounts,
 };
-use crate::charts::{Known, Origin, Runtime};
+use crate::charts::{Kind, Known, Origin, Runtime, file_of};
 
 /// Version of the layout of the folder in the cache.
 const FORMAT: &str = "runtimes-1";
@@ -50,6 +51,31 @@ impl Provisioner {
         store(&path, &file).map_err(|source| InstallError::Cache { path, source })?;
         Ok(runtime)
     }
+}
+
+impl Environment {
+    /// The runtime that the notebook's own packages have of a kind, if its digest is one that nbc knows or one of
+    /// `trusted`. Charts are then drawn by the version that made them.
+    pub fn own_runtime(&self, kind: Kind, trusted: &BTreeSet<String>) -> Option<Runtime> {
+        self.packages.iter().find_map(|folder| {
+            let path = folder.join(file_of(kind)?);
+            let metadata = std::fs::metadata(&path).ok()?;
+            if !metadata.is_file() || metadata.len() > u64::from(LONGEST) {
+                return None;
+            }
+            let version = version_of(folder, kind.name())?;
+            Runtime::of_environment(kind, &version, &fs_err::read(&path).ok()?, trusted)
+        })
+    }
+}
+
+/// The version of an installed package, by the name of its folder of metadata.
+fn version_of(folder: &Utf8Path, name: &str) -> Option<String> {
+    folder.read_dir_utf8().ok()?.filter_map(Result::ok).find_map(|entry| {
+        let stem = entry.file_name().strip_suffix(".dist-info")?;
+        let (package, version) = stem.split_once('-')?;
+        package.eq_ignore_ascii_case(name).then(|| version.to_owned())
+    })
 }
 
 /// A runtime that an earlier build took.
@@ -116,4 +142,40 @@ fn printed(
         taken(channel, length)
     };
     confinement.ask(task, &[], receive, |reason| failed(known, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Integrity;
+
+    #[test]
+    fn an_environment_gives_its_runtime_only_by_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let file = folder.join("plotly/package_data/plotly.min.js");
+        fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+        fs_err::create_dir_all(folder.join("plotly-6.3.0.dist-info")).unwrap();
+        let script = "window.Plotly = {}";
+        fs_err::write(&file, script).unwrap();
+        let environment = Environment {
+            program: "python".into(),
+            python: "3.11.0".to_owned(),
+            mounts: Vec::new(),
+            packages: vec![folder.join("none"), folder.to_owned()],
+            overlays: Vec::new(),
+            masks: Vec::new(),
+            lock: None,
+            unlocked: None,
+            built: Vec::new(),
+            leases: Vec::new(),
+        };
+        let trusted = BTreeSet::from([Integrity::of(script.as_bytes()).as_str().to_owned()]);
+        assert_eq!(environment.own_runtime(Kind::Plotly, &BTreeSet::new()), None);
+        assert_eq!(environment.own_runtime(Kind::Bokeh, &trusted), None);
+        let runtime = environment.own_runtime(Kind::Plotly, &trusted).unwrap();
+        assert_eq!((runtime.version(), runtime.text()), ("6.3.0", script));
+        fs_err::write(&file, "window.Plotly = { changed: true }").unwrap();
+        assert_eq!(environment.own_runtime(Kind::Plotly, &trusted), None);
+    }
 }

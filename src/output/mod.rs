@@ -10,6 +10,7 @@ mod data;
 mod diagram;
 mod element;
 mod image;
+mod island;
 mod markdown;
 pub mod mask;
 mod math;
@@ -21,14 +22,17 @@ mod widget;
 pub use crate::sanitize::Heading;
 pub use chart::PlacedChart;
 pub use diagram::draw_diagram;
+pub use island::Islands;
 pub use shorten::Shown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
 use crate::run::record::{CellRun, CellStatus, RawOutput, StreamName};
-use crate::sanitize::{Gate, MOST_HEADINGS, SafeCss, SafeHtml, headings, without_empty_headers};
+use crate::sanitize::{
+    Gate, Island, MOST_HEADINGS, SafeCss, SafeHtml, headings, without_empty_headers,
+};
 use crate::source::Span;
 use notes::Notes;
 
@@ -67,6 +71,8 @@ pub enum OutputKind {
     Chart,
     /// Controls.
     Widget,
+    /// A frame in which the notebook's code runs.
+    Island,
     /// A tree of data.
     Data,
     /// A neutral box: something can't be shown.
@@ -86,6 +92,7 @@ impl OutputKind {
             Self::Table => "table",
             Self::Chart => "chart",
             Self::Widget => "widget",
+            Self::Island => "island",
             Self::Data => "data",
             Self::Note => "note",
         }
@@ -101,6 +108,19 @@ pub struct RenderedOutput {
     pub css: SafeCss,
     /// What it is.
     pub kind: OutputKind,
+    /// What stands below it, in a frame.
+    pub island: Option<Island>,
+}
+
+/// What of an output may be more than a picture.
+#[derive(Debug, Clone, Default)]
+pub struct Alive {
+    /// Kinds of charts that a runtime draws.
+    pub charts: BTreeSet<Kind>,
+    /// Versions of the runtimes that are not nbc's own.
+    pub runtimes: BTreeMap<Kind, String>,
+    /// Outputs that may run their own scripts.
+    pub islands: Islands,
 }
 
 /// The outputs of a cell.
@@ -126,22 +146,28 @@ pub struct RenderedProse {
 /// Renders the outputs of a cell.
 ///
 /// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
-/// error, which may hold paths and secrets. Charts of the kinds in `live` are drawn by their runtimes, others
-/// are pictures.
+/// error, which may hold paths and secrets. What is not in `alive` is a picture or a note.
 pub fn cell(
     run: &CellRun,
     place: &Place<'_>,
     shown: &Shown,
-    live: &BTreeSet<Kind>,
+    alive: &Alive,
 ) -> Parsed<RenderedCell> {
     on_big_stack(|| {
-        let notes = Notes::new(place.scope, live);
+        let notes = Notes::new(place.scope, alive);
         let mut left = *shown;
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {
             let scope = format!("{}-{}", place.scope, at + 1);
+            let mut island = None;
             let drawn = match raw {
                 Merged::Stream(name, text) => Some(stream(text, *name, &mut left, &notes)),
+                Merged::Display(bundle)
+                    if let Some((drawn, own)) = island::drawn(bundle, &notes) =>
+                {
+                    island = own;
+                    Some(drawn)
+                }
                 Merged::Display(bundle) => {
                     let mut gate = Gate::new(&scope);
                     let (bundle, said) = shorten::bundle(bundle, &mut left, &notes);
@@ -152,7 +178,8 @@ pub fn cell(
             };
             if let Some(drawn) = drawn {
                 let is_empty = drawn.html.is_empty();
-                let (output, mut found) = wrap(drawn, &scope, &notes);
+                let (mut output, mut found) = wrap(drawn, &scope, &notes);
+                output.island = island;
                 if is_empty {
                     continue;
                 }
@@ -220,7 +247,7 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
         attributes.extend([("tabindex", "0"), ("role", "group"), ("aria-label", "Output")]);
     }
     let html = SafeHtml::element("div", &attributes, result.html);
-    (RenderedOutput { html, css: result.css, kind: drawn.kind }, found)
+    (RenderedOutput { html, css: result.css, kind: drawn.kind, island: None }, found)
 }
 
 enum Merged<'a> {
@@ -316,8 +343,6 @@ fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 mod tests {
     #![expect(clippy::indexing_slicing, reason = "a missing output fails the test")]
 
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::run::record::{CellError, MimeBundle};
     use crate::source::Sources;
@@ -330,7 +355,7 @@ mod tests {
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        cell(&CellRun { status, outputs }, &place, &Shown::default(), &BTreeSet::new())
+        cell(&CellRun { status, outputs }, &place, &Shown::default(), &Alive::default())
     }
 
     fn display(types: &[(&str, &str)]) -> RawOutput {

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chart::PlacedChart;
+use super::{Alive, Islands};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::sanitize::Removed;
+use crate::sanitize::{IslandKind, Removed};
 use crate::source::Span;
 
 /// Collects findings of one cell.
@@ -20,14 +21,25 @@ pub(super) struct Notes {
     given_up: Cell<usize>,
     /// Kinds of charts that can be live.
     live: BTreeSet<Kind>,
+    /// Versions of the runtimes that are not nbc's own.
+    runtimes: BTreeMap<Kind, String>,
+    islands: Islands,
+    /// Kinds of islands that would show more, if they were allowed.
+    needed: RefCell<BTreeSet<IslandKind>>,
+    offered: RefCell<BTreeSet<IslandKind>>,
+    /// What does not work in the frames.
+    confined: RefCell<BTreeSet<String>>,
+    helps: RefCell<BTreeSet<String>>,
     /// Unique in the page.
     scope: String,
     shortened: RefCell<Vec<String>>,
 }
 
 impl Notes {
-    pub(super) fn new(scope: &str, live: &BTreeSet<Kind>) -> Self {
-        Self { live: live.clone(), scope: scope.to_owned(), ..Self::default() }
+    pub(super) fn new(scope: &str, alive: &Alive) -> Self {
+        let (live, islands) = (alive.charts.clone(), alive.islands.clone());
+        let runtimes = alive.runtimes.clone();
+        Self { live, islands, runtimes, scope: scope.to_owned(), ..Self::default() }
     }
 
     /// Gives a chart its place, if there is a runtime that draws it.
@@ -35,7 +47,9 @@ impl Notes {
         if !self.live.contains(&chart.kind()) {
             return None;
         }
-        if charts::known(chart.kind(), chart.version()).is_none() {
+        let own = self.runtimes.get(&chart.kind());
+        let is_own = own.is_some_and(|it| charts::fits(chart.kind(), it, chart.version()));
+        if !is_own && charts::known(chart.kind(), chart.version()).is_none() {
             let version = chart.version().unwrap_or_default();
             let what = chart.kind().title();
             self.unsupported(format!("the interaction of a chart of {what} {version}"));
@@ -45,6 +59,31 @@ impl Notes {
         let placed = PlacedChart { id: format!("o-{}-chart-{}", self.scope, all.len() + 1), chart };
         all.push(placed.clone());
         Some(placed)
+    }
+
+    pub(super) fn islands(&self) -> &Islands {
+        &self.islands
+    }
+
+    /// An output that shows nothing, or less, unless it may run its scripts.
+    pub(super) fn need_island(&self, kind: IslandKind) {
+        self.needed.borrow_mut().insert(kind);
+    }
+
+    /// An output that could run its scripts: told only if something of it cannot be shown.
+    pub(super) fn offer_island(&self, kind: IslandKind) {
+        self.offered.borrow_mut().insert(kind);
+    }
+
+    /// What does not work in the frame of an output.
+    pub(super) fn confined(&self, what: &str, losses: &[String]) {
+        let text = format!("in the frame of {what} there is no use of {}", losses.join("; "));
+        self.confined.borrow_mut().insert(text);
+    }
+
+    /// A way out for what cannot be shown.
+    pub(super) fn help(&self, text: &str) {
+        self.helps.borrow_mut().insert(text.to_owned());
     }
 
     /// Counts something that took too long.
@@ -111,7 +150,27 @@ impl Notes {
         if !unsupported.is_empty() {
             let message =
                 format!("cannot be shown on a page without Python: {}", list(&unsupported));
-            found.push(Diagnostic::warning(Code::UnsupportedOutput, span, message));
+            let mut diagnostic = Diagnostic::warning(Code::UnsupportedOutput, span, message);
+            let needed = match self.needed.into_inner() {
+                needed if needed.is_empty() => self.offered.into_inner(),
+                needed => needed,
+            };
+            let mut helps: Vec<String> = self.helps.into_inner().into_iter().collect();
+            if !needed.is_empty() {
+                let flags: Vec<String> =
+                    needed.iter().map(|it| format!("`--allow-island {}`", it.name())).collect();
+                helps.push(format!(
+                    "{} lets it run its own scripts, in a frame without network and without access to the page",
+                    flags.join(" ")
+                ));
+            }
+            if !helps.is_empty() {
+                diagnostic = diagnostic.with_help(helps.join("; "));
+            }
+            found.push(diagnostic);
+        }
+        for message in self.confined.into_inner() {
+            found.push(Diagnostic::warning(Code::ConfinedOutput, span, message));
         }
         for what in self.invalid.into_inner() {
             found.push(Diagnostic::warning(Code::InvalidData, span, what));

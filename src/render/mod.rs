@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use minijinja::{Value, context};
 
+use environment::rendered_value;
 pub use environment::{RenderError, Rendered, Templates, is_template};
 
 use crate::charts::Runtime;
@@ -156,6 +157,8 @@ pub struct Page {
     pub charts: Vec<PlacedChart>,
     /// What draws them, one a kind.
     pub runtimes: Vec<Arc<Runtime>>,
+    /// Whether the body has frames.
+    pub has_islands: bool,
 }
 
 /// Fewest headings that make an outline worth its place.
@@ -181,7 +184,11 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
             )
             .collect()
     };
-    let cells: Vec<Value> = document.blocks.iter().map(cell_value).collect();
+    let mut frames = Vec::new();
+    let mut cells: Vec<Value> = Vec::new();
+    for block in &document.blocks {
+        cells.push(cell_value(block, document, &mut frames, look)?);
+    }
     let has_code = document
         .blocks
         .iter()
@@ -220,6 +227,8 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
         (Some(base), Some(file)) => format!("{}{}", base.as_str(), file.path().as_str()),
         _ => String::new(),
     };
+    let has_islands = !frames.is_empty();
+    files.extend(frames);
     files.extend(shared);
     let head = look.templates.render(
         "head.html",
@@ -249,6 +258,7 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
         files,
         charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
         runtimes: document.runtimes.clone(),
+        has_islands,
     })
 }
 
@@ -297,6 +307,7 @@ pub fn own_page(
         files: Vec::new(),
         charts: Vec::new(),
         runtimes: Vec::new(),
+        has_islands: false,
     })
 }
 
@@ -389,9 +400,26 @@ fn graph_value(graph: &DrawnGraph) -> Value {
     }
 }
 
-fn cell_value(block: &Block) -> Value {
-    let outputs: Vec<Value> =
-        block.outputs.iter().map(|output| environment::html_value(&output.html)).collect();
+/// What a template needs of a cell; the files of its islands are put to `files`.
+fn cell_value(
+    block: &Block,
+    document: &Document,
+    files: &mut Vec<Asset>,
+    look: &Look<'_>,
+) -> Result<Value, LayoutError> {
+    let mut outputs: Vec<Value> = Vec::new();
+    for output in &block.outputs {
+        outputs.push(environment::html_value(&output.html));
+        if let Some(island) = &output.island {
+            let file = island.file(stem(&document.path))?;
+            let frame = island.frame(&document.path, file.path());
+            let values = context! {
+                source => frame.source, height => frame.height, title => frame.title,
+            };
+            outputs.push(rendered_value(&look.templates.render("island.html", values)?));
+            files.push(file);
+        }
+    }
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",
         Some(CodeVisibility::Folded) => "folded",
@@ -401,7 +429,7 @@ fn cell_value(block: &Block) -> Value {
         Some(name) => format!("Code of {name}"),
         None => format!("Code of {}", block.id.replace('-', " ")),
     };
-    context! {
+    Ok(context! {
         id => block.id.as_str(),
         kind => block.kind,
         name => block.name.as_deref().unwrap_or_default(),
@@ -409,5 +437,5 @@ fn cell_value(block: &Block) -> Value {
         code_label,
         code => block.code.as_ref().map_or(Value::UNDEFINED, |code| environment::html_value(&code.html)),
         outputs,
-    }
+    })
 }

@@ -7,6 +7,7 @@ mod build;
 mod css;
 mod fixed;
 mod html;
+mod island;
 mod policy;
 mod reference;
 mod scan;
@@ -16,6 +17,7 @@ mod token;
 
 pub use build::MediaKind;
 pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
+pub use island::{Frame, Island, IslandKind, IslandRefusal, island, widget_island};
 pub use scan::{
     Heading, Link, MOST_HEADINGS, children, first_paragraph, first_picture, headings,
     link_fragments, resolve_links, slug, without_empty_headers,

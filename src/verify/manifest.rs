@@ -110,7 +110,8 @@ fn check_kinds(files: &Files<'_>, findings: &mut Vec<Finding>) {
 
 fn check_hashed_names(files: &Files<'_>, findings: &mut Vec<Finding>) {
     for (path, bytes) in files {
-        let Some(name) = path.strip_prefix("assets/") else {
+        let name = ["assets/", "islands/"].iter().find_map(|it| path.strip_prefix(it));
+        let Some(name) = name else {
             continue;
         };
         let hash = Sha384::digest(bytes).iter().take(8).fold(String::new(), |mut hash, byte| {

@@ -7,6 +7,7 @@
 
 mod address;
 mod folder;
+mod island;
 mod manifest;
 mod policy;
 mod rule;

@@ -94,7 +94,9 @@ const REQUIRED: [&str; 8] = [
 /// What a directive may name; `hash` stands for any `'sha384-…'`.
 fn allowed_sources(directive: &str) -> Option<&'static [&'static str]> {
     Some(match directive {
-        "default-src" | "base-uri" | "form-action" | "object-src" | "frame-src" | "child-src"
+        // Whether there are frames is looked at where they are.
+        "frame-src" => &["'none'", "'self'"],
+        "default-src" | "base-uri" | "form-action" | "object-src" | "child-src"
         | "script-src-attr" | "style-src-attr" => &["'none'"],
         // Not `'self'`: whoever can put a file on the host could run it.
         "script-src" => &["'none'", "hash"],

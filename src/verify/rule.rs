@@ -61,7 +61,7 @@ rules! {
     ActiveAddress = 15 "active-address",
     /// Nothing is loaded from another origin.
     ForeignLoad = 16 "foreign-load",
-    /// No element that loads, frames, submits or rewrites: `<base>`, `<iframe>`, `<animate>`…
+    /// No element that loads, frames, submits or rewrites: `<base>`, `<object>`, `<animate>`…
     ForbiddenElement = 17 "forbidden-element",
     /// No `<meta http-equiv>` but the policy.
     MetaDirective = 18 "meta-directive",
@@ -73,6 +73,8 @@ rules! {
     BrokenLink = 21 "broken-link",
     /// A link that opens a window does not hand it over: `rel="noopener"`.
     LinkOpener = 22 "link-opener",
+    /// Code of a notebook runs only in sandboxed frames of files below `islands/`, which load nothing.
+    Island = 23 "island",
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::address::{self, Address, classify, is_image, resolve};
+use super::island;
 use super::policy::Policy;
 use super::style::{self, Reference};
 use super::tokens::{self, Element, Namespace, Page};
@@ -19,7 +20,7 @@ struct Context<'a> {
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 15] = [
+const PAGE_RULES: [PageRule; 16] = [
     markup,
     policy_place,
     policy_strength,
@@ -33,6 +34,7 @@ const PAGE_RULES: [PageRule; 15] = [
     loads,
     links,
     forbidden_element,
+    frames,
     meta_directive,
     inline_style_addresses,
 ];
@@ -72,6 +74,11 @@ pub(super) fn check_file(
             let page = tokens::read(bytes);
             let policy = Policy::parse(policies(&page).next().map_or("", |(_, text)| text));
             let context = Context { path, page: &page, policy, files, layout };
+            if island::is_island(path) {
+                policy_place(&context, report);
+                let text = policies(&page).next().map_or("", |(_, text)| text);
+                return island::check(report, &page, text, layout);
+            }
             for rule in PAGE_RULES {
                 rule(&context, report);
             }
@@ -655,11 +662,14 @@ fn forbidden_element(context: &Context<'_>, report: &mut Report<'_>) {
         "mpath",
         "selectedcontent",
     ];
+    // A piece of an output has none, nor has a page that is one file.
+    let is_page = context.layout == Layout::Site;
     for element in &context.page.elements {
         let name = element.name.as_str();
         let is_foreign_code =
             element.namespace != Namespace::Html && matches!(name, "script" | "style");
-        if NAMES.contains(&name) || is_foreign_code {
+        let is_frame = is_page && island::is_frame(element);
+        if NAMES.contains(&name) && !is_frame || is_foreign_code {
             report.add(element.line, Rule::ForbiddenElement, format!("`<{name}>`"));
         }
         // `is` and shadow roots give an element a second life that no rule here sees.
@@ -670,6 +680,11 @@ fn forbidden_element(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
+}
+
+fn frames(context: &Context<'_>, report: &mut Report<'_>) {
+    let Context { path, page, policy, files, layout } = context;
+    island::check_frames(report, path, page, policy, files, *layout);
 }
 
 fn meta_directive(context: &Context<'_>, report: &mut Report<'_>) {

@@ -31,7 +31,10 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         &CellRun { status: CellStatus::Finished, outputs },
         &place,
         &output::Shown::default(),
-        &[Kind::Bokeh, Kind::Plotly, Kind::Vega].into(),
+        &output::Alive {
+            charts: [Kind::Bokeh, Kind::Plotly, Kind::Vega].into(),
+            ..output::Alive::default()
+        },
     )
 }
 

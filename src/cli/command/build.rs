@@ -1,14 +1,15 @@
 //! `nbc build`: every phase, in order.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout, visibility,
 };
-use crate::charts::Kind;
+use crate::charts::{Kind, Known, Runtime};
 use crate::cli::args::{Build, Execute, Format};
 use crate::cli::charts::Charts;
 use crate::cli::compile::{self, Compiled, PageOptions};
@@ -23,6 +24,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::publishing::{self, Allowed};
 use crate::cli::timings::{Phase, Timings};
+use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::config::{ChartSetting, Config};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed, Severity};
@@ -31,6 +33,7 @@ use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
 use crate::graph::{CellGraph, RunnableGraph};
 use crate::notebook::Notebook;
+use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
@@ -51,6 +54,7 @@ struct Settings {
     record: Option<Utf8PathBuf>,
     allowed: Allowed,
     is_strict: bool,
+    trust: Trust,
 }
 
 /// What one notebook became.
@@ -82,7 +86,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     interrupt::install()?;
     let mut config = configuration(&arguments.inputs)?;
     config.title = arguments.title.clone().or(config.title);
-    let settings = settings(arguments, &config)?;
+    let mut settings = settings(arguments, &config)?;
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
     let destination = Destination::claim(&arguments.output).map_err(helped)?;
@@ -111,6 +115,8 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     })?;
     let number = analyzed.len();
     let layout = chosen_layout(arguments, &config, number);
+    // What the file asks for was granted when the grants were collected.
+    settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
     // The lines of a finding are printed as they are.
     let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
@@ -290,6 +296,7 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
             folder_of(&arguments.inputs),
         )?,
         is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
+        trust: Trust::default(),
     })
 }
 
@@ -466,21 +473,44 @@ impl Builder<'_> {
     ) -> Parsed<Compiled> {
         let timings = RefCell::new(&mut *self.timings);
         let page = &self.settings.page;
+        let trust = &self.settings.trust;
+        let islands = trust.islands(origin.notebook);
+        let environment = ran.environment.as_ref();
+        let own: BTreeMap<Kind, Arc<Runtime>> = match trust.runtimes() {
+            // Without a digest of the author's, what an environment has is what nbc has.
+            trusted if trusted.is_empty() => BTreeMap::new(),
+            trusted => [Kind::Bokeh, Kind::Plotly]
+                .into_iter()
+                .filter_map(|kind| Some((kind, Arc::new(environment?.own_runtime(kind, trusted)?))))
+                .collect(),
+        };
+        let versions: BTreeMap<Kind, String> =
+            own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
         let compile = |live: &BTreeSet<Kind>| {
+            let alive = Alive {
+                charts: live.clone(),
+                islands: islands.clone(),
+                runtimes: versions.clone(),
+            };
             timings.borrow_mut().measure(Phase::Output, || {
-                compile::document(notebook, graph, &ran.record, origin, page, live)
+                compile::document(notebook, graph, &ran.record, origin, page, &alive)
             })
         };
         let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
         let made_by = |kind: Kind| lock?.packages.get(kind.name()).cloned();
         let (preparation, progress) = (&mut self.preparation, &self.progress);
         let limits = &self.settings.bounds.process;
-        let have = |known| {
+        let none = BTreeSet::new();
+        let have = |known: &'static Known| {
+            let own = environment.and_then(|it| it.own_runtime(known.kind, &none));
+            if let Some(runtime) = own.filter(|it| it.version() == known.version) {
+                return Ok(runtime);
+            }
             timings
                 .borrow_mut()
                 .measure(Phase::Environment, || preparation.runtime(known, limits, progress))
         };
-        self.charts.compile(compile, made_by, have)
+        self.charts.compile(compile, &own, made_by, have)
     }
 
     /// Phases 3 to 5. `None` when the run gave no record; a finding says why.

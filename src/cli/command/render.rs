@@ -1,6 +1,6 @@
 //! `nbc render`: phases 7 to 11 on a recorded run, without Python and without a sandbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::publish_site;
 use super::{analyze, configuration, folder_of, layout, visibility};
@@ -14,11 +14,13 @@ use crate::cli::links::{Origin, Pages};
 use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
+use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic;
-use crate::emit::Provenance;
 use crate::emit::manifest::Granted;
+use crate::emit::{Layout, Provenance};
 use crate::environment::cached_runtime;
+use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
 use crate::publish::Destination;
 use crate::run::{self, RunRecord};
@@ -70,8 +72,11 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let page = PageOptions::new(code, arguments.show_graph, shown, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
     let mut charts = Charts::new(arguments.charts);
+    let has_files = layout(arguments.layout) == Layout::Site;
+    let islands = Trust::new(flags, None, has_files)?.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {
-        compile::document(&notebook, &analyzed.graph, &record, origin, &page, live)
+        let alive = Alive { charts: live.clone(), islands: islands.clone(), ..Alive::default() };
+        compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
     };
     let have = |known| {
         cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
@@ -79,7 +84,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
             help: None,
         })
     };
-    let mut document = charts.compile(compile, |_| None, have);
+    let mut document = charts.compile(compile, &BTreeMap::new(), |_| None, have);
     charts.warn(printer);
     document.value.offer_source(sources.get(notebook.source).text(), &page);
     diagnostics.extend(document.diagnostics);

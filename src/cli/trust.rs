@@ -1,0 +1,141 @@
+//! Flags and `nbc.toml` to the foreign code that pages may hold: outputs in frames, and what draws charts.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Failure;
+use super::args::Publishing;
+use crate::config::Config;
+use crate::output::Islands;
+use crate::sanitize::IslandKind;
+
+/// An `--allow-island KIND[:NOTEBOOK]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedIsland {
+    kind: IslandKind,
+    /// Relative to what is built; none for all.
+    notebook: Option<Utf8PathBuf>,
+}
+
+/// Why a text is no [`AllowedIsland`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no kind of island: write `anywidget`, `bokeh`, `folium`, `html`, `mpld3` or `pyvis`"
+)]
+pub struct AllowedIslandError(String);
+
+impl std::str::FromStr for AllowedIsland {
+    type Err = AllowedIslandError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (kind, notebook) = match text.split_once(':') {
+            Some((kind, notebook)) => (kind, Some(notebook)),
+            None => (text, None),
+        };
+        let refuse = || AllowedIslandError(text.to_owned());
+        let kind = <IslandKind as clap::ValueEnum>::from_str(kind, false).map_err(|_| refuse())?;
+        if notebook.is_some_and(str::is_empty) {
+            return Err(refuse());
+        }
+        Ok(Self { kind, notebook: notebook.map(Utf8PathBuf::from) })
+    }
+}
+
+/// A `--trust-runtime SHA384`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrustedRuntime(String);
+
+/// Why a text is no [`TrustedRuntime`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no digest: write `sha384-` and 64 characters of base64")]
+pub struct TrustedRuntimeError(String);
+
+impl std::str::FromStr for TrustedRuntime {
+    type Err = TrustedRuntimeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_base64 = |it: u8| it.is_ascii_alphanumeric() || it == b'+' || it == b'/';
+        match text.strip_prefix("sha384-") {
+            Some(digest) if digest.len() == 64 && digest.bytes().all(is_base64) => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(TrustedRuntimeError(text.to_owned())),
+        }
+    }
+}
+
+/// The foreign code that pages of a build may hold.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trust {
+    islands: Vec<AllowedIsland>,
+    runtimes: BTreeSet<String>,
+    has_files: bool,
+}
+
+impl Trust {
+    /// What flags say, and `nbc.toml` where the user trusts it.
+    pub(super) fn new(
+        flags: &Publishing,
+        config: Option<&Config>,
+        has_files: bool,
+    ) -> Result<Self, Failure> {
+        let mut islands = flags.allow_island.clone();
+        let mut runtimes: BTreeSet<String> =
+            flags.trust_runtime.iter().map(|it| it.0.clone()).collect();
+        if let Some(trust) = config.map(|it| &it.trust) {
+            for it in &trust.islands {
+                islands.push(it.parse::<AllowedIsland>()?);
+            }
+            for it in &trust.runtimes {
+                runtimes.insert(it.parse::<TrustedRuntime>()?.0);
+            }
+        }
+        Ok(Self { islands, runtimes, has_files })
+    }
+
+    /// What the outputs of a notebook may run.
+    pub(super) fn islands(&self, notebook: &Utf8Path) -> Islands {
+        let holds = |it: &&AllowedIsland| it.notebook.as_ref().is_none_or(|own| own == notebook);
+        let allowed = self.islands.iter().filter(holds).map(|it| it.kind).collect();
+        Islands { allowed, has_files: self.has_files }
+    }
+
+    /// Digests of programs that draw charts, beside those that nbc knows.
+    pub(super) fn runtimes(&self) -> &BTreeSet<String> {
+        &self.runtimes
+    }
+}
+
+/// What `nbc.toml` asks for, as a person says it.
+pub(super) fn wishes(config: &Config) -> impl Iterator<Item = String> {
+    let islands = config.trust.islands.iter().map(|it| format!("scripts of outputs (`{it}`)"));
+    let runtimes = config.trust.runtimes.iter().map(|it| format!("what draws charts (`{it}`)"));
+    islands.chain(runtimes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_island_is_allowed_everywhere_or_in_one_notebook() {
+        let islands = vec!["folium".parse().unwrap(), "html:a/b.ipynb".parse().unwrap()];
+        let trust = Trust { islands, ..Trust::default() };
+        assert_eq!(trust.islands("c.py".into()).allowed, [IslandKind::Folium].into());
+        let both = [IslandKind::Folium, IslandKind::Html].into();
+        assert_eq!(trust.islands("a/b.ipynb".into()).allowed, both);
+        for bad in ["", "*", "folium:", "Folium", "flash"] {
+            assert!(bad.parse::<AllowedIsland>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_is_a_whole_digest() {
+        let digest = format!("sha384-{}", "A".repeat(64));
+        assert!(digest.parse::<TrustedRuntime>().is_ok());
+        for bad in ["", "sha384-", "sha256-AAAA", &digest[..70]] {
+            assert!(bad.parse::<TrustedRuntime>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Outputs that need their own scripts: a frame where the author allowed it, else a note that says so.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::bundle::text_of;
+use super::notes::Notes;
+use super::widget::{STATE, VIEW};
+use super::{Drawn, OutputKind, data, note};
+use crate::run::record::MimeBundle;
+use crate::sanitize::{
+    Island, IslandKind, IslandRefusal, SafeHtml, UntrustedHtml, island, widget_island,
+};
+
+/// What an author allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Islands {
+    /// Kinds of outputs that may run their scripts in frames.
+    pub allowed: BTreeSet<IslandKind>,
+    /// Whether a page may have other files: a frame without one has the page's policy.
+    pub has_files: bool,
+}
+
+/// What is drawn of a bundle that needs its scripts, and its island. `None` where it needs none, or shows
+/// something without.
+pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option<Island>)> {
+    let found = find(bundle)?;
+    let kind = found.kind;
+    let islands = notes.islands();
+    let what = kind.title();
+    if !islands.allowed.contains(&kind) {
+        return match kind {
+            // Charts of Bokeh are drawn otherwise, and most other markup says something without its scripts.
+            IslandKind::Bokeh | IslandKind::Html => {
+                notes.offer_island(kind);
+                None
+            }
+            IslandKind::Anywidget => {
+                notes.need_island(kind);
+                None
+            }
+            IslandKind::Folium | IslandKind::Mpld3 | IslandKind::Pyvis => {
+                notes.need_island(kind);
+                notes.unsupported(what);
+                Some((
+                    said(&format!(
+                        "Here the notebook shows {what}, whose code pages of this site don't run."
+                    )),
+                    None,
+                ))
+            }
+        };
+    }
+    if !islands.has_files {
+        notes.unsupported(format!("{what} in a page of the layout `single`"));
+        notes.help(
+            "build with `--layout site`: a frame needs a file of its own to have a policy of its own",
+        );
+        return Some((
+            said(&format!("Here the notebook shows {what}, which a page in one file can't hold.")),
+            None,
+        ));
+    }
+    let made = match &found.source {
+        Source::Markup(text) => island(kind, &UntrustedHtml::new(text.clone())),
+        Source::Widget { state, buffers } => widget_island(state, buffers),
+    };
+    match made {
+        Ok(island) => {
+            if !island.losses().is_empty() {
+                notes.confined(what, island.losses());
+            }
+            let text =
+                SafeHtml::text("Runs code of the notebook, in a frame that reaches nothing else.");
+            let label = SafeHtml::element("p", &[("class", "nbc-island-label")], text);
+            Some((Drawn::new(OutputKind::Island, label), Some(island)))
+        }
+        Err(IslandRefusal::NoScript) => None,
+        Err(IslandRefusal::Elsewhere(addresses)) => {
+            let list = shortened(&addresses);
+            notes.unsupported(format!("{what}, whose scripts lie elsewhere: {list}"));
+            notes.help(
+                "nothing is fetched for a page; let the notebook put these scripts into its output",
+            );
+            let text = format!(
+                "Here the notebook shows {what}, which wants files that are not part of this site: {list}."
+            );
+            Some((said(&text), None))
+        }
+        Err(IslandRefusal::Unusable(reason)) => {
+            notes.unsupported(format!("{what}: {reason}"));
+            Some((
+                said(&format!("Here the notebook shows {what}, which can't be shown here.")),
+                None,
+            ))
+        }
+    }
+}
+
+fn said(text: &str) -> Drawn {
+    Drawn::new(OutputKind::Note, note(text))
+}
+
+fn shortened(addresses: &[String]) -> String {
+    let short =
+        |it: &String| it.chars().filter(|it| !it.is_control()).take(100).collect::<String>();
+    let shown: Vec<String> = addresses.iter().take(4).map(short).collect();
+    match addresses.len().saturating_sub(4) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+enum Source {
+    Markup(String),
+    Widget { state: Value, buffers: Value },
+}
+
+struct Found {
+    kind: IslandKind,
+    source: Source,
+}
+
+fn find(bundle: &MimeBundle) -> Option<Found> {
+    let inner = bundle.data.get("application/vnd.marimo+mimebundle");
+    let parsed = inner.and_then(|it| it.as_str().and_then(data::parse));
+    let inner = parsed.as_ref().or(inner).and_then(Value::as_object);
+    let get = |name: &str| {
+        let own = bundle.data.iter().find(|(it, _)| it.split(';').next() == Some(name));
+        own.map(|(_, value)| value).or_else(|| inner?.get(name))
+    };
+    if let (Some(view), Some(state)) = (get(VIEW), get(STATE)) {
+        let id = view.get("model_id").and_then(Value::as_str)?;
+        let model = state.get("state")?.get(id)?;
+        let values = model.get("state")?;
+        values.get("_esm").and_then(Value::as_str).filter(|it| !it.is_empty())?;
+        let buffers = model.get("buffers").cloned().unwrap_or_default();
+        let source = Source::Widget { state: values.clone(), buffers };
+        return Some(Found { kind: IslandKind::Anywidget, source });
+    }
+    let text = text_of(get("text/html")?);
+    // Marimo's own markup is compiled.
+    let html = UntrustedHtml::new(text);
+    let kind = IslandKind::of(&html)?;
+    let text = text_of(get("text/html")?);
+    if kind == IslandKind::Html && text.contains("<marimo-") {
+        return None;
+    }
+    Some(Found { kind, source: Source::Markup(text) })
+}
