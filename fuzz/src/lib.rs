@@ -22,7 +22,7 @@ use std::io::{Read, Write};
 use nbc::charts::{Chart, Kind, Refusal};
 use nbc::notebook::CellId;
 use nbc::output::mask::{Host, Masks};
-use nbc::output::{Place, RenderedOutput, Shown};
+use nbc::output::{Alive, Place, RenderedOutput, Shown};
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{
     CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord, StreamName,
@@ -214,8 +214,9 @@ fn place(sources: &mut Sources) -> Place<'static> {
 fn output(raw: RawOutput, text: &str) {
     let place = place(&mut Sources::default());
     let run = CellRun { status: CellStatus::Finished, outputs: vec![raw] };
-    let live = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
-    let cell = nbc::output::cell(&run, &place, &Shown::default(), &live).value;
+    let charts = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
+    let alive = Alive { charts, ..Alive::default() };
+    let cell = nbc::output::cell(&run, &place, &Shown::default(), &alive).value;
     for RenderedOutput { html, css, .. } in &cell.outputs {
         harmless(text, html.as_str(), css.as_str());
     }
