@@ -92,6 +92,12 @@
         else this.textContent = plain;
       },
     });
+    // BokehJS reads the values in its tooltips as pages; here they are the text that they are.
+    DOMParser.prototype.parseFromString = function (text) {
+      const made = document.implementation.createHTMLDocument('');
+      made.body.textContent = text;
+      return made;
+    };
   }
 
   const prefersDark = matchMedia('(prefers-color-scheme: dark)');
@@ -205,6 +211,10 @@
     }
   }, { rootMargin: '600px 0px' });
   figures.forEach((it) => observer.observe(it));
+  // On paper every chart is in view.
+  addEventListener('beforeprint', () => {
+    for (const figure of figures) if (figure.dataset.state === undefined) draw(figure);
+  });
 
   let wasDark = isDark();
   function followTheme() {

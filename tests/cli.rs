@@ -276,6 +276,83 @@ fn hidden_names_stay_unread_without_namespaces() {
     assert!(!page.contains("token-of-the-host"));
 }
 
+/// A notebook that stores a Plotly figure.
+fn with_a_chart() -> NbcTest {
+    let figure = serde_json::json!({
+        "data": [{"type": "bar", "x": ["</script> < b"], "y": [1]}],
+        "layout": {"title": {"text": "Sales"}}, "config": {"plotlyServerURL": "https://e.example"},
+    });
+    let notebook = serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "draw()",
+            "outputs": [{
+                "output_type": "display_data", "metadata": {},
+                "data": {"application/vnd.plotly.v1+json": figure, "text/plain": "Figure()"},
+            }],
+        }],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+    });
+    NbcTest::new(&[("n.ipynb", &notebook.to_string())])
+}
+
+#[test]
+fn charts_are_data_and_what_draws_them() {
+    let test = with_a_chart();
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    for part in [
+        "data-chart=\"plotly\"",
+        "aria-label=\"Chart: Sales\"",
+        "trusted-types nbc",
+        "[\" \\u0026lt; b\"]",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(
+        !page.contains("e.example") && page.contains("data-runtime=\"plotly\">H4sI"),
+        "{}",
+        said.stderr
+    );
+    let said = test.run(&["build", "n.ipynb", "-o", "site", "--layout", "site"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(test.read("site/n.html").contains("data-src=\"assets/plotly."));
+    let said = test.run(&["build", "n.ipynb", "-o", "still", "--charts", "static"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("still/n.html");
+    assert!(page.contains("Here the notebook shows a Plotly chart"), "{page}");
+    assert!(
+        !page.contains("data-runtime") && page.contains("trusted-types &#39;none&#39;"),
+        "{page}"
+    );
+}
+
+#[test]
+fn where_a_runtime_cannot_be_had_charts_are_pictures() {
+    let test = with_a_chart();
+    let mut command = test.command(&["build", "n.ipynb", "-o", "out"]);
+    command.env("NBC_CACHE_DIR", test.path("cache")).env("PATH", "/usr/bin:/bin");
+    command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "0");
+    command.env_remove("PIP_FIND_LINKS").env_remove("PIP_EXTRA_INDEX_URL");
+    let said = said(&mut command);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("charts of Plotly are not interactive"), "{}", said.stderr);
+    assert!(!test.read("out/n.html").contains("data-runtime"));
+}
+
+#[test]
+fn a_file_that_only_looks_like_a_runtime_is_not_taken() {
+    let test = with_a_chart();
+    test.write("cache/runtimes-1/plotly-7.1.0.js", b"document.title = 'attacked'");
+    let mut command = test.command(&["build", "n.ipynb", "-o", "out"]);
+    command.env("NBC_CACHE_DIR", test.path("cache"));
+    let said = said(&mut command);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert!(page.contains("data-runtime=\"plotly\">H4sI") && !page.contains("attacked"));
+    assert!(!test.read("cache/runtimes-1/plotly-7.1.0.js").contains("attacked"), "mended");
+}
+
 #[test]
 fn diagrams_are_drawn_or_shown_as_their_source() {
     // A state in itself takes more stack than there is.

@@ -298,7 +298,7 @@ fn the_policies_are_these() {
         });
         words.collect::<Vec<_>>().join(" ")
     };
-    let rest = "font-src data:; media-src data:; connect-src 'none'; base-uri 'none'; form-action 'none'; \
+    let rest = "font-src data:; connect-src 'none'; base-uri 'none'; form-action 'none'; \
         object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
     assert_eq!(site.build("single", &[]).code, 0);
     assert_eq!(

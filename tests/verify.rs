@@ -169,6 +169,62 @@ fn good_sites_have_no_finding() {
     }
 }
 
+/// A page of the `single` layout with a runtime, packed as given, that its policy names.
+fn with_runtime(packed: &str, attributes: &str) -> String {
+    let named = integrity(RUNTIME.as_bytes());
+    let element = format!("<script type=\"text/plain\" {attributes}>{packed}</script>");
+    single_page()
+        .replace("script-src ", &format!("script-src '{named}' "))
+        .replace("trusted-types 'none'", "trusted-types nbc")
+        .replace("img-src data:", "img-src data: blob:")
+        .replace("<p>Hi", &format!("{element}<p>Hi"))
+}
+
+const RUNTIME: &str = "window.draw = () => '</script>';";
+
+fn packed(script: &str) -> String {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, script.as_bytes()).unwrap();
+    base64::engine::general_purpose::STANDARD.encode(packed.finish().unwrap())
+}
+
+#[test]
+fn a_runtime_is_what_the_policy_names() {
+    let attributes = "data-runtime=\"vega\"";
+    let good = with_runtime(&packed(RUNTIME), attributes);
+    assert_eq!(verify_files(&single(&good)), []);
+    for (case, rule) in [
+        (with_runtime(&packed("alert(1)"), attributes), Rule::ScriptHash),
+        (with_runtime("", attributes), Rule::Integrity),
+        (with_runtime("AAAA", attributes), Rule::Integrity),
+        (with_runtime(&packed(RUNTIME), ""), Rule::UnusedHash),
+        (with_runtime(&packed(RUNTIME), ""), Rule::PolicyStrength),
+        (good.replace("text/plain", "application/json"), Rule::Integrity),
+        (good.replace(" blob:", " blob: https:"), Rule::PolicyStrength),
+    ] {
+        breaks(&verify_files(&single(&case)), rule, &case);
+    }
+    // A file that a script of ours loads carries its integrity as well.
+    let (path, digest) = (hashed("vega", "js", RUNTIME.as_bytes()), integrity(RUNTIME.as_bytes()));
+    let site_with = |file: &[u8], stated: &str| {
+        let element = format!(
+            "<script type=\"text/plain\" data-runtime=\"vega\" data-src=\"../{path}\" \
+             data-integrity=\"{stated}\"></script>"
+        );
+        let edit = |page: String| {
+            page.replace("script-src ", &format!("script-src '{digest}' "))
+                .replace("trusted-types 'none'", "trusted-types nbc")
+                .replace("<p>Hi", &format!("{element}<p>Hi"))
+        };
+        let mut files = site(edit);
+        files.insert(path.clone(), file.to_vec());
+        verify_files(&seal(files, "site"))
+    };
+    assert_eq!(site_with(RUNTIME.as_bytes(), &digest), []);
+    breaks(&site_with(b"alert(1)", &digest), Rule::Integrity, "another file");
+    breaks(&site_with(RUNTIME.as_bytes(), "sha384-x"), Rule::Integrity, "another digest");
+}
+
 #[test]
 fn a_finding_names_file_line_and_rule() {
     let findings = with_body("\n<b onclick=\"x\">a</b>");

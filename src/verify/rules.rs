@@ -185,6 +185,13 @@ fn script_hash(context: &Context<'_>, report: &mut Report<'_>) {
 /// compares each with the policy when it runs, so here it must be what the policy names.
 fn runtimes(context: &Context<'_>, report: &mut Report<'_>) {
     let allowed = context.policy.hashes("script-src");
+    let has_any = context.page.elements.iter().any(is_runtime);
+    for (directive, source) in [("trusted-types", "nbc"), ("img-src", "blob:")] {
+        if !has_any && context.policy.allows(directive, source) {
+            let message = format!("`{directive}` allows `{source}`, and no runtime needs it");
+            report.add(1, Rule::PolicyStrength, message);
+        }
+    }
     for element in context.page.elements.iter().filter(|it| is_runtime(it)) {
         match runtime_digest(context, element) {
             Ok(digest) if allowed.contains(digest.as_str()) => {}

@@ -16,7 +16,7 @@ import threading
 from contextlib import contextmanager
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError as PlaywrightTimeout, sync_playwright
 
 # What each example must show: texts, and the number of pictures.
 EXPECTED = {
@@ -24,6 +24,7 @@ EXPECTED = {
     "weather_report_jupyter": {"text": ["Jupyter notebook", "360 monthly means of 3 cities", "2024"], "pictures": 1, "tables": 2, "math": 1},
     "energy_mix": {"text": ["Where the electricity comes from", "percentage points"], "pictures": 2, "tables": 2},
     "newton_method": {"text": ["Newton's method", "digits that are right", "bisection"], "pictures": 1, "tables": 2, "math": 3},
+    "living_charts": {"text": ["Charts that stay alive", "no server", "Bokeh"], "pictures": 3, "tables": 0},
     "loan_calculator": {"text": ["Loan calculator", "First payment", "do not react", "still owed"], "pictures": 0, "tables": 1},
 }
 
@@ -43,12 +44,18 @@ def check(condition: bool, message: str) -> None:
         print(f"FAILED {message}")
 
 
+def is_trouble(message) -> bool:
+    """What chart libraries do to their canvases makes Chromium speak of speed, which is no trouble."""
+    is_about_speed = message.type == "warning" and ("willReadFrequently" in message.text or "GPU stall" in message.text)
+    return message.type in ("error", "warning") and not is_about_speed
+
+
 class Watch:
     """Everything that a page does and should not do."""
 
     def __init__(self, page: Page, allowed: str) -> None:
         self.seen: list[str] = []
-        page.on("console", lambda it: self.seen.append(f"console {it.type}: {it.text}") if it.type in ("error", "warning") else None)
+        page.on("console", lambda it: self.seen.append(f"console {it.type}: {it.text}") if is_trouble(it) else None)
         page.on("pageerror", lambda it: self.seen.append(f"script error: {it}"))
         page.on("dialog", lambda it: (self.seen.append(f"dialog: {it.message}"), it.dismiss()))
         page.on("popup", lambda it: self.seen.append(f"popup: {it.url}"))
@@ -85,12 +92,29 @@ def served(folder: pathlib.Path, prefix: str = ""):
         server.shutdown()
 
 
+def draw_charts(page: Page, name: str) -> None:
+    """Comes to each chart as a reader does, and points at its middle."""
+    figures = page.locator("figure[data-chart]")
+    for index in range(figures.count()):
+        figure = figures.nth(index)
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("(it) => it.dataset.state !== undefined", arg=figure.element_handle(), timeout=30_000)
+        state = figure.get_attribute("data-state")
+        check(state == "drawn", f"{name}: the chart {figure.get_attribute('id')} is {state}")
+        box = figure.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + min(box["height"] / 2, 300))
+        page.wait_for_timeout(100)
+    page.evaluate("scrollTo(0, 0)")
+
+
 def open_page(browser: Browser, url: str, allowed: str, name: str, **context: object) -> None:
     """Opens one page, acts as a reader, and checks what it promises."""
     made = browser.new_context(**context)
     page = made.new_page()
     watch = Watch(page, allowed)
     page.goto(url, wait_until="networkidle")
+    if context.get("java_script_enabled", True):
+        draw_charts(page, name)
     stem = pathlib.PurePosixPath(url).stem
     text = page.inner_text("body")
     expected = EXPECTED.get(stem)
@@ -98,8 +122,8 @@ def open_page(browser: Browser, url: str, allowed: str, name: str, **context: ob
         for wanted in expected["text"]:
             check(wanted in text, f"{name}: the text {wanted!r} is missing")
         pictures = page.evaluate(
-            "Array.from(document.querySelectorAll('main img, main .output > svg')).filter((it) =>"
-            " it.getBoundingClientRect().width > 100 && (it.tagName !== 'IMG' || it.naturalWidth > 0)).length"
+            "Array.from(document.querySelectorAll('main img, main figure[data-state=drawn], main .nbc-chart-still > p'))"
+            ".filter((it) => it.getBoundingClientRect().width > 100 && (it.tagName !== 'IMG' || it.naturalWidth > 0)).length"
         )
         check(pictures >= expected["pictures"], f"{name}: {pictures} pictures instead of {expected['pictures']}")
         tables = page.locator("main table").count()
@@ -142,6 +166,7 @@ def accessible(browser: Browser, url: str, name: str) -> None:
             page = made.new_page()
             page.goto(url)
             page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
+            draw_charts(page, name)
             page.evaluate(AXE)
             found = page.evaluate("(tags) => axe.run(document, { runOnly: tags }).then((it) => it.violations)", AXE_RULES)
             told = [f"{it['id']}: {it['nodes'][0]['html'][:120]}" for it in found]
@@ -166,7 +191,10 @@ def controls_work(browser: Browser, url: str) -> None:
     dark = page.evaluate(background)
     check(light != dark, "the dark theme is not dark")
     page.reload()
-    check(page.evaluate(background) == dark, "the theme is not kept")
+    try:
+        page.wait_for_function(f"(dark) => {background} === dark", arg=dark, timeout=5_000)
+    except PlaywrightTimeout:
+        check(False, "the theme is not kept")
     page.emulate_media(media="print")
     check(page.evaluate(background) == light, "dark pages are printed dark")
     check(page.locator(".bar, .anchor, .code-tools").locator("visible=true").count() == 0, "controls are printed")

@@ -33,7 +33,7 @@ impl Compiled<'_, '_> {
     pub(super) fn table(&self, gate: &mut Gate) -> Option<SafeHtml> {
         let rows = match self.json("data") {
             Value::String(text) => match text.strip_prefix("data:text/csv;base64,") {
-                Some(_) => csv(&String::from_utf8(image::decode(&text)?).ok()?),
+                Some(_) => rows_of(&String::from_utf8(image::decode(&text)?).ok()?),
                 None => data::parse(&text).or_else(|| address(&text))?,
             },
             other => other,
@@ -79,35 +79,13 @@ pub(super) fn column(field: &Value) -> Option<Column> {
     Some(Column { name, kind: shown.map(plain).unwrap_or_default(), is_number })
 }
 
-/// Rows of a CSV text with a header, quotes as in RFC 4180.
-fn csv(text: &str) -> Value {
-    let mut rows: Vec<Vec<String>> = vec![vec![String::new()]];
-    let mut quoted = false;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_double = character == '"' && characters.peek() == Some(&'"');
-        if quoted && is_double {
-            characters.next();
-        }
-        let Some(row) = rows.last_mut() else { break };
-        match character {
-            '"' if quoted && !is_double => quoted = false,
-            '"' if !quoted => quoted = true,
-            ',' if !quoted => row.push(String::new()),
-            '\r' if !quoted => {}
-            '\n' if !quoted => rows.push(vec![String::new()]),
-            other => {
-                if let Some(cell) = row.last_mut() {
-                    cell.push(other);
-                }
-            }
-        }
-    }
-    let mut rows = rows.into_iter();
-    let header = rows.next().unwrap_or_default();
-    let of =
-        |row: Vec<String>| header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
-    Value::Array(
-        rows.filter(|row| row.iter().any(|it| !it.is_empty())).map(of).map(Value::Object).collect(),
-    )
+/// Rows of a CSV text with a header; a broken one ends them.
+fn rows_of(text: &str) -> Value {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let header = reader.headers().cloned().unwrap_or_default();
+    let of = |row: csv::StringRecord| {
+        let cells = header.iter().zip(&row).map(|(name, cell)| (name.to_owned(), cell.into()));
+        Value::Object(cells.collect())
+    };
+    Value::Array(reader.records().map_while(Result::ok).map(of).collect())
 }
