@@ -104,11 +104,22 @@ def bundle_of(output: dict) -> dict:
     return {mime: output[old] for old, mime in OLD_NAMES.items() if old in output}
 
 
+def is_hidden(cell: dict) -> bool:
+    """Whether the author asks that outputs are not seen."""
+    metadata = cell.get("metadata") or {}
+    tags = metadata.get("tags") or []
+    hidden = {"remove-output", "remove_output", "hide-output", "hide_output", "remove-cell", "remove_cell"}
+    return bool(hidden.intersection(tags)) or (metadata.get("jupyter") or {}).get("outputs_hidden") is True
+
+
 def outputs_of(notebook: dict) -> list[tuple[int, int | str, str, object]]:
     """Cell, place in the cell, kind and content; streams of one name that follow each other are one."""
     cells = notebook.get("cells") or [it for sheet in notebook.get("worksheets", []) for it in sheet.get("cells", [])]
     found = []
     for number, cell in enumerate(cells, 1):
+        if is_hidden(cell):
+            found += [(number, 0, "hidden", None) for _ in cell.get("outputs") or []]
+            continue
         merged: list[tuple[str, object]] = []
         failed = False
         for output in cell.get("outputs") or []:
@@ -323,6 +334,8 @@ class Judge:
 
     def judge(self, kind: str, content: object, models: dict, shown: dict | None) -> tuple[str, str, str]:
         """The type that should be shown, the verdict, and why."""
+        if kind == "hidden":
+            return "(hidden by its author)", "blank", ""
         if kind == "error":
             return "error", "box" if shown else "nothing", "the cell failed: a box without the message, by design"
         if kind == "unknown":
