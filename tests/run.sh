@@ -65,4 +65,7 @@ diff -r "$out/site" "$out/again"
 step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
 
+step 'hostile notebooks in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
+
 step 'done'

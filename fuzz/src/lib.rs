@@ -13,21 +13,30 @@
 
 #[path = "../../tests/hostile/scan.rs"]
 mod scan;
+#[path = "../../tests/hostile/verified.rs"]
+mod verified;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+use nbc::charts::{Chart, Kind, Refusal};
 use nbc::notebook::CellId;
+use nbc::output::mask::{Host, Masks};
+use nbc::output::{Place, RenderedOutput, Shown};
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
+use nbc::run::record::{
+    CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord, StreamName,
+};
 use nbc::run::{Engine, OutputLimits, Start, Unobserved, converse};
 use nbc::sanitize::UntrustedHtml;
+use nbc::secret::Secret;
 use nbc::source::{Source, Sources, Span};
 
 /// A target: bytes to nothing.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("parse_marimo", |data| notebook(&["py"], data)),
     ("parse_percent", |data| notebook(&["py"], data)),
     ("parse_ipynb", |data| notebook(&["ipynb"], data)),
@@ -35,6 +44,13 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("parse_markdown", |data| notebook(&["md", "qmd"], data)),
     ("runner_protocol", runner_protocol),
     ("sanitize_html", sanitize_html),
+    ("sanitize_css", sanitize_css),
+    ("sanitize_svg", sanitize_svg),
+    ("output_ansi", output_ansi),
+    ("output_markdown", output_markdown),
+    ("charts", charts),
+    ("masks", masks),
+    ("leaks", leaks),
     ("verify", verify),
 ];
 
@@ -138,19 +154,175 @@ fn runner_protocol(data: &[u8]) {
     }
 }
 
-/// What the sanitizer lets through must be harmless to eyes that share no code with it.
+/// What the sanitizer lets through must be harmless to eyes that share no code with it, and to the
+/// verifier; sanitizing it again changes nothing.
 fn sanitize_html(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
+    sanitized(text);
+}
+
+fn sanitized(text: &str) {
     let clean = nbc::sanitize::html(&UntrustedHtml::new(text.to_owned()), "c1");
-    let look = |html: &str, css: &str| {
-        scan::markup(html).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {html:?}"));
-        scan::rules(css).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {css:?}"));
-    };
-    look(clean.html.as_str(), clean.css.as_str());
-    // What was clean stays so when another tool reads and writes it again.
+    harmless(text, clean.html.as_str(), clean.css.as_str());
+    // A class of nbc's own is not for a notebook to bring.
+    if clean.html.as_str().contains("class=\"nbc-note\"") {
+        return;
+    }
     let again = UntrustedHtml::new(clean.html.as_str().to_owned());
     let again = nbc::sanitize::html(&again, "c1");
-    look(again.html.as_str(), again.css.as_str());
+    assert_eq!(clean.html.as_str(), again.html.as_str(), "not the same twice, from: {text:?}");
+}
+
+/// As in a page.
+fn harmless(text: &str, html: &str, css: &str) {
+    scan::markup(html).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {html:?}"));
+    scan::rules(css).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {css:?}"));
+    verified::verified(html, css)
+        .unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {html:?}\nand: {css:?}"));
+    // A kilobyte of slack: notes and boxes that nbc puts around.
+    assert!(html.len() <= 64 * text.len() + 4096, "{} bytes from {text:?}", html.len());
+}
+
+/// The text as a sheet, as a style attribute, and as an attribute of a figure.
+fn sanitize_css(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let quoted = text.replace('"', "&quot;");
+    sanitized(&format!(
+        "<style>{text}</style><p class=a id=b style=\"{quoted}\">x</p>\
+         <svg><path fill=\"{quoted}\" transform=\"{quoted}\" /></svg>"
+    ));
+}
+
+/// The text as a figure in markup, and as a file.
+fn sanitize_svg(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    sanitized(&format!("<svg>{text}"));
+    output(display("image/svg+xml", format!("<svg>{text}</svg>").into()), text);
+}
+
+fn display(mime: &str, data: serde_json::Value) -> RawOutput {
+    let data = BTreeMap::from([(mime.to_owned(), data)]);
+    RawOutput::Display { bundle: MimeBundle { data, metadata: serde_json::Map::new() } }
+}
+
+fn place(sources: &mut Sources) -> Place<'static> {
+    let source = sources.add("a.ipynb".into(), None, String::new());
+    Place { span: Span::new(source, 0, 0), scope: "c1" }
+}
+
+/// Renders one output of a cell.
+fn output(raw: RawOutput, text: &str) {
+    let place = place(&mut Sources::default());
+    let run = CellRun { status: CellStatus::Finished, outputs: vec![raw] };
+    let live = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
+    let cell = nbc::output::cell(&run, &place, &Shown::default(), &live).value;
+    for RenderedOutput { html, css, .. } in &cell.outputs {
+        harmless(text, html.as_str(), css.as_str());
+    }
+}
+
+/// The text as a stream: colours, links, carriage returns.
+fn output_ansi(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    output(RawOutput::Stream { name: StreamName::Stdout, text: text.clone().into_owned() }, &text);
+}
+
+/// The text as prose of the notebook, and as a formula.
+fn output_markdown(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let place = place(&mut Sources::default());
+    let prose = nbc::output::markdown(text, &serde_json::Map::new(), &place).value.output;
+    scan::markup(prose.html.as_str()).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}"));
+    scan::rules(prose.css.as_str()).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}"));
+    verified::verified(prose.html.as_str(), prose.css.as_str())
+        .unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {:?}", prose.html.as_str()));
+}
+
+/// The text as the data of each library, and as markup that may hold them.
+fn charts(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let look = |chart: Result<Chart, Refusal>| {
+        let Ok(chart) = chart else { return };
+        assert!(!chart.json().contains(['<', '\u{2028}', '\u{2029}']), "{:?}", chart.json());
+        assert!(chart.json().len() <= 16 * text.len() + 16_384, "{} bytes", chart.json().len());
+        let _: serde_json::Value = serde_json::from_str(chart.json())
+            .unwrap_or_else(|what| panic!("{what}: {:?}", chart.json()));
+        assert!(chart.title().is_none_or(|it| it.len() <= text.len()), "{:?}", chart.title());
+    };
+    if let Some(chart) = nbc::charts::in_markup(text) {
+        look(chart);
+    }
+    output(display("text/html", text.into()), text);
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    look(Chart::vega(&value, true));
+    look(Chart::vega(&value, false));
+    look(Chart::plotly(&value));
+    look(Chart::bokeh(&value, None));
+    look(Chart::bokeh(&value, Some("p1")));
+    for mime in ["application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+json"] {
+        output(display(mime, value.clone()), text);
+    }
+}
+
+/// What is secret is gone, and masking again changes nothing more.
+fn masks(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let secret = "s3cr!t-v4lue";
+    let host = Host {
+        names: vec![("build-host.example".into(), "host"), ("marlene".into(), "user")],
+        workspace: Some("/srv/work/notebooks".into()),
+        secrets: vec![("API_KEY".into(), Secret::new(secret))],
+    };
+    let known = [("/opt/python/lib".to_owned(), "python".to_owned())];
+    let masks = Masks::new(known, host);
+    if let Some(masked) = masks.masked(text) {
+        assert!(masked.len() <= 4 * text.len() + 64, "{text:?} to {masked:?}");
+        assert!(masks.masked(&masked).is_none_or(|it| it.len() <= masked.len() + 64), "{text:?}");
+    }
+    let stream = RawOutput::Stream { name: StreamName::Stdout, text: text.to_owned() };
+    let run = CellRun { status: CellStatus::Finished, outputs: vec![stream] };
+    let mut record = RunRecord {
+        version: RECORD_VERSION,
+        engine: EngineReport {
+            name: "python".to_owned(),
+            version: String::new(),
+            python: String::new(),
+        },
+        source: None,
+        cells: BTreeMap::from([(CellId(0), run)]),
+    };
+    let found = masks.record(&mut record);
+    let Some(RawOutput::Stream { text: masked, .. }) =
+        record.cells.get(&CellId(0)).and_then(|it| it.outputs.first())
+    else {
+        panic!("the output is gone");
+    };
+    assert!(!masked.contains(secret), "{text:?} to {masked:?}");
+    assert!(!text.contains(secret) || found.len() == 1, "{found:?}");
+}
+
+/// Places are in the text and in order; what was found is not in the text any more once masked.
+fn leaks(data: &[u8]) {
+    // Seeds have a byte 1 in each value, so that no scanner of repositories takes them for real.
+    let data: Vec<u8> = data.iter().copied().filter(|it| *it != 1).collect();
+    let data = &data[..];
+    let found = nbc::secret::leaks(data);
+    assert!(found.is_sorted(), "{found:?}");
+    for leak in &found {
+        assert!(leak.start < leak.end && leak.end <= data.len(), "{leak:?}");
+        assert!(nbc::secret::is_rule(leak.rule), "{leak:?}");
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = nbc::secret::leaks_however_escaped(text);
+    let mut masked = text.to_owned();
+    nbc::secret::mask_leaks(&mut masked);
+    assert_eq!(masked == text, found.is_empty(), "{found:?}");
+    for leak in &found {
+        let value = &text.get(leak.start..leak.end).unwrap_or_else(|| panic!("{leak:?}"));
+        let left = nbc::secret::leaks(masked.as_bytes());
+        let is_left = left.iter().any(|it| it.fingerprint == leak.fingerprint);
+        assert!(!is_left, "{value:?} is left in {masked:?}");
+    }
 }
 
 /// A site in one text: every file begins after a line `==== path`.

@@ -60,7 +60,7 @@ fn clean(name: &str, value: &mut Value) -> Result<(), Refusal> {
             if matches!(name, "data" | "from") || fields.contains_key("format") {
                 source(fields)?;
             }
-            for forbidden in ["href", "url"] {
+            for forbidden in ["cursor", "href", "url"] {
                 fields.shift_remove(forbidden);
             }
             if name == "sequence" {

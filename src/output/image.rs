@@ -81,6 +81,9 @@ pub(super) fn dimensions(text: &str) -> Option<(u32, u32)> {
     let text = text.get(..HEADER.min(text.len())).unwrap_or(text);
     let address = text.trim_start().strip_prefix("data:");
     let text = address.and_then(|it| it.split_once(";base64,")).map_or(text, |it| it.1);
+    if !text.is_ascii() {
+        return None;
+    }
     let mut compact: String = text.chars().filter(|it| !it.is_ascii_whitespace()).collect();
     compact.truncate(compact.len() / 4 * 4);
     let bytes = LENIENT.decode(compact).ok()?;

@@ -36,7 +36,7 @@ pub(super) fn markup(source: &str, display: Display) -> Option<String> {
         .output(OutputFormat::Mathml)
         .throw_on_error(true)
         .trust(TrustSetting::Bool(false))
-        .max_expand(1_000)
+        .max_expand(expansions(source))
         .build();
     let rendered = catch_unwind(AssertUnwindSafe(|| {
         CONTEXT.with(|context| katex::render_to_string(context, source, &settings))
@@ -55,6 +55,31 @@ fn with_array_for_eqnarray(source: &str) -> Cow<'_, str> {
         text = text.replace(&format!("\\end{{{name}}}"), "\\end{array}");
     }
     Cow::Owned(text)
+}
+
+/// How many macros may be expanded. One whose body shows a parameter twice, and calls itself, doubles
+/// what it is given each time: thirty expansions would take gigabytes.
+fn expansions(source: &str) -> usize {
+    const MOST: usize = 1_000;
+    const MOST_TOKENS: usize = 1 << 21;
+    let defines = ["def", "command", "let"].iter().any(|it| source.contains(it));
+    if !defines {
+        return MOST;
+    }
+    let most = MOST.min(MOST_TOKENS / source.len().max(1)).max(1);
+    // As often as any body can show a parameter. Other ways to double are one definition after the other.
+    let shown = |digit: u8| source.matches(&format!("#{digit}")).count();
+    let is_expanded = ["edef", "xdef", "##"].iter().any(|it| source.contains(it));
+    let repeated = if is_expanded { source.len() } else { (1..=9).map(shown).max().unwrap_or(0) };
+    if repeated < 2 {
+        return most;
+    }
+    let (mut tokens, mut allowed) = (source.len(), 0);
+    while tokens < MOST_TOKENS && allowed < most {
+        tokens = tokens.saturating_mul(repeated);
+        allowed += 1;
+    }
+    allowed
 }
 
 /// The formula, or its source.
@@ -103,5 +128,22 @@ mod tests {
             let markup = markup(&source, Display::Block).unwrap();
             assert_eq!(markup.matches("<mtd").count(), 6, "{markup}");
         }
+    }
+
+    #[test]
+    fn macros_that_double_are_bounded() {
+        for source in [
+            r"\newcommand{\x}[1]{\x{#1#1}}\x{y}",
+            r"\def\a{}\def\x#1{\x{#1a#1}}\x{yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy}",
+            &(r"\edef\a{xx}".to_owned() + &r"\edef\a{\a\a}".repeat(200) + r"\a"),
+            r"\def\a{\a\a\a\a\a\a\a\a}\a",
+        ] {
+            assert!(markup(source, Display::Inline).is_none(), "{source}");
+        }
+        let plain = r"\newcommand{\vct}[1]{\mathbf{#1}} \vct{a}+\vct{b}+\vct{c}";
+        assert!(markup(plain, Display::Inline).is_some());
+        assert!(
+            markup(r"\newcommand{\sqp}[1]{#1^2+#1} \sqp{a}+\sqp{b}", Display::Inline).is_some()
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! In: CSS of a notebook. Out: rules that reach only elements of their output, load nothing and
 //! can't cover the page. What lightningcss does not understand is dropped.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lightningcss::declaration::DeclarationBlock;
@@ -66,6 +67,7 @@ pub(super) const REFUSED_TEXT: &[&str] = &[
 
 /// Restricts a style sheet; its selectors reach only into `.scope`.
 pub(super) fn sheet(text: &str, scope: &str, prefix: &str) -> Restricted {
+    let text = &without_controls(text);
     let text = text.trim().trim_start_matches("<!--").trim_start_matches("<![CDATA[");
     if text.len() > LONGEST_SHEET || depth(text) > DEEPEST {
         return Restricted {
@@ -87,6 +89,7 @@ pub(super) fn sheet(text: &str, scope: &str, prefix: &str) -> Restricted {
 
 /// Restricts the text of a style attribute to declarations.
 pub(super) fn declarations(text: &str, prefix: &str) -> Restricted {
+    let text = &without_controls(text);
     if text.len() > LONGEST_STYLE || depth(text) > DEEPEST {
         return Restricted { text: String::new(), removed: vec!["oversized style".to_owned()] };
     }
@@ -99,6 +102,16 @@ pub(super) fn declarations(text: &str, prefix: &str) -> Restricted {
         result
     })
     .unwrap_or_else(unreadable)
+}
+
+/// Without characters that no page may hold: conditions of rules are printed as they were written.
+fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_forbidden = |it: char| it.is_control() && !matches!(it, '\t' | '\n' | '\r' | '\u{c}');
+    if text.contains(is_forbidden) {
+        Cow::Owned(text.replace(is_forbidden, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The class that stands for these declarations.

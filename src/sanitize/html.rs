@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::policy::{self, Vocabulary};
 use super::token::{self, Tag, Token, Tokens};
-use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, reference, scan};
+use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, fixed, reference, scan};
 
 /// Longest markup that is read, in bytes.
 pub const LONGEST_MARKUP: usize = 8 << 20;
@@ -302,7 +302,7 @@ impl<'g> Pass<'g> {
             self.close_frame();
         }
         self.close_to(0);
-        gate(&self.out, &self.slots)
+        gate(std::mem::take(&mut self.out), &self.slots)
     }
 
     /// Levels of elements around what comes next.
@@ -379,6 +379,15 @@ impl<'g> Pass<'g> {
         if in_table && !is_table_content {
             self.gate.remove(format!("`<{name}>` tag out of place"));
             return;
+        }
+        // The parser would.
+        if name == "tr"
+            && self.open.last().is_some_and(|it| it.name == "table")
+            && self.open.len() < DEEPEST
+            && let Some(body) = policy::element("tbody")
+        {
+            self.out.push_str("<tbody>");
+            self.open.push(body);
         }
         if name == "img" && self.is_missing_image(tag) {
             return;
@@ -562,7 +571,7 @@ impl<'g> Pass<'g> {
     fn close_frame(&mut self) {
         self.close_to(0);
         let Some(frame) = self.frames.pop() else { return };
-        let children = gate(&self.out, &self.slots);
+        let children = gate(std::mem::take(&mut self.out), &self.slots);
         self.out = frame.out;
         self.open = frame.open;
         self.open_ids = frame.open_ids;
@@ -618,6 +627,9 @@ impl<'g> Pass<'g> {
             classes.dedup();
             let classes = classes.join(" ");
             self.push_attribute("class", &classes);
+        }
+        if element.name == "a" && element.vocabulary == Vocabulary::Html {
+            self.push_attribute("rel", fixed::LINK_RELATION);
         }
     }
 
@@ -689,23 +701,65 @@ impl<'g> Pass<'g> {
         self.out.push(' ');
         self.out.push_str(name);
         self.out.push_str("=\"");
-        for character in value.chars() {
-            match character {
-                '&' => self.out.push_str("&amp;"),
-                '"' => self.out.push_str("&quot;"),
-                '<' => self.out.push_str("&lt;"),
-                other => self.out.push(other),
+        let mut rest = value;
+        let special = |it: u8| matches!(it, b'&' | b'"' | b'<' | b'>' | 0xC2);
+        while let Some(at) = rest.bytes().position(special) {
+            let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            self.out.push_str(before);
+            let mut characters = after.chars();
+            match characters.next() {
+                Some('"') => self.out.push_str("&quot;"),
+                Some(other) => push_character(&mut self.out, other),
+                None => {}
             }
+            rest = characters.as_str();
         }
+        self.out.push_str(rest);
         self.out.push('"');
     }
 }
 
+/// Writes text of a notebook as the gate's serializer would, where it is sure how that reads it; the
+/// rest stays as written, and the gate's parser decides.
 fn push_text(out: &mut String, text: &str) {
-    if text.contains('<') {
-        out.push_str(&text.replace('<', "&lt;"));
-    } else {
-        out.push_str(text);
+    let mut rest = text;
+    let special = |it: &u8| matches!(it, b'<' | b'>' | b'&' | b'\r' | 0xC2);
+    while let Some(at) = rest.bytes().position(|it| special(&it)) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.push_str(before);
+        let mut characters = after.chars();
+        let first = characters.next().unwrap_or('&');
+        rest = characters.as_str();
+        match first {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\u{a0}' => out.push_str("&nbsp;"),
+            // As parsers read line ends before they read anything else.
+            '\r' if rest.starts_with('\n') => {}
+            '\r' => out.push('\n'),
+            '&' => match token::text_reference(rest) {
+                Some((character, length)) => {
+                    push_character(out, character);
+                    rest = rest.get(length..).unwrap_or("");
+                }
+                None if rest.starts_with(|it: char| it.is_ascii_whitespace()) => {
+                    out.push_str("&amp;");
+                }
+                None => out.push('&'),
+            },
+            other => out.push(other),
+        }
+    }
+    out.push_str(rest);
+}
+
+fn push_character(out: &mut String, character: char) {
+    match character {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '\u{a0}' => out.push_str("&nbsp;"),
+        other => out.push(other),
     }
 }
 
@@ -731,14 +785,20 @@ fn printable(name: &str) -> String {
 }
 
 /// The last step: ammonia, then nbc's own markup into its slots.
-fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
-    // A panic of the parser must not take the build down; what it was reading is not shown.
-    let clean = catch_unwind(AssertUnwindSafe(|| policy::GATE.clean(markup).to_string()));
-    let Ok(mut clean) = clean else { return SafeHtml::default() };
-    if clean.contains('\r') {
-        // Of `&#13;`: readers of the page disagree about what a raw one is.
-        clean = clean.replace('\r', " ");
-    }
+fn gate(markup: String, slots: &[SafeHtml]) -> SafeHtml {
+    let clean = if fixed::is_fixed(&markup) {
+        debug_assert_eq!(policy::GATE.clean(&markup).to_string(), markup, "ammonia disagrees");
+        markup
+    } else {
+        // A panic of the parser must not take the build down; what it was reading is not shown.
+        let clean = catch_unwind(AssertUnwindSafe(|| cleaned(&markup)));
+        let Ok(mut clean) = clean else { return SafeHtml::default() };
+        if clean.contains('\r') {
+            // Of `&#13;`: readers of the page disagree about what a raw one is.
+            clean = clean.replace('\r', " ");
+        }
+        clean
+    };
     if slots.is_empty() {
         return SafeHtml(clean);
     }
@@ -758,6 +818,45 @@ fn gate(markup: &str, slots: &[SafeHtml]) -> SafeHtml {
     }
     out.push_str(rest);
     SafeHtml(out)
+}
+
+/// What ammonia makes of it. Its serializer looks at the rest of a text again for each `&` and each
+/// character from U+0080 to U+00BF: where that would take long, they go through as characters for private use.
+fn cleaned(markup: &str) -> String {
+    let heavy = memchr::memchr2_iter(b'&', 0xC2, markup.as_bytes()).count();
+    if heavy.saturating_mul(markup.len()) < 1 << 32 {
+        return policy::GATE.clean(markup).to_string();
+    }
+    let hidden = |it: char| match it {
+        '\u{80}'..='\u{bf}' => char::from_u32(u32::from(it) + 0xf000),
+        '\u{f080}'..='\u{f0ff}' => Some('\u{fffd}'),
+        other => Some(other),
+    };
+    let mut out = String::with_capacity(markup.len());
+    for piece in scan::pieces(markup) {
+        match piece {
+            scan::Piece::Tag(tag) => out.push_str(tag),
+            scan::Piece::Text(text) => {
+                let text: String = text.chars().filter_map(hidden).collect();
+                out.push_str(&text.replace("&amp;", "\u{f0ff}").replace("&nbsp;", "\u{f0a0}"));
+            }
+        }
+    }
+    let clean = policy::GATE.clean(&out).to_string();
+    let mut out = String::with_capacity(clean.len());
+    for character in clean.chars() {
+        match character {
+            '\u{f0ff}' => out.push_str("&amp;"),
+            '\u{f080}'..='\u{f0bf}' => {
+                push_character(
+                    &mut out,
+                    char::from_u32(u32::from(character) - 0xf000).unwrap_or(' '),
+                );
+            }
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// What stands for markup that is not read.

@@ -5,6 +5,7 @@
 
 mod build;
 mod css;
+mod fixed;
 mod html;
 mod policy;
 mod reference;

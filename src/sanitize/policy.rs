@@ -5,8 +5,9 @@
 //! hostile corpus.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+use super::fixed::LINK_RELATION;
 
 /// Which vocabulary an element belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -510,46 +511,106 @@ pub(super) const REFERENCES: &[&str] = &[
 /// it is in no table above.
 pub(super) const SLOT: &str = "data";
 
-static ELEMENTS: LazyLock<BTreeMap<String, Element>> = LazyLock::new(|| {
-    let of = |names: &'static [&'static str], vocabulary| {
-        names.iter().map(move |name| {
-            let is_void = VOID.contains(name);
-            (name.to_ascii_lowercase(), Element { name, vocabulary, is_void })
-        })
-    };
-    of(HTML, Vocabulary::Html)
-        .chain(of(SVG, Vocabulary::Svg))
-        .chain(of(MATHML, Vocabulary::MathMl))
-        .collect()
-});
+/// A table of names that never changes: looked up for every tag.
+struct Names<T> {
+    buckets: Vec<Vec<(String, T)>>,
+}
 
-static ATTRIBUTES: LazyLock<BTreeMap<&'static str, BTreeMap<String, &'static str>>> =
-    LazyLock::new(|| {
-        ELEMENTS
-            .values()
-            .map(|element| {
-                let own = match element.vocabulary {
-                    Vocabulary::Html => BY_ELEMENT
-                        .iter()
-                        .find(|(name, _)| *name == element.name)
-                        .map_or(&[] as &[&str], |(_, attributes)| attributes),
-                    Vocabulary::Svg => SVG_ATTRIBUTES,
-                    Vocabulary::MathMl => MATHML_ATTRIBUTES,
-                };
-                let all = GENERIC.iter().chain(own);
-                (element.name, all.map(|it| (it.to_ascii_lowercase(), *it)).collect())
-            })
-            .collect()
-    });
+impl<T> Names<T> {
+    fn new(all: impl IntoIterator<Item = (String, T)>) -> Self {
+        let mut buckets: Vec<Vec<(String, T)>> = Vec::new();
+        buckets.resize_with(256, Vec::new);
+        for (name, value) in all {
+            if let Some(bucket) = buckets.get_mut(bucket(&name)) {
+                bucket.push((name, value));
+            }
+        }
+        Self { buckets }
+    }
+
+    fn get(&self, name: &str) -> Option<&T> {
+        let bucket = self.buckets.get(bucket(name))?;
+        bucket.iter().find(|(it, _)| it == name).map(|(_, value)| value)
+    }
+}
+
+fn bucket(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(0);
+    let end = |it: Option<&u8>| usize::from(it.copied().unwrap_or(0));
+    (bytes.len() * 5 + end(bytes.first()) * 31 + end(bytes.last()) * 7 + usize::from(middle) * 13)
+        % 256
+}
+
+struct Entry {
+    element: Element,
+    /// Attributes by their lowercase names.
+    attributes: Names<&'static str>,
+}
+
+fn all_elements() -> impl Iterator<Item = Element> {
+    let of = |names: &'static [&'static str], vocabulary| {
+        let element =
+            move |name: &&'static str| Element { name, vocabulary, is_void: VOID.contains(name) };
+        names.iter().map(element)
+    };
+    of(HTML, Vocabulary::Html).chain(of(SVG, Vocabulary::Svg)).chain(of(MATHML, Vocabulary::MathMl))
+}
+
+fn attributes_of(element: Element) -> impl Iterator<Item = &'static str> {
+    let own = match element.vocabulary {
+        Vocabulary::Html => BY_ELEMENT
+            .iter()
+            .find(|(name, _)| *name == element.name)
+            .map_or(&[] as &[&str], |(_, attributes)| attributes),
+        Vocabulary::Svg => SVG_ATTRIBUTES,
+        Vocabulary::MathMl => MATHML_ATTRIBUTES,
+    };
+    GENERIC.iter().chain(own).copied()
+}
+
+/// Each attribute of each element.
+#[cfg(test)]
+pub(super) fn all_attributes() -> impl Iterator<Item = (Element, &'static str)> {
+    all_elements().flat_map(|it| attributes_of(it).map(move |name| (it, name)))
+}
+
+/// By lowercase name.
+static ELEMENTS: LazyLock<Names<Entry>> = LazyLock::new(|| {
+    Names::new(all_elements().map(|element| {
+        let attributes = attributes_of(element).map(|it| (it.to_ascii_lowercase(), it));
+        let entry = Entry { element, attributes: Names::new(attributes) };
+        (element.name.to_ascii_lowercase(), entry)
+    }))
+});
 
 /// The element with this lowercase name, if it may stay.
 pub(super) fn element(name: &str) -> Option<Element> {
-    ELEMENTS.get(name).copied()
+    ELEMENTS.get(name).map(|it| it.element)
+}
+
+/// The element that is spelled like this.
+pub(super) fn exact_element(name: &str) -> Option<Element> {
+    lowercase(name, |name| element(name)).filter(|it| it.name == name)
 }
 
 /// The attribute with this lowercase name, if the element may have it.
 pub(super) fn attribute(element: &str, name: &str) -> Option<&'static str> {
-    ATTRIBUTES.get(element)?.get(name).copied()
+    let entry = lowercase(element, |element| ELEMENTS.get(element))?;
+    entry.attributes.get(name).copied()
+}
+
+/// The attribute that is spelled like this.
+pub(super) fn exact_attribute(element: &str, name: &str) -> Option<&'static str> {
+    lowercase(name, |name| attribute(element, name)).filter(|it| *it == name)
+}
+
+fn lowercase<T>(name: &str, read: impl FnOnce(&str) -> T) -> T {
+    if name.bytes().any(|it| it.is_ascii_uppercase()) {
+        read(&name.to_ascii_lowercase())
+    } else {
+        read(name)
+    }
 }
 
 /// Attributes of HTML and of all elements that have a few values.
@@ -603,11 +664,18 @@ const FUNCTIONS: &[&str] = &[
     "var",
 ];
 
+/// Longest value that holds more than plain ASCII, in bytes.
+const LONGEST_VALUE: usize = 16 << 10;
+
 /// Most rows or columns that a table cell may span: beyond, laying out takes browsers seconds.
 const WIDEST_SPAN: u32 = 1000;
 
 /// The value of an allowed attribute as it may stay, or `None`. `value` is decoded.
 pub(super) fn value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, str>> {
+    // The serializer is quadratic in characters that it looks at twice.
+    if value.len() > LONGEST_VALUE && (!value.is_ascii() || value.contains(['&', '"', '<', '>'])) {
+        return None;
+    }
     match (element, name) {
         ("a", "href") if is_link(value) => Some(Cow::Borrowed(value.trim())),
         ("a", "href") => None,
@@ -765,8 +833,7 @@ fn image_address(address: &str) -> Option<Cow<'_, str>> {
 /// The gate that everything passes last. Built once: ammonia checks its tables on each build.
 pub(super) static GATE: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     let mut builder = ammonia::Builder::empty();
-    let camel = |lower: &str| ELEMENTS.get(lower).map_or("", |it| it.name);
-    builder.add_tags(ELEMENTS.keys().map(|it| camel(it)).filter(|it| !it.is_empty()));
+    builder.add_tags(all_elements().map(|it| it.name));
     builder.add_tags([SLOT]);
     builder.add_tag_attributes(SLOT, ["value"]);
     builder.add_clean_content_tags(REMOVED_WITH_CONTENT.iter().copied());
@@ -781,12 +848,12 @@ pub(super) static GATE: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
         "track",
         "form",
     ]);
-    for (element, attributes) in ATTRIBUTES.iter() {
-        builder.add_tag_attributes(*element, attributes.values().copied());
+    for element in all_elements() {
+        builder.add_tag_attributes(element.name, attributes_of(element));
     }
     builder.add_url_schemes(["http", "https", "mailto", "data"]);
     builder.url_relative(ammonia::UrlRelative::PassThrough);
-    builder.link_rel(Some("noopener noreferrer nofollow"));
+    builder.link_rel(Some(LINK_RELATION));
     builder.strip_comments(true);
     builder.attribute_filter(value);
     builder

@@ -245,6 +245,23 @@ pub(super) fn decode(text: &str) -> String {
     out
 }
 
+/// The character reference that a text holds behind its `&`, and its length, where every parser
+/// reads it so.
+pub(super) fn text_reference(rest: &str) -> Option<(char, usize)> {
+    let length = rest.bytes().take(12).position(|it| it == b';')?;
+    let name = rest.get(..length)?;
+    if !name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'#') {
+        return None;
+    }
+    let character = reference(name, true)?;
+    // Controls, and what old code pages mean by numbers, are for the parser.
+    let is_plain = !character.is_control() && character != '\u{fffd}' && character != '\u{feff}';
+    let is_number = !name.starts_with('#') || name.bytes().skip(2).all(|it| it.is_ascii_hexdigit());
+    let is_text =
+        u32::from(character) & 0xfffe != 0xfffe && !matches!(character, '\u{fdd0}'..='\u{fdef}');
+    (is_plain && is_number && is_text).then_some((character, length + 1))
+}
+
 fn reference(name: &str, has_end: bool) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {

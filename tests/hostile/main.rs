@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a case that can't be read fails the test")]
 
 mod scan;
+mod verified;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ use nbc::output::{self, Place, RenderedCell};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput, StreamName};
 use nbc::sanitize::{self, UntrustedHtml};
 use nbc::source::{Sources, Span};
-use nbc::verify::{Rule, verify_files};
 use proptest::prelude::*;
+use verified::verified;
 
 /// Cases of each property; `NBC_CASES` asks for more after a change of the sanitizer.
 fn cases() -> u32 {
@@ -190,33 +191,6 @@ const PIECES: &[&str] = &[
 
 fn markup() -> impl Strategy<Value = String> {
     proptest::collection::vec(proptest::sample::select(PIECES), 0..40).prop_map(|it| it.concat())
-}
-
-/// What `nbc verify` says about a page that holds these outputs, but for what the page itself lacks:
-/// the manifest, and files that links lead to.
-fn verified(html: &str, css: &str) -> Result<(), String> {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n\
-         <title>A</title>\n<style>{css}</style>\n</head>\n\
-         <body><main><section><div><div>{html}</div></div></section></main></body>\n</html>\n"
-    );
-    let files = BTreeMap::from([("a.html".to_owned(), page.into_bytes())]);
-    let of_page = [
-        Rule::ForeignLoad,
-        Rule::StyleAddress,
-        Rule::ActiveAddress,
-        Rule::Markup,
-        Rule::InlineHandler,
-        Rule::StyleAttribute,
-        Rule::ForbiddenElement,
-        Rule::MetaDirective,
-        Rule::LinkOpener,
-        Rule::SelfContained,
-    ];
-    let found = verify_files(&files).into_iter().filter(|it| of_page.contains(&it.rule));
-    let found = found.map(|it| it.to_string()).collect::<Vec<_>>().join("\n");
-    if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
 fn verified_cell(parsed: &Parsed<RenderedCell>) -> Result<(), String> {

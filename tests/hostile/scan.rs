@@ -113,7 +113,9 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
                 return Ok(());
             }
             let known = ["http://", "https://", "mailto:", "#"];
-            let relative = !value.contains(':') && !value.starts_with("//");
+            // Behind a `#`, a colon ends no scheme.
+            let file = value.split('#').next().unwrap_or("");
+            let relative = !file.contains(':') && !value.starts_with("//");
             if relative || known.iter().any(|it| value.starts_with(it)) {
                 Ok(())
             } else {

@@ -180,7 +180,13 @@ impl Compiled<'_, '_> {
         // A password that a notebook presets is not for readers.
         let is_secret = self.text("kind") == "password";
         let placeholder = self.text("placeholder");
-        let value = if is_secret { "" } else { value };
+        // Browsers complain on the console about a value that its control can't hold.
+        let is_held = match kind {
+            "date" | "datetime-local" => is_date(value),
+            "number" => value.is_empty() || value.parse::<f64>().is_ok_and(f64::is_finite),
+            _ => true,
+        };
+        let value = if is_secret || !is_held { "" } else { value };
         let mut attributes = vec![("type", kind), ("value", value), DISABLED];
         if !placeholder.is_empty() {
             attributes.push(("placeholder", &placeholder));
@@ -319,4 +325,13 @@ fn matrix(initial: &Value) -> SafeHtml {
     });
     let body = SafeHtml::element("tbody", &[], SafeHtml::concat(rows.collect::<Vec<_>>()));
     SafeHtml::element("table", &[("class", "nbc-matrix")], body)
+}
+/// `2024-01-31`, and `2024-01-31T12:30` with or without seconds.
+fn is_date(value: &str) -> bool {
+    let shape: String =
+        value.chars().map(|it| if it.is_ascii_digit() { '0' } else { it }).collect();
+    let part = |range| value.get(range).and_then(|it: &str| it.parse::<u32>().ok());
+    let is_day = part(5..7).is_some_and(|it| (1..=12).contains(&it))
+        && part(8..10).is_some_and(|it| (1..=31).contains(&it));
+    is_day && matches!(shape.as_str(), "0000-00-00" | "0000-00-00T00:00" | "0000-00-00T00:00:00")
 }
