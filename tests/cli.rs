@@ -399,6 +399,16 @@ fn stored_outputs_are_published_without_running() {
 }
 
 #[test]
+fn a_cell_that_does_not_parse_keeps_its_code_and_its_stored_outputs() {
+    let test = NbcTest::new(&[("n.ipynb", &stored("print 'two'", &printed("from Python 2")))]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out", "--code", "shown"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert!(said.stderr.contains("NBC104") && page.contains("from Python 2"), "{page}");
+    assert!(page.contains("two") && page.contains("print"), "{page}");
+}
+
+#[test]
 fn a_notebook_for_another_kernel_is_published_as_stored() {
     let notebook = serde_json::json!({
         "cells": [{

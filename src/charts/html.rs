@@ -69,11 +69,54 @@ fn altair(text: &str) -> Option<Result<Chart, Refusal>> {
     Some(Chart::vega(&spec, true))
 }
 
-/// The JSON value that a text starts with, and what follows it.
+/// The JSON value that a text starts with, and what follows it. JavaScript's `NaN` and `Infinity`, which
+/// Python writes as well, are `null`.
 fn json(text: &str) -> Option<(Value, &str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let value = values.next()?.ok()?;
-    Some((value, text.get(values.byte_offset()..)?))
+    if let Ok(value) = values.next()? {
+        return Some((value, text.get(values.byte_offset()..)?));
+    }
+    let (plain, end) = with_null_for_nan(text)?;
+    Some((serde_json::from_str(&plain).ok()?, text.get(end..)?))
+}
+
+/// The object or list that a text starts with, with `null` for the numbers that JSON doesn't have, and
+/// where it ends. `None` when there are none of them.
+fn with_null_for_nan(text: &str) -> Option<(String, usize)> {
+    let mut plain = String::new();
+    let (mut depth, mut copied, mut at) = (0_usize, 0, 0);
+    let bytes = text.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while *bytes.get(at)? != b'"' {
+                    at += if bytes.get(at) == Some(&b'\\') { 2 } else { 1 };
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    plain.push_str(text.get(copied..=at)?);
+                    return (copied > 0).then_some((plain, at + 1));
+                }
+            }
+            b'N' | b'I' | b'-' => {
+                let rest = bytes.get(at..)?;
+                let word = [&b"NaN"[..], b"Infinity", b"-Infinity"];
+                if let Some(word) = word.iter().find(|it| rest.starts_with(it)) {
+                    plain.push_str(text.get(copied..at)?);
+                    plain.push_str("null");
+                    copied = at + word.len();
+                    at = copied - 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -109,6 +152,23 @@ mod tests {
              <script>const docs_json = document.getElementById('x').textContent;</script>"
         );
         assert_eq!(found(&page).0, Kind::Bokeh);
+    }
+
+    #[test]
+    fn numbers_that_json_has_not_are_null() {
+        let altair = r#"<script>(function(spec){ vegaEmbed(d, spec) })({"$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+            "data": {"values": [{"a": NaN, "b": -Infinity, "NaN \"": "NaN, Infinity"}, {"a": -1.5}]}}, {});</script>"#;
+        let (_, json) = found(altair);
+        for part in [r#""a":null"#, r#""b":null"#, r#""NaN \"":"NaN, Infinity""#, "\"a\":-1.5"] {
+            assert!(json.contains(part), "{json}");
+        }
+        for text in [
+            "Plotly.newPlot('a', [NaN",
+            "Plotly.newPlot('a', [NaN}",
+            "Plotly.newPlot('a', [\"NaN\\\"] {",
+        ] {
+            assert!(in_markup(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -441,7 +441,8 @@ fn skipped(notebook: &Notebook, record: &RunRecord) -> Vec<Diagnostic> {
 }
 
 fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<CodeBlock> {
-    if !cell.kind.is_runnable() || cell.code.trim().is_empty() {
+    let is_code = cell.kind.is_runnable() || cell.kind == CellKind::Unparsable;
+    if !is_code || cell.code.trim().is_empty() {
         return None;
     }
     let visibility = match (cell.options.code, default) {

@@ -20,6 +20,8 @@ use crate::sanitize::{Gate, LONGEST_MARKUP, SafeHtml, UntrustedHtml, svg};
 const RICHEST_FIRST: &[&str] = &[
     "text/html",
     "image/svg+xml",
+    // A formula is text that grows and can be read aloud; its picture is neither.
+    "text/latex",
     "image/png",
     "image/jpeg",
     "image/gif",
@@ -37,7 +39,6 @@ const RICHEST_FIRST: &[&str] = &[
     "audio/webm",
     "text/vnd.mermaid",
     "text/markdown",
-    "text/latex",
     "application/vnd.dataresource+json",
     "application/geo+json",
     "application/json",
@@ -110,16 +111,29 @@ fn render_types(
     }
     // Markup that is nothing without its script comes after what says the same without one.
     let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
-    let mut later = None;
+    let (mut later, mut source) = (None, None);
     let mut is_too_large = false;
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
+        if *name == "text/plain" && types.len() > 1 && is_stand_in(&text_of(value)) {
+            continue;
+        }
         match one(name, value, charts, metadata, gate, notes) {
+            // LaTeX that is no formula is better as its picture.
+            Shown::Whole(drawn) if *name == "text/latex" && !is_formula(&drawn.html) => {
+                source = source.or(Some(drawn));
+            }
+            Shown::Whole(drawn) if source.is_some() && !name.starts_with("image/") => {
+                return source.or(Some(drawn)).map(|it| *it);
+            }
             Shown::Whole(drawn) => return Some(*drawn),
             Shown::Empty => later = later.or(Some(*name)),
             Shown::TooLarge => is_too_large = true,
             Shown::Not => {}
         }
+    }
+    if let Some(drawn) = source {
+        return Some(*drawn);
     }
     if is_too_large {
         let text = "This output is too large to be shown.";
@@ -130,8 +144,17 @@ fn render_types(
         let text = "This output needs code that pages of this site don't run.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
+    let is_blank = |name: &str| find(name).is_some_and(|it| text_of(it).trim().is_empty());
+    if types.iter().all(|(name, _)| name == "text/plain" || is_blank(name))
+        && find("text/plain").is_some_and(|it| is_stand_in(&text_of(it)))
+    {
+        // `display(HTML(""))`, with which programs clear what they showed.
+        return None;
+    }
     // Other text is text, whatever language it is in.
-    let text = types.iter().find(|(name, _)| name.starts_with("text/") && name != "text/html");
+    let text = types.iter().find(|(name, _)| {
+        name.starts_with("text/") && !["text/html", "text/plain"].contains(&name.as_str())
+    });
     if let Some((_, value)) = text
         && let Shown::Whole(drawn) = one("text/plain", value, charts, metadata, gate, notes)
     {
@@ -148,6 +171,17 @@ fn render_types(
         OutputKind::Note,
         note(&format!("An output of type {what} can't be shown here.")),
     ))
+}
+
+/// Whether a text is only what IPython writes beside a representation: `<IPython.core.display.HTML object>`.
+fn is_stand_in(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("<IPython.") && text.ends_with('>') && !text.contains('\n')
+}
+
+/// Whether LaTeX became a formula as a whole.
+fn is_formula(html: &SafeHtml) -> bool {
+    html.as_str().contains("<math") && !html.as_str().contains("<code")
 }
 
 /// Whether there is something that says what a script would draw.

@@ -3,6 +3,7 @@
 //! In: a formula. Out: MathML text for the sanitizer, or `None` when it can't be read. Bounded: the
 //! converter is recursive, and macros multiply.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
@@ -29,6 +30,7 @@ pub(super) fn markup(source: &str, display: Display) -> Option<String> {
     if source.len() > LONGEST || depth(source) > DEEPEST {
         return None;
     }
+    let source = &with_array_for_eqnarray(source);
     let settings = Settings::builder()
         .display_mode(display == Display::Block)
         .output(OutputFormat::Mathml)
@@ -40,6 +42,19 @@ pub(super) fn markup(source: &str, display: Display) -> Option<String> {
         CONTEXT.with(|context| katex::render_to_string(context, source, &settings))
     }));
     rendered.ok()?.ok()
+}
+
+/// The converter doesn't know LaTeX's old `eqnarray`, which is an array of three columns.
+fn with_array_for_eqnarray(source: &str) -> Cow<'_, str> {
+    if !source.contains("{eqnarray") {
+        return Cow::Borrowed(source);
+    }
+    let mut text = source.to_owned();
+    for name in ["eqnarray", "eqnarray*"] {
+        text = text.replace(&format!("\\begin{{{name}}}"), "\\begin{array}{rcl}");
+        text = text.replace(&format!("\\end{{{name}}}"), "\\end{array}");
+    }
+    Cow::Owned(text)
 }
 
 /// How many macros may be expanded. One whose body shows a parameter twice, and calls itself, doubles
@@ -105,6 +120,15 @@ fn depth(source: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eqnarray_is_an_array_of_three_columns() {
+        for name in ["eqnarray", "eqnarray*"] {
+            let source = format!("\\begin{{{name}}} a & = & b \\\\ c & = & d \\end{{{name}}}");
+            let markup = markup(&source, Display::Block).unwrap();
+            assert_eq!(markup.matches("<mtd").count(), 6, "{markup}");
+        }
+    }
 
     #[test]
     fn macros_that_double_are_bounded() {

@@ -415,6 +415,29 @@ mod tests {
     }
 
     #[test]
+    fn a_formula_goes_before_its_picture_but_not_latex_that_is_none() {
+        let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
+        let of =
+            |latex: &str| only(&[("text/plain", "x"), ("image/png", png), ("text/latex", latex)]).0;
+        assert_eq!(of("$$\\frac{1}{x}$$"), OutputKind::Math);
+        assert_eq!(of("\\begin{tikzpicture}\\draw (0,0);\\end{tikzpicture}"), OutputKind::Image);
+        let source = only(&[("text/plain", "x"), ("text/latex", "\\unknown{x}")]);
+        assert!(source.0 == OutputKind::Math && source.1.contains("\\unknown"), "{}", source.1);
+    }
+
+    #[test]
+    fn what_ipython_says_of_an_object_is_no_output() {
+        let object = ("text/plain", "<IPython.core.display.HTML object>");
+        let rendered = render(CellStatus::Finished, vec![display(&[object, ("text/html", " ")])]);
+        assert_eq!(rendered.value.outputs, []);
+        let script = ("text/html", "<div id=a></div><script>draw()</script>");
+        assert_eq!(only(&[object, script]).0, OutputKind::Note);
+        assert_eq!(only(&[object]).0, OutputKind::Text);
+        let unknown = ("application/x-unknown", "1");
+        assert_eq!(only(&[object, unknown]).0, OutputKind::Note);
+    }
+
+    #[test]
     fn headings_get_ids_and_are_listed() {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);

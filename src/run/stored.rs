@@ -11,7 +11,7 @@ use super::record::{
     CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
     StreamName,
 };
-use crate::notebook::{CellId, CellKind, Notebook};
+use crate::notebook::{Cell, CellId, CellKind, Notebook};
 
 /// Name of the engine in a record that was not run but read from the notebook.
 pub const STORED_ENGINE: &str = "stored";
@@ -68,7 +68,9 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut cells = BTreeMap::new();
     let mut left_out = Vec::new();
     let mut widgets = None;
-    for (id, cell) in notebook.cells().filter(|(_, cell)| cell.kind == CellKind::Code) {
+    // What does not parse today may have run: Python 2, or a kernel's own commands.
+    let is_code = |cell: &Cell| matches!(cell.kind, CellKind::Code | CellKind::Unparsable);
+    for (id, cell) in notebook.cells().filter(|(_, cell)| is_code(cell)) {
         let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
         let outputs = cell.stored_outputs.as_ref().map(|it| it.read()).unwrap_or_default();
         for (position, output) in outputs.iter().enumerate() {
