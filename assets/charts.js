@@ -42,6 +42,20 @@
     return loading.get(kind);
   }
 
+  // A figure may compute a colour that is an address. The policy would refuse the request; it is not even made.
+  const address = /\\|image|src\(|url\((?!["']?(#|data:image\/))/i;
+  const loads = (value) => /[(\\]/.test(value) && address.test(value.replace(/url\(["']?data:image\/[^)]*\)/gi, ''));
+  const { setAttribute } = Element.prototype;
+  Element.prototype.setAttribute = function (name, value) {
+    const isStyle = String(name).toLowerCase() === 'style' && this.style;
+    if (isStyle) this.style.cssText = loads(String(value)) ? '' : value;
+    else if (!(this instanceof SVGElement && loads(String(value)))) setAttribute.call(this, name, value);
+  };
+  const { setProperty } = CSSStyleDeclaration.prototype;
+  CSSStyleDeclaration.prototype.setProperty = function (name, value, ...rest) {
+    if (!loads(String(value))) setProperty.call(this, name, value, ...rest);
+  };
+
   // Plotly and BokehJS write `<style>` elements, `style` attributes and short markup from strings, which the
   // policy forbids. The same effect is had through the style sheets and the text of the DOM.
   let stylesAllowed = false;
@@ -76,11 +90,6 @@
     Document.prototype.createElement = function (name, options) {
       const isStyle = this === document && String(name).toLowerCase() === 'style';
       return isStyle ? new SheetElement() : createElement.call(this, name, options);
-    };
-    const { setAttribute } = Element.prototype;
-    Element.prototype.setAttribute = function (name, value) {
-      if (String(name).toLowerCase() === 'style' && this.style) this.style.cssText = value;
-      else setAttribute.call(this, name, value);
     };
     const markup = Object.getOwnPropertyDescriptor(Element.prototype, 'innerHTML');
     Object.defineProperty(Element.prototype, 'innerHTML', {

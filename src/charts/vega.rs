@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use super::{Chart, Kind, Refusal};
+use super::{Chart, Kind, Refusal, names_an_address};
 
 /// Most rows that a `sequence` makes by itself.
 const LONGEST_SEQUENCE: f64 = 100_000.0;
@@ -92,6 +92,8 @@ fn clean(name: &str, value: &mut Value) -> Result<(), Refusal> {
         Value::String(mark) if name == "mark" && mark == "image" => {
             return Refusal::because("it draws pictures from addresses");
         }
+        // A paint that would be loaded.
+        Value::String(text) if text.contains('(') && names_an_address(text) => text.clear(),
         _ => {}
     }
     Ok(())
@@ -204,7 +206,7 @@ mod tests {
                 "usermeta": {"embedOptions": {"actions": true}},
                 "config": {"events": {"selector": true}, "bar": {"color": "red"}},
                 "data": {"values": [{"url": "https://a.example", "href": "b"}]},
-                "mark": {"type": "bar", "href": "https://evil.example"},
+                "mark": {"type": "bar", "href": "https://evil.example", "fill": "URL(https://evil.example)"},
                 "encoding": {"x": {"field": "url"}, "href": {"field": "url"}},
                 "params": [{"name": "n", "bind": {"input": "range", "element": "#content"}}],
             }),
@@ -214,7 +216,7 @@ mod tests {
         let spec = spec(&chart);
         assert_eq!(chart.title(), Some("Growth"));
         assert_eq!(spec["config"], json!({"bar": {"color": "red"}}));
-        assert_eq!(spec["mark"], json!({"type": "bar"}));
+        assert_eq!(spec["mark"], json!({"type": "bar", "fill": ""}));
         assert_eq!(spec["encoding"], json!({"x": {"field": "url"}}));
         assert_eq!(spec["params"], json!([{"name": "n", "bind": {"input": "range"}}]));
         assert_eq!(spec["data"]["values"][0]["url"], "https://a.example", "rows are values");

@@ -251,22 +251,10 @@ fn attributes(element: policy::Element, tag: &str) -> Option<usize> {
 
 /// Whether text or a value is written as the serializer writes it. No raw `<` can be in it.
 fn is_escaped(text: &str, place: Place) -> bool {
-    const PLAIN: [bool; 256] = {
-        let mut plain = [true; 256];
-        let mut at = 0;
-        let special = b"<>&\r\0\xC2";
-        while at < special.len() {
-            // The index is a byte.
-            plain[special[at] as usize] = false;
-            at += 1;
-        }
-        plain
-    };
+    let is_special = |it: &u8| matches!(it, b'<' | b'>' | b'&' | b'\r' | 0 | 0xC2);
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) =
-        bytes.get(at..).and_then(|it| it.iter().position(|it| !PLAIN[usize::from(*it)]))
-    {
+    while let Some(found) = bytes.get(at..).and_then(|it| it.iter().position(is_special)) {
         at += found;
         let rest = bytes.get(at..).unwrap_or_default();
         match rest {

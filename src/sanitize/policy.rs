@@ -591,7 +591,7 @@ pub(super) fn element(name: &str) -> Option<Element> {
 
 /// The element that is spelled like this.
 pub(super) fn exact_element(name: &str) -> Option<Element> {
-    lowercase(name, |name| element(name)).filter(|it| it.name == name)
+    lowercase(name, element).filter(|it| it.name == name)
 }
 
 /// The attribute with this lowercase name, if the element may have it.
