@@ -96,9 +96,9 @@ fn table(rows: usize) -> String {
     for row in 0..rows {
         let city = ["Zürich", "Sevilla", "Tromsø", "Johnson &amp; Sons"];
         let city = city.get(row % 4).copied().unwrap_or_default();
-        write!(
+        writeln!(
             text,
-            "    <tr>\n      <th>{row}</th>\n      <td>{city}</td>\n      <td>2024-{:02}-01</td>\n      <td>{:.3}</td>\n      <td>{:.3}</td>\n    </tr>\n",
+            "    <tr>\n      <th>{row}</th>\n      <td>{city}</td>\n      <td>2024-{:02}-01</td>\n      <td>{:.3}</td>\n      <td>{:.3}</td>\n    </tr>",
             row % 12 + 1,
             numbers.decimal(),
             numbers.decimal()
@@ -124,9 +124,9 @@ fn styled(rows: usize) -> String {
     }
     text.push_str("</style>\n<table id=\"T_5f2a1\">\n  <thead>\n    <tr>\n      <th class=\"blank level0\" >&nbsp;</th>\n      <th id=\"T_5f2a1_level0_col0\" class=\"col_heading level0 col0\" >city</th>\n      <th id=\"T_5f2a1_level0_col1\" class=\"col_heading level0 col1\" >mean</th>\n    </tr>\n  </thead>\n  <tbody>\n");
     for row in 0..rows {
-        write!(
+        writeln!(
             text,
-            "    <tr>\n      <th id=\"T_5f2a1_level0_row{row}\" class=\"row_heading level0 row{row}\" >{row}</th>\n      <td id=\"T_5f2a1_row{row}_col0\" class=\"data row{row} col0\" >Sevilla</td>\n      <td id=\"T_5f2a1_row{row}_col1\" class=\"data row{row} col1\" >{:.6}</td>\n    </tr>\n",
+            "    <tr>\n      <th id=\"T_5f2a1_level0_row{row}\" class=\"row_heading level0 row{row}\" >{row}</th>\n      <td id=\"T_5f2a1_row{row}_col0\" class=\"data row{row} col0\" >Sevilla</td>\n      <td id=\"T_5f2a1_row{row}_col1\" class=\"data row{row} col1\" >{:.6}</td>\n    </tr>",
             numbers.decimal()
         )
         .unwrap_or_default();
@@ -163,9 +163,9 @@ fn divs(count: usize) -> String {
     let mut numbers = Numbers(4);
     let mut text = String::new();
     for card in 0..count {
-        write!(
+        writeln!(
             text,
-            "<div class=\"card\" style=\"padding: 4px; border: 1px solid #ccc\"><div class='head'><b>Card {card}</b></div><div class='body'><span style='color: rgb({},0,0)'>{}</span><br><a href=\"https://example.org/{card}?a=1&amp;b=2\" target=\"_blank\">more</a></div></div>\n",
+            "<div class=\"card\" style=\"padding: 4px; border: 1px solid #ccc\"><div class='head'><b>Card {card}</b></div><div class='body'><span style='color: rgb({},0,0)'>{}</span><br><a href=\"https://example.org/{card}?a=1&amp;b=2\" target=\"_blank\">more</a></div></div>",
             numbers.next() % 256,
             numbers.next()
         )
@@ -178,9 +178,9 @@ fn divs(count: usize) -> String {
 fn prose(count: usize) -> String {
     let mut text = String::new();
     for paragraph in 0..count {
-        write!(
+        writeln!(
             text,
-            "<p>Paragraph {paragraph} tells of the <em>weather</em> in Zürich &amp; Sevilla, of what was measured there between 1991 and 2020, and of the numbers that <strong>differ</strong> most from the years before; see <code>table_{paragraph}</code>.</p>\n"
+            "<p>Paragraph {paragraph} tells of the <em>weather</em> in Zürich &amp; Sevilla, of what was measured there between 1991 and 2020, and of the numbers that <strong>differ</strong> most from the years before; see <code>table_{paragraph}</code>.</p>"
         )
         .unwrap_or_default();
     }
