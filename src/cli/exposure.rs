@@ -218,6 +218,18 @@ pub(super) fn leaks_in_page(
         .collect();
     let mut findings =
         in_code(notebook, allowed, |id| shown.contains(&format!("cell-{}", id.0 + 1)));
+    // Markup may put a token together that its source keeps apart.
+    for (block, span) in page.blocks() {
+        let texts = block.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
+        let charts = block.charts.iter().map(|it| it.chart.json().to_owned());
+        let leaks = texts.chain(charts).flat_map(|it| secret::leaks(it.as_bytes()));
+        let mut told = BTreeSet::new();
+        for leak in leaks.filter(|it| !allowed.holds(it)) {
+            if told.insert(leak.fingerprint.clone()) {
+                findings.push(leaked(&leak, span, "an output, as readers see it, holds"));
+            }
+        }
+    }
     let document = page.document();
     let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
     let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);

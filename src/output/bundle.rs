@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::chart::{self, Family};
+use super::chart::{self, Family, Still};
 use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
@@ -94,7 +94,8 @@ fn render_types(
     let family = types.iter().find_map(|(name, value)| Some((Family::of_type(name)?, *value)));
     if let Some((family, value)) = family {
         let still = picture(types, metadata, gate, notes);
-        let html = chart::figure(family, family.read(value, types), still, notes);
+        let html =
+            chart::figure(family, family.read(value, types), Still::of(still, family), notes);
         return Some(Drawn::new(OutputKind::Chart, html));
     }
     if let Some(view) = find(widget::VIEW) {
@@ -108,6 +109,14 @@ fn render_types(
         notes.unsupported("JavaScript of the notebook");
         let text = "Here the notebook runs JavaScript, which pages of this site never do.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
+    }
+    // Altair's markup, to which the build may have added a picture.
+    if let Some(html) = find("text/html").map(text_of).filter(|it| it.contains("vegaEmbed"))
+        && let Some(read @ Ok(_)) = charts::in_markup(&html)
+    {
+        let still = picture(types, metadata, gate, notes);
+        let html = chart::figure(Family::VegaLite, read, Still::of(still, Family::VegaLite), notes);
+        return Some(Drawn::new(OutputKind::Chart, html));
     }
     // Markup that is nothing without its script comes after what says the same without one.
     let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
@@ -380,7 +389,7 @@ fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
         && let Some(read) = charts::in_markup(text)
     {
         let family = Family::of_chart(&read);
-        let figure = chart::figure(family, read, None, notes);
+        let figure = chart::figure(family, read, Still::None, notes);
         let html =
             if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };
         return Shown::Whole(Box::new(Drawn::new(OutputKind::Chart, html)));

@@ -84,16 +84,47 @@ pub struct PlacedChart {
     pub chart: Chart,
 }
 
-/// The markup of a chart, live where its runtime can be had. `still` is its picture.
+/// The picture of a chart.
+pub(super) enum Still {
+    /// It is there.
+    Picture(SafeHtml),
+    /// The build tried to draw one, and could not.
+    NotDrawn,
+    /// Nobody tried.
+    None,
+}
+
+impl Still {
+    /// Of a bundle, whose Vega charts the build draws.
+    pub(super) fn of(picture: Option<SafeHtml>, family: Family) -> Self {
+        match picture {
+            Some(picture) => Self::Picture(picture),
+            None if matches!(family, Family::Vega | Family::VegaLite) => Self::NotDrawn,
+            None => Self::None,
+        }
+    }
+}
+
+/// The markup of a chart, live where its runtime can be had.
 pub(super) fn figure(
     family: Family,
     read: Result<Chart, Refusal>,
-    still: Option<SafeHtml>,
+    still: Still,
     notes: &Notes,
 ) -> SafeHtml {
     let what = family.title();
+    let (still, is_too_much) = match still {
+        Still::Picture(picture) => (Some(picture), false),
+        Still::NotDrawn => (None, true),
+        Still::None => (None, false),
+    };
     let has_still = still.is_some();
     let live = match read {
+        // What the build could not draw in its bounds would hang a reader's browser.
+        Ok(_) if is_too_much => {
+            notes.unsupported(format!("{what} that could not be drawn within bounds"));
+            None
+        }
         Ok(chart) => notes.live(chart),
         Err(Refusal(reason)) => {
             notes.unsupported(format!("the interaction of {what}: {reason}"));

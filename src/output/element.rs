@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
-use super::chart::{self, Family};
+use super::chart::{self, Family, Still};
 use super::data::{self, Column};
 use super::diagram;
 use super::math::{self, Display};
@@ -77,14 +77,16 @@ impl<'n> Marimo<'n> {
     }
 
     /// The next chart of the document as a picture.
-    fn chart(&self) -> Option<SafeHtml> {
+    fn chart(&self) -> Still {
         if self.nested.get() > 0 {
-            return None;
+            return Still::None;
         }
-        let text = self.charts.borrow_mut().pop_front()??;
-        let image = svg::image(&UntrustedHtml::new(text), "Chart")?;
+        // Where the environment has nothing that draws, there is no list.
+        let Some(picture) = self.charts.borrow_mut().pop_front() else { return Still::None };
+        let image = picture.and_then(|it| svg::image(&UntrustedHtml::new(it), "Chart"));
+        let Some(image) = image else { return Still::NotDrawn };
         self.notes.removed(&image.removed);
-        Some(image.html)
+        Still::Picture(image.html)
     }
 
     /// A leaf of marimo's JSON: `mime:payload`.
@@ -254,7 +256,7 @@ impl Compiled<'_, '_> {
             }
             "plotly" => {
                 let read = Family::Plotly.read(&self.json("figure"), &[]);
-                chart::figure(Family::Plotly, read, None, self.marimo.notes)
+                chart::figure(Family::Plotly, read, Still::None, self.marimo.notes)
             }
             "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
@@ -300,7 +302,7 @@ impl Compiled<'_, '_> {
                 SafeHtml::default()
             }
             "iframe" if let Some(read) = self.framed_chart() => {
-                chart::figure(Family::of_chart(&read), read, None, notes)
+                chart::figure(Family::of_chart(&read), read, Still::None, notes)
             }
             "iframe" => self.embedded(source, attribute("srcdoc"), gate),
             _ => return None,

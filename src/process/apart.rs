@@ -3,7 +3,10 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use super::interrupt;
 
 /// The hidden first argument that makes `nbc` draw the diagram on its standard input.
 pub const DIAGRAM_ARGUMENT: &str = "__diagram";
@@ -16,11 +19,20 @@ const WALL: Duration = Duration::from_secs(30);
 const MEMORY: u64 = 2 << 30;
 /// Longest answer, in bytes.
 const LONGEST: u64 = 16 << 20;
+/// Wall-clock time of all such work of a build, in milliseconds: a page may ask for a thousand drawings.
+const ALL: u64 = 60_000;
+/// What was spent of it.
+static SPENT: AtomicU64 = AtomicU64::new(0);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Has this program do something with `input` in a child; `None` when it does not come to an end.
+/// Has this program do something with `input` in a child; `None` when it does not come to an end, or when a
+/// build asked for too much of it.
 pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
+    if SPENT.load(Ordering::Relaxed) >= ALL || interrupt::is_requested() {
+        return None;
+    }
+    let start = Instant::now();
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts processes")]
     let mut command = Command::new(std::env::current_exe().ok()?);
     command.arg(argument).env_clear().current_dir("/");
@@ -38,7 +50,7 @@ pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
         });
         let end = Instant::now() + WALL;
         // With the child end its pipes, and so both threads.
-        while !answered.is_finished() && Instant::now() < end {
+        while !answered.is_finished() && Instant::now() < end && !interrupt::is_requested() {
             std::thread::sleep(POLL);
         }
         drop(child.kill());
@@ -46,6 +58,8 @@ pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
         answered.join().ok().flatten()
     });
     let status = child.wait();
+    let spent = u64::try_from(start.elapsed().as_millis()).unwrap_or(ALL);
+    SPENT.fetch_add(spent, Ordering::Relaxed);
     answer.filter(|it| !it.is_empty() && it.len() as u64 <= LONGEST && status.is_ok())
 }
 

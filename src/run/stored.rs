@@ -11,6 +11,7 @@ use super::record::{
     CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
     StreamName,
 };
+use crate::charts;
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
 
 /// Name of the engine in a record that was not run but read from the notebook.
@@ -289,15 +290,35 @@ pub fn undrawn(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
         if bundle.data.keys().any(|it| it.starts_with("image/")) {
             return None;
         }
-        let (language, major, spec) = bundle.data.iter().find_map(|(name, spec)| {
-            let (language, rest) = name.strip_prefix("application/vnd.")?.split_once(".v")?;
-            let major: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            matches!(language, "vega" | "vegalite").then(|| (language.to_owned(), major, spec))
-        })?;
-        let chart = serde_json::json!([language, major, spec]);
+        let chart = bundle.data.iter().find_map(|(name, value)| in_type(name, value));
+        let chart = chart.or_else(|| in_html(bundle.data.get("text/html")?))?;
         Some(Undrawn { chart, bundle })
     });
     charts.collect()
+}
+
+/// The chart that a MIME type states.
+fn in_type(name: &str, spec: &Value) -> Option<Value> {
+    let (language, rest) = name.strip_prefix("application/vnd.")?.split_once(".v")?;
+    let major: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    matches!(language, "vega" | "vegalite").then(|| serde_json::json!([language, major, spec]))
+}
+
+/// The chart in markup of Altair.
+fn in_html(html: &Value) -> Option<Value> {
+    let html = match html {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str()?.to_owned(),
+    };
+    let chart = html.contains("vegaEmbed").then(|| charts::in_markup(&html))??.ok()?;
+    let data: Value = serde_json::from_str(chart.json()).ok()?;
+    let spec = data.get("spec")?;
+    let schema = spec.get("$schema")?.as_str()?;
+    let (_, rest) = schema.split_once("/schema/")?;
+    let (language, version) = rest.split_once("/v")?;
+    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
+    let language = if language == "vega" { "vega" } else { "vegalite" };
+    Some(serde_json::json!([language, major, spec]))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub enum ThemeError {
 }
 
 /// Properties that keep an output in its box.
-const KEPT: [&str; 4] = ["contain", "isolation", "behavior", "-moz-binding"];
+const KEPT: [&str; 5] = ["all", "contain", "isolation", "behavior", "-moz-binding"];
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -246,6 +246,8 @@ mod tests {
             ("a{}\n@font-face{font-family:x;src:local(x)}", 2),
             (".nbc-out{contain:none}", 1),
             (".nbc-out{contain:none!important}", 1),
+            (".nbc-out{all:unset!important}", 1),
+            ("*{all:revert}", 1),
             ("a{b{isolation:auto}}", 1),
             ("a{content:'</style>'}", 1),
             ("a{--x:url(x)}", 1),

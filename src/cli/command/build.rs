@@ -375,8 +375,7 @@ impl Builder<'_> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
         let (mut ran, graph) = if is_stored {
-            let mut record = as_stored(&notebook, diagnostics);
-            self.draw_stored(&mut record);
+            let record = as_stored(&notebook, diagnostics);
             let (layers, granted) = (Vec::new(), Names::default());
             let masks = Vec::new();
             (Ran { record, environment: None, layers, granted, masks }, graph)
@@ -388,6 +387,7 @@ impl Builder<'_> {
             };
             (ran, runnable.into_graph())
         };
+        self.draw_charts(&mut ran.record);
         let scanner = &self.granted.scanner;
         let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
         let allowed = &self.settings.allowed;
@@ -437,8 +437,8 @@ impl Builder<'_> {
         Ok(Some(Built { document: document.value, provenance }))
     }
 
-    /// Pictures of charts that a notebook stores as data only.
-    fn draw_stored(&mut self, record: &mut RunRecord) {
+    /// Pictures of charts that are there as data only.
+    fn draw_charts(&mut self, record: &mut RunRecord) {
         let undrawn = stored::undrawn(record);
         if undrawn.is_empty() {
             return;
@@ -459,7 +459,7 @@ impl Builder<'_> {
             }
             Err(failure) => self
                 .progress
-                .warning(&format!("stored charts have no still pictures: {}", failure.message)),
+                .warning(&format!("charts have no still pictures: {}", failure.message)),
         }
     }
 
