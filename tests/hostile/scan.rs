@@ -90,8 +90,9 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         return refuse("attribute");
     }
     if ["javascript:", "vbscript:"].iter().any(|it| value.contains(it))
-        && lower != "title"
-        && lower != "alt"
+        // Names and places in the page run nothing.
+        && !["title", "alt", "class"].contains(&lower.as_str())
+        && !value.starts_with('#')
     {
         return refuse("scheme");
     }
@@ -132,7 +133,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         {
             refuse("class")
         }
-        "title" | "alt" | "aria-label" | "value" | "placeholder" => Ok(()),
+        "title" | "alt" | "aria-label" | "value" | "placeholder" | "class" => Ok(()),
         _ if value.replace("url(#o-", "").contains("url(") => refuse("url"),
         _ => Ok(()),
     }
@@ -148,7 +149,8 @@ pub(crate) fn rules(css: &str) -> Result<(), String> {
         "expression(",
         "javascript:",
         "\\",
-        "position:fixed",
+        "{position:fixed",
+        ";position:fixed",
         "image-set(",
         "src(",
         "attr(",
