@@ -91,7 +91,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
     }
     if ["javascript:", "vbscript:"].iter().any(|it| value.contains(it))
         // Names and places in the page run nothing.
-        && !["title", "alt", "class"].contains(&lower.as_str())
+        && !["title", "alt", "class", "id"].contains(&lower.as_str())
         && !value.starts_with('#')
     {
         return refuse("scheme");
@@ -133,7 +133,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
         {
             refuse("class")
         }
-        "title" | "alt" | "aria-label" | "value" | "placeholder" | "class" => Ok(()),
+        "title" | "alt" | "aria-label" | "value" | "placeholder" | "class" | "id" => Ok(()),
         _ if value.replace("url(#o-", "").contains("url(") => refuse("url"),
         _ => Ok(()),
     }
@@ -162,7 +162,14 @@ pub(crate) fn rules(css: &str) -> Result<(), String> {
     if lower.replace("url(#o-", "").contains("url(") {
         return Err(format!("url in {}", head(css)));
     }
+    // A condition may hold line breaks; what begins with it ends at its brace.
+    let mut is_inside = false;
     for line in css.lines().filter(|it| !it.is_empty() && *it != "}") {
+        let was_inside = is_inside;
+        is_inside = (line.starts_with('@') || was_inside) && !line.contains('{');
+        if was_inside {
+            continue;
+        }
         if !line.starts_with(".nbc-out-c1")
             && !line.starts_with("@media")
             && !line.starts_with("@supports")
