@@ -3,9 +3,6 @@
 // build saw.
 (() => {
   'use strict';
-  // Opened by itself, or framed by somebody else without a sandbox, the file would have the origin of the site.
-  if (self.origin !== 'null' || self === top) return;
-
   // No policy governs these two.
   delete self.RTCPeerConnection;
   delete self.webkitRTCPeerConnection;
@@ -13,29 +10,6 @@
   Object.defineProperty(self, 'nbcIsland', { value: true });
 
   // The policy forbids `<style>` elements and `style` attributes; style sheets and styles of the DOM do the same.
-  class SheetElement extends HTMLElement {
-    #text = '';
-    #root = null;
-    sheet = new CSSStyleSheet();
-    get textContent() { return this.#text; }
-    set textContent(text) { this.#text = String(text ?? ''); this.sheet.replaceSync(this.#text); }
-    get innerHTML() { return this.#text; }
-    set innerHTML(text) { this.textContent = text; }
-    get innerText() { return this.#text; }
-    set innerText(text) { this.textContent = text; }
-    appendChild(node) { this.textContent = this.#text + node.data; return node; }
-    append(...nodes) { this.textContent = this.#text + nodes.map((it) => it.data ?? it).join(''); }
-    connectedCallback() {
-      this.hidden = true;
-      this.#root = this.getRootNode();
-      this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets, this.sheet];
-    }
-    disconnectedCallback() {
-      if (!this.#root) return;
-      this.#root.adoptedStyleSheets = this.#root.adoptedStyleSheets.filter((it) => it !== this.sheet);
-      this.#root = null;
-    }
-  }
   customElements.define('nbc-sheet', SheetElement);
   const isStyle = (name) => String(name).toLowerCase() === 'style';
   const { createElement, createElementNS } = Document.prototype;

@@ -482,10 +482,11 @@ def look(context, built: pathlib.Path) -> dict:
     count = page.locator("figure.nbc-chart").count()
     for number in range(count):
         page.evaluate("(n) => document.querySelectorAll('figure.nbc-chart')[n].scrollIntoView({ behavior: 'instant' })", number)
-        try:
-            page.wait_for_function("(n) => document.querySelectorAll('figure.nbc-chart')[n].dataset.state", arg=number, timeout=8000)
-        except Exception:  # noqa: BLE001 - a chart that is not drawn is judged like any other
-            pass
+        # A chart that is not drawn is judged like any other.
+        for _ in range(400):
+            if page.evaluate("(n) => document.querySelectorAll('figure.nbc-chart')[n].dataset.state", number):
+                break
+            page.wait_for_timeout(20)
     page.evaluate("Promise.all([...document.images].map((it) => it.decode().catch(() => 0)))")
     shown = page.evaluate("() => describePage()")
     page.close()

@@ -276,23 +276,84 @@ fn hidden_names_stay_unread_without_namespaces() {
     assert!(!page.contains("token-of-the-host"));
 }
 
+/// An `.ipynb` whose only cell stores these displays.
+fn displays(bundles: &[serde_json::Value]) -> String {
+    let outputs = bundles.iter().map(
+        |data| serde_json::json!({"output_type": "display_data", "metadata": {}, "data": data}),
+    );
+    serde_json::json!({
+        "cells": [{
+            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "draw()",
+            "outputs": outputs.collect::<Vec<_>>(),
+        }],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+    })
+    .to_string()
+}
+
+#[test]
+fn a_chart_is_live_only_if_the_build_could_draw_it() {
+    let schema = "https://vega.github.io/schema/vega-lite/v6.json";
+    let rows = serde_json::json!({"values": [{"a": 1}]});
+    let x = serde_json::json!({"x": {"field": "a", "type": "quantitative"}});
+    let good = serde_json::json!({"$schema": schema, "data": rows, "mark": "bar", "encoding": x});
+    let bad = serde_json::json!({"$schema": schema, "data": rows, "mark": "no such mark"});
+    let html =
+        format!("<p>beside it</p><script>(function(s){{vegaEmbed('#v', s)}})({good});</script>");
+    let test = NbcTest::new(&[(
+        "n.ipynb",
+        &displays(&[
+            serde_json::json!({"application/vnd.vegalite.v6+json": good}),
+            serde_json::json!({"application/vnd.vegalite.v6+json": bad}),
+            serde_json::json!({ "text/html": html }),
+        ]),
+    )]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("could not be drawn within bounds"), "{}", said.stderr);
+    let page = test.read("out/n.html");
+    assert_eq!(page.matches("data-chart=\"vega\"").count(), 2, "{}", said.stderr);
+    let stills = page.matches("<div class=\"nbc-chart-still\"><img ").count();
+    assert_eq!(stills, 2, "each live chart has its picture");
+    assert!(page.contains("beside it"), "what stands beside a chart stays");
+}
+
+#[test]
+fn a_secret_that_only_readers_see_whole_stops_the_page() {
+    // Put together here, so that no scanner of repositories takes it for a real one.
+    let token = format!("{}_{}", "ghp", "a8Kd02mXq7Zr4LtY9vBn3HsW6cJf1PgE5uQo");
+    let (start, end) = token.split_at(20);
+    let rows = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        format!("a,b\n{token},1\n"),
+    );
+    let chart = serde_json::json!({
+        "data": {"url": format!("data:text/csv;base64,{rows}")}, "mark": "bar",
+        "encoding": {"x": {"field": "a", "type": "nominal"}},
+    });
+    for bundle in [
+        serde_json::json!({"text/markdown": token.replace('_', "\\_")}),
+        serde_json::json!({"text/html": format!("<p>{start}<b>{end}</b></p>")}),
+        serde_json::json!({"text/plain": format!("{start}\u{1b}[31m{end}\u{1b}[0m")}),
+        serde_json::json!({"application/vnd.vegalite.v6+json": chart}),
+    ] {
+        let test = NbcTest::new(&[("n.ipynb", &displays(std::slice::from_ref(&bundle)))]);
+        let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+        assert_eq!(said.code, 1, "{bundle}: {}", said.stderr);
+        assert!(said.stderr.contains("NBC420") && !said.stderr.contains(end), "{}", said.stderr);
+        assert!(!test.path("out").exists());
+    }
+}
+
 /// A notebook that stores a Plotly figure.
 fn with_a_chart() -> NbcTest {
     let figure = serde_json::json!({
         "data": [{"type": "bar", "x": ["</script> < b"], "y": [1]}],
         "layout": {"title": {"text": "Sales"}}, "config": {"plotlyServerURL": "https://e.example"},
     });
-    let notebook = serde_json::json!({
-        "cells": [{
-            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "draw()",
-            "outputs": [{
-                "output_type": "display_data", "metadata": {},
-                "data": {"application/vnd.plotly.v1+json": figure, "text/plain": "Figure()"},
-            }],
-        }],
-        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
-    });
-    NbcTest::new(&[("n.ipynb", &notebook.to_string())])
+    let bundle =
+        serde_json::json!({"application/vnd.plotly.v1+json": figure, "text/plain": "Figure()"});
+    NbcTest::new(&[("n.ipynb", &displays(&[bundle]))])
 }
 
 #[test]
@@ -358,19 +419,8 @@ fn diagrams_are_drawn_or_shown_as_their_source() {
     // A state in itself takes more stack than there is.
     let states = "stateDiagram-v2\nstate A {\nstate A {\n}\n}\nA --> A\n";
     let sources = ["graph LR\n  A[Start] --> B\n", "packet-beta\n 0-999999999: \"a\"", states];
-    let outputs = sources.map(|source| {
-        serde_json::json!({
-            "output_type": "display_data", "metadata": {}, "data": {"text/vnd.mermaid": source},
-        })
-    });
-    let notebook = serde_json::json!({
-        "cells": [{
-            "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "draw()",
-            "outputs": outputs,
-        }],
-        "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
-    });
-    let test = NbcTest::new(&[("n.ipynb", &notebook.to_string())]);
+    let outputs = sources.map(|source| serde_json::json!({ "text/vnd.mermaid": source }));
+    let test = NbcTest::new(&[("n.ipynb", &displays(&outputs))]);
     let said = test.run(&["build", "n.ipynb", "-o", "out"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     let page = test.read("out/n.html");

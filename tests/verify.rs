@@ -592,7 +592,7 @@ fn elements_that_load_frame_submit_or_rewrite_are_refused() {
     );
 }
 
-const GUARD: &str = "if (self.origin !== 'null' || self === top) return;";
+const GUARD: &str = "if (self.origin !== 'null' || self === top) throw new Error('not here');\n";
 const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');\n";
 
 /// A site with one island; the edits change the island's script, its data, its file and its page, in which `ISLAND`
@@ -633,7 +633,7 @@ fn island_site(
 
 /// The script that puts an island in place, as far as it matters.
 fn island_code() -> String {
-    format!("(() => {{ {GUARD}\nJSON.parse('') }})();")
+    format!("{GUARD}JSON.parse('');")
 }
 
 fn same(text: String) -> String {
@@ -706,9 +706,8 @@ fn the_file_of_an_island_holds_what_its_policy_names() {
         ("<p>a</p>", "<p id=\"a\">a</p>"),
         ("<p>a</p>", "<p onclick=\"a\">a</p>"),
         ("application/json", "text/javascript"),
-        ("<script>(", "<script src=\"a.js\">("),
-        ("<script>(", "<script type=\"module\">("),
-        ("\"scripts\":[", "\"scripts\":[1,"),
+        ("<script>if (", "<script src=\"a.js\">if ("),
+        ("<script>if (", "<script type=\"module\">if ("),
     ] {
         assert!(edited(from, to).contains(&Rule::Island), "{to}");
     }

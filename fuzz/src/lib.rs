@@ -250,8 +250,8 @@ fn charts(data: &[u8]) {
             .unwrap_or_else(|what| panic!("{what}: {:?}", chart.json()));
         assert!(chart.title().is_none_or(|it| it.len() <= text.len()), "{:?}", chart.title());
     };
-    if let Some(chart) = nbc::charts::in_markup(text) {
-        look(chart);
+    if let Some(found) = nbc::charts::in_markup(text) {
+        look(found.chart);
     }
     output(display("text/html", text.into()), text);
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return };

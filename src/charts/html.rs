@@ -4,11 +4,23 @@
 
 use serde_json::Value;
 
-use super::{Chart, Refusal};
+use super::{Chart, Kind, Refusal};
+
+/// A chart that stands in markup.
+#[derive(Debug)]
+pub struct Found {
+    /// Which library wrote the markup.
+    pub kind: Kind,
+    /// The chart, or why it stays a picture.
+    pub chart: Result<Chart, Refusal>,
+}
 
 /// The first chart in markup or a script of Plotly, Altair or Bokeh; `None` when there is none.
-pub fn in_markup(text: &str) -> Option<Result<Chart, Refusal>> {
-    plotly(text).or_else(|| bokeh(text)).or_else(|| altair(text))
+pub fn in_markup(text: &str) -> Option<Found> {
+    let found = |kind, chart: Option<_>| chart.map(|chart| Found { kind, chart });
+    found(Kind::Plotly, plotly(text))
+        .or_else(|| found(Kind::Bokeh, bokeh(text)))
+        .or_else(|| found(Kind::Vega, altair(text)))
 }
 
 /// `Plotly.newPlot("id", [data], {layout}, …)`.
@@ -122,11 +134,10 @@ fn with_null_for_nan(text: &str) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::charts::Kind;
 
     fn found(text: &str) -> (Kind, String) {
-        let chart = in_markup(text).unwrap().unwrap();
-        (chart.kind(), chart.json().to_owned())
+        let found = in_markup(text).unwrap();
+        (found.kind, found.chart.unwrap().json().to_owned())
     }
 
     #[test]

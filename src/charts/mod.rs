@@ -13,7 +13,7 @@ mod vega;
 
 use serde_json::Value;
 
-pub use html::in_markup;
+pub use html::{Found, in_markup};
 pub use runtime::{Known, Origin, Runtime, file_of, fits, known};
 
 /// Longest chart that goes into a page as data, in bytes of JSON.

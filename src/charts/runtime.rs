@@ -91,6 +91,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether it comes before another one of its kind in the list, which is newest first.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        let place = |it: &Self| KNOWN.iter().position(|known| known == it);
+        place(self) < place(other)
+    }
+
     /// The runtime, if these are the bytes of its file.
     pub fn runtime(&'static self, file: &[u8]) -> Option<Runtime> {
         if Integrity::of(file).as_str() != self.integrity {
@@ -260,6 +266,17 @@ mod tests {
         let taken = of(Kind::Bokeh, &trusted).unwrap();
         assert_eq!(taken.text(), "window.Bokeh = {}");
         assert!(taken.fits(Some("3.3.0")) && !taken.fits(Some("3.4.0")));
+    }
+
+    #[test]
+    fn the_list_is_newest_first_of_each_kind() {
+        let parts = |it: &Known| -> Vec<u32> {
+            it.version.split('.').filter_map(|part| part.parse().ok()).collect()
+        };
+        for (before, after) in KNOWN.iter().zip(KNOWN.iter().skip(1)) {
+            let is_ordered = before.kind != after.kind || parts(before) > parts(after);
+            assert!(is_ordered && before.is_newer_than(after), "{before:?} {after:?}");
+        }
     }
 
     #[test]

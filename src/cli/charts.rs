@@ -54,9 +54,7 @@ impl Charts {
                 // A page has one runtime of a kind; the newest draws most.
                 let found = known(chart.kind(), version.as_deref());
                 if let Some(found) = found
-                    && wanted
-                        .get(&chart.kind())
-                        .is_none_or(|it: &&Known| it.version < found.version)
+                    && wanted.get(&chart.kind()).is_none_or(|it: &&Known| found.is_newer_than(it))
                 {
                     wanted.insert(chart.kind(), found);
                 }

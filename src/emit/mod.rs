@@ -26,7 +26,8 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 const PAGE_STYLE: &str =
     concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
-const CHART_SCRIPT: &str = include_str!("../../assets/charts.js");
+const CHART_SCRIPT: &str =
+    concat!(include_str!("../../assets/sheet.js"), include_str!("../../assets/charts.js"));
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 
 /// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.

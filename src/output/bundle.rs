@@ -110,16 +110,7 @@ fn render_types(
         let text = "Here the notebook runs JavaScript, which pages of this site never do.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
-    // Altair's markup, to which the build may have added a picture.
-    if let Some(html) = find("text/html").map(text_of).filter(|it| it.contains("vegaEmbed"))
-        && let Some(read @ Ok(_)) = charts::in_markup(&html)
-    {
-        let still = picture(types, metadata, gate, notes);
-        let html = chart::figure(Family::VegaLite, read, Still::of(still, Family::VegaLite), notes);
-        return Some(Drawn::new(OutputKind::Chart, html));
-    }
     // Markup that is nothing without its script comes after what says the same without one.
-    let charts = find(CHARTS_MIME).unwrap_or(&Value::Null);
     let (mut later, mut source) = (None, None);
     let mut is_too_large = false;
     for name in RICHEST_FIRST {
@@ -127,7 +118,7 @@ fn render_types(
         if *name == "text/plain" && types.len() > 1 && is_stand_in(&text_of(value)) {
             continue;
         }
-        match one(name, value, charts, metadata, gate, notes) {
+        match one(name, value, types, metadata, gate, notes) {
             // LaTeX that is no formula is better as its picture.
             Shown::Whole(drawn) if *name == "text/latex" && !is_formula(&drawn.html) => {
                 source = source.or(Some(drawn));
@@ -165,7 +156,7 @@ fn render_types(
         name.starts_with("text/") && !["text/html", "text/plain"].contains(&name.as_str())
     });
     if let Some((_, value)) = text
-        && let Shown::Whole(drawn) = one("text/plain", value, charts, metadata, gate, notes)
+        && let Shown::Whole(drawn) = one("text/plain", value, types, metadata, gate, notes)
     {
         return Some(*drawn);
     }
@@ -229,7 +220,7 @@ fn picture(
 ) -> Option<SafeHtml> {
     let mut pictures = chart::PICTURES.iter().filter_map(|name| {
         let (_, value) = types.iter().find(|(it, _)| it == name)?;
-        match one(name, value, &Value::Null, metadata, gate, notes) {
+        match one(name, value, types, metadata, gate, notes) {
             Shown::Whole(drawn) => Some(drawn.html),
             _ => None,
         }
@@ -277,20 +268,21 @@ pub(super) fn text_of(value: &Value) -> String {
 fn one(
     name: &str,
     value: &Value,
-    charts: &Value,
+    types: &[(String, &Value)],
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
 ) -> Shown {
+    let whole = metadata;
     // Metadata is flat, or by type.
     let metadata = metadata.get(name).and_then(Value::as_object).unwrap_or(metadata);
     let drawn = match name {
-        "text/html" => return html(&text_of(value), charts, gate, notes),
+        "text/html" => return html(&text_of(value), types, whole, gate, notes),
         "text/markdown" => {
             let text = text_of(value);
             // marimo states this type for the HTML that it made of Markdown.
             if text.trim_start().starts_with("<span class=\"markdown") {
-                return html(&text, charts, gate, notes);
+                return html(&text, types, whole, gate, notes);
             }
             let html = markdown::render(&text, &Map::new(), gate, notes);
             Drawn::new(OutputKind::Prose, html)
@@ -375,21 +367,31 @@ fn one(
     Shown::Whole(Box::new(drawn))
 }
 
-fn html(text: &str, charts: &Value, gate: &mut Gate, notes: &Notes) -> Shown {
+/// `types` is the bundle that the markup comes from.
+fn html(
+    text: &str,
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Shown {
     if text.len() > LONGEST_MARKUP {
         notes.unsupported(format!("an output of {} MiB, which is too large", text.len() >> 20));
         return Shown::TooLarge;
     }
     let controls = notes.has_controls();
-    let pictures = charts.as_array().into_iter().flatten();
+    let pictures = types.iter().find(|(it, _)| it == CHARTS_MIME);
+    let pictures = pictures.and_then(|(_, it)| it.as_array()).into_iter().flatten();
     let pictures = pictures.map(|it| it.as_str().map(str::to_owned)).collect();
     let marimo = Marimo::with_charts(notes, pictures);
     let html = gate.fragment(&UntrustedHtml::new(text.to_owned()), &marimo);
     if text.contains("<script")
-        && let Some(read) = charts::in_markup(text)
+        && let Some(found) = charts::in_markup(text)
     {
-        let family = Family::of_chart(&read);
-        let figure = chart::figure(family, read, Still::None, notes);
+        let family = Family::of_kind(found.kind);
+        // The build adds one to Altair's markup.
+        let still = Still::of(picture(types, metadata, gate, notes), family);
+        let figure = chart::figure(family, found.chart, still, notes);
         let html =
             if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };
         return Shown::Whole(Box::new(Drawn::new(OutputKind::Chart, html)));

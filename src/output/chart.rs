@@ -34,11 +34,11 @@ impl Family {
     }
 
     /// The family of a chart that was found in markup.
-    pub(super) fn of_chart(read: &Result<Chart, Refusal>) -> Self {
-        match read.as_ref().map(Chart::kind) {
-            Ok(Kind::Plotly) => Self::Plotly,
-            Ok(Kind::Bokeh) => Self::Bokeh,
-            Ok(Kind::Vega) | Err(_) => Self::VegaLite,
+    pub(super) fn of_kind(kind: Kind) -> Self {
+        match kind {
+            Kind::Plotly => Self::Plotly,
+            Kind::Bokeh => Self::Bokeh,
+            Kind::Vega => Self::VegaLite,
         }
     }
 
@@ -67,9 +67,9 @@ impl Family {
                     matches!(name.as_str(), "application/javascript" | "text/html")
                 });
                 let mut texts = scripts.map(|(_, it)| text_of(it));
-                texts
-                    .find_map(|it| charts::in_markup(&it))
-                    .unwrap_or_else(|| Err(Refusal("its data are not in the notebook".to_owned())))
+                let found = texts.find_map(|it| charts::in_markup(&it));
+                let none = || Err(Refusal("its data are not in the notebook".to_owned()));
+                found.map_or_else(none, |it| it.chart)
             }
         }
     }

@@ -301,8 +301,8 @@ impl Compiled<'_, '_> {
                 gate.remove("`<source>` tag");
                 SafeHtml::default()
             }
-            "iframe" if let Some(read) = self.framed_chart() => {
-                chart::figure(Family::of_chart(&read), read, Still::None, notes)
+            "iframe" if let Some(found) = self.framed_chart() => {
+                chart::figure(Family::of_kind(found.kind), found.chart, Still::None, notes)
             }
             "iframe" => self.embedded(source, attribute("srcdoc"), gate),
             _ => return None,
@@ -377,7 +377,7 @@ impl Compiled<'_, '_> {
     }
 
     /// The chart in a page that a library writes around it.
-    fn framed_chart(&self) -> Option<Result<Chart, Refusal>> {
+    fn framed_chart(&self) -> Option<charts::Found> {
         charts::in_markup(self.element.attributes.get("srcdoc")?)
     }
 

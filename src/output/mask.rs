@@ -16,6 +16,8 @@ use crate::secret::{Scanner, Secret};
 const LONGEST_PATH: usize = 512;
 /// Longest name of a user.
 const LONGEST_NAME: usize = 64;
+/// Most times that a text is searched anew after something in it was masked.
+const MAX_PASSES: usize = 4;
 /// Names of hosts and users that tell nothing, or are words of everybody's language.
 const COMMON_NAMES: &[&str] = &[
     "admin",
@@ -267,6 +269,16 @@ impl Masks {
 
     /// The text without paths and names of a machine; `None` where there are none.
     pub fn masked(&self, text: &str) -> Option<String> {
+        let mut masked = self.pass(text)?;
+        // What is left out may join what stood around it to another path.
+        for _ in 1..MAX_PASSES {
+            let Some(again) = self.pass(&masked) else { break };
+            masked = again;
+        }
+        Some(masked)
+    }
+
+    fn pass(&self, text: &str) -> Option<String> {
         let automaton = self.automaton.as_ref()?;
         // Where one is refused, a shorter one at the same place may still hold.
         let mut hits: Vec<_> = automaton.find_overlapping_iter(text).collect();
@@ -579,6 +591,11 @@ mod tests {
         ] {
             assert_eq!(check(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_mask_joins_is_masked_too() {
+        assert_eq!(check("T:\\Users\\/srv/ci/job-17…/home/"), "~/home/");
     }
 
     #[test]

@@ -57,10 +57,10 @@ pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
         drop(asked.join());
         answered.join().ok().flatten()
     });
-    let status = child.wait();
+    let is_whole = child.wait().is_ok_and(|it| it.success());
     let spent = u64::try_from(start.elapsed().as_millis()).unwrap_or(ALL);
     SPENT.fetch_add(spent, Ordering::Relaxed);
-    answer.filter(|it| !it.is_empty() && it.len() as u64 <= LONGEST && status.is_ok())
+    answer.filter(|it| is_whole && !it.is_empty() && it.len() as u64 <= LONGEST)
 }
 
 /// What the child does: bounds itself, reads, works, answers.

@@ -11,7 +11,7 @@ use super::record::{
     CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
     StreamName,
 };
-use crate::charts;
+use crate::charts::{self, Kind};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
 
 /// Name of the engine in a record that was not run but read from the notebook.
@@ -310,7 +310,8 @@ fn in_html(html: &Value) -> Option<Value> {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
         other => other.as_str()?.to_owned(),
     };
-    let chart = html.contains("vegaEmbed").then(|| charts::in_markup(&html))??.ok()?;
+    let found = charts::in_markup(&html).filter(|it| it.kind == Kind::Vega)?;
+    let chart = found.chart.ok()?;
     let data: Value = serde_json::from_str(chart.json()).ok()?;
     let spec = data.get("spec")?;
     let schema = spec.get("$schema")?.as_str()?;

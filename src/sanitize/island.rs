@@ -16,7 +16,13 @@ use super::token::{Token, Tokens, decode};
 use super::{SafeHtml, UntrustedHtml};
 use crate::site::{Asset, Integrity, SitePath, SitePathError};
 
-const BOOTSTRAP: &str = include_str!("../../assets/island.js");
+/// Begins with what stops it where the file has an origin: opened by itself, or framed by somebody else without a
+/// sandbox, it would have that of the site.
+const BOOTSTRAP: &str = concat!(
+    "if (self.origin !== 'null' || self === top) throw new Error('not here');\n",
+    include_str!("../../assets/sheet.js"),
+    include_str!("../../assets/island.js")
+);
 const STYLE: &str = "html{background:#fff;color:#111;color-scheme:light;font:1rem/1.5 system-ui,sans-serif}body{margin:0}";
 const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');";
 /// Largest island, in bytes of markup, scripts and styles.

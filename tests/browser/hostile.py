@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import run
-from run import Watch, check, served
+from run import Watch, check, served, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CODE = "alert(window.__pwned=document.title='pwned')"
@@ -407,10 +407,8 @@ def hover(page: Page) -> None:
         if not figure.is_visible():
             continue
         figure.scroll_into_view_if_needed(timeout=5000)
-        try:
-            page.wait_for_function("(it) => it.querySelector('canvas, svg.main-svg, svg.marks, .bk-Figure') || it.dataset.state === 'still'", arg=figure.element_handle(), timeout=1500)
-        except Exception:  # One that its library refuses to draw stays a picture.
-            pass
+        # One that its library refuses to draw stays a picture.
+        until(page, "(it) => it.querySelector('canvas, svg.main-svg, svg.marks, .bk-Figure') !== null || it.dataset.state === 'still'", figure.element_handle(), 1.5)
         box = figure.bounding_box()
         if box:
             for part in (0.15, 0.3, 0.5, 0.7, 0.85):

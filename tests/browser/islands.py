@@ -19,16 +19,8 @@ import threading
 
 from playwright.sync_api import Browser, sync_playwright
 
-problems: list[str] = []
-checks = 0
-
-
-def check(condition: bool, message: str) -> None:
-    global checks
-    checks += 1
-    if not condition:
-        problems.append(message)
-        print(f"FAILED {message}")
+import run
+from run import check
 
 
 class Host:
@@ -158,8 +150,8 @@ def main(folder: str) -> None:
         page_with_islands(browser, host, other)
         islands_by_themselves(browser, folder, host, other)
         browser.close()
-    print(f"{checks} checks of islands, {len(problems)} failed")
-    sys.exit(1 if problems else 0)
+    print(f"{run.checks} checks of islands, {len(run.problems)} failed")
+    sys.exit(1 if run.problems else 0)
 
 
 if __name__ == "__main__":

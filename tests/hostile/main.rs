@@ -547,6 +547,25 @@ proptest! {
     }
 }
 
+#[test]
+fn drawn_diagrams_are_harmless() {
+    let attacks = [
+        "graph LR\n A[\"<img src=x onerror=alert(1)>\"] --> B\n click A \"javascript:alert(1)\"\n",
+        "graph TD\n A[\"</svg><script>alert(1)</script>\"]\n style A fill:url(https://example.org/x)\n",
+        "sequenceDiagram\n A->>B: <svg onload=alert(1)>\n",
+        "pie title \"<foreignObject>\"\n \"<a href='javascript:alert(1)'>x</a>\" : 3\n",
+    ];
+    for source in attacks {
+        let drawing = output::draw_diagram(source).expect("a diagram");
+        for mime in ["image/svg+xml", "text/html"] {
+            let parsed = render(vec![display(mime, drawing.clone().into())]);
+            for it in &parsed.value.outputs {
+                assert_eq!(scan::markup(it.html.as_str()), Ok(()), "{source}");
+            }
+        }
+    }
+}
+
 /// Inputs that make a parser slow or its stack short. Each must end within seconds, even unoptimized.
 #[test]
 fn deep_and_long_markup_stays_bounded() {
