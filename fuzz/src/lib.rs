@@ -290,6 +290,7 @@ fn masks(data: &[u8]) {
             python: String::new(),
         },
         source: None,
+        sweep: None,
         cells: BTreeMap::from([(CellId(0), run)]),
     };
     let found = masks.record(&mut record);

@@ -581,8 +581,13 @@ mod tests {
             version: String::new(),
             python: "3.11".to_owned(),
         };
-        let record =
-            RunRecord { version: RECORD_VERSION, engine, source: None, cells: BTreeMap::new() };
+        let record = RunRecord {
+            version: RECORD_VERSION,
+            engine,
+            source: None,
+            cells: BTreeMap::new(),
+            sweep: None,
+        };
         let found = failures(&notebook, &record, false, None);
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::PlainPython]);
     }

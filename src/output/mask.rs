@@ -9,7 +9,7 @@ use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use crate::run::RunRecord;
-use crate::run::record::RawOutput;
+use crate::run::record::{RawOutput, Sweep, Widget};
 use crate::secret::{Scanner, Secret};
 
 /// Longest path that is looked at, in bytes: what bounds the work at each place.
@@ -210,7 +210,16 @@ impl Masks {
     /// in it, with the index of the cell.
     pub fn record(&self, record: &mut RunRecord) -> Vec<(crate::notebook::CellId, String)> {
         let mut found = Vec::new();
-        for (id, run) in &mut record.cells {
+        let mut none = Sweep::default();
+        let sweep = record.sweep.as_mut().unwrap_or(&mut none);
+        let widgets = sweep.states.iter_mut().flat_map(|it| &mut it.widgets);
+        for widget in sweep.widgets.iter_mut().chain(widgets) {
+            let mut names = std::collections::BTreeSet::new();
+            self.widget(widget, &mut names);
+            found.extend(names.into_iter().map(|it| (widget.cell, it)));
+        }
+        let states = sweep.states.iter_mut().flat_map(|it| &mut it.cells);
+        for (id, run) in record.cells.iter_mut().chain(states) {
             let mut names = std::collections::BTreeSet::new();
             for output in &mut run.outputs {
                 match output {
@@ -224,7 +233,16 @@ impl Masks {
             }
             found.extend(names.into_iter().map(|it| (*id, it)));
         }
+        found.sort();
+        found.dedup();
         found
+    }
+
+    /// Values and labels are on the page; what a part is called is too.
+    fn widget(&self, widget: &mut Widget, names: &mut std::collections::BTreeSet<String>) {
+        widget.values.iter_mut().for_each(|it| self.value(it, names));
+        widget.labels.iter_mut().for_each(|it| self.text(it, names));
+        widget.parts.iter_mut().for_each(|it| self.widget(it, names));
     }
 
     fn value(&self, value: &mut Value, names: &mut std::collections::BTreeSet<String>) {

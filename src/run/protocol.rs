@@ -449,7 +449,13 @@ impl<'a> Conversation<'a> {
     /// The record, once the run is done.
     pub(super) fn into_record(self) -> Result<RunRecord, ProtocolError> {
         let engine = self.engine.ok_or(ProtocolError::OutOfOrder { event: "done" })?;
-        Ok(RunRecord { version: RECORD_VERSION, engine, source: None, cells: self.cells })
+        Ok(RunRecord {
+            version: RECORD_VERSION,
+            engine,
+            source: None,
+            cells: self.cells,
+            sweep: None,
+        })
     }
 
     fn hello(

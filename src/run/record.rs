@@ -1,6 +1,6 @@
 //! What a run gave: plain data, serializable, and hostile, since the notebook's process wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use camino::Utf8Path;
@@ -25,6 +25,9 @@ pub struct RunRecord {
     pub source: Option<String>,
     /// Results by cell; a cell that was not reached is absent.
     pub cells: BTreeMap<CellId, CellRun>,
+    /// What the cells gave for other values of the notebook's inputs, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
 }
 
 /// Why a record could not be read or written.
@@ -87,6 +90,110 @@ impl RunRecord {
         file.persist(path).map_err(|error| RecordError::Write(error.error))?;
         Ok(())
     }
+}
+
+/// The states of a notebook: its inputs, and what the cells gave for their values.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// Inputs of the run itself, in the order in which they were made.
+    pub widgets: Vec<Widget>,
+    /// States other than the run's own.
+    pub states: Vec<State>,
+}
+
+/// An input of a notebook whose values were run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Widget {
+    /// marimo's `object-id`.
+    pub id: String,
+    /// The cell that made it.
+    pub cell: CellId,
+    /// The variable that it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is.
+    pub kind: WidgetKind,
+    /// What a reader's browser would send for each value; empty where it has parts.
+    #[serde(default)]
+    pub values: Vec<serde_json::Value>,
+    /// The values as a reader reads them, as many.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Index of the value of the run itself.
+    pub initial: u32,
+    /// Number of values before any were left out.
+    pub total: u64,
+    /// Inputs that it is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Widget>,
+    /// Cells that run again when it changes.
+    #[serde(default)]
+    pub reach: BTreeSet<CellId>,
+}
+
+/// What an input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WidgetKind {
+    /// One of a row of numbers; an index where the row is given.
+    Slider,
+    /// Two of a row of numbers.
+    Range,
+    /// A number, or none.
+    Number,
+    /// One of a list of labels, or none.
+    Choice,
+    /// Some of a list of labels.
+    Multi,
+    /// One of a list of labels, all of which are seen.
+    Radio,
+    /// True or false.
+    Check,
+    /// A day, or a moment.
+    Date,
+    /// The first and the last day.
+    Dates,
+    /// Number of clicks.
+    Button,
+    /// Whether it is what started the cells.
+    RunButton,
+    /// The open panel.
+    Tabs,
+    /// Chosen rows.
+    Table,
+    /// One of the texts that the author named.
+    Text,
+    /// Its value is that of its parts: an array, a dictionary, a batch.
+    Group,
+    /// Nothing, then the value that its part had when it was submitted.
+    Form,
+}
+
+/// What some cells gave for other values of the inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Which inputs have which value, in the order in which they were set. Others have the value that
+    /// they were made with.
+    pub path: Vec<Step>,
+    /// The cells that ran again.
+    pub cells: BTreeMap<CellId, CellRun>,
+    /// Inputs that these cells made anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub widgets: Vec<Widget>,
+}
+
+/// One input set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// [`Widget::id`].
+    pub widget: String,
+    /// Index of its value. With parts: the indices of their values as digits of one number, the first the
+    /// most significant; a form adds one, and zero is a form that was not submitted.
+    pub value: u32,
 }
 
 /// Who ran the cells, as the runner says.

@@ -91,7 +91,7 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
         version: String::new(),
         python: String::new(),
     };
-    (RunRecord { version: RECORD_VERSION, engine, source: None, cells }, left_out)
+    (RunRecord { version: RECORD_VERSION, engine, source: None, cells, sweep: None }, left_out)
 }
 
 const VIEW: &str = "application/vnd.jupyter.widget-view+json";
