@@ -28,6 +28,11 @@ class Console:
         self.stdout = Writer(self, "stdout", 1)
         self.stderr = Writer(self, "stderr", 2)
 
+    def adopt(self):
+        """Takes the streams over in a fork, which must not write where the other processes do."""
+        self.process = os.getpid()
+        self._files = [_File("stdout", 1), _File("stderr", 2)]
+
     def install(self):
         """Makes `sys.stdout` and `sys.stderr` write here."""
         sys.stdout, sys.stderr = self.stdout, self.stderr
