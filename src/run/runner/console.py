@@ -57,6 +57,15 @@ class Console:
                     self._sink(file.name, text)
 
 
+def _temporary_file():
+    try:
+        with tempfile.TemporaryFile(buffering=0) as opened:
+            return os.dup(opened.fileno())
+    except OSError:
+        # A full disk costs what is written past Python, no more.
+        return os.open(os.devnull, os.O_RDWR)
+
+
 class _File:
     def __init__(self, name, descriptor):
         self.name = name
@@ -65,8 +74,7 @@ class _File:
         try:
             file = os.memfd_create(f"nbc-{name}")
         except (AttributeError, OSError):
-            with tempfile.TemporaryFile(buffering=0) as opened:
-                file = os.dup(opened.fileno())
+            file = _temporary_file()
         fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
         os.dup2(file, descriptor)
         self._file = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 100)

@@ -128,7 +128,8 @@ def tell(channel, path, body):
         if "lost" in said:
             channel.send({"event": "lost", "path": path, "why": str(said["lost"])[:20]})
         else:
-            channel.send({"event": "state", "path": path, "cells": said["cells"], "widgets": said["widgets"]})
+            cells = [(int(cell), run) for cell, run in said["cells"].items()]
+            channel.send({"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]})
     except (ValueError, TypeError, KeyError):
         channel.send({"event": "lost", "path": path, "why": "end"})
 

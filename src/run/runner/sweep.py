@@ -6,13 +6,14 @@ the order in which states run does not matter. What a process made of threads ca
 is noticed by its silence; such states run in a process that runs the whole notebook again.
 """
 
-import errno
 import gc
 import json
 import os
 import select
+import shutil
 import signal
 import struct
+import tempfile
 import time
 import warnings
 
@@ -219,6 +220,7 @@ class Explorer:
         self.tokens = os.pipe()
         os.set_blocking(self.tokens[0], False)
         os.write(self.tokens[1], b"t" * (self.jobs - 1))
+        self.room, self.temporary, self.orphans = _room(), _temporary(), _orphans()
         # Objects that the collector never visits stay shared between the processes.
         gc.collect()
         gc.freeze()
@@ -234,30 +236,42 @@ class Explorer:
     def _explore(self, path, widgets, sets, take):
         """Runs the states below the present one. In a child, `take` writes to the parent."""
         by_id = {it.id: it for it in widgets}
-        order = [it.id for it in widgets if it.id in by_id]
         work = [
-            (by_id[first], index, rest)
-            for first, rest in steps(sets, order)
+            _Task(by_id[first], index, rest)
+            for first, rest in steps(sets, [it.id for it in widgets])
             for index in range(by_id[first].count())
             if index != by_id[first].start()
         ]
-        running = {}
         work.reverse()
+        running = {}
         while work or running:
-            while work and (not running or self._token()):
-                widget, index, rest = work.pop()
-                child = self._start(path, widgets, widget, index, rest, list(running.values()))
-                if child is None:
-                    # No process is to be had now.
-                    if running:
-                        work.append((widget, index, rest))
-                        os.write(self.tokens[1], b"t")
-                        break
-                    self._lose(path, widget, index, "process", take)
+            if not running and self.is_crowded():
+                self.clean()
+            while work and (not running or not self.is_crowded() and self._token()):
+                task = work.pop()
+                child = self._start(path, widgets, task, list(running))
+                if child is not None:
+                    child.has_token = bool(running)
+                    running[child.pipe] = child
                     continue
-                child.has_token = bool(running)
-                running[child.pipe] = child
-            self._wait(running, path, take)
+                # No process is to be had now.
+                if running:
+                    os.write(self.tokens[1], b"t")
+                    work.append(task)
+                    break
+                self.clean()
+                if task.is_second:
+                    self._lose(path, task, "process", take)
+                else:
+                    task.is_second = True
+                    work.append(task)
+            for task in self._wait(running, path, take):
+                # What others did to it ends with them: it has a second chance, by itself.
+                if task.is_second or not (running or self.is_crowded()):
+                    self._lose(path, task, task.why, take)
+                else:
+                    task.is_second = True
+                    work.insert(0, task)
 
     def _token(self):
         try:
@@ -265,47 +279,41 @@ class Explorer:
         except OSError:
             return False
 
-    def _start(self, path, widgets, widget, index, rest, siblings):
+    def _start(self, path, widgets, task, siblings):
         pipe, childs_pipe = os.pipe()
-        file = os.memfd_create("nbc-state")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 pid = os.fork()
         except OSError:
-            for descriptor in (pipe, childs_pipe, file):
-                os.close(descriptor)
+            os.close(pipe)
+            os.close(childs_pipe)
             return None
         if pid == 0:
             try:
                 os.setpgid(0, 0)
                 os.close(pipe)
                 for sibling in siblings:
-                    os.close(sibling.pipe)
-                    os.close(sibling.file)
-                self._be(path, widgets, widget, index, rest, childs_pipe, file)
+                    os.close(sibling)
+                self._be(path, widgets, task, childs_pipe)
             finally:
                 os._exit(0)
         os.close(childs_pipe)
-        return _Child(pid, pipe, file, widget, index, time.monotonic() + self.seconds)
+        return _Child(pid, pipe, task, time.monotonic() + self.seconds)
 
-    def _be(self, path, widgets, widget, index, rest, pipe, file):
+    def _be(self, path, widgets, task, pipe):
         """The life of a child: one state, then those below it."""
         self.session.fork()
-        path = [*path, {"widget": widget.id, "value": index}]
-        cells, made = self.engine.apply(widget, index)
-        self._write(file, [], cells, made)
-        os.write(pipe, b"s")
-        below = self._below(path, widgets, widget, rest, made)
-        if below is None:
-            return
-        present, sets = below
-
-        def take(path, body):
-            _append(file, json.dumps(path).encode(), body)
-            os.write(pipe, b"s")
-
-        self._explore([], present, sets, take)
+        path = [*path, task.step()]
+        cells, made = self.engine.apply(task.widget, task.index)
+        below = self._below(path, widgets, task.widget, task.rest, made)
+        body = self.session.channel.encode({"cells": cells, "widgets": [it.report() for it in made]})
+        if len(body) > LARGEST_STATE:
+            body = self.session.channel.encode({"lost": "size"})
+        _write(pipe, [], body)
+        if below is not None:
+            present, sets = below
+            self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
 
     def _below(self, path, widgets, widget, rest, made):
         """The inputs that a state leaves to set, and the sets of them."""
@@ -326,39 +334,33 @@ class Explorer:
         sets = spaces(present, frozenset(widget.reach))
         return (present, sets) if sets else None
 
-    def _write(self, file, path, cells, made):
-        body = self.session.channel.encode({"cells": cells, "widgets": [it.report() for it in made]})
-        if len(body) > LARGEST_STATE:
-            body = self.session.channel.encode({"lost": "size"})
-        _append(file, json.dumps(path).encode(), body)
-
     def _wait(self, running, path, take):
-        """Waits for one child to say something, or to be late."""
+        """Waits for a child to say something, to end or to be late; gives tasks of which nothing came."""
         due = [it.deadline for it in running.values() if it.deadline is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
-        try:
-            ready, _, _ = select.select(list(running), [], [], timeout)
-        except InterruptedError:
-            return
-        for pipe in ready:
+        failed = []
+        for pipe in select.select(list(running), [], [], timeout)[0]:
             child = running[pipe]
-            if os.read(pipe, 64):
+            data = os.read(pipe, 1 << 20)
+            child.said += data
+            frames, child.said = _frames(child.said)
+            for below, body in frames:
                 child.deadline = None
-                self._pass_on(child, path, take)
-            else:
-                self._end(running, child, path, take)
+                take([*path, child.task.step(), *below], body)
+            if not data or len(child.said) > LARGEST_STATE + LARGEST_PATH:
+                failed += self._end(running, child, "end")
         now = time.monotonic()
         for child in list(running.values()):
             if child.deadline is not None and child.deadline <= now:
-                child.is_late = True
-                self._end(running, child, path, take)
+                failed += self._end(running, child, "time")
+        return failed
 
-    def _end(self, running, child, path, take):
+    def _end(self, running, child, why):
         del running[child.pipe]
         # Whatever it started goes with it.
-        for kill in (lambda: os.killpg(child.pid, signal.SIGKILL), lambda: os.kill(child.pid, signal.SIGKILL)):
+        for kill in (os.killpg, os.kill):
             try:
-                kill()
+                kill(child.pid, signal.SIGKILL)
             except OSError:
                 pass
         try:
@@ -368,65 +370,110 @@ class Explorer:
         os.close(child.pipe)
         if child.has_token:
             os.write(self.tokens[1], b"t")
-        if not child.is_late:
-            self._pass_on(child, path, take)
-        os.close(child.file)
-        if not child.frames:
-            self._lose(path, child.widget, child.index, "time" if child.is_late else "end", take)
+        if child.deadline is None:
+            return []
+        child.task.why = why
+        return [child.task]
 
-    def _pass_on(self, child, path, take):
-        step = {"widget": child.widget.id, "value": child.index}
-        frames, child.offset = _frames(child.file, child.offset)
-        for below, body in frames:
-            child.frames += 1
-            take([*path, step, *below], body)
+    def _lose(self, path, task, why, take):
+        take([*path, task.step()], self.session.channel.encode({"lost": why}))
 
-    def _lose(self, path, widget, index, why, take):
-        body = self.session.channel.encode({"lost": why})
-        take([*path, {"widget": widget.id, "value": index}], body)
+    def is_crowded(self):
+        """Whether states left so much behind that others have too little room."""
+        return self.room - _room() > self.room // 4
+
+    def clean(self):
+        """Removes what states left behind: files, and processes that have lost their parent."""
+        for pid in _orphans():
+            if pid not in self.orphans:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+        for name in _temporary() - self.temporary:
+            name = os.path.join(tempfile.gettempdir(), name)
+            if os.path.isdir(name) and not os.path.islink(name):
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                try:
+                    os.remove(name)
+                except OSError:
+                    pass
+        # What cannot be removed must not keep states waiting.
+        self.room = min(self.room, _room())
+
+
+class _Task:
+    """One state to be run."""
+
+    def __init__(self, widget, index, rest):
+        self.widget = widget
+        self.index = index
+        self.rest = rest
+        self.is_second = False
+        self.why = "end"
+
+    def step(self):
+        return {"widget": self.widget.id, "value": self.index}
 
 
 class _Child:
-    def __init__(self, pid, pipe, file, widget, index, deadline):
+    def __init__(self, pid, pipe, task, deadline):
         self.pid = pid
         self.pipe = pipe
-        self.file = file
-        self.widget = widget
-        self.index = index
+        self.task = task
         self.deadline = deadline
-        self.offset = 0
-        self.frames = 0
-        self.is_late = False
+        self.said = b""
         self.has_token = False
 
 
-def _append(file, path, body):
+def _room():
+    found = os.statvfs(tempfile.gettempdir())
+    return found.f_bavail * found.f_frsize
+
+
+def _temporary():
+    try:
+        return set(os.listdir(tempfile.gettempdir()))
+    except OSError:
+        return set()
+
+
+def _orphans():
+    """Processes whose parent is the first one of the sandbox."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) not in (1, os.getpid()):
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[1] == b"1":
+                        found.add(int(name))
+            except OSError:
+                continue
+    return found
+
+
+def _write(pipe, path, body):
+    path = json.dumps(path).encode()
     rest = memoryview(struct.pack(">II", len(path), len(body)) + path + body)
     while rest:
-        try:
-            rest = rest[os.write(file, rest):]
-        except OSError as problem:
-            if problem.errno != errno.EINTR:
-                raise
+        rest = rest[os.write(pipe, rest):]
 
 
-def _frames(file, start):
-    """What a child wrote from `start` on: paths below its own, and bodies; and where the rest begins."""
+def _frames(data):
+    """The whole frames in what a child wrote: paths below its own, and bodies; and the rest."""
     frames = []
-    while True:
-        head = os.pread(file, 8, start)
-        if len(head) < 8:
-            return frames, start
-        path, body = struct.unpack(">II", head)
+    while len(data) >= 8:
+        path, body = struct.unpack_from(">II", data)
         if body > LARGEST_STATE or path > LARGEST_PATH:
-            return frames, os.fstat(file).st_size
-        data = os.pread(file, path + body, start + 8)
-        if len(data) < path + body:
-            return frames, start
-        start += 8 + path + body
+            return frames, b"\0" * (LARGEST_STATE + LARGEST_PATH + 1)
+        if len(data) < 8 + path + body:
+            break
         try:
-            steps = json.loads(data[:path])
+            below = json.loads(data[8:8 + path])
         except ValueError:
-            continue
-        if isinstance(steps, list) and len(steps) <= DEEPEST:
-            frames.append((steps, data[path:]))
+            below = None
+        if isinstance(below, list) and len(below) <= DEEPEST:
+            frames.append((below, data[8 + path:8 + path + body]))
+        data = data[8 + path + body:]
+    return frames, data
