@@ -191,6 +191,12 @@ codes! {
     /// Frames have no network, handlers in attributes (`onclick="…"`) do not run, and no text becomes code.
     /// Outputs of a kind run their scripts only with `--allow-island KIND`.
     ConfinedOutput = "NBC408" "confined-output",
+    /// Something in the states of a page could not be used, and was left out: an input that is none, a state of an
+    /// input that is not there, tables that would be too large.
+    ///
+    /// The page shows a quiet box in the place of a state that it does not have, and controls of inputs without
+    /// states stay disabled. If the notebook did nothing to deserve it, please report it.
+    BrokenState = "NBC409" "broken-state",
     /// What would be published holds what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all

@@ -509,6 +509,7 @@ impl Builder<'_> {
                 charts: live.clone(),
                 islands: islands.clone(),
                 runtimes: versions.clone(),
+                ..Alive::default()
             };
             timings.borrow_mut().measure(Phase::Output, || {
                 compile::document(notebook, graph, &ran.record, origin, page, &alive)

@@ -1,0 +1,1 @@
+// Shows the states of a notebook's inputs.
