@@ -36,6 +36,13 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
   };
 
+  // What the build made of a table, before scripts add to it.
+  const built = new WeakMap();
+  const keep = (root) => {
+    for (const it of root.querySelectorAll('[data-widget]')) if (it.querySelector('table')) built.set(it, it.cloneNode(true));
+  };
+  keep(document);
+
   const run = ({ widgets, slots: tries, chunks: sizes }) => {
     // Values ---------------------------------------------------------------------------------------------------
     // A value is an index. What a control shows is the draft; it counts at once, in a form when it is submitted.
@@ -146,6 +153,7 @@
       else {
         const template = document.createElement('template');
         setMarkup.call(template, policy.createHTML(html));
+        keep(template.content);
         patch(element, template.content);
       }
       element.removeAttribute('aria-busy');
@@ -154,7 +162,7 @@
       if (slot.shown === undefined) slot.wanted = undefined;
       bind(element);
       focus();
-      element.dispatchEvent(new CustomEvent('nbc-swap', { bubbles: true }));
+      element.dispatchEvent(new CustomEvent('nbc-shown', { bubbles: true }));
     };
 
     // Where the focus was in an output, so that it can go to the same place of the next one.
@@ -198,8 +206,8 @@
       else if (!isElement) { if (old.data !== node.data) old.data = node.data; }
       else if (bound.has(old) && !holds(old)) {
         // A table may have other rows in another state.
-        if (bound.get(old).before && !bound.get(old).before.isEqualNode(node)) old.replaceWith(node);
-      } else if (old.matches('svg, math, figure[data-chart]')) { if (!old.isEqualNode(node)) old.replaceWith(node); }
+        if (built.has(old) && !built.get(old).isEqualNode(node)) old.replaceWith(node);
+      } else if (old.matches('svg, math, figure[data-chart], table[data-tools]')) { if (!old.isEqualNode(node)) old.replaceWith(node); }
       else {
         const isOurs = (name) => (old.nodeName === 'DETAILS' && name === 'open') || (enabled.has(old) && name === 'disabled');
         for (const { name } of [...old.attributes]) if (!node.hasAttribute(name) && !isOurs(name)) old.removeAttribute(name);
@@ -246,6 +254,26 @@
       const away = (value, at) => Math.abs(number(value[at]) - ends[at]);
       const scale = 1 + Math.max(...widgets[w].values.map((it) => away(it, 1 - moved)));
       return nearest(widgets[w].values, (it) => away(it, moved) * scale * scale + away(it, 1 - moved));
+    };
+
+    // Boxes of which some are chosen: a set that was not computed goes to the nearest that has what was clicked.
+    const subset = (live, w, root, boxes, sets) => {
+      for (const box of boxes) {
+        if (!sets.some((it) => it.includes(box.value))) Object.assign(box, { disabled: true, title: 'Not computed' });
+      }
+      const show = () => { for (const box of boxes) box.checked = sets[draft[w]].includes(box.value); };
+      root.addEventListener('change', ({ target }) => {
+        if (!boxes.includes(target)) return;
+        const chosen = boxes.filter((it) => it.checked).map((it) => it.value);
+        const more = (of, than) => of.filter((it) => !than.includes(it)).length;
+        const index = nearest(sets, (it) => (it.includes(target.value) === target.checked ? 0 : 1e6)
+          + 2 * more(chosen, it) + 2.5 * more(it, chosen));
+        const isExact = more(chosen, sets[index]) + more(sets[index], chosen) === 0;
+        set(w, index);
+        show();
+        hint(live, isExact ? sampled(w) : `That choice was not computed; this is the nearest that was. ${sampled(w)}`);
+      });
+      return show;
     };
 
     // Each takes the markup of one control and gives back what shows the current value.
@@ -336,31 +364,17 @@
         return options(live, w, select);
       },
       multi(live, w) {
-        const { values: sets, labels } = widgets[w];
+        const { values: sets } = widgets[w];
         const [select] = own(live, 'select');
         const [row] = own(live, '.nbc-widget-row');
         const boxes = [...select.options].map((it) => make('input', { type: 'checkbox', value: it.text }));
-        const list = make('span', { className: 'nbc-widget-options' }, ...boxes.map((box) => {
-          if (!sets.some((it) => it.includes(box.value))) Object.assign(box, { disabled: true, title: 'Not computed' });
-          return make('label', { className: 'nbc-widget-option' }, box, ` ${box.value}`);
-        }));
+        const list = make('span', { className: 'nbc-widget-options' }, ...boxes.map((box) => make('label', { className: 'nbc-widget-option' }, box, ` ${box.value}`)));
         select.remove();
         // A label holds one control only.
         const group = make('div', { className: 'nbc-widget-row', role: 'group' }, ...row.childNodes, list);
         group.setAttribute('aria-label', titleOf(live, w));
         row.replaceWith(group);
-        list.addEventListener('change', ({ target }) => {
-          const chosen = boxes.filter((it) => it.checked).map((it) => it.value);
-          const index = nearest(sets, (it) => (it.includes(target.value) === target.checked ? 0 : 1e6)
-            + 2 * chosen.filter((one) => !it.includes(one)).length
-            + 2.5 * it.filter((one) => !chosen.includes(one)).length);
-          const isExact = sets[index].length === chosen.length && chosen.every((it) => sets[index].includes(it));
-          set(w, index);
-          show();
-          hint(live, isExact ? sampled(w) : `${chosen.join(', ') || 'None'}: not computed. Shown: ${labels[index] || 'none'}.`);
-        });
-        const show = () => { for (const box of boxes) box.checked = sets[draft[w]].includes(box.value); };
-        return show;
+        return subset(live, w, list, boxes, sets);
       },
       radio(live, w) {
         const { values: all } = widgets[w];
@@ -416,35 +430,21 @@
         const [table] = own(live, 'table');
         serial += 1;
         const boxes = [...table.tBodies[0].rows].map((row, at) => {
-          const box = make('input', { type: isSingle ? 'radio' : 'checkbox', name: `nbc-rows-${serial}`, value: at });
+          const box = make('input', { type: isSingle ? 'radio' : 'checkbox', name: `nbc-rows-${serial}`, value: at, className: 'nbc-pick' });
           box.setAttribute('aria-label', `Row ${at + 1}`);
-          if (!sets.some((it) => it.includes(box.value))) Object.assign(box, { disabled: true, title: 'Not computed' });
-          row.prepend(make('td', { className: 'nbc-pick' }, box));
+          // No column of its own: `tables.js` counts them.
+          row.cells[0]?.prepend(box);
           return box;
         });
-        const clear = make('button', { type: 'button', className: 'nbc-pick-none', textContent: 'None' });
+        const clear = make('button', { type: 'button', className: 'nbc-pick-none', textContent: 'Clear the selection' });
+        if (none >= 0) live.append(clear);
         clear.addEventListener('click', () => set(w, none));
-        const head = make('th', { scope: 'col', className: 'nbc-pick' });
-        if (none >= 0) head.append(clear); else head.append(make('span', { className: 'nbc-hidden-label', textContent: 'Choose' }));
-        table.tHead?.rows[0]?.prepend(head);
-        table.tBodies[0].addEventListener('change', ({ target }) => {
-          if (!boxes.includes(target)) return;
-          const chosen = boxes.filter((it) => it.checked).map((it) => it.value);
-          const index = nearest(sets, (it) => (it.includes(target.value) === target.checked ? 0 : 1e6)
-            + 2 * chosen.filter((one) => !it.includes(one)).length
-            + 2.5 * it.filter((one) => !chosen.includes(one)).length);
-          set(w, index);
-          show();
-          hint(live, sets[index].length === chosen.length ? sampled(w) : 'These rows together were not computed.');
-        });
-        const show = () => {
-          for (const box of boxes) {
-            box.checked = sets[draft[w]].includes(box.value);
-            box.closest('tr').classList.toggle('nbc-picked', box.checked);
-          }
+        const showBoxes = subset(live, w, table, boxes, sets);
+        return () => {
+          showBoxes();
+          for (const box of boxes) box.closest('tr').classList.toggle('nbc-picked', box.checked);
           clear.disabled = draft[w] === none;
         };
-        return show;
       },
       group: () => () => {},
       form(live, w) {
@@ -503,14 +503,13 @@
         // One value is no choice, and what the page does not know stays as it is.
         if (!binder || (widget.values?.length === 1 && !widget.parts?.length)) continue;
         if (!bound.has(live)) {
-          const before = widget.kind === 'table' ? live.cloneNode(true) : null;
           for (const it of own(live, '[title]')) it.removeAttribute('title');
           const box = own(live, '[role="group"]')[0];
           if (box && !box.hasAttribute('aria-label')) box.setAttribute('aria-label', titleOf(live, w));
           try {
             const show = binder(live, w);
             if (!holds(live)) for (const it of own(live, ':is(input, select, textarea, button):not([title])')) enable(it);
-            bound.set(live, { show, before });
+            bound.set(live, { show });
             if (widget.kind !== 'button' && !holds(live)) hint(live, sampled(w));
           } catch (problem) {
             console.info(`nbc: an input stays as it was: ${problem.message}`);
