@@ -267,9 +267,10 @@ def tabs_panels(value: int) -> str:
     return tabs({"First": f"<p>on={value}</p>", "Second": f"<p>second, on={value}</p>"}, f"group-{value}")
 
 
-cell(1, out(live(n, slider("n", 0, 30, 5)) + live(99, slider("unknown", 0, 3, 1)) + live(single, slider("single", 0, 9, 4))), slot(1, [n], styled))
+row = live(n, slider("n", 0, 30, 5)) + live(99, slider("unknown", 0, 3, 1)) + live(single, slider("single", 0, 9, 4))
+cell(1, out(f'<div class="nbc-box nbc-box-row">{row}</div>'), slot(1, [n], styled))
 cell(2, out(live(span, two_ends("span", 0, 4, (0, 0)))), slot(2, [span], says(span)))
-cell(3, out(live(k, field("k", "number", 0.5)) + live(kind, choice("kind", ["a", "b", "c & d"], ["a"]))), slot(3, [k, kind], says(k, kind)))
+cell(3, out(f'<div class="nbc-box nbc-box-row">{live(k, field("k", "number", 0.5))}{live(kind, choice("kind", ["a", "b", "c & d"], ["a"]))}</div>'), slot(3, [k, kind], says(k, kind)))
 cell(4, out(live(tags, choice("tags", ["x", "y", "z"], [], multiple=True))), slot(4, [tags], says(tags)))
 cell(5, out(live(mode, radio("mode", ["fast", "slow", "odd"], "fast")) + live(on, tick("on", False)) + live(switch, tick("switch", True, "switch"))), slot(5, [mode, on], says(mode, on)), slot(55, [switch], says(switch)))
 cell(6, out(live(day, field("day", "date", DAYS[0]))), slot(6, [day], says(day)))
@@ -280,7 +281,7 @@ cell(9, out(live(go, button("Run"))), slot(9, [go], says(go)), slot(10, [go, kin
 cell(11, slot(11, [on], lambda value: out(live(view, tabs_panels(value)))), slot(12, [view], says(view)))
 cell(13, out(live(rows, table(["city", "°C"], [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]))), slot(13, [rows], says(rows)))
 cell(14, out(live(many, table(["city", "°C"], [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]))), slot(14, [many], says(many)))
-cell(15, out(live(name, field("who", "text", "Ada"))), slot(15, [name], says(name)))
+cell(15, out(f'<div class="x-markdown"><span class="x-paragraph">In prose: {live(name, field("who", "text", "Ada"))} is who is meant.</span></div>'), slot(15, [name], says(name)))
 cell(16, out(live(pair, f'<div class="nbc-widget-group">{live(part_a, slider("a", 0, 2, 0))}{live(part_b, tick("b", False))}</div>')), slot(16, [pair], pair_text))
 inside = f'<div class="nbc-widget-group">{live(form_k, field("number", "number", 1))}{live(form_c, choice("letter", ["u", "v"], ["u"]))}</div>'
 submit = '<button type="button" disabled="">Submit</button>'
