@@ -27,7 +27,7 @@ pub(super) struct Entry {
     values: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) labels: Vec<String>,
-    initial: u32,
+    pub(super) initial: u32,
     total: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<u32>,

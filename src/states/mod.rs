@@ -136,10 +136,17 @@ pub fn compile(notebook: &Notebook, record: &RunRecord, shown: &Shown) -> Parsed
     for (reason, count) in &read.dropped {
         told.warn(file, &format!("{reason} ({count}×)"));
     }
-    let live = Arc::new(read.live(&read.start));
+    let first = read.scope_of(&sweep.chosen);
+    let live = Arc::new(read.live(&first));
     let states = (!live.is_empty()).then(|| {
-        let mut states =
-            States { entries: read.catalogue.entries, tables, contents: contents.all, live };
+        let mut entries = read.catalogue.entries;
+        for step in &sweep.chosen {
+            let entry = live.get(&step.widget).and_then(|it| entries.get_mut(*it as usize));
+            if let Some(entry) = entry {
+                entry.initial = step.value;
+            }
+        }
+        let mut states = States { entries, tables, contents: contents.all, live };
         states.keep_used();
         states
     });

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::catalogue::Catalogue;
 use crate::notebook::CellId;
-use crate::run::record::{CellRun, State, Sweep};
+use crate::run::record::{CellRun, State, Step, Sweep};
 
 /// Most states of a page.
 const MOST_STATES: usize = 100_000;
@@ -204,6 +204,21 @@ impl<'a> Read<'a> {
         after.extend(fresh);
         after.truncate(MOST_AT_ONCE);
         Rc::new(after)
+    }
+
+    /// The inputs that are there after these steps.
+    pub(super) fn scope_of(&mut self, path: &[Step]) -> Scope {
+        let (mut scope, mut key) = (Rc::clone(&self.start), Key::new());
+        for step in path {
+            let is_it = |it: &usize| {
+                self.catalogue.inputs.get(*it).is_some_and(|input| input.id == step.widget)
+            };
+            let Some(input) = scope.iter().copied().find(is_it) else { continue };
+            key.push((input, step.value));
+            key.sort_unstable();
+            scope = self.after(&scope, input, &mut key);
+        }
+        scope
     }
 
     /// The inputs of a scope that work: by marimo's id, the index of their entries.
