@@ -233,7 +233,7 @@ fn what_is_over_a_bound_is_replaced_by_a_notice() {
             "print('still here')",
         ],
     );
-    start.limits = OutputLimits { output_bytes: 1000, total_bytes: 100_000, outputs: 10 };
+    start.limits = OutputLimits { output_bytes: 1000, total_bytes: 100_000, outputs: 10, rows: 10 };
     let record = Fixture::new().run(&start).unwrap();
     assert!(outputs(&record, 0)[1].contains("left out"));
     assert_eq!(cell(&record, 1).outputs.len(), 10);

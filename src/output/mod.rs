@@ -154,7 +154,7 @@ pub fn cell(
     alive: &Alive,
 ) -> Parsed<RenderedCell> {
     on_big_stack(|| {
-        let notes = Notes::new(place.scope, alive);
+        let notes = Notes::new(place.scope, alive).with_rows(shown.rows);
         let mut left = *shown;
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {

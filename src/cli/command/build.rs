@@ -284,8 +284,10 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 }
 
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
+    let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
+    bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
     Ok(Settings {
-        bounds: limits::bounds(arguments.limits.or(config.limits))?,
+        bounds,
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: page_options(arguments, config),
         execute: arguments.runtime.execute,
