@@ -28,6 +28,8 @@ const PAGE_STYLE: &str =
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const CHART_SCRIPT: &str =
     concat!(include_str!("../../assets/sheet.js"), include_str!("../../assets/charts.js"));
+const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
+const TABLE_SCRIPT: &str = include_str!("../../assets/tables.js");
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 
 /// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
@@ -181,6 +183,12 @@ struct SharedFiles {
     style: Asset,
     script: Asset,
     charts: Option<ChartFiles>,
+    tables: Option<TableFiles>,
+}
+
+struct TableFiles {
+    style: Asset,
+    script: Asset,
 }
 
 struct ChartFiles {
@@ -199,6 +207,13 @@ impl SharedFiles {
         };
         let style = add("nbc", "css", &page_style(look))?;
         let script = add("nbc", "js", PAGE_SCRIPT)?;
+        let tables = match pages.iter().any(has_tables) {
+            true => Some(TableFiles {
+                style: add("tables", "css", TABLE_STYLE)?,
+                script: add("tables", "js", TABLE_SCRIPT)?,
+            }),
+            false => None,
+        };
         let mut runtimes = BTreeMap::new();
         for runtime in pages.iter().flat_map(|it| &it.runtimes) {
             if !runtimes.contains_key(runtime.integrity()) {
@@ -214,8 +229,15 @@ impl SharedFiles {
                 runtimes,
             }),
         };
-        Ok(Self { style, script, charts })
+        Ok(Self { style, script, charts, tables })
     }
+}
+
+/// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
+fn has_tables(page: &Page) -> bool {
+    ["<table class=\"nbc-table\"", "class=\"x-dataframe\""]
+        .iter()
+        .any(|it| page.body.as_str().contains(it))
 }
 
 /// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
@@ -244,18 +266,24 @@ fn document(
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();
-    if let Some(SharedFiles { style, script, charts }) = shared {
+    let has_tables = has_tables(page);
+    if let Some(SharedFiles { style, script, charts, tables }) = shared {
         contents.own_files = OwnFiles::Linked;
         let charts = charts.as_ref().filter(|_| has_charts);
+        let tables = tables.as_ref().filter(|_| has_tables);
         stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
+        stylesheets.extend(tables.map(|it| &it.style));
         scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
+        scripts.extend(tables.map(|it| &it.script));
         contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
         let charts = if has_charts { CHART_STYLE } else { "" };
-        let style = [PAGE_STYLE, charts, look.theme.as_str()].concat();
+        let tables = if has_tables { TABLE_STYLE } else { "" };
+        let style = [PAGE_STYLE, charts, tables, look.theme.as_str()].concat();
         inline_style.insert_str(0, &style);
         inline_scripts.push(PAGE_SCRIPT);
         inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
+        inline_scripts.extend(has_tables.then_some(TABLE_SCRIPT));
         let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
         contents.scripts.extend(digests);
     }

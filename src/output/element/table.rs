@@ -47,12 +47,16 @@ impl Compiled<'_, '_> {
             types.as_array().into_iter().flatten().filter_map(column).collect();
         if columns.is_empty() {
             let keys = rows.first().and_then(Value::as_object).into_iter().flatten();
+            let is_number = |name: &String| {
+                let mut values = rows.iter().filter_map(|row| row.get(name));
+                values.find(|it| !it.is_null()).is_some_and(Value::is_number)
+            };
             columns = keys
                 .filter(|(name, _)| *name != "_marimo_row_id")
-                .map(|(name, value)| Column {
+                .map(|(name, _)| Column {
                     name: name.clone(),
                     kind: String::new(),
-                    is_number: value.is_number(),
+                    is_number: is_number(name),
                 })
                 .collect();
         }
