@@ -2,19 +2,17 @@
 // stand in the page: without this script, and in print, they are simply there.
 (() => {
   'use strict';
-  const SIZES = [10, 25, 50, 100];
   const USUAL = 25;
   // Fewer rows are seen at a glance: they only sort.
   const FEWEST = 6;
   const MISSING = /^(nan|none|null|nat|<na>|n\/a)?$/i;
   const DATE = /^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|[-+]\d{2}:?\d{2}))?)?)?$/;
   const collator = new Intl.Collator(document.documentElement.lang || undefined, { numeric: true });
+  const textOf = (it) => it.textContent.trim();
   const counted = (number) => number.toLocaleString('en');
-  const rowCount = (number) => `${counted(number)} row${number === 1 ? '' : 's'}`;
-
   const make = (name, parent, properties) => {
     const made = Object.assign(document.createElement(name), properties);
-    parent.append(made);
+    parent?.append(made);
     return made;
   };
 
@@ -22,56 +20,41 @@
   const numberOf = (text) => {
     let plain = text.replace(/\u2212/g, '-').replace(/^([-+]?)[$€£¥]\s?/, '$1').replace(/\s?%$/, '');
     if (/^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain)) plain = plain.replaceAll(',', '');
-    if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain)) return Number(plain);
-    const infinite = /^([-+]?)(inf|infinity|∞)$/i.exec(plain);
-    return infinite ? Number(`${infinite[1]}Infinity`) : NaN;
+    plain = plain.replace(/^([-+]?)(inf|∞)$/i, '$1Infinity');
+    return /^[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|Infinity)$/i.test(plain) ? Number(plain) : NaN;
   };
-  const dateOf = (text) => (DATE.test(text)
-    ? Date.parse(text.replace(' ', 'T').replace(/ ?UTC$/, 'Z').replace(' ', ''))
-    : NaN);
-  const order = (a, b) => (a > b) - (a < b);
-  const orders = {
-    number: (a, b) => order(a.value, b.value),
-    // What is finer than a millisecond is only in the text.
-    date: (a, b) => order(a.value, b.value) || order(a.text, b.text),
-    text: (a, b) => collator.compare(a.text, b.text),
-  };
+  const dateOf = (text) => Date.parse(DATE.test(text) && text.replace(' ', 'T').replace('UTC', 'Z').replace(' ', ''));
+  // What of a date is finer than a millisecond is only in its text.
+  const order = (kind, a, b) => (kind !== 'text' && a.value - b.value)
+    || (kind !== 'number' && collator.compare(a.text, b.text));
 
   // The cells of a column, in the order of the notebook, and what they all are.
   const read = (rows, at) => {
-    const cells = rows.map((row) => ({ text: row.cells[at].textContent.trim() }));
-    const present = cells.filter((it) => !MISSING.test(it.text));
-    const is = (parse) => present.length > 0 && present.every((it) => {
-      it.value = parse(it.text);
-      return !Number.isNaN(it.value);
-    });
+    const cells = rows.map((row) => textOf(row.cells[at])).map((text) => ({ text, missing: MISSING.test(text) }));
+    const is = (parse) => cells.every((it) => it.missing || !Number.isNaN(it.value = parse(it.text)));
     return { cells, kind: is(numberOf) ? 'number' : is(dateOf) ? 'date' : 'text' };
   };
 
   const summary = ({ cells, kind }, shown) => {
-    const present = shown.map((it) => cells[it]).filter((it) => !MISSING.test(it.text));
+    const present = shown.map((it) => cells[it]).filter((it) => !it.missing);
     const times = new Map();
-    for (const { text } of present) times.set(text, (times.get(text) ?? 0) + 1);
-    const said = [`${counted(times.size)} distinct`];
-    if (present.length < shown.length) said.push(`${counted(shown.length - present.length)} missing`);
-    if (present.length === 0) return said;
+    let [common, most, sum] = ['', 1, 0];
+    for (const { text, value } of present) {
+      const count = (times.get(text) ?? 0) + 1;
+      times.set(text, count);
+      if (count > most) [common, most] = [text, count];
+      sum += value;
+    }
+    const missing = shown.length - present.length;
+    const end = (sign) => present.reduce((a, b) => (sign * order(kind, b, a) > 0 ? b : a)).text;
+    const said = [`${counted(times.size)} distinct`, missing > 0 && `${counted(missing)} missing`];
     if (kind === 'text') {
-      let common = ['', 0];
-      for (const entry of times) if (entry[1] > common[1]) common = entry;
-      const text = common[0].length > 40 ? `${common[0].slice(0, 40)}…` : common[0];
-      if (common[1] > 1) said.push(`commonest ${text} (${counted(common[1])})`);
-      return said;
+      said.push(most > 1 && `commonest ${common.slice(0, 40)} (${counted(most)})`);
+    } else if (present.length > 0) {
+      const mean = Number((sum / present.length).toPrecision(5));
+      said.push(`min ${end(-1)}`, kind === 'number' && `mean ${mean}`, `max ${end(1)}`);
     }
-    let [least, most, sum] = [present[0], present[0], 0];
-    for (const it of present) {
-      if (orders[kind](it, least) < 0) least = it;
-      if (orders[kind](it, most) > 0) most = it;
-      sum += it.value;
-    }
-    said.push(`min ${least.text}`);
-    if (kind === 'number') said.push(`mean ${Number((sum / present.length).toPrecision(5))}`);
-    said.push(`max ${most.text}`);
-    return said;
+    return said.filter(Boolean);
   };
 
   // The lowest heading above each column; of polars' two lines the names, not the types.
@@ -80,9 +63,8 @@
     for (const row of head.rows) {
       let at = 0;
       for (const cell of row.cells) {
-        if (cell.rowSpan > 1) return null;
-        if (cell.localName === 'th' && cell.colSpan === 1 && cell.textContent.trim()) found[at] = cell;
-        at += cell.colSpan;
+        if (cell.localName === 'th' && cell.colSpan === 1 && textOf(cell)) found[at] = cell;
+        at += cell.rowSpan > 1 ? NaN : cell.colSpan;
       }
       if (at !== columns) return null;
     }
@@ -92,181 +74,139 @@
   // Only a plain grid with all its rows: what a library left out or joined would end up anywhere.
   const grid = (table) => {
     const rows = [...(table.tBodies[0]?.rows ?? [])];
-    if (!table.tHead || table.tBodies.length !== 1 || rows.length < 2) return null;
-    if (table.querySelector('table, tbody [rowspan], tbody [colspan]')) return null;
+    const joined = table.querySelector('table, tbody + tbody, tbody [rowspan], tbody [colspan]');
+    if (!table.tHead || rows.length < 2 || joined) return null;
     const columns = rows[0].cells.length;
-    const isElided = (row) => [...row.querySelectorAll('td')].every((it) => /^(\.{3}|…)$/.test(it.textContent.trim()));
+    const isElided = (row) => [...row.cells].every((it) => it.localName === 'th' || /^(\.{3}|…)$/.test(textOf(it)));
     if (rows.some((row) => row.cells.length !== columns || isElided(row))) return null;
-    const heads = headings(table.tHead, columns);
-    return heads && { rows, heads };
+    return { rows, heads: headings(table.tHead, columns) };
   };
 
   const enhance = (table) => {
-    const found = grid(table);
-    if (!found || table.dataset.tools !== undefined) return;
-    table.dataset.tools = '';
-    const { rows, heads } = found;
-    const body = table.tBodies[0];
-    const names = heads.map((it) => {
-      if (!it) return '';
-      const type = it.querySelector('.nbc-table-type')?.textContent ?? '';
-      return it.textContent.slice(0, it.textContent.length - type.length).trim();
-    });
+    const { rows, heads } = grid(table) ?? {};
+    if (!heads || table.querySelector('.nbc-sort')) return;
+    const names = heads.map((it) => [...(it?.childNodes ?? [])].filter((part) => part.className !== 'nbc-table-type'));
+    const rowCount = `${counted(rows.length)} rows`;
     const columns = [];
     const column = (at) => (columns[at] ??= read(rows, at));
     let frame = table.closest('.nbc-table-frame');
     if (!frame) {
-      frame = document.createElement('div');
-      frame.className = 'nbc-table-frame';
-      frame.tabIndex = 0;
-      frame.setAttribute('role', 'group');
-      frame.setAttribute('aria-label', 'Table');
+      const className = 'nbc-table-frame nbc-table-fit';
+      frame = make('div', null, { className, tabIndex: 0, role: 'group', ariaLabel: 'Table' });
       table.before(frame);
       frame.append(table);
     }
 
-    // Numbers of rows: in the order that is shown, and those that the search found.
+    // Numbers of rows: in the order that is shown, and of these the ones that the search found.
     let sequence = rows.map((_, at) => at);
     let shown = sequence;
-    let texts = null;
     let [page, size, words] = [0, rows.length > USUAL ? USUAL : Infinity, []];
-    let [sorted, direction] = [-1, 'none'];
-    let status, place, summaries;
+    let texts, status, place, summaries, sorted, direction;
 
-    const text = (at) => {
-      texts ??= rows.map((row) => Array.from(row.cells, (it) => it.textContent).join('\n').toLocaleLowerCase());
-      return texts[at];
+    const holds = (at) => {
+      texts ??= rows.map((row) => [...row.cells].map(textOf).join('\n').toLocaleLowerCase());
+      return words.every((it) => texts[at].includes(it));
     };
-    const say = (where, what) => { if (where && where.textContent !== what) where.textContent = what; };
-    const show = () => {
-      shown = words.length ? sequence.filter((at) => words.every((it) => text(at).includes(it))) : sequence;
-      const pages = Math.max(1, Math.ceil(shown.length / size));
-      page = Math.min(page, pages - 1);
-      const kept = new Set(shown);
-      const here = new Set(size === Infinity ? shown : shown.slice(page * size, (page + 1) * size));
-      rows.forEach((row, at) => {
-        row.hidden = !kept.has(at);
-        row.classList.toggle('nbc-row-off', kept.has(at) && !here.has(at));
+    const show = (to) => {
+      shown = words.length ? sequence.filter(holds) : sequence;
+      const pages = Math.ceil(shown.length / size) || 1;
+      page = Math.min(to, pages - 1);
+      for (const row of rows) row.hidden = true;
+      shown.forEach((it, at) => {
+        rows[it].hidden = false;
+        rows[it].classList.toggle('nbc-row-off', Math.floor(at / size) !== page);
       });
-      say(status, words.length ? `${counted(shown.length)} of ${rowCount(rows.length)}` : rowCount(rows.length));
-      status?.classList.toggle('nbc-table-part', words.length > 0);
+      if (!status) return;
+      status.textContent = (words.length ? `${counted(shown.length)} of ` : '') + rowCount;
+      status.classList.toggle('nbc-table-part', words.length > 0);
       if (place) {
-        say(place.text, `Page ${counted(page + 1)} of ${counted(pages)}`);
-        place.back.setAttribute('aria-disabled', String(page === 0));
-        place.on.setAttribute('aria-disabled', String(page === pages - 1));
+        place.text.textContent = `Page ${counted(page + 1)} of ${counted(pages)}`;
+        place.back.ariaDisabled = String(page === 0);
+        place.on.ariaDisabled = String(page === pages - 1);
       }
-      if (summaries) sumUp();
-    };
-
-    const sumUp = () => {
-      [...summaries.cells].forEach((cell, at) => {
-        cell.replaceChildren();
-        for (const it of summary(column(at), shown)) make('div', cell, { textContent: it });
+      [...(summaries?.cells ?? [])].forEach((cell, at) => {
+        cell.replaceChildren(...summary(column(at), shown).map((textContent) => make('div', null, { textContent })));
       });
     };
 
     const sortBy = (at) => {
-      const next = { none: 'ascending', ascending: 'descending', descending: 'none' };
-      direction = sorted === at ? next[direction] : 'ascending';
-      heads[sorted]?.removeAttribute('aria-sort');
+      const next = { ascending: 'descending', descending: null };
+      direction = sorted === at && direction ? next[direction] : 'ascending';
+      if (heads[sorted]) heads[sorted].ariaSort = null;
       sorted = at;
+      heads[at].ariaSort = direction;
       sequence = rows.map((_, it) => it);
-      if (direction !== 'none') {
-        heads[at].setAttribute('aria-sort', direction);
+      if (direction) {
         const { cells, kind } = column(at);
         const sign = direction === 'ascending' ? 1 : -1;
-        const missing = cells.map((it) => MISSING.test(it.text));
-        sequence.sort((a, b) => missing[a] - missing[b]
-          || (missing[a] ? 0 : sign * orders[kind](cells[a], cells[b])) || a - b);
+        const compare = (a, b) => a.missing - b.missing || (a.missing ? 0 : sign * order(kind, a, b));
+        sequence.sort((a, b) => compare(cells[a], cells[b]));
       }
-      const all = document.createDocumentFragment();
-      for (const it of sequence) all.append(rows[it]);
-      body.append(all);
-      page = 0;
-      show();
+      for (const it of sequence) table.tBodies[0].append(rows[it]);
+      show(0);
     };
 
     heads.forEach((head, at) => {
       if (!head || head.querySelector('a, button, input, select')) return;
-      const button = document.createElement('button');
-      Object.assign(button, { type: 'button', className: 'nbc-sort', title: 'Sort' });
-      button.append(...head.childNodes);
-      head.append(button);
-      button.addEventListener('click', () => sortBy(at));
+      const button = make('button', null, { type: 'button', className: 'nbc-sort', onclick: () => sortBy(at) });
+      button.append(...names[at]);
+      head.prepend(button);
     });
     if (rows.length < FEWEST) return;
 
-    const button = (parent, label, work) => {
-      const made = make('button', parent, { type: 'button', className: 'bar-button', textContent: label });
-      made.addEventListener('click', () => { if (made.getAttribute('aria-disabled') !== 'true') work(made); });
-      return made;
-    };
-    const tools = document.createElement('div');
-    tools.className = 'nbc-table-tools';
+    const tools = make('div', null, { className: 'nbc-table-tools' });
     frame.before(tools);
-    const search = make('input', tools, { type: 'search', placeholder: 'Search', autocomplete: 'off' });
-    search.setAttribute('aria-label', 'Search in the table');
-    search.addEventListener('input', () => {
-      words = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-      page = 0;
-      show();
+    const button = (parent, textContent, work) => make('button', parent, {
+      type: 'button', className: 'bar-button', textContent,
+      onclick: ({ currentTarget: it }) => it.ariaDisabled !== 'true' && work(it),
     });
-    status = make('span', tools, { className: 'nbc-table-status' });
-    status.setAttribute('role', 'status');
-    const sums = button(tools, 'Summary', () => {
-      const isOn = !summaries;
-      sums.setAttribute('aria-pressed', String(isOn));
-      if (isOn) {
-        summaries = make('tr', table.tHead, { className: 'nbc-table-summary' });
-        heads.forEach(() => make('td', summaries, {}));
-        sumUp();
-      } else {
-        summaries.remove();
-        summaries = undefined;
-      }
+    const live = (parent) => make('span', parent, { className: 'nbc-table-status', role: 'status' });
+    make('input', tools, {
+      type: 'search', placeholder: 'Search', ariaLabel: 'Search in the table',
+      oninput: ({ target }) => {
+        words = target.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+        show(0);
+      },
     });
-    sums.setAttribute('aria-pressed', 'false');
+    status = live(tools);
+    button(tools, 'Summary', (made) => {
+      summaries?.remove();
+      summaries = summaries ? null : make('tr', table.tHead, { className: 'nbc-table-summary' });
+      for (const it of summaries ? heads : []) make('td', summaries, { className: it?.className ?? '' });
+      made.ariaPressed = String(Boolean(summaries));
+      show(page);
+    }).ariaPressed = 'false';
     // RFC 4180. Cells are copied as they are: a text that a spreadsheet takes for a formula stays one.
     if (navigator.clipboard) {
       const quoted = (it) => (/[",\r\n]/.test(it) ? `"${it.replaceAll('"', '""')}"` : it);
       button(tools, 'Copy CSV', async (made) => {
-        const lines = shown.map((at) => Array.from(rows[at].cells, (it) => it.textContent.trim()));
-        const csv = [names, ...lines].map((line) => `${line.map(quoted).join(',')}\r\n`).join('');
-        try {
-          await navigator.clipboard.writeText(csv);
-          made.textContent = 'Copied';
-          say(status, `${rowCount(shown.length)} copied`);
-        } catch {
-          made.textContent = 'Not allowed';
-        }
-        setTimeout(() => { made.textContent = 'Copy CSV'; show(); }, 1500);
+        const lines = [names.map((it) => it.map(textOf).join(''))];
+        for (const it of shown) lines.push([...rows[it].cells].map(textOf));
+        const csv = lines.map((line) => `${line.map(quoted).join(',')}\r\n`);
+        const copied = navigator.clipboard.writeText(csv.join(''));
+        made.textContent = await copied.then(() => 'Copied', () => 'Not allowed');
+        setTimeout(() => { made.textContent = 'Copy CSV'; }, 1500);
       });
     }
     if (rows.length > USUAL) {
-      const bar = document.createElement('div');
-      bar.className = 'nbc-table-tools nbc-table-pages';
-      bar.setAttribute('role', 'group');
-      bar.setAttribute('aria-label', 'Pages of the table');
+      const className = 'nbc-table-tools nbc-table-pages';
+      const bar = make('div', null, { className, role: 'group', ariaLabel: 'Pages of the table' });
       frame.after(bar);
-      const turn = (by) => () => { page += by; show(); frame.scrollTop = 0; };
-      const back = button(bar, 'Previous', turn(-1));
-      place = { back, text: make('span', bar, { className: 'nbc-table-status' }), on: button(bar, 'Next', turn(1)) };
-      place.text.setAttribute('role', 'status');
-      const label = make('label', bar, { textContent: 'Rows per page ' });
-      const select = make('select', label, {});
-      for (const it of SIZES) select.add(new Option(String(it), String(it), it === USUAL, it === USUAL));
-      select.addEventListener('change', () => {
-        page = Math.floor((page * size) / Number(select.value));
-        size = Number(select.value);
-        show();
+      const turn = (by) => () => { show(page + by); frame.scrollTop = 0; };
+      place = { back: button(bar, 'Previous', turn(-1)), text: live(bar), on: button(bar, 'Next', turn(1)) };
+      const select = make('select', make('label', bar, { textContent: 'Rows per page ' }), {
+        onchange: ({ target }) => {
+          const first = page * size;
+          size = Number(target.value);
+          show(Math.floor(first / size));
+        },
       });
+      for (const it of [10, 25, 50, 100]) select.add(new Option(it, it, it === USUAL, it === USUAL));
     }
-    show();
+    show(0);
   };
 
-  const start = (root) => {
-    for (const table of root.querySelectorAll('table:is(.nbc-table, .x-dataframe)')) enhance(table);
-  };
+  const start = (root) => root.querySelectorAll('table:is(.nbc-table, .x-dataframe)').forEach(enhance);
   // Whatever puts new outputs into the page says so.
   document.addEventListener('nbc-shown', (event) => start(event.target));
   if (document.readyState === 'loading') addEventListener('DOMContentLoaded', () => start(document)); else start(document);
