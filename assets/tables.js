@@ -1,5 +1,5 @@
 // Tables that readers sort, search, leaf through, sum up and copy. Only pages with tables load it. All rows
-// stand in the page: without this script, and in print, they are simply there.
+// stand in the page: without this script, and in print, they are there.
 (() => {
   'use strict';
   const USUAL = 25;
@@ -10,11 +10,8 @@
   const collator = new Intl.Collator(document.documentElement.lang || undefined, { numeric: true });
   const textOf = (it) => it.textContent.trim();
   const counted = (number) => number.toLocaleString('en');
-  const make = (name, parent, properties) => {
-    const made = Object.assign(document.createElement(name), properties);
-    parent?.append(made);
-    return made;
-  };
+  const made = (name, properties) => Object.assign(document.createElement(name), properties);
+  const make = (name, parent, properties) => parent.appendChild(made(name, properties));
 
   // `1,234.5`, `−3 %`, `€ 10` and `inf` are numbers; NaN is what is none.
   const numberOf = (text) => {
@@ -24,11 +21,11 @@
     return /^[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|Infinity)$/i.test(plain) ? Number(plain) : NaN;
   };
   const dateOf = (text) => Date.parse(DATE.test(text) && text.replace(' ', 'T').replace('UTC', 'Z').replace(' ', ''));
-  // What of a date is finer than a millisecond is only in its text.
+  // What of a date is finer than milliseconds is in its text.
   const order = (kind, a, b) => (kind !== 'text' && a.value - b.value)
     || (kind !== 'number' && collator.compare(a.text, b.text));
 
-  // The cells of a column, in the order of the notebook, and what they all are.
+  // The cells of a column, and what they all are.
   const read = (rows, at) => {
     const cells = rows.map((row) => textOf(row.cells[at])).map((text) => ({ text, missing: MISSING.test(text) }));
     const is = (parse) => cells.every((it) => it.missing || !Number.isNaN(it.value = parse(it.text)));
@@ -86,18 +83,17 @@
     const { rows, heads } = grid(table) ?? {};
     if (!heads || table.querySelector('.nbc-sort')) return;
     const names = heads.map((it) => [...(it?.childNodes ?? [])].filter((part) => part.className !== 'nbc-table-type'));
-    const rowCount = `${counted(rows.length)} rows`;
     const columns = [];
     const column = (at) => (columns[at] ??= read(rows, at));
     let frame = table.closest('.nbc-table-frame');
     if (!frame) {
       const className = 'nbc-table-frame nbc-table-fit';
-      frame = make('div', null, { className, tabIndex: 0, role: 'group', ariaLabel: 'Table' });
+      frame = made('div', { className, tabIndex: 0, role: 'group', ariaLabel: 'Table' });
       table.before(frame);
       frame.append(table);
     }
 
-    // Numbers of rows: in the order that is shown, and of these the ones that the search found.
+    // Numbers of rows: as sorted, and of these what the search found.
     let sequence = rows.map((_, at) => at);
     let shown = sequence;
     let [page, size, words] = [0, rows.length > USUAL ? USUAL : Infinity, []];
@@ -117,7 +113,7 @@
         rows[it].classList.toggle('nbc-row-off', Math.floor(at / size) !== page);
       });
       if (!status) return;
-      status.textContent = (words.length ? `${counted(shown.length)} of ` : '') + rowCount;
+      status.textContent = `${words.length ? `${counted(shown.length)} of ` : ''}${counted(rows.length)} rows`;
       status.classList.toggle('nbc-table-part', words.length > 0);
       if (place) {
         place.text.textContent = `Page ${counted(page + 1)} of ${counted(pages)}`;
@@ -125,7 +121,7 @@
         place.on.ariaDisabled = String(page === pages - 1);
       }
       [...(summaries?.cells ?? [])].forEach((cell, at) => {
-        cell.replaceChildren(...summary(column(at), shown).map((textContent) => make('div', null, { textContent })));
+        cell.replaceChildren(...summary(column(at), shown).map((textContent) => made('div', { textContent })));
       });
     };
 
@@ -148,13 +144,13 @@
 
     heads.forEach((head, at) => {
       if (!head || head.querySelector('a, button, input, select')) return;
-      const button = make('button', null, { type: 'button', className: 'nbc-sort', onclick: () => sortBy(at) });
+      const button = made('button', { type: 'button', className: 'nbc-sort', onclick: () => sortBy(at) });
       button.append(...names[at]);
       head.prepend(button);
     });
     if (rows.length < FEWEST) return;
 
-    const tools = make('div', null, { className: 'nbc-table-tools' });
+    const tools = made('div', { className: 'nbc-table-tools' });
     frame.before(tools);
     const button = (parent, textContent, work) => make('button', parent, {
       type: 'button', className: 'bar-button', textContent,
@@ -169,28 +165,28 @@
       },
     });
     status = live(tools);
-    button(tools, 'Summary', (made) => {
+    button(tools, 'Summary', (toggle) => {
       summaries?.remove();
       summaries = summaries ? null : make('tr', table.tHead, { className: 'nbc-table-summary' });
       for (const it of summaries ? heads : []) make('td', summaries, { className: it?.className ?? '' });
-      made.ariaPressed = String(Boolean(summaries));
+      toggle.ariaPressed = String(Boolean(summaries));
       show(page);
     }).ariaPressed = 'false';
-    // RFC 4180. Cells are copied as they are: a text that a spreadsheet takes for a formula stays one.
+    // RFC 4180. What a spreadsheet takes for a formula stays one.
     if (navigator.clipboard) {
-      const quoted = (it) => (/[",\r\n]/.test(it) ? `"${it.replaceAll('"', '""')}"` : it);
-      button(tools, 'Copy CSV', async (made) => {
-        const lines = [names.map((it) => it.map(textOf).join(''))];
-        for (const it of shown) lines.push([...rows[it].cells].map(textOf));
-        const csv = lines.map((line) => `${line.map(quoted).join(',')}\r\n`);
-        const copied = navigator.clipboard.writeText(csv.join(''));
-        made.textContent = await copied.then(() => 'Copied', () => 'Not allowed');
-        setTimeout(() => { made.textContent = 'Copy CSV'; }, 1500);
+      const quoted = (it) => (/[",\r\n]/.test(it) ? `"${it.replace(/"/g, '""')}"` : it);
+      button(tools, 'Copy CSV', async (it) => {
+        const lines = shown.map((at) => [...rows[at].cells].map(textOf));
+        lines.unshift(names.map((it) => it.map(textOf).join('')));
+        const csv = lines.map((line) => `${line.map(quoted).join(',')}\r\n`).join('');
+        const copied = navigator.clipboard.writeText(csv);
+        it.textContent = await copied.then(() => 'Copied', () => 'Not allowed');
+        setTimeout(() => { it.textContent = 'Copy CSV'; }, 1500);
       });
     }
     if (rows.length > USUAL) {
       const className = 'nbc-table-tools nbc-table-pages';
-      const bar = make('div', null, { className, role: 'group', ariaLabel: 'Pages of the table' });
+      const bar = made('div', { className, role: 'group', ariaLabel: 'Pages of the table' });
       frame.after(bar);
       const turn = (by) => () => { show(page + by); frame.scrollTop = 0; };
       place = { back: button(bar, 'Previous', turn(-1)), text: live(bar), on: button(bar, 'Next', turn(1)) };

@@ -44,6 +44,8 @@ except ImportError as problem:
 SETUP = "setup"
 # Bytes of rows in the outputs of a cell, as they stand in the markup: the page takes 8 MiB of it.
 TABLE_BYTES = 6 << 20
+# What characters of these rows cost there beyond themselves.
+ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 # Errors of marimo that say "this cell was not run", not "this cell is wrong".
 NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
 
@@ -209,13 +211,13 @@ class MarimoEngine:
         vars(table).update(dict.fromkeys(own))
         # Never less than marimo's own first page, which is unbounded only where the author asked for one page.
         least = min(arguments.page_size, 200)
-        room, rows = min(self._room // 3, self._session.output_bytes // 4), self._session.table_rows
+        room, rows = min(self._room // 2, self._session.output_bytes // 4), self._session.table_rows
         try:
             while True:
                 more = search(table, dataclasses.replace(arguments, page_size=rows))
                 texts = [it for it in (more.data, more.raw_data) if isinstance(it, str)]
-                # A quotation mark is escaped twice in an attribute.
-                size = sum(len(it) + 6 * it.count('"') for it in texts)
+                # JSON in JSON in an attribute: `"` becomes `&#92;&quot;`.
+                size = sum(len(it.encode()) + sum(more * it.count(one) for one, more in ESCAPES) for it in texts)
                 if size <= room:
                     break
                 if rows <= least:
