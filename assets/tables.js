@@ -4,7 +4,7 @@
   'use strict';
   const USUAL = 25;
   // Fewer rows are seen at a glance: they only sort.
-  const FEWEST = 6;
+  const FEWEST = 11;
   const MISSING = /^(nan|none|null|nat|<na>|n\/a)?$/i;
   const DATE = /^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|[-+]\d{2}:?\d{2}))?)?)?$/;
   const collator = new Intl.Collator(document.documentElement.lang || undefined, { numeric: true });
