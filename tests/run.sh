@@ -70,6 +70,9 @@ step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
 "$NBC_TEST_PYTHON" tests/browser/islands.py "$out/islands"
 
+step 'tables in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 

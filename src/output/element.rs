@@ -231,10 +231,11 @@ impl Compiled<'_, '_> {
                 self.marimo.notes.unsupported("a data frame explorer");
                 let columns = self.json("columns");
                 let columns: Vec<Column> = columns.as_array()?.iter().filter_map(column).collect();
-                let total = self.json("total").as_u64().unwrap_or(0) as usize;
+                let rows = self.json("total").as_u64().unwrap_or(0) as usize;
+                let whole = data::Extent { rows, columns: columns.len() };
                 SafeHtml::concat([
                     note("A data frame explorer needs a running notebook; these are its columns."),
-                    data::table(&columns, &[], total, &mut |_| None),
+                    data::table(&columns, &[], whole, self.marimo.notes, &mut |_| None),
                 ])
             }
             "mermaid" => diagram::html(&self.text("diagram"), self.marimo.notes),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chart::PlacedChart;
-use super::{Alive, Islands};
+use super::{Alive, Islands, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::sanitize::{IslandKind, Removed};
@@ -36,6 +36,8 @@ pub(super) struct Notes {
     /// Unique in the page.
     scope: String,
     shortened: RefCell<Vec<String>>,
+    /// Rows of a table that are shown.
+    rows: Option<usize>,
 }
 
 impl Notes {
@@ -44,6 +46,16 @@ impl Notes {
         let runtimes = alive.runtimes.clone();
         let widgets = Arc::clone(&alive.widgets);
         Self { live, islands, runtimes, widgets, scope: scope.to_owned(), ..Self::default() }
+    }
+
+    /// With another bound than the usual one for the rows of a table.
+    pub(super) fn with_rows(self, rows: usize) -> Self {
+        Self { rows: Some(rows), ..self }
+    }
+
+    /// Rows of a table that are shown.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.unwrap_or(Shown::default().rows)
     }
 
     /// Gives a chart its place, if there is a runtime that draws it.
@@ -189,7 +201,7 @@ impl Notes {
             let message = format!("shown only in part: {}", list(&shortened));
             found.push(
                 Diagnostic::warning(Code::ShortenedOutput, span, message)
-                    .with_help("raise the bound with `--shown-text` and its like"),
+                    .with_help("raise the bound: `--shown-text`, `--max-rows` and their like"),
             );
         }
         let controls = self.controls.into_inner();

@@ -59,11 +59,13 @@ pub struct OutputLimits {
     pub total_bytes: u64,
     /// Outputs of one cell.
     pub outputs: usize,
+    /// Rows of a table that the notebook's library would hand out page by page.
+    pub rows: usize,
 }
 
 impl Default for OutputLimits {
     fn default() -> Self {
-        Self { output_bytes: 16 << 20, total_bytes: 256 << 20, outputs: 1000 }
+        Self { output_bytes: 16 << 20, total_bytes: 256 << 20, outputs: 1000, rows: 5000 }
     }
 }
 
@@ -653,7 +655,7 @@ mod tests {
             overlays: Vec::new(),
             seed: None,
             allow_errors: false,
-            limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3 },
+            limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3, rows: 10 },
             replays: 0,
             sweep: None,
         }

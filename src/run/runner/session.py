@@ -28,6 +28,7 @@ class Session:
         self.order = [cell for cell in start["order"] if cell in self.cells]
         limits = start.get("limits") or {}
         self.output_bytes = limits.get("output_bytes", 16 << 20)
+        self.table_rows = limits.get("rows", 5000)
         self.output_count = limits.get("outputs", 1000)
         self._left = limits.get("total_bytes", 128 << 20)
         self.current = None
