@@ -10,10 +10,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{Cell, CellId, Notebook};
 use crate::output;
 use crate::run::RunRecord;
-use crate::run::record::{CellStatus, RawOutput};
+use crate::run::record::{CellRun, CellStatus, RawOutput, Widget};
 use crate::secret::{self, Leak, Scanner};
 use crate::site::Site;
 use crate::source::Span;
+use crate::states::States;
 
 /// Looks through everything that a run gave, shown or not; masks what only the build log tells.
 pub(super) fn in_record(
@@ -25,7 +26,8 @@ pub(super) fn in_record(
     if scanner.is_empty() {
         return findings;
     }
-    for (id, run) in &mut record.cells {
+    let mut told = BTreeSet::new();
+    for (id, run) in runs(record) {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 scanner.mask(text);
@@ -42,8 +44,21 @@ pub(super) fn in_record(
         found.extend(scanner.find(printed.collect::<String>().as_bytes()));
         let span = notebook.cell(*id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let number = id.0 + 1;
+        found.retain(|name| told.insert((*id, (*name).to_owned())));
         findings.extend(found.into_iter().map(|name| {
             finding(span, &format!("an output of cell {number} holds the value of `{name}`"))
+        }));
+    }
+    for widget in widgets(record) {
+        let span = notebook.cell(widget.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let json = serde_json::to_vec(widget).unwrap_or_default();
+        let mut found = scanner.find(&json);
+        found.retain(|name| told.insert((widget.cell, (*name).to_owned())));
+        findings.extend(found.into_iter().map(|name| {
+            finding(
+                span,
+                &format!("an input of cell {} holds the value of `{name}`", widget.cell.0 + 1),
+            )
         }));
     }
     let engine = serde_json::to_vec(&record.engine).unwrap_or_default();
@@ -77,9 +92,22 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
         );
     }
     let document = page.document();
+    let states = document.states.as_deref();
+    let mut told = BTreeSet::new();
+    for content in states.into_iter().flat_map(States::contents).filter(|_| !scanner.is_empty()) {
+        let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let mut found = scanner.find(content.html().as_bytes());
+        found.extend(scanner.find(content.css().as_bytes()));
+        found.retain(|name| told.insert((content.cell, (*name).to_owned())));
+        findings.extend(found.into_iter().map(|name| {
+            let number = content.cell.0 + 1;
+            finding(span, &format!("a state of cell {number} shows the value of `{name}`"))
+        }));
+    }
     let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
-    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
-    let said = said.flat_map(|it| scanner.find(it));
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_str);
+    let said = said.chain(states.into_iter().flat_map(States::texts));
+    let said = said.flat_map(|it| scanner.find(it.as_bytes()));
     let file = Span::new(notebook.source, 0, 0);
     let said = said.collect::<BTreeSet<_>>().into_iter();
     findings.extend(said.map(|name| {
@@ -150,7 +178,8 @@ pub(super) fn leaks_in_record(
     allowed: &Allowed,
 ) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (id, run) in &mut record.cells {
+    let mut told: BTreeSet<(CellId, String)> = BTreeSet::new();
+    for (id, run) in runs(record) {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 secret::mask_leaks(text);
@@ -174,12 +203,32 @@ pub(super) fn leaks_in_record(
         }
         leaks.extend(secret::leaks_however_escaped(&printed));
         let span = cell.map_or(Span::new(notebook.source, 0, 0), Cell::head);
-        let mut told = BTreeSet::new();
-        leaks.retain(|it| !allowed.holds(it) && told.insert(it.fingerprint.clone()));
+        leaks.retain(|it| !allowed.holds(it) && told.insert((*id, it.fingerprint.clone())));
         let place = format!("an output of cell {} holds", id.0 + 1);
         findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
     }
+    for widget in widgets(record) {
+        let span = notebook.cell(widget.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let mut leaks = Vec::new();
+        let value = serde_json::to_value(widget).unwrap_or_default();
+        leaks_in_value(&value, &mut leaks);
+        leaks.retain(|it| !allowed.holds(it) && told.insert((widget.cell, it.fingerprint.clone())));
+        let place = format!("an input of cell {} holds", widget.cell.0 + 1);
+        findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
+    }
     findings
+}
+
+/// What each cell gave, in the run itself and in other states.
+fn runs(record: &mut RunRecord) -> impl Iterator<Item = (&CellId, &mut CellRun)> {
+    let states = record.sweep.iter_mut().flat_map(|it| &mut it.states);
+    record.cells.iter_mut().chain(states.flat_map(|it| &mut it.cells))
+}
+
+/// The inputs, in the run itself and in other states.
+fn widgets(record: &RunRecord) -> impl Iterator<Item = &Widget> {
+    let states = record.sweep.iter().flat_map(|it| &it.states);
+    record.sweep.iter().flat_map(|it| &it.widgets).chain(states.flat_map(|it| &it.widgets))
 }
 
 fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {
@@ -218,6 +267,7 @@ pub(super) fn leaks_in_page(
         .collect();
     let mut findings =
         in_code(notebook, allowed, |id| shown.contains(&format!("cell-{}", id.0 + 1)));
+    let mut told_states = BTreeSet::new();
     // Markup may put a token together that its source keeps apart.
     for (block, span) in page.blocks() {
         let texts = block.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
@@ -231,8 +281,20 @@ pub(super) fn leaks_in_page(
         }
     }
     let document = page.document();
+    let states = document.states.as_deref();
+    for content in states.into_iter().flat_map(States::contents) {
+        let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let texts = content.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
+        for leak in texts.flat_map(|it| secret::leaks(it.as_bytes())) {
+            if !allowed.holds(&leak) && told_states.insert((content.cell, leak.fingerprint.clone()))
+            {
+                findings.push(leaked(&leak, span, "a state, as readers see it, holds"));
+            }
+        }
+    }
     let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
-    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_str);
+    let said = said.chain(states.into_iter().flat_map(States::texts)).map(str::as_bytes);
     let said = said.map(|it| (it, "what the page says of itself holds"));
     let source = document.source.as_deref();
     let source = source.map(|it| (it, "the notebook, which readers may download, holds"));
