@@ -66,6 +66,7 @@ fn about_of(settings: &PageSettings) -> About {
         authors: settings.author.clone(),
         date: settings.date.clone(),
         language: settings.language.clone(),
+        ..About::default()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{Cell, CellId, Notebook};
 use crate::output;
 use crate::run::RunRecord;
-use crate::run::record::{CellRun, CellStatus, RawOutput, Widget};
+use crate::run::record::{CellStatus, RawOutput, Widget};
 use crate::secret::{self, Leak, Scanner};
 use crate::site::Site;
 use crate::source::Span;
@@ -26,8 +26,7 @@ pub(super) fn in_record(
     if scanner.is_empty() {
         return findings;
     }
-    let mut told = BTreeSet::new();
-    for (id, run) in runs(record) {
+    for (id, run) in record.runs_mut() {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 scanner.mask(text);
@@ -42,25 +41,28 @@ pub(super) fn in_record(
         });
         // A value may be printed in pieces.
         found.extend(scanner.find(printed.collect::<String>().as_bytes()));
-        let span = notebook.cell(*id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let span = notebook.cell(id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let number = id.0 + 1;
-        found.retain(|name| told.insert((*id, (*name).to_owned())));
         findings.extend(found.into_iter().map(|name| {
             finding(span, &format!("an output of cell {number} holds the value of `{name}`"))
         }));
     }
-    for widget in widgets(record) {
-        let span = notebook.cell(widget.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
-        let json = serde_json::to_vec(widget).unwrap_or_default();
-        let mut found = scanner.find(&json);
-        found.retain(|name| told.insert((widget.cell, (*name).to_owned())));
-        findings.extend(found.into_iter().map(|name| {
-            finding(
-                span,
-                &format!("an input of cell {} holds the value of `{name}`", widget.cell.0 + 1),
-            )
-        }));
+    let inputs = record
+        .sweep
+        .iter()
+        .flat_map(|it| it.widgets.iter().chain(it.states.iter().flat_map(|state| &state.widgets)));
+    for input in inputs {
+        let json = serde_json::to_vec(input).unwrap_or_default();
+        let span = notebook.cell(input.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        findings.extend(
+            scanner.find(&json).into_iter().map(|name| {
+                finding(span, &format!("a value of an input is the value of `{name}`"))
+            }),
+        );
     }
+    // Many states may say the same.
+    let mut told = BTreeSet::new();
+    findings.retain(|it| told.insert((it.span, it.message.clone())));
     let engine = serde_json::to_vec(&record.engine).unwrap_or_default();
     let file = Span::new(notebook.source, 0, 0);
     findings.extend(scanner.find(&engine).into_iter().map(|name| {
@@ -178,14 +180,13 @@ pub(super) fn leaks_in_record(
     allowed: &Allowed,
 ) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    let mut told: BTreeSet<(CellId, String)> = BTreeSet::new();
-    for (id, run) in runs(record) {
+    for (id, run) in record.runs_mut() {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 secret::mask_leaks(text);
             }
         }
-        let cell = notebook.cell(*id);
+        let cell = notebook.cell(id);
         if cell.is_some_and(|it| it.options.hide_output || it.options.hide_cell) {
             continue;
         }
@@ -203,32 +204,32 @@ pub(super) fn leaks_in_record(
         }
         leaks.extend(secret::leaks_however_escaped(&printed));
         let span = cell.map_or(Span::new(notebook.source, 0, 0), Cell::head);
-        leaks.retain(|it| !allowed.holds(it) && told.insert((*id, it.fingerprint.clone())));
+        let mut told = BTreeSet::new();
+        leaks.retain(|it| !allowed.holds(it) && told.insert(it.fingerprint.clone()));
         let place = format!("an output of cell {} holds", id.0 + 1);
         findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
     }
-    for widget in widgets(record) {
-        let span = notebook.cell(widget.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+    let inputs = record
+        .sweep
+        .iter()
+        .flat_map(|it| it.widgets.iter().chain(it.states.iter().flat_map(|state| &state.widgets)));
+    for input in inputs {
         let mut leaks = Vec::new();
-        let value = serde_json::to_value(widget).unwrap_or_default();
-        leaks_in_value(&value, &mut leaks);
-        leaks.retain(|it| !allowed.holds(it) && told.insert((widget.cell, it.fingerprint.clone())));
-        let place = format!("an input of cell {} holds", widget.cell.0 + 1);
-        findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
+        leaks_in_input(input, &mut leaks);
+        leaks.retain(|it| !allowed.holds(it));
+        let span = notebook.cell(input.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        findings.extend(leaks.iter().map(|it| leaked(it, span, "a value of an input holds")));
     }
+    // Many states may say the same.
+    let mut told = BTreeSet::new();
+    findings.retain(|it| told.insert((it.span, it.message.clone())));
     findings
 }
 
-/// What each cell gave, in the run itself and in other states.
-fn runs(record: &mut RunRecord) -> impl Iterator<Item = (&CellId, &mut CellRun)> {
-    let states = record.sweep.iter_mut().flat_map(|it| &mut it.states);
-    record.cells.iter_mut().chain(states.flat_map(|it| &mut it.cells))
-}
-
-/// The inputs, in the run itself and in other states.
-fn widgets(record: &RunRecord) -> impl Iterator<Item = &Widget> {
-    let states = record.sweep.iter().flat_map(|it| &it.states);
-    record.sweep.iter().flat_map(|it| &it.widgets).chain(states.flat_map(|it| &it.widgets))
+fn leaks_in_input(input: &Widget, leaks: &mut Vec<Leak>) {
+    input.values.iter().for_each(|it| leaks_in_value(it, leaks));
+    leaks.extend(input.labels.iter().flat_map(|it| secret::leaks_however_escaped(it)));
+    input.parts.iter().for_each(|it| leaks_in_input(it, leaks));
 }
 
 fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {

@@ -215,6 +215,25 @@ codes! {
     /// The bounds of a cell are `--shown-text`, `--shown-lines`, `--shown-rows`, `--shown-markup`,
     /// `--shown-pixels` and `--shown-pictures`, or the table `[shown]` of `nbc.toml`.
     ShortenedOutput = "NBC422" "shortened-output",
+    /// Not every value of an input was run; its control offers the ones that were.
+    ///
+    /// The states of a notebook are the combinations of the values of its inputs that reach a cell together. Where
+    /// there are more than `--max-states`, or one input has more values than `--max-values`, nbc keeps the first,
+    /// the last and the present value, and others evenly between. Choose them yourself with the table `states` of
+    /// `nbc.toml` or `[tool.nbc.states]` in the header of the notebook: `alpha = [0, 0.5, 1]`, `n = "every 5"`.
+    SampledInput = "NBC430" "sampled-input",
+    /// A state gave nothing: the page says so where a reader chooses it.
+    ///
+    /// Its cells took longer than `--state-timeout`, ended their process, or gave more than one state may.
+    LostState = "NBC431" "lost-state",
+    /// The sweep ended before all states had run, for `--sweep-timeout` or `--max-bytes`.
+    CutSweep = "NBC432" "cut-sweep",
+    /// A cell gave something else when the same state was run again (`--check-determinism`).
+    ///
+    /// Clocks, unseeded random numbers, ids and the order of sets differ between runs: the page shows the first one.
+    UnsteadyState = "NBC433" "unsteady-state",
+    /// A value that was asked for is none of an input's, or no input has this name.
+    UnknownValue = "NBC434" "unknown-value",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }
