@@ -87,6 +87,7 @@ pub(super) fn sweep(
         time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
         state_time: time("--state-timeout", settings.state_timeout)?
             .unwrap_or(Duration::from_secs(60)),
+        run_time: TIME,
         jobs: u32::try_from(jobs).unwrap_or(1),
         samples,
     })

@@ -142,6 +142,8 @@ pub struct Start {
     pub allow_errors: bool,
     /// Bounds.
     pub limits: OutputLimits,
+    /// Processes that are kept for states whose libraries do not survive a fork.
+    pub replays: u32,
     /// What is asked for after the run: the states of the notebook's inputs.
     #[serde(skip)]
     pub sweep: Option<SweepPlan>,
@@ -168,6 +170,7 @@ impl Start {
             seed: None,
             allow_errors: false,
             limits: OutputLimits::default(),
+            replays: 0,
             sweep: None,
         }
     }

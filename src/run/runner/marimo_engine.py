@@ -5,6 +5,7 @@ all marimo's. This file feeds the kernel and reads its messages.
 """
 
 import asyncio
+import functools
 import json
 import queue
 import random
@@ -26,6 +27,7 @@ try:
     from marimo._ast.app_config import _AppConfig
     from marimo._ast.cell import CellConfig
     from marimo._config.config import DEFAULT_CONFIG
+    from marimo._entrypoints import registry as entry_points
     from marimo._messaging.notification_utils import CellNotificationUtils
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
     from marimo._output.formatters.formatters import register_formatters
@@ -71,6 +73,10 @@ class MarimoEngine:
         for ours, theirs in self._marimo_id.items():
             self._files[compiler.get_filename(theirs)] = ours
         register_formatters()
+        # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
+        find = getattr(entry_points, "get_entry_points", None)
+        if find is not None:
+            entry_points.get_entry_points = functools.cache(find)
         self._listen_to_errors()
         for handler in _loggers.marimo_logger().handlers:
             # marimo's own log is no output of a cell.
@@ -128,6 +134,9 @@ class MarimoEngine:
 
     # States of the notebook: see `sweep.py`.
 
+    # The loop of the run.
+    loop = None
+
     def inputs(self, samples):
         """The inputs that the run made; `samples` are values that the author chose, by variable."""
         from nbc_runner import marimo_inputs
@@ -150,7 +159,12 @@ class MarimoEngine:
         self._reported.clear()
         # A button counts clicks, and its handler sees each of them.
         values = range(1, index + 1) if widget.kind == "button" else [widget.value(index)]
-        asyncio.run(self._set(widget.id, values))
+        coroutine = self._set(widget.id, values)
+        if any(self.kernel.graph.cells[self._marimo_id[it]].is_coroutine() for it in widget.reach):
+            # What such cells open must not end in a selector that other processes have too.
+            asyncio.run(coroutine)
+        else:
+            self.loop.run_until_complete(coroutine)
         self.session.console.drain()
         cells = {}
         for cell in sorted(widget.reach | self.session.ran):
