@@ -176,6 +176,9 @@ upright = widget("slider", "upright", [0, 1, 2], debounce=True)
 single = widget("slider", "single", [4])
 switch = widget("check", "switch", [True, False], ["on", "off"])
 
+own_rows = widget("table", "own_rows", [[], ["0"], ["1"], ["2"]], ["none", "row 1", "row 2", "row 3"])
+plus = widget("slider", "plus", [0, 1, 2, 3])
+
 CONTENTS: list[list[str]] = []
 SLOTS: dict[str, object] = {}
 FIRST: dict[int, str] = {}
@@ -291,6 +294,9 @@ SLOTS["19"] = inner_trie()
 cell(19, f'<div class="nbc-slot" data-slot="19">{out("<p class=shown>inner p=0</p>")}</div>')
 cell(20, slot(20, [own], own_text))
 cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
+CITIES = [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]
+cell(24, slot(24, [own_rows], lambda value: out(live(own_rows, table(["city", "°C"], CITIES)) + f'<p class="shown">own rows={value}</p>')))
+cell(25, out(live(plus, slider("plus", 0, 3, 0))), slot(25, [plus], lambda value: out(f'<p><a href="#cell-1">link {value}</a></p>' + table(["n"], [[it + value] for it in range(8)]))))
 INLINE = len(CONTENTS)
 SLOTS["21"] = [late, [INLINE, INLINE + 1, INLINE + 2, INLINE + 3]]
 for text in ("now", "slow", "quick", "broken"):
@@ -311,8 +317,8 @@ def packed(value: object) -> bytes:
 
 
 def write(folder: pathlib.Path, *, has_files: bool) -> None:
-    style = "".join((ASSETS / it).read_text() for it in ("nbc.css", "output.css", "states.css"))
-    scripts = [(ASSETS / it).read_text() for it in ("nbc.js", "states.js")]
+    style = "".join((ASSETS / it).read_text() for it in ("nbc.css", "output.css", "states.css", "tables.css"))
+    scripts = [(ASSETS / it).read_text() for it in ("nbc.js", "states.js", "tables.js")]
     # Contents that are seldom wanted come last, one in each chunk.
     cuts = [0, INLINE // 2, INLINE + 1, INLINE + 2, INLINE + 3, INLINE + 4]
     chunks = [CONTENTS[a:b] for a, b in itertools.pairwise(cuts)]
@@ -349,7 +355,7 @@ def write(folder: pathlib.Path, *, has_files: bool) -> None:
 {"".join(CELLS)}
 </main></div>
 {"".join(parts)}
-<script>{scripts[1]}</script>
+{"".join(f"<script>{it}</script>" for it in scripts[1:])}
 </body>
 </html>""")
 
@@ -458,7 +464,7 @@ def every_kind(context, address: str) -> None:
     same(r.of(n, ".nbc-widget-value").inner_text(), "10", "the value is shown")
     same(page.evaluate("getComputedStyle(document.querySelector('[data-slot=\"1\"] .s3-n')).borderInlineStartWidth"), "3px", "the rules of the state apply")
     same(r.hash(), "#?n=10", "the address follows")
-    check(r.until("document.querySelector('[role=status]').textContent === 'n: 10; 1 output updated'"), "the change is told")
+    check(r.until("document.querySelector('body > [role=status]').textContent === 'n: 10; 1 output updated'"), "the change is told")
     page.keyboard.press("End")
     r.shows(1, "n=30", "End")
     page.keyboard.press("Home")
@@ -677,6 +683,41 @@ def dragging(context, address: str) -> None:
     r.done("dragging")
 
 
+def outputs(context, address: str) -> None:
+    """What other scripts add to outputs, and where the focus goes."""
+    r = Reader(context, address)
+    table = r.page.locator(f'[data-widget="{own_rows}"] table')
+    table.locator(".nbc-sort").first.click()
+    same(table.locator("tbody tr").first.inner_text().split(), ["Cairo", "22"], "tables sort")
+    table.locator("tbody input").nth(0).check()
+    r.shows(24, "own rows=3", "the row that was chosen is the row that was built")
+    same(table.locator("tbody tr").first.inner_text().split(), ["Cairo", "22"], "a table that shows its own choice stays sorted")
+    check(r.page.evaluate("document.activeElement.closest('tr')?.innerText.includes('Cairo') ?? false"), "and keeps the focus")
+    link = r.page.locator('[data-slot="25"] a')
+    link.focus()
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{plus}"] input');
+      input.value = 2;
+      input.dispatchEvent(new Event('change'));
+    }}""")
+    r.shows(25, "link 2", "a link changes")
+    check(r.page.evaluate("document.activeElement.textContent === 'link 2'"), "and keeps the focus")
+    tables = r.page.locator('[data-slot="25"] table')
+    same([tables.count(), r.page.locator('[data-slot="25"] input[type="search"]').count()], [1, 1], "a table of another state has its tools, once")
+    same(tables.locator("tbody tr").first.inner_text(), "2", "and its rows")
+    r.page.locator('[data-slot="25"] input[type="search"]').fill("9")
+    same(tables.locator("tbody tr:visible").count(), 1, "and its search works")
+    r.page.locator('[data-slot="25"] input[type="search"]').focus()
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{plus}"] input');
+      input.value = 3;
+      input.dispatchEvent(new Event('change'));
+    }}""")
+    check(r.page.evaluate("document.activeElement.closest('[data-slot=\"25\"]') !== null"), "the focus stays in the output")
+    same(r.page.locator('[data-slot="25"] input[type="search"]').count(), 1, "the tools come once, again")
+    r.done("outputs")
+
+
 def speed(context, address: str) -> None:
     r = Reader(context, address)
     r.page.wait_for_timeout(300)
@@ -778,7 +819,7 @@ def main() -> int:
         Slow.wait.set()
         for address in (single, site):
             context = browser.new_context()
-            for step in (nested, dragging, every_kind):
+            for step in (nested, dragging, outputs, every_kind):
                 print(f"{step.__name__} {address.split(':')[0]}", flush=True)
                 step(context, address)
             context.close()
