@@ -58,12 +58,12 @@
   const above = (w) => [w, ...owners[w].flatMap(above)];
   const formOf = (w) => above(w).slice(1).find(isForm);
   const size = (w) => {
-    const { values: all, parts = [] } = widgets[w];
-    if (parts.length === 0) return all.length;
-    return parts.reduce((product, it) => product * size(it), 1) + (isForm(w) ? 1 : 0);
+    const { kind, values: all, parts } = widgets[w];
+    if (kind !== 'group' && kind !== 'form') return all.length;
+    return (parts ?? []).reduce((product, it) => product * size(it), 1) + (isForm(w) ? 1 : 0);
   };
   const indexOf = (w, from) => {
-    const { kind, parts } = widgets[w];
+    const { kind, parts = [] } = widgets[w];
     return kind === 'group' ? parts.reduce((sum, it) => sum * size(it) + indexOf(it, from), 0) : from[w];
   };
 
@@ -243,7 +243,7 @@
     input.style.setProperty('--nbc-fill', `${max > min ? (100 * (value - min)) / (max - min) : 0}%`);
   };
   // With marimo's `debounce` a value counts when the reader lets go.
-  const isPatient = (live, debounce) => debounce || live.closest('[data-debounce]') || live.querySelector('[data-debounce]');
+  const isPatient = (live) => own(live, '.nbc-widget-debounced').length > 0;
   const options = (live, w, select) => {
     select.replaceChildren(...widgets[w].labels.map((label, at) => make('option', { value: at, textContent: label || '—' })));
     select.addEventListener('change', () => set(w, Number(select.value)));
@@ -281,7 +281,7 @@
   // Each takes the markup of one control and gives back what shows the current value.
   const binders = {
     slider(live, w) {
-      const { labels, name, debounce } = widgets[w];
+      const { labels, name } = widgets[w];
       const [input] = own(live, 'input');
       const [text] = own(live, '.nbc-widget-value');
       const title = titleOf(live, w);
@@ -293,16 +293,16 @@
         if (text) text.textContent = labels[at];
         fill(input);
       };
-      const waits = isPatient(live, debounce);
+      const waits = isPatient(live);
       input.addEventListener('input', () => { if (waits) tell(input.value); else set(w, Number(input.value), false); });
       input.addEventListener('change', () => set(w, Number(input.value)));
       return () => { input.value = draft[w]; tell(draft[w]); };
     },
     range(live, w) {
-      const { values: pairs, labels, debounce } = widgets[w];
+      const { values: pairs, labels } = widgets[w];
       const inputs = own(live, 'input');
       const [text] = own(live, '.nbc-widget-value');
-      const waits = isPatient(live, debounce);
+      const waits = isPatient(live);
       const ends = [...new Set(pairs.flat())].sort((a, b) => a - b);
       // `1 – 5` names both ends; with steps they are indices, and only the label knows their names.
       const names = new Map();
@@ -462,8 +462,8 @@
       return () => {
         if (!button()) return;
         enable(button());
-        const isSent = draft[w] === 1 + indexOf(part, draft);
-        if (isSent) delete button().dataset.waiting; else button().dataset.waiting = '';
+        const sent = draft[w] === 0 ? indexOf(part, widgets.map((_, it) => first(it))) : draft[w] - 1;
+        if (sent === indexOf(part, draft)) delete button().dataset.waiting; else button().dataset.waiting = '';
       };
     },
   };

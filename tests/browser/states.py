@@ -172,7 +172,7 @@ inner_q = widget("slider", "inner", [0, 10, 20, 30, 40], initial=2)
 WIDGETS[outer]["resets"] = [inner_p, inner_q]
 own = widget("slider", "own", list(range(21)))
 late = widget("choice", "late", [["now"], ["slow"], ["quick"], ["broken"]], ["now", "slow", "quick", "broken"])
-upright = widget("slider", "upright", [0, 1, 2], debounce=True)
+upright = widget("slider", "upright", [0, 1, 2])
 single = widget("slider", "single", [4])
 switch = widget("check", "switch", [True, False], ["on", "off"])
 
@@ -293,7 +293,7 @@ cell(18, out(live(outer, choice("outer", ["p", "q"], ["p"]))), slot(18, [outer],
 SLOTS["19"] = inner_trie()
 cell(19, f'<div class="nbc-slot" data-slot="19">{out("<p class=shown>inner p=0</p>")}</div>')
 cell(20, slot(20, [own], own_text))
-cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
+cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical nbc-widget-debounced"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
 CITIES = [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]
 cell(24, slot(24, [own_rows], lambda value: out(live(own_rows, table(["city", "°C"], CITIES)) + f'<p class="shown">own rows={value}</p>')))
 cell(25, out(live(plus, slider("plus", 0, 3, 0))), slot(25, [plus], lambda value: out(f'<p><a href="#cell-1">link {value}</a></p>' + table(["n"], [[it + value] for it in range(8)]))))
@@ -599,6 +599,15 @@ def every_kind(context, address: str) -> None:
     r.shows(17, "form=2,u", "what was typed just before Enter")
 
     # null and debounce
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{upright}"] input');
+      input.value = 1;
+      input.dispatchEvent(new Event('input'));
+    }}""")
+    page.wait_for_timeout(50)
+    same(r.shown(22), "upright=0", "a patient input waits until it is let go")
+    same(r.of(upright, ".nbc-widget-value").inner_text(), "1", "and shows where it stands")
+    r.page.evaluate(f"""document.querySelector('[data-widget="{upright}"] input').value = 0""")
     r.of(upright, "input").focus()
     page.keyboard.press("ArrowUp")
     r.shows(22, "This state was not computed.", "a state that was not computed")
