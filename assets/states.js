@@ -95,9 +95,9 @@
     return loading[chunk];
   };
   const chunkOf = (content) => starts.findLastIndex((it) => it <= content);
-  // One at a time, when the browser has nothing to do.
+  // One at a time, when the browser has nothing to do, and not without end: all of it stays in memory.
   const prefetch = (chunk = 0) => {
-    if (chunk >= sizes.length || navigator.connection?.saveData) return;
+    if (chunk >= Math.min(sizes.length, 64) || navigator.connection?.saveData) return;
     const later = window.requestIdleCallback ?? ((task) => setTimeout(task, 200));
     later(() => load(chunk).then(() => prefetch(chunk + 1), () => {}));
   };
@@ -506,10 +506,10 @@
       const binder = widget && binders[widget.kind];
       // One value is no choice, and what the page does not know stays as it is.
       if (!binder || (widget.values?.length === 1 && !widget.parts?.length)) continue;
+      const [box] = own(live, '[role="group"]');
+      if (box && !box.hasAttribute('aria-label')) box.setAttribute('aria-label', titleOf(live, w) || 'Inputs');
       if (!bound.has(live)) {
         const titled = own(live, '.nbc-widget[title]');
-        const box = own(live, '[role="group"]')[0];
-        if (box && !box.hasAttribute('aria-label')) box.setAttribute('aria-label', titleOf(live, w));
         try {
           const show = binder(live, w);
           if (!holds(live)) for (const it of own(live, ':is(input, select, textarea, button):not([title])')) enable(it);
@@ -667,10 +667,10 @@
   document.querySelector('.bar-actions')?.prepend(reset);
 
   bind(document);
+  prefetch();
   const asked = history.state?.states ?? read(location.hash) ?? '';
   if (asked) restore(asked);
   history.replaceState({ states: written() }, '');
-  prefetch();
 })().catch((problem) => {
   console.info(`nbc: the inputs of this page stay as they were built: ${problem.message}`);
 });

@@ -296,7 +296,9 @@ cell(20, slot(20, [own], own_text))
 cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical nbc-widget-debounced"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
 CITIES = [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]
 cell(24, slot(24, [own_rows], lambda value: out(live(own_rows, table(["city", "°C"], CITIES)) + f'<p class="shown">own rows={value}</p>')))
-cell(25, out(live(plus, slider("plus", 0, 3, 0))), slot(25, [plus], lambda value: out(f'<p><a href="#cell-1">link {value}</a></p>' + table(["n"], [[it + value] for it in range(8)]))))
+ACCORDION = '<div class="nbc-accordion"><details name="{0}"><summary>More</summary><div class="nbc-accordion-body">more {0}</div></details></div><img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEA{1}">'
+cell(26, slot(26, [plus], lambda value: out(ACCORDION.format(value, "ADs=" if value else "Ow=="))))
+cell(25, out(live(plus, slider("plus", 0, 3, 0))), slot(25, [plus], lambda value: out(f'<p><a href="#cell-1">link {value}</a></p>' + table(["n"], [[it + value] for it in range(12)]))))
 INLINE = len(CONTENTS)
 SLOTS["21"] = [late, [INLINE, INLINE + 1, INLINE + 2, INLINE + 3]]
 for text in ("now", "slow", "quick", "broken"):
@@ -702,6 +704,8 @@ def outputs(context, address: str) -> None:
     r.shows(24, "own rows=3", "the row that was chosen is the row that was built")
     same(table.locator("tbody tr").first.inner_text().split(), ["Cairo", "22"], "a table that shows its own choice stays sorted")
     check(r.page.evaluate("document.activeElement.closest('tr')?.innerText.includes('Cairo') ?? false"), "and keeps the focus")
+    r.page.get_by_text("More", exact=True).click()
+    r.page.evaluate("window.__image = document.querySelector('[data-slot=\"26\"] img')")
     link = r.page.locator('[data-slot="25"] a')
     link.focus()
     r.page.evaluate(f"""() => {{
@@ -711,10 +715,12 @@ def outputs(context, address: str) -> None:
     }}""")
     r.shows(25, "link 2", "a link changes")
     check(r.page.evaluate("document.activeElement.textContent === 'link 2'"), "and keeps the focus")
+    r.shows(26, "more 2", "what a reader opened stays open in the next state")
+    check(r.page.evaluate("window.__image.isConnected"), "a picture is replaced in place, without a flash")
     tables = r.page.locator('[data-slot="25"] table')
     same([tables.count(), r.page.locator('[data-slot="25"] input[type="search"]').count()], [1, 1], "a table of another state has its tools, once")
     same(tables.locator("tbody tr").first.inner_text(), "2", "and its rows")
-    r.page.locator('[data-slot="25"] input[type="search"]').fill("9")
+    r.page.locator('[data-slot="25"] input[type="search"]').fill("13")
     same(tables.locator("tbody tr:visible").count(), 1, "and its search works")
     r.page.locator('[data-slot="25"] input[type="search"]').focus()
     r.page.evaluate(f"""() => {{
