@@ -313,6 +313,17 @@
       const frame = make('span', { className: 'nbc-range' });
       inputs[0].before(frame);
       frame.append(...inputs);
+      // Both inputs lie on one line and only their thumbs take the pointer: beside them, the nearer one comes.
+      frame.addEventListener('click', ({ target, clientX }) => {
+        if (target !== frame) return;
+        const { left, width } = frame.getBoundingClientRect();
+        const part = (clientX - left - 9) / (width - 18);
+        const at = (ends.length - 1) * (getComputedStyle(frame).direction === 'rtl' ? 1 - part : part);
+        const side = nearest(inputs, (it) => Math.abs(it.value - at));
+        inputs[side].value = Math.round(at);
+        inputs[side].focus();
+        inputs[side].dispatchEvent(new Event('change'));
+      });
       inputs.forEach((input, side) => {
         Object.assign(input, { min: 0, max: ends.length - 1, step: 1 });
         const act = (isFinal) => set(w, pair(w, inputs.map((it) => ends[it.value]), side, Number), isFinal);

@@ -489,6 +489,10 @@ def every_kind(context, address: str) -> None:
     r.shows(2, "span=3 – 3", "one end takes the other along")
     same([high.get_attribute("aria-valuetext"), low.get_attribute("aria-valuetext")], ["3", "3"], "both ends are read")
 
+    frame = r.of(span, ".nbc-range").bounding_box()
+    page.mouse.click(frame["x"] + 12, frame["y"] + frame["height"] / 2)
+    r.shows(2, "span=0 – 3", "a click on the line")
+
     # number
     field_k = r.of(k, "input")
     field_k.fill("3")
