@@ -69,6 +69,7 @@ diff -r "$out/site" "$out/again"
 step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
 "$NBC_TEST_PYTHON" tests/browser/islands.py "$out/islands"
+"$NBC_TEST_PYTHON" tests/browser/states.py
 
 step 'tables in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"

@@ -95,6 +95,12 @@ impl Compiled<'_, '_> {
         if self.text("orientation") == "vertical" {
             class.push_str(" nbc-widget-vertical");
         }
+        if self.flag("debounce") {
+            class.push_str(" nbc-widget-debounced");
+        }
+        if self.flag("full-width") {
+            class.push_str(" nbc-widget-full");
+        }
         let label = self.markup("label", gate);
         let is_group = matches!(self.name, "radio" | "date-range" | "range-slider" | "matrix");
         let label = match label {
