@@ -214,13 +214,6 @@ impl SharedFiles {
         };
         let style = add("nbc", "css", &page_style(look))?;
         let script = add("nbc", "js", PAGE_SCRIPT)?;
-        let tables = match pages.iter().any(has_tables) {
-            true => Some(TableFiles {
-                style: add("tables", "css", TABLE_STYLE)?,
-                script: add("tables", "js", TABLE_SCRIPT)?,
-            }),
-            false => None,
-        };
         let mut runtimes = BTreeMap::new();
         for runtime in pages.iter().flat_map(|it| &it.runtimes) {
             if !runtimes.contains_key(runtime.integrity()) {
