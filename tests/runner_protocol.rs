@@ -112,6 +112,8 @@ fn start(engine: Engine, codes: &[&str]) -> Start {
         seed: None,
         allow_errors: false,
         limits: OutputLimits::default(),
+        replays: 0,
+        sweep: None,
     }
 }
 

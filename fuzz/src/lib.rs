@@ -146,6 +146,8 @@ fn runner_protocol(data: &[u8]) {
         seed: None,
         allow_errors: false,
         limits: OutputLimits { output_bytes: 200, total_bytes: 2000, outputs: 4 },
+        replays: 0,
+        sweep: None,
     };
     for bytes in [&bytes[..], data] {
         if let Ok(record) = converse(Recorded(bytes), &start, &mut Unobserved) {

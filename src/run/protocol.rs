@@ -654,6 +654,8 @@ mod tests {
             seed: None,
             allow_errors: false,
             limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3 },
+            replays: 0,
+            sweep: None,
         }
     }
 
