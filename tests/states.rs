@@ -158,6 +158,35 @@ fn a_page_with_states_has_live_controls_and_places_for_outputs() {
 }
 
 #[test]
+fn another_state_can_be_the_first_paint() {
+    let mut record: Value = serde_json::from_str(RECORD).unwrap();
+    record.as_object_mut().unwrap().remove("source");
+    let sweep = &mut record["sweep"];
+    let [days, kind] = [0, 1].map(|it| sweep["widgets"][it]["id"].clone());
+    sweep["chosen"] = json!([{"widget": kind, "value": 1}, {"widget": days, "value": 0}]);
+    let done = render(NOTEBOOK, &record, &["--allow-errors"]);
+    assert_eq!(done.code, 0, "{}", done.said);
+    let page = done.page();
+    for wanted in [
+        "<strong>1</strong> days of snow",
+        "min=\"1\" max=\"3\" step=\"any\" value=\"1\"",
+        "<option selected=\"\">snow</option>",
+        "max=\"1\" step=\"any\" value=\"0\"",
+        "<div class=\"nbc-slot\" data-slot=\"7\"></div>",
+    ] {
+        assert!(page.contains(wanted), "{wanted}\n{page}");
+    }
+    let held = Held::of(&page);
+    let initial =
+        held.model["widgets"].as_array().unwrap().iter().map(|it| it["initial"].as_u64().unwrap());
+    assert_eq!(initial.collect::<Vec<_>>(), [0, 1, 0, 0, 0]);
+    assert!(held.shown("4", &[]).unwrap().contains("<strong>1</strong> days of snow"));
+    assert!(
+        held.shown("4", &[(0, 1), (1, 0)]).unwrap().contains("<strong>2</strong> days of rain")
+    );
+}
+
+#[test]
 fn a_page_without_states_has_nothing_of_them() {
     let mut record: Value = serde_json::from_str(RECORD).unwrap();
     for gone in ["source", "sweep"] {

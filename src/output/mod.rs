@@ -124,6 +124,8 @@ pub struct Alive {
     pub islands: Islands,
     /// Inputs that work, by marimo's `object-id`; the number is theirs on the page.
     pub widgets: Arc<BTreeMap<String, u32>>,
+    /// Their values, where these are others than those of the build.
+    pub chosen: Arc<BTreeMap<String, serde_json::Value>>,
 }
 
 /// The outputs of a cell.

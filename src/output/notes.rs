@@ -27,6 +27,7 @@ pub(super) struct Notes {
     islands: Islands,
     /// Inputs that work, by marimo's id.
     widgets: Arc<BTreeMap<String, u32>>,
+    chosen: Arc<BTreeMap<String, serde_json::Value>>,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -45,7 +46,16 @@ impl Notes {
         let (live, islands) = (alive.charts.clone(), alive.islands.clone());
         let runtimes = alive.runtimes.clone();
         let widgets = Arc::clone(&alive.widgets);
-        Self { live, islands, runtimes, widgets, scope: scope.to_owned(), ..Self::default() }
+        let chosen = Arc::clone(&alive.chosen);
+        Self {
+            live,
+            islands,
+            runtimes,
+            widgets,
+            chosen,
+            scope: scope.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// With another bound than the usual one for the rows of a table.
@@ -80,6 +90,11 @@ impl Notes {
     /// Which input of the page marimo's id names, if it works.
     pub(super) fn live_input(&self, id: &str) -> Option<u32> {
         self.widgets.get(id).copied()
+    }
+
+    /// The value that an input has instead of that of the build.
+    pub(super) fn chosen(&self, id: &str) -> Option<&serde_json::Value> {
+        self.chosen.get(id)
     }
 
     pub(super) fn islands(&self) -> &Islands {

@@ -13,7 +13,7 @@ impl Compiled<'_, '_> {
         if self.name == "tex" {
             return Some(formula(&children.plain_text(), gate));
         }
-        let initial = self.json("initial-value");
+        let initial = self.marimo.chosen().unwrap_or_else(|| self.json("initial-value"));
         let inner = match self.name {
             "slider" => self.slider(&initial),
             "range-slider" => self.range(&initial),
