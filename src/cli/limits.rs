@@ -83,7 +83,7 @@ pub(super) fn sweep(
     let jobs = number(settings.jobs, cores).min(MOST_JOBS);
     Ok(SweepPlan {
         most_states: number(settings.max_states, 2000).min(MOST_STATES),
-        most_values: number(settings.max_values, 100).min(MOST_STATES),
+        most_values: number(settings.max_values, 250).min(MOST_STATES),
         most_bytes: settings.max_bytes.map_or(256 << 20, |it| it.0),
         time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
         state_time: time("--state-timeout", settings.state_timeout)?

@@ -294,9 +294,10 @@ fn document(
         let tables = tables.as_ref().filter(|_| has_tables);
         let states = states.as_ref().filter(|_| has_states);
         stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
-        stylesheets.extend(tables.into_iter().chain(states).map(|it| &it.style));
+        stylesheets.extend(states.into_iter().chain(tables).map(|it| &it.style));
         scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
-        scripts.extend(tables.into_iter().chain(states).map(|it| &it.script));
+        // The script of states copies tables as they are, before the one of tables changes them.
+        scripts.extend(states.into_iter().chain(tables).map(|it| &it.script));
         contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
         let charts = if has_charts { CHART_STYLE } else { "" };
@@ -306,8 +307,8 @@ fn document(
         inline_style.insert_str(0, &style);
         inline_scripts.push(PAGE_SCRIPT);
         inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
-        inline_scripts.extend(has_tables.then_some(TABLE_SCRIPT));
         inline_scripts.extend(has_states.then_some(STATE_SCRIPT));
+        inline_scripts.extend(has_tables.then_some(TABLE_SCRIPT));
         let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
         contents.scripts.extend(digests);
     }
