@@ -292,11 +292,12 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
     bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
+    let sweep = (arguments.states == States::Run)
+        .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
+        .transpose()?;
     Ok(Settings {
         bounds,
-        sweep: (arguments.states == States::Run)
-            .then(|| limits::sweep(arguments.sweep.or(config.sweep), config.states.clone()))
-            .transpose()?,
+        sweep,
         chosen: arguments.state.clone(),
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: page_options(arguments, config),
