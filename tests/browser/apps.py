@@ -81,8 +81,8 @@ SHOWN = """(at) => {
     dates: own('input[type=date]').map((it) => it.value),
     selects: own('select').map((it) => [...it.selectedOptions].map(text)),
     radios: own('input[type=radio]').map((it) => ({ label: it.closest('label') ? label(it) : '', on: it.checked })),
-    boxes: own('input[type=checkbox]').map((it) => it.checked),
-    open: own('details, [role=tab]').map((it) => it.open === true || it.getAttribute('aria-selected') === 'true'),
+    boxes: own('input[type=checkbox]').map((it) => ({ label: it.closest('label') ? label(it) : '', on: it.checked })),
+    open: own('details.nbc-tab, [role=tab]').map((it) => it.open === true || it.getAttribute('aria-selected') === 'true'),
   };
 }"""
 
@@ -170,7 +170,7 @@ class Reader:
     def alive(self, name: str) -> int | None:
         """The input of that name that is on the page now."""
         there = self.page.evaluate("[...document.querySelectorAll('[data-widget]')].map((it) => Number(it.dataset.widget))")
-        return next((at for at in there if self.model.widgets[at].get("name") == name), None)
+        return next((at for at in there if at < len(self.model.widgets) and self.model.widgets[at].get("name") == name), None)
 
     def seen(self, at: int) -> dict:
         return self.page.evaluate(SHOWN, at)
@@ -188,13 +188,13 @@ class Reader:
             return next((at for at, it in enumerate(values) if it is not None and str(float(it)) == str(float(seen["numbers"][0] or "nan"))), None)
         elif kind == "choice":
             value = [it for it in seen["selects"][0] if it in [label for one in values for label in one]]
-        elif kind == "multi" and seen["selects"]:
-            value = seen["selects"][0]
+        elif kind == "multi":
+            value = seen["selects"][0] if seen["selects"] else [it["label"] for it in seen["boxes"] if it["on"]]
             return next((at for at, it in enumerate(values) if sorted(it) == sorted(value)), None)
         elif kind == "radio":
             value = next((it["label"] for it in seen["radios"] if it["on"]), None)
         elif kind == "check":
-            value = seen["boxes"][0]
+            value = seen["boxes"][0]["on"]
         elif kind == "date":
             value = seen["dates"][0]
         elif kind == "dates":
@@ -202,8 +202,7 @@ class Reader:
         elif kind == "tabs":
             value = str(seen["open"].index(True)) if True in seen["open"] else None
         elif kind == "table":
-            boxes = [it["on"] for it in seen["radios"]] or seen["boxes"]
-            value = [str(at) for at, is_on in enumerate(boxes) if is_on]
+            value = [str(at) for at, it in enumerate(seen["radios"] or seen["boxes"]) if it["on"]]
         else:
             return None
         return values.index(value) if value in values else None
@@ -358,15 +357,15 @@ class Reader:
             tabs = self.own(at, "summary")
             self.press(tabs.nth(int(value)) if tabs.count() else self.own(at, "*[@role='tab']").nth(int(value)))
         elif kind == "table":
-            rows = value or widget["values"][self.shown(at)]
-            inputs = self.own(at, "input[@type='radio' or @type='checkbox']")
-            for row in rows:
-                control = inputs.nth(int(row))
-                if self.has_mouse:
-                    control.click()
-                else:
-                    control.focus()
-                    self.page.keyboard.press("Space")
+            if not value:
+                self.press(self.own(at, "button").last)
+            for number, box in enumerate(self.own(at, "input[@type='radio' or @type='checkbox']").all()):
+                if value and box.is_checked() != (str(number) in value) and (str(number) in value or box.get_attribute("type") == "checkbox"):
+                    if self.has_mouse:
+                        box.click()
+                    else:
+                        box.focus()
+                        self.page.keyboard.press("Space")
         else:
             raise SystemExit(f"nobody knows how to operate a {kind}")
         self.page.wait_for_timeout(10)
@@ -389,11 +388,15 @@ class Reader:
                 if is_on != (text.strip() in value):
                     options.nth(number).click(modifiers=["Control"])
             return
-        boxes = self.own(at, "input[@type='checkbox']")
-        for number in range(boxes.count()):
-            label = boxes.nth(number).evaluate("(it) => it.closest('label').textContent.trim()")
-            if boxes.nth(number).is_checked() != (label in value):
-                boxes.nth(number).click()
+        for box in self.own(at, "input[@type='checkbox']").all():
+            label = box.evaluate("(it) => it.closest('label').textContent.trim()")
+            if box.is_checked() == (label in value):
+                continue
+            if self.has_mouse:
+                box.click()
+            else:
+                box.focus()
+                self.page.keyboard.press("Space")
 
 
 class Visit:

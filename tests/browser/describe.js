@@ -7,7 +7,7 @@
   const FAILED = 'This cell failed.';
 
   // nbc's page.
-  const CHROME = '.code-fold, .code, .code-tools, script, style, template, annotation, .anchor, .nbc-hidden-label, .nbc-table-type, .nbc-tree-count, [role=status]';
+  const CHROME = '.code-fold, .code, .code-tools, script, style, template, annotation, .anchor, .nbc-hidden-label, .nbc-table-type, .nbc-tree-count, .nbc-widget-hint, .nbc-pick-none, [role=status]';
 
   const labelOf = (frame) => squeeze(frame.querySelector('.nbc-widget-label')?.textContent ?? '');
 
@@ -20,9 +20,7 @@
     return found;
   };
 
-  const table = (it) => [...it.rows].map((row) => [...row.cells]
-    .filter((cell) => !cell.querySelector('input[type=radio], input[type=checkbox]'))
-    .map((cell) => squeeze(cell.textContent)));
+  const table = (it) => [...it.rows].map((row) => [...row.cells].map((cell) => squeeze(cell.textContent)));
 
   window.describePage = (section) => {
     const found = fresh();
