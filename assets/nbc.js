@@ -140,4 +140,6 @@
     for (const step of [themeButtons, codeButtons, codeTools, anchors, outline, scrollers]) step();
   };
   if (document.readyState === 'loading') addEventListener('DOMContentLoaded', start); else start();
+  // New outputs stand in the page.
+  addEventListener('nbc-shown', scrollers);
 })();

@@ -10,6 +10,7 @@
 //!    comes back is hostile data.
 //! 6. [`charts`] are figures that were checked, and [`sanitize`] is the only maker of [`sanitize::SafeHtml`], and
 //! 7. [`output::cell`] and [`output::markdown`] choose what of an output can be shown.
+//!    [`states::compile`] does so for each value of the inputs that the run was made with.
 //! 8. [`render::page`] lays out a page,
 //! 9. [`emit::assemble`] gives each page its policy, and each file its digest.
 //! 10. [`verify::verify`] proves the promises on the result, with parsers of its own.
@@ -31,6 +32,7 @@ pub mod environment;
 pub mod run;
 pub mod sanitize;
 pub mod output;
+pub mod states;
 pub mod render;
 pub mod emit;
 pub mod verify;

@@ -5,7 +5,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
 use super::trust::{AllowedIsland, TrustedRuntime};
-use crate::config::{ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings};
+use crate::config::{
+    ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
+};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
 
@@ -157,9 +159,52 @@ pub struct Build {
     /// Bounds of a run
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// Whether inputs of notebooks work on the page, because their states were run
+    #[arg(long, value_enum, default_value_t = States::Run)]
+    pub states: States,
+    /// Show this value of an input first, such as `alpha=0.5` (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub state: Vec<ChosenValue>,
+    /// Run each state twice, and report cells that differ
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// Bounds of the states
+    #[command(flatten)]
+    pub sweep: SweepSettings,
     /// What may be published
     #[command(flatten)]
     pub publishing: Publishing,
+}
+
+/// Whether inputs work on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum States {
+    /// Run the states of the inputs, so that they work
+    Run,
+    /// Show inputs as they are in the run, disabled
+    Off,
+}
+
+/// A value of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenValue {
+    /// Variable of the input; `form.part` for a part.
+    pub name: String,
+    /// The value as a reader reads it.
+    pub value: String,
+}
+
+impl std::str::FromStr for ChosenValue {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok(Self { name: name.trim().to_owned(), value: value.to_owned() })
+            }
+            _ => Err("write `NAME=VALUE`"),
+        }
+    }
 }
 
 /// What may be published of what a run gave.

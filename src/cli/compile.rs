@@ -1,6 +1,6 @@
 //! One notebook and its run to a [`Document`]: phase 7 applied cell by cell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,6 +20,7 @@ use crate::run::record::{CellError, CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::SitePath;
 use crate::source::Span;
+use crate::states::{self, States};
 use crate::verify;
 
 /// What a page shows beside the outputs.
@@ -65,6 +66,7 @@ fn about_of(settings: &PageSettings) -> About {
         authors: settings.author.clone(),
         date: settings.date.clone(),
         language: settings.language.clone(),
+        ..About::default()
     }
 }
 
@@ -81,6 +83,10 @@ pub fn document(
     alive: &Alive,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
+    let states = states::compile(notebook, record, &options.shown);
+    let live = states.value.as_ref().map(States::live).unwrap_or_default();
+    let has_live = !live.is_empty();
+    let alive = &Alive { widgets: live, ..alive.clone() };
     let mut diagnostics = Vec::new();
     let mut outline: Vec<Heading> = Vec::new();
     let mut title_cell = None;
@@ -121,13 +127,23 @@ pub fn document(
             title_cell = Some(blocks.len() + 1);
         }
         let code = code_block(cell, notebook.format, options.code);
-        if code.is_none() && outputs.is_empty() {
+        let has_slot = states.value.as_ref().is_some_and(|it| it.has_slot(id));
+        if code.is_none() && outputs.is_empty() && !has_slot {
             continue;
         }
+        let slot = has_slot.then_some(number);
         let kind = if is_prose(cell) { "prose" } else { "code" };
         let name = cell.name.clone();
         spans.push(cell.head());
-        blocks.push(Block { id: format!("cell-{number}"), kind, name, code, outputs, charts });
+        blocks.push(Block {
+            id: format!("cell-{number}"),
+            kind,
+            name,
+            code,
+            slot,
+            outputs,
+            charts,
+        });
     }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let (title, about) = options.about(notebook, origin.notebook);
@@ -138,11 +154,16 @@ pub fn document(
         .or_else(|| first_heading.clone())
         .unwrap_or_else(|| title_of(file_name));
     let mut notes = Vec::new();
+    let known: BTreeSet<(Code, Span, String)> =
+        diagnostics.iter().map(|it| (it.code, it.span, it.message.clone())).collect();
+    let of_states = states.diagnostics.into_iter();
+    diagnostics
+        .extend(of_states.filter(|it| !known.contains(&(it.code, it.span, it.message.clone()))));
     if diagnostics.iter().any(|it| it.code == Code::StaticWidget) {
-        notes.push(
-            "The controls on this page show the values that it was built with; they do not react."
-                .to_owned(),
-        );
+        let which = if has_live { "Some controls" } else { "The controls" };
+        notes.push(format!(
+            "{which} on this page show the values that it was built with; they do not react."
+        ));
     }
     let document = Document {
         path: origin.page.clone(),
@@ -166,6 +187,7 @@ pub fn document(
         graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
         runtimes: Vec::new(),
+        states: states.value.map(Arc::new),
     };
     let notebook = origin.notebook.to_owned();
     Parsed { value: Compiled { document, notebook, spans }, diagnostics }
@@ -187,20 +209,28 @@ impl Compiled {
         let mut diagnostics = Vec::new();
         let origin = Origin { page: &self.document.path, notebook: &self.notebook };
         let anchors = Anchors::new(&self.document.outline);
+        let mut places: BTreeMap<String, (Span, Vec<&mut RenderedOutput>)> = BTreeMap::new();
         for (block, span) in self.document.blocks.iter_mut().zip(self.spans) {
-            let mut broken = Vec::new();
-            for output in &mut block.outputs {
+            places.insert(block.id.clone(), (span, block.outputs.iter_mut().collect()));
+        }
+        let states = self.document.states.as_mut().map(Arc::make_mut);
+        for content in states.into_iter().flat_map(States::contents_mut) {
+            if let Some((_, outputs)) = places.get_mut(&format!("cell-{}", content.cell.0 + 1)) {
+                outputs.extend(&mut content.outputs);
+            }
+        }
+        for (span, outputs) in places.into_values() {
+            let (mut broken, mut refused) = (BTreeSet::new(), BTreeSet::new());
+            for output in outputs {
                 broken.extend(links::resolve(output, &anchors, origin, pages));
+                refused.extend(refuse(output));
             }
-            for output in &mut block.outputs {
-                if let Some(reason) = refuse(output) {
-                    let message = format!("an output cannot be shown: {reason}");
-                    diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));
-                }
+            for reason in refused {
+                let message = format!("an output cannot be shown: {reason}");
+                diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));
             }
-            broken.sort();
-            broken.dedup();
             if !broken.is_empty() {
+                let broken = broken.into_iter().collect::<Vec<_>>();
                 let message = format!("no page of the site is at `{}`", broken.join("`, `"));
                 diagnostics.push(
                     Diagnostic::warning(Code::BrokenLink, span, message).with_help(

@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{Cell, CellId, Notebook};
 use crate::output;
 use crate::run::RunRecord;
-use crate::run::record::{CellStatus, RawOutput};
+use crate::run::record::{CellStatus, RawOutput, Widget};
 use crate::secret::{self, Leak, Scanner};
 use crate::site::Site;
 use crate::source::Span;
@@ -25,7 +25,7 @@ pub(super) fn in_record(
     if scanner.is_empty() {
         return findings;
     }
-    for (id, run) in &mut record.cells {
+    for (id, run) in record.runs_mut() {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 scanner.mask(text);
@@ -40,12 +40,28 @@ pub(super) fn in_record(
         });
         // A value may be printed in pieces.
         found.extend(scanner.find(printed.collect::<String>().as_bytes()));
-        let span = notebook.cell(*id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let span = notebook.cell(id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let number = id.0 + 1;
         findings.extend(found.into_iter().map(|name| {
             finding(span, &format!("an output of cell {number} holds the value of `{name}`"))
         }));
     }
+    let inputs = record
+        .sweep
+        .iter()
+        .flat_map(|it| it.widgets.iter().chain(it.states.iter().flat_map(|state| &state.widgets)));
+    for input in inputs {
+        let json = serde_json::to_vec(input).unwrap_or_default();
+        let span = notebook.cell(input.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        findings.extend(
+            scanner.find(&json).into_iter().map(|name| {
+                finding(span, &format!("a value of an input is the value of `{name}`"))
+            }),
+        );
+    }
+    // Many states may say the same.
+    let mut told = BTreeSet::new();
+    findings.retain(|it| told.insert((it.span, it.message.clone())));
     let engine = serde_json::to_vec(&record.engine).unwrap_or_default();
     let file = Span::new(notebook.source, 0, 0);
     findings.extend(scanner.find(&engine).into_iter().map(|name| {
@@ -150,13 +166,13 @@ pub(super) fn leaks_in_record(
     allowed: &Allowed,
 ) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (id, run) in &mut record.cells {
+    for (id, run) in record.runs_mut() {
         if let CellStatus::Failed { error } = &mut run.status {
             for text in [&mut error.name, &mut error.message, &mut error.traceback] {
                 secret::mask_leaks(text);
             }
         }
-        let cell = notebook.cell(*id);
+        let cell = notebook.cell(id);
         if cell.is_some_and(|it| it.options.hide_output || it.options.hide_cell) {
             continue;
         }
@@ -179,7 +195,27 @@ pub(super) fn leaks_in_record(
         let place = format!("an output of cell {} holds", id.0 + 1);
         findings.extend(leaks.iter().map(|it| leaked(it, span, &place)));
     }
+    let inputs = record
+        .sweep
+        .iter()
+        .flat_map(|it| it.widgets.iter().chain(it.states.iter().flat_map(|state| &state.widgets)));
+    for input in inputs {
+        let mut leaks = Vec::new();
+        leaks_in_input(input, &mut leaks);
+        leaks.retain(|it| !allowed.holds(it));
+        let span = notebook.cell(input.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        findings.extend(leaks.iter().map(|it| leaked(it, span, "a value of an input holds")));
+    }
+    // Many states may say the same.
+    let mut told = BTreeSet::new();
+    findings.retain(|it| told.insert((it.span, it.message.clone())));
     findings
+}
+
+fn leaks_in_input(input: &Widget, leaks: &mut Vec<Leak>) {
+    input.values.iter().for_each(|it| leaks_in_value(it, leaks));
+    leaks.extend(input.labels.iter().flat_map(|it| secret::leaks_however_escaped(it)));
+    input.parts.iter().for_each(|it| leaks_in_input(it, leaks));
 }
 
 fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {

@@ -1,12 +1,13 @@
 //! Settings of limits to the bounds of a run: every default, and what no run can do with.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Failure;
-use crate::config::{ByteSize, LimitSettings};
+use crate::config::{ByteSize, LimitSettings, Samples, SweepSettings};
 use crate::process::Limits;
-use crate::run::{Bounds, OutputLimits};
+use crate::run::{Bounds, OutputLimits, SweepPlan};
 
 const TIME: Duration = Duration::from_secs(600);
 /// Longest time that can be asked for: a week.
@@ -22,6 +23,9 @@ const CONSOLE: u64 = 64 * 1024;
 const LEAST_PROCESSES: u32 = 16;
 /// The runner moves its own descriptors above a hundred.
 const LEAST_FILES: u32 = 128;
+/// A page with more would be one that nobody waits for.
+const MOST_STATES: u64 = 100_000;
+const MOST_JOBS: u64 = 256;
 /// The runner's own notice has to fit.
 const LEAST_OUTPUT: u64 = 1024;
 
@@ -64,6 +68,27 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
             total_bytes: size("--outputs-size", settings.outputs_size, defaults.total_bytes)?,
             outputs: outputs.unwrap_or(defaults.outputs),
         },
+        sweep: None,
+    })
+}
+
+/// The bounds of a sweep.
+pub(super) fn sweep(
+    settings: SweepSettings,
+    samples: BTreeMap<String, Samples>,
+) -> Result<SweepPlan, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let number = |asked: Option<NonZeroU64>, default: u64| asked.map_or(default, NonZeroU64::get);
+    let jobs = number(settings.jobs, cores).min(MOST_JOBS);
+    Ok(SweepPlan {
+        most_states: number(settings.max_states, 2000).min(MOST_STATES),
+        most_values: number(settings.max_values, 100).min(MOST_STATES),
+        most_bytes: settings.max_bytes.map_or(256 << 20, |it| it.0),
+        time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
+        state_time: time("--state-timeout", settings.state_timeout)?
+            .unwrap_or(Duration::from_secs(60)),
+        jobs: u32::try_from(jobs).unwrap_or(1),
+        samples,
     })
 }
 

@@ -14,6 +14,7 @@ mod preparation;
 mod printer;
 mod progress;
 mod publishing;
+mod states;
 mod timings;
 mod trust;
 

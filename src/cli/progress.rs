@@ -1,7 +1,8 @@
 //! What a build says while it works: a line that moves on a terminal, plain lines elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -9,8 +10,8 @@ use super::command::counted;
 use super::printer::Printer;
 use crate::diagnostic::printable;
 use crate::notebook::CellId;
-use crate::run::Observer;
 use crate::run::record::CellStatus;
+use crate::run::{Foreseen, Observer, ProtocolError, sweep};
 
 /// Progress of one build.
 pub struct Progress {
@@ -19,6 +20,10 @@ pub struct Progress {
     name: String,
     done: usize,
     cells: usize,
+    /// When the cell that runs began, or the sweep.
+    since: Instant,
+    /// How long each cell took.
+    times: BTreeMap<CellId, Duration>,
 }
 
 impl Progress {
@@ -32,7 +37,8 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { bar, printer, name: String::new(), done: 0, cells: 0 }
+        let (since, times) = (Instant::now(), BTreeMap::new());
+        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, times }
     }
 
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
@@ -48,6 +54,7 @@ impl Progress {
         self.name = name.to_owned();
         self.done = 0;
         self.cells = cells;
+        self.times.clear();
         if self.bar.is_some() {
             self.show();
         } else {
@@ -94,10 +101,79 @@ impl Progress {
 
 impl Observer for Progress {
     fn cell_started(&mut self, _cell: CellId) {
+        self.since = Instant::now();
         self.show();
     }
 
-    fn cell_finished(&mut self, _cell: CellId, _status: &CellStatus) {
+    fn cell_finished(&mut self, cell: CellId, _status: &CellStatus) {
         self.done += 1;
+        self.times.insert(cell, self.since.elapsed());
+    }
+
+    fn sweep_foreseen(&mut self, foreseen: Foreseen<'_>) {
+        if foreseen.wanted > foreseen.states
+            && let Some(text) = explosion(&foreseen, &self.times)
+        {
+            self.line(&format!("{}: {text}", self.name));
+        }
+        if foreseen.states > 0 {
+            let number = usize::try_from(foreseen.states).unwrap_or(usize::MAX);
+            self.step(&format!(
+                "{}: running {} of its inputs",
+                self.name,
+                counted(number, "state")
+            ));
+        }
+        self.since = Instant::now();
+    }
+
+    fn sweep_broke(&mut self, error: &ProtocolError) {
+        self.line(&format!("{}: the states of its inputs ended early: {error}", self.name));
+    }
+
+    fn state_finished(&mut self, done: u64, states: u64) {
+        let Some(bar) = &self.bar else { return };
+        let left = match done {
+            0 => String::new(),
+            done => {
+                let each = self.since.elapsed() / u32::try_from(done).unwrap_or(u32::MAX);
+                let rest = u32::try_from(states.saturating_sub(done)).unwrap_or(u32::MAX);
+                format!(", {} left", duration(each.saturating_mul(rest)))
+            }
+        };
+        bar.set_message(printable(&format!("{}: state {done} of {states}{left}", self.name)));
+    }
+}
+
+/// What a fork costs beside its cells.
+const FORK: Duration = Duration::from_millis(10);
+
+/// Why values are left out: the cell with most states, and what it would take to run all of them.
+fn explosion(foreseen: &Foreseen<'_>, times: &BTreeMap<CellId, Duration>) -> Option<String> {
+    let cells: BTreeSet<CellId> =
+        foreseen.widgets.iter().flat_map(|it| it.reach.iter().copied()).collect();
+    let of = |cell: CellId| foreseen.widgets.iter().filter(move |it| it.reach.contains(&cell));
+    let states = |cell: CellId| of(cell).fold(1_u64, |all, it| all.saturating_mul(it.total));
+    let cell = cells.iter().copied().max_by_key(|it| states(*it))?;
+    let names: Vec<&str> = of(cell).map(|it| it.name.as_deref().unwrap_or("?")).collect();
+    let reached = of(cell).flat_map(|it| &it.reach).collect::<BTreeSet<_>>();
+    let each: Duration = reached.into_iter().filter_map(|it| times.get(it)).sum();
+    let all = (each + FORK).saturating_mul(u32::try_from(states(cell)).unwrap_or(u32::MAX));
+    let kept = of(cell).fold(1_u64, |all, it| all.saturating_mul(sweep::count(it)));
+    Some(format!(
+        "cell {} depends on {} ({}): {} states, about {} of CPU time; {kept} of them will be run",
+        cell.0 + 1,
+        counted(names.len(), "input"),
+        names.join(", "),
+        states(cell),
+        duration(all),
+    ))
+}
+
+fn duration(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
     }
 }

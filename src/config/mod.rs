@@ -7,6 +7,7 @@ mod baseline;
 mod limits;
 mod page;
 mod shown;
+mod states;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
 pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
 pub use shown::ShownSettings;
+pub use states::{Samples, SweepSettings};
 
 /// Settings of a build, before flags override them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +50,11 @@ pub struct Config {
     pub limits: LimitSettings,
     /// How much of a cell's outputs a page shows.
     pub shown: ShownSettings,
+    /// Values that inputs have on pages, by variable.
+    #[serde(deserialize_with = "states::samples")]
+    pub states: BTreeMap<String, Samples>,
+    /// Bounds of what it takes to run them.
+    pub sweep: SweepSettings,
     /// Whether markup that has to be removed from an output keeps the page from being published.
     pub strict_sanitize: bool,
     /// Fingerprints of what looks like a secret and is none, as `.nbc-secrets` lists them.

@@ -191,6 +191,12 @@ codes! {
     /// Frames have no network, handlers in attributes (`onclick="…"`) do not run, and no text becomes code.
     /// Outputs of a kind run their scripts only with `--allow-island KIND`.
     ConfinedOutput = "NBC408" "confined-output",
+    /// Something in the states of a page could not be used, and was left out: an input that is none, a state of an
+    /// input that is not there, tables that would be too large.
+    ///
+    /// The page shows a quiet box in the place of a state that it does not have, and controls of inputs without
+    /// states stay disabled. If the notebook did nothing to deserve it, please report it.
+    BrokenState = "NBC409" "broken-state",
     /// What would be published holds what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all
@@ -209,6 +215,25 @@ codes! {
     /// The bounds of a cell are `--shown-text`, `--shown-lines`, `--shown-rows`, `--shown-markup`,
     /// `--shown-pixels` and `--shown-pictures`, or the table `[shown]` of `nbc.toml`.
     ShortenedOutput = "NBC422" "shortened-output",
+    /// Not every value of an input was run; its control offers the ones that were.
+    ///
+    /// The states of a notebook are the combinations of the values of its inputs that reach a cell together. Where
+    /// there are more than `--max-states`, or one input has more values than `--max-values`, nbc keeps the first,
+    /// the last and the present value, and others evenly between. Choose them yourself with the table `states` of
+    /// `nbc.toml` or `[tool.nbc.states]` in the header of the notebook: `alpha = [0, 0.5, 1]`, `n = "every 5"`.
+    SampledInput = "NBC430" "sampled-input",
+    /// A state gave nothing: the page says so where a reader chooses it.
+    ///
+    /// Its cells took longer than `--state-timeout`, ended their process, or gave more than one state may.
+    LostState = "NBC431" "lost-state",
+    /// The sweep ended before all states had run, for `--sweep-timeout` or `--max-bytes`.
+    CutSweep = "NBC432" "cut-sweep",
+    /// A cell gave something else when the same state was run again (`--check-determinism`).
+    ///
+    /// Clocks, unseeded random numbers, ids and the order of sets differ between runs: the page shows the first one.
+    UnsteadyState = "NBC433" "unsteady-state",
+    /// A value that was asked for is none of an input's, or no input has this name.
+    UnknownValue = "NBC434" "unknown-value",
     /// The written files break a rule of the site. See `nbc verify --help` for the rules.
     VerificationFailed = "NBC501" "verification-failed",
 }

@@ -21,6 +21,8 @@ pub struct Contents {
     pub has_islands: bool,
     /// What the page's charts need.
     pub charts: Charts,
+    /// What its states need.
+    pub states: States,
 }
 
 /// What the charts of a page need of its policy.
@@ -33,6 +35,18 @@ pub enum Charts {
     Drawn,
     /// Beside that, readers may save a drawing, which is a picture from a `blob:` for a moment.
     Saved,
+}
+
+/// What the states of a page need of its policy.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum States {
+    /// There are none.
+    #[default]
+    None,
+    /// A script of ours puts their markup into the page.
+    Held,
+    /// Beside that, it fetches some of them from files of the site.
+    Fetched,
 }
 
 /// Whether a page needs other files of its site.
@@ -61,12 +75,18 @@ impl Csp {
             (false, Charts::Saved) => "data: blob:",
             (false, _) => "data:",
         };
-        let types = if contents.charts == Charts::None { "'none'" } else { "nbc" };
+        let types = match (contents.charts, contents.states) {
+            (Charts::None, States::None) => "'none'",
+            (_, States::None) => "nbc",
+            (Charts::None, _) => "nbc-states",
+            (_, _) => "nbc nbc-states",
+        };
+        let fetched = if contents.states == States::Fetched { "'self'" } else { "'none'" };
         let frames = if contents.has_islands { "frame-src 'self'; " } else { "" };
         let media = if contents.has_media { "media-src data:; " } else { "" };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
-             font-src data:; {media}{frames}connect-src 'none'; base-uri 'none'; \
+             font-src data:; {media}{frames}connect-src {fetched}; base-uri 'none'; \
              form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
              trusted-types {types}"
         ))
@@ -110,11 +130,13 @@ mod tests {
             has_media: false,
             has_islands: false,
             charts: Charts::Saved,
+            states: States::Fetched,
         };
         let policy = Csp::of(&contents);
         assert!(policy.as_str().contains("script-src 'sha384-VKWb"), "{}", policy.as_str());
         assert!(policy.as_str().contains("style-src 'self';"), "{}", policy.as_str());
         assert!(policy.as_str().contains("img-src 'self' data: blob:;"), "{}", policy.as_str());
-        assert!(policy.as_str().ends_with("trusted-types nbc"), "{}", policy.as_str());
+        assert!(policy.as_str().contains("connect-src 'self';"), "{}", policy.as_str());
+        assert!(policy.as_str().ends_with("trusted-types nbc nbc-states"), "{}", policy.as_str());
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod csp;
 pub mod manifest;
+mod states;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -29,6 +30,8 @@ const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const CHART_SCRIPT: &str =
     concat!(include_str!("../../assets/sheet.js"), include_str!("../../assets/charts.js"));
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
+const STATE_STYLE: &str = include_str!("../../assets/states.css");
+const STATE_SCRIPT: &str = include_str!("../../assets/states.js");
 
 /// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
@@ -64,12 +67,12 @@ pub enum EmitError {
     /// Two files would have the same path.
     #[error(transparent)]
     Path(#[from] SitePathError),
-    /// A runtime could not be compressed.
-    #[error("a script cannot be compressed: {0}")]
+    /// A runtime or the states of a page could not be compressed.
+    #[error("a part of a page cannot be compressed: {0}")]
     Compression(#[from] std::io::Error),
-    /// The manifest could not be written as JSON.
-    #[error("the manifest cannot be written: {0}")]
-    Manifest(#[from] serde_json::Error),
+    /// The manifest or the states of a page could not be written as JSON.
+    #[error("a part of the site cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// Assembles pages into a site; with several pages, an index page leads to them.
@@ -97,22 +100,24 @@ pub fn assemble(
         }
     }
     for page in pages {
-        let text = document(page, shared.as_ref(), &packed, look)?;
+        let states = states::pack(page, layout)?;
+        let text = document(page, shared.as_ref(), &packed, &states, look)?;
         site.add(Asset::new(page.path.clone(), text.into_bytes()))?;
-        for file in &page.files {
+        let of_states = states.iter().filter_map(states::Piece::file);
+        for file in page.files.iter().chain(of_states) {
             site.add(file.clone())?;
         }
     }
     let index_path = SitePath::new("index.html")?;
     if needs_index(pages, layout) {
         let index = index_page(pages, look, index_path)?;
-        let text = document(&index, shared.as_ref(), &packed, look)?;
+        let text = document(&index, shared.as_ref(), &packed, &[], look)?;
         site.add(Asset::new(index.path.clone(), text.into_bytes()))?;
     }
     if layout == Layout::Site {
         // A host serves 404.html at any depth, where relative links would miss the shared files.
         let missing = not_found_page(look)?;
-        let text = document(&missing, None, &packed, look)?;
+        let text = document(&missing, None, &packed, &[], look)?;
         site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
         let headers = headers(&site, pages);
         site.add(Asset::new(SitePath::new("_headers")?, headers.into_bytes()))?;
@@ -181,6 +186,12 @@ struct SharedFiles {
     style: Asset,
     script: Asset,
     charts: Option<ChartFiles>,
+    states: Option<StateFiles>,
+}
+
+struct StateFiles {
+    style: Asset,
+    script: Asset,
 }
 
 struct ChartFiles {
@@ -214,16 +225,27 @@ impl SharedFiles {
                 runtimes,
             }),
         };
-        Ok(Self { style, script, charts })
+        let states = match pages.iter().any(|it| it.states.is_some()) {
+            false => None,
+            true => Some(StateFiles {
+                style: add("states", "css", STATE_STYLE)?,
+                script: add("states", "js", STATE_SCRIPT)?,
+            }),
+        };
+        Ok(Self { style, script, charts, states })
     }
 }
 
 /// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
 fn pack(script: &str) -> Result<String, EmitError> {
+    Ok(base64::engine::general_purpose::STANDARD.encode(compress(script)?))
+}
+
+fn compress(text: &str) -> Result<Vec<u8>, EmitError> {
     // The header of gzip has a time, which is left at zero.
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packed.write_all(script.as_bytes())?;
-    Ok(base64::engine::general_purpose::STANDARD.encode(packed.finish()?))
+    packed.write_all(text.as_bytes())?;
+    Ok(packed.finish()?)
 }
 
 /// nbc's rules, and behind them the site's own, which win.
@@ -236,26 +258,38 @@ fn document(
     page: &Page,
     shared: Option<&SharedFiles>,
     packed: &BTreeMap<&Integrity, String>,
+    states: &[states::Piece],
     look: &Look<'_>,
 ) -> Result<Rendered, RenderError> {
     let body = page.body.as_str();
-    let has_media = ["<audio ", "<video "].iter().any(|it| body.contains(it));
+    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| html.contains(it));
+    let has_media = plays(body) || page.states.as_ref().is_some_and(|it| it.any_html(plays));
     let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();
-    if let Some(SharedFiles { style, script, charts }) = shared {
+    let has_states = !states.is_empty();
+    if has_states {
+        let is_fetched = states.iter().any(|it| it.file().is_some());
+        contents.states = if is_fetched { csp::States::Fetched } else { csp::States::Held };
+    }
+    if let Some(SharedFiles { style, script, charts, states }) = shared {
         contents.own_files = OwnFiles::Linked;
         let charts = charts.as_ref().filter(|_| has_charts);
+        let states = states.as_ref().filter(|_| has_states);
         stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
+        stylesheets.extend(states.map(|it| &it.style));
         scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
+        scripts.extend(states.map(|it| &it.script));
         contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
         let charts = if has_charts { CHART_STYLE } else { "" };
-        let style = [PAGE_STYLE, charts, look.theme.as_str()].concat();
+        let states = if has_states { STATE_STYLE } else { "" };
+        let style = [PAGE_STYLE, charts, states, look.theme.as_str()].concat();
         inline_style.insert_str(0, &style);
         inline_scripts.push(PAGE_SCRIPT);
         inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
+        inline_scripts.extend(has_states.then_some(STATE_SCRIPT));
         let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
         contents.scripts.extend(digests);
     }
@@ -299,6 +333,7 @@ fn document(
             body => rendered_value(&page.body),
             charts => charts.collect::<Result<Vec<_>, RenderError>>()?,
             runtimes,
+            states => states.iter().map(|it| it.value(page)).collect::<Vec<_>>(),
             scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
         },
     )

@@ -3,10 +3,12 @@
 //! In: front matter, metadata of a file, or `[tool.nbc]` of a script header. Out: [`About`]. Says nothing of
 //! values that it cannot read: the same keys mean other things to other tools.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::front_matter::scalar_text;
-use crate::config::is_language;
+use crate::config::{Samples, is_language};
 
 /// Most authors that are named.
 const MOST_AUTHORS: usize = 50;
@@ -24,6 +26,8 @@ pub struct About {
     pub date: Option<String>,
     /// BCP 47 language tag of the prose.
     pub language: Option<String>,
+    /// Values that its inputs have on the page, by variable: `[tool.nbc.states]`.
+    pub samples: BTreeMap<String, Samples>,
 }
 
 impl About {
@@ -37,6 +41,7 @@ impl About {
             // `today` of Quarto asks for a clock.
             date: text("date").filter(|it| it.starts_with(|c: char| c.is_ascii_digit())),
             language: text("lang").filter(|it| is_language(it)),
+            samples: BTreeMap::new(),
         }
     }
 
@@ -55,7 +60,8 @@ impl About {
                 {
                     values.insert("date".to_owned(), Value::from(date.to_string()));
                 }
-                Self::of(&values)
+                let states = own.and_then(|it| it.get("states")?.as_table());
+                Self { samples: states.map(Samples::read).unwrap_or_default(), ..Self::of(&values) }
             }
             _ => Self::default(),
         }
@@ -68,6 +74,7 @@ impl About {
             authors: if self.authors.is_empty() { other.authors } else { self.authors },
             date: self.date.or(other.date),
             language: self.language.or(other.language),
+            samples: if self.samples.is_empty() { other.samples } else { self.samples },
         }
     }
 }

@@ -32,7 +32,12 @@ pub(super) struct Marimo<'n> {
     charts: RefCell<VecDeque<Option<String>>>,
     /// Markup in attributes is not part of the document order.
     nested: Cell<u32>,
+    /// Of the inputs around what is read now: which input of the page each is, if it works.
+    inputs: RefCell<Vec<Option<u32>>>,
 }
+
+/// marimo's wrapper of an input.
+const INPUT: &str = "marimo-ui-element";
 
 impl CustomElements for Marimo<'_> {
     fn claims(&self, name: &str) -> bool {
@@ -42,6 +47,14 @@ impl CustomElements for Marimo<'_> {
 
     fn is_inline(&self, name: &str) -> bool {
         matches!(name, "marimo-tex" | "iconify-icon")
+    }
+
+    fn open(&self, element: &CustomElement) {
+        if element.name == INPUT {
+            let id = element.attributes.get("object-id");
+            let input = id.and_then(|it| self.notes.live_input(it));
+            self.inputs.borrow_mut().push(input);
+        }
     }
 
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml {
@@ -66,7 +79,31 @@ impl<'n> Marimo<'n> {
 
     /// With the pictures that the runner made of the charts in the markup.
     pub(super) fn with_charts(notes: &'n Notes, charts: VecDeque<Option<String>>) -> Self {
-        Self { notes, charts: RefCell::new(charts), nested: Cell::new(0) }
+        Self {
+            notes,
+            charts: RefCell::new(charts),
+            nested: Cell::new(0),
+            inputs: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Tells of a control that does not react, unless it is an input that works.
+    fn control(&self, what: &str) {
+        if self.inputs.borrow().last().is_none_or(Option::is_none) {
+            self.notes.control(what);
+        }
+    }
+
+    /// The input that ends here, around its control.
+    fn input(&self, control: SafeHtml) -> SafeHtml {
+        match self.inputs.borrow_mut().pop().flatten() {
+            Some(index) => {
+                let index = index.to_string();
+                let attributes = [("class", "nbc-live"), ("data-widget", index.as_str())];
+                SafeHtml::element("div", &attributes, control)
+            }
+            None => control,
+        }
     }
 
     fn html(&self, text: &str, gate: &mut Gate) -> SafeHtml {
@@ -216,7 +253,7 @@ impl Compiled<'_, '_> {
                 SafeHtml::div("nbc-comparison", SafeHtml::concat(pair))
             }
             "matplotlib" => {
-                self.marimo.notes.control("matplotlib selection");
+                self.marimo.control("matplotlib selection");
                 self.picture("chart-base64", "Figure")
             }
             "mime-renderer" => {

@@ -9,7 +9,7 @@ use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use crate::run::RunRecord;
-use crate::run::record::{RawOutput, Sweep, Widget};
+use crate::run::record::{RawOutput, Widget};
 use crate::secret::{Scanner, Secret};
 
 /// Longest path that is looked at, in bytes: what bounds the work at each place.
@@ -210,16 +210,15 @@ impl Masks {
     /// in it, with the index of the cell.
     pub fn record(&self, record: &mut RunRecord) -> Vec<(crate::notebook::CellId, String)> {
         let mut found = Vec::new();
-        let mut none = Sweep::default();
-        let sweep = record.sweep.as_mut().unwrap_or(&mut none);
-        let widgets = sweep.states.iter_mut().flat_map(|it| &mut it.widgets);
-        for widget in sweep.widgets.iter_mut().chain(widgets) {
-            let mut names = std::collections::BTreeSet::new();
-            self.widget(widget, &mut names);
-            found.extend(names.into_iter().map(|it| (widget.cell, it)));
+        if let Some(sweep) = &mut record.sweep {
+            let widgets = sweep.states.iter_mut().flat_map(|it| &mut it.widgets);
+            for widget in sweep.widgets.iter_mut().chain(widgets) {
+                let mut names = std::collections::BTreeSet::new();
+                self.widget(widget, &mut names);
+                found.extend(names.into_iter().map(|it| (widget.cell, it)));
+            }
         }
-        let states = sweep.states.iter_mut().flat_map(|it| &mut it.cells);
-        for (id, run) in record.cells.iter_mut().chain(states) {
+        for (id, run) in record.runs_mut() {
             let mut names = std::collections::BTreeSet::new();
             for output in &mut run.outputs {
                 match output {
@@ -231,7 +230,7 @@ impl Masks {
                     }
                 }
             }
-            found.extend(names.into_iter().map(|it| (*id, it)));
+            found.extend(names.into_iter().map(|it| (id, it)));
         }
         found.sort();
         found.dedup();

@@ -26,6 +26,7 @@ pub use island::Islands;
 pub use shorten::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
@@ -121,6 +122,8 @@ pub struct Alive {
     pub runtimes: BTreeMap<Kind, String>,
     /// Outputs that may run their own scripts.
     pub islands: Islands,
+    /// Inputs that work, by marimo's `object-id`; the number is theirs on the page.
+    pub widgets: Arc<BTreeMap<String, u32>>,
 }
 
 /// The outputs of a cell.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::chart::PlacedChart;
 use super::{Alive, Islands};
@@ -24,6 +25,8 @@ pub(super) struct Notes {
     /// Versions of the runtimes that are not nbc's own.
     runtimes: BTreeMap<Kind, String>,
     islands: Islands,
+    /// Inputs that work, by marimo's id.
+    widgets: Arc<BTreeMap<String, u32>>,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -39,7 +42,8 @@ impl Notes {
     pub(super) fn new(scope: &str, alive: &Alive) -> Self {
         let (live, islands) = (alive.charts.clone(), alive.islands.clone());
         let runtimes = alive.runtimes.clone();
-        Self { live, islands, runtimes, scope: scope.to_owned(), ..Self::default() }
+        let widgets = Arc::clone(&alive.widgets);
+        Self { live, islands, runtimes, widgets, scope: scope.to_owned(), ..Self::default() }
     }
 
     /// Gives a chart its place, if there is a runtime that draws it.
@@ -59,6 +63,11 @@ impl Notes {
         let placed = PlacedChart { id: format!("o-{}-chart-{}", self.scope, all.len() + 1), chart };
         all.push(placed.clone());
         Some(placed)
+    }
+
+    /// Which input of the page marimo's id names, if it works.
+    pub(super) fn live_input(&self, id: &str) -> Option<u32> {
+        self.widgets.get(id).copied()
     }
 
     pub(super) fn islands(&self) -> &Islands {

@@ -18,6 +18,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("graph.html", include_str!("../../templates/graph.html")),
     ("notes.html", include_str!("../../templates/notes.html")),
     ("code.html", include_str!("../../templates/code.html")),
+    ("slot.html", include_str!("../../templates/slot.html")),
     ("island.html", include_str!("../../templates/island.html")),
     ("index.html", include_str!("../../templates/index.html")),
     ("not_found.html", include_str!("../../templates/not_found.html")),

@@ -20,6 +20,7 @@ use crate::notebook::CodeVisibility;
 use crate::output::{Heading, PlacedChart, RenderedOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::{Asset, SitePath, SitePathError};
+use crate::states::States;
 
 /// What all pages of a site have in common.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Block {
     pub name: Option<String>,
     /// Code, unless it is not on the page.
     pub code: Option<CodeBlock>,
+    /// The cell's number, if what it shows depends on an input.
+    pub slot: Option<u32>,
     /// Outputs in order.
     pub outputs: Vec<RenderedOutput>,
     /// Charts in them that a runtime draws.
@@ -126,6 +129,8 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// What draws the charts in them.
     pub runtimes: Vec<Arc<Runtime>>,
+    /// What they show for other values of the inputs.
+    pub states: Option<Arc<States>>,
 }
 
 /// The body of a page, and what its head needs to know.
@@ -159,6 +164,8 @@ pub struct Page {
     pub runtimes: Vec<Arc<Runtime>>,
     /// Whether the body has frames.
     pub has_islands: bool,
+    /// What the cells show for other values of the inputs.
+    pub states: Option<Arc<States>>,
 }
 
 /// Fewest headings that make an outline worth its place.
@@ -259,6 +266,7 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
         charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
         runtimes: document.runtimes.clone(),
         has_islands,
+        states: document.states.clone(),
     })
 }
 
@@ -308,6 +316,7 @@ pub fn own_page(
         charts: Vec::new(),
         runtimes: Vec::new(),
         has_islands: false,
+        states: None,
     })
 }
 
@@ -419,6 +428,11 @@ fn cell_value(
             outputs.push(rendered_value(&look.templates.render("island.html", values)?));
             files.push(file);
         }
+    }
+    if let Some(slot) = block.slot {
+        // One piece, so that templates of a site's own have it as well.
+        let values = context! { slot, outputs };
+        outputs = vec![rendered_value(&look.templates.render("slot.html", values)?)];
     }
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",

@@ -113,7 +113,8 @@ pub fn execute(
 ) -> Result<Execution, SandboxError> {
     let running = sandbox.start(&plan.job)?;
     let network = running.watch_network();
-    let watch = Watch::start(running.killer(), plan.cell_time);
+    let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);
+    let watch = Watch::start(running.killer(), plan.cell_time, sweep_time);
     let start = plan.start.relocated(running.relocation());
     let conversation = match running.channel() {
         Ok(channel) => converse(channel, &start, &mut watch.observing(observer)),
@@ -177,16 +178,22 @@ struct WatchState {
     is_cell_too_slow: AtomicBool,
     /// When the cell began that runs now.
     cell_since: Mutex<Option<Instant>>,
+    /// When the sweep began.
+    sweep_since: Mutex<Option<Instant>>,
 }
 
 impl WatchState {
     fn cell_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.cell_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn sweep_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.sweep_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Watch {
-    fn start(killer: Killer, cell_time: Duration) -> Self {
+    fn start(killer: Killer, cell_time: Duration, sweep_time: Duration) -> Self {
         let state = Arc::new(WatchState::default());
         let seen = Arc::clone(&state);
         let thread = std::thread::Builder::new()
@@ -197,7 +204,9 @@ impl Watch {
                     if is_slow {
                         seen.is_cell_too_slow.store(true, Ordering::Relaxed);
                     }
-                    if is_slow || interrupt::is_requested() {
+                    // What the sweep gave until then stays.
+                    let is_swept = seen.sweep_since().is_some_and(|it| it.elapsed() >= sweep_time);
+                    if is_slow || is_swept || interrupt::is_requested() {
                         killer.kill();
                         return;
                     }
@@ -252,6 +261,19 @@ impl Observer for Observing<'_> {
     fn cell_finished(&mut self, cell: CellId, status: &CellStatus) {
         *self.state.cell_since() = None;
         self.observer.cell_finished(cell, status);
+    }
+
+    fn sweep_foreseen(&mut self, foreseen: super::Foreseen<'_>) {
+        *self.state.sweep_since() = Some(Instant::now());
+        self.observer.sweep_foreseen(foreseen);
+    }
+
+    fn sweep_broke(&mut self, error: &ProtocolError) {
+        self.observer.sweep_broke(error);
+    }
+
+    fn state_finished(&mut self, done: u64, states: u64) {
+        self.observer.state_finished(done, states);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod protocol;
 pub mod record;
 pub mod stored;
+pub mod sweep;
 
 use std::io::{Read, Write};
 
@@ -18,6 +19,7 @@ pub use plan::{Bounds, OnError, Places, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
 pub use stored::stored;
+pub use sweep::{Foreseen, SweepPlan};
 
 use sha2::{Digest as _, Sha256};
 
@@ -39,7 +41,9 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("marimo_engine.py", include_str!("runner/marimo_engine.py")),
     ("matplotlibrc", include_str!("runner/matplotlibrc")),
     ("plain_engine.py", include_str!("runner/plain_engine.py")),
+    ("marimo_inputs.py", include_str!("runner/marimo_inputs.py")),
     ("session.py", include_str!("runner/session.py")),
+    ("sweep.py", include_str!("runner/sweep.py")),
     ("widgets.py", include_str!("runner/widgets.py")),
 ];
 
@@ -63,6 +67,12 @@ pub trait Observer {
     fn cell_started(&mut self, cell: CellId);
     /// A cell is over.
     fn cell_finished(&mut self, cell: CellId, status: &CellStatus);
+    /// The run is over, and its states are next.
+    fn sweep_foreseen(&mut self, _foreseen: Foreseen<'_>) {}
+    /// The sweep ended before all states had run.
+    fn sweep_broke(&mut self, _error: &ProtocolError) {}
+    /// So many states of so many are over.
+    fn state_finished(&mut self, _done: u64, _states: u64) {}
 }
 
 /// Watches nothing.
@@ -144,6 +154,10 @@ fn exchange<C: Read + Write>(
             Step::Unavailable(message) => break Some(message),
         }
     };
+    if let (None, Some(plan)) = (&unavailable, &start.sweep) {
+        let sweep = sweep::sweep(frames, conversation, plan, observer);
+        conversation.keep(sweep);
+    }
     // The record is complete: whether the runner still hears this does not matter.
     let _ = frames.send(&Command::Finish);
     Ok(unavailable)

@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::CHANNEL_VARIABLE;
 use super::grants::Opened;
 use super::protocol::{OutputLimits, Start};
+use super::sweep::SweepPlan;
 use crate::environment::Environment;
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
@@ -48,6 +49,8 @@ pub struct Bounds {
     pub cell: Duration,
     /// What the run may say.
     pub outputs: OutputLimits,
+    /// What its states may take; `None`: they are not run.
+    pub sweep: Option<SweepPlan>,
 }
 
 /// Everything that decides what a run gives.
@@ -85,6 +88,11 @@ pub fn plan(
     let mut environment_variables = variables(environment);
     let given = opened.variables.into_iter();
     environment_variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
+    let mut limits = bounds.process;
+    if let Some(sweep) = &bounds.sweep {
+        limits.wall = limits.wall.saturating_add(sweep.time);
+        limits.cpu = limits.cpu.saturating_add(sweep.time.saturating_mul(sweep.jobs));
+    }
     let job = Job {
         program: environment.program.clone(),
         // Neither the working folder nor a user's own packages come before the environment's.
@@ -92,7 +100,7 @@ pub fn plan(
         environment: environment_variables,
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
-        limits: bounds.process,
+        limits,
         openings: opened.openings,
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
@@ -100,6 +108,7 @@ pub fn plan(
     start.overlays.clone_from(&environment.overlays);
     start.allow_errors = on_error == OnError::Continue;
     start.limits = bounds.outputs;
+    start.sweep = bounds.sweep;
     RunPlan { job, start, cell_time: bounds.cell }
 }
 

@@ -9,7 +9,11 @@ use std::io::{self, Read, Write};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::record::{CellRun, CellStatus, EngineReport, RECORD_VERSION, RawOutput, RunRecord};
+use super::record::{
+    CellRun, CellStatus, EngineReport, Lost, RECORD_VERSION, RawOutput, RunRecord, Sweep, Widget,
+};
+use super::sweep::{SweepOptions, SweepPlan};
+use crate::config::Samples;
 use crate::notebook::{Cell, CellId, CellKind, Format, Notebook};
 use crate::process::Relocation;
 use crate::source::json;
@@ -138,6 +142,9 @@ pub struct Start {
     pub allow_errors: bool,
     /// Bounds.
     pub limits: OutputLimits,
+    /// What is asked for after the run: the states of the notebook's inputs.
+    #[serde(skip)]
+    pub sweep: Option<SweepPlan>,
 }
 
 impl Start {
@@ -161,6 +168,7 @@ impl Start {
             seed: None,
             allow_errors: false,
             limits: OutputLimits::default(),
+            sweep: None,
         }
     }
 }
@@ -182,6 +190,10 @@ impl Start {
 pub(super) enum Command<'a> {
     /// Run this.
     Start { start: &'a Start },
+    /// Say which inputs there are.
+    Widgets { samples: &'a BTreeMap<String, Samples>, most_states: u64, most_values: u64 },
+    /// Run their states.
+    Sweep { options: SweepOptions },
     /// End the process.
     Finish,
 }
@@ -222,6 +234,28 @@ pub enum Event {
     },
     /// No cell is left.
     Done {},
+    /// The inputs, and how many states they have: all, and those to be run.
+    Widgets {
+        /// The inputs.
+        widgets: Vec<Widget>,
+        /// Number of states if no value is left out.
+        wanted: u64,
+        /// Number of states that will be run.
+        states: u64,
+    },
+    /// What one state gave.
+    State {
+        /// As in [`super::record::State`].
+        path: Vec<super::record::Step>,
+        /// The cells that ran again.
+        cells: Vec<(CellId, CellRun)>,
+        /// Inputs that these cells made anew.
+        widgets: Vec<Widget>,
+    },
+    /// A state gave nothing.
+    Lost(Lost),
+    /// No state is left.
+    Swept {},
     /// The run cannot take place.
     Fatal {
         /// Why.
@@ -243,6 +277,12 @@ pub enum ProtocolError {
     FrameTooLong {
         /// Stated length.
         length: u32,
+    },
+    /// The runner could not go on.
+    #[error("{message}")]
+    Failed {
+        /// What it says.
+        message: String,
     },
     /// All frames together are too long.
     #[error("the notebook's outputs are larger than {limit} bytes altogether")]
@@ -293,6 +333,13 @@ pub(super) struct Frames<C> {
 impl<C: Read> Frames<C> {
     pub(super) fn new(channel: C, limit: u64) -> Self {
         Self { channel, left: limit, limit, values_left: MAX_RUN_VALUES }
+    }
+
+    /// Allows this many bytes more.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        self.left = bytes;
+        self.limit = bytes;
+        self.values_left = bytes.saturating_mul(4).max(MAX_RUN_VALUES);
     }
 
     /// The next event.
@@ -352,6 +399,7 @@ pub(super) struct Conversation<'a> {
     cells: BTreeMap<CellId, CellRun>,
     /// The cell that runs.
     pub(super) running: Option<CellId>,
+    sweep: Option<Sweep>,
     start: &'a Start,
 }
 
@@ -376,6 +424,7 @@ impl<'a> Conversation<'a> {
             started: BTreeSet::new(),
             cells: BTreeMap::new(),
             running: None,
+            sweep: None,
             start,
         }
     }
@@ -443,6 +492,9 @@ impl<'a> Conversation<'a> {
                 truncate(&mut message, MAX_ERROR_BYTES);
                 Ok(Step::Unavailable(message))
             }
+            Event::Widgets { .. } | Event::State { .. } | Event::Lost(_) | Event::Swept {} => {
+                Err(ProtocolError::OutOfOrder { event: name(&event) })
+            }
         }
     }
 
@@ -454,7 +506,7 @@ impl<'a> Conversation<'a> {
             engine,
             source: None,
             cells: self.cells,
-            sweep: None,
+            sweep: self.sweep,
         })
     }
 
@@ -481,7 +533,12 @@ impl<'a> Conversation<'a> {
         Ok(Step::Ready)
     }
 
-    fn expect(&self, cell: CellId) -> Result<(), ProtocolError> {
+    /// Takes the states over that a sweep gave.
+    pub(super) fn keep(&mut self, sweep: Sweep) {
+        self.sweep = Some(sweep);
+    }
+
+    pub(super) fn expect(&self, cell: CellId) -> Result<(), ProtocolError> {
         if self.expected.contains(&cell) {
             Ok(())
         } else {
@@ -489,7 +546,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn check(&self, run: &CellRun) -> Result<(), ProtocolError> {
+    pub(super) fn check(&self, run: &CellRun) -> Result<(), ProtocolError> {
         // The runner may put one notice of its own on top of either bound.
         if run.outputs.len() > self.limits.outputs.saturating_add(1) {
             return Err(ProtocolError::OverLimit { what: "a number of outputs" });
@@ -526,6 +583,10 @@ fn name(event: &Event) -> &'static str {
         Event::Finished { .. } => "finished",
         Event::Updated { .. } => "updated",
         Event::Done {} => "done",
+        Event::Widgets { .. } => "widgets",
+        Event::State { .. } => "state",
+        Event::Lost(_) => "lost",
+        Event::Swept {} => "swept",
         Event::Fatal { .. } => "fatal",
     }
 }

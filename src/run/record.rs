@@ -76,6 +76,13 @@ impl RunRecord {
         Self::parse(&fs_err::read(path).map_err(RecordError::Read)?)
     }
 
+    /// What every cell gave, in the run itself and in each of its states.
+    pub fn runs_mut(&mut self) -> impl Iterator<Item = (CellId, &mut CellRun)> {
+        let states = self.sweep.iter_mut().flat_map(|it| &mut it.states);
+        let states = states.flat_map(|it| &mut it.cells);
+        self.cells.iter_mut().chain(states).map(|(id, run)| (*id, run))
+    }
+
     /// Writes the record; the file appears with its whole content or not at all.
     ///
     /// # Errors
@@ -98,8 +105,46 @@ impl RunRecord {
 pub struct Sweep {
     /// Inputs of the run itself, in the order in which they were made.
     pub widgets: Vec<Widget>,
-    /// States other than the run's own.
+    /// States other than the run's own, in the order of their paths.
     pub states: Vec<State>,
+    /// States that gave nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+    /// Number of states if no value had been left out.
+    #[serde(default)]
+    pub wanted: u64,
+    /// Whether it ended before all states had run: for its time or its size.
+    #[serde(default)]
+    pub is_cut: bool,
+    /// The state that a page shows first, if it is not the run's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Step>,
+}
+
+/// A state that gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// As in [`State`].
+    pub path: Vec<Step>,
+    /// Why.
+    pub why: Loss,
+}
+
+/// Why a state gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// It took longer than a state may.
+    Time,
+    /// Its process ended, or said something else.
+    End,
+    /// Its outputs were too large.
+    Size,
+    /// There was no process for it.
+    Process,
+    /// There were more states than foreseen.
+    Limit,
 }
 
 /// An input of a notebook whose values were run.

@@ -35,6 +35,9 @@ pub trait CustomElements {
     /// Whether what it becomes may stand in a paragraph.
     fn is_inline(&self, name: &str) -> bool;
 
+    /// Is told of each before what stands in it; [`Self::compile`] follows.
+    fn open(&self, _element: &CustomElement) {}
+
     /// Compiles one. `children` is already safe; HTML in attributes goes through
     /// [`Gate::fragment`].
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml;
@@ -556,8 +559,10 @@ impl<'g> Pass<'g> {
             .iter()
             .map(|(name, value)| (name.clone(), token::decode(value)))
             .collect();
+        let element = CustomElement { name: tag.name.clone(), attributes };
+        self.custom.open(&element);
         self.frames.push(Frame {
-            element: CustomElement { name: tag.name.clone(), attributes },
+            element,
             out: std::mem::take(&mut self.out),
             open: std::mem::take(&mut self.open),
             open_ids: std::mem::take(&mut self.open_ids),

@@ -90,10 +90,10 @@ fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {
 /// A browser opens these kinds as documents of their own, in which scripts run without our policy,
 /// or guesses the kind from the content.
 fn check_kinds(files: &Files<'_>, findings: &mut Vec<Finding>) {
-    const KINDS: [&str; 30] = [
+    const KINDS: [&str; 31] = [
         "html", "css", "js", "json", "png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "bmp",
         "woff", "woff2", "ttf", "otf", "txt", "csv", "md", "pdf", "py", "ipynb", "wasm", "mp3",
-        "mp4", "webm", "ogg", "wav", "gz", "parquet",
+        "mp4", "webm", "ogg", "wav", "gz", "parquet", "bin",
     ];
     for path in files.keys() {
         let name = path.rsplit('/').next().unwrap_or_default();

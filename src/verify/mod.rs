@@ -12,6 +12,7 @@ mod manifest;
 mod policy;
 mod rule;
 mod rules;
+mod states;
 mod style;
 mod tokens;
 

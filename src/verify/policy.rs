@@ -105,8 +105,9 @@ fn allowed_sources(directive: &str) -> Option<&'static [&'static str]> {
         "font-src" => &["'none'", "data:", "'self'"],
         "connect-src" | "manifest-src" | "worker-src" => &["'none'", "'self'"],
         "require-trusted-types-for" => &["'script'"],
-        // `nbc` is the one policy by which our own code unpacks our own runtimes.
-        "trusted-types" => &["'none'", "nbc"],
+        // `nbc` is the one policy by which our own code unpacks our own runtimes, `nbc-states` the one by which
+        // it puts verified markup into the page.
+        "trusted-types" => &["'none'", "nbc", "nbc-states"],
         _ => return None,
     })
 }

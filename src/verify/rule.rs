@@ -75,6 +75,8 @@ rules! {
     LinkOpener = 22 "link-opener",
     /// Code of a notebook runs only in sandboxed frames of files below `islands/`, which load nothing.
     Island = 23 "island",
+    /// What a page shows for other values of its inputs is data of the known shape, whose markup keeps these rules.
+    States = 24 "states",
 }
 
 #[cfg(test)]

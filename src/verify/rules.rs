@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::address::{self, Address, classify, is_image, resolve};
 use super::island;
 use super::policy::Policy;
+use super::states;
 use super::style::{self, Reference};
 use super::tokens::{self, Element, Namespace, Page};
 use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
@@ -20,7 +21,7 @@ struct Context<'a> {
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 16] = [
+const PAGE_RULES: [PageRule; 17] = [
     markup,
     policy_place,
     policy_strength,
@@ -37,21 +38,27 @@ const PAGE_RULES: [PageRule; 16] = [
     frames,
     meta_directive,
     inline_style_addresses,
+    check_states,
 ];
 
 /// Rules about what an output holds, whatever page it stands in.
 const FRAGMENT_RULES: &[PageRule] =
     &[markup, attributes, active_address, loads, forbidden_element, inline_style_addresses];
 
-/// Checks a piece of a page.
-pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
+/// A page around a piece of one.
+fn page_of(html: &str, css: &str) -> Page {
     // Deeper than any page puts it.
     let (open, close) = ("<div>".repeat(16), "</div>".repeat(16));
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>x</title>\
          <style>{css}</style></head><body>{open}{html}{close}</body></html>"
     );
-    let page = tokens::read(text.as_bytes());
+    tokens::read(text.as_bytes())
+}
+
+/// Checks a piece of a page.
+pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
+    let page = page_of(html, css);
     let files = Files::new();
     let policy = Policy::parse("");
     let context =
@@ -284,14 +291,71 @@ fn unused_hash(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
-    let plays = |it: &Element| matches!(it.name.as_str(), "audio" | "video");
-    if context.policy.allows("media-src", "data:") && !context.page.elements.iter().any(plays) {
-        report.add(
-            1,
-            Rule::PolicyStrength,
-            "`media-src` allows media, which the page does not have",
-        );
+}
+
+/// States are unpacked and looked at like outputs; what the policy allows for them is there for a reason.
+fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
+    let Context { path, page, policy, files, layout } = context;
+    let place = states::Place { path, page, files, layout: *layout };
+    let mut plays = page.elements.iter().any(is_media);
+    let summary = states::check(report, &place, &mut |report, line, model, (html, css)| {
+        let page = page_of(html, css);
+        plays |= page.elements.iter().any(is_media);
+        let mut own = Report::new(context.path);
+        for element in page.elements.iter().skip(6) {
+            if let Some(message) =
+                content_problem(element).or_else(|| model.widget_problem(element))
+            {
+                own.add(line, Rule::States, message);
+            }
+        }
+        let starts = page.elements.iter().map(|it| it.name.as_str()).take(6);
+        if !starts.eq(["html", "head", "meta", "title", "style", "body"]) {
+            own.add(line, Rule::States, "rules that end their element");
+        }
+        // No picture of an output is a file.
+        let policy = Policy::parse("");
+        let context = Context { path, page: &page, policy, files, layout: Layout::Single };
+        for rule in FRAGMENT_RULES.iter().chain(&[links as PageRule]) {
+            rule(&context, &mut own);
+        }
+        for finding in own.findings {
+            report.add(line, finding.rule, format!("in a state: {}", finding.message));
+        }
+    });
+    let needs = [
+        ("trusted-types", "nbc-states", summary.has_states),
+        ("connect-src", "'self'", summary.has_files),
+    ];
+    for (directive, source, is_needed) in needs {
+        if policy.allows(directive, source) != is_needed {
+            let message = format!("`{directive} {source}` and what needs it must come together");
+            report.add(1, Rule::PolicyStrength, message);
+        }
     }
+    if policy.allows("media-src", "data:") && !plays {
+        let message = "`media-src` allows media, which the page does not have";
+        report.add(1, Rule::PolicyStrength, message);
+    }
+}
+
+fn is_media(element: &Element) -> bool {
+    matches!(element.name.as_str(), "audio" | "video")
+}
+
+/// What a page may have, and the content of a state not.
+fn content_problem(element: &Element) -> Option<String> {
+    const NAMES: [&str; 12] = [
+        "script", "style", "link", "meta", "title", "base", "html", "head", "body", "template",
+        "slot", "form",
+    ];
+    let name = element.name.as_str();
+    if NAMES.contains(&name) {
+        return Some(format!("`<{name}>`"));
+    }
+    let name = ["data-slot", "data-states", "data-runtime", "data-src"];
+    let name = name.into_iter().find(|it| element.attributes.contains_key(*it))?;
+    Some(format!("the attribute `{name}`"))
 }
 
 /// What a `<link>` does.

@@ -10,7 +10,7 @@ use super::{
     Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout, visibility,
 };
 use crate::charts::{Kind, Known, Runtime};
-use crate::cli::args::{Build, Execute, Format};
+use crate::cli::args::{Build, ChosenValue, Execute, Format, States};
 use crate::cli::charts::Charts;
 use crate::cli::compile::{self, Compiled, PageOptions};
 use crate::cli::exposure;
@@ -23,6 +23,7 @@ use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::publishing::{self, Allowed};
+use crate::cli::states;
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
@@ -32,6 +33,7 @@ use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
 use crate::graph::{CellGraph, RunnableGraph};
+use crate::notebook::Format::Marimo;
 use crate::notebook::Notebook;
 use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
@@ -39,7 +41,7 @@ use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::stored::{self, Policy};
-use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder};
+use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder, SweepPlan};
 use crate::secret::Scanner;
 use crate::site::{Integrity, SitePath};
 use crate::source::Sources;
@@ -48,6 +50,10 @@ use crate::verify;
 /// Everything that the flags and the configuration decide.
 struct Settings {
     bounds: Bounds,
+    /// What the states of inputs may take; `None`: they are not run.
+    sweep: Option<SweepPlan>,
+    /// Values that a page shows first.
+    chosen: Vec<ChosenValue>,
     on_error: OnError,
     page: PageOptions,
     execute: Execute,
@@ -286,6 +292,10 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         bounds: limits::bounds(arguments.limits.or(config.limits))?,
+        sweep: (arguments.states == States::Run)
+            .then(|| limits::sweep(arguments.sweep.or(config.sweep), config.states.clone()))
+            .transpose()?,
+        chosen: arguments.state.clone(),
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: page_options(arguments, config),
         execute: arguments.runtime.execute,
@@ -387,6 +397,14 @@ impl Builder<'_> {
             };
             (ran, runnable.into_graph())
         };
+        if let Some(sweep) = &ran.record.sweep {
+            diagnostics.extend(states::findings(&notebook, sweep));
+        }
+        let unknown = states::choose(&mut ran.record, &self.settings.chosen, &notebook);
+        if !unknown.is_empty() {
+            diagnostics.extend(unknown);
+            return Ok(None);
+        }
         self.draw_charts(&mut ran.record);
         let scanner = &self.granted.scanner;
         let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
@@ -491,6 +509,7 @@ impl Builder<'_> {
                 charts: live.clone(),
                 islands: islands.clone(),
                 runtimes: versions.clone(),
+                ..Alive::default()
             };
             timings.borrow_mut().measure(Phase::Output, || {
                 compile::document(notebook, graph, &ran.record, origin, page, &alive)
@@ -543,7 +562,12 @@ impl Builder<'_> {
         let Some(runner) = &self.runner else { return Ok(None) };
         let sandbox = preparation.sandbox(progress)?;
         let places = Places { notebook: &absolute, runner: runner.path() };
-        let bounds = self.settings.bounds.clone();
+        let mut bounds = self.settings.bounds.clone();
+        // Only marimo says which cells an input reaches.
+        bounds.sweep = self.settings.sweep.clone().filter(|_| notebook.format == Marimo);
+        if let Some(sweep) = &mut bounds.sweep {
+            sweep.samples.extend(notebook.about.samples.clone());
+        }
         let on_error = self.settings.on_error;
         let folder = absolute.parent().unwrap_or(&absolute);
         let opened = run::grants::open(&self.granted.grants, folder, &environment.mounts)?;
@@ -553,7 +577,9 @@ impl Builder<'_> {
         let result = self
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
-        if !result.console.trim().is_empty() && result.record.is_none() {
+        let is_cut =
+            result.record.as_ref().and_then(|it| it.sweep.as_ref()).is_some_and(|it| it.is_cut);
+        if !result.console.trim().is_empty() && (result.record.is_none() || is_cut) {
             let mut console = result.console;
             self.granted.scanner.mask(&mut console);
             crate::secret::mask_leaks(&mut console);

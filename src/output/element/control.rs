@@ -42,7 +42,7 @@ impl Compiled<'_, '_> {
             }
             "button" => return Some(self.button(gate)),
             "refresh" | "file" | "file-browser" | "microphone" => {
-                self.marimo.notes.control(&self.name.replace('-', " "));
+                self.marimo.control(&self.name.replace('-', " "));
                 let text = match self.name {
                     "refresh" => "Refresh",
                     "file" => "Choose a file",
@@ -85,7 +85,7 @@ impl Compiled<'_, '_> {
             }
             _ => return None,
         };
-        self.marimo.notes.control(&self.name.replace('-', " "));
+        self.marimo.control(&self.name.replace('-', " "));
         Some(SafeHtml::concat([self.labelled(inner, gate), children.clone()]))
     }
 
@@ -259,7 +259,7 @@ impl Compiled<'_, '_> {
     }
 
     fn button(&self, gate: &mut Gate) -> SafeHtml {
-        self.marimo.notes.control("button");
+        self.marimo.control("button");
         let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Run"));
         let attributes = [("type", "button"), DISABLED];
         let button = SafeHtml::element("button", &attributes, label);
@@ -270,7 +270,7 @@ impl Compiled<'_, '_> {
 
     /// What was said when the notebook ran, and where more would be said.
     fn chat(&self, initial: &Value, gate: &mut Gate) -> SafeHtml {
-        self.marimo.notes.control("chat");
+        self.marimo.control("chat");
         let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Chat"));
         let messages = initial.get("messages").and_then(Value::as_array).into_iter().flatten();
         let messages = messages.take(200).map(|message| {
@@ -292,7 +292,7 @@ impl Compiled<'_, '_> {
     }
 
     fn form(&self, children: &SafeHtml, gate: &mut Gate) -> SafeHtml {
-        self.marimo.notes.control("form");
+        self.marimo.control("form");
         let label = self.markup("label", gate).map(|it| SafeHtml::div("nbc-widget-label", it));
         let text = self.text("submit-button-label");
         let attributes = [("type", "button"), DISABLED];

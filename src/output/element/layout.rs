@@ -52,7 +52,8 @@ impl Compiled<'_, '_> {
     pub(super) fn layout(&self, inner: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
         Some(match self.name {
             // Wrappers that mean something to marimo's page only.
-            "ui-element" | "island" | "cell-output" => inner.clone(),
+            "island" | "cell-output" => inner.clone(),
+            "ui-element" => self.marimo.input(inner.clone()),
             "routes" => {
                 let routes = self.json("routes");
                 let panels = children(inner).into_iter().enumerate().map(|(at, panel)| {

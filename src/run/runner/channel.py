@@ -50,6 +50,13 @@ class Channel:
                 except OSError as problem:
                     raise Disconnected(str(problem)) from None
 
+    def leave(self):
+        """Gives the conversation up: this process is a fork, and its results go another way."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+        self.send_encoded = lambda body: None
+
     def receive(self):
         """The next message; `None` when nbc closed its end."""
         head = self._exactly(4)

@@ -28,6 +28,11 @@ class Console:
         self.stdout = Writer(self, "stdout", 1)
         self.stderr = Writer(self, "stderr", 2)
 
+    def adopt(self):
+        """Takes the streams over in a fork, which must not write where the other processes do."""
+        self.process = os.getpid()
+        self._files = [_File("stdout", 1), _File("stderr", 2)]
+
     def install(self):
         """Makes `sys.stdout` and `sys.stderr` write here."""
         sys.stdout, sys.stderr = self.stdout, self.stderr
@@ -52,6 +57,15 @@ class Console:
                     self._sink(file.name, text)
 
 
+def _temporary_file():
+    try:
+        with tempfile.TemporaryFile(buffering=0) as opened:
+            return os.dup(opened.fileno())
+    except OSError:
+        # A full disk costs what is written past Python, no more.
+        return os.open(os.devnull, os.O_RDWR)
+
+
 class _File:
     def __init__(self, name, descriptor):
         self.name = name
@@ -60,8 +74,7 @@ class _File:
         try:
             file = os.memfd_create(f"nbc-{name}")
         except (AttributeError, OSError):
-            with tempfile.TemporaryFile(buffering=0) as opened:
-                file = os.dup(opened.fileno())
+            file = _temporary_file()
         fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
         os.dup2(file, descriptor)
         self._file = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 100)

@@ -37,7 +37,7 @@ class IPythonEngine:
     version = IPython.__version__
 
     def __init__(self, session):
-        self._session = session
+        self.session = session
         self._files = {}
         self._cell = None
         self._code = ""
@@ -52,12 +52,12 @@ class IPythonEngine:
         }.items():
             os.environ.setdefault(name, value)
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
-        self._session.console.install()
-        self.widgets = Widgets(self._session)
+        self.session.console.install()
+        self.widgets = Widgets(self.session)
         self.widgets.install()
-        self._session.divert = self.widgets.capture_text
+        self.session.divert = self.widgets.capture_text
         module = types.ModuleType("__main__")
-        module.__file__ = self._session.file
+        module.__file__ = self.session.file
         sys.modules["__main__"] = module
         config = Config()
         # Libraries look for this section to learn that they run under Jupyter.
@@ -78,19 +78,19 @@ class IPythonEngine:
         return False
 
     async def run(self):
-        for cell in self._session.order:
-            options = self._session.cells[cell]
+        for cell in self.session.order:
+            options = self.session.cells[cell]
             if options.get("skip_execution"):
-                self._session.skip(cell)
+                self.session.skip(cell)
                 continue
-            self._session.begin(cell)
+            self.session.begin(cell)
             problem = await self._run(cell, options["code"])
-            self.widgets.attach(self._session.results[cell])
+            self.widgets.attach(self.session.results[cell])
             if problem is None:
-                self._session.finish(cell, {"kind": "finished"})
+                self.session.finish(cell, {"kind": "finished"})
                 continue
-            self._session.finish(cell, errors.failed(problem, self._locate))
-            if not (self._session.allow_errors or options.get("raises_exception")):
+            self.session.finish(cell, errors.failed(problem, self._locate))
+            if not (self.session.allow_errors or options.get("raises_exception")):
                 return
 
     async def _run(self, cell, code):
@@ -117,7 +117,7 @@ class IPythonEngine:
             # The page gets one line of it: tracebacks hold paths.
             if other is not problem and problem is None:
                 error = errors.failed(other, self._locate)["error"]
-                self._session.stream("stderr", f"{error['name']}: {error['message']}\n")
+                self.session.stream("stderr", f"{error['name']}: {error['message']}\n")
         return problem
 
     def file_name(self, raw):
@@ -144,13 +144,13 @@ class IPythonEngine:
         if self.widgets.capture(data, metadata):
             return
         if update:
-            self._session.update(data, metadata, display_id)
+            self.session.update(data, metadata, display_id)
         else:
-            self._session.display(data, metadata, display_id)
+            self.session.display(data, metadata, display_id)
 
     def clear(self, wait):
         if not self.widgets.clear():
-            self._session.clear(wait)
+            self.session.clear(wait)
 
 
 class _Compiler(CachingCompiler):

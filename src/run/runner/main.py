@@ -14,6 +14,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
 
 import asyncio  # noqa: E402
+import json  # noqa: E402
 import random  # noqa: E402
 import signal  # noqa: E402
 import site  # noqa: E402
@@ -23,6 +24,7 @@ package = types.ModuleType("nbc_runner")
 package.__path__ = [FOLDER]
 sys.modules["nbc_runner"] = package
 
+from nbc_runner import sweep  # noqa: E402
 from nbc_runner.channel import Channel, Disconnected  # noqa: E402
 from nbc_runner.imports import make_repeatable  # noqa: E402
 from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
@@ -65,42 +67,78 @@ def choose(name):
     return engine
 
 
-async def converse(channel):
+def converse(channel):
     """Answers commands until nbc says `finish` or goes away."""
-    # asyncio would turn an interrupt into the end of this function, cells see it as an exception.
+    # Cells see an interrupt as an exception.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = channel.receive()
+    if command is None or command["command"] == "finish":
+        return
+    if command["command"] != "start":
+        raise Unavailable(f"there is no command named `{command['command']}`")
+    start = command["start"]
+    if start.get("protocol") != PROTOCOL:
+        raise Unavailable(f"the runner speaks protocol {PROTOCOL}")
+    prepare(start)
+    session = Session(channel, start)
+    with choose(start["engine"])(session) as engine:
+        # Only after the engine is there: a notebook beside a file `markdown.py` must not make
+        # marimo import that file.
+        folder = os.path.dirname(start["file"])
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        session.hello(engine.name, engine.version)
+        # Forks must not share the loop's descriptors, so that it does not run while states do.
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(engine.run())
+        session.done()
+        # Stays alive, with the notebook's objects, for commands about this run.
+        follow(channel, engine)
+
+
+def follow(channel, engine):
+    """Answers what nbc asks about a run: for its inputs, and for its states."""
+    plan = None
     while True:
         command = channel.receive()
         if command is None or command["command"] == "finish":
             return
-        if command["command"] != "start":
-            raise Unavailable(f"there is no command named `{command['command']}`")
-        start = command["start"]
-        if start.get("protocol") != PROTOCOL:
-            raise Unavailable(f"the runner speaks protocol {PROTOCOL}")
-        prepare(start)
-        session = Session(channel, start)
-        with choose(start["engine"])(session) as engine:
-            # Only after the engine is there: a notebook beside a file `markdown.py` must not make
-            # marimo import that file.
-            folder = os.path.dirname(start["file"])
-            if folder not in sys.path:
-                sys.path.insert(0, folder)
-            session.hello(engine.name, engine.version)
-            await engine.run()
-            session.done()
-            # Stays alive, with the notebook's objects, for commands about this run.
-            command = channel.receive()
-            if command is not None and command["command"] != "finish":
-                raise Unavailable(f"`{command['command']}` cannot follow a run")
-            return
+        if command["command"] == "widgets" and hasattr(engine, "inputs"):
+            widgets = engine.inputs(command["samples"])
+            plan = sweep.Plan(widgets, command["most_states"], command["most_values"])
+            channel.send({
+                "event": "widgets",
+                "widgets": [it.report() for it in plan.widgets],
+                "wanted": min(plan.wanted, (1 << 53) - 1),
+                "states": plan.states,
+            })
+        elif command["command"] == "sweep" and plan is not None:
+            explorer = sweep.Explorer(engine, plan, command["options"])
+            explorer.run(lambda path, body: tell(channel, path, body))
+            channel.send({"event": "swept"})
+        else:
+            raise Unavailable(f"`{command['command']}` cannot follow a run")
+
+
+def tell(channel, path, body):
+    """Passes on what one state gave; a process that wrote something else lost its state."""
+    try:
+        said = json.loads(body)
+        if "lost" in said:
+            channel.send({"event": "lost", "path": path, "why": str(said["lost"])[:20]})
+        else:
+            cells = [(int(cell), run) for cell, run in said["cells"].items()]
+            channel.send({"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]})
+    except (ValueError, TypeError, KeyError):
+        channel.send({"event": "lost", "path": path, "why": "end"})
 
 
 def main():
     channel = Channel(int(os.environ.pop("NBC_CHANNEL")))
     status = 0
     try:
-        asyncio.run(converse(channel))
+        converse(channel)
     except Disconnected:
         status = 2
     except Unavailable as problem:

@@ -4,6 +4,7 @@ Cells, their order, what an exception or `mo.stop` skips, `mo.state` and the for
 all marimo's. This file feeds the kernel and reads its messages.
 """
 
+import asyncio
 import json
 import queue
 import random
@@ -29,7 +30,7 @@ try:
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
     from marimo._output.formatters.formatters import register_formatters
     from marimo._plugins.ui._core.ui_element import UIElement
-    from marimo._runtime.commands import AppMetadata, ExecuteCellCommand
+    from marimo._runtime.commands import AppMetadata, ExecuteCellCommand, UpdateUIElementCommand
     from marimo._runtime.control_flow import MarimoStopError
     from marimo._runtime.kernel_lifecycle import KernelArgs, kernel_session
     from marimo._runtime.runner import cell_runner
@@ -52,7 +53,7 @@ class MarimoEngine:
     version = marimo.__version__
 
     def __init__(self, session):
-        self._session = session
+        self.session = session
         self._marimo_id = _marimo_ids(session.start["cells"])
         self._nbc_id = {theirs: ours for ours, theirs in self._marimo_id.items()}
         self._files = {}
@@ -75,7 +76,7 @@ class MarimoEngine:
             # marimo's own log is no output of a cell.
             if hasattr(handler, "setStream"):
                 handler.setStream(sys.__stderr__)
-        console = self._session.console
+        console = self.session.console
         console.install()
         self._scope = kernel_session(KernelArgs(
             streams=KernelStreams(
@@ -87,7 +88,7 @@ class MarimoEngine:
             debugger=None,
             configs={
                 self._marimo_id[cell["id"]]: CellConfig(disabled=bool(cell.get("disabled")))
-                for cell in self._session.start["cells"]
+                for cell in self.session.start["cells"]
             },
             app_metadata=self._metadata(),
             user_config=self._config(),
@@ -110,20 +111,63 @@ class MarimoEngine:
     async def run(self):
         commands = {
             self._marimo_id[cell]: ExecuteCellCommand(
-                cell_id=self._marimo_id[cell], code=self._session.cells[cell]["code"]
+                cell_id=self._marimo_id[cell], code=self.session.cells[cell]["code"]
             )
-            for cell in self._session.order
+            for cell in self.session.order
         }
         self._render_markdown(commands)
         await self.kernel.run(list(commands.values()))
-        for cell in self._session.order:
-            if cell in self._session.results:
+        for cell in self.session.order:
+            if cell in self.session.results:
                 continue
             status = self._reported.get(cell)
             if status is None:
-                self._session.skip(cell)
+                self.session.skip(cell)
             else:
-                self._session.finish(cell, status)
+                self.session.finish(cell, status)
+
+    # States of the notebook: see `sweep.py`.
+
+    def inputs(self, samples):
+        """The inputs that the run made; `samples` are values that the author chose, by variable."""
+        from nbc_runner import marimo_inputs
+
+        self._samples = samples
+        return marimo_inputs.inputs(self.kernel, self._nbc_id, samples)
+
+    def vanished(self, widgets):
+        """Ids of inputs that are no more."""
+        from marimo._runtime.context import get_context
+
+        objects = get_context().ui_element_registry._objects
+        return {it.id for it in widgets if it.id not in objects or objects[it.id]() is None}
+
+    def apply(self, widget, index):
+        """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
+        from nbc_runner import marimo_inputs
+
+        self.session.ran.clear()
+        self._reported.clear()
+        # A button counts clicks, and its handler sees each of them.
+        values = range(1, index + 1) if widget.kind == "button" else [widget.value(index)]
+        asyncio.run(self._set(widget.id, values))
+        self.session.console.drain()
+        cells = {}
+        for cell in sorted(widget.reach | self.session.ran):
+            result = self.session.results.get(cell)
+            if cell not in self.session.ran and cell in widget.certain:
+                # An ancestor stopped or failed.
+                status = self._reported.get(cell, {"kind": "skipped"})
+                cells[cell] = {"status": status, "outputs": []}
+            elif result is not None:
+                cells[cell] = result.report()
+        made = marimo_inputs.inputs(self.kernel, self._nbc_id, self._samples, self.session.ran)
+        return cells, made
+
+    async def _set(self, id, values):
+        for value in values:
+            command = UpdateUIElementCommand(object_ids=[id], values=[value])
+            await self.kernel.set_ui_element_value(command, notify_frontend=False)
 
     def _render_markdown(self, commands):
         """Lets marimo render cells that are nothing but Markdown, as it does when it opens a notebook.
@@ -141,7 +185,7 @@ class MarimoEngine:
             self._rendering = False
 
     def _metadata(self):
-        start = self._session.start
+        start = self.session.start
         options = {
             key: value for key, value in (start.get("app") or {}).items()
             if value is not None and hasattr(_AppConfig(), key)
@@ -158,21 +202,21 @@ class MarimoEngine:
             cli_args=named,
             app_config=_AppConfig(**options),
             argv=arguments,
-            filename=self._session.file,
+            filename=self.session.file,
         )
 
     def _config(self):
         try:
             from marimo._config.manager import get_default_config_manager
 
-            manager = get_default_config_manager(current_path=self._session.file)
+            manager = get_default_config_manager(current_path=self.session.file)
             config = manager.get_config(hide_secrets=False)
         except Exception:
             import copy
 
             config = copy.deepcopy(DEFAULT_CONFIG)
-        config["runtime"]["output_max_bytes"] = self._session.output_bytes
-        config["runtime"]["std_stream_max_bytes"] = self._session.output_bytes
+        config["runtime"]["output_max_bytes"] = self.session.output_bytes
+        config["runtime"]["std_stream_max_bytes"] = self.session.output_bytes
         config["runtime"]["show_tracebacks"] = False
         return config
 
@@ -183,7 +227,7 @@ class MarimoEngine:
         if ours is not None:
             self._outcomes = {"kind": "finished"}
             self._raised = None
-            self._session.begin(ours)
+            self.session.begin(ours)
 
     def _outcome(self, cell, _context, result):
         """Reads the exception itself: what marimo broadcasts in run mode hides it from readers."""
@@ -207,7 +251,7 @@ class MarimoEngine:
     def _after(self, cell, _context, _result):
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
-            self._session.finish(ours, self._outcomes)
+            self.session.finish(ours, self._outcomes)
 
     def _locate(self, file, line):
         cell = self._files.get(file)
@@ -228,9 +272,9 @@ class MarimoEngine:
         console = message.get("console")
         for item in console if isinstance(console, list) else [console] if console else []:
             if item["channel"] in ("stdout", "stderr") and item["mimetype"] == "text/plain":
-                self._session.stream(item["channel"], item["data"])
+                self.session.stream(item["channel"], item["data"])
             elif item["channel"] == "media":
-                self._session.display({item["mimetype"]: item["data"]})
+                self.session.display({item["mimetype"]: item["data"]})
 
     def _listen_to_errors(self):
         """Keeps what marimo says about cells that it refuses to run; its messages to readers hide it."""
@@ -256,8 +300,8 @@ class MarimoEngine:
 
     def _output(self, cell, mime, data):
         if self._rendering:
-            self._session.begin(cell)
-        result = self._session.results.get(cell)
+            self.session.begin(cell)
+        result = self.session.results.get(cell)
         if result is None:
             return
         if data == "" and mime == "text/plain":
@@ -268,10 +312,10 @@ class MarimoEngine:
             metadata = bundle.pop("__metadata__", {})
         else:
             bundle, metadata = {mime: data}, {}
-        self._session.console.drain()
-        result.put("output", self._session.bundle(bundle, metadata))
+        self.session.console.drain()
+        result.put("output", self.session.bundle(bundle, metadata))
         if self._rendering:
-            self._session.finish(cell, {"kind": "finished"})
+            self.session.finish(cell, {"kind": "finished"})
 
 
 class _Messages(Stream):

@@ -34,16 +34,16 @@ class PlainEngine:
     version = platform.python_version()
 
     def __init__(self, session):
-        self._session = session
+        self.session = session
         self._files = {}
         self._next_display = 0
 
     def __enter__(self):
         os.environ["MPLBACKEND"] = "agg"
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
-        self._session.console.install()
+        self.session.console.install()
         module = types.ModuleType("__main__")
-        module.__file__ = self._session.file
+        module.__file__ = self.session.file
         self._names = module.__dict__
         self._names["__builtins__"] = builtins
         sys.modules["__main__"] = module
@@ -55,18 +55,18 @@ class PlainEngine:
         return False
 
     async def run(self):
-        for cell in self._session.order:
-            options = self._session.cells[cell]
+        for cell in self.session.order:
+            options = self.session.cells[cell]
             if options.get("skip_execution"):
-                self._session.skip(cell)
+                self.session.skip(cell)
                 continue
-            self._session.begin(cell)
+            self.session.begin(cell)
             problem = await self._cell(cell, options["code"])
             if problem is None:
-                self._session.finish(cell, {"kind": "finished"})
+                self.session.finish(cell, {"kind": "finished"})
                 continue
-            self._session.finish(cell, errors.failed(problem, self._locate))
-            if not (self._session.allow_errors or options.get("raises_exception")):
+            self.session.finish(cell, errors.failed(problem, self._locate))
+            if not (self.session.allow_errors or options.get("raises_exception")):
                 return
 
     async def _cell(self, cell, code):
@@ -111,13 +111,13 @@ class PlainEngine:
         for value in values:
             shown = (value, {}) if raw else represent(value)
             if shown is not None:
-                self._session.display(shown[0], metadata or shown[1], display_id)
+                self.session.display(shown[0], metadata or shown[1], display_id)
         return handle
 
     def update(self, value, display_id):
         shown = represent(value)
         if shown is not None:
-            self._session.update(shown[0], shown[1], display_id)
+            self.session.update(shown[0], shown[1], display_id)
 
     def _figures(self):
         """Shows the figures that are still open, as notebooks do at the end of a cell."""

@@ -32,6 +32,8 @@ class Session:
         self._left = limits.get("total_bytes", 128 << 20)
         self.current = None
         self.results = {}
+        # Cells that ran since this process became what it is.
+        self.ran = set()
         # Takes text that belongs to a widget and not to the cell, and then gives True.
         self.divert = None
         self.console = Console(self.stream)
@@ -52,10 +54,17 @@ class Session:
         self.resend()
         self.channel.send({"event": "done"})
 
+    def fork(self):
+        """This process is a fork that runs one state: it speaks to nobody, and to no other's streams."""
+        self.channel.leave()
+        self.console.adopt()
+        self.ran = set()
+
     def begin(self, cell):
         """`cell` runs from here on: streams and displays are its own."""
         self.console.drain()
         self.current = cell
+        self.ran.add(cell)
         if cell in self.results:
             # A cell that marimo runs again replaces what it showed.
             self.results[cell].restart()

@@ -1,0 +1,446 @@
+"""The inputs of a marimo notebook: which objects they are, which values they can have, what they reach."""
+
+import datetime
+import itertools
+import math
+import types
+
+import marimo
+from marimo._plugins.ui._core.ui_element import UIElement
+from marimo._plugins.ui._impl.batch import _batch_base
+from marimo._plugins.ui._impl.run_button import run_button
+from marimo._runtime.dataflow import transitive_closure
+from marimo._runtime.state import SetFunctor, State
+
+from nbc_runner.sweep import DEEPEST, MOST_LISTED, Widget
+
+ui = marimo.ui
+
+
+class Unbounded(Exception):
+    """This input has more values than can be listed; the text says why."""
+
+
+def inputs(kernel, nbc_id, samples, cells=None):
+    """The inputs that cells made (all, or those of `cells`), in the order in which they were made."""
+    from marimo._runtime.context import get_context
+
+    registry = get_context().ui_element_registry
+    inner = set()
+    elements = []
+    for id, reference in list(registry._objects.items()):
+        element = reference()
+        cell = nbc_id.get(registry._constructing_cells.get(id))
+        if element is None or cell is None:
+            continue
+        for part in _parts(element).values():
+            inner.add(part._id)
+        if element._lens is None and (cells is None or cell in cells):
+            elements.append((id, cell, element))
+    found = []
+    for id, cell, element in elements:
+        if id in inner:
+            continue
+        names = sorted(name for name in registry.bound_names(id) if not name.startswith("_cell_"))
+        name = next((it for it in names if kernel.globals.get(it) is element), None)
+        widget = _widget(element, id, cell, name, samples, 0)
+        if widget is None:
+            continue
+        widget.name = name
+        direct, by_state = _reach(kernel, element, names)
+        widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
+        widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
+        found.append(widget)
+    found.sort(key=lambda it: (it.cell, _number(it.id)))
+    return found
+
+
+def _number(id):
+    tail = id.rsplit("-", 1)[-1]
+    return int(tail) if tail.isdigit() else 0
+
+
+def _parts(element):
+    if isinstance(element, _batch_base):
+        return dict(element._elements)
+    if isinstance(element, ui.array):
+        return {str(at): it for at, it in enumerate(element._elements)}
+    if isinstance(element, ui.form):
+        return {"": element.element}
+    return {}
+
+
+def _reach(kernel, element, names):
+    """Cells that run when the element changes: because they use it, and because it sets a state."""
+    graph = kernel.graph
+
+    def users(name):
+        return graph.get_referring_cells(name, language="python") - graph.get_defining_cells(name)
+
+    def below(cells):
+        return {it for it in transitive_closure(graph, cells) if not graph.is_disabled(it)}
+
+    direct = set().union(*(users(name) for name in names)) if names else set()
+    by_state = set()
+    states = _states_set(element, kernel.globals)
+    if states:
+        from marimo._runtime.context import get_context
+
+        own = get_context().ui_element_registry.get_cell(element._id)
+        for name, value in list(kernel.globals.items()):
+            if isinstance(value, State) and any(value is it for it in states):
+                cells = graph.get_referring_cells(name, language="python")
+                by_state |= cells if value.allow_self_loops else cells - {own}
+    return below(direct), below(by_state)
+
+
+def _states_set(element, names):
+    """States that the element's handlers set, as far as their code names the setters."""
+    found, seen = [], set()
+    pending = [getattr(element, "_on_change", None), getattr(element, "_on_click", None)]
+    pending += [handler for part in _parts(element).values() for handler in (part._on_change,)]
+    while pending and len(seen) < 100:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, SetFunctor):
+            found.append(one._state)
+        elif isinstance(one, types.FunctionType):
+            pending += [names[it] for it in one.__code__.co_names if it in names]
+            pending += [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
+            pending += [it for it in one.__code__.co_consts if isinstance(it, types.CodeType)]
+        elif isinstance(one, types.CodeType):
+            pending += [names[it] for it in one.co_names if it in names]
+        elif isinstance(one, types.MethodType):
+            pending.append(one.__func__)
+        elif hasattr(one, "func") and hasattr(one, "args"):
+            pending += [one.func, *one.args]
+    return found
+
+
+def _is_filled(cell):
+    try:
+        cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
+def _widget(element, id, cell, path, samples, depth):
+    """What an element is and which values it has; `None` where it is no input."""
+    parts = _parts(element)
+    if parts:
+        if depth >= DEEPEST or len(parts) > 64:
+            return None
+        made, keys = [], []
+        for key, part in parts.items():
+            below = f"{path}.{key}" if path and key else path
+            one = _widget(part, part._id, cell, below, samples, depth + 1)
+            made.append(one or _fixed(part, cell))
+            keys.append(key)
+        kind = "form" if isinstance(element, ui.form) else "group"
+        return Widget(id, cell, kind, parts=made, keys=keys)
+    kind = next((kind for types, kind in KINDS if isinstance(element, types)), None)
+    if kind is None:
+        return None
+    arguments = element._component_args
+    initial = element._value_frontend
+    if isinstance(initial, tuple) or initial is None and kind == "table":
+        initial = list(initial or ())
+    wish = samples.get(path) if path else None
+    if arguments.get("disabled") and wish is None:
+        return None
+    try:
+        values, labels, total = DOMAINS[kind](arguments, initial, wish, element)
+    except (Unbounded, TypeError, ValueError, OverflowError, KeyError):
+        return None
+    if not values:
+        return None
+    if initial not in values:
+        initial = _like(kind, initial, values)
+        if initial is None:
+            return None
+    return Widget(
+        id, cell, kind, values=values, labels=labels, initial=values.index(initial), total=total,
+    )
+
+
+def _fixed(part, cell):
+    """A part that has no values but its own."""
+    return Widget(part._id, cell, "text", values=[_plain(part._value_frontend)], labels=[""], total=1)
+
+
+def _plain(value):
+    from nbc_runner import bundles
+
+    return bundles.plain(value)
+
+
+def _like(kind, initial, values):
+    """How the value of the build is written among the values; it is put there where it is missing."""
+    if kind == "tabs":
+        return values[0]
+    if kind in ("button", "run_button"):
+        return 0
+    return None
+
+
+def _number_text(value):
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def _decimals(*values):
+    most = 0
+    for value in values:
+        if isinstance(value, float):
+            text = repr(value)
+            if "e-" in text:
+                most = max(most, int(text.split("e-")[1]) + len(text.split("e")[0].partition(".")[2]))
+            else:
+                most = max(most, len(text.partition(".")[2]))
+    return min(most, 15)
+
+
+def _row(arguments, initial, wish, present=()):
+    """The numbers that a control can stand on, and how many there are."""
+    start, stop, step = arguments.get("start"), arguments.get("stop"), arguments.get("step")
+    steps = arguments.get("steps")
+    if steps:
+        row = list(range(len(steps)))
+        if isinstance(wish, list):
+            row = [at for at in row if steps[at] in wish or at in present]
+        elif wish is not None:
+            row = [at for at in row if at % _every(wish, 1) == 0 or at in present]
+        return row, [_number_text(steps[at]) for at in row], len(steps)
+    if isinstance(wish, list):
+        row = sorted({*(it for it in wish if isinstance(it, (int, float))), *present})
+        return row, [_number_text(it) for it in row], len(row)
+    if start is None or stop is None:
+        raise Unbounded("it has no bounds")
+    if not all(isinstance(it, (int, float)) and math.isfinite(it) for it in (start, stop)):
+        raise Unbounded("its bounds are no numbers")
+    is_continuous = not step
+    if is_continuous:
+        whole = all(isinstance(it, int) for it in (start, stop, *present))
+        step = 1 if whole else (stop - start) / 100
+    if wish is not None:
+        step = _every(wish, step)
+    if step <= 0:
+        raise Unbounded("its step is not positive")
+    total = int(math.floor((stop - start) / step + 1e-9)) + 1
+    stride = max(1, -(-total // MOST_LISTED))
+    decimals = _decimals(start, step, stop) if not (is_continuous and isinstance(step, float)) else 12
+    row = []
+    for at in range(0, total, stride):
+        value = start + at * step
+        row.append(round(value, decimals) if isinstance(value, float) else value)
+    extra = [it for it in present if isinstance(it, (int, float)) and it not in row]
+    row = sorted({*row, *extra})
+    return row, [_number_text(it) for it in row], max(total, len(row))
+
+
+def _every(wish, step):
+    """`every 5` of the author's."""
+    if isinstance(wish, str) and wish.startswith("every "):
+        return float(wish[6:]) if "." in wish else int(wish[6:])
+    return step
+
+
+def _slider(arguments, initial, wish, _element):
+    return _row(arguments, initial, wish, [initial])
+
+
+def _pairs(row, labels, total, initial, most=400):
+    """Every two of a row, the lower first."""
+    keep = row
+    size = len(row)
+    if size * (size + 1) // 2 > MOST_LISTED:
+        count = int(math.sqrt(2 * MOST_LISTED)) - 1
+        at = sorted({*(round(i * (size - 1) / (count - 1)) for i in range(count)), *(row.index(it) for it in initial)})
+        keep = [row[it] for it in at]
+    text = dict(zip(map(repr, row), labels))
+    pairs = [[low, high] for i, low in enumerate(keep) for high in keep[i:]]
+    return pairs, [f"{text[repr(low)]} – {text[repr(high)]}" for low, high in pairs], total * (total + 1) // 2
+
+
+def _range(arguments, initial, wish, _element):
+    initial = list(initial)
+    row, labels, total = _row(arguments, initial, wish, initial)
+    return _pairs(row, labels, total, initial)
+
+
+def _number_input(arguments, initial, wish, _element):
+    present = [initial] if initial is not None else []
+    row, labels, total = _row(arguments, initial, wish, present)
+    if initial is None:
+        return [None, *row], ["", *labels], total + 1
+    return row, labels, total
+
+
+def _wished(options, wish, present):
+    if isinstance(wish, list):
+        return [it for it in options if it in wish or it in present]
+    return options
+
+
+def _choice(arguments, initial, wish, _element):
+    options = [str(it) for it in arguments["options"]]
+    total = len(options)
+    options = _wished(options, wish, initial)[:MOST_LISTED]
+    values = [[it] for it in options]
+    labels = list(options)
+    if arguments.get("allow-select-none") or not initial:
+        values.insert(0, [])
+        labels.insert(0, "—")
+        total += 1
+    if initial and initial not in values:
+        values.append(initial)
+        labels.append(initial[0])
+    return values, labels, total
+
+
+def _radio(arguments, initial, wish, _element):
+    options = [str(it) for it in arguments["options"]]
+    total = len(options)
+    options = _wished(options, wish, [initial])[:MOST_LISTED]
+    if initial is None:
+        return [None, *options], ["—", *options], total + 1
+    return options, list(options), total
+
+
+def _multi(arguments, initial, wish, _element):
+    options = [str(it) for it in arguments["options"]]
+    most = arguments.get("max-selections") or len(options)
+    if isinstance(wish, list):
+        sets = [it if isinstance(it, list) else [it] for it in wish]
+        values = [[option for option in options if option in one] for one in sets]
+        total = len(values)
+    else:
+        total = sum(math.comb(len(options), size) for size in range(min(most, len(options)) + 1))
+        subsets = (list(it) for size in range(most + 1) for it in itertools.combinations(options, size))
+        values = list(itertools.islice(subsets, MOST_LISTED if total <= MOST_LISTED else 400))
+        if most >= len(options) and options not in values:
+            values.append(list(options))
+    initial = list(initial)
+    # The order in which a reader chose does not matter here.
+    values = [initial if sorted(it) == sorted(initial) else it for it in values]
+    if initial not in values:
+        values.append(initial)
+    unique = []
+    for value in values:
+        if value not in unique:
+            unique.append(value)
+    return unique, [", ".join(it) or "—" for it in unique], max(total, len(unique))
+
+
+def _check(_arguments, _initial, _wish, _element):
+    return [False, True], ["off", "on"], 2
+
+
+def _days(arguments, wish, present):
+    if isinstance(wish, list):
+        row = sorted({*map(str, wish), *present})
+        return row, len(row)
+    start = datetime.date.fromisoformat(arguments["start"])
+    stop = datetime.date.fromisoformat(arguments["stop"])
+    total = (stop - start).days + 1
+    if total > 366 * 120:
+        raise Unbounded("it has no bounds")
+    stride = int(_every(wish, 1))
+    total = -(-total // stride)
+    row = [(start + datetime.timedelta(days=at * stride)).isoformat() for at in range(total)]
+    return sorted({*row, *present}), total
+
+
+def _date(arguments, initial, wish, _element):
+    if initial is None:
+        raise Unbounded("it has no value")
+    if "precision" in arguments and not isinstance(wish, list):
+        raise Unbounded("moments are too many")
+    row, total = _days(arguments, wish, [initial])
+    return row[:MOST_LISTED], list(row[:MOST_LISTED]), total
+
+
+def _dates(arguments, initial, wish, _element):
+    row, total = _days(arguments, wish, list(initial))
+    return _pairs(row, list(row), total, list(initial))
+
+
+def _button(_arguments, _initial, wish, _element):
+    clicks = max((it for it in wish if isinstance(it, int)), default=1) if isinstance(wish, list) else 1
+    clicks = max(1, min(clicks, 1000))
+    return list(range(clicks + 1)), [str(it) for it in range(clicks + 1)], clicks + 1
+
+
+def _run_button(_arguments, _initial, _wish, _element):
+    return [0, 1], ["0", "1"], 2
+
+
+def _tabs(arguments, initial, _wish, element):
+    count = len(arguments["tabs"])
+    return [str(it) for it in range(count)], [str(it) for it in element._tab_keys], count
+
+
+def _table(arguments, initial, wish, _element):
+    selection = arguments.get("selection")
+    if selection not in ("single", "multi"):
+        raise Unbounded("its rows are not chosen")
+    total = arguments.get("total-rows")
+    if not isinstance(total, int) or total < 0:
+        raise Unbounded("it does not say how many rows it has")
+    rows = [str(it) for it in range(min(total, MOST_LISTED))]
+    if isinstance(wish, list):
+        rows = [it for it in rows if int(it) in wish]
+    values = [[], *([it] for it in rows)]
+    initial = [str(it) for it in initial or []]
+    if initial not in values:
+        values.append(initial)
+    count = total + 1 if selection == "single" else 2 ** min(total, 52)
+    return values, [", ".join(it) or "—" for it in values], count
+
+
+def _text(_arguments, initial, wish, _element):
+    if not isinstance(wish, list):
+        raise Unbounded("it takes any text")
+    values = [it for it in dict.fromkeys([*map(str, wish)])]
+    if initial not in values:
+        values.insert(0, initial)
+    return values, list(values), len(values)
+
+
+KINDS = [
+    (ui.slider, "slider"),
+    (ui.range_slider, "range"),
+    (ui.number, "number"),
+    (ui.dropdown, "choice"),
+    (ui.multiselect, "multi"),
+    (ui.radio, "radio"),
+    ((ui.checkbox, ui.switch), "check"),
+    ((ui.date, ui.datetime), "date"),
+    (ui.date_range, "dates"),
+    (run_button, "run_button"),
+    (ui.button, "button"),
+    (ui.tabs, "tabs"),
+    (ui.table, "table"),
+    ((ui.text, ui.text_area, ui.code_editor), "text"),
+]
+
+DOMAINS = {
+    "slider": _slider,
+    "range": _range,
+    "number": _number_input,
+    "choice": _choice,
+    "multi": _multi,
+    "radio": _radio,
+    "check": _check,
+    "date": _date,
+    "dates": _dates,
+    "button": _button,
+    "run_button": _run_button,
+    "tabs": _tabs,
+    "table": _table,
+    "text": _text,
+}

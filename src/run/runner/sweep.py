@@ -1,0 +1,479 @@
+"""The states of a notebook: which inputs it has, which of their values are run, and the runs by fork.
+
+The run itself is one state. Every other state is a fork of it, in which one input is set and what
+depends on it runs again; a fork of that fork sets the next input. Forks do not see each other, so
+the order in which states run does not matter. What a process made of threads cannot do after a fork
+is noticed by its silence; such states run in a process that runs the whole notebook again.
+"""
+
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import tempfile
+import time
+import warnings
+
+# Values of one input that are looked at before some of them are chosen.
+MOST_LISTED = 10_000
+# Deepest nesting of inputs, as parts and as states.
+DEEPEST = 8
+# Bytes of the outputs of one state.
+LARGEST_STATE = 24 << 20
+# Bytes of a path in JSON.
+LARGEST_PATH = 16_000
+
+
+class Widget:
+    """An input: an object of the notebook whose value a reader could change."""
+
+    def __init__(self, id, cell, kind, **rest):
+        self.id = id
+        self.cell = cell
+        self.kind = kind
+        self.name = rest.get("name")
+        self.values = rest.get("values") or []
+        self.labels = rest.get("labels") or []
+        self.initial = rest.get("initial", 0)
+        self.total = rest.get("total", len(self.values))
+        self.parts = rest.get("parts") or []
+        self.reach = rest.get("reach") or frozenset()
+        self.keys = rest.get("keys") or []
+        # Why it stays as it is.
+        self.why = rest.get("why")
+
+    def count(self):
+        """The number of its values."""
+        if not self.parts:
+            return len(self.values)
+        count = 1
+        for part in self.parts:
+            count *= part.count()
+        return count + 1 if self.kind == "form" else count
+
+    def all(self):
+        """The number of its values before some were left out."""
+        if not self.parts:
+            return self.total
+        total = 1
+        for part in self.parts:
+            total *= part.all()
+        return total + 1 if self.kind == "form" else total
+
+    def value(self, index):
+        """What a browser would send for the value of this index."""
+        if self.kind == "form":
+            return None if index == 0 else self.parts[0].value(index - 1)
+        if not self.parts:
+            return self.values[index]
+        value = {}
+        for key, part in reversed(list(zip(self.keys, self.parts))):
+            count = part.count()
+            value[key] = part.value(index % count)
+            index //= count
+        return dict(reversed(value.items()))
+
+    def start(self):
+        """Index of the value that it was made with."""
+        if self.kind == "form":
+            return 0
+        if not self.parts:
+            return self.initial
+        index = 0
+        for part in self.parts:
+            index = index * part.count() + part.start()
+        return index
+
+    def leaves(self):
+        """The inputs without parts that it is made of."""
+        return [leaf for part in self.parts for leaf in part.leaves()] if self.parts else [self]
+
+    def thin(self, most):
+        """Keeps at most `most` values: the first, the last, the present one, and others evenly between."""
+        keep = thinned(len(self.values), self.initial, most)
+        if len(keep) < len(self.values):
+            self.initial = keep.index(self.initial)
+            self.values = [self.values[at] for at in keep]
+            self.labels = [self.labels[at] for at in keep]
+
+    def report(self):
+        """As the protocol carries it."""
+        return {
+            "id": self.id,
+            "cell": self.cell,
+            "name": self.name,
+            "kind": self.kind,
+            "values": self.values,
+            "labels": self.labels,
+            "initial": self.start(),
+            "total": min(self.all(), (1 << 53) - 1),
+            "parts": [part.report() for part in self.parts],
+            "reach": sorted(self.reach),
+        }
+
+
+def thinned(count, present, most):
+    """Indices of the values that stay."""
+    if count <= most or most < 1:
+        return list(range(count))
+    if most == 1:
+        return [present]
+    keep = {round(at * (count - 1) / (most - 1)) for at in range(most)}
+    if present not in keep:
+        # The one nearest to it gives way.
+        keep.discard(min(keep - {0, count - 1} or keep, key=lambda at: abs(at - present)))
+        keep.add(present)
+    return sorted(keep)
+
+
+def maximal(sets):
+    """The sets that are part of no other one."""
+    kept = []
+    for one in sorted(set(sets), key=lambda it: (-len(it), sorted(it))):
+        if one and not any(one <= other for other in kept):
+            kept.append(one)
+    return kept
+
+
+def spaces(widgets, cells=None):
+    """For the cells that some input reaches: which inputs they depend on together."""
+    by_cell = {}
+    for widget in widgets:
+        for cell in widget.reach if cells is None else widget.reach & cells:
+            by_cell.setdefault(cell, set()).add(widget.id)
+    return maximal(frozenset(ids) for ids in by_cell.values())
+
+
+def steps(sets, order):
+    """The inputs to set next, each with the sets that are left to run after it."""
+    while sets:
+        first = next((it for it in order if any(it in one for one in sets)), None)
+        if first is None:
+            return
+        rest = maximal(one - {first} for one in sets if first in one)
+        yield first, rest
+        sets = maximal(rest + [one for one in sets if first not in one])
+
+
+def number_of_states(sets, order, counts, known=None):
+    """States besides the present one that a sweep over these sets runs."""
+    known = {} if known is None else known
+    key = tuple(sets)
+    if key not in known:
+        total = 0
+        for first, rest in steps(sets, order):
+            total += (counts[first] - 1) * (1 + number_of_states(rest, order, counts, known))
+        known[key] = total
+    return known[key]
+
+
+class Plan:
+    """Which values of which inputs are run."""
+
+    def __init__(self, widgets, most_states, most_values):
+        self.widgets = widgets
+        self.order = [it.id for it in widgets]
+        counts = {it.id: it.all() for it in widgets}
+        self.wanted = self._states(counts)
+        for widget in widgets:
+            for leaf in widget.leaves():
+                if widget.reach:
+                    leaf.thin(most_values)
+        self._fit(most_states)
+        self.states = self._states({it.id: it.count() for it in widgets})
+
+    def _states(self, counts):
+        return number_of_states(spaces(self.widgets), self.order, counts)
+
+    def _fit(self, most):
+        """Leaves values out, of the inputs that have most of them, until few enough states are left."""
+        while self._states({it.id: it.count() for it in self.widgets}) > most:
+            leaves = [leaf for it in self.widgets if it.reach for leaf in it.leaves()]
+            largest = max(leaves, key=lambda it: len(it.values), default=None)
+            if largest is None or len(largest.values) <= 1:
+                return
+            count = len(largest.values)
+            largest.thin(max(1 if count <= 3 else 3, count * 4 // 5))
+
+
+class Explorer:
+    """Runs states by fork, and passes on what they gave."""
+
+    def __init__(self, engine, plan, options):
+        self.engine = engine
+        self.session = engine.session
+        self.widgets = plan.widgets
+        self.most_values = options["most_values"]
+        self.most_states = options["most_states"]
+        self.seconds = options["state_seconds"]
+        self.jobs = max(1, options["jobs"])
+        self.sent = 0
+        self.lost = []
+        self.take = None
+
+    def run(self, take):
+        """Runs all states; `take(path, frame)` gets what each gave."""
+        self.take = take
+        self.tokens = os.pipe()
+        os.set_blocking(self.tokens[0], False)
+        os.write(self.tokens[1], b"t" * (self.jobs - 1))
+        self.room, self.temporary, self.orphans = _room(), _temporary(), _orphans()
+        # Objects that the collector never visits stay shared between the processes.
+        gc.collect()
+        gc.freeze()
+        self._explore([], self.widgets, spaces(self.widgets), self._accept)
+
+    def _accept(self, path, body):
+        if self.sent >= self.most_states:
+            self.lost.append({"path": path, "why": "limit"})
+            return
+        self.sent += 1
+        self.take(path, body)
+
+    def _explore(self, path, widgets, sets, take):
+        """Runs the states below the present one. In a child, `take` writes to the parent."""
+        by_id = {it.id: it for it in widgets}
+        work = [
+            _Task(by_id[first], index, rest)
+            for first, rest in steps(sets, [it.id for it in widgets])
+            for index in range(by_id[first].count())
+            if index != by_id[first].start()
+        ]
+        work.reverse()
+        running = {}
+        while work or running:
+            if not running and self.is_crowded():
+                self.clean()
+            while work and (not running or not self.is_crowded() and self._token()):
+                task = work.pop()
+                child = self._start(path, widgets, task, list(running))
+                if child is not None:
+                    child.has_token = bool(running)
+                    running[child.pipe] = child
+                    continue
+                # No process is to be had now.
+                if running:
+                    os.write(self.tokens[1], b"t")
+                    work.append(task)
+                    break
+                self.clean()
+                if task.is_second:
+                    self._lose(path, task, "process", take)
+                else:
+                    task.is_second = True
+                    work.append(task)
+            for task in self._wait(running, path, take):
+                # What others did to it ends with them: it has a second chance, by itself.
+                if task.is_second or not (running or self.is_crowded()):
+                    self._lose(path, task, task.why, take)
+                else:
+                    task.is_second = True
+                    work.insert(0, task)
+
+    def _token(self):
+        try:
+            return bool(os.read(self.tokens[0], 1))
+        except OSError:
+            return False
+
+    def _start(self, path, widgets, task, siblings):
+        pipe, childs_pipe = os.pipe()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                pid = os.fork()
+        except OSError:
+            os.close(pipe)
+            os.close(childs_pipe)
+            return None
+        if pid == 0:
+            try:
+                os.setpgid(0, 0)
+                os.close(pipe)
+                for sibling in siblings:
+                    os.close(sibling)
+                self._be(path, widgets, task, childs_pipe)
+            finally:
+                os._exit(0)
+        os.close(childs_pipe)
+        return _Child(pid, pipe, task, time.monotonic() + self.seconds)
+
+    def _be(self, path, widgets, task, pipe):
+        """The life of a child: one state, then those below it."""
+        self.session.fork()
+        path = [*path, task.step()]
+        cells, made = self.engine.apply(task.widget, task.index)
+        below = self._below(path, widgets, task.widget, task.rest, made)
+        body = self.session.channel.encode({"cells": cells, "widgets": [it.report() for it in made]})
+        if len(body) > LARGEST_STATE:
+            body = self.session.channel.encode({"lost": "size"})
+        _write(pipe, [], body)
+        if below is not None:
+            present, sets = below
+            self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
+
+    def _below(self, path, widgets, widget, rest, made):
+        """The inputs that a state leaves to set, and the sets of them."""
+        # What starts a run is over when the next input is set.
+        if widget.kind == "run_button" or len(path) >= DEEPEST:
+            return None
+        fixed = {step["widget"] for step in path}
+        fresh = {it.id for it in made}
+        for one in made:
+            for leaf in one.leaves():
+                leaf.thin(self.most_values)
+        replaced = {it.id: it for it in made}
+        gone = self.engine.vanished(widgets)
+        present = [replaced.pop(it.id, it) for it in widgets if it.id not in gone]
+        present = [it for it in present + list(replaced.values()) if it.id not in fixed]
+        allowed = fresh.union(*rest) if rest else fresh
+        present = [it for it in present if it.id in allowed]
+        sets = spaces(present, frozenset(widget.reach))
+        return (present, sets) if sets else None
+
+    def _wait(self, running, path, take):
+        """Waits for a child to say something, to end or to be late; gives tasks of which nothing came."""
+        due = [it.deadline for it in running.values() if it.deadline is not None]
+        timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        failed = []
+        for pipe in select.select(list(running), [], [], timeout)[0]:
+            child = running[pipe]
+            data = os.read(pipe, 1 << 20)
+            child.said += data
+            frames, child.said = _frames(child.said)
+            for below, body in frames:
+                child.deadline = None
+                take([*path, child.task.step(), *below], body)
+            if not data or len(child.said) > LARGEST_STATE + LARGEST_PATH:
+                failed += self._end(running, child, "end")
+        now = time.monotonic()
+        for child in list(running.values()):
+            if child.deadline is not None and child.deadline <= now:
+                failed += self._end(running, child, "time")
+        return failed
+
+    def _end(self, running, child, why):
+        del running[child.pipe]
+        # Whatever it started goes with it.
+        for kill in (os.killpg, os.kill):
+            try:
+                kill(child.pid, signal.SIGKILL)
+            except OSError:
+                pass
+        try:
+            os.waitpid(child.pid, 0)
+        except ChildProcessError:
+            pass
+        os.close(child.pipe)
+        if child.has_token:
+            os.write(self.tokens[1], b"t")
+        if child.deadline is None:
+            return []
+        child.task.why = why
+        return [child.task]
+
+    def _lose(self, path, task, why, take):
+        take([*path, task.step()], self.session.channel.encode({"lost": why}))
+
+    def is_crowded(self):
+        """Whether states left so much behind that others have too little room."""
+        return self.room - _room() > self.room // 4
+
+    def clean(self):
+        """Removes what states left behind: files, and processes that have lost their parent."""
+        for pid in _orphans():
+            if pid not in self.orphans:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+        for name in _temporary() - self.temporary:
+            name = os.path.join(tempfile.gettempdir(), name)
+            if os.path.isdir(name) and not os.path.islink(name):
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                try:
+                    os.remove(name)
+                except OSError:
+                    pass
+        # What cannot be removed must not keep states waiting.
+        self.room = min(self.room, _room())
+
+
+class _Task:
+    """One state to be run."""
+
+    def __init__(self, widget, index, rest):
+        self.widget = widget
+        self.index = index
+        self.rest = rest
+        self.is_second = False
+        self.why = "end"
+
+    def step(self):
+        return {"widget": self.widget.id, "value": self.index}
+
+
+class _Child:
+    def __init__(self, pid, pipe, task, deadline):
+        self.pid = pid
+        self.pipe = pipe
+        self.task = task
+        self.deadline = deadline
+        self.said = b""
+        self.has_token = False
+
+
+def _room():
+    found = os.statvfs(tempfile.gettempdir())
+    return found.f_bavail * found.f_frsize
+
+
+def _temporary():
+    try:
+        return set(os.listdir(tempfile.gettempdir()))
+    except OSError:
+        return set()
+
+
+def _orphans():
+    """Processes whose parent is the first one of the sandbox."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) not in (1, os.getpid()):
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[1] == b"1":
+                        found.add(int(name))
+            except OSError:
+                continue
+    return found
+
+
+def _write(pipe, path, body):
+    path = json.dumps(path).encode()
+    rest = memoryview(struct.pack(">II", len(path), len(body)) + path + body)
+    while rest:
+        rest = rest[os.write(pipe, rest):]
+
+
+def _frames(data):
+    """The whole frames in what a child wrote: paths below its own, and bodies; and the rest."""
+    frames = []
+    while len(data) >= 8:
+        path, body = struct.unpack_from(">II", data)
+        if body > LARGEST_STATE or path > LARGEST_PATH:
+            return frames, b"\0" * (LARGEST_STATE + LARGEST_PATH + 1)
+        if len(data) < 8 + path + body:
+            break
+        try:
+            below = json.loads(data[8:8 + path])
+        except ValueError:
+            below = None
+        if isinstance(below, list) and len(below) <= DEEPEST:
+            frames.append((below, data[8 + path:8 + path + body]))
+        data = data[8 + path + body:]
+    return frames, data
