@@ -240,7 +240,7 @@ def measure(tool: Tool, job: str, size: str, root: pathlib.Path) -> tuple[float,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nbc", type=pathlib.Path, help="the program; without it only the peers run")
-    parser.add_argument("--without", nargs="*", default=["--no-states"], help="flags of a build that runs no states")
+    parser.add_argument("--without", nargs="*", default=["--states", "off"], help="flags of a build that runs no states")
     parser.add_argument("--with-states", nargs="*", default=[], help="flags of a build that runs them all")
     parser.add_argument("--nbc-flags", nargs="*", default=[])
     parser.add_argument("--book", choices=["part", "all"], default="part", help="states that marimo-book runs")

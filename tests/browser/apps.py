@@ -418,7 +418,6 @@ class App:
         self.watch = Watch(self.page, allowed)
         self.page.add_init_script(DESCRIBE)
         self.visits: list[Visit] = []
-        self.states: set[str] = set()
 
     def open(self, url: str | None = None) -> Reader:
         self.watch.report(self.page, self.label) if self.page.url != "about:blank" else None
@@ -447,23 +446,27 @@ class App:
             already = reader.shown(at)
             reader.set(at, target)
             for owner, tab in reader.opened:
-                steps.append([self.model.widgets[owner]["name"], str(tab)])
+                # Without a name no cell can read which tab is open.
+                if self.model.widgets[owner].get("name"):
+                    steps.append([self.model.widgets[owner]["name"], str(tab)])
             is_new = already != target if already is not None else target != self.model.initial(at)
             if is_new:
                 steps.append([name, self.model.value(at, target)])
             expected.append((name, at, target))
         return steps, expected
 
-    def visit(self, reader: Reader, path: list[tuple[str, int]], steps: list | None = None) -> None:
+    def visit(self, reader: Reader, path: list[tuple[str, int]], is_walk: bool = False) -> None:
         """Goes to a state and keeps what is there."""
         done, expected = self.go(reader, path)
         cells = reader.settle()
+        if is_walk:
+            done = self.of_fresh(reader, expected)
         name = ", ".join(f"{it}={index}" for it, index in path)
         for input_name, at, target in expected:
             last = [index for it, index in path if it == input_name][-1]
             if last == target and reader.alive(input_name) == at and reader.shown(at) is not None:
                 check(reader.shown(at) == target, f"{self.label}: {name}: `{input_name}` shows value {reader.shown(at)}")
-        self.visits.append(Visit(name, done if steps is None else steps, cells))
+        self.visits.append(Visit(name, done, cells))
 
     def find(self, reader: Reader, names: list[str], path: list[tuple[str, int]]) -> list[list[tuple[str, int]]]:
         """The states of some inputs, by what the page offers once those before are set."""
@@ -502,20 +505,17 @@ class App:
                     if number % 5 == 3:
                         self.link(reader, path)
                     continue
-                self.visit(reader, path, self.of_fresh(reader, path))
+                self.visit(reader, path, is_walk=True)
         for sequence in SEQUENCES.get(self.name, []):
             self.visit(self.open(), sequence)
         self.watch.report(self.page, self.label)
         self.context.close()
 
-    def of_fresh(self, reader: Reader, path: list[tuple[str, int]]) -> list:
-        """What someone does who has just opened the page: for one that went through other states before."""
-        steps = []
-        for name, index in path:
-            at = next(at for at, it in enumerate(self.model.widgets) if it.get("name") == name)
-            if index != self.model.initial(at):
-                steps.append([name, self.model.value(at, index)])
-        return steps
+    def of_fresh(self, reader: Reader, reached: list[tuple[str, int, int]]) -> list:
+        """What someone does who has just opened the page, where this reader went through other states before."""
+        tabs = [(it["name"], at) for at, it in enumerate(self.model.widgets) if it["kind"] == "tabs" and it.get("name")]
+        reached = [(name, at, reader.shown(at)) for name, at in tabs if name not in [it[0] for it in reached]] + reached
+        return [[name, self.model.value(at, index)] for name, at, index in reached if index != self.model.initial(at)]
 
     def link(self, reader: Reader, path: list[tuple[str, int]]) -> None:
         """The address of a state leads to it; what is only pressed has no address."""
