@@ -21,17 +21,13 @@ def _(datetime, mo):
     day = mo.ui.date(start=_may(28), stop=_may(31), value=_may(29), label="Day")
     stay = mo.ui.date_range(start=_may(1), stop=_may(4), value=(_may(2), _may(3)), label="Nights")
     guests = mo.ui.slider(1, 3, value=2, label="Guests", include_input=True, full_width=True)
-    return day, guests, stay
-
-
-@app.cell
-def _(day, guests, mo, stay):
+    # Made in the same cell: a change of these does not make the tabs anew, which would open the first one.
     plan = mo.ui.tabs({
         "Day trip": mo.vstack([mo.md("Back home in the evening."), day]),
         "Holiday": mo.vstack([mo.md("A room by the sea."), stay, guests]),
     })
     plan
-    return (plan,)
+    return day, guests, plan, stay
 
 
 @app.cell

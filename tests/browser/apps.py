@@ -178,7 +178,9 @@ class Reader:
     def shown(self, at: int) -> int | None:
         """Which of its values a control shows; what has parts or is only pressed shows none."""
         widget, seen = self.model.widgets[at], self.seen(at)
-        kind, values = widget["kind"], widget["values"] if "values" in widget else []
+        kind, values = widget["kind"], widget.get("values", [])
+        if len(values) == 1:
+            return 0
         if kind == "slider":
             return int(seen["ranges"][0])
         if kind == "range":
@@ -274,10 +276,15 @@ class Reader:
 
     def type_date(self, control: Locator, value: str) -> None:
         year, month, day = value.split("-")
-        control.focus()
-        # As the browser's language writes dates (en-US). Focus by a script is on the first part.
-        self.page.keyboard.type(f"{month}{day}{year}")
-        self.page.keyboard.press("Tab")
+        # As the browser's language writes dates (en-US); it asks only for the parts that the bounds leave open.
+        for typed in (month + day + year, month + day, day):
+            # Focus by a script is on the first part.
+            control.focus()
+            self.page.keyboard.type(typed)
+            self.page.keyboard.press("Tab")
+            self.page.wait_for_timeout(20)
+            if control.input_value() == value:
+                return
 
     def set(self, at: int, target: int) -> None:
         """Brings a control to one of its values."""
@@ -291,6 +298,9 @@ class Reader:
             if target > 0:
                 self.set(widget["parts"][0], target - 1)
                 self.press(self.own(at, "button").first)
+            return
+        if self.frame(at).count() == 0:
+            check(False, f"a part of an input is not on the page: {widget['kind']} {at} of {self.page.url}")
             return
         if kind in ("button", "run_button"):
             self.reveal(at)
