@@ -531,7 +531,9 @@ class App:
         """The address of a state leads to it; what is only pressed has no address."""
         if any(name in ("split", "bell", "pizza") for name, _ in path):
             return
-        here, cells = self.page.url, self.visits[-1].cells
+        # Browsers take only so many changes of an address: the page writes it a moment later.
+        self.page.wait_for_timeout(400)
+        here, cells = self.page.evaluate("location.href"), self.visits[-1].cells
         again = self.open(here).settle()
         for cell in cells:
             check(cells[cell] == again[cell], f"{self.label}: {urllib.parse.unquote(here.split('#')[-1])} leads elsewhere: {again[cell]} is not {cells[cell]}")
