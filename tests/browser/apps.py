@@ -447,7 +447,10 @@ class App:
     def go(self, reader: Reader, path: list[tuple[str, int]]) -> tuple[list, list]:
         """Sets inputs in turn; what was done, for the oracle, and what must then be shown."""
         steps, expected = [], []
-        for name, target in path:
+        for number, (name, target) in enumerate(path):
+            if number:
+                # A reader looks before the next step: inputs may have been made anew.
+                reader.settle()
             at = reader.alive(name)
             if at is None:
                 check(False, f"{self.label}: {path}: there is no input {name!r}")
