@@ -1156,6 +1156,28 @@ fn a_long_output_is_shortened_on_the_page_and_told() {
     assert!(test.run(&["build", "a.ipynb"]).stderr.contains("NBC422"));
 }
 
+#[test]
+fn a_table_says_which_of_its_rows_are_on_the_page() {
+    let test = NbcTest::new(&[(
+        "n.py",
+        &marimo(&["import marimo as mo\nmo.ui.table([{'n': i} for i in range(12_000)])"]),
+    )]);
+    for (flags, file, said, rows) in [
+        (&[][..], "", "Rows 1 to 5,000 of 12,000.", 5000),
+        (&["--max-rows", "40"], "", "Rows 1 to 40 of 12,000.", 40),
+        (&[], "[shown]\nmax-rows = 7\n", "Rows 1 to 7 of 12,000.", 7),
+        (&["--shown-rows", "20000"], "", "", 12_000),
+    ] {
+        test.write("nbc.toml", file.as_bytes());
+        let told = test.run(&[&["build", "n.py"], flags].concat());
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert_eq!(told.stderr.contains("NBC422"), !said.is_empty(), "{}", told.stderr);
+        let page = test.read("site/n.html");
+        assert!(page.contains(said), "{said}");
+        assert_eq!(page.matches("<tr>").count(), rows + 1, "{said}");
+    }
+}
+
 /// A stored output that is nothing without its scripts.
 fn island_output(html: &str) -> String {
     let output = serde_json::json!([

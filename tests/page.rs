@@ -325,3 +325,34 @@ fn a_page_of_text_weighs_less_than_40_kb() {
     let weight = site.read("out/a.html").len();
     assert!(weight < 40_000, "{weight} bytes");
 }
+
+#[test]
+fn only_pages_with_tables_load_what_sorts_them() {
+    let book = |html: &str| {
+        json!({
+            "cells": [{"cell_type": "code", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [
+                {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}},
+            ]}],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+        })
+        .to_string()
+    };
+    let table = "<table class=\"dataframe\"><tr><td>1</td></tr></table>";
+    let site = Site::new(&[
+        ("in/with.ipynb", &book(table)),
+        ("in/without.ipynb", &book("<p>&lt;table class=\"nbc-table\"&gt;</p>")),
+    ]);
+    assert_eq!(site.build("site", &[]).code, 0);
+    let (script, style) = (site.asset("tables", ".js"), site.asset("tables", ".css"));
+    for asset in [&script, &style] {
+        assert!(site.read("out/with.html").contains(asset));
+        assert!(!site.read("out/without.html").contains(asset));
+        assert!(!site.read("out/index.html").contains(asset));
+    }
+    assert_eq!(site.run(&["verify", "out"]).code, 0);
+    assert_eq!(site.build("single", &[]).code, 0);
+    assert!(site.read("out/with.html").contains("nbc-table-tools"));
+    assert!(!site.read("out/without.html").contains("nbc-table-tools"));
+    assert_eq!(site.run(&["verify", "out"]).code, 0);
+    assert!(fs_err::read("assets/tables.js").unwrap().len() < 10_240);
+}

@@ -69,6 +69,10 @@ diff -r "$out/site" "$out/again"
 step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
 "$NBC_TEST_PYTHON" tests/browser/islands.py "$out/islands"
+"$NBC_TEST_PYTHON" tests/browser/states.py
+
+step 'tables in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"
 
 step 'every state of the apps in Chromium, beside a fresh kernel of marimo'
 for layout in single site; do

@@ -112,6 +112,8 @@ fn start(engine: Engine, codes: &[&str]) -> Start {
         seed: None,
         allow_errors: false,
         limits: OutputLimits::default(),
+        replays: 0,
+        sweep: None,
     }
 }
 
@@ -233,7 +235,7 @@ fn what_is_over_a_bound_is_replaced_by_a_notice() {
             "print('still here')",
         ],
     );
-    start.limits = OutputLimits { output_bytes: 1000, total_bytes: 100_000, outputs: 10 };
+    start.limits = OutputLimits { output_bytes: 1000, total_bytes: 100_000, outputs: 10, rows: 10 };
     let record = Fixture::new().run(&start).unwrap();
     assert!(outputs(&record, 0)[1].contains("left out"));
     assert_eq!(cell(&record, 1).outputs.len(), 10);
@@ -502,4 +504,61 @@ fn a_record_survives_its_file() {
     let record = run(Engine::Plain, &["1", "print(2)", "1/0"]);
     record.store(&path).unwrap();
     assert_eq!(RunRecord::load(&path).unwrap(), record);
+}
+
+/// The elements that a cell shows: for each table how many rows it holds, and how many it has.
+fn tables(record: &RunRecord, id: u32) -> Vec<(usize, String)> {
+    let RawOutput::Display { bundle } = &cell(record, id).outputs[0] else { panic!() };
+    let html = bundle.data["text/html"].as_str().unwrap();
+    let tables = html.split("<marimo-table ").skip(1).map(|table| {
+        let total = table.split("data-total-rows='").nth(1).unwrap();
+        let rows = table.split("data-data='").nth(1).unwrap().split('\'').next().unwrap();
+        (rows.matches("&quot;n&#92;&quot;:").count(), total.split('\'').next().unwrap().to_owned())
+    });
+    tables.collect()
+}
+
+#[test]
+fn a_table_of_marimo_holds_as_many_rows_as_the_page_may_show() {
+    let mut start = start(
+        Engine::Marimo,
+        &[
+            "import marimo as mo, pandas as pd, polars as pl\nrows = [{'n': i} for i in range(1000)]",
+            "mo.ui.table(rows)",
+            "pd.DataFrame(rows)",
+            "pl.DataFrame(rows)",
+            "mo.ui.table(rows[:500], page_size=5)",
+            "mo.ui.table(rows, pagination=False)",
+            "mo.ui.table(rows[:3])",
+            "asked = []\nmo.ui.table(rows, style_cell=lambda row, name, value: asked.append(row) or {})",
+            "print(len(asked))",
+            "t = mo.ui.table(rows, page_size=20)\nprint(t._page_size, len(t.data))\nt",
+        ],
+    );
+    start.limits.rows = 600;
+    let record = Fixture::new().run(&start).unwrap();
+    let whole = "1000".to_owned();
+    for id in [1, 2, 3, 5, 7] {
+        assert_eq!(tables(&record, id), [(600, whole.clone())], "cell {id}");
+    }
+    assert_eq!(tables(&record, 4), [(500, "500".to_owned())]);
+    assert_eq!(tables(&record, 6), [(3, "3".to_owned())]);
+    // The author's function is asked for no more cells than marimo itself would show.
+    assert_eq!(outputs(&record, 8), ["stdout:10\n"]);
+    // To the notebook the table is as it was made.
+    assert_eq!(outputs(&record, 9)[0], "stdout:20 1000\n");
+}
+
+#[test]
+fn rows_of_many_wide_tables_stay_below_what_a_page_takes() {
+    let codes = [
+        "import marimo as mo\nrows = [{'n': i, 'text': 'x' * 2000} for i in range(5000)]",
+        "mo.vstack([mo.ui.table(rows) for _ in range(9)])",
+    ];
+    let record = run(Engine::Marimo, &codes);
+    let held: Vec<usize> = tables(&record, 1).iter().map(|it| it.0).collect();
+    assert_eq!(held.len(), 9);
+    assert!(held[0] > 800 && held.iter().all(|it| *it >= 10), "{held:?}");
+    let RawOutput::Display { bundle } = &cell(&record, 1).outputs[0] else { panic!() };
+    assert!(bundle.data["text/html"].as_str().unwrap().len() < 8 << 20);
 }

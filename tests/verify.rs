@@ -1066,3 +1066,199 @@ proptest! {
         prop_assert_eq!(verify_files(&files).is_empty(), is_same);
     }
 }
+
+const MODEL: &str = r#"{"widgets": [
+    {"kind": "slider", "name": "n", "values": [1, 2], "labels": ["1", "2"], "initial": 1, "total": 9, "resets": [2]},
+    {"kind": "check", "values": [false, true], "labels": ["no", "yes"], "initial": 0, "total": 2},
+    {"kind": "group", "parts": [0, 1], "initial": 2, "total": 18},
+    {"kind": "form", "parts": [2], "initial": 0, "total": 19}],
+    "slots": {"3": [3, [null, 0, [1, [0, 1]], 2, 1]], "14": 2}, "chunks": [2, 1]}"#;
+const CONTENTS: [&str; 2] = [
+    r#"[["<p>one <a href=\"x/gone.html\">x</a></p>", ""], ["<div class=\"nbc-live\" data-widget=\"3\">x</div>", ".a{color:red}"]]"#,
+    r#"[["", ""]]"#,
+];
+
+/// The element of a piece.
+fn piece(name: &str, json: &str) -> String {
+    format!("<script type=\"text/plain\" data-states=\"{name}\">{}</script>", packed(json))
+}
+
+/// A page of the `single` layout whose states are these.
+fn with_states(model: &str, contents: [&str; 2]) -> String {
+    let [first, second] = contents.map(|it| it.replace("x/gone.html", "#x"));
+    let pieces = [piece("model", model), piece("0", &first), piece("1", &second)].concat();
+    let places =
+        "<div data-slot=\"3\"><div data-widget=\"0\">n</div></div><div data-slot=\"14\"></div>";
+    single_page()
+        .replace("trusted-types 'none'", "trusted-types nbc-states")
+        .replace("<p>Hi", &format!("{places}{pieces}<p>Hi"))
+}
+
+#[test]
+fn states_are_data_of_the_known_shape() {
+    let good = with_states(MODEL, CONTENTS);
+    assert_eq!(verify_files(&single(&good)), []);
+    for (from, to) in [
+        ("\"widgets\"", "\"inputs\""),
+        ("\"widgets\"", "\"more\": 1, \"widgets\""),
+        ("\"labels\": [\"1\", \"2\"]", "\"labels\": [\"1\"]"),
+        ("\"labels\": [\"1\", \"2\"]", "\"labels\": [1, 2]"),
+        ("\"initial\": 1", "\"initial\": 2"),
+        ("\"initial\": 1", "\"start\": 1"),
+        ("\"total\": 9", "\"total\": 1"),
+        ("\"resets\": [2]", "\"resets\": [4]"),
+        ("\"kind\": \"check\"", "\"kind\": \"script\""),
+        ("\"parts\": [0, 1]", "\"parts\": [0, 2]"),
+        ("\"parts\": [0, 1]", "\"parts\": [0]"),
+        ("\"parts\": [2]", "\"parts\": [2, 0]"),
+        ("\"parts\": [2]", "\"parts\": [3]"),
+        ("\"name\": \"n\"", "\"name\": {}"),
+        ("[null, 0", "[null, 3"),
+        ("[null, 0", "[null, -1"),
+        ("[null, 0", "[0"),
+        ("[null, 0", "[\"0\", 0"),
+        ("[1, [0, 1]]", "[1, [0, 1], 2]"),
+        ("[1, [0, 1]]", "[9, [0, 1]]"),
+        ("\"14\": 2", "\"15\": 2"),
+        ("\"14\": 2", "\"x\": 2"),
+        ("\"14\": 2", "\"014\": 2"),
+        (", \"14\": 2", ""),
+        ("\"chunks\": [2, 1]", "\"chunks\": [1, 2]"),
+        ("\"chunks\": [2, 1]", "\"chunks\": [2]"),
+        ("\"chunks\": [2, 1]", "\"chunks\": [2, 1, 0]"),
+        ("\"chunks\": [2, 1]", "\"chunks\": [2, -1]"),
+    ] {
+        assert!(MODEL.contains(from), "{from}");
+        let case = with_states(&MODEL.replacen(from, to, 1), CONTENTS);
+        breaks(&verify_files(&single(&case)), Rule::States, to);
+    }
+    let deep = format!("{}0{}", "[1,[0,".repeat(50_000), "]]".repeat(50_000));
+    let case = with_states(&MODEL.replace("\"14\": 2", &format!("\"14\": {deep}")), CONTENTS);
+    breaks(&verify_files(&single(&case)), Rule::States, "deep");
+}
+
+#[test]
+fn the_markup_of_states_keeps_the_rules_of_a_page() {
+    let content = |html: &str, css: &str| {
+        let second = serde_json::json!([[html, css]]).to_string();
+        with_states(MODEL, [CONTENTS[0], &second])
+    };
+    for (html, rule) in [
+        ("<script>alert(1)</script>", Rule::States),
+        ("<svg><script>alert(1)</script></svg>", Rule::States),
+        ("<style>a{}</style>", Rule::States),
+        ("<link rel=stylesheet href=x>", Rule::States),
+        ("<template><p>x</p></template>", Rule::States),
+        ("<div data-slot=\"3\"></div>", Rule::States),
+        ("<div data-widget=\"4\"></div>", Rule::States),
+        ("<div data-widget=\"00\"></div>", Rule::States),
+        ("<div data-src=\"x\"></div>", Rule::States),
+        ("<p onclick=\"alert(1)\">x</p>", Rule::InlineHandler),
+        ("<p style=\"color:red\">x</p>", Rule::StyleAttribute),
+        ("<a href=\"javascript:alert(1)\">x</a>", Rule::ActiveAddress),
+        ("<a href=\"gone.html\">x</a>", Rule::BrokenLink),
+        ("<img src=\"https://e.x/\" alt=\"\">", Rule::ForeignLoad),
+        ("<img src=\"x.png\" alt=\"\">", Rule::SelfContained),
+        ("<iframe></iframe>", Rule::ForbiddenElement),
+        ("<object></object>", Rule::ForbiddenElement),
+        ("</div><p>x</p>", Rule::Markup),
+        ("<p>x", Rule::Markup),
+    ] {
+        breaks(&verify_files(&single(&content(html, ""))), rule, html);
+    }
+    for (css, rule) in [
+        ("a{background:url(https://e.x/)}", Rule::StyleAddress),
+        ("@import 'x';", Rule::StyleAddress),
+        ("</style><script>alert(1)</script><style>", Rule::States),
+    ] {
+        breaks(&verify_files(&single(&content("<p>x</p>", css))), rule, css);
+    }
+    let playing = "<audio controls=\"\" src=\"data:audio/wav;base64,AA==\"></audio>";
+    let case = content(playing, "").replace("font-src data:;", "font-src data:; media-src data:;");
+    assert_eq!(verify_files(&single(&case)), []);
+    let case = content("", "").replace("font-src data:;", "font-src data:; media-src data:;");
+    breaks(&verify_files(&single(&case)), Rule::PolicyStrength, "media");
+}
+
+#[test]
+fn states_are_packed_in_one_way_and_their_policy_is_exact() {
+    let good = with_states(MODEL, CONTENTS);
+    let second = piece("1", CONTENTS[1]);
+    assert!(good.contains(&second));
+    let packed_second = packed(CONTENTS[1]);
+    let with = |text: &str| good.replace(&second, text);
+    let named =
+        |text: &str| format!("<script type=\"text/plain\" data-states=\"1\">{text}</script>");
+    let mut trailing = base64::engine::general_purpose::STANDARD.decode(&packed_second).unwrap();
+    trailing.extend(trailing.clone());
+    let trailing = base64::engine::general_purpose::STANDARD.encode(trailing);
+    let bomb = packed(&format!("[[\"{}\",\"\"]]", " ".repeat(65 << 20)));
+    let half = packed_second.get(..packed_second.len() / 2).unwrap();
+    let long = packed("[[\"\",\"\"],[\"\",\"\"]]");
+    for case in [
+        with(""),
+        with(&second.repeat(2)),
+        with(&piece("2", CONTENTS[1])),
+        with(&format!("{second}{}", piece("2", CONTENTS[1]))),
+        with(&named("")),
+        with(&named("%%%%")),
+        with(&named(half)),
+        with(&named(&trailing)),
+        with(&named(&bomb)),
+        with(&named(&long)),
+        with(&named(&packed("{\"a\": 1}"))),
+        with(&named(&packed("[[\"\"]]"))),
+        with(&named(&packed("not JSON"))),
+        with(&second.replace("text/plain", "application/json")),
+        with(&second.replace("<script", "<script id=\"x\"")),
+        with(&format!("<p data-states=\"1\">{packed_second}</p>")),
+        with(&second.replace("\">", "\" data-src=\"states.bin\" data-integrity=\"x\">")),
+        good.replace(&piece("model", MODEL), ""),
+        good.replace("data-slot=\"14\"", "data-slot=\"15\""),
+        good.replace("<div data-slot=\"14\"></div>", ""),
+        good.replace("data-slot=\"14\"", "data-slot=\"3\""),
+        good.replace("data-widget=\"0\"", "data-widget=\"77\""),
+        single_page().replace("<p>Hi", "<p data-slot=\"1\">Hi"),
+        single_page().replace("<p>Hi", "<p data-widget=\"0\">Hi"),
+    ] {
+        breaks(&verify_files(&single(&case)), Rule::States, &case);
+    }
+    for case in [
+        good.replace("trusted-types nbc-states", "trusted-types 'none'"),
+        good.replace("trusted-types nbc-states", "trusted-types nbc-states nbc"),
+        good.replace("trusted-types nbc-states", "trusted-types *"),
+        good.replace("connect-src 'none'", "connect-src 'self'"),
+        single_page().replace("trusted-types 'none'", "trusted-types nbc-states"),
+    ] {
+        breaks(&verify_files(&single(&case)), Rule::PolicyStrength, &case);
+    }
+}
+
+#[test]
+fn states_in_files_are_those_that_the_page_names() {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(packed(CONTENTS[1])).unwrap();
+    let (path, digest) = (hashed("states", "bin", &bytes), integrity(&bytes));
+    let site_with = |file: &[u8], stated: &str, source: &str, connect: &str| {
+        let element = format!(
+            "<script type=\"text/plain\" data-states=\"1\" data-src=\"{source}\" data-integrity=\"{stated}\"></script>"
+        );
+        let first = CONTENTS[0].replace("x/gone.html", "../index.html");
+        let pieces = [piece("model", MODEL), piece("0", &first), element].concat();
+        let places = "<div data-slot=\"3\"></div><div data-slot=\"14\"></div>";
+        let edit = |page: String| {
+            page.replace("trusted-types 'none'", "trusted-types nbc-states")
+                .replace("connect-src 'none'", &format!("connect-src {connect}"))
+                .replace("<p>Hi", &format!("{places}{pieces}<p>Hi"))
+        };
+        let mut files = site(edit);
+        files.insert(path.clone(), file.to_vec());
+        verify_files(&seal(files, "site"))
+    };
+    let source = format!("../{path}");
+    assert_eq!(site_with(&bytes, &digest, &source, "'self'"), []);
+    breaks(&site_with(b"other", &digest, &source, "'self'"), Rule::States, "another file");
+    breaks(&site_with(&bytes, "sha384-x", &source, "'self'"), Rule::States, "another digest");
+    breaks(&site_with(&bytes, &digest, "../gone.bin", "'self'"), Rule::States, "no file");
+    breaks(&site_with(&bytes, &digest, "https://e.x/", "'self'"), Rule::States, "elsewhere");
+    breaks(&site_with(&bytes, &digest, &source, "'none'"), Rule::PolicyStrength, "no fetch");
+}

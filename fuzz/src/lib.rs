@@ -145,7 +145,9 @@ fn runner_protocol(data: &[u8]) {
         overlays: Vec::new(),
         seed: None,
         allow_errors: false,
-        limits: OutputLimits { output_bytes: 200, total_bytes: 2000, outputs: 4 },
+        limits: OutputLimits { output_bytes: 200, total_bytes: 2000, outputs: 4, rows: 10 },
+        replays: 0,
+        sweep: None,
     };
     for bytes in [&bytes[..], data] {
         if let Ok(record) = converse(Recorded(bytes), &start, &mut Unobserved) {

@@ -86,7 +86,12 @@ pub fn document(
     let states = states::compile(notebook, record, &options.shown);
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
-    let alive = &Alive { widgets: live, ..alive.clone() };
+    let chosen = states.value.as_ref().map(States::chosen).unwrap_or_default();
+    let alive = &Alive { widgets: live, chosen, ..alive.clone() };
+    let first = |id: CellId| match states.value.as_ref().and_then(|it| it.first(id)) {
+        Some(chosen) => chosen,
+        None => record.cells.get(&id),
+    };
     let mut diagnostics = Vec::new();
     let mut outline: Vec<Heading> = Vec::new();
     let mut title_cell = None;
@@ -114,7 +119,7 @@ pub fn document(
             outline.extend(parsed.value.headings);
             outputs.extend(parsed.value.outputs);
             charts.extend(parsed.value.charts);
-        } else if let Some(run) = record.cells.get(&id)
+        } else if let Some(run) = first(id)
             && !cell.options.hide_output
         {
             let parsed = output::cell(run, &place, &options.shown, alive);

@@ -14,6 +14,7 @@ use crate::run::record::{CellStatus, RawOutput, Widget};
 use crate::secret::{self, Leak, Scanner};
 use crate::site::Site;
 use crate::source::Span;
+use crate::states::States;
 
 /// Looks through everything that a run gave, shown or not; masks what only the build log tells.
 pub(super) fn in_record(
@@ -93,9 +94,22 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
         );
     }
     let document = page.document();
+    let states = document.states.as_deref();
+    let mut told = BTreeSet::new();
+    for content in states.into_iter().flat_map(States::contents).filter(|_| !scanner.is_empty()) {
+        let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let mut found = scanner.find(content.html().as_bytes());
+        found.extend(scanner.find(content.css().as_bytes()));
+        found.retain(|name| told.insert((content.cell, (*name).to_owned())));
+        findings.extend(found.into_iter().map(|name| {
+            let number = content.cell.0 + 1;
+            finding(span, &format!("a state of cell {number} shows the value of `{name}`"))
+        }));
+    }
     let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
-    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
-    let said = said.flat_map(|it| scanner.find(it));
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_str);
+    let said = said.chain(states.into_iter().flat_map(States::texts));
+    let said = said.flat_map(|it| scanner.find(it.as_bytes()));
     let file = Span::new(notebook.source, 0, 0);
     let said = said.collect::<BTreeSet<_>>().into_iter();
     findings.extend(said.map(|name| {
@@ -254,6 +268,7 @@ pub(super) fn leaks_in_page(
         .collect();
     let mut findings =
         in_code(notebook, allowed, |id| shown.contains(&format!("cell-{}", id.0 + 1)));
+    let mut told_states = BTreeSet::new();
     // Markup may put a token together that its source keeps apart.
     for (block, span) in page.blocks() {
         let texts = block.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
@@ -267,8 +282,20 @@ pub(super) fn leaks_in_page(
         }
     }
     let document = page.document();
+    let states = document.states.as_deref();
+    for content in states.into_iter().flat_map(States::contents) {
+        let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
+        let texts = content.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
+        for leak in texts.flat_map(|it| secret::leaks(it.as_bytes())) {
+            if !allowed.holds(&leak) && told_states.insert((content.cell, leak.fingerprint.clone()))
+            {
+                findings.push(leaked(&leak, span, "a state, as readers see it, holds"));
+            }
+        }
+    }
     let said = [Some(&document.title), document.description.as_ref(), document.date.as_ref()];
-    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_bytes);
+    let said = said.into_iter().flatten().chain(&document.authors).map(String::as_str);
+    let said = said.chain(states.into_iter().flat_map(States::texts)).map(str::as_bytes);
     let said = said.map(|it| (it, "what the page says of itself holds"));
     let source = document.source.as_deref();
     let source = source.map(|it| (it, "the notebook, which readers may download, holds"));

@@ -67,6 +67,7 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
             output_bytes: size("--output-size", settings.output_size, defaults.output_bytes)?,
             total_bytes: size("--outputs-size", settings.outputs_size, defaults.total_bytes)?,
             outputs: outputs.unwrap_or(defaults.outputs),
+            rows: defaults.rows,
         },
         sweep: None,
     })
@@ -82,11 +83,12 @@ pub(super) fn sweep(
     let jobs = number(settings.jobs, cores).min(MOST_JOBS);
     Ok(SweepPlan {
         most_states: number(settings.max_states, 2000).min(MOST_STATES),
-        most_values: number(settings.max_values, 100).min(MOST_STATES),
+        most_values: number(settings.max_values, 250).min(MOST_STATES),
         most_bytes: settings.max_bytes.map_or(256 << 20, |it| it.0),
         time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
         state_time: time("--state-timeout", settings.state_timeout)?
             .unwrap_or(Duration::from_secs(60)),
+        run_time: TIME,
         jobs: u32::try_from(jobs).unwrap_or(1),
         samples,
     })

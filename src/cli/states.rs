@@ -1,12 +1,10 @@
 //! What a build says of the states of a notebook, and the choice of the one that is shown first.
 
-use std::collections::BTreeMap;
-
 use super::args::ChosenValue;
 use super::command::counted;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{Cell, CellId, Notebook};
-use crate::run::record::{CellRun, Loss, Step, Sweep, Widget};
+use crate::notebook::{Cell, Notebook};
+use crate::run::record::{Loss, Step, Sweep, Widget};
 use crate::run::{RunRecord, sweep};
 use crate::source::Span;
 
@@ -131,25 +129,4 @@ pub(super) fn choose(
     }
     sweep.chosen = steps;
     problems
-}
-
-/// What cells show in the chosen state, where that is not what the run itself gave.
-pub(super) fn shown_first(record: &RunRecord) -> BTreeMap<CellId, CellRun> {
-    let mut shown = BTreeMap::new();
-    let Some(sweep) = record.sweep.as_ref().filter(|it| !it.chosen.is_empty()) else {
-        return shown;
-    };
-    let reaches = |step: &Step, cell: CellId| {
-        sweep.widgets.iter().any(|it| it.id == step.widget && it.reach.contains(&cell))
-    };
-    for cell in record.cells.keys() {
-        let own: Vec<&Step> = sweep.chosen.iter().filter(|it| reaches(it, *cell)).collect();
-        let is_it =
-            |path: &[Step]| path.len() == own.len() && own.iter().all(|it| path.contains(it));
-        let state = sweep.states.iter().find(|it| !own.is_empty() && is_it(&it.path));
-        if let Some(run) = state.and_then(|it| it.cells.get(cell)) {
-            shown.insert(*cell, run.clone());
-        }
-    }
-    shown
 }

@@ -18,8 +18,9 @@ pub struct ShownSettings {
     /// Lines of them [default: 10000]
     #[arg(long = "shown-lines", value_name = "NUMBER", value_parser = whole)]
     pub lines: Option<NonZeroU64>,
-    /// Rows of tables [default: 5000]
-    #[arg(long = "shown-rows", value_name = "NUMBER", value_parser = whole)]
+    /// Rows of a table [default: 5000]
+    #[serde(alias = "max-rows")]
+    #[arg(long = "shown-rows", visible_alias = "max-rows", value_name = "NUMBER", value_parser = whole)]
     pub rows: Option<NonZeroU64>,
     /// Markup; one output never more than 8MiB [default: 16MiB]
     #[arg(long = "shown-markup", value_name = "SIZE")]

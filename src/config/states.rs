@@ -80,7 +80,7 @@ pub struct SweepSettings {
     /// States of one notebook; beyond, values of inputs are left out [default: 2000]
     #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub max_states: Option<NonZeroU64>,
-    /// Values of one input [default: 100]
+    /// Values of one input [default: 250]
     #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub max_values: Option<NonZeroU64>,
     /// Outputs of all states of a notebook, such as 64MiB [default: 256MiB]

@@ -29,6 +29,8 @@ const PAGE_STYLE: &str =
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const CHART_SCRIPT: &str =
     concat!(include_str!("../../assets/sheet.js"), include_str!("../../assets/charts.js"));
+const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
+const TABLE_SCRIPT: &str = include_str!("../../assets/tables.js");
 const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 const STATE_STYLE: &str = include_str!("../../assets/states.css");
 const STATE_SCRIPT: &str = include_str!("../../assets/states.js");
@@ -186,10 +188,12 @@ struct SharedFiles {
     style: Asset,
     script: Asset,
     charts: Option<ChartFiles>,
-    states: Option<StateFiles>,
+    tables: Option<ExtraFiles>,
+    states: Option<ExtraFiles>,
 }
 
-struct StateFiles {
+/// What only some pages need.
+struct ExtraFiles {
     style: Asset,
     script: Asset,
 }
@@ -225,15 +229,25 @@ impl SharedFiles {
                 runtimes,
             }),
         };
-        let states = match pages.iter().any(|it| it.states.is_some()) {
-            false => None,
-            true => Some(StateFiles {
-                style: add("states", "css", STATE_STYLE)?,
-                script: add("states", "js", STATE_SCRIPT)?,
-            }),
+        let mut extra = |is_needed: bool, stem: &str, style: &str, script: &str| {
+            let files = || -> Result<ExtraFiles, EmitError> {
+                Ok(ExtraFiles { style: add(stem, "css", style)?, script: add(stem, "js", script)? })
+            };
+            is_needed.then(files).transpose()
         };
-        Ok(Self { style, script, charts, states })
+        let tables = extra(pages.iter().any(has_tables), "tables", TABLE_STYLE, TABLE_SCRIPT)?;
+        let has_states = pages.iter().any(|it| it.states.is_some());
+        let states = extra(has_states, "states", STATE_STYLE, STATE_SCRIPT)?;
+        Ok(Self { style, script, charts, tables, states })
     }
+}
+
+/// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
+fn has_tables(page: &Page) -> bool {
+    let has = |html: &str| {
+        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| html.contains(it))
+    };
+    has(page.body.as_str()) || page.states.as_ref().is_some_and(|it| it.any_html(has))
 }
 
 /// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
@@ -268,28 +282,33 @@ fn document(
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();
+    let has_tables = has_tables(page);
     let has_states = !states.is_empty();
     if has_states {
         let is_fetched = states.iter().any(|it| it.file().is_some());
         contents.states = if is_fetched { csp::States::Fetched } else { csp::States::Held };
     }
-    if let Some(SharedFiles { style, script, charts, states }) = shared {
+    if let Some(SharedFiles { style, script, charts, tables, states }) = shared {
         contents.own_files = OwnFiles::Linked;
         let charts = charts.as_ref().filter(|_| has_charts);
+        let tables = tables.as_ref().filter(|_| has_tables);
         let states = states.as_ref().filter(|_| has_states);
         stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
-        stylesheets.extend(states.map(|it| &it.style));
+        stylesheets.extend(states.into_iter().chain(tables).map(|it| &it.style));
         scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
-        scripts.extend(states.map(|it| &it.script));
+        // The script of states copies tables as they are, before the one of tables changes them.
+        scripts.extend(states.into_iter().chain(tables).map(|it| &it.script));
         contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
     } else {
         let charts = if has_charts { CHART_STYLE } else { "" };
+        let tables = if has_tables { TABLE_STYLE } else { "" };
         let states = if has_states { STATE_STYLE } else { "" };
-        let style = [PAGE_STYLE, charts, states, look.theme.as_str()].concat();
+        let style = [PAGE_STYLE, charts, tables, states, look.theme.as_str()].concat();
         inline_style.insert_str(0, &style);
         inline_scripts.push(PAGE_SCRIPT);
         inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
         inline_scripts.extend(has_states.then_some(STATE_SCRIPT));
+        inline_scripts.extend(has_tables.then_some(TABLE_SCRIPT));
         let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
         contents.scripts.extend(digests);
     }

@@ -328,7 +328,7 @@ fn one(
             }
         },
         "text/vnd.mermaid" => Drawn::new(OutputKind::Image, diagram::html(&text_of(value), notes)),
-        "application/vnd.dataresource+json" => match data::resource(value) {
+        "application/vnd.dataresource+json" => match data::resource(value, notes) {
             Some(html) => Drawn::new(OutputKind::Table, html),
             None => return Shown::Not,
         },

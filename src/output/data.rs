@@ -4,13 +4,13 @@
 
 use serde_json::Value;
 
+use super::notes::Notes;
+use super::shorten::number;
 use super::shortened;
 use crate::sanitize::SafeHtml;
 
 /// Values of one tree that are shown.
 const MOST_VALUES: usize = 5_000;
-/// Rows of a table that are shown.
-const MOST_ROWS: usize = 1_000;
 /// Columns of a table that are shown.
 const MOST_COLUMNS: usize = 200;
 /// Deepest value of a tree that is shown; each has two elements.
@@ -133,12 +133,19 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// A table of rows of JSON objects; `total` is how many rows there are beyond those given. `cell`
-/// may draw a value in its own way.
+/// How much a table holds where it comes from, whatever of it is given.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+/// A table of rows of JSON objects; `cell` may draw a value in its own way.
 pub(super) fn table(
     columns: &[Column],
     rows: &[Value],
-    total: usize,
+    whole: Extent,
+    notes: &Notes,
     cell: &mut dyn FnMut(&Value) -> Option<SafeHtml>,
 ) -> SafeHtml {
     let shown = columns.get(..columns.len().min(MOST_COLUMNS)).unwrap_or(columns);
@@ -151,7 +158,7 @@ pub(super) fn table(
         SafeHtml::element("th", &[("scope", "col"), ("class", class)], name)
     });
     let head = SafeHtml::element("tr", &[], SafeHtml::concat(head.collect::<Vec<_>>()));
-    let body = rows.iter().take(MOST_ROWS).map(|row| {
+    let body = rows.iter().take(notes.rows()).map(|row| {
         let cells = shown.iter().map(|column| {
             let class = if column.is_number { "nbc-number" } else { "nbc-string" };
             let value = row.get(&column.name).unwrap_or(&Value::Null);
@@ -173,21 +180,28 @@ pub(super) fn table(
         ("aria-label", "Table"),
     ];
     let frame = SafeHtml::element("div", &attributes, table);
-    let count = rows.len().min(MOST_ROWS);
-    let mut pieces = vec![frame];
-    if count < total || shown.len() < columns.len() {
-        pieces.push(shortened(&format!(
-            "Showing {count} of {} rows and {} of {} columns.",
-            total.max(count),
-            shown.len(),
-            columns.len()
-        )));
+    let said = left_out(Extent { rows: rows.len().min(notes.rows()), columns: shown.len() }, whole);
+    if said.is_empty() {
+        return frame;
     }
-    SafeHtml::concat(pieces)
+    notes.shortened(format!("a table of {} rows, {} columns", whole.rows, whole.columns));
+    SafeHtml::concat([frame, shortened(&said)])
+}
+
+/// What a page says of the rows and columns of a table that it does not have.
+fn left_out(here: Extent, whole: Extent) -> String {
+    let of = |what: &str, here: usize, whole: usize| match here {
+        _ if here >= whole => String::new(),
+        0 => format!("None of {} {} are on this page. ", number(whole), what.to_lowercase()),
+        _ => format!("{what} 1 to {} of {}. ", number(here), number(whole)),
+    };
+    let rows = of("Rows", here.rows, whole.rows);
+    let columns = of("Columns", here.columns, whole.columns);
+    format!("{rows}{columns}").trim_end().to_owned()
 }
 
 /// A table with its schema (Frictionless Data's table schema, as pandas writes it).
-pub(super) fn resource(value: &Value) -> Option<SafeHtml> {
+pub(super) fn resource(value: &Value, notes: &Notes) -> Option<SafeHtml> {
     let parsed = value.as_str().and_then(parse);
     let value = parsed.as_ref().unwrap_or(value);
     let rows = value.get("data")?.as_array()?;
@@ -201,7 +215,8 @@ pub(super) fn resource(value: &Value) -> Option<SafeHtml> {
         })
     });
     let columns: Vec<Column> = columns.collect();
-    Some(table(&columns, rows, rows.len(), &mut |_| None))
+    let whole = Extent { rows: rows.len(), columns: columns.len() };
+    Some(table(&columns, rows, whole, notes, &mut |_| None))
 }
 
 fn cell_text(value: &Value) -> String {

@@ -33,7 +33,15 @@ pub(super) struct Marimo<'n> {
     /// Markup in attributes is not part of the document order.
     nested: Cell<u32>,
     /// Of the inputs around what is read now: which input of the page each is, if it works.
-    inputs: RefCell<Vec<Option<u32>>>,
+    inputs: RefCell<Vec<Option<LiveInput>>>,
+}
+
+/// An input of the page that works.
+#[derive(Debug, Clone)]
+struct LiveInput {
+    index: u32,
+    /// Its value, where that is another than that of the build.
+    chosen: Option<Value>,
 }
 
 /// marimo's wrapper of an input.
@@ -52,7 +60,10 @@ impl CustomElements for Marimo<'_> {
     fn open(&self, element: &CustomElement) {
         if element.name == INPUT {
             let id = element.attributes.get("object-id");
-            let input = id.and_then(|it| self.notes.live_input(it));
+            let input = id.and_then(|id| {
+                let chosen = self.notes.chosen(id).cloned();
+                Some(LiveInput { index: self.notes.live_input(id)?, chosen })
+            });
             self.inputs.borrow_mut().push(input);
         }
     }
@@ -94,11 +105,16 @@ impl<'n> Marimo<'n> {
         }
     }
 
+    /// The value that the control which is read now has instead of that of the build.
+    fn chosen(&self) -> Option<Value> {
+        self.inputs.borrow().last().and_then(|it| it.as_ref()?.chosen.clone())
+    }
+
     /// The input that ends here, around its control.
     fn input(&self, control: SafeHtml) -> SafeHtml {
         match self.inputs.borrow_mut().pop().flatten() {
-            Some(index) => {
-                let index = index.to_string();
+            Some(input) => {
+                let index = input.index.to_string();
                 let attributes = [("class", "nbc-live"), ("data-widget", index.as_str())];
                 SafeHtml::element("div", &attributes, control)
             }
@@ -231,10 +247,11 @@ impl Compiled<'_, '_> {
                 self.marimo.notes.unsupported("a data frame explorer");
                 let columns = self.json("columns");
                 let columns: Vec<Column> = columns.as_array()?.iter().filter_map(column).collect();
-                let total = self.json("total").as_u64().unwrap_or(0) as usize;
+                let rows = self.json("total").as_u64().unwrap_or(0) as usize;
+                let whole = data::Extent { rows, columns: columns.len() };
                 SafeHtml::concat([
                     note("A data frame explorer needs a running notebook; these are its columns."),
-                    data::table(&columns, &[], total, &mut |_| None),
+                    data::table(&columns, &[], whole, self.marimo.notes, &mut |_| None),
                 ])
             }
             "mermaid" => diagram::html(&self.text("diagram"), self.marimo.notes),

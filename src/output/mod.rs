@@ -124,6 +124,8 @@ pub struct Alive {
     pub islands: Islands,
     /// Inputs that work, by marimo's `object-id`; the number is theirs on the page.
     pub widgets: Arc<BTreeMap<String, u32>>,
+    /// Their values, where these are others than those of the build.
+    pub chosen: Arc<BTreeMap<String, serde_json::Value>>,
 }
 
 /// The outputs of a cell.
@@ -157,7 +159,7 @@ pub fn cell(
     alive: &Alive,
 ) -> Parsed<RenderedCell> {
     on_big_stack(|| {
-        let notes = Notes::new(place.scope, alive);
+        let notes = Notes::new(place.scope, alive).with_rows(shown.rows);
         let mut left = *shown;
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {
@@ -390,6 +392,34 @@ mod tests {
         assert_eq!(shown.len(), 2);
         assert!(shown[0].contains(">ab\n</pre>"), "{}", shown[0]);
         assert!(shown[1].contains("nbc-stderr"), "{}", shown[1]);
+    }
+
+    #[test]
+    fn a_table_names_the_rows_and_columns_that_are_there() {
+        let table = r#"{"schema": {"fields": [{"name": "a", "type": "integer"}]},
+            "data": [{"a": 1}, {"a": 2}, {"a": 3}]}"#;
+        let of = |rows, mime, text| {
+            let mut sources = Sources::default();
+            let run =
+                CellRun { status: CellStatus::Finished, outputs: vec![display(&[(mime, text)])] };
+            let shown = Shown { rows, ..Shown::default() };
+            let parsed = cell(&run, &place_in(&mut sources), &shown, &Alive::default());
+            (parsed.value.outputs[0].html.as_str().to_owned(), parsed.diagnostics)
+        };
+        let (html, told) = of(2, "application/vnd.dataresource+json", table);
+        assert!(
+            html.contains("<td class=\"nbc-number\">2</td>") && !html.contains(">3</td>"),
+            "{html}"
+        );
+        assert!(html.contains("Rows 1 to 2 of 3.") && told.len() == 1, "{html}");
+        let (html, told) = of(3, "application/vnd.dataresource+json", table);
+        assert!(!html.contains("Rows 1") && told.is_empty(), "{html}");
+        // marimo names every column, and sends the rows of the first ones.
+        let element = "<marimo-table data-data='&quot;[{\\&quot;a\\&quot;: 1}]&quot;' data-total-rows='1500' \
+            data-total-columns='2' data-field-types='[[&quot;a&quot;, [&quot;integer&quot;, &quot;i64&quot;]], \
+            [&quot;b&quot;, [&quot;integer&quot;, &quot;i64&quot;]]]'></marimo-table>";
+        let (html, _) = of(3, "text/html", element);
+        assert!(html.contains("Rows 1 to 1 of 1,500. Columns 1 to 1 of 2."), "{html}");
     }
 
     #[test]

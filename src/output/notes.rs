@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chart::PlacedChart;
-use super::{Alive, Islands};
+use super::{Alive, Islands, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::sanitize::{IslandKind, Removed};
@@ -27,6 +27,7 @@ pub(super) struct Notes {
     islands: Islands,
     /// Inputs that work, by marimo's id.
     widgets: Arc<BTreeMap<String, u32>>,
+    chosen: Arc<BTreeMap<String, serde_json::Value>>,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -36,6 +37,8 @@ pub(super) struct Notes {
     /// Unique in the page.
     scope: String,
     shortened: RefCell<Vec<String>>,
+    /// Rows of a table that are shown.
+    rows: Option<usize>,
 }
 
 impl Notes {
@@ -43,7 +46,26 @@ impl Notes {
         let (live, islands) = (alive.charts.clone(), alive.islands.clone());
         let runtimes = alive.runtimes.clone();
         let widgets = Arc::clone(&alive.widgets);
-        Self { live, islands, runtimes, widgets, scope: scope.to_owned(), ..Self::default() }
+        let chosen = Arc::clone(&alive.chosen);
+        Self {
+            live,
+            islands,
+            runtimes,
+            widgets,
+            chosen,
+            scope: scope.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// With another bound than the usual one for the rows of a table.
+    pub(super) fn with_rows(self, rows: usize) -> Self {
+        Self { rows: Some(rows), ..self }
+    }
+
+    /// Rows of a table that are shown.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.unwrap_or(Shown::default().rows)
     }
 
     /// Gives a chart its place, if there is a runtime that draws it.
@@ -68,6 +90,11 @@ impl Notes {
     /// Which input of the page marimo's id names, if it works.
     pub(super) fn live_input(&self, id: &str) -> Option<u32> {
         self.widgets.get(id).copied()
+    }
+
+    /// The value that an input has instead of that of the build.
+    pub(super) fn chosen(&self, id: &str) -> Option<&serde_json::Value> {
+        self.chosen.get(id)
     }
 
     pub(super) fn islands(&self) -> &Islands {
@@ -189,7 +216,7 @@ impl Notes {
             let message = format!("shown only in part: {}", list(&shortened));
             found.push(
                 Diagnostic::warning(Code::ShortenedOutput, span, message)
-                    .with_help("raise the bound with `--shown-text` and its like"),
+                    .with_help("raise the bound: `--shown-text`, `--max-rows` and their like"),
             );
         }
         let controls = self.controls.into_inner();

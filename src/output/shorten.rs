@@ -18,7 +18,7 @@ pub struct Shown {
     pub text: usize,
     /// Lines of them.
     pub lines: usize,
-    /// Rows of tables in markup.
+    /// Rows of a table, and of all tables in markup together.
     pub rows: usize,
     /// Bytes of markup.
     pub markup: usize,
@@ -199,7 +199,7 @@ fn ceil(text: &str, mut at: usize) -> usize {
 }
 
 /// `12,345`.
-fn number(value: usize) -> String {
+pub(super) fn number(value: usize) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -42,6 +42,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("matplotlibrc", include_str!("runner/matplotlibrc")),
     ("plain_engine.py", include_str!("runner/plain_engine.py")),
     ("marimo_inputs.py", include_str!("runner/marimo_inputs.py")),
+    ("replay.py", include_str!("runner/replay.py")),
     ("session.py", include_str!("runner/session.py")),
     ("sweep.py", include_str!("runner/sweep.py")),
     ("widgets.py", include_str!("runner/widgets.py")),

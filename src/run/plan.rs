@@ -108,6 +108,7 @@ pub fn plan(
     start.overlays.clone_from(&environment.overlays);
     start.allow_errors = on_error == OnError::Continue;
     start.limits = bounds.outputs;
+    start.replays = bounds.sweep.as_ref().map_or(0, |it| it.jobs);
     start.sweep = bounds.sweep;
     RunPlan { job, start, cell_time: bounds.cell }
 }

@@ -59,11 +59,13 @@ pub struct OutputLimits {
     pub total_bytes: u64,
     /// Outputs of one cell.
     pub outputs: usize,
+    /// Rows of a table that the notebook's library would hand out page by page.
+    pub rows: usize,
 }
 
 impl Default for OutputLimits {
     fn default() -> Self {
-        Self { output_bytes: 16 << 20, total_bytes: 256 << 20, outputs: 1000 }
+        Self { output_bytes: 16 << 20, total_bytes: 256 << 20, outputs: 1000, rows: 5000 }
     }
 }
 
@@ -142,6 +144,8 @@ pub struct Start {
     pub allow_errors: bool,
     /// Bounds.
     pub limits: OutputLimits,
+    /// Processes that are kept for states whose libraries do not survive a fork.
+    pub replays: u32,
     /// What is asked for after the run: the states of the notebook's inputs.
     #[serde(skip)]
     pub sweep: Option<SweepPlan>,
@@ -168,6 +172,7 @@ impl Start {
             seed: None,
             allow_errors: false,
             limits: OutputLimits::default(),
+            replays: 0,
             sweep: None,
         }
     }
@@ -650,7 +655,9 @@ mod tests {
             overlays: Vec::new(),
             seed: None,
             allow_errors: false,
-            limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3 },
+            limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3, rows: 10 },
+            replays: 0,
+            sweep: None,
         }
     }
 

@@ -39,6 +39,8 @@ pub struct SweepPlan {
     pub time: Duration,
     /// Wall-clock time of one state.
     pub state_time: Duration,
+    /// Wall-clock time of the run itself, for states that need it once more.
+    pub run_time: Duration,
     /// States that run at the same time.
     pub jobs: u32,
     /// Values that the author named, by the variable of the input.
@@ -48,9 +50,9 @@ pub struct SweepPlan {
 /// What the runner needs to know of a [`SweepPlan`].
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct SweepOptions {
-    most_states: u64,
-    most_values: u64,
     state_seconds: f64,
+    /// For a state with the whole run before it.
+    replay_seconds: f64,
     jobs: u32,
 }
 
@@ -104,8 +106,11 @@ fn states<C: Read + Write>(
     if states == 0 {
         return Ok(());
     }
-    let state_seconds = plan.state_time.as_secs_f64();
-    let options = SweepOptions { most_states, most_values, state_seconds, jobs: plan.jobs };
+    let options = SweepOptions {
+        state_seconds: plan.state_time.as_secs_f64(),
+        replay_seconds: (plan.run_time + plan.state_time).as_secs_f64(),
+        jobs: plan.jobs,
+    };
     frames.send(&Command::Sweep { options })?;
     loop {
         let given = (sweep.states.len() + sweep.lost.len()) as u64;

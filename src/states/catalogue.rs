@@ -24,7 +24,7 @@ pub(super) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) labels: Vec<String>,
     initial: u32,
@@ -69,10 +69,14 @@ struct Added {
 }
 
 impl Catalogue {
-    /// Adds an input; the error says what is wrong with it.
-    pub(super) fn add(&mut self, widget: &Widget) -> Result<usize, &'static str> {
+    /// Adds an input; the error says what is wrong with it. `chosen` is the value that a page shows first.
+    pub(super) fn add(
+        &mut self,
+        widget: &Widget,
+        chosen: Option<u32>,
+    ) -> Result<usize, &'static str> {
         let mut ids = Vec::new();
-        let added = self.entry(widget, &mut ids, 0)?;
+        let added = self.entry(widget, chosen, &mut ids, 0)?;
         let fit = |it: u64| u32::try_from(it).map_err(|_| "it has too many values");
         self.inputs.push(Input {
             id: widget.id.clone(),
@@ -90,6 +94,7 @@ impl Catalogue {
     fn entry(
         &mut self,
         widget: &Widget,
+        chosen: Option<u32>,
         ids: &mut Vec<(String, u32)>,
         depth: usize,
     ) -> Result<Added, &'static str> {
@@ -104,7 +109,7 @@ impl Catalogue {
             WidgetKind::Group => {
                 let (mut size, mut initial) = (1u64, 0u64);
                 for part in &widget.parts {
-                    let part = self.entry(part, ids, depth + 1)?;
+                    let part = self.entry(part, None, ids, depth + 1)?;
                     size = size.saturating_mul(part.size);
                     if size > MOST_VALUES {
                         return Err("its parts have too many values together");
@@ -116,7 +121,7 @@ impl Catalogue {
             }
             WidgetKind::Form => {
                 let [part] = widget.parts.as_slice() else { return Err("a form has one part") };
-                let part = self.entry(part, ids, depth + 1)?;
+                let part = self.entry(part, None, ids, depth + 1)?;
                 parts.push(part.entry);
                 (part.size + 1, 0)
             }
@@ -134,7 +139,10 @@ impl Catalogue {
             name,
             values: if has_parts { Vec::new() } else { widget.values.clone() },
             labels: if has_parts { Vec::new() } else { widget.labels.clone() },
-            initial: u32::try_from(initial).unwrap_or_default(),
+            initial: chosen
+                .filter(|it| !has_parts && u64::from(*it) < size)
+                .or_else(|| u32::try_from(initial).ok())
+                .unwrap_or_default(),
             total: widget.total.clamp(size, (1 << 53) - 1),
             parts,
             resets: BTreeSet::new(),

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -38,6 +39,8 @@ pub struct States {
     tables: Tables,
     contents: Vec<Content>,
     live: Arc<BTreeMap<String, u32>>,
+    chosen: Arc<BTreeMap<String, Value>>,
+    first: BTreeMap<CellId, Option<CellRun>>,
 }
 
 /// What a cell shows in some states.
@@ -70,6 +73,17 @@ impl States {
     /// The inputs of the first paint that work: by marimo's id, their number on the page.
     pub fn live(&self) -> Arc<BTreeMap<String, u32>> {
         Arc::clone(&self.live)
+    }
+
+    /// Values of inputs that the first paint shows and the run did not have: by marimo's id, what a browser sends.
+    pub fn chosen(&self) -> Arc<BTreeMap<String, Value>> {
+        Arc::clone(&self.chosen)
+    }
+
+    /// What a cell gave in the state that the page shows first, if that is another than the run's own: `Some(None)`
+    /// where it was not run.
+    pub fn first(&self, cell: CellId) -> Option<Option<&CellRun>> {
+        self.first.get(&cell).map(Option::as_ref)
     }
 
     /// The contents.
@@ -136,10 +150,29 @@ pub fn compile(notebook: &Notebook, record: &RunRecord, shown: &Shown) -> Parsed
     for (reason, count) in &read.dropped {
         told.warn(file, &format!("{reason} ({count}×)"));
     }
-    let live = Arc::new(read.live(&read.start));
+    let (key, scope) = &read.first;
+    let live = Arc::new(read.live(scope));
+    let first = read.given.iter().filter_map(|(cell, given)| {
+        let own = read.restricted(key, *cell);
+        let run = given.get(&own).filter(|_| !own.is_empty())?;
+        Some((*cell, run.run.cloned()))
+    });
+    let first = first.collect();
+    let chosen = key.iter().filter_map(|(input, value)| {
+        let input = read.catalogue.inputs.get(*input)?;
+        let entry = read.catalogue.entries.get(input.entry as usize)?;
+        Some((input.id.clone(), entry.values.get(*value as usize)?.clone()))
+    });
+    let chosen = Arc::new(chosen.collect());
     let states = (!live.is_empty()).then(|| {
-        let mut states =
-            States { entries: read.catalogue.entries, tables, contents: contents.all, live };
+        let mut states = States {
+            entries: read.catalogue.entries,
+            tables,
+            contents: contents.all,
+            live,
+            chosen,
+            first,
+        };
         states.keep_used();
         states
     });

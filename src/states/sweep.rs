@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::catalogue::Catalogue;
 use crate::notebook::CellId;
-use crate::run::record::{CellRun, State, Sweep};
+use crate::run::record::{CellRun, State, Step, Sweep};
 
 /// Most states of a page.
 const MOST_STATES: usize = 100_000;
@@ -35,6 +35,8 @@ pub(super) struct Read<'a> {
     pub(super) catalogue: Catalogue,
     /// The inputs of the run itself.
     pub(super) start: Scope,
+    /// What a page shows first: the values that are not those of the run, and the inputs that are there then.
+    pub(super) first: (Key, Scope),
     /// Cells that make inputs.
     makers: BTreeSet<CellId>,
     /// What these made, by what they depend on.
@@ -57,7 +59,8 @@ impl<'a> Read<'a> {
                 read.drop("the page has too many inputs");
                 break;
             }
-            match read.catalogue.add(widget) {
+            let chosen = sweep.chosen.iter().find(|it| it.widget == widget.id);
+            match read.catalogue.add(widget, chosen.map(|it| it.value)) {
                 Ok(input) => start.push(input),
                 Err(reason) => read.drop(reason),
             }
@@ -74,6 +77,19 @@ impl<'a> Read<'a> {
         if sweep.states.len() > MOST_STATES {
             read.drop("the sweep has too many states");
         }
+        let place = |it: &Step| sweep.widgets.iter().position(|one| one.id == it.widget);
+        let mut chosen = sweep.chosen.clone();
+        chosen.sort_by_key(place);
+        read.first = match read.resolve(&chosen) {
+            Ok((scope, mut key, last)) => {
+                let scope = last.map_or(Rc::clone(&scope), |it| read.after(&scope, it, &mut key));
+                (key, scope)
+            }
+            Err(reason) => {
+                read.drop(reason);
+                (Key::new(), Rc::clone(&read.start))
+            }
+        };
         read.catalogue.find_resets();
         read
     }
@@ -82,16 +98,14 @@ impl<'a> Read<'a> {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    fn state(
-        &mut self,
-        state: &'a State,
-        is_shown: &dyn Fn(CellId) -> bool,
-    ) -> Result<(), &'static str> {
-        if state.path.len() > MOST_STEPS {
+    /// The inputs that a path sets, and those that are there before its last step, which is the third: its cells may
+    /// not be known yet.
+    fn resolve(&mut self, path: &[Step]) -> Result<(Scope, Key, Option<usize>), &'static str> {
+        if path.len() > MOST_STEPS {
             return Err("a state sets too many inputs");
         }
         let (mut scope, mut key, mut last) = (Rc::clone(&self.start), Key::new(), None);
-        for step in &state.path {
+        for step in path {
             if let Some(last) = last {
                 scope = self.after(&scope, last, &mut key);
             }
@@ -113,6 +127,15 @@ impl<'a> Read<'a> {
                 last = Some(found);
             }
         }
+        Ok((scope, key, last))
+    }
+
+    fn state(
+        &mut self,
+        state: &'a State,
+        is_shown: &dyn Fn(CellId) -> bool,
+    ) -> Result<(), &'static str> {
+        let (scope, mut key, last) = self.resolve(&state.path)?;
         let reach = last.and_then(|it| self.catalogue.inputs.get(it)).map(|it| it.reach.clone());
         let (Some(last), Some(reach)) = (last, reach) else {
             return Err("a state sets nothing");
@@ -146,7 +169,7 @@ impl<'a> Read<'a> {
             }
             let mut made = Vec::new();
             for widget in state.widgets.iter().filter(|it| it.cell == cell) {
-                match self.catalogue.add(widget) {
+                match self.catalogue.add(widget, None) {
                     Ok(_) if made.len() >= MOST_AT_ONCE => self.drop("a state has too many inputs"),
                     Ok(input) => made.push(input),
                     Err(reason) => self.drop(reason),

@@ -40,11 +40,14 @@ pub(super) fn is_piece(element: &Element) -> bool {
     element.attribute("data-states").is_some()
 }
 
+/// Checks one content: the line of its piece, the model, its markup and its rules.
+pub(super) type CheckContent<'a> = dyn FnMut(&mut Report<'_>, u32, &Model, (&str, &str)) + 'a;
+
 /// Checks the pieces of a page; `content` gets the markup and the rules of each content.
 pub(super) fn check(
     report: &mut Report<'_>,
     place: &Place<'_>,
-    content: &mut dyn FnMut(&mut Report<'_>, u32, &Model, (&str, &str)),
+    content: &mut CheckContent<'_>,
 ) -> Summary {
     let mut pieces: BTreeMap<&str, &Element> = BTreeMap::new();
     for element in place.page.elements.iter().filter(|it| is_piece(it)) {

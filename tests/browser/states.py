@@ -172,9 +172,12 @@ inner_q = widget("slider", "inner", [0, 10, 20, 30, 40], initial=2)
 WIDGETS[outer]["resets"] = [inner_p, inner_q]
 own = widget("slider", "own", list(range(21)))
 late = widget("choice", "late", [["now"], ["slow"], ["quick"], ["broken"]], ["now", "slow", "quick", "broken"])
-upright = widget("slider", "upright", [0, 1, 2], debounce=True)
+upright = widget("slider", "upright", [0, 1, 2])
 single = widget("slider", "single", [4])
 switch = widget("check", "switch", [True, False], ["on", "off"])
+
+own_rows = widget("table", "own_rows", [[], ["0"], ["1"], ["2"]], ["none", "row 1", "row 2", "row 3"])
+plus = widget("slider", "plus", [0, 1, 2, 3])
 
 CONTENTS: list[list[str]] = []
 SLOTS: dict[str, object] = {}
@@ -290,7 +293,12 @@ cell(18, out(live(outer, choice("outer", ["p", "q"], ["p"]))), slot(18, [outer],
 SLOTS["19"] = inner_trie()
 cell(19, f'<div class="nbc-slot" data-slot="19">{out("<p class=shown>inner p=0</p>")}</div>')
 cell(20, slot(20, [own], own_text))
-cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
+cell(22, out(live(upright, slider("upright", 0, 2, 0, extra=" nbc-widget-vertical nbc-widget-debounced"))), slot(22, [upright], lambda value: None if value == 1 else out(f'<p class="shown">upright={value}</p>')))
+CITIES = [["Oslo", 6], ["Rome", 16], ["Cairo", 22]]
+cell(24, slot(24, [own_rows], lambda value: out(live(own_rows, table(["city", "°C"], CITIES)) + f'<p class="shown">own rows={value}</p>')))
+ACCORDION = '<div class="nbc-accordion"><details name="{0}"><summary>More</summary><div class="nbc-accordion-body">more {0}</div></details></div><img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEA{1}">'
+cell(26, slot(26, [plus], lambda value: out(ACCORDION.format(value, "ADs=" if value else "Ow=="))))
+cell(25, out(live(plus, slider("plus", 0, 3, 0))), slot(25, [plus], lambda value: out(f'<p><a href="#cell-1">link {value}</a></p>' + table(["n"], [[it + value] for it in range(12)]))))
 INLINE = len(CONTENTS)
 SLOTS["21"] = [late, [INLINE, INLINE + 1, INLINE + 2, INLINE + 3]]
 for text in ("now", "slow", "quick", "broken"):
@@ -311,8 +319,8 @@ def packed(value: object) -> bytes:
 
 
 def write(folder: pathlib.Path, *, has_files: bool) -> None:
-    style = "".join((ASSETS / it).read_text() for it in ("nbc.css", "output.css", "states.css"))
-    scripts = [(ASSETS / it).read_text() for it in ("nbc.js", "states.js")]
+    style = "".join((ASSETS / it).read_text() for it in ("nbc.css", "output.css", "states.css", "tables.css"))
+    scripts = [(ASSETS / it).read_text() for it in ("nbc.js", "states.js", "tables.js")]
     # Contents that are seldom wanted come last, one in each chunk.
     cuts = [0, INLINE // 2, INLINE + 1, INLINE + 2, INLINE + 3, INLINE + 4]
     chunks = [CONTENTS[a:b] for a, b in itertools.pairwise(cuts)]
@@ -349,7 +357,7 @@ def write(folder: pathlib.Path, *, has_files: bool) -> None:
 {"".join(CELLS)}
 </main></div>
 {"".join(parts)}
-<script>{scripts[1]}</script>
+{"".join(f"<script>{it}</script>" for it in scripts[1:])}
 </body>
 </html>""")
 
@@ -458,7 +466,7 @@ def every_kind(context, address: str) -> None:
     same(r.of(n, ".nbc-widget-value").inner_text(), "10", "the value is shown")
     same(page.evaluate("getComputedStyle(document.querySelector('[data-slot=\"1\"] .s3-n')).borderInlineStartWidth"), "3px", "the rules of the state apply")
     same(r.hash(), "#?n=10", "the address follows")
-    check(r.until("document.querySelector('[role=status]').textContent === 'n: 10; 1 output updated'"), "the change is told")
+    check(r.until("document.querySelector('body > [role=status]').textContent === 'n: 10; 1 output updated'"), "the change is told")
     page.keyboard.press("End")
     r.shows(1, "n=30", "End")
     page.keyboard.press("Home")
@@ -480,6 +488,10 @@ def every_kind(context, address: str) -> None:
     page.keyboard.press("ArrowLeft")
     r.shows(2, "span=3 – 3", "one end takes the other along")
     same([high.get_attribute("aria-valuetext"), low.get_attribute("aria-valuetext")], ["3", "3"], "both ends are read")
+
+    frame = r.of(span, ".nbc-range").bounding_box()
+    page.mouse.click(frame["x"] + 12, frame["y"] + frame["height"] / 2)
+    r.shows(2, "span=0 – 3", "a click on the line")
 
     # number
     field_k = r.of(k, "input")
@@ -587,8 +599,21 @@ def every_kind(context, address: str) -> None:
     same(r.shown(17), "form=3,v", "what was submitted stays")
     r.of(form_k, "input").press("Enter")
     r.shows(17, "form=3,u", "Enter submits")
+    r.of(form_k, "input").press("ControlOrMeta+a")
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    r.shows(17, "form=2,u", "what was typed just before Enter")
 
     # null and debounce
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{upright}"] input');
+      input.value = 1;
+      input.dispatchEvent(new Event('input'));
+    }}""")
+    page.wait_for_timeout(50)
+    same(r.shown(22), "upright=0", "a patient input waits until it is let go")
+    same(r.of(upright, ".nbc-widget-value").inner_text(), "1", "and shows where it stands")
+    r.page.evaluate(f"""document.querySelector('[data-widget="{upright}"] input').value = 0""")
     r.of(upright, "input").focus()
     page.keyboard.press("ArrowUp")
     r.shows(22, "This state was not computed.", "a state that was not computed")
@@ -607,7 +632,7 @@ def every_kind(context, address: str) -> None:
     page.wait_for_timeout(200)
     same([other.shown(it) for it in map(int, SLOTS) if it not in (9, 10)], before, "the address shows the same to others")
     same(other.of(n, "input").get_attribute("aria-valuetext"), "15", "and the inputs agree")
-    same(other.of(form_k, "input").input_value(), "3", "also in forms")
+    same(other.of(form_k, "input").input_value(), "2", "also in forms")
     other.page.locator('[data-action="reset"]').click()
     other.shows(1, "n=5", "Reset")
     other.shows(17, "form not submitted", "Reset of a form")
@@ -635,6 +660,10 @@ def nested(context, address: str) -> None:
     other.shows(19, "inner q=40", "the address brings it back")
     same(other.of(inner_q, "input").get_attribute("aria-valuetext"), "40", "with its input")
     other.done("nested address")
+    other = Reader(context, address, "#?outer=p&inner=0")
+    same(other.hash(), "#?outer=p&inner=0", "an address is not written before something changes")
+    check(other.page.locator('[data-action="reset"]').is_hidden(), "a widget of the same name that is not there counts for nothing")
+    other.done("nested address of the first state")
     r.of(outer, "select").select_option(label="p")
     r.shows(19, "inner p=0", "what is made anew starts again")
     same(r.of(inner_p, "input").input_value(), "0", "also its input")
@@ -667,6 +696,45 @@ def dragging(context, address: str) -> None:
     r.shows(20, "own=3", "an address typed by hand")
     r.shows(1, "n=5", "nonsense in it is ignored")
     r.done("dragging")
+
+
+def outputs(context, address: str) -> None:
+    """What other scripts add to outputs, and where the focus goes."""
+    r = Reader(context, address)
+    table = r.page.locator(f'[data-widget="{own_rows}"] table')
+    table.locator(".nbc-sort").first.click()
+    same(table.locator("tbody tr").first.inner_text().split(), ["Cairo", "22"], "tables sort")
+    table.locator("tbody input").nth(0).check()
+    r.shows(24, "own rows=3", "the row that was chosen is the row that was built")
+    same(table.locator("tbody tr").first.inner_text().split(), ["Cairo", "22"], "a table that shows its own choice stays sorted")
+    check(r.page.evaluate("document.activeElement.closest('tr')?.innerText.includes('Cairo') ?? false"), "and keeps the focus")
+    r.page.get_by_text("More", exact=True).click()
+    r.page.evaluate("window.__image = document.querySelector('[data-slot=\"26\"] img')")
+    link = r.page.locator('[data-slot="25"] a')
+    link.focus()
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{plus}"] input');
+      input.value = 2;
+      input.dispatchEvent(new Event('change'));
+    }}""")
+    r.shows(25, "link 2", "a link changes")
+    check(r.page.evaluate("document.activeElement.textContent === 'link 2'"), "and keeps the focus")
+    r.shows(26, "more 2", "what a reader opened stays open in the next state")
+    check(r.page.evaluate("window.__image.isConnected"), "a picture is replaced in place, without a flash")
+    tables = r.page.locator('[data-slot="25"] table')
+    same([tables.count(), r.page.locator('[data-slot="25"] input[type="search"]').count()], [1, 1], "a table of another state has its tools, once")
+    same(tables.locator("tbody tr").first.inner_text(), "2", "and its rows")
+    r.page.locator('[data-slot="25"] input[type="search"]').fill("13")
+    same(tables.locator("tbody tr:visible").count(), 1, "and its search works")
+    r.page.locator('[data-slot="25"] input[type="search"]').focus()
+    r.page.evaluate(f"""() => {{
+      const input = document.querySelector('[data-widget="{plus}"] input');
+      input.value = 3;
+      input.dispatchEvent(new Event('change'));
+    }}""")
+    check(r.page.evaluate("document.activeElement.closest('[data-slot=\"25\"]') !== null"), "the focus stays in the output")
+    same(r.page.locator('[data-slot="25"] input[type="search"]').count(), 1, "the tools come once, again")
+    r.done("outputs")
 
 
 def speed(context, address: str) -> None:
@@ -770,7 +838,7 @@ def main() -> int:
         Slow.wait.set()
         for address in (single, site):
             context = browser.new_context()
-            for step in (nested, dragging, every_kind):
+            for step in (nested, dragging, outputs, every_kind):
                 print(f"{step.__name__} {address.split(':')[0]}", flush=True)
                 step(context, address)
             context.close()

@@ -290,8 +290,10 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 }
 
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
+    let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
+    bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
     Ok(Settings {
-        bounds: limits::bounds(arguments.limits.or(config.limits))?,
+        bounds,
         sweep: (arguments.states == States::Run)
             .then(|| limits::sweep(arguments.sweep.or(config.sweep), config.states.clone()))
             .transpose()?,

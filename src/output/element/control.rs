@@ -13,7 +13,7 @@ impl Compiled<'_, '_> {
         if self.name == "tex" {
             return Some(formula(&children.plain_text(), gate));
         }
-        let initial = self.json("initial-value");
+        let initial = self.marimo.chosen().unwrap_or_else(|| self.json("initial-value"));
         let inner = match self.name {
             "slider" => self.slider(&initial),
             "range-slider" => self.range(&initial),
@@ -94,6 +94,12 @@ impl Compiled<'_, '_> {
         let mut class = format!("nbc-widget nbc-widget-{}", self.class_name());
         if self.text("orientation") == "vertical" {
             class.push_str(" nbc-widget-vertical");
+        }
+        if self.flag("debounce") {
+            class.push_str(" nbc-widget-debounced");
+        }
+        if self.flag("full-width") {
+            class.push_str(" nbc-widget-full");
         }
         let label = self.markup("label", gate);
         let is_group = matches!(self.name, "radio" | "date-range" | "range-slider" | "matrix");

@@ -78,7 +78,8 @@ impl Compiled<'_, '_> {
                 accordion(panels, is_open, name.as_deref())
             }
             "tabs" => {
-                let open = self.text("initial-value").parse().unwrap_or(0);
+                let open = self.marimo.chosen().unwrap_or_else(|| self.json("initial-value"));
+                let open = plain(&open).parse().unwrap_or(0);
                 tabs(self.panels("tabs", inner, gate), open, gate)
             }
             "carousel" => {

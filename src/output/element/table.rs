@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Compiled, Marimo, plain};
-use crate::output::data::{self, Column};
+use crate::output::data::{self, Column, Extent};
 use crate::output::{image, note};
 use crate::sanitize::{Gate, SafeHtml};
 
@@ -47,17 +47,32 @@ impl Compiled<'_, '_> {
             types.as_array().into_iter().flatten().filter_map(column).collect();
         if columns.is_empty() {
             let keys = rows.first().and_then(Value::as_object).into_iter().flatten();
+            let is_number = |name: &String| {
+                let mut values = rows.iter().filter_map(|row| row.get(name));
+                values.find(|it| !it.is_null()).is_some_and(Value::is_number)
+            };
             columns = keys
                 .filter(|(name, _)| *name != "_marimo_row_id")
-                .map(|(name, value)| Column {
+                .map(|(name, _)| Column {
                     name: name.clone(),
                     kind: String::new(),
-                    is_number: value.is_number(),
+                    is_number: is_number(name),
                 })
                 .collect();
         }
-        let total = self.json("total-rows").as_u64().map_or(rows.len(), |it| it as usize);
-        Some(data::table(&columns, &rows, total, &mut |value| self.marimo.cell(value, gate)))
+        let number = |name: &str, least: usize| {
+            self.json(name).as_u64().map_or(least, |it| usize::try_from(it).unwrap_or(least))
+        };
+        let whole = Extent {
+            rows: number("total-rows", rows.len()),
+            columns: number("total-columns", columns.len()).max(columns.len()),
+        };
+        // marimo names all columns, and sends the first.
+        if let Some(row) = rows.first().and_then(Value::as_object) {
+            columns.retain(|it| row.contains_key(&it.name));
+        }
+        let notes = self.marimo.notes;
+        Some(data::table(&columns, &rows, whole, notes, &mut |value| self.marimo.cell(value, gate)))
     }
 }
 

@@ -12,7 +12,7 @@ DEEPEST = 90
 MOST_TYPES = 32
 
 
-def bundle(data, metadata, limit):
+def bundle(data, metadata, limit, draws=True):
     """A bundle within bounds; never raises for what a library put into it."""
     carried = {}
     for mime, value in list(data.items())[:MOST_TYPES]:
@@ -25,7 +25,8 @@ def bundle(data, metadata, limit):
             carried.setdefault("text/plain", f"nbc: {mime} of {size} bytes is over the limit of one output; left out")
             continue
         carried[mime] = value
-    _add_chart_image(carried, limit)
+    if draws:
+        _add_chart_image(carried, limit)
     metadata = plain(metadata) if isinstance(metadata, dict) else {}
     if not isinstance(metadata, dict) or _size(metadata) > 100_000:
         metadata = {}

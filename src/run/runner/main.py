@@ -18,6 +18,7 @@ import json  # noqa: E402
 import random  # noqa: E402
 import signal  # noqa: E402
 import site  # noqa: E402
+import time  # noqa: E402
 import types  # noqa: E402
 
 package = types.ModuleType("nbc_runner")
@@ -27,6 +28,7 @@ sys.modules["nbc_runner"] = package
 from nbc_runner import sweep  # noqa: E402
 from nbc_runner.channel import Channel, Disconnected  # noqa: E402
 from nbc_runner.imports import make_repeatable  # noqa: E402
+from nbc_runner.replay import Replays  # noqa: E402
 from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
 
 
@@ -88,16 +90,18 @@ def converse(channel):
         if folder not in sys.path:
             sys.path.insert(0, folder)
         session.hello(engine.name, engine.version)
-        # Forks must not share the loop's descriptors, so that it does not run while states do.
-        loop = asyncio.new_event_loop()
+        # It does not run while states are forked.
+        engine.loop = loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        replays = Replays(engine, start["replays"]) if start.get("replays") else None
+        began = time.monotonic()
         loop.run_until_complete(engine.run())
         session.done()
         # Stays alive, with the notebook's objects, for commands about this run.
-        follow(channel, engine)
+        follow(channel, engine, replays, time.monotonic() - began)
 
 
-def follow(channel, engine):
+def follow(channel, engine, replays, run_seconds):
     """Answers what nbc asks about a run: for its inputs, and for its states."""
     plan = None
     while True:
@@ -105,8 +109,8 @@ def follow(channel, engine):
         if command is None or command["command"] == "finish":
             return
         if command["command"] == "widgets" and hasattr(engine, "inputs"):
-            widgets = engine.inputs(command["samples"])
-            plan = sweep.Plan(widgets, command["most_states"], command["most_values"])
+            asked = {name: command[name] for name in ("samples", "most_states", "most_values")}
+            plan = sweep.Plan(engine.inputs(asked["samples"]), asked["most_states"], asked["most_values"])
             channel.send({
                 "event": "widgets",
                 "widgets": [it.report() for it in plan.widgets],
@@ -114,7 +118,10 @@ def follow(channel, engine):
                 "states": plan.states,
             })
         elif command["command"] == "sweep" and plan is not None:
-            explorer = sweep.Explorer(engine, plan, command["options"])
+            options = {**command["options"], **asked, "run_seconds": run_seconds}
+            if replays is not None:
+                replays.options = options
+            explorer = sweep.Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})
         else:

@@ -5,6 +5,8 @@ all marimo's. This file feeds the kernel and reads its messages.
 """
 
 import asyncio
+import dataclasses
+import functools
 import json
 import queue
 import random
@@ -26,6 +28,7 @@ try:
     from marimo._ast.app_config import _AppConfig
     from marimo._ast.cell import CellConfig
     from marimo._config.config import DEFAULT_CONFIG
+    from marimo._entrypoints import registry as entry_points
     from marimo._messaging.notification_utils import CellNotificationUtils
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
     from marimo._output.formatters.formatters import register_formatters
@@ -42,6 +45,10 @@ except ImportError as problem:
     ) from None
 
 SETUP = "setup"
+# Bytes of rows in the outputs of a cell, as they stand in the markup: the page takes 8 MiB of it.
+TABLE_BYTES = 6 << 20
+# What characters of these rows cost there beyond themselves.
+ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 # Errors of marimo that say "this cell was not run", not "this cell is wrong".
 NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
 
@@ -60,6 +67,7 @@ class MarimoEngine:
         self._reported = {}
         self._raised = None
         self._rendering = False
+        self._room = TABLE_BYTES
 
     def __enter__(self):
         # Ids of elements are random by design; a page needs the same ones in every build.
@@ -71,7 +79,12 @@ class MarimoEngine:
         for ours, theirs in self._marimo_id.items():
             self._files[compiler.get_filename(theirs)] = ours
         register_formatters()
+        # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
+        find = getattr(entry_points, "get_entry_points", None)
+        if find is not None:
+            entry_points.get_entry_points = functools.cache(find)
         self._listen_to_errors()
+        self._embed_rows()
         for handler in _loggers.marimo_logger().handlers:
             # marimo's own log is no output of a cell.
             if hasattr(handler, "setStream"):
@@ -128,6 +141,9 @@ class MarimoEngine:
 
     # States of the notebook: see `sweep.py`.
 
+    # The loop of the run.
+    loop = None
+
     def inputs(self, samples):
         """The inputs that the run made; `samples` are values that the author chose, by variable."""
         from nbc_runner import marimo_inputs
@@ -150,7 +166,12 @@ class MarimoEngine:
         self._reported.clear()
         # A button counts clicks, and its handler sees each of them.
         values = range(1, index + 1) if widget.kind == "button" else [widget.value(index)]
-        asyncio.run(self._set(widget.id, values))
+        coroutine = self._set(widget.id, values)
+        if any(self.kernel.graph.cells[self._marimo_id[it]].is_coroutine() for it in widget.reach):
+            # What such cells open must not end in a selector that other processes have too.
+            asyncio.run(coroutine)
+        else:
+            self.loop.run_until_complete(coroutine)
         self.session.console.drain()
         cells = {}
         for cell in sorted(widget.reach | self.session.ran):
@@ -215,10 +236,57 @@ class MarimoEngine:
             import copy
 
             config = copy.deepcopy(DEFAULT_CONFIG)
+        if "default_table_max_columns" in config.get("display", {}):
+            config["display"]["default_table_max_columns"] = 200
         config["runtime"]["output_max_bytes"] = self.session.output_bytes
         config["runtime"]["std_stream_max_bytes"] = self.session.output_bytes
         config["runtime"]["show_tracebacks"] = False
         return config
+
+    def _embed_rows(self):
+        """Puts more than a table's first page into its output: a page without Python cannot ask for the next.
+
+        marimo's own bound on the size of pages is 200 rows, so this hooks into what makes the first one.
+        """
+        table = getattr(marimo.ui, "table", None)
+        search = getattr(table, "_search", None)
+        if search is None:
+            return
+
+        def search_more(this, arguments):
+            found = search(this, arguments)
+            # Before the element is made, marimo asks for its first page.
+            if "_args" in vars(this) or this._session_rows == arguments.page_size:
+                return found
+            return self._more_rows(this, arguments, found, search)
+
+        table._session_rows = self.session.table_rows
+        table._search = search_more
+
+    def _more_rows(self, table, arguments, found, search):
+        # What the author's functions say of single cells is no part of the page.
+        own = {name: vars(table)[name] for name in ("_style_cell", "_hover_cell") if name in vars(table)}
+        vars(table).update(dict.fromkeys(own))
+        # Never less than marimo's own first page, which is unbounded only where the author asked for one page.
+        least = min(arguments.page_size, 200)
+        room, rows = min(self._room // 2, self.session.output_bytes // 4), self.session.table_rows
+        try:
+            while True:
+                more = search(table, dataclasses.replace(arguments, page_size=rows))
+                texts = [it for it in (more.data, more.raw_data) if isinstance(it, str)]
+                # JSON in JSON in an attribute: `"` becomes `&#92;&quot;`.
+                size = sum(len(it.encode()) + sum(more * it.count(one) for one, more in ESCAPES) for it in texts)
+                if size <= room:
+                    break
+                if rows <= least:
+                    break
+                rows = max(min(rows, found.total_rows) * room // size * 9 // 10, least)
+        except Exception:
+            return found
+        finally:
+            vars(table).update(own)
+        self._room = max(self._room - size, 0)
+        return dataclasses.replace(found, data=more.data, raw_data=more.raw_data)
 
     # Hooks of the kernel: around each evaluation of a cell.
 
@@ -227,6 +295,7 @@ class MarimoEngine:
         if ours is not None:
             self._outcomes = {"kind": "finished"}
             self._raised = None
+            self._room = TABLE_BYTES
             self.session.begin(ours)
 
     def _outcome(self, cell, _context, result):

@@ -28,10 +28,13 @@ class Session:
         self.order = [cell for cell in start["order"] if cell in self.cells]
         limits = start.get("limits") or {}
         self.output_bytes = limits.get("output_bytes", 16 << 20)
+        self.table_rows = limits.get("rows", 5000)
         self.output_count = limits.get("outputs", 1000)
         self._left = limits.get("total_bytes", 128 << 20)
         self.current = None
         self.results = {}
+        # Whether this process is a fork of the one that ran the notebook.
+        self.is_fork = False
         # Cells that ran since this process became what it is.
         self.ran = set()
         # Takes text that belongs to a widget and not to the cell, and then gives True.
@@ -58,6 +61,7 @@ class Session:
         """This process is a fork that runs one state: it speaks to nobody, and to no other's streams."""
         self.channel.leave()
         self.console.adopt()
+        self.is_fork = True
         self.ran = set()
 
     def begin(self, cell):
@@ -113,7 +117,8 @@ class Session:
             result.stream(name, text)
 
     def bundle(self, data, metadata=None):
-        return bundles.bundle(data, metadata, self.output_bytes)
+        # What draws charts has threads, which a fork has not; and who has states has scripts that draw.
+        return bundles.bundle(data, metadata, self.output_bytes, not self.is_fork)
 
     def display(self, data, metadata=None, display_id=None):
         result = self.results.get(self.current)

@@ -202,13 +202,21 @@ class Plan:
 class Explorer:
     """Runs states by fork, and passes on what they gave."""
 
-    def __init__(self, engine, plan, options):
+    def __init__(self, engine, plan, options, replays=None):
         self.engine = engine
+        self.replays = replays
+        # States that fell silent: paths, with the sets that are left below them.
+        self.silent = []
+        # Whether silence was the fault of the fork.
+        self.is_unsafe = False
         self.session = engine.session
         self.widgets = plan.widgets
         self.most_values = options["most_values"]
         self.most_states = options["most_states"]
         self.seconds = options["state_seconds"]
+        if replays is not None and len(os.listdir("/proc/self/task")) > 1:
+            # Threads do not survive a fork: whoever waits for them is soon asked again elsewhere.
+            self.seconds = min(self.seconds, 5 + 10 * options.get("run_seconds", 0))
         self.jobs = max(1, options["jobs"])
         self.sent = 0
         self.lost = []
@@ -225,8 +233,30 @@ class Explorer:
         gc.collect()
         gc.freeze()
         self._explore([], self.widgets, spaces(self.widgets), self._accept)
+        self._replay()
+
+    def _replay(self):
+        """Runs states in processes that run the whole notebook again."""
+        while self.silent and self.replays is not None:
+            waiting, self.silent = self.silent, []
+            self.replays.run(waiting, self._replayed)
+
+    def _replayed(self, path, rest, said):
+        if "lost" in said:
+            self._accept(path, self.session.channel.encode({"lost": said["lost"]}))
+            return
+        self.is_unsafe = True
+        below = said.pop("below")
+        self._accept(path, self.session.channel.encode(said))
+        self.silent += [([*path, {"widget": id, "value": index}], rest) for id, index, rest in below]
 
     def _accept(self, path, body):
+        if self.replays is not None and b'"lost":"time"' in body[:200]:
+            self.silent.append((path, json.loads(body)["rest"]))
+            if not self.is_unsafe:
+                # One is enough to know; the others would each take as long.
+                self._replay()
+            return
         if self.sent >= self.most_states:
             self.lost.append({"path": path, "why": "limit"})
             return
@@ -235,18 +265,15 @@ class Explorer:
 
     def _explore(self, path, widgets, sets, take):
         """Runs the states below the present one. In a child, `take` writes to the parent."""
-        by_id = {it.id: it for it in widgets}
-        work = [
-            _Task(by_id[first], index, rest)
-            for first, rest in steps(sets, [it.id for it in widgets])
-            for index in range(by_id[first].count())
-            if index != by_id[first].start()
-        ]
+        work = self.tasks(widgets, sets)
         work.reverse()
         running = {}
         while work or running:
             if not running and self.is_crowded():
                 self.clean()
+            if self.is_unsafe:
+                self.silent += [([*path, it.step()], [sorted(one) for one in it.rest]) for it in work]
+                work.clear()
             while work and (not running or not self.is_crowded() and self._token()):
                 task = work.pop()
                 child = self._start(path, widgets, task, list(running))
@@ -267,7 +294,7 @@ class Explorer:
                     work.append(task)
             for task in self._wait(running, path, take):
                 # What others did to it ends with them: it has a second chance, by itself.
-                if task.is_second or not (running or self.is_crowded()):
+                if task.is_second or task.why == "time" or not (running or self.is_crowded()):
                     self._lose(path, task, task.why, take)
                 else:
                     task.is_second = True
@@ -306,33 +333,43 @@ class Explorer:
         self.session.fork()
         path = [*path, task.step()]
         cells, made = self.engine.apply(task.widget, task.index)
-        below = self._below(path, widgets, task.widget, task.rest, made)
+        present, sets = self.below(path, widgets, task.widget, task.rest, made)
         body = self.session.channel.encode({"cells": cells, "widgets": [it.report() for it in made]})
         if len(body) > LARGEST_STATE:
             body = self.session.channel.encode({"lost": "size"})
         _write(pipe, [], body)
-        if below is not None:
-            present, sets = below
-            self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
+        self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
 
-    def _below(self, path, widgets, widget, rest, made):
-        """The inputs that a state leaves to set, and the sets of them."""
-        # What starts a run is over when the next input is set.
-        if widget.kind == "run_button" or len(path) >= DEEPEST:
-            return None
-        fixed = {step["widget"] for step in path}
-        fresh = {it.id for it in made}
+    def merged(self, widgets, made):
+        """The inputs after some were made anew."""
         for one in made:
             for leaf in one.leaves():
                 leaf.thin(self.most_values)
         replaced = {it.id: it for it in made}
         gone = self.engine.vanished(widgets)
         present = [replaced.pop(it.id, it) for it in widgets if it.id not in gone]
-        present = [it for it in present + list(replaced.values()) if it.id not in fixed]
-        allowed = fresh.union(*rest) if rest else fresh
+        return present + list(replaced.values())
+
+    def below(self, path, widgets, widget, rest, made):
+        """The inputs that a state leaves to set, and the sets of them."""
+        present = self.merged(widgets, made)
+        # What starts a run is over when the next input is set.
+        if widget.kind == "run_button" or len(path) >= DEEPEST:
+            return present, []
+        fixed = {step["widget"] for step in path}
+        allowed = {it.id for it in made}.union(*rest) - fixed
         present = [it for it in present if it.id in allowed]
-        sets = spaces(present, frozenset(widget.reach))
-        return (present, sets) if sets else None
+        return present, spaces(present, frozenset(widget.reach))
+
+    def tasks(self, widgets, sets):
+        """What to run next."""
+        by_id = {it.id: it for it in widgets}
+        return [
+            _Task(by_id[first], index, rest)
+            for first, rest in steps(sets, [it.id for it in widgets])
+            for index in range(by_id[first].count())
+            if index != by_id[first].start()
+        ]
 
     def _wait(self, running, path, take):
         """Waits for a child to say something, to end or to be late; gives tasks of which nothing came."""
@@ -376,7 +413,8 @@ class Explorer:
         return [child.task]
 
     def _lose(self, path, task, why, take):
-        take([*path, task.step()], self.session.channel.encode({"lost": why}))
+        rest = [sorted(one) for one in task.rest]
+        take([*path, task.step()], self.session.channel.encode({"lost": why, "rest": rest}))
 
     def is_crowded(self):
         """Whether states left so much behind that others have too little room."""
