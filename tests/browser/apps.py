@@ -179,6 +179,8 @@ class Reader:
         """Which of its values a control shows; what has parts or is only pressed shows none."""
         widget, seen = self.model.widgets[at], self.seen(at)
         kind, values = widget["kind"], widget.get("values", [])
+        if not seen or not any(seen.values()):
+            return None
         if len(values) == 1:
             return 0
         if kind == "slider":
@@ -306,6 +308,9 @@ class Reader:
             self.reveal(at)
             for _ in range(int(widget["values"][target])):
                 self.press(self.own(at, "button").first)
+            return
+        if not any(self.seen(at).values()):
+            check(False, f"an input without its control: {kind} {at} of {self.page.url}")
             return
         if self.shown(at) == target:
             return
