@@ -18,6 +18,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import resource
 import shutil
 import statistics
@@ -245,7 +246,7 @@ def main() -> None:
     parser.add_argument("--nbc-flags", nargs="*", default=[])
     parser.add_argument("--book", choices=["part", "all"], default="part", help="states that marimo-book runs")
     parser.add_argument("--jobs", nargs="*", default=["figure", "text"])
-    parser.add_argument("--only", default="", help="programs whose name has this text")
+    parser.add_argument("--only", default="", help="programs whose name matches this expression")
     parser.add_argument("--repetitions", type=int, default=1)
     arguments = parser.parse_args()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -258,7 +259,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
         for job in arguments.jobs:
-            chosen = [it for it in tools(arguments)[job] if arguments.only in it.name]
+            chosen = [it for it in tools(arguments)[job] if re.search(arguments.only, it.name)]
             runs: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
             for tool in chosen:
                 measure(tool, job, "one", root)  # Fills the page cache and the bytecode caches.
