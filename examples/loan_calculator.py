@@ -1,6 +1,10 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = ["marimo==0.25.2"]
+#
+# [tool.nbc.states]
+# amount = [50000, 100000, 150000, 200000, 300000, 400000]
+# rate = [2.0, 3.0, 3.8, 5.0, 8.0]
 # ///
 
 import marimo
@@ -21,8 +25,8 @@ def _(mo):
     mo.md(r"""
     # Loan calculator
 
-    What does a loan cost each month, and in total? The controls show the values that this page was
-    compiled with.
+    What does a loan cost each month, and in total? The controls work without a server: what they lead
+    to was computed when this page was compiled.
     """)
     return
 

@@ -30,7 +30,7 @@ impl Built {
     fn record(&self) -> RunRecord {
         let path = self.folder.path().join("record/page.run.json");
         let path = camino::Utf8PathBuf::from_path_buf(path).unwrap();
-        RunRecord::load(&path).unwrap_or_else(|error| panic!("{error}: {}", self.said))
+        RunRecord::load(&path).expect(&self.said)
     }
 
     fn sweep(&self) -> Sweep {
@@ -165,7 +165,8 @@ fn the_same_notebook_gives_the_same_bytes_however_many_states_run_at_once() {
 
 #[test]
 fn hostile_states_cost_their_own_place_and_no_other() {
-    let built = build(include_str!("sweep/hostile.py"), &["--state-timeout", "3", "--code", "hidden"]);
+    let built =
+        build(include_str!("sweep/hostile.py"), &["--state-timeout", "3", "--code", "hidden"]);
     assert_eq!(built.code, 0, "{}", built.said);
     assert!(built.said.contains("NBC431"), "{}", built.said);
     let sweep = built.sweep();

@@ -26,7 +26,7 @@ EXPECTED = {
     "energy_mix": {"text": ["Where the electricity comes from", "percentage points"], "pictures": 2, "tables": 2},
     "newton_method": {"text": ["Newton's method", "digits that are right", "bisection"], "pictures": 1, "tables": 2, "math": 3},
     "living_charts": {"text": ["Charts that stay alive", "no server", "Bokeh"], "pictures": 3, "tables": 0},
-    "loan_calculator": {"text": ["Loan calculator", "First payment", "do not react", "still owed"], "pictures": 0, "tables": 1},
+    "loan_calculator": {"text": ["Loan calculator", "First payment", "work without a server", "still owed"], "pictures": 0, "tables": 1},
 }
 
 # What people with disabilities need, as a program can check it: WCAG 2.2 A and AA, and good practice.
