@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::bundle::text_of;
-use super::note;
 use super::notes::Notes;
+use super::{RenderedOutput, note};
 use crate::charts::{self, Chart, Kind, Refusal};
 use crate::sanitize::SafeHtml;
 
@@ -84,6 +84,14 @@ pub struct PlacedChart {
     pub chart: Chart,
 }
 
+impl PlacedChart {
+    /// Whether its figure is in one of these outputs.
+    pub fn is_in(&self, outputs: &[RenderedOutput]) -> bool {
+        let attribute = format!(" id=\"{}\" data-chart=", self.id);
+        outputs.iter().any(|it| it.html.as_str().contains(&attribute))
+    }
+}
+
 /// The picture of a chart.
 pub(super) enum Still {
     /// It is there.
@@ -96,9 +104,10 @@ pub(super) enum Still {
 
 impl Still {
     /// Of a bundle, whose Vega charts the build draws.
-    pub(super) fn of(picture: Option<SafeHtml>, family: Family) -> Self {
+    pub(super) fn of(picture: Option<SafeHtml>, family: Family, notes: &Notes) -> Self {
         match picture {
             Some(picture) => Self::Picture(picture),
+            None if notes.is_state() => Self::None,
             None if matches!(family, Family::Vega | Family::VegaLite) => Self::NotDrawn,
             None => Self::None,
         }

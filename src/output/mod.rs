@@ -126,6 +126,8 @@ pub struct Alive {
     pub widgets: Arc<BTreeMap<String, u32>>,
     /// Their values, where these are others than those of the build.
     pub chosen: Arc<BTreeMap<String, serde_json::Value>>,
+    /// Whether the output is of a state: for those the build draws no pictures of charts.
+    pub is_state: bool,
 }
 
 /// The outputs of a cell.
@@ -199,6 +201,8 @@ pub fn cell(
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
         cell.charts = notes.take_charts();
+        // Markup that was drawn and then not taken may have had charts.
+        cell.charts.retain(|it| it.is_in(&cell.outputs));
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
     })
 }

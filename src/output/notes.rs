@@ -28,6 +28,7 @@ pub(super) struct Notes {
     /// Inputs that work, by marimo's id.
     widgets: Arc<BTreeMap<String, u32>>,
     chosen: Arc<BTreeMap<String, serde_json::Value>>,
+    is_state: bool,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -53,6 +54,7 @@ impl Notes {
             runtimes,
             widgets,
             chosen,
+            is_state: alive.is_state,
             scope: scope.to_owned(),
             ..Self::default()
         }
@@ -95,6 +97,11 @@ impl Notes {
     /// The value that an input has instead of that of the build.
     pub(super) fn chosen(&self, id: &str) -> Option<&serde_json::Value> {
         self.chosen.get(id)
+    }
+
+    /// Whether what is drawn is of a state.
+    pub(super) fn is_state(&self) -> bool {
+        self.is_state
     }
 
     pub(super) fn islands(&self) -> &Islands {
