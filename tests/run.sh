@@ -74,6 +74,9 @@ step 'every page in Chromium'
 step 'tables in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"
 
+step 'charts with inputs in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/live_charts.py "$nbc"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 

@@ -248,11 +248,11 @@ impl Compiled {
         }
         // What was refused has no place for its charts.
         for block in &mut self.document.blocks {
-            block.charts.retain(|it| it.is_in(&block.outputs));
+            output::keep_placed(&mut block.charts, &block.outputs);
         }
         let states = self.document.states.as_mut().map(Arc::make_mut);
         for content in states.into_iter().flat_map(States::contents_mut) {
-            content.charts.retain(|it| it.is_in(&content.outputs));
+            output::keep_placed(&mut content.charts, &content.outputs);
         }
         Parsed { value: self.document, diagnostics }
     }

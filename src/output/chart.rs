@@ -1,5 +1,7 @@
 //! Charts: a picture that is always there, and a figure that the page's script draws in its place.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::bundle::text_of;
@@ -84,12 +86,15 @@ pub struct PlacedChart {
     pub chart: Chart,
 }
 
-impl PlacedChart {
-    /// Whether its figure is in one of these outputs.
-    pub fn is_in(&self, outputs: &[RenderedOutput]) -> bool {
-        let attribute = format!(" id=\"{}\" data-chart=", self.id);
-        outputs.iter().any(|it| it.html.as_str().contains(&attribute))
+/// Drops charts whose figures are in none of these outputs.
+pub fn keep_placed(charts: &mut Vec<PlacedChart>, outputs: &[RenderedOutput]) {
+    if charts.is_empty() {
+        return;
     }
+    let before = outputs.iter().flat_map(|it| it.html.as_str().split("\" data-chart=\""));
+    let ids: BTreeSet<&str> =
+        before.filter_map(|it| it.rsplit_once("id=\"")).map(|(_, id)| id).collect();
+    charts.retain(|it| ids.contains(it.id.as_str()));
 }
 
 /// The picture of a chart.

@@ -20,7 +20,7 @@ mod shorten;
 mod widget;
 
 pub use crate::sanitize::Heading;
-pub use chart::PlacedChart;
+pub use chart::{PlacedChart, keep_placed};
 pub use diagram::draw_diagram;
 pub use island::Islands;
 pub use shorten::Shown;
@@ -202,7 +202,7 @@ pub fn cell(
         }
         cell.charts = notes.take_charts();
         // Markup that was drawn and then not taken may have had charts.
-        cell.charts.retain(|it| it.is_in(&cell.outputs));
+        keep_placed(&mut cell.charts, &cell.outputs);
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
     })
 }

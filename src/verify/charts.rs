@@ -38,6 +38,7 @@ pub(super) fn check(
     add: &mut dyn FnMut(u32, String),
 ) {
     let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
+    let named: BTreeSet<&str> = data.iter().map(|(id, ..)| *id).collect();
     for figure in page.elements.iter().filter(|it| it.attributes.contains_key("data-chart")) {
         let kind = figure.attribute("data-chart").unwrap_or_default();
         let id = figure.attribute("id").unwrap_or_default();
@@ -45,7 +46,7 @@ pub(super) fn check(
             add(figure.line, format!("the chart `{}` has no place of its own", excerpt(id)));
         } else if !runtimes.contains(kind) {
             add(figure.line, format!("no runtime of the page draws `{}`", excerpt(kind)));
-        } else if !data.iter().any(|(of, ..)| *of == id) {
+        } else if !named.contains(id) {
             add(figure.line, format!("the chart `{}` has no data", excerpt(id)));
         }
     }

@@ -120,7 +120,7 @@ def use(browser: Browser, url: str, allowed: str, name: str) -> None:
         """async () => {
           const [number, stacked] = document.querySelectorAll('input[type=range]');
           let gaps = 0;
-          for (let at = 0; at < 120; at += 1) {
+          for (let at = 0; at < 60; at += 1) {
             for (const [input, size] of [[number, 12], [stacked, 5]]) {
               input.value = at % size;
               input.dispatchEvent(new Event('input', { bubbles: true }));
