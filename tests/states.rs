@@ -543,7 +543,7 @@ fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
         assert!(html.contains(&format!("id=\"{id}\"")) && id.starts_with("o-s2-"), "{id}");
         match *kind {
             "vega" => {
-                assert_eq!(data["spec"]["data"]["values"].as_array().unwrap().len(), value + 1)
+                assert_eq!(data["spec"]["data"]["values"].as_array().unwrap().len(), value + 1);
             }
             _ => assert_eq!(data["data"][0]["y"], json!([3])),
         }
