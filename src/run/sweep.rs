@@ -43,6 +43,10 @@ pub struct SweepPlan {
     pub run_time: Duration,
     /// States that run at the same time.
     pub jobs: u32,
+    /// Bytes of memory that all of them may take together, with the run itself.
+    pub memory: u64,
+    /// Whether the inputs are only asked for, and no state is run.
+    pub is_dry: bool,
     /// Values that the author named, by the variable of the input.
     pub samples: BTreeMap<String, Samples>,
 }
@@ -54,6 +58,7 @@ pub(super) struct SweepOptions {
     /// For a state with the whole run before it.
     replay_seconds: f64,
     jobs: u32,
+    memory: u64,
 }
 
 /// What a sweep is about to do.
@@ -102,6 +107,10 @@ fn states<C: Read + Write>(
     check_widgets(&widgets, conversation)?;
     sweep.widgets = widgets;
     sweep.wanted = wanted;
+    sweep.planned = states;
+    if plan.is_dry {
+        return Ok(());
+    }
     observer.sweep_foreseen(Foreseen { widgets: &sweep.widgets, wanted, states });
     if states == 0 {
         return Ok(());
@@ -110,6 +119,7 @@ fn states<C: Read + Write>(
         state_seconds: plan.state_time.as_secs_f64(),
         replay_seconds: (plan.run_time + plan.state_time).as_secs_f64(),
         jobs: plan.jobs,
+        memory: plan.memory,
     };
     frames.send(&Command::Sweep { options })?;
     loop {

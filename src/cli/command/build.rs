@@ -40,6 +40,7 @@ use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
+use crate::run::record::Sweep;
 use crate::run::stored::{self, Policy};
 use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder, SweepPlan};
 use crate::secret::Scanner;
@@ -49,7 +50,10 @@ use crate::verify;
 
 /// Everything that the flags and the configuration decide.
 struct Settings {
+    goal: Goal,
     bounds: Bounds,
+    /// Whether everything is run twice and compared.
+    checks_determinism: bool,
     /// What the states of inputs may take; `None`: they are not run.
     sweep: Option<SweepPlan>,
     /// Values that a page shows first.
@@ -61,6 +65,7 @@ struct Settings {
     allowed: Allowed,
     is_strict: bool,
     trust: Trust,
+    format: Format,
 }
 
 /// What one notebook became.
@@ -87,15 +92,38 @@ fn link(
     linked.collect()
 }
 
-pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Goal {
+    /// A site.
+    Site,
+    /// A list of inputs and their states.
+    List,
+}
+
+pub(in crate::cli) fn run(
+    arguments: &Build,
+    goal: Goal,
+    printer: Printer,
+) -> Result<Exit, Failure> {
     let mut timings = Timings::start();
     interrupt::install()?;
     let mut config = configuration(&arguments.inputs)?;
     config.title = arguments.title.clone().or(config.title);
     let mut settings = settings(arguments, &config)?;
+    settings.goal = goal;
+    if let Some(sweep) = &mut settings.sweep {
+        sweep.is_dry = goal == Goal::List;
+    }
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
-    let destination = Destination::claim(&arguments.output).map_err(helped)?;
+    // A list leaves the site alone.
+    let scratch = (goal == Goal::List).then(tempfile::tempdir).transpose()?;
+    let output = match scratch.as_ref().and_then(|it| Utf8Path::from_path(it.path())) {
+        Some(folder) => folder.join("site"),
+        None => arguments.output.clone(),
+    };
+    let destination = Destination::claim(&output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
 
     let mut sources = Sources::default();
@@ -162,12 +190,19 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
             }
             match result {
                 Some(result) => built.push(result),
-                None if arguments.keep_going => {}
+                None if arguments.keep_going || goal == Goal::List => {}
                 None => break,
             }
         }
     }
     builder.progress.finish();
+    if goal == Goal::List {
+        exposure::mask(&mut diagnostics, &granted.scanner);
+        diagnostic::sort(&mut diagnostics);
+        printer.diagnostics(&diagnostics, &sources, Format::Concise);
+        let failed = diagnostic::has_errors(&diagnostics);
+        return Ok(if failed { Exit::Findings } else { Exit::Done });
+    }
     builder.preparation.warn(printer);
     builder.charts.warn(printer);
     let failures = builder.without_environment;
@@ -292,11 +327,14 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
     bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
+    let sweep = (arguments.states == States::Run)
+        .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
+        .transpose()?;
     Ok(Settings {
+        goal: Goal::Site,
         bounds,
-        sweep: (arguments.states == States::Run)
-            .then(|| limits::sweep(arguments.sweep.or(config.sweep), config.states.clone()))
-            .transpose()?,
+        checks_determinism: arguments.check_determinism,
+        sweep,
         chosen: arguments.state.clone(),
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: page_options(arguments, config),
@@ -309,6 +347,7 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
         )?,
         is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
         trust: Trust::default(),
+        format: arguments.format,
     })
 }
 
@@ -402,6 +441,14 @@ impl Builder<'_> {
         if let Some(sweep) = &ran.record.sweep {
             diagnostics.extend(states::findings(&notebook, sweep));
         }
+        if self.settings.goal == Goal::List {
+            let none = Sweep::default();
+            let sweep = ran.record.sweep.as_ref().unwrap_or(&none);
+            let states = states::Listed::of(input.path.as_str(), sweep);
+            let is_json = self.settings.format == Format::Json;
+            self.progress.result(&if is_json { states.json() } else { states.text() });
+            return Ok(None);
+        }
         let unknown = states::choose(&mut ran.record, &self.settings.chosen, &notebook);
         if !unknown.is_empty() {
             diagnostics.extend(unknown);
@@ -459,11 +506,27 @@ impl Builder<'_> {
 
     /// Pictures of charts that are there as data only.
     fn draw_charts(&mut self, record: &mut RunRecord) {
-        let undrawn = stored::undrawn(record);
+        // Apart, since states may have more charts than there is time for.
+        self.draw_undrawn(stored::undrawn(record));
+        self.draw_undrawn(stored::undrawn_states(record));
+    }
+
+    fn draw_undrawn(&mut self, undrawn: Vec<stored::Undrawn<'_>>) {
         if undrawn.is_empty() {
             return;
         }
-        let charts: Vec<_> = undrawn.iter().map(|it| it.chart.clone()).collect();
+        // Many states may have the same chart.
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut charts = Vec::new();
+        let places: Vec<usize> = undrawn
+            .iter()
+            .map(|it| {
+                *known.entry(it.chart.to_string()).or_insert_with(|| {
+                    charts.push(it.chart.clone());
+                    charts.len() - 1
+                })
+            })
+            .collect();
         let limits = &self.settings.bounds.process;
         let (preparation, progress) = (&mut self.preparation, &self.progress);
         let drawn = self
@@ -471,9 +534,9 @@ impl Builder<'_> {
             .measure(Phase::Environment, || preparation.draw(&charts, limits, progress));
         match drawn {
             Ok(drawn) => {
-                for (chart, svg) in undrawn.into_iter().zip(drawn) {
-                    if let Some(svg) = svg {
-                        chart.draw(svg);
+                for (chart, place) in undrawn.into_iter().zip(places) {
+                    if let Some(Some(svg)) = drawn.get(place) {
+                        chart.draw(svg.clone());
                     }
                 }
             }
@@ -576,9 +639,19 @@ impl Builder<'_> {
         let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
-        let result = self
+        let mut result = self
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+        if self.settings.checks_determinism
+            && let Some(record) = &result.record
+        {
+            let again = self
+                .timings
+                .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+            if let Some(again) = &again.record {
+                result.diagnostics.extend(states::unsteady(notebook, record, again));
+            }
+        }
         let is_cut =
             result.record.as_ref().and_then(|it| it.sweep.as_ref()).is_some_and(|it| it.is_cut);
         if !result.console.trim().is_empty() && (result.record.is_none() || is_cut) {

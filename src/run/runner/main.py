@@ -120,6 +120,8 @@ def follow(channel, engine, replays, run_seconds):
         elif command["command"] == "sweep" and plan is not None:
             options = {**command["options"], **asked, "run_seconds": run_seconds}
             if replays is not None:
+                longest = 10 + 5 * run_seconds + options["state_seconds"]
+                options["replay_seconds"] = min(options["replay_seconds"], longest)
                 replays.options = options
             explorer = sweep.Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
