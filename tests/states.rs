@@ -565,6 +565,13 @@ fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
         assert!(done.said.contains("NBC402"), "{}", done.said);
     }
 
+    // A chart that the build could not draw for the value of the run is drawn for none.
+    let mut undrawn = record.clone();
+    undrawn["cells"]["1"] = charted(&lines(9));
+    let held = Held::of(&render(ONE, &undrawn, &[]).page());
+    assert!(!held.shown("2", &[(0, 1)]).unwrap().contains("data-chart"));
+    assert!(held.shown("2", &[(0, 3)]).unwrap().contains("data-chart=\"plotly\""));
+
     // What is in the data of a chart is looked through like everything else.
     let token = ["ghp_", "Zk3bT9xQ1mW7cV5rL8nP2sD4fG6hJ0aYeU9i"].concat();
     let mut told = lines(1);

@@ -137,6 +137,7 @@ pub(super) fn figure(
         // What the build could not draw in its bounds would hang a reader's browser.
         Ok(_) if is_too_much => {
             notes.unsupported(format!("{what} that could not be drawn within bounds"));
+            notes.undrawn();
             None
         }
         Ok(chart) => notes.live(chart),

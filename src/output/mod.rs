@@ -139,6 +139,8 @@ pub struct RenderedCell {
     pub headings: Vec<Heading>,
     /// Charts in them that a runtime draws.
     pub charts: Vec<PlacedChart>,
+    /// Whether the build could not draw one of its charts, which would hang a reader's browser.
+    pub has_undrawn: bool,
 }
 
 /// Prose of the notebook.
@@ -201,6 +203,7 @@ pub fn cell(
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
         cell.charts = notes.take_charts();
+        cell.has_undrawn = notes.has_undrawn();
         // Markup that was drawn and then not taken may have had charts.
         keep_placed(&mut cell.charts, &cell.outputs);
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }

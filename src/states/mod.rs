@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::charts::Kind;
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
 use crate::output::{self, Alive, Place, PlacedChart, RenderedCell, RenderedOutput, Shown};
@@ -282,6 +283,20 @@ impl<'a> Jobs<'a> {
         jobs
     }
 
+    /// Cells with a chart that the build could not draw in the run itself: nobody tries in other states.
+    fn undrawn(&self, notebook: &Notebook, shown: &Shown, alive: &Alive) -> BTreeSet<CellId> {
+        let is_undrawn = |(cell, keys): (&CellId, &BTreeMap<Key, usize>)| {
+            let run = self.all.get(*keys.get(&Key::new())?)?.run?;
+            let json = serde_json::to_vec(&run.outputs).ok()?;
+            json.windows(VEGA.len()).find(|it| *it == VEGA)?;
+            let span = notebook.cell(*cell)?.head();
+            let alive = Alive { charts: alive.charts.clone(), ..Alive::default() };
+            let place = Place { span, scope: "s" };
+            output::cell(run, &place, shown, &alive).value.has_undrawn.then_some(*cell)
+        };
+        self.by_cell.iter().filter_map(is_undrawn).collect()
+    }
+
     /// Renders all runs, in their order. Ids and rules of states never meet those of the first paint.
     fn render(
         &self,
@@ -289,14 +304,19 @@ impl<'a> Jobs<'a> {
         shown: &Shown,
         alive: &Alive,
     ) -> Vec<Parsed<RenderedCell>> {
+        let undrawn = self.undrawn(notebook, shown, alive);
         let one = |job: &Job<'_>| {
             let Some(run) = job.run else {
                 return Parsed { value: Default::default(), diagnostics: Vec::new() };
             };
             let span = notebook.cell(job.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
             let scope = format!("s{}", job.cell.0 + 1);
+            let mut charts = alive.charts.clone();
+            if undrawn.contains(&job.cell) {
+                charts.remove(&Kind::Vega);
+            }
             let alive = Alive {
-                charts: alive.charts.clone(),
+                charts,
                 runtimes: alive.runtimes.clone(),
                 widgets: Arc::clone(&job.live),
                 is_state: true,
@@ -308,6 +328,8 @@ impl<'a> Jobs<'a> {
     }
 }
 
+/// What stands in the outputs of a cell that shows a chart of Vega or Vega-Lite.
+const VEGA: &[u8] = b"vnd.vega";
 /// What stands in the outputs of a cell that shows inputs.
 const INPUT: &[u8] = b"marimo-ui-element";
 
