@@ -1,10 +1,9 @@
 // Draws the charts of a page. Only pages that hold charts load it. A chart is data that the build checked;
 // the runtimes (Vega, Plotly, BokehJS) are files that nbc chose, named by their digest in the page's policy.
-// Until a chart is drawn, or where it cannot be, its still picture stays.
+// Until a chart is drawn, or where it cannot be, its still picture stays. What inputs change comes from `states.js`,
+// which tells by an event what a place shows; until the new chart is drawn, the old one stays.
 (() => {
   'use strict';
-  const figures = document.querySelectorAll('figure[data-chart]');
-  if (figures.length === 0) return;
 
   // The one policy by which strings become code: the browser compares each with the page's digests.
   const same = (text) => text;
@@ -33,6 +32,10 @@
     } else {
       script.text = policy.createScript(await unpacked(holder.textContent));
       document.head.append(script);
+    }
+    if (kind === 'bokeh') {
+      window.Bokeh.set_log_level('off');
+      limitListening();
     }
   }
 
@@ -95,7 +98,6 @@
   }
 
   // Vega -----------------------------------------------------------------------------------------------------
-  const views = new Map();
   const tip = document.createElement('div');
   tip.className = 'nbc-chart-tip';
   tip.hidden = true;
@@ -141,7 +143,6 @@
 
   function drawVega(stage, { spec, lite }, figure) {
     const { vega, vegaLite, vegaExpression } = window;
-    views.get(figure)?.finalize();
     const config = figure.dataset.paper === 'own' ? {} : themed();
     const events = { defaults: { allow: true }, globalCursor: false, selector: false };
     const compiled = lite ? vegaLite.compile(spec, { config, logger: silent }).spec : spec;
@@ -149,45 +150,110 @@
     const view = new vega.View(parsed, {
       expr: vegaExpression, loader: sealed, logger: silent, renderer: 'svg', container: stage, hover: true, tooltip: showTip,
     });
-    views.set(figure, view);
-    return view.runAsync();
+    return [() => view.finalize(), view.runAsync()];
   }
 
   // Plotly ---------------------------------------------------------------------------------------------------
   const plotlyConfig = { displaylogo: false, showSendToCloud: false, plotlyServerURL: '', showLink: false, responsive: true };
 
   function drawPlotly(stage, { data, layout, frames }) {
-    return window.Plotly.newPlot(stage, { data, layout, frames, config: plotlyConfig });
+    const { Plotly } = window;
+    return [() => Plotly.purge(stage), Plotly.newPlot(stage, { data, layout, frames, config: plotlyConfig })];
   }
 
   // Bokeh ----------------------------------------------------------------------------------------------------
-  function drawBokeh(stage, { doc, root }) {
-    window.Bokeh.set_log_level('off');
-    return window.Bokeh.embed.embed_item({ doc, root_id: root, target_id: stage });
+  let before = Promise.resolve();
+  let listening;
+  // BokehJS listens to the window for as long as there is one: one drawing after the other, it is known which one.
+  function limitListening() {
+    const { addEventListener: add } = EventTarget.prototype;
+    if (!window.visualViewport) return;
+    visualViewport.addEventListener = (type, listener) => {
+      add.call(visualViewport, type, listener, { signal: listening.signal });
+    };
   }
 
+  function drawBokeh(stage, { doc, root }) {
+    const { Bokeh } = window;
+    let views;
+    const mine = new AbortController();
+    const done = before.then(async () => {
+      listening = mine;
+      views = await Bokeh.embed.embed_item({ doc, root_id: root, target_id: stage });
+    });
+    before = done.catch(() => {});
+    const free = () => {
+      mine.abort();
+      // BokehJS keeps a list of all documents.
+      const at = Bokeh.documents.indexOf(views.roots[0].model.document);
+      if (at >= 0) Bokeh.documents.splice(at, 1);
+      views.clear();
+    };
+    return [free, done];
+  }
+
+  // Each gives what frees a drawing, and the promise that it is there.
   const drawers = { vega: drawVega, plotly: drawPlotly, bokeh: drawBokeh };
 
-  async function draw(figure) {
-    const kind = figure.dataset.chart;
+  // What is known of a figure: its data, what is drawn, what frees that.
+  const known = new Map();
+  const of = (figure) => {
+    if (!known.has(figure)) known.set(figure, { json: document.getElementById(`${figure.id}-data`)?.textContent });
+    return known.get(figure);
+  };
+  const free = (figure) => {
+    tip.hidden = true;
+    try { known.get(figure).free?.(); } catch { /* It was half drawn. */ }
+    known.get(figure).free = undefined;
+  };
+
+  async function drawOnce(figure, it) {
+    const { json } = it;
+    it.drawn = json;
+    const old = figure.querySelector('.nbc-chart-stage');
+    const stage = document.createElement('div');
     const still = figure.querySelector('.nbc-chart-still');
-    let stage = figure.querySelector('.nbc-chart-stage');
-    if (!stage) {
-      stage = document.createElement('div');
-      stage.className = 'nbc-chart-stage';
-      figure.append(stage);
-    }
+    let freeing;
+    stage.className = 'nbc-chart-stage';
     try {
-      await runtime(kind);
-      const data = JSON.parse(document.getElementById(`${figure.id}-data`).textContent);
-      await drawers[kind](stage, data, figure);
+      await runtime(figure.dataset.chart);
+      if (!figure.isConnected) return;
+      // Both are there for a moment, the new one out of sight.
+      figure.dataset.state = 'drawing';
+      figure.append(stage);
+      const drawing = drawers[figure.dataset.chart](stage, JSON.parse(json), figure);
+      [freeing] = drawing;
+      await drawing[1];
       figure.dataset.state = 'drawn';
-      if (still) still.hidden = true;
     } catch (problem) {
-      stage.remove();
       figure.dataset.state = 'failed';
-      if (still) still.hidden = false;
+      stage.remove();
       console.info(`nbc: the chart ${figure.id} stays a picture: ${problem.message}`);
+    }
+    free(figure);
+    old?.remove();
+    it.free = freeing;
+    still.hidden = figure.dataset.state === 'drawn';
+    if (!still.hidden) free(figure);
+  }
+
+  async function draw(figure) {
+    const it = of(figure);
+    if (it.isBusy) return;
+    it.isBusy = true;
+    // A reader may be faster than a drawing: the last data count.
+    while (figure.isConnected && it.drawn !== it.json) await drawOnce(figure, it);
+    it.isBusy = false;
+    sweep();
+  }
+
+  // Drawings of figures that are gone.
+  function sweep() {
+    for (const [figure, { isBusy }] of known) {
+      if (figure.isConnected || isBusy) continue;
+      observer.unobserve(figure);
+      free(figure);
+      known.delete(figure);
     }
   }
 
@@ -198,17 +264,28 @@
       draw(target);
     }
   }, { rootMargin: '600px 0px' });
-  figures.forEach((it) => observer.observe(it));
-  // On paper every chart is in view.
-  addEventListener('beforeprint', () => {
-    for (const figure of figures) if (figure.dataset.state === undefined) draw(figure);
+  document.querySelectorAll('figure[data-chart]').forEach((it) => { of(it); observer.observe(it); });
+  document.addEventListener('nbc-shown', ({ target, detail }) => {
+    const data = new Map(detail ?? []);
+    for (const figure of target.querySelectorAll('figure[data-chart]')) {
+      const it = of(figure);
+      it.json = data.get(figure.id) ?? it.json;
+      if (it.drawn !== it.json) observer.observe(figure);
+    }
+    sweep();
   });
+  // On paper every chart is in view.
+  addEventListener('beforeprint', () => known.forEach((_, figure) => draw(figure)));
 
   let wasDark = isDark();
   function followTheme() {
     if (isDark() === wasDark) return;
     wasDark = isDark();
-    for (const figure of views.keys()) if (figure.dataset.paper !== 'own') draw(figure);
+    for (const [figure, it] of known) {
+      if (figure.dataset.chart !== 'vega' || figure.dataset.paper === 'own' || it.drawn === undefined) continue;
+      it.drawn = null;
+      draw(figure);
+    }
   }
   new MutationObserver(followTheme).observe(document.documentElement, { attributeFilter: ['data-theme'] });
   prefersDark.addEventListener('change', followTheme);

@@ -143,7 +143,7 @@
 
   const swap = (slot, message) => {
     const { element, wanted } = slot;
-    const [html, css] = message ? ['', ''] : loaded[chunkOf(wanted)][wanted - starts[chunkOf(wanted)]];
+    const [html, css, charts] = message ? ['', ''] : loaded[chunkOf(wanted)][wanted - starts[chunkOf(wanted)]];
     const focus = focused(element);
     if (!slot.sheet) {
       slot.sheet = new CSSStyleSheet();
@@ -163,7 +163,7 @@
     if (slot.shown === undefined) slot.wanted = undefined;
     bind(element);
     focus();
-    element.dispatchEvent(new CustomEvent('nbc-shown', { bubbles: true }));
+    element.dispatchEvent(new CustomEvent('nbc-shown', { bubbles: true, detail: charts }));
   };
 
   // Where the focus was in an output, so that it can go to the same place of the next one.
@@ -208,14 +208,18 @@
     else if (bound.has(old) && !holds(old)) {
       // A table may have other rows in another state.
       if (built.has(old) && !built.get(old).isEqualNode(node)) old.replaceWith(node);
-    } else if (old.matches('svg, math, figure[data-chart], table[data-tools]')) { if (!old.isEqualNode(node)) old.replaceWith(node); }
+    } else if (old.matches('svg, math, table[data-tools]')) { if (!old.isEqualNode(node)) old.replaceWith(node); }
+    else if (old.dataset.chart !== node.dataset.chart) old.replaceWith(node);
     else {
-      const isOurs = (name) => (old.nodeName === 'DETAILS' && name === 'open') || (enabled.has(old) && name === 'disabled');
+      // What is drawn stays until `charts.js` has drawn its successor.
+      const isChart = node.matches('figure[data-chart]');
+      const isOurs = (name) => (old.nodeName === 'DETAILS' && name === 'open') || (enabled.has(old) && name === 'disabled')
+        || (isChart && name === 'data-state');
       for (const { name } of [...old.attributes]) if (!node.hasAttribute(name) && !isOurs(name)) old.removeAttribute(name);
       for (const { name, value } of node.attributes) {
         if (old.getAttribute(name) !== value && !isOurs(name)) old.setAttribute(name, value);
       }
-      patch(old, node);
+      if (isChart) old.firstChild.replaceChildren(...node.firstChild.childNodes); else patch(old, node);
     }
   };
 

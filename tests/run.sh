@@ -81,6 +81,9 @@ for layout in single site; do
 done
 "$NBC_TEST_PYTHON" tests/browser/apps.py "$out/apps"
 
+step 'charts with inputs in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/live_charts.py "$nbc"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 

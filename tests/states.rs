@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
@@ -32,12 +33,17 @@ impl Rendered {
 }
 
 fn render(notebook: &str, record: &Value, flags: &[&str]) -> Rendered {
+    render_with(notebook, record, flags, None)
+}
+
+fn render_with(notebook: &str, record: &Value, flags: &[&str], cache: Option<&Path>) -> Rendered {
     let folder = tempfile::tempdir().unwrap();
     fs_err::write(folder.path().join("page.py"), notebook).unwrap();
     fs_err::write(folder.path().join("run.json"), record.to_string()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
     let fixed = ["render", "page.py", "run.json", "-o", "out", "--format", "concise"];
     let command = command.args(fixed).args(flags).current_dir(folder.path()).stdin(Stdio::null());
+    command.envs(cache.map(|it| ("NBC_CACHE_DIR", it)));
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
     Rendered { code: output.status.code().unwrap(), said, folder }
@@ -60,6 +66,8 @@ fn unpack(packed: &[u8]) -> Value {
 struct Held {
     model: Value,
     contents: Vec<(String, String)>,
+    /// By content, the ids and data of its charts.
+    charts: Vec<Vec<(String, Value)>>,
 }
 
 impl Held {
@@ -72,15 +80,20 @@ impl Held {
             pieces.insert(name.to_owned(), unpack(&packed));
         }
         let model = pieces.remove("model").unwrap();
-        let mut contents = Vec::new();
+        let (mut contents, mut charts) = (Vec::new(), Vec::new());
         for (at, count) in model["chunks"].as_array().unwrap().iter().enumerate() {
             let chunk = &pieces[&at.to_string()];
             assert_eq!(chunk.as_array().unwrap().len() as u64, count.as_u64().unwrap());
             let text = |it: &Value| it.as_str().unwrap().to_owned();
-            contents
-                .extend(chunk.as_array().unwrap().iter().map(|it| (text(&it[0]), text(&it[1]))));
+            for it in chunk.as_array().unwrap() {
+                contents.push((text(&it[0]), text(&it[1])));
+                let own = it.get(2).and_then(Value::as_array).into_iter().flatten();
+                let own =
+                    own.map(|it| (text(&it[0]), serde_json::from_str(&text(&it[1])).unwrap()));
+                charts.push(own.collect());
+            }
         }
-        Self { model, contents }
+        Self { model, contents, charts }
     }
 
     /// The markup in a slot for these values, given by the index of the input on the page; others have their first.
@@ -463,4 +476,110 @@ fn in_a_site_large_contents_are_files_that_the_page_may_fetch() {
     let single = render(ONE, &record, &["--layout", "single"]);
     assert_eq!(single.code, 0, "{}", single.said);
     assert!(!single.page().contains("data-src"));
+}
+
+fn charted(bundle: &Value) -> Value {
+    json!({"status": {"kind": "finished"}, "outputs": [
+        {"kind": "display", "bundle": {"data": bundle, "metadata": {}}}]})
+}
+
+fn lines(rows: usize) -> Value {
+    let values: Vec<Value> = (0..rows).map(|it| json!({"a": it})).collect();
+    json!({"application/vnd.vegalite.v6+json": {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": values}, "mark": "line", "title": format!("{rows} rows"),
+        "encoding": {"x": {"field": "a", "type": "quantitative"}}}})
+}
+
+fn bars(count: usize) -> Value {
+    let figure = json!({"data": [{"type": "bar", "y": [count]}], "layout": {"title": "</script>"}});
+    json!({"application/vnd.plotly.v1+json": figure})
+}
+
+#[test]
+fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
+    // A build fetches the runtimes, which a page is then rendered with.
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = [lines(1), bars(1)]
+        .map(|data| json!({"output_type": "display_data", "metadata": {}, "data": data}));
+    let stored = json!({"cells": [{"cell_type": "code", "metadata": {}, "execution_count": 1, "source": "f()",
+        "outputs": outputs}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
+    fs_err::write(folder.path().join("n.ipynb"), stored.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    let built = command
+        .args(["build", "n.ipynb", "-o", "out"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+
+    // The first paint has no chart; a fork has no picture of one.
+    let states = [
+        state(&[("a-0", 1)], &json!({"1": charted(&lines(1))})),
+        state(&[("a-0", 2)], &json!({"1": charted(&lines(2))})),
+        state(&[("a-0", 3)], &json!({"1": charted(&bars(3))})),
+    ];
+    let record = one(&[slider("a-0", 4, &[1])], &states);
+    let done = render(ONE, &record, &[]);
+    assert_eq!(done.code, 0, "{}", done.said);
+    let page = done.page();
+    for part in [
+        "data-runtime=\"vega\"",
+        "data-runtime=\"plotly\"",
+        "trusted-types nbc nbc-states\"",
+        "img-src data: blob:",
+    ] {
+        assert!(page.replace("&#39;", "'").contains(part), "{part}");
+    }
+    assert!(!page.contains("<figure"), "{page}");
+    let held = Held::of(&page);
+    for (value, (kind, label)) in
+        [("vega", "1 rows"), ("vega", "2 rows"), ("plotly", "")].iter().enumerate()
+    {
+        let html = held.shown("2", &[(0, value + 1)]).unwrap();
+        assert!(html.contains(&format!("data-chart=\"{kind}\"")) && html.contains(label), "{html}");
+        let at = held.contents.iter().position(|it| it.0 == html).unwrap();
+        let [(id, data)] = held.charts[at].as_slice() else { panic!("{:?}", held.charts) };
+        assert!(html.contains(&format!("id=\"{id}\"")) && id.starts_with("o-s2-"), "{id}");
+        match *kind {
+            "vega" => {
+                assert_eq!(data["spec"]["data"]["values"].as_array().unwrap().len(), value + 1);
+            }
+            _ => assert_eq!(data["data"][0]["y"], json!([3])),
+        }
+    }
+    assert!(!done.said.contains("NBC402"), "{}", done.said);
+    assert_eq!(page, render(ONE, &record, &[]).page());
+
+    // Where the runtimes are not, there is a note.
+    let empty = tempfile::tempdir().unwrap();
+    for done in [
+        render_with(ONE, &record, &[], Some(empty.path())),
+        render(ONE, &record, &["--charts", "static"]),
+    ] {
+        assert_eq!(done.code, 0, "{}", done.said);
+        let held = Held::of(&done.page());
+        let html = held.shown("2", &[(0, 2)]).unwrap();
+        assert!(html.contains("nbc-note") && !html.contains("data-chart"), "{html}");
+        assert!(held.charts.iter().all(Vec::is_empty) && !done.page().contains("data-runtime"));
+        assert!(done.said.contains("NBC402"), "{}", done.said);
+    }
+
+    // A chart that the build could not draw for the value of the run is drawn for none.
+    let mut undrawn = record.clone();
+    undrawn["cells"]["1"] = charted(&lines(9));
+    let held = Held::of(&render(ONE, &undrawn, &[]).page());
+    assert!(!held.shown("2", &[(0, 1)]).unwrap().contains("data-chart"));
+    assert!(held.shown("2", &[(0, 3)]).unwrap().contains("data-chart=\"plotly\""));
+
+    // What is in the data of a chart is looked through like everything else.
+    let token = ["ghp_", "Zk3bT9xQ1mW7cV5rL8nP2sD4fG6hJ0aYeU9i"].concat();
+    let mut told = lines(1);
+    told["application/vnd.vegalite.v6+json"]["data"] = json!({"url": format!(
+        "data:text/csv;base64,{}",
+        base64::engine::general_purpose::STANDARD.encode(format!("a,b\n{token},1\n"))
+    )});
+    let states = [state(&[("a-0", 1)], &json!({"1": charted(&told)}))];
+    let done = render(ONE, &one(&[slider("a-0", 2, &[1])], &states), &[]);
+    assert!(done.code == 1 && done.said.contains("NBC420"), "{}", done.said);
 }

@@ -1262,3 +1262,163 @@ fn states_in_files_are_those_that_the_page_names() {
     breaks(&site_with(&bytes, &digest, "https://e.x/", "'self'"), Rule::States, "elsewhere");
     breaks(&site_with(&bytes, &digest, &source, "'none'"), Rule::PolicyStrength, "no fetch");
 }
+
+/// A page with runtimes of these kinds, and states whose last content is this.
+fn with_charts(kinds: &[&str], body: &str, content: &serde_json::Value) -> Vec<Finding> {
+    let script = "draw()";
+    let runtimes = kinds.iter().map(|kind| {
+        format!("<script type=\"text/plain\" data-runtime=\"{kind}\">{}</script>", packed(script))
+    });
+    let runtimes: String = runtimes.collect();
+    let digest = integrity(script.as_bytes());
+    let second = serde_json::json!([content]).to_string();
+    let mut page =
+        with_states(MODEL, [CONTENTS[0], &second]).replace("<p>Hi", &format!("{body}<p>Hi"));
+    if !kinds.is_empty() {
+        page = page
+            .replace("trusted-types nbc-states", "trusted-types nbc nbc-states")
+            .replace("<p>Hi", &format!("{runtimes}<p>Hi"))
+            .replacen("script-src ", &format!("script-src '{digest}' "), 1);
+    }
+    verify_files(&single(&page))
+}
+
+fn chart_figure(kind: &str) -> String {
+    format!(
+        "<figure class=\"nbc-chart\" id=\"o-s3-chart-1\" data-chart=\"{kind}\"><div>still</div></figure>"
+    )
+}
+
+#[test]
+fn a_chart_and_its_data_come_together() {
+    let data = r#"{"lite": true, "spec": {"mark": "bar", "data": {"values": [{"href": "x"}]}}}"#;
+    let figure = chart_figure("vega");
+    let content = |html: &str, charts: serde_json::Value| serde_json::json!([html, "", charts]);
+    let one = serde_json::json!([["o-s3-chart-1", data]]);
+    assert_eq!(with_charts(&["vega"], "", &content(&figure, one.clone())), []);
+    let script =
+        |id: &str| format!("<script type=\"application/json\" id=\"{id}\">{data}</script>");
+    let plain = serde_json::json!(["<p>x</p>", ""]);
+    // The id of a figure on the page is free for states.
+    let body = figure.clone() + &script("o-s3-chart-1-data");
+    assert_eq!(with_charts(&["vega"], &body, &content(&figure, one.clone())), []);
+    for (kinds, body, html, charts) in [
+        (&["vega"] as &[&str], "", figure.as_str(), serde_json::json!([["o-s3-chart-2", data]])),
+        (&["vega"], "", "<p>x</p>", one.clone()),
+        (&["vega"], "", &figure.repeat(2), one.clone()),
+        (&["vega"], "", &figure, serde_json::json!([one[0], one[0]])),
+        (&["vega"], "", &figure.replace("figure", "div"), one.clone()),
+        (&["vega"], "", &figure.replace("\"vega\"", "\"plotly\""), one.clone()),
+        (&["vega"], "", &figure.replace("id=", "lang="), one.clone()),
+        (&[], "", &figure, one.clone()),
+        (&["plotly"], "", &figure, one.clone()),
+    ] {
+        let found = with_charts(kinds, body, &content(html, charts.clone()));
+        breaks(&found, Rule::Charts, &format!("{html} {charts}"));
+    }
+    breaks(&with_charts(&["vega"], "", &serde_json::json!([figure, ""])), Rule::Charts, "no data");
+    for body in [
+        figure.clone(),
+        script("o-s3-chart-1-data"),
+        figure.clone() + &script("o-s3-chart-1"),
+        figure.clone() + &script("o-s3-chart-1-data").repeat(2),
+    ] {
+        breaks(&with_charts(&["vega"], &body, &plain), Rule::Charts, &body);
+    }
+    for shape in [
+        content(&figure, serde_json::json!([])),
+        content(&figure, serde_json::json!({"o-s3-chart-1": data})),
+        content(&figure, serde_json::json!([["o-s3-chart-1", {"lite": true, "spec": {}}]])),
+        content(&figure, serde_json::json!([["o-s3-chart-1", data, 1]])),
+        serde_json::json!([figure, "", one, 1]),
+    ] {
+        breaks(&with_charts(&["vega"], "", &shape), Rule::States, &shape.to_string());
+    }
+}
+
+#[test]
+fn the_data_of_charts_name_no_code_and_load_nothing() {
+    let check = |kind: &str, data: &str| {
+        let charts = serde_json::json!([["o-s3-chart-1", data]]);
+        let content = serde_json::json!([chart_figure(kind), "", charts]);
+        let body = format!(
+            "{}<script type=\"application/json\" id=\"o-s3-chart-1-data\">{data}</script>",
+            chart_figure(kind)
+        );
+        let in_page = with_charts(&[kind], &body, &serde_json::json!(["", ""]));
+        (with_charts(&[kind], "", &content), in_page)
+    };
+    let vega = r#"{"lite": false, "spec": {"marks": [{"type": "rect", "x": 1}], "title": "url"}}"#;
+    let plotly = r#"{"data": [{"type": "bar", "y": [1]}], "layout": {"title": {"text": "<b>a</b> url(b"}, "images": [{"source": "data:image/png;base64,AA=="}]}, "frames": []}"#;
+    let plotly = &plotly.replace(" url(b", "");
+    let bokeh = r#"{"doc": {"version": "3.9.2", "title": "", "roots": [{"type": "object", "name": "Figure", "attributes": {"title": {"type": "object", "name": "Title"}}}]}, "root": "p1"}"#;
+    for (kind, good, cases) in [
+        (
+            "vega",
+            vega,
+            &[
+                ("\"lite\"", "\"late\""),
+                ("\"lite\": false, ", ""),
+                ("\"x\": 1", "\"url\": \"https://e.x\""),
+                ("\"x\": 1", "\"href\": {}"),
+                ("\"x\": 1", "\"cursor\": \"x\""),
+                ("rect", "image"),
+                ("\"x\": 1", "\"mark\": \"image\""),
+                ("\"x\": 1", "\"fill\": \"URL(//e.x)\""),
+                ("\"x\": 1", "\"bind\": {\"element\": \"body\"}"),
+                ("\"x\": 1", "\"values\": \"a\", \"format\": {\"type\": \"csv\"}"),
+                ("{\"marks\"", "[{\"marks\""),
+                ("false", "nothing"),
+            ] as &[(&str, &str)],
+        ),
+        (
+            "plotly",
+            plotly,
+            &[
+                ("\"frames\": []", "\"config\": {}"),
+                ("\"bar\"", "\"scattergl\""),
+                ("\"bar\"", "\"choropleth\""),
+                ("\"bar\"", "\"scattermapbox\""),
+                ("\"bar\"", "7"),
+                ("\"frames\": []", "\"frames\": [{\"data\": [{\"type\": \"scattergl\"}]}]"),
+                ("\"title\"", "\"mapbox\""),
+                ("\"y\"", "\"geojson\""),
+                ("data:image/png;base64,AA==", "https://e.x/"),
+                ("data:image/png;base64,AA==", "data:image/svg+xml;base64,AA=="),
+                ("<b>", "<a href='https://e.x'>"),
+                ("<b>", "<b"),
+                ("<b>a</b>", "url(//e.x)"),
+            ],
+        ),
+        (
+            "bokeh",
+            bokeh,
+            &[
+                ("\"root\"", "\"target\""),
+                ("\"Title\"", "\"CustomJS\""),
+                ("\"Title\"", "\"Div\""),
+                ("\"Title\"", "\"WMTSTileSource\""),
+                ("\"Title\"", "\"ImportedStyleSheet\""),
+                ("\"name\": \"Title\"", "\"x\": 1"),
+                ("\"attributes\": {", "\"attributes\": {\"url\": \"x\", "),
+                ("\"attributes\": {", "\"attributes\": {\"js_event_callbacks\": {}, "),
+                ("\"attributes\": {", "\"attributes\": {\"styles\": \"@import 'x'\", "),
+            ],
+        ),
+    ] {
+        assert_eq!(check(kind, good), (vec![], vec![]), "{kind}");
+        for (from, to) in cases {
+            assert!(good.contains(from), "{from}");
+            let case = good.replacen(from, to, 1);
+            let (in_state, in_page) = check(kind, &case);
+            breaks(&in_state, Rule::Charts, &case);
+            breaks(&in_page, Rule::Charts, &case);
+        }
+    }
+    let deep = format!(
+        "{{\"lite\": true, \"spec\": {{\"a\": {}1{}}}}}",
+        "[".repeat(10_000),
+        "]".repeat(10_000)
+    );
+    breaks(&check("vega", &deep).0, Rule::Charts, "deep");
+}

@@ -100,6 +100,10 @@ impl Chart {
         if json.len() > LONGEST {
             return Refusal::because(format!("its data are {} MiB", json.len() >> 20));
         }
+        // What nests more deeply than its readers allow.
+        if serde_json::from_str::<serde::de::IgnoredAny>(&json).is_err() {
+            return Refusal::because("its data nest too deeply");
+        }
         Ok(Self { kind, json, title: None, version: None, has_own_paper: false })
     }
 

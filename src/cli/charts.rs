@@ -29,6 +29,11 @@ impl Charts {
         Self { live, had: BTreeMap::new(), warnings: Vec::new() }
     }
 
+    /// Whether charts of a kind may be live, as far as is known.
+    pub(super) fn are_live(&self, kind: Kind) -> bool {
+        self.live.contains(&kind)
+    }
+
     /// Compiles a page, once with every kind of chart live, and again without those that turn out not to be.
     /// `own` are runtimes of the notebook's environment, which come before nbc's where they fit.
     /// `made_by` tells the version of the library in the notebook's environment.

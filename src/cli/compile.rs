@@ -83,7 +83,7 @@ pub fn document(
     alive: &Alive,
 ) -> Parsed<Compiled> {
     let file_name = origin.notebook.file_name().unwrap_or("notebook");
-    let states = states::compile(notebook, record, &options.shown);
+    let states = states::compile(notebook, record, &options.shown, alive);
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
     let chosen = states.value.as_ref().map(States::chosen).unwrap_or_default();
@@ -122,6 +122,8 @@ pub fn document(
         } else if let Some(run) = first(id)
             && !cell.options.hide_output
         {
+            let is_state = states.value.as_ref().is_some_and(|it| it.first(id).is_some());
+            let alive = &Alive { is_state, ..alive.clone() };
             let parsed = output::cell(run, &place, &options.shown, alive);
             diagnostics.extend(parsed.diagnostics);
             outline.extend(parsed.value.headings);
@@ -244,6 +246,14 @@ impl Compiled {
                 );
             }
         }
+        // What was refused has no place for its charts.
+        for block in &mut self.document.blocks {
+            output::keep_placed(&mut block.charts, &block.outputs);
+        }
+        let states = self.document.states.as_mut().map(Arc::make_mut);
+        for content in states.into_iter().flat_map(States::contents_mut) {
+            output::keep_placed(&mut content.charts, &content.outputs);
+        }
         Parsed { value: self.document, diagnostics }
     }
 
@@ -256,7 +266,10 @@ impl Compiled {
 
     /// Charts that a runtime is to draw.
     pub fn charts(&self) -> impl Iterator<Item = &Chart> {
-        self.document.blocks.iter().flat_map(|it| &it.charts).map(|it| &it.chart)
+        let states = self.document.states.as_deref().map(States::contents).unwrap_or_default();
+        let of_states = states.iter().flat_map(|it| &it.charts);
+        let of_page = self.document.blocks.iter().flat_map(|it| &it.charts);
+        of_page.chain(of_states).map(|it| &it.chart)
     }
 
     /// Gives the charts what draws them.

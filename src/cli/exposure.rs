@@ -100,6 +100,8 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
         let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let mut found = scanner.find(content.html().as_bytes());
         found.extend(scanner.find(content.css().as_bytes()));
+        let charts = content.charts.iter().map(|it| it.chart.json().as_bytes());
+        found.extend(charts.flat_map(|it| scanner.find(it)));
         found.retain(|name| told.insert((content.cell, (*name).to_owned())));
         findings.extend(found.into_iter().map(|name| {
             let number = content.cell.0 + 1;
@@ -286,7 +288,8 @@ pub(super) fn leaks_in_page(
     for content in states.into_iter().flat_map(States::contents) {
         let span = notebook.cell(content.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let texts = content.outputs.iter().map(|it| it.html.plain_text().replace('\u{ad}', ""));
-        for leak in texts.flat_map(|it| secret::leaks(it.as_bytes())) {
+        let charts = content.charts.iter().map(|it| it.chart.json().to_owned());
+        for leak in texts.chain(charts).flat_map(|it| secret::leaks(it.as_bytes())) {
             if !allowed.holds(&leak) && told_states.insert((content.cell, leak.fingerprint.clone()))
             {
                 findings.push(leaked(&leak, span, "a state, as readers see it, holds"));

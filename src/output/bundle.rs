@@ -94,8 +94,8 @@ fn render_types(
     let family = types.iter().find_map(|(name, value)| Some((Family::of_type(name)?, *value)));
     if let Some((family, value)) = family {
         let still = picture(types, metadata, gate, notes);
-        let html =
-            chart::figure(family, family.read(value, types), Still::of(still, family), notes);
+        let still = Still::of(still, family, notes);
+        let html = chart::figure(family, family.read(value, types), still, notes);
         return Some(Drawn::new(OutputKind::Chart, html));
     }
     if let Some(view) = find(widget::VIEW) {
@@ -390,7 +390,7 @@ fn html(
     {
         let family = Family::of_kind(found.kind);
         // The build adds one to Altair's markup.
-        let still = Still::of(picture(types, metadata, gate, notes), family);
+        let still = Still::of(picture(types, metadata, gate, notes), family, notes);
         let figure = chart::figure(family, found.chart, still, notes);
         let html =
             if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };

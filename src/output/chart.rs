@@ -1,10 +1,12 @@
 //! Charts: a picture that is always there, and a figure that the page's script draws in its place.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::bundle::text_of;
-use super::note;
 use super::notes::Notes;
+use super::{RenderedOutput, note};
 use crate::charts::{self, Chart, Kind, Refusal};
 use crate::sanitize::SafeHtml;
 
@@ -84,6 +86,17 @@ pub struct PlacedChart {
     pub chart: Chart,
 }
 
+/// Drops charts whose figures are in none of these outputs.
+pub fn keep_placed(charts: &mut Vec<PlacedChart>, outputs: &[RenderedOutput]) {
+    if charts.is_empty() {
+        return;
+    }
+    let before = outputs.iter().flat_map(|it| it.html.as_str().split("\" data-chart=\""));
+    let ids: BTreeSet<&str> =
+        before.filter_map(|it| it.rsplit_once("id=\"")).map(|(_, id)| id).collect();
+    charts.retain(|it| ids.contains(it.id.as_str()));
+}
+
 /// The picture of a chart.
 pub(super) enum Still {
     /// It is there.
@@ -96,9 +109,10 @@ pub(super) enum Still {
 
 impl Still {
     /// Of a bundle, whose Vega charts the build draws.
-    pub(super) fn of(picture: Option<SafeHtml>, family: Family) -> Self {
+    pub(super) fn of(picture: Option<SafeHtml>, family: Family, notes: &Notes) -> Self {
         match picture {
             Some(picture) => Self::Picture(picture),
+            None if notes.is_state() => Self::None,
             None if matches!(family, Family::Vega | Family::VegaLite) => Self::NotDrawn,
             None => Self::None,
         }
@@ -123,6 +137,7 @@ pub(super) fn figure(
         // What the build could not draw in its bounds would hang a reader's browser.
         Ok(_) if is_too_much => {
             notes.unsupported(format!("{what} that could not be drawn within bounds"));
+            notes.undrawn();
             None
         }
         Ok(chart) => notes.live(chart),

@@ -20,7 +20,7 @@ mod shorten;
 mod widget;
 
 pub use crate::sanitize::Heading;
-pub use chart::PlacedChart;
+pub use chart::{PlacedChart, keep_placed};
 pub use diagram::draw_diagram;
 pub use island::Islands;
 pub use shorten::Shown;
@@ -126,6 +126,8 @@ pub struct Alive {
     pub widgets: Arc<BTreeMap<String, u32>>,
     /// Their values, where these are others than those of the build.
     pub chosen: Arc<BTreeMap<String, serde_json::Value>>,
+    /// Whether the output is of a state: for those the build draws no pictures of charts.
+    pub is_state: bool,
 }
 
 /// The outputs of a cell.
@@ -137,6 +139,8 @@ pub struct RenderedCell {
     pub headings: Vec<Heading>,
     /// Charts in them that a runtime draws.
     pub charts: Vec<PlacedChart>,
+    /// Whether the build could not draw one of its charts, which would hang a reader's browser.
+    pub has_undrawn: bool,
 }
 
 /// Prose of the notebook.
@@ -199,6 +203,9 @@ pub fn cell(
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
         cell.charts = notes.take_charts();
+        cell.has_undrawn = notes.has_undrawn();
+        // Markup that was drawn and then not taken may have had charts.
+        keep_placed(&mut cell.charts, &cell.outputs);
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
     })
 }

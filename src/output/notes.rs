@@ -28,6 +28,8 @@ pub(super) struct Notes {
     /// Inputs that work, by marimo's id.
     widgets: Arc<BTreeMap<String, u32>>,
     chosen: Arc<BTreeMap<String, serde_json::Value>>,
+    is_state: bool,
+    has_undrawn: Cell<bool>,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -53,6 +55,7 @@ impl Notes {
             runtimes,
             widgets,
             chosen,
+            is_state: alive.is_state,
             scope: scope.to_owned(),
             ..Self::default()
         }
@@ -95,6 +98,20 @@ impl Notes {
     /// The value that an input has instead of that of the build.
     pub(super) fn chosen(&self, id: &str) -> Option<&serde_json::Value> {
         self.chosen.get(id)
+    }
+
+    /// A chart that the build tried to draw, and could not.
+    pub(super) fn undrawn(&self) {
+        self.has_undrawn.set(true);
+    }
+
+    pub(super) fn has_undrawn(&self) -> bool {
+        self.has_undrawn.get()
+    }
+
+    /// Whether what is drawn is of a state.
+    pub(super) fn is_state(&self) -> bool {
+        self.is_state
     }
 
     pub(super) fn islands(&self) -> &Islands {

@@ -16,9 +16,10 @@ use rayon::prelude::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::charts::Kind;
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
-use crate::output::{self, Alive, Place, RenderedOutput, Shown};
+use crate::output::{self, Alive, Place, PlacedChart, RenderedCell, RenderedOutput, Shown};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus};
 use crate::source::Span;
@@ -50,6 +51,8 @@ pub struct Content {
     pub cell: CellId,
     /// Its outputs.
     pub outputs: Vec<RenderedOutput>,
+    /// Charts in them that a runtime draws.
+    pub charts: Vec<PlacedChart>,
 }
 
 impl Content {
@@ -109,8 +112,13 @@ impl States {
     }
 }
 
-/// Makes the tables of a notebook's states. `None` when no input works.
-pub fn compile(notebook: &Notebook, record: &RunRecord, shown: &Shown) -> Parsed<Option<States>> {
+/// Makes the tables of a notebook's states. `None` when no input works. Of `alive` the charts count.
+pub fn compile(
+    notebook: &Notebook,
+    record: &RunRecord,
+    shown: &Shown,
+    alive: &Alive,
+) -> Parsed<Option<States>> {
     let Some(sweep) = record.sweep.as_ref().filter(|it| !it.widgets.is_empty()) else {
         return Parsed { value: None, diagnostics: Vec::new() };
     };
@@ -118,7 +126,7 @@ pub fn compile(notebook: &Notebook, record: &RunRecord, shown: &Shown) -> Parsed
     let mut read = Read::of(sweep, &is_shown);
     let mut told = Told::default();
     let jobs = Jobs::of(&read, record);
-    let rendered = jobs.render(notebook, shown);
+    let rendered = jobs.render(notebook, shown, alive);
     let mut contents = Contents::default();
     let mut tables = Tables::default();
     let mut numbers: BTreeMap<usize, u32> = BTreeMap::new();
@@ -128,7 +136,7 @@ pub fn compile(notebook: &Notebook, record: &RunRecord, shown: &Shown) -> Parsed
         for (key, job) in keys {
             let number = match numbers.get(job) {
                 Some(number) => Some(*number),
-                None => rendered.get(*job).and_then(|it| contents.add(*cell, &it.value.outputs)),
+                None => rendered.get(*job).and_then(|it| contents.add(*cell, &it.value)),
             };
             match number {
                 Some(number) => {
@@ -195,26 +203,27 @@ struct Contents {
 
 impl Contents {
     /// The number of a content. `None` when there is no room.
-    fn add(&mut self, cell: CellId, outputs: &[RenderedOutput]) -> Option<u32> {
+    fn add(&mut self, cell: CellId, rendered: &RenderedCell) -> Option<u32> {
+        let RenderedCell { outputs, charts, .. } = rendered;
+        let texts = outputs.iter().map(|it| [it.html.as_str(), it.css.as_str()]);
+        let texts = texts.chain(charts.iter().map(|it| [it.id.as_str(), it.chart.json()]));
         let mut hash = Sha256::new();
-        for output in outputs {
-            for text in [output.html.as_str(), output.css.as_str()] {
-                hash.update(text.len().to_le_bytes());
-                hash.update(text);
-            }
+        let mut bytes = 0usize;
+        for text in texts.flatten() {
+            hash.update(text.len().to_le_bytes());
+            hash.update(text);
+            bytes = bytes.saturating_add(text.len());
         }
         let digest = hash.finalize().into();
         if let Some(known) = self.known.get(&digest) {
             return Some(*known);
         }
-        let bytes: usize =
-            outputs.iter().map(|it| it.html.as_str().len() + it.css.as_str().len()).sum();
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > MOST_BYTES {
             return None;
         }
         let number = u32::try_from(self.all.len()).ok()?;
-        self.all.push(Content { cell, outputs: outputs.to_vec() });
+        self.all.push(Content { cell, outputs: outputs.clone(), charts: charts.clone() });
         self.known.insert(digest, number);
         Some(number)
     }
@@ -274,21 +283,53 @@ impl<'a> Jobs<'a> {
         jobs
     }
 
+    /// Cells with a chart that the build could not draw in the run itself: nobody tries in other states.
+    fn undrawn(&self, notebook: &Notebook, shown: &Shown, alive: &Alive) -> BTreeSet<CellId> {
+        let is_undrawn = |(cell, keys): (&CellId, &BTreeMap<Key, usize>)| {
+            let run = self.all.get(*keys.get(&Key::new())?)?.run?;
+            let json = serde_json::to_vec(&run.outputs).ok()?;
+            json.windows(VEGA.len()).find(|it| *it == VEGA)?;
+            let span = notebook.cell(*cell)?.head();
+            let alive = Alive { charts: alive.charts.clone(), ..Alive::default() };
+            let place = Place { span, scope: "s" };
+            output::cell(run, &place, shown, &alive).value.has_undrawn.then_some(*cell)
+        };
+        self.by_cell.iter().filter_map(is_undrawn).collect()
+    }
+
     /// Renders all runs, in their order. Ids and rules of states never meet those of the first paint.
-    fn render(&self, notebook: &Notebook, shown: &Shown) -> Vec<Parsed<output::RenderedCell>> {
+    fn render(
+        &self,
+        notebook: &Notebook,
+        shown: &Shown,
+        alive: &Alive,
+    ) -> Vec<Parsed<RenderedCell>> {
+        let undrawn = self.undrawn(notebook, shown, alive);
         let one = |job: &Job<'_>| {
             let Some(run) = job.run else {
                 return Parsed { value: Default::default(), diagnostics: Vec::new() };
             };
             let span = notebook.cell(job.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
             let scope = format!("s{}", job.cell.0 + 1);
-            let alive = Alive { widgets: Arc::clone(&job.live), ..Alive::default() };
+            let mut charts = alive.charts.clone();
+            if undrawn.contains(&job.cell) {
+                charts.remove(&Kind::Vega);
+            }
+            let alive = Alive {
+                charts,
+                runtimes: alive.runtimes.clone(),
+                widgets: Arc::clone(&job.live),
+                is_state: true,
+                ..Alive::default()
+            };
             output::cell(run, &Place { span, scope: &scope }, shown, &alive)
         };
         self.all.par_iter().map(one).collect()
     }
 }
 
+/// What stands in the outputs of a cell that shows a chart of Vega or Vega-Lite.
+const VEGA: &[u8] = b"vnd.vega";
 /// What stands in the outputs of a cell that shows inputs.
 const INPUT: &[u8] = b"marimo-ui-element";
 

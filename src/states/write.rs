@@ -11,7 +11,7 @@ const CHUNK: usize = 512 << 10;
 /// Contents that are packed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// JSON: a list of pairs, markup and rules.
+    /// JSON: a list of lists, each of markup, rules and, if there are any, charts: pairs of id and data.
     pub json: String,
     /// Number of contents.
     pub contents: usize,
@@ -25,14 +25,19 @@ impl States {
     pub fn chunks(&self) -> Result<Vec<Chunk>, serde_json::Error> {
         let mut chunks: Vec<Chunk> = Vec::new();
         for content in &self.contents {
-            let pair = serde_json::to_string(&(content.html(), content.css()))?;
+            let charts: Vec<(&str, &str)> =
+                content.charts.iter().map(|it| (it.id.as_str(), it.chart.json())).collect();
+            let one = match charts.is_empty() {
+                true => serde_json::to_string(&(content.html(), content.css()))?,
+                false => serde_json::to_string(&(content.html(), content.css(), charts))?,
+            };
             match chunks.last_mut() {
-                Some(chunk) if chunk.json.len() + pair.len() + 2 <= CHUNK => {
+                Some(chunk) if chunk.json.len() + one.len() + 2 <= CHUNK => {
                     chunk.json.push(',');
-                    chunk.json.push_str(&pair);
+                    chunk.json.push_str(&one);
                     chunk.contents += 1;
                 }
-                _ => chunks.push(Chunk { json: format!("[{pair}"), contents: 1 }),
+                _ => chunks.push(Chunk { json: format!("[{one}"), contents: 1 }),
             }
         }
         for chunk in &mut chunks {

@@ -6,6 +6,7 @@
 //! browser that reads it the other way can't surprise us.
 
 mod address;
+mod charts;
 mod folder;
 mod island;
 mod manifest;

@@ -77,6 +77,8 @@ rules! {
     Island = 23 "island",
     /// What a page shows for other values of its inputs is data of the known shape, whose markup keeps these rules.
     States = 24 "states",
+    /// The data of a chart belong to a figure of the page, and name neither code nor anything to load.
+    Charts = 25 "charts",
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::address::{self, Address, classify, is_image, resolve};
+use super::charts;
 use super::island;
 use super::policy::Policy;
 use super::states;
@@ -21,7 +22,7 @@ struct Context<'a> {
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 17] = [
+const PAGE_RULES: [PageRule; 18] = [
     markup,
     policy_place,
     policy_strength,
@@ -38,6 +39,7 @@ const PAGE_RULES: [PageRule; 17] = [
     frames,
     meta_directive,
     inline_style_addresses,
+    check_charts,
     check_states,
 ];
 
@@ -293,13 +295,22 @@ fn unused_hash(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Charts of the first paint; those of states come with their contents.
+fn check_charts(context: &Context<'_>, report: &mut Report<'_>) {
+    let (page, data) = (context.page, charts::data_of(context.page));
+    charts::check(page, &data, &charts::runtimes(page), &mut |line, message| {
+        report.add(line, Rule::Charts, message);
+    });
+}
+
 /// States are unpacked and looked at like outputs; what the policy allows for them is there for a reason.
 fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
     let Context { path, page, policy, files, layout } = context;
     let place = states::Place { path, page, files, layout: *layout };
     let mut plays = page.elements.iter().any(is_media);
-    let summary = states::check(report, &place, &mut |report, line, model, (html, css)| {
-        let page = page_of(html, css);
+    let runtimes = charts::runtimes(page);
+    let summary = states::check(report, &place, &mut |report, line, model, content| {
+        let page = page_of(content.html, content.css);
         plays |= page.elements.iter().any(is_media);
         let mut own = Report::new(context.path);
         for element in page.elements.iter().skip(6) {
@@ -313,6 +324,10 @@ fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
         if !starts.eq(["html", "head", "meta", "title", "style", "body"]) {
             own.add(line, Rule::States, "rules that end their element");
         }
+        let data = content.charts.iter().map(|(id, text)| (*id, *text, line)).collect();
+        charts::check(&page, &data, &runtimes, &mut |_, message| {
+            own.add(line, Rule::Charts, message);
+        });
         // No picture of an output is a file.
         let policy = Policy::parse("");
         let context = Context { path, page: &page, policy, files, layout: Layout::Single };

@@ -40,10 +40,18 @@ pub(super) fn is_piece(element: &Element) -> bool {
     element.attribute("data-states").is_some()
 }
 
-/// Checks one content: the line of its piece, the model, its markup and its rules.
-pub(super) type CheckContent<'a> = dyn FnMut(&mut Report<'_>, u32, &Model, (&str, &str)) + 'a;
+/// What a place shows in some states.
+pub(super) struct Content<'a> {
+    pub(super) html: &'a str,
+    pub(super) css: &'a str,
+    /// Data of charts, by the ids of their figures.
+    pub(super) charts: Vec<(&'a str, &'a str)>,
+}
 
-/// Checks the pieces of a page; `content` gets the markup and the rules of each content.
+/// Checks one content; the number is the line of its piece.
+pub(super) type CheckContent<'a> = dyn FnMut(&mut Report<'_>, u32, &Model, Content<'_>) + 'a;
+
+/// Checks the pieces of a page; `content` gets each content.
 pub(super) fn check(
     report: &mut Report<'_>,
     place: &Place<'_>,
@@ -149,12 +157,25 @@ fn file<'a>(place: &Place<'a>, element: &Element, address: &str) -> Result<&'a [
     }
 }
 
-fn contents(json: &Value) -> Option<Vec<(&str, &str)>> {
-    let pairs = json.as_array()?.iter().map(|it| match it.as_array()?.as_slice() {
-        [html, css] => Some((html.as_str()?, css.as_str()?)),
+fn contents(json: &Value) -> Option<Vec<Content<'_>>> {
+    json.as_array()?.iter().map(content).collect()
+}
+
+fn content(json: &Value) -> Option<Content<'_>> {
+    let (html, css, charts) = match json.as_array()?.as_slice() {
+        [html, css] => (html, css, &[] as &[Value]),
+        [html, css, Value::Array(charts)] if !charts.is_empty() => (html, css, charts.as_slice()),
+        _ => return None,
+    };
+    let charts = charts.iter().map(|it| match it.as_array()?.as_slice() {
+        [id, data] => Some((id.as_str()?, data.as_str()?)),
         _ => None,
     });
-    pairs.collect()
+    Some(Content {
+        html: html.as_str()?,
+        css: css.as_str()?,
+        charts: charts.collect::<Option<_>>()?,
+    })
 }
 
 /// The places of a page whose content depends on inputs are those of the model.

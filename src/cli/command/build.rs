@@ -506,9 +506,12 @@ impl Builder<'_> {
 
     /// Pictures of charts that are there as data only.
     fn draw_charts(&mut self, record: &mut RunRecord) {
-        // Apart, since states may have more charts than there is time for.
         self.draw_undrawn(stored::undrawn(record));
-        self.draw_undrawn(stored::undrawn_states(record));
+        // Who sees another state has scripts, and those draw its charts. Apart, since states may have more charts
+        // than there is time for.
+        if !self.charts.are_live(Kind::Vega) {
+            self.draw_undrawn(stored::undrawn_states(record));
+        }
     }
 
     fn draw_undrawn(&mut self, undrawn: Vec<stored::Undrawn<'_>>) {
