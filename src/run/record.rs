@@ -151,9 +151,9 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Widget {
-    /// marimo's `object-id`.
+    /// marimo's `object-id`; the id of the model of an ipywidget.
     pub id: String,
-    /// The cell that made it.
+    /// The cell that made it, or shows it.
     pub cell: CellId,
     /// The variable that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,6 +176,10 @@ pub struct Widget {
     /// Cells that run again when it changes.
     #[serde(default)]
     pub reach: BTreeSet<CellId>,
+    /// Whether it stays as it is when its cell shows something else. An ipywidget does; what a marimo cell makes is
+    /// made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_lasting: bool,
 }
 
 /// What an input is.

@@ -51,6 +51,14 @@ pub(super) struct Input {
     pub(super) ids: Vec<(String, u32)>,
     /// Whether a state sets it.
     pub(super) is_set: bool,
+    is_lasting: bool,
+}
+
+impl Input {
+    /// Whether it is made anew when another one changes.
+    pub(super) fn is_made_by(&self, other: &Self) -> bool {
+        !self.is_lasting && other.reach.contains(&self.cell)
+    }
 }
 
 /// All inputs of a page.
@@ -87,6 +95,7 @@ impl Catalogue {
             entry: added.entry,
             ids,
             is_set: false,
+            is_lasting: widget.is_lasting,
         });
         Ok(self.inputs.len() - 1)
     }
@@ -168,7 +177,7 @@ impl Catalogue {
     /// Notes which inputs are made anew when another one changes: those of the cells that it reaches.
     pub(super) fn find_resets(&mut self) {
         let mut made_in: BTreeMap<CellId, BTreeSet<u32>> = BTreeMap::new();
-        for input in &self.inputs {
+        for input in self.inputs.iter().filter(|it| !it.is_lasting) {
             let entries = input.ids.iter().map(|(_, entry)| *entry);
             made_in.entry(input.cell).or_default().extend(entries);
         }

@@ -52,7 +52,7 @@ impl<'a> Read<'a> {
     pub(super) fn of(sweep: &'a Sweep, is_shown: &dyn Fn(CellId) -> bool) -> Self {
         let mut read = Self::default();
         let all = sweep.widgets.iter().chain(sweep.states.iter().flat_map(|it| &it.widgets));
-        read.makers = all.map(|it| it.cell).collect();
+        read.makers = all.filter(|it| !it.is_lasting).map(|it| it.cell).collect();
         let mut start: Vec<usize> = Vec::new();
         for widget in &sweep.widgets {
             if start.len() >= MOST_AT_ONCE {
@@ -219,7 +219,7 @@ impl<'a> Read<'a> {
                 continue;
             }
             let is_gone = old != changed
-                && self.catalogue.inputs.get(old).is_some_and(|it| input.reach.contains(&it.cell));
+                && self.catalogue.inputs.get(old).is_some_and(|it| it.is_made_by(input));
             if !is_gone {
                 after.push(old);
             }

@@ -42,6 +42,8 @@ class Widget:
         self.parts = rest.get("parts") or []
         self.reach = rest.get("reach") or frozenset()
         self.keys = rest.get("keys") or []
+        # Whether it stays when its cell shows something else.
+        self.is_lasting = False
         # Why it stays as it is.
         self.why = rest.get("why")
 
@@ -112,6 +114,7 @@ class Widget:
             "total": min(self.all(), (1 << 53) - 1),
             "parts": [part.report() for part in self.parts],
             "reach": sorted(self.reach),
+            "is_lasting": self.is_lasting,
         }
 
 

@@ -20,6 +20,8 @@ class Widgets:
         self._models = {}
         self._made = 0
         self._capturing = []
+        # After the cells nothing but a widget shows what code says, as in JupyterLab.
+        self.is_over = False
         self.kernel = types.SimpleNamespace(
             get_parent=lambda *_: {"header": {"msg_id": "nbc"}},
             _parent_header={"header": {"msg_id": "nbc"}},
@@ -67,15 +69,19 @@ class Widgets:
         model["state"].update(state)
         if "msg_id" in state and model["state"].get("_model_name") == "OutputModel":
             # `with output:` asks the front end to route what follows into this widget.
+            self._session.console.drain()
             self._capturing = [it for it in self._capturing if it is not model]
             if state["msg_id"]:
                 self._capturing.append(model)
 
     # Routing into Output widgets.
 
+    def is_capturing(self):
+        return bool(self._capturing)
+
     def capture(self, data, metadata):
         if not self._capturing:
-            return False
+            return self.is_over
         self._session.console.drain()
         bundle = self._session.bundle(data, metadata)
         self._push({"output_type": "display_data", "data": bundle["data"], "metadata": bundle["metadata"]})
@@ -83,7 +89,7 @@ class Widgets:
 
     def capture_text(self, name, text):
         if not self._capturing:
-            return False
+            return self.is_over
         outputs = self._capturing[-1]["state"].get("outputs") or ()
         last = outputs[-1] if outputs else {}
         if last.get("output_type") == "stream" and last.get("name") == name:
@@ -92,9 +98,17 @@ class Widgets:
         self._push({"output_type": "stream", "name": name, "text": text})
         return True
 
-    def clear(self):
+    def capture_error(self, problem):
         if not self._capturing:
             return False
+        self._session.console.drain()
+        name, text = type(problem).__name__, str(problem)
+        self._push({"output_type": "error", "ename": name, "evalue": text, "traceback": []})
+        return True
+
+    def clear(self):
+        if not self._capturing:
+            return self.is_over
         self._session.console.drain()
         self._capturing[-1]["state"]["outputs"] = []
         return True
@@ -108,15 +122,42 @@ class Widgets:
 
     def attach(self, result):
         """Puts the models that a view shows beside it."""
-        for output in result.outputs:
-            data = output["bundle"]["data"] if output["kind"] == "display" else {}
+        for data, id in self._views(result):
+            value = {"version_major": 2, "version_minor": 0, "state": self._closure(id)}
+            bounded = self._session.bundle({STATE: value})["data"]
+            if STATE in bounded and data.get(STATE) != bounded[STATE]:
+                data[STATE] = bounded[STATE]
+                result.changed = True
+
+    def shown(self, result):
+        """Ids of the models that a cell shows."""
+        return [id for _, root in self._views(result) for id in self._closure(root)]
+
+    def model(self, id):
+        """What a model says."""
+        return self._models[id]["state"]
+
+    def buffers(self, id):
+        """The bytes beside it."""
+        return self._models[id]["buffers"]
+
+    def object(self, id):
+        """The widget of a model."""
+        return getattr(getattr(self._models[id]["comm"], "_msg_callback", None), "__self__", None)
+
+    def notify(self, id, message):
+        """Passes on what a front end says to a widget."""
+        model = self._models[id]
+        model["state"].update(message["content"]["data"]["state"])
+        model["comm"].handle_msg(message)
+
+    def _views(self, result):
+        """The data of the displays that show a widget, and its id."""
+        displays = [it["bundle"]["data"] for it in result.outputs if it["kind"] == "display"]
+        for data in displays:
             view = data.get(VIEW)
             if isinstance(view, dict) and view.get("model_id") in self._models:
-                state = self._closure(view["model_id"])
-                value = bundles.plain({"version_major": 2, "version_minor": 0, "state": state})
-                bounded = self._session.bundle({STATE: value})["data"]
-                if STATE in bounded:
-                    data[STATE] = bounded[STATE]
+                yield data, view["model_id"]
 
     def _closure(self, root):
         found, waiting = {}, [root]
