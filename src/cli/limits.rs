@@ -76,6 +76,7 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
 /// The bounds of a sweep.
 pub(super) fn sweep(
     settings: SweepSettings,
+    bounds: &Bounds,
     samples: BTreeMap<String, Samples>,
 ) -> Result<SweepPlan, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -88,7 +89,8 @@ pub(super) fn sweep(
         time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
         state_time: time("--state-timeout", settings.state_timeout)?
             .unwrap_or(Duration::from_secs(60)),
-        run_time: TIME,
+        run_time: bounds.process.wall,
+        memory: bounds.process.memory,
         jobs: u32::try_from(jobs).unwrap_or(1),
         samples,
     })

@@ -279,9 +279,19 @@ impl Undrawn<'_> {
     }
 }
 
-/// The Vega charts of a record that have no picture for pages, and readers, without scripts.
+/// The Vega charts of the run itself that have no picture for pages, and readers, without scripts.
 pub fn undrawn(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
-    let outputs = record.cells.values_mut().flat_map(|it| &mut it.outputs);
+    undrawn_in(record.cells.values_mut())
+}
+
+/// Those of its other states.
+pub fn undrawn_states(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
+    let states = record.sweep.iter_mut().flat_map(|it| &mut it.states);
+    undrawn_in(states.flat_map(|it| it.cells.values_mut()))
+}
+
+fn undrawn_in<'a>(runs: impl Iterator<Item = &'a mut CellRun>) -> Vec<Undrawn<'a>> {
+    let outputs = runs.flat_map(|it| &mut it.outputs);
     let bundles = outputs.filter_map(|it| match it {
         RawOutput::Display { bundle } => Some(bundle),
         RawOutput::Stream { .. } => None,

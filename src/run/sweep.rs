@@ -43,6 +43,8 @@ pub struct SweepPlan {
     pub run_time: Duration,
     /// States that run at the same time.
     pub jobs: u32,
+    /// Bytes of memory that all of them may take together, with the run itself.
+    pub memory: u64,
     /// Values that the author named, by the variable of the input.
     pub samples: BTreeMap<String, Samples>,
 }
@@ -54,6 +56,7 @@ pub(super) struct SweepOptions {
     /// For a state with the whole run before it.
     replay_seconds: f64,
     jobs: u32,
+    memory: u64,
 }
 
 /// What a sweep is about to do.
@@ -110,6 +113,7 @@ fn states<C: Read + Write>(
         state_seconds: plan.state_time.as_secs_f64(),
         replay_seconds: (plan.run_time + plan.state_time).as_secs_f64(),
         jobs: plan.jobs,
+        memory: plan.memory,
     };
     frames.send(&Command::Sweep { options })?;
     loop {

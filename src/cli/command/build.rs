@@ -291,11 +291,12 @@ fn helped(error: crate::publish::PublishError) -> Failure {
 fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
     let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
     bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
+    let sweep = (arguments.states == States::Run)
+        .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
+        .transpose()?;
     Ok(Settings {
         bounds,
-        sweep: (arguments.states == States::Run)
-            .then(|| limits::sweep(arguments.sweep.or(config.sweep), config.states.clone()))
-            .transpose()?,
+        sweep,
         chosen: arguments.state.clone(),
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
         page: page_options(arguments, config),
@@ -458,11 +459,27 @@ impl Builder<'_> {
 
     /// Pictures of charts that are there as data only.
     fn draw_charts(&mut self, record: &mut RunRecord) {
-        let undrawn = stored::undrawn(record);
+        // Apart, since states may have more charts than there is time for.
+        self.draw_undrawn(stored::undrawn(record));
+        self.draw_undrawn(stored::undrawn_states(record));
+    }
+
+    fn draw_undrawn(&mut self, undrawn: Vec<stored::Undrawn<'_>>) {
         if undrawn.is_empty() {
             return;
         }
-        let charts: Vec<_> = undrawn.iter().map(|it| it.chart.clone()).collect();
+        // Many states may have the same chart.
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut charts = Vec::new();
+        let places: Vec<usize> = undrawn
+            .iter()
+            .map(|it| {
+                *known.entry(it.chart.to_string()).or_insert_with(|| {
+                    charts.push(it.chart.clone());
+                    charts.len() - 1
+                })
+            })
+            .collect();
         let limits = &self.settings.bounds.process;
         let (preparation, progress) = (&mut self.preparation, &self.progress);
         let drawn = self
@@ -470,9 +487,9 @@ impl Builder<'_> {
             .measure(Phase::Environment, || preparation.draw(&charts, limits, progress));
         match drawn {
             Ok(drawn) => {
-                for (chart, svg) in undrawn.into_iter().zip(drawn) {
-                    if let Some(svg) = svg {
-                        chart.draw(svg);
+                for (chart, place) in undrawn.into_iter().zip(places) {
+                    if let Some(Some(svg)) = drawn.get(place) {
+                        chart.draw(svg.clone());
                     }
                 }
             }

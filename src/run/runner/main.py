@@ -121,6 +121,8 @@ def follow(channel, engine, replays, run_seconds):
         elif command["command"] == "sweep" and plan is not None:
             options = {**command["options"], **asked, "run_seconds": run_seconds}
             if replays is not None:
+                longest = 10 + 5 * run_seconds + options["state_seconds"]
+                options["replay_seconds"] = min(options["replay_seconds"], longest)
                 # What trials have found out is not tried again.
                 replays.options = {**options, "reach": {it.id: sorted(it.reach) for it in plan.widgets}}
             explorer = sweep.Explorer(engine, plan, options, replays)

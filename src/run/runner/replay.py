@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 
-from nbc_runner.sweep import LARGEST_STATE, Explorer, Plan
+from nbc_runner.sweep import LARGEST_STATE, LEAST_MEMORY, Explorer, Plan, limit_memory
 
 
 class Replays:
@@ -40,6 +40,12 @@ class Replays:
                     os._exit(0)
             theirs.close()
             self._sockets.append(ours)
+
+    def close(self):
+        """Takes the processes out of reach of a fork."""
+        for one in self._sockets:
+            one.close()
+        self._sockets = []
 
     def run(self, states, take):
         """Runs states: paths, each with the sets below it. `take` gets what each gave."""
@@ -104,6 +110,7 @@ def _state(engine, wish):
     """Runs the notebook and then sets the inputs of a path."""
     session, options = engine.session, wish["options"]
     session.fork()
+    limit_memory(max(LEAST_MEMORY, options["memory"] // max(1, options["jobs"])))
     engine.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(engine.loop)
     engine.loop.run_until_complete(engine.run())

@@ -9,6 +9,7 @@ is noticed by its silence; such states run in a process that runs the whole note
 import gc
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -23,6 +24,10 @@ MOST_LISTED = 10_000
 DEEPEST = 8
 # Bytes of the outputs of one state.
 LARGEST_STATE = 24 << 20
+# Bytes that a state may take beside what the run has; more, where the limit of the notebook leaves more.
+LEAST_MEMORY = 256 << 20
+# States that are run once more in a process of their own, and fall silent there too, before nobody asks again.
+MOST_SLOW = 2
 # Bytes of a path in JSON.
 LARGEST_PATH = 16_000
 
@@ -161,6 +166,11 @@ def steps(sets, order):
         sets = maximal(rest + [one for one in sets if first not in one])
 
 
+def in_order(widgets):
+    """Ids in the order in which inputs are set: what starts a run comes last, since it is over after that."""
+    return [it.id for it in sorted(widgets, key=lambda it: it.kind == "run_button")]
+
+
 def number_of_states(sets, order, counts, known=None):
     """States besides the present one that a sweep over these sets runs."""
     known = {} if known is None else known
@@ -178,7 +188,7 @@ class Plan:
 
     def __init__(self, widgets, most_states, most_values):
         self.widgets = widgets
-        self.order = [it.id for it in widgets]
+        self.order = in_order(widgets)
         counts = {it.id: it.all() for it in widgets}
         self.wanted = self._states(counts)
         for widget in widgets:
@@ -212,6 +222,8 @@ class Explorer:
         self.silent = []
         # Whether silence was the fault of the fork.
         self.is_unsafe = False
+        # States that fell silent there too.
+        self.slow = 0
         self.session = engine.session
         self.widgets = plan.widgets
         self.most_values = options["most_values"]
@@ -221,6 +233,7 @@ class Explorer:
             # Threads do not survive a fork: whoever waits for them is soon asked again elsewhere.
             self.seconds = min(self.seconds, 5 + 10 * options.get("run_seconds", 0))
         self.jobs = max(1, options["jobs"])
+        self.memory = max(LEAST_MEMORY, (options["memory"] - _resident()) // self.jobs)
         self.sent = 0
         self.lost = []
         self.take = None
@@ -242,24 +255,31 @@ class Explorer:
         """Runs states in processes that run the whole notebook again."""
         while self.silent and self.replays is not None:
             waiting, self.silent = self.silent, []
+            self.clean()
             self.replays.run(waiting, self._replayed)
 
     def _replayed(self, path, rest, said):
         if "lost" in said:
-            self._accept(path, self.session.channel.encode({"lost": said["lost"]}))
+            self.slow += said["lost"] == "time"
+            self._keep(path, self.session.channel.encode({"lost": said["lost"]}))
             return
         self.is_unsafe = True
         below = said.pop("below")
-        self._accept(path, self.session.channel.encode(said))
+        self._keep(path, self.session.channel.encode(said))
         self.silent += [([*path, {"widget": id, "value": index}], rest) for id, index, rest in below]
 
     def _accept(self, path, body):
-        if self.replays is not None and b'"lost":"time"' in body[:200]:
+        # What is slow everywhere is not asked again and again.
+        is_doubtful = self.replays is not None and self.slow < MOST_SLOW
+        if is_doubtful and body.startswith(b'{"lost":"time"'):
             self.silent.append((path, json.loads(body)["rest"]))
             if not self.is_unsafe:
                 # One is enough to know; the others would each take as long.
                 self._replay()
             return
+        self._keep(path, body)
+
+    def _keep(self, path, body):
         if self.sent >= self.most_states:
             self.lost.append({"path": path, "why": "limit"})
             return
@@ -277,7 +297,9 @@ class Explorer:
             if self.is_unsafe:
                 self.silent += [([*path, it.step()], [sorted(one) for one in it.rest]) for it in work]
                 work.clear()
-            while work and (not running or not self.is_crowded() and self._token()):
+            while work and (
+                not running or len(running) < self.jobs and not self.is_crowded() and self._token()
+            ):
                 task = work.pop()
                 child = self._start(path, widgets, task, list(running))
                 if child is not None:
@@ -325,6 +347,10 @@ class Explorer:
                 os.close(pipe)
                 for sibling in siblings:
                     os.close(sibling)
+                if self.replays is not None:
+                    self.replays.close()
+                    self.replays = None
+                limit_memory(self.memory)
                 self._be(path, widgets, task, childs_pipe)
             finally:
                 os._exit(0)
@@ -369,7 +395,7 @@ class Explorer:
         by_id = {it.id: it for it in widgets}
         return [
             _Task(by_id[first], index, rest)
-            for first, rest in steps(sets, [it.id for it in widgets])
+            for first, rest in steps(sets, in_order(widgets))
             for index in range(by_id[first].count())
             if index != by_id[first].start()
         ]
@@ -466,6 +492,22 @@ class _Child:
         self.deadline = deadline
         self.said = b""
         self.has_token = False
+
+
+def limit_memory(more):
+    """Lets this process have so many bytes more than it has."""
+    with open("/proc/self/status", "rb") as file:
+        own = next((int(line.split()[1]) << 10 for line in file if line.startswith(b"VmData:")), None)
+    if own is not None:
+        limit = own + more
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _resident():
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def _room():
