@@ -176,10 +176,9 @@ pub struct Widget {
     /// Cells that run again when it changes.
     #[serde(default)]
     pub reach: BTreeSet<CellId>,
-    /// Whether it stays as it is when its cell shows something else. An ipywidget does; what a marimo cell makes is
-    /// made anew.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_lasting: bool,
+    /// The inputs, by id, that make it anew when they change. If nothing says so, those that reach its cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makers: Option<BTreeSet<String>>,
 }
 
 /// What an input is.

@@ -120,7 +120,10 @@ fn an_output_in_another_cell_belongs_to_the_inputs_that_fill_it() {
         "log",
     ];
     let (_, sweep) = sweep_of(Engine::Jupyter, &codes);
-    assert_eq!((reach(&sweep, "a"), reach(&sweep, "b"), reach(&sweep, "c")), (vec![3], vec![3], vec![5]));
+    assert_eq!(
+        (reach(&sweep, "a"), reach(&sweep, "b"), reach(&sweep, "c")),
+        (vec![3], vec![3], vec![5])
+    );
     assert_eq!(named(&sweep, "b").values, [json!("x"), json!("y")]);
     let values = [("a", "0 – 3"), ("b", "y")];
     is_as_in_a_fresh_process(&sweep, &codes, &values, "a.value = (0, 3)\nb.value = 'y'");
@@ -158,7 +161,9 @@ fn an_input_without_effect_has_no_states() {
     let (_, sweep) = sweep_of(Engine::Jupyter, &codes);
     let names: Vec<_> = sweep.widgets.iter().map(|it| it.name.as_deref().unwrap()).collect();
     assert_eq!(names, ["a", "c"]);
-    assert!(sweep.widgets.iter().all(|it| it.reach.is_empty() && it.is_lasting));
+    assert!(
+        sweep.widgets.iter().all(|it| it.reach.is_empty() && it.makers == Some(BTreeSet::new()))
+    );
     assert!(sweep.states.is_empty());
 }
 
@@ -176,16 +181,30 @@ fn what_an_input_reaches_only_in_some_states_is_found_in_the_code_of_its_observe
 }
 
 #[test]
-fn an_input_that_follows_another_one_is_part_of_its_states() {
+fn an_input_that_another_one_changes_is_made_anew_by_it() {
     let codes = [
         IMPORT,
-        "a = w.IntSlider(max=3)\nb = w.IntSlider(max=9)\nw.dlink((a, 'value'), (b, 'value'), lambda it: 3 * it)\nw.VBox([a, b])",
+        "cities = {'fr': ['Paris', 'Lyon'], 'it': ['Rome', 'Milan', 'Turin']}\ncity = w.Dropdown(options=cities['fr'])\nland = w.Dropdown(options=['fr', 'it'])\nland.observe(lambda it: setattr(city, 'options', cities[it.new]), 'value')\nw.VBox([land, city])",
+        "out = w.interactive_output(lambda city: print(land.value, city), {'city': city})\nout",
         "p, q = w.Checkbox(), w.Checkbox()\nw.link((p, 'value'), (q, 'value'))\ndisplay(p, q)",
     ];
     let (_, sweep) = sweep_of(Engine::Jupyter, &codes);
     let names: Vec<_> = sweep.widgets.iter().map(|it| it.name.as_deref().unwrap()).collect();
-    assert_eq!(names, ["a", "p"]);
-    is_as_in_a_fresh_process(&sweep, &codes, &[("a", "2")], "a.value = 2");
+    // Of two that change each other the second one only shows what the first says.
+    assert_eq!(names, ["land", "city", "p"]);
+    assert_eq!((reach(&sweep, "land"), reach(&sweep, "city")), (vec![1, 2], vec![2]));
+    is_as_in_a_fresh_process(&sweep, &codes, &[("land", "it")], "land.value = 'it'");
+    is_as_in_a_fresh_process(&sweep, &codes, &[("p", "on")], "p.value = True");
+    let made = &state(&sweep, &[("land", "it")]).widgets;
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].labels, ["Rome", "Milan", "Turin"]);
+    assert_eq!(sweep.states.len(), 5, "Lyon, Rome, Milan, Turin, and a checkbox");
+    let texts: BTreeSet<_> =
+        sweep.states.iter().filter_map(|it| Some(text(it.cells.get(&CellId(2))?))).collect();
+    assert_eq!(
+        texts,
+        ["fr Lyon\n", "it Milan\n", "it Rome\n", "it Turin\n"].map(ToOwned::to_owned).into()
+    );
 }
 
 #[test]

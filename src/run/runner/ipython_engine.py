@@ -101,7 +101,7 @@ class IPythonEngine:
 
     # The loop of the run.
     loop = None
-    # What inputs reach, by id, where another process has found it out.
+    # What inputs reach and what makes them anew, by id, where another process has found it out.
     reach = None
 
     def inputs(self, samples):
@@ -110,12 +110,13 @@ class IPythonEngine:
             return []
         from nbc_runner import ipython_inputs
 
-        self._failed = {}
-        return ipython_inputs.inputs(self, samples, self.reach)
+        self._failed, self._samples = {}, samples
+        self._inputs = ipython_inputs.inputs(self, samples, self.reach)
+        return self._inputs
 
-    def vanished(self, _widgets):
+    def vanished(self, widgets):
         """Ids of inputs that are no more."""
-        return set()
+        return {it.id for it in widgets if self.widgets.model(it.id).get("disabled")}
 
     def apply(self, widget, index):
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
@@ -132,7 +133,7 @@ class IPythonEngine:
             self.widgets.attach(result)
             failed = [status for reach, status in self._failed.values() if cell in reach]
             cells[cell] = {**result.report(), **({"status": failed[0]} if failed else {})}
-        return cells, []
+        return cells, ipython_inputs.followers(self, widget, self._inputs, self._samples)
 
     def notify(self, id, message):
         """Passes on what a front end says to a widget; gives the exceptions that nothing shows."""

@@ -46,10 +46,10 @@ def inputs(engine, samples, reach=None):
             found.append(widget)
     found.sort(key=lambda it: (it.cell, it.id))
     if reach is not None:
-        found = [it for it in found if it.id in reach]
-        for widget in found:
-            widget.reach = frozenset(reach[widget.id])
-        return found
+        by_id = {it.id: it for it in found}
+        for id, (cells, makers) in reach.items():
+            by_id[id].reach, by_id[id].makers = frozenset(cells), frozenset(makers)
+        return [by_id[it] for it in reach]
     ids = {it.id for it in found}
     tried = _try_all(engine, found)
     driven = {}
@@ -61,18 +61,36 @@ def inputs(engine, samples, reach=None):
         reached = {cell for it in models for cell in shown.get(it, ())}.union(cells)
         reached.update(_displaying(engine, displays))
         widget.reach = frozenset(reached)
-    return _free(found, driven)
+    return _in_order(found, driven)
 
 
-def _free(widgets, driven):
-    """Without inputs that follow another one: what they show is part of its states."""
+def _in_order(widgets, driven):
+    """Inputs that others change after those. Of two that change each other only the first is one."""
     free = []
-    for at, widget in enumerate(widgets):
-        masters = [other for other in widgets if widget.id in driven[other.id]]
-        earlier = {it.id for it in widgets[:at]}
-        if not any(it.id in earlier or it.id not in driven[widget.id] for it in masters):
+    for widget in widgets:
+        if not any(widget.id in driven[it.id] and it.id in driven[widget.id] for it in free):
             free.append(widget)
-    return free
+    for widget in free:
+        widget.makers = frozenset(it.id for it in free if widget.id in driven[it.id])
+    ordered, placed = [], set()
+    while free:
+        widget = next((it for it in free if it.makers <= placed), free[0])
+        free.remove(widget)
+        ordered.append(widget)
+        placed.add(widget.id)
+    return ordered
+
+
+def followers(engine, widget, inputs, samples):
+    """The inputs that are others since this one was set."""
+    found = []
+    for old in inputs:
+        if widget.id in old.makers:
+            one = _widget(engine.widgets.model(old.id), old.id, old.cell, old.name, samples)
+            if one is not None:
+                one.reach, one.makers = old.reach, old.makers
+                found.append(one)
+    return found
 
 
 def _shown(engine):
@@ -132,7 +150,7 @@ def _widget(state, id, cell, variable, samples):
         return None
     widget = Widget(id, cell, kind, name=title, values=values, labels=labels, initial=initial, total=total)
     # Its cell shows it, and does not make it anew when it shows something else.
-    widget.is_lasting = True
+    widget.makers = frozenset()
     return widget
 
 

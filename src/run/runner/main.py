@@ -124,7 +124,9 @@ def follow(channel, engine, replays, run_seconds):
                 longest = 10 + 5 * run_seconds + options["state_seconds"]
                 options["replay_seconds"] = min(options["replay_seconds"], longest)
                 # What trials have found out is not tried again.
-                replays.options = {**options, "reach": {it.id: sorted(it.reach) for it in plan.widgets}}
+                replays.options = {**options, "reach": {
+                    it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets
+                }}
             explorer = sweep.Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})

@@ -47,8 +47,8 @@ class Widget:
         self.parts = rest.get("parts") or []
         self.reach = rest.get("reach") or frozenset()
         self.keys = rest.get("keys") or []
-        # Whether it stays when its cell shows something else.
-        self.is_lasting = False
+        # Ids of the inputs that make it anew; `None`: those that reach its cell.
+        self.makers = None
         # Why it stays as it is.
         self.why = rest.get("why")
 
@@ -119,7 +119,7 @@ class Widget:
             "total": min(self.all(), (1 << 53) - 1),
             "parts": [part.report() for part in self.parts],
             "reach": sorted(self.reach),
-            "is_lasting": self.is_lasting,
+            "makers": None if self.makers is None else sorted(self.makers),
         }
 
 
