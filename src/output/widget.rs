@@ -501,9 +501,12 @@ fn list(model: &Model<'_>) -> SafeHtml {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+    use crate::output::Alive;
 
     fn draw(state: &Value) -> String {
         let notes = Notes::default();
@@ -525,6 +528,42 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("<b>x</b>") && !html.contains("<script>"), "{html}");
+    }
+
+    #[test]
+    fn an_input_with_states_is_drawn_as_the_script_of_the_page_knows_it() {
+        let options = json!(["x", "y"]);
+        let state = json!({"state": {
+            "a": {"model_name": "VBoxModel", "state": {"children":
+                ["IPY_MODEL_b", "IPY_MODEL_c", "IPY_MODEL_d", "IPY_MODEL_e", "IPY_MODEL_f"]}},
+            "b": {"model_name": "IntRangeSliderModel", "state": {"min": 0, "max": 9, "value": [2, 4]}},
+            "c": {"model_name": "ToggleButtonsModel", "state": {"_options_labels": options, "index": 0}},
+            "d": {"model_name": "ToggleButtonModel", "state": {"value": true, "description": "grid"}},
+            "e": {"model_name": "SelectionSliderModel", "state": {"_options_labels": options, "index": 0}},
+            "f": {"model_name": "TextModel", "state": {"value": "any"}},
+        }});
+        let live = ["b", "c", "d", "e", "f"].map(ToOwned::to_owned).into_iter().zip(3..);
+        let chosen = [("c".to_owned(), json!("y")), ("e".to_owned(), json!(1))];
+        let alive = Alive {
+            widgets: Arc::new(live.collect()),
+            chosen: Arc::new(chosen.into()),
+            ..Alive::default()
+        };
+        let notes = Notes::new("c1", &alive);
+        let view = json!({"model_id": "a"});
+        let html = html(&view, &state, &mut Gate::new("c1"), &notes).unwrap_or_default();
+        let html = html.as_str();
+        for wanted in [
+            "<div class=\"nbc-live\" data-widget=\"3\"><div class=\"nbc-widget nbc-widget-slider\" role=\"group\"",
+            "value=\"4\" aria-label=\"To\"",
+            "<div class=\"nbc-live\" data-widget=\"4\"><div class=\"nbc-widget nbc-widget-radio\" role=\"group\"",
+            "checked=\"\"> y",
+            "<span class=\"nbc-widget-label\">grid</span><input type=\"checkbox\" disabled=\"\" checked=\"\">",
+            "max=\"1\" value=\"1\"><span class=\"nbc-widget-value\">y</span>",
+        ] {
+            assert!(html.contains(wanted), "{wanted}\n{html}");
+        }
+        assert!(!html.contains("data-widget=\"7\""), "{html}");
     }
 
     #[test]

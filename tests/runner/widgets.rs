@@ -208,6 +208,25 @@ fn an_input_that_another_one_changes_is_made_anew_by_it() {
 }
 
 #[test]
+fn links_that_only_a_front_end_knows_are_followed() {
+    let codes = [
+        IMPORT,
+        "a = w.IntSlider(value=2, max=3)\nb = w.IntProgress(max=9)\nc = w.Label()\nw.jsdlink((a, 'value'), (b, 'value'))\nw.jslink((b, 'value'), (c, 'value'))\nw.VBox([a, b, c])",
+    ];
+    let (record, sweep) = sweep_of(Engine::Jupyter, &codes);
+    let values = |run: &CellRun| {
+        let RawOutput::Display { bundle } = &run.outputs[0] else { panic!() };
+        let models = bundle.data[nbc::run::WIDGET_STATE_MIME]["state"].as_object().unwrap();
+        let values = models.values().filter_map(|it| it["state"].get("value").cloned());
+        values.collect::<Vec<Value>>()
+    };
+    assert_eq!(values(cell(&record, 1)), [2, 2, 2]);
+    let changed = state(&sweep, &[("a", "3")]);
+    assert_eq!(values(&changed.cells[&CellId(1)]), [3, 3, 3]);
+    assert_eq!(changed.cells[&CellId(1)].status, CellStatus::Finished);
+}
+
+#[test]
 fn a_notebook_without_inputs_has_an_empty_sweep() {
     for engine in [Engine::Jupyter, Engine::Plain] {
         let (record, sweep) = sweep_of(engine, &["print(3)"]);

@@ -93,6 +93,7 @@ class IPythonEngine:
             if not (self.session.allow_errors or options.get("raises_exception")):
                 break
         self.widgets.is_over = True
+        self.widgets.follow_links()
         for result in self.session.results.values():
             # Later cells may have changed what earlier ones show.
             self.widgets.attach(result)
@@ -135,14 +136,18 @@ class IPythonEngine:
             cells[cell] = {**result.report(), **({"status": failed[0]} if failed else {})}
         return cells, ipython_inputs.followers(self, widget, self._inputs, self._samples)
 
-    def notify(self, id, message):
-        """Passes on what a front end says to a widget; gives the exceptions that nothing shows."""
-        self._shown = []
+    def send(self, id, state):
+        """Sets what a widget says, as a front end does; gives the exceptions that nothing shows."""
+        linked = self.widgets.linked()
+        self._shown = raised = []
         try:
-            self.widgets.notify(id, message)
+            self.widgets.send(id, state)
         except Exception as problem:
-            self._shown.append(problem)
-        return self._shown
+            raised.append(problem)
+        # The ends of links that follow have a list of their own.
+        self._shown = []
+        self.widgets.follow_links(linked)
+        return raised
 
     async def _run(self, cell, code):
         shell = self.shell

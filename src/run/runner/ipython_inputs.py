@@ -23,6 +23,8 @@ MOST_INPUTS = 300
 # Seconds for the trial of one input, and those after which no other value of it is tried.
 LONGEST_TRIAL = 20
 SHORT_TRIAL = 0.3
+# Trials that may be late before no other is begun.
+MOST_LATE = 2
 # Values that a trial sets at most.
 MOST_TRIED = 12
 # Seconds for tasks that an observer starts.
@@ -259,8 +261,7 @@ def set_value(engine, widget, value):
 
 
 async def _send(engine, id, state):
-    data = {"method": "update", "state": state, "buffer_paths": []}
-    raised = engine.notify(id, {"content": {"data": data}, "buffers": [], "header": {}})
+    raised = engine.send(id, state)
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     if tasks:
         await asyncio.wait(tasks, timeout=LONGEST_TASKS)
@@ -273,8 +274,8 @@ async def _send(engine, id, state):
 
 def _try_all(engine, widgets):
     """What changes when an input is set: models, by id, and cells."""
-    waiting, running, found = list(reversed(widgets)), {}, {}
-    most = max(1, len(os.sched_getaffinity(0)))
+    waiting, running, found, late = list(reversed(widgets)), {}, {}, 0
+    most = os.cpu_count() or 1
     while waiting or running:
         while waiting and len(running) < most:
             widget = waiting.pop()
@@ -295,6 +296,10 @@ def _try_all(engine, widgets):
                 continue
             del running[trial.pipe]
             trial.end()
+            late += piece is None
+            if late >= MOST_LATE:
+                # This notebook's libraries do not survive a fork.
+                waiting.clear()
             try:
                 said = json.loads(trial.said)
                 found[trial.id] = said["models"], [int(it) for it in said["cells"]]

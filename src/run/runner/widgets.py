@@ -10,6 +10,8 @@ from nbc_runner.imports import after_import
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 REFERENCE = "IPY_MODEL_"
+# Links that lead from one to the next.
+MOST_ROUNDS = 10
 
 
 class Widgets:
@@ -56,9 +58,11 @@ class Widgets:
 
     def _take(self, comm, message, data, buffers):
         if message == "comm_close":
+            if comm.comm_id in self._models:
+                self._models[comm.comm_id]["is_closed"] = True
             return
         if message == "comm_open":
-            self._models[comm.comm_id] = {"state": {}, "buffers": {}, "comm": comm}
+            self._models[comm.comm_id] = {"state": {}, "buffers": {}, "comm": comm, "is_closed": False}
         model = self._models.get(comm.comm_id)
         state = data.get("state")
         if model is None or not isinstance(state, dict):
@@ -145,11 +149,41 @@ class Widgets:
         """The widget of a model."""
         return getattr(getattr(self._models[id]["comm"], "_msg_callback", None), "__self__", None)
 
-    def notify(self, id, message):
-        """Passes on what a front end says to a widget."""
+    def send(self, id, state):
+        """Sets what a model says, as a front end does."""
         model = self._models[id]
-        model["state"].update(message["content"]["data"]["state"])
-        model["comm"].handle_msg(message)
+        model["state"].update(state)
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        model["comm"].handle_msg({"content": {"data": data}, "buffers": [], "header": {}})
+
+    def linked(self):
+        """What the ends of links that only the front end knows (`jslink`, `jsdlink`) say now."""
+        ends = []
+        for model in self._models.values():
+            state = model["state"]
+            if state.get("_model_name") in ("LinkModel", "DirectionalLinkModel") and not model["is_closed"]:
+                pair = [(str(id)[len(REFERENCE):], trait) for id, trait in (state["source"], state["target"])]
+                if all(id in self._models for id, _ in pair):
+                    values = [self._models[id]["state"].get(trait) for id, trait in pair]
+                    ends.append((pair, values, state["_model_name"] == "LinkModel"))
+        return ends
+
+    def follow_links(self, before=()):
+        """Takes changes to the other ends of links."""
+        before = {str(pair): values for pair, values, _ in before}
+        for _ in range(MOST_ROUNDS):
+            links = [it for it in self.linked() if it[1][0] != it[1][1]]
+            for pair, values, is_both in links:
+                old = before.get(str(pair), values)
+                is_back = is_both and old[1] != values[1] and old[0] == values[0]
+                id, trait = pair[0 if is_back else 1]
+                try:
+                    self.send(id, {trait: values[1 if is_back else 0]})
+                except Exception:
+                    # What the other end refuses, only the log would say.
+                    continue
+            if not links:
+                return
 
     def _views(self, result):
         """The data of the displays that show a widget, and its id."""
