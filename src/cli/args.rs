@@ -54,6 +54,10 @@ pub enum Command {
     ///
     /// Afterwards `nbc build` with the same flags needs no network.
     Prepare(Box<Prepare>),
+    /// Run notebooks, and list their inputs, the values of these, and how many states they make
+    ///
+    /// No state is run and nothing is published. Takes the flags of `nbc build`.
+    States(Box<Build>),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
     /// Prove that a written site keeps its promises

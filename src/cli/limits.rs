@@ -92,6 +92,7 @@ pub(super) fn sweep(
         run_time: bounds.process.wall,
         memory: bounds.process.memory,
         jobs: u32::try_from(jobs).unwrap_or(1),
+        is_dry: false,
         samples,
     })
 }

@@ -67,6 +67,11 @@ impl Progress {
         self.above(|| self.printer.line(&printable(text)));
     }
 
+    /// Prints what was asked for.
+    pub fn result(&self, text: &str) {
+        self.above(|| self.printer.result(&printable(text)));
+    }
+
     /// Prints what the user should know.
     pub fn warning(&self, text: &str) {
         self.above(|| self.printer.warning(text));

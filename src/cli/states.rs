@@ -1,10 +1,14 @@
 //! What a build says of the states of a notebook, and the choice of the one that is shown first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
 use super::args::ChosenValue;
 use super::command::counted;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{Cell, Notebook};
-use crate::run::record::{Loss, Step, Sweep, Widget};
+use crate::notebook::{Cell, CellId, Notebook};
+use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
 use crate::run::{RunRecord, sweep};
 use crate::source::Span;
 
@@ -130,3 +134,145 @@ pub(super) fn choose(
     sweep.chosen = steps;
     problems
 }
+
+/// Cells that gave something else when the same was run again.
+pub(super) fn unsteady(
+    notebook: &Notebook,
+    first: &RunRecord,
+    second: &RunRecord,
+) -> Vec<Diagnostic> {
+    let mut differ: BTreeMap<CellId, usize> = BTreeMap::new();
+    let mut compare = |first: &BTreeMap<CellId, CellRun>,
+                       second: Option<&BTreeMap<CellId, CellRun>>| {
+        for (id, run) in first {
+            if second.and_then(|it| it.get(id)) != Some(run) {
+                *differ.entry(*id).or_default() += 1;
+            }
+        }
+    };
+    compare(&first.cells, Some(&second.cells));
+    let states = |record: &'_ RunRecord| {
+        let states = record.sweep.as_ref().map(|it| it.states.as_slice()).unwrap_or_default();
+        states.iter().map(|it| (it.path.clone(), it.cells.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let again = states(second);
+    for (path, cells) in states(first) {
+        compare(&cells, again.get(&path));
+    }
+    let cells = differ.into_iter().filter_map(|(id, count)| Some((notebook.cell(id)?, count)));
+    cells
+        .map(|(cell, count)| {
+            let message = format!(
+                "the cell gave something else the second time, in {}",
+                counted(count, "state")
+            );
+            Diagnostic::warning(Code::UnsteadyState, cell.head(), message)
+                .with_help("seed random numbers, and leave clocks and ids out of what is shown")
+        })
+        .collect()
+}
+
+/// The inputs of a notebook, and the states that they make.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    notebook: String,
+    /// States besides the run's own, if no value is left out.
+    wanted: u64,
+    /// States that a build runs.
+    states: u64,
+    inputs: Vec<ListedInput>,
+    cells: Vec<ListedCell>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedInput {
+    name: Option<String>,
+    kind: WidgetKind,
+    values: u64,
+    of: u64,
+    labels: Vec<String>,
+    initial: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedCell {
+    cell: u32,
+    inputs: Vec<String>,
+    states: u64,
+}
+
+impl Listed {
+    pub(super) fn of(path: &str, sweep: &Sweep) -> Self {
+        let inputs = sweep.widgets.iter().map(|it| ListedInput {
+            name: it.name.clone(),
+            kind: it.kind,
+            values: sweep::count(it),
+            of: it.total,
+            labels: it.labels.clone(),
+            initial: it.labels.get(it.initial as usize).cloned(),
+        });
+        let inputs: Vec<ListedInput> = inputs.collect();
+        let cells: BTreeSet<CellId> =
+            sweep.widgets.iter().flat_map(|it| it.reach.iter().copied()).collect();
+        let cells = cells.into_iter().map(|cell| {
+            let own = sweep.widgets.iter().filter(|it| it.reach.contains(&cell));
+            let states = own.clone().fold(1_u64, |all, it| all.saturating_mul(sweep::count(it)));
+            let named = own.map(|it| it.name.clone().unwrap_or_else(|| it.id.clone()));
+            ListedCell { cell: cell.0 + 1, inputs: named.collect(), states }
+        });
+        let cells = cells.collect();
+        Self {
+            notebook: path.to_owned(),
+            wanted: sweep.wanted,
+            states: sweep.planned,
+            inputs,
+            cells,
+        }
+    }
+
+    /// One JSON object.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// For a person.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {}, {} to run",
+            self.notebook,
+            counted(self.inputs.len(), "input"),
+            counted(usize::try_from(self.states).unwrap_or(usize::MAX), "state"),
+        );
+        if self.wanted > self.states {
+            text.push_str(&format!(" of {}", self.wanted));
+        }
+        for input in &self.inputs {
+            let kind = serde_json::to_value(input.kind).unwrap_or_default();
+            let kind = kind.as_str().unwrap_or_default().replace('_', " ");
+            let mut labels = input.labels.iter().take(LISTED_LABELS).cloned().collect::<Vec<_>>();
+            if let Some(last) = input.labels.last().filter(|_| input.labels.len() > LISTED_LABELS) {
+                labels.push(format!("… {last}"));
+            }
+            let of =
+                if input.of > input.values { format!(" of {}", input.of) } else { String::new() };
+            text.push_str(&format!(
+                "\n  {:<16} {kind:<10} {}{of} values: {}",
+                input.name.as_deref().unwrap_or("(no name)"),
+                input.values,
+                labels.join(", "),
+            ));
+        }
+        for cell in &self.cells {
+            text.push_str(&format!(
+                "\n  cell {:<11} {} from {}",
+                cell.cell,
+                counted(usize::try_from(cell.states).unwrap_or(usize::MAX), "state"),
+                cell.inputs.join(", "),
+            ));
+        }
+        text
+    }
+}
+
+/// Labels of an input that a list shows.
+const LISTED_LABELS: usize = 6;

@@ -113,6 +113,10 @@ pub struct Sweep {
     /// Number of states if no value had been left out.
     #[serde(default)]
     pub wanted: u64,
+    /// Number of states that were to be run, as far as it could be foreseen: inputs that others make are counted as
+    /// the run itself made them.
+    #[serde(default)]
+    pub planned: u64,
     /// Whether it ended before all states had run: for its time or its size.
     #[serde(default)]
     pub is_cut: bool,

@@ -45,6 +45,8 @@ pub struct SweepPlan {
     pub jobs: u32,
     /// Bytes of memory that all of them may take together, with the run itself.
     pub memory: u64,
+    /// Whether the inputs are only asked for, and no state is run.
+    pub is_dry: bool,
     /// Values that the author named, by the variable of the input.
     pub samples: BTreeMap<String, Samples>,
 }
@@ -105,6 +107,10 @@ fn states<C: Read + Write>(
     check_widgets(&widgets, conversation)?;
     sweep.widgets = widgets;
     sweep.wanted = wanted;
+    sweep.planned = states;
+    if plan.is_dry {
+        return Ok(());
+    }
     observer.sweep_foreseen(Foreseen { widgets: &sweep.widgets, wanted, states });
     if states == 0 {
         return Ok(());

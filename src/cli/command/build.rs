@@ -39,6 +39,7 @@ use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
+use crate::run::record::Sweep;
 use crate::run::stored::{self, Policy};
 use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder, SweepPlan};
 use crate::secret::Scanner;
@@ -48,7 +49,10 @@ use crate::verify;
 
 /// Everything that the flags and the configuration decide.
 struct Settings {
+    goal: Goal,
     bounds: Bounds,
+    /// Whether everything is run twice and compared.
+    checks_determinism: bool,
     /// What the states of inputs may take; `None`: they are not run.
     sweep: Option<SweepPlan>,
     /// Values that a page shows first.
@@ -60,6 +64,7 @@ struct Settings {
     allowed: Allowed,
     is_strict: bool,
     trust: Trust,
+    format: Format,
 }
 
 /// What one notebook became.
@@ -86,15 +91,38 @@ fn link(
     linked.collect()
 }
 
-pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Goal {
+    /// A site.
+    Site,
+    /// A list of inputs and their states.
+    List,
+}
+
+pub(in crate::cli) fn run(
+    arguments: &Build,
+    goal: Goal,
+    printer: Printer,
+) -> Result<Exit, Failure> {
     let mut timings = Timings::start();
     interrupt::install()?;
     let mut config = configuration(&arguments.inputs)?;
     config.title = arguments.title.clone().or(config.title);
     let mut settings = settings(arguments, &config)?;
+    settings.goal = goal;
+    if let Some(sweep) = &mut settings.sweep {
+        sweep.is_dry = goal == Goal::List;
+    }
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let preparation = Preparation::new(&arguments.runtime, &config)?;
-    let destination = Destination::claim(&arguments.output).map_err(helped)?;
+    // A list leaves the site alone.
+    let scratch = (goal == Goal::List).then(tempfile::tempdir).transpose()?;
+    let output = match scratch.as_ref().and_then(|it| Utf8Path::from_path(it.path())) {
+        Some(folder) => folder.join("site"),
+        None => arguments.output.clone(),
+    };
+    let destination = Destination::claim(&output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
 
     let mut sources = Sources::default();
@@ -161,12 +189,19 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
             }
             match result {
                 Some(result) => built.push(result),
-                None if arguments.keep_going => {}
+                None if arguments.keep_going || goal == Goal::List => {}
                 None => break,
             }
         }
     }
     builder.progress.finish();
+    if goal == Goal::List {
+        exposure::mask(&mut diagnostics, &granted.scanner);
+        diagnostic::sort(&mut diagnostics);
+        printer.diagnostics(&diagnostics, &sources, Format::Concise);
+        let failed = diagnostic::has_errors(&diagnostics);
+        return Ok(if failed { Exit::Findings } else { Exit::Done });
+    }
     builder.preparation.warn(printer);
     builder.charts.warn(printer);
     let failures = builder.without_environment;
@@ -295,7 +330,9 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
         .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
         .transpose()?;
     Ok(Settings {
+        goal: Goal::Site,
         bounds,
+        checks_determinism: arguments.check_determinism,
         sweep,
         chosen: arguments.state.clone(),
         on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
@@ -309,6 +346,7 @@ fn settings(arguments: &Build, config: &Config) -> Result<Settings, Failure> {
         )?,
         is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
         trust: Trust::default(),
+        format: arguments.format,
     })
 }
 
@@ -401,6 +439,14 @@ impl Builder<'_> {
         };
         if let Some(sweep) = &ran.record.sweep {
             diagnostics.extend(states::findings(&notebook, sweep));
+        }
+        if self.settings.goal == Goal::List {
+            let none = Sweep::default();
+            let sweep = ran.record.sweep.as_ref().unwrap_or(&none);
+            let states = states::Listed::of(input.path.as_str(), sweep);
+            let is_json = self.settings.format == Format::Json;
+            self.progress.result(&if is_json { states.json() } else { states.text() });
+            return Ok(None);
         }
         let unknown = states::choose(&mut ran.record, &self.settings.chosen, &notebook);
         if !unknown.is_empty() {
@@ -591,9 +637,19 @@ impl Builder<'_> {
         let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
-        let result = self
+        let mut result = self
             .timings
             .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+        if self.settings.checks_determinism
+            && let Some(record) = &result.record
+        {
+            let again = self
+                .timings
+                .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+            if let Some(again) = &again.record {
+                result.diagnostics.extend(states::unsteady(notebook, record, again));
+            }
+        }
         let is_cut =
             result.record.as_ref().and_then(|it| it.sweep.as_ref()).is_some_and(|it| it.is_cut);
         if !result.console.trim().is_empty() && (result.record.is_none() || is_cut) {
