@@ -21,6 +21,7 @@ fn plan() -> SweepPlan {
         run_time: Duration::from_secs(20),
         jobs: 2,
         memory: 2 << 30,
+        is_dry: false,
         samples: BTreeMap::new(),
     }
 }
