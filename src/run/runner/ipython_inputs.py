@@ -14,6 +14,8 @@ import sys
 import time
 import types
 
+from IPython.display import DisplayHandle
+
 from nbc_runner import bundles
 from nbc_runner.rows import Unbounded, number_text, pairs_of, row_of
 from nbc_runner.sweep import MOST_LISTED, Widget
@@ -21,7 +23,7 @@ from nbc_runner.sweep import MOST_LISTED, Widget
 # Inputs of one notebook.
 MOST_INPUTS = 300
 # Seconds for the trial of one input, and those after which no other value of it is tried.
-LONGEST_TRIAL = 20
+LONGEST_TRIAL = 10
 SHORT_TRIAL = 0.3
 # Trials that may be late before no other is begun.
 MOST_LATE = 2
@@ -125,9 +127,13 @@ def _names(engine):
 def _id(value):
     """The id of a widget; `None` for everything else."""
     base = getattr(sys.modules.get("ipywidgets"), "Widget", None)
-    if base is None or not isinstance(value, base):
+    try:
+        if base is None or not isinstance(value, base):
+            return None
+        return getattr(value.comm, "comm_id", None)
+    except Exception:
+        # Objects of the notebook answer with code of their own.
         return None
-    return getattr(value.comm, "comm_id", None)
 
 
 # Values of each kind: how they are sent, what a reader reads, how many there are.
@@ -394,10 +400,7 @@ def _is_same(before, after):
 def _named(engine, own):
     """Widgets, by id, and displays that the observers of an input name."""
     widget = engine.widgets.object(own)
-    pending = []
-    for kinds in getattr(widget, "_trait_notifiers", {}).values():
-        for handlers in kinds.values():
-            pending += [it for it in handlers if callable(it) and not _is_own(it, widget)]
+    pending = _observers(widget)
     names = engine.shell.user_ns
     models, displays, seen = set(), set(), {}
     while pending and len(seen) < MOST_OBJECTS:
@@ -408,11 +411,26 @@ def _named(engine, own):
         model = _id(one)
         if model is not None:
             models.add(model)
-        elif type(one).__name__ == "DisplayHandle":
-            displays.add(str(getattr(one, "display_id", "")))
-        pending += _parts(one, names, widget)
+        elif isinstance(one, DisplayHandle):
+            displays.add(str(one.display_id))
+        try:
+            pending += _parts(one, names, widget)
+        except Exception:
+            continue
     models.discard(own)
     return models, displays
+
+
+def _observers(widget):
+    found = []
+    try:
+        for kinds in widget._trait_notifiers.values():
+            for handlers in kinds.values():
+                found += [it for it in handlers if callable(it) and not _is_own(it, widget)]
+    except Exception:
+        # What a trial finds has to be enough.
+        pass
+    return found
 
 
 def _is_own(handler, widget):
