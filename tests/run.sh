@@ -74,6 +74,9 @@ step 'every page in Chromium'
 step 'tables in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"
 
+step 'ipywidgets in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/widgets.py "$nbc"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 
