@@ -228,6 +228,21 @@ fn links_that_only_a_front_end_knows_are_followed() {
 }
 
 #[test]
+fn what_an_observer_starts_is_awaited_and_what_it_updates_by_id_is_found() {
+    let codes = [
+        IMPORT,
+        "shown = display('first', display_id='mine')",
+        "import asyncio\nlabel = w.Label('-')\nasync def later(n):\n    await asyncio.sleep(0.02)\n    label.value = f'later {n}'\ndef heard(change):\n    shown.update(f'now {change.new}')\n    asyncio.ensure_future(later(change.new))\nn = w.IntSlider(max=2)\nn.observe(heard, 'value')\nw.VBox([n, label])",
+    ];
+    let (_, sweep) = sweep_of(Engine::Jupyter, &codes);
+    assert_eq!(reach(&sweep, "n"), [1, 2]);
+    let cells = &state(&sweep, &[("n", "2")]).cells;
+    let of = |id: u32| serde_json::to_string(&cells[&CellId(id)]).unwrap();
+    assert!(of(1).contains("now 2") && !of(1).contains("first"), "{}", of(1));
+    assert!(of(2).contains("later 2"), "{}", of(2));
+}
+
+#[test]
 fn a_notebook_without_inputs_has_an_empty_sweep() {
     for engine in [Engine::Jupyter, Engine::Plain] {
         let (record, sweep) = sweep_of(engine, &["print(3)"]);
