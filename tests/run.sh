@@ -84,6 +84,9 @@ done
 step 'charts with inputs in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/live_charts.py "$nbc"
 
+step 'ipywidgets in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/widgets.py "$nbc"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 

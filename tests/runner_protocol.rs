@@ -18,6 +18,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nbc::notebook::CellId;
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{CellRun, CellStatus, RawOutput, StreamName};
+#[path = "runner/widgets.rs"]
+mod widgets;
+
 use nbc::run::{
     Engine, Observer, OutputLimits, RUNNER_FILES, RunError, RunRecord, Start, Unobserved, converse,
 };

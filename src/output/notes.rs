@@ -11,6 +11,9 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::sanitize::{IslandKind, Removed};
 use crate::source::Span;
 
+/// Longest message of an exception, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
 /// Collects findings of one cell.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -18,6 +21,7 @@ pub(super) struct Notes {
     unsupported: RefCell<BTreeSet<String>>,
     invalid: RefCell<BTreeSet<String>>,
     controls: RefCell<BTreeMap<String, u32>>,
+    failed: RefCell<BTreeSet<String>>,
     charts: RefCell<Vec<PlacedChart>>,
     given_up: Cell<usize>,
     /// Kinds of charts that can be live.
@@ -139,6 +143,15 @@ impl Notes {
         self.helps.borrow_mut().insert(text.to_owned());
     }
 
+    /// What code for a widget raised.
+    pub(super) fn failed(&self, name: &str, message: &str) {
+        let mut all = self.failed.borrow_mut();
+        if all.len() < 8 {
+            let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+            all.insert(format!("the code of a widget raised `{name}`: {message}"));
+        }
+    }
+
     /// Counts something that took too long.
     pub(super) fn give_up(&self) {
         self.given_up.set(self.given_up.get() + 1);
@@ -235,6 +248,9 @@ impl Notes {
                 Diagnostic::warning(Code::ShortenedOutput, span, message)
                     .with_help("raise the bound: `--shown-text`, `--max-rows` and their like"),
             );
+        }
+        for message in self.failed.into_inner() {
+            found.push(Diagnostic::warning(Code::CellFailed, span, message));
         }
         let controls = self.controls.into_inner();
         if !controls.is_empty() {

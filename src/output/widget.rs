@@ -1,7 +1,7 @@
 //! ipywidgets: what the saved state of a widget says that it shows.
 //!
-//! In: a view and the models that it needs, hostile. Out: native controls, disabled, with the value
-//! of the build, and what `HTML`, `Image` and `Output` widgets hold. Models refer to each other, so
+//! In: a view and the models that it needs, hostile. Out: native controls with the value of the build, which
+//! the page's script enables where the inputs have states, and what `HTML`, `Image` and `Output` widgets hold. Models refer to each other, so
 //! their number and depth are bounded.
 
 use std::cell::Cell;
@@ -31,6 +31,7 @@ const LEVELS: usize = 4;
 const MOST_OPTIONS: usize = 500;
 
 const DISABLED: (&str, &str) = ("disabled", "");
+const UNUSABLE: (&str, &str) = ("title", "Needs a running notebook");
 
 /// Draws a view; `None` when its model is not there.
 pub(super) fn html(
@@ -106,7 +107,8 @@ impl Widgets<'_> {
         }
         gate.within(LEVELS, |gate| {
             let known = self.boxes(&model, gate, depth).or_else(|| self.content(&model, gate));
-            Some(known.unwrap_or_else(|| self.control(&model)))
+            let live = || self.live(id, &model);
+            Some(known.or_else(live).unwrap_or_else(|| self.control(&model)))
         })
     }
 
@@ -209,7 +211,11 @@ impl Widgets<'_> {
                 let text = text(output.get("text")?);
                 Some(SafeHtml::element("pre", &[("class", "nbc-stream")], ansi::html(&text)))
             }
-            "error" => Some(note("This cell failed.")),
+            "error" => {
+                let part = |name| output.get(name).and_then(Value::as_str).unwrap_or_default();
+                self.notes.failed(part("ename"), part("evalue"));
+                Some(note("This cell failed."))
+            }
             _ => {
                 let data = output.get("data")?.as_object()?;
                 // A view in a view could hold itself.
@@ -222,14 +228,43 @@ impl Widgets<'_> {
         }
     }
 
+    /// The control of an input that works, in its place for the page's script.
+    fn live(&self, id: &str, model: &Model<'_>) -> Option<SafeHtml> {
+        let index = self.notes.live_input(id)?.to_string();
+        let chosen = self.notes.chosen(id).map(|it| with_value(model, it));
+        let model = &Model { state: chosen.as_ref().unwrap_or(model.state), ..*model };
+        let control = match model.kind {
+            "IntSlider" | "FloatSlider" | "FloatLogSlider" => {
+                framed(model, "slider", false, slider(model, &model.text("value")))
+            }
+            "SelectionSlider" => {
+                let shown = choice(model, model.get("index"));
+                framed(model, "slider", false, slider(model, &shown))
+            }
+            "IntRangeSlider" | "FloatRangeSlider" | "SelectionRangeSlider" => {
+                framed(model, "slider", true, range(model))
+            }
+            "BoundedIntText" | "BoundedFloatText" => {
+                let value = model.number("value").unwrap_or_default();
+                framed(model, "field", false, input("number", &value))
+            }
+            "Dropdown" | "Select" => framed(model, "field", false, list(model)),
+            "RadioButtons" | "ToggleButtons" => {
+                framed(model, "radio", true, SafeHtml::concat(items(model, true)))
+            }
+            "Checkbox" | "ToggleButton" => framed(model, "check", false, checkbox(model)),
+            _ => return None,
+        };
+        let attributes = [("class", "nbc-live"), ("data-widget", index.as_str())];
+        Some(SafeHtml::element("div", &attributes, control))
+    }
+
     /// Widgets that a reader would operate.
     fn control(&self, model: &Model<'_>) -> SafeHtml {
         let control = match model.kind {
             "IntSlider" | "FloatSlider" | "FloatLogSlider" => slider(model, &model.text("value")),
             "IntRangeSlider" | "FloatRangeSlider" | "SelectionRangeSlider" => {
-                let ends = model.get(if model.kind.starts_with('S') { "index" } else { "value" });
-                let ends = ends.as_array().into_iter().flatten().map(|it| choice(model, it));
-                value_text(&ends.collect::<Vec<_>>().join(" – "))
+                value_text(&ends_text(model))
             }
             "SelectionSlider" => value_text(&choice(model, model.get("index"))),
             "IntProgress" | "FloatProgress" => {
@@ -254,11 +289,7 @@ impl Widgets<'_> {
                 let text = SafeHtml::text(&format!("\n{}", model.text("value")));
                 SafeHtml::element("textarea", &[("rows", "4"), DISABLED], text)
             }
-            "Checkbox" | "Valid" => {
-                let mut attributes = vec![("type", "checkbox"), DISABLED];
-                attributes.extend(model.is("value").then_some(("checked", "")));
-                SafeHtml::element("input", &attributes, SafeHtml::default())
-            }
+            "Checkbox" | "Valid" => checkbox(model),
             "Button" | "ToggleButton" | "FileUpload" | "Play" => {
                 self.notes.control(model.kind);
                 let label = match model.text("description") {
@@ -308,22 +339,49 @@ fn described(model: &Model<'_>, control: SafeHtml) -> SafeHtml {
     if text.is_empty() && matches!(model.kind, "HTML" | "HTMLMath") {
         return control;
     }
-    let (class, text) = match text.as_str() {
-        "" => ("nbc-hidden-label", model.kind),
-        text => ("nbc-widget-label", text),
-    };
-    let label = SafeHtml::element("span", &[("class", class)], SafeHtml::text(text));
     let is_control = control.as_str().starts_with("<input")
         || control.as_str().starts_with("<select")
         || control.as_str().starts_with("<textarea");
     let element = if is_control { "label" } else { "div" };
-    let inner = SafeHtml::concat([label, control]);
+    let inner = SafeHtml::concat([label(model), control]);
     let row = SafeHtml::element(element, &[("class", "nbc-widget-row")], inner);
-    SafeHtml::element(
-        "div",
-        &[("class", "nbc-widget nbc-widget-field"), ("title", "Needs a running notebook")],
-        row,
-    )
+    SafeHtml::element("div", &[("class", "nbc-widget nbc-widget-field"), UNUSABLE], row)
+}
+
+fn label(model: &Model<'_>) -> SafeHtml {
+    let text = model.text("description");
+    let (class, text) = match text.as_str() {
+        "" => ("nbc-hidden-label", model.kind),
+        text => ("nbc-widget-label", text),
+    };
+    SafeHtml::element("span", &[("class", class)], SafeHtml::text(text))
+}
+
+/// The frame of a control that works: that of marimo's inputs, which the page's script knows.
+fn framed(model: &Model<'_>, class: &str, is_group: bool, control: SafeHtml) -> SafeHtml {
+    let class = format!("nbc-widget nbc-widget-{class}");
+    let inner = SafeHtml::concat([label(model), control]);
+    if is_group {
+        let attributes = [("class", class.as_str()), ("role", "group"), UNUSABLE];
+        return SafeHtml::element("div", &attributes, inner);
+    }
+    let row = SafeHtml::element("label", &[("class", "nbc-widget-row")], inner);
+    SafeHtml::element("div", &[("class", &class), UNUSABLE], row)
+}
+
+/// The state of a model with the value that a reader's browser would send.
+fn with_value(model: &Model<'_>, value: &Value) -> Value {
+    let mut state = model.state.clone();
+    let labels = model.get("_options_labels").as_array();
+    let index = |text: &str| {
+        labels.and_then(|it| it.iter().position(|it| it.as_str().map(str::trim) == Some(text)))
+    };
+    let name = if labels.is_some() { "index" } else { "value" };
+    let value = value.as_str().and_then(index).map_or_else(|| value.clone(), Value::from);
+    if let Some(state) = state.as_object_mut() {
+        state.insert(name.to_owned(), value);
+    }
+    state
 }
 
 fn value_text(text: &str) -> SafeHtml {
@@ -334,22 +392,56 @@ fn input(kind: &'static str, value: &str) -> SafeHtml {
     SafeHtml::element("input", &[("type", kind), ("value", value), DISABLED], SafeHtml::default())
 }
 
+fn checkbox(model: &Model<'_>) -> SafeHtml {
+    let mut attributes = vec![("type", "checkbox"), DISABLED];
+    attributes.extend(model.is("value").then_some(("checked", "")));
+    SafeHtml::element("input", &attributes, SafeHtml::default())
+}
+
 fn slider(model: &Model<'_>, shown: &str) -> SafeHtml {
-    let is_log = model.kind == "FloatLogSlider";
-    let numbers: Vec<(&'static str, String)> = ["min", "max", "value"]
-        .into_iter()
-        .filter_map(|name| {
-            let number = model.get(name).as_f64()?;
-            // Its ends are exponents.
+    let value = match model.kind {
+        "SelectionSlider" => model.get("index").as_f64(),
+        // Its ends are exponents.
+        "FloatLogSlider" => {
             let base = model.get("base").as_f64().unwrap_or(10.0);
-            let number = if is_log && name == "value" { number.log(base) } else { number };
-            number.is_finite().then(|| (name, number.to_string()))
-        })
-        .collect();
+            model.get("value").as_f64().map(|it| it.log(base))
+        }
+        _ => model.get("value").as_f64(),
+    };
+    SafeHtml::concat([thumb(model, value, None), value_text(shown)])
+}
+
+/// Two thumbs.
+fn range(model: &Model<'_>) -> SafeHtml {
+    let ends = ends(model);
+    let one = |at: usize, label| thumb(model, ends.get(at).and_then(Value::as_f64), Some(label));
+    SafeHtml::concat([one(0, "From"), one(1, "To"), value_text(&ends_text(model))])
+}
+
+fn thumb(model: &Model<'_>, value: Option<f64>, label: Option<&str>) -> SafeHtml {
+    let options = model.get("_options_labels").as_array().map(Vec::len);
+    let (least, most) = match options {
+        Some(count) => (Some(0.0), Some(count.saturating_sub(1) as f64)),
+        None => (model.get("min").as_f64(), model.get("max").as_f64()),
+    };
+    let numbers = [("min", least), ("max", most), ("value", value)];
+    let numbers = numbers
+        .into_iter()
+        .filter_map(|(name, it)| Some((name, it.filter(|it| it.is_finite())?.to_string())));
+    let numbers: Vec<(&str, String)> = numbers.collect();
     let mut attributes = vec![("type", "range"), ("step", "any"), DISABLED];
     attributes.extend(numbers.iter().map(|(name, it)| (*name, it.as_str())));
-    let input = SafeHtml::element("input", &attributes, SafeHtml::default());
-    SafeHtml::concat([input, value_text(shown)])
+    attributes.extend(label.map(|it| ("aria-label", it)));
+    SafeHtml::element("input", &attributes, SafeHtml::default())
+}
+
+fn ends<'a>(model: &'a Model<'_>) -> &'a [Value] {
+    let ends = model.get(if model.kind.starts_with('S') { "index" } else { "value" });
+    ends.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn ends_text(model: &Model<'_>) -> String {
+    ends(model).iter().map(|it| choice(model, it)).collect::<Vec<_>>().join(" – ")
 }
 
 fn options(model: &Model<'_>) -> Vec<String> {
@@ -369,12 +461,12 @@ fn choice(model: &Model<'_>, value: &Value) -> String {
     }
 }
 
-fn list(model: &Model<'_>) -> SafeHtml {
+/// The options of a list, as they stand in it.
+fn items(model: &Model<'_>, is_buttons: bool) -> Vec<SafeHtml> {
     let chosen: Vec<u64> = match model.get("index") {
         Value::Array(items) => items.iter().filter_map(Value::as_u64).collect(),
         one => one.as_u64().into_iter().collect(),
     };
-    let is_buttons = matches!(model.kind, "RadioButtons" | "ToggleButtons");
     let items = options(model).into_iter().enumerate().map(|(at, text)| {
         let is_chosen = chosen.contains(&(at as u64));
         if is_buttons {
@@ -388,7 +480,12 @@ fn list(model: &Model<'_>) -> SafeHtml {
         let attributes: &[(&str, &str)] = if is_chosen { &[("selected", "")] } else { &[] };
         SafeHtml::element("option", attributes, SafeHtml::text(&text))
     });
-    let items = SafeHtml::concat(items.collect::<Vec<_>>());
+    items.collect()
+}
+
+fn list(model: &Model<'_>) -> SafeHtml {
+    let is_buttons = matches!(model.kind, "RadioButtons" | "ToggleButtons");
+    let items = SafeHtml::concat(items(model, is_buttons));
     if is_buttons {
         let attributes = [("class", "nbc-widget-options"), ("role", "radiogroup")];
         return SafeHtml::element("span", &attributes, items);
@@ -404,9 +501,12 @@ fn list(model: &Model<'_>) -> SafeHtml {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+    use crate::output::Alive;
 
     fn draw(state: &Value) -> String {
         let notes = Notes::default();
@@ -428,6 +528,42 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("<b>x</b>") && !html.contains("<script>"), "{html}");
+    }
+
+    #[test]
+    fn an_input_with_states_is_drawn_as_the_script_of_the_page_knows_it() {
+        let options = json!(["x", "y"]);
+        let state = json!({"state": {
+            "a": {"model_name": "VBoxModel", "state": {"children":
+                ["IPY_MODEL_b", "IPY_MODEL_c", "IPY_MODEL_d", "IPY_MODEL_e", "IPY_MODEL_f"]}},
+            "b": {"model_name": "IntRangeSliderModel", "state": {"min": 0, "max": 9, "value": [2, 4]}},
+            "c": {"model_name": "ToggleButtonsModel", "state": {"_options_labels": options, "index": 0}},
+            "d": {"model_name": "ToggleButtonModel", "state": {"value": true, "description": "grid"}},
+            "e": {"model_name": "SelectionSliderModel", "state": {"_options_labels": options, "index": 0}},
+            "f": {"model_name": "TextModel", "state": {"value": "any"}},
+        }});
+        let live = ["b", "c", "d", "e", "f"].map(ToOwned::to_owned).into_iter().zip(3..);
+        let chosen = [("c".to_owned(), json!("y")), ("e".to_owned(), json!(1))];
+        let alive = Alive {
+            widgets: Arc::new(live.collect()),
+            chosen: Arc::new(chosen.into()),
+            ..Alive::default()
+        };
+        let notes = Notes::new("c1", &alive);
+        let view = json!({"model_id": "a"});
+        let html = html(&view, &state, &mut Gate::new("c1"), &notes).unwrap_or_default();
+        let html = html.as_str();
+        for wanted in [
+            "<div class=\"nbc-live\" data-widget=\"3\"><div class=\"nbc-widget nbc-widget-slider\" role=\"group\"",
+            "value=\"4\" aria-label=\"To\"",
+            "<div class=\"nbc-live\" data-widget=\"4\"><div class=\"nbc-widget nbc-widget-radio\" role=\"group\"",
+            "checked=\"\"> y",
+            "<span class=\"nbc-widget-label\">grid</span><input type=\"checkbox\" disabled=\"\" checked=\"\">",
+            "max=\"1\" value=\"1\"><span class=\"nbc-widget-value\">y</span>",
+        ] {
+            assert!(html.contains(wanted), "{wanted}\n{html}");
+        }
+        assert!(!html.contains("data-widget=\"7\""), "{html}");
     }
 
     #[test]

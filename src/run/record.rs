@@ -155,9 +155,9 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Widget {
-    /// marimo's `object-id`.
+    /// marimo's `object-id`; the id of the model of an ipywidget.
     pub id: String,
-    /// The cell that made it.
+    /// The cell that made it, or shows it.
     pub cell: CellId,
     /// The variable that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,6 +180,9 @@ pub struct Widget {
     /// Cells that run again when it changes.
     #[serde(default)]
     pub reach: BTreeSet<CellId>,
+    /// The inputs, by id, that make it anew when they change. If nothing says so, those that reach its cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makers: Option<BTreeSet<String>>,
 }
 
 /// What an input is.

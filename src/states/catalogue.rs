@@ -51,6 +51,18 @@ pub(super) struct Input {
     pub(super) ids: Vec<(String, u32)>,
     /// Whether a state sets it.
     pub(super) is_set: bool,
+    /// Inputs, by id, that make it anew; if nothing says so, those that reach its cell.
+    pub(super) makers: Option<BTreeSet<String>>,
+}
+
+impl Input {
+    /// Whether it is made anew when another one changes.
+    pub(super) fn is_made_by(&self, other: &Self) -> bool {
+        match &self.makers {
+            Some(makers) => makers.contains(&other.id),
+            None => other.reach.contains(&self.cell),
+        }
+    }
 }
 
 /// All inputs of a page.
@@ -87,6 +99,7 @@ impl Catalogue {
             entry: added.entry,
             ids,
             is_set: false,
+            makers: widget.makers.clone(),
         });
         Ok(self.inputs.len() - 1)
     }
@@ -168,13 +181,27 @@ impl Catalogue {
     /// Notes which inputs are made anew when another one changes: those of the cells that it reaches.
     pub(super) fn find_resets(&mut self) {
         let mut made_in: BTreeMap<CellId, BTreeSet<u32>> = BTreeMap::new();
+        let mut made_by: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
         for input in &self.inputs {
             let entries = input.ids.iter().map(|(_, entry)| *entry);
-            made_in.entry(input.cell).or_default().extend(entries);
+            match &input.makers {
+                None => made_in.entry(input.cell).or_default().extend(entries),
+                Some(makers) => {
+                    let entries: Vec<u32> = entries.collect();
+                    for maker in makers {
+                        made_by.entry(maker.clone()).or_default().extend(&entries);
+                    }
+                }
+            }
         }
         let mut told = BTreeSet::new();
         for input in &self.inputs {
             let own: BTreeSet<u32> = input.ids.iter().map(|(_, entry)| *entry).collect();
+            if let Some(made) = made_by.get(&input.id)
+                && let Some(entry) = self.entries.get_mut(input.entry as usize)
+            {
+                entry.resets.extend(made.difference(&own));
+            }
             for cell in &input.reach {
                 let Some(made) = made_in.get(cell).filter(|_| told.insert((input.entry, *cell)))
                 else {

@@ -254,7 +254,7 @@ impl<'a> Jobs<'a> {
             for (key, given) in std::iter::once((&empty, &base)).chain(given) {
                 let json = serde_json::to_vec(&given.run.map(|it| (&it.outputs, is_failed(it))));
                 let json = json.unwrap_or_default();
-                let has_inputs = json.windows(INPUT.len()).any(|it| it == INPUT);
+                let has_inputs = INPUTS.iter().any(|it| memchr::memmem::find(&json, it).is_some());
                 let live = match has_inputs {
                     false => Arc::default(),
                     true => Arc::clone(
@@ -330,8 +330,8 @@ impl<'a> Jobs<'a> {
 
 /// What stands in the outputs of a cell that shows a chart of Vega or Vega-Lite.
 const VEGA: &[u8] = b"vnd.vega";
-/// What stands in the outputs of a cell that shows inputs.
-const INPUT: &[u8] = b"marimo-ui-element";
+/// What stands in the outputs of a cell that shows inputs: marimo's, and ipywidgets.
+const INPUTS: [&[u8]; 2] = [b"marimo-ui-element", b"jupyter.widget-view+json"];
 
 fn is_failed(run: &CellRun) -> bool {
     matches!(run.status, CellStatus::Failed { .. })

@@ -41,6 +41,8 @@ pub(super) struct Read<'a> {
     makers: BTreeSet<CellId>,
     /// What these made, by what they depend on.
     made: BTreeMap<(CellId, Key), Vec<usize>>,
+    /// Inputs that others made anew, by their id and the values of those; nothing where they were no inputs then.
+    remade: BTreeMap<(String, Key), Option<usize>>,
     scopes: BTreeMap<Key, Scope>,
     pub(super) given: BTreeMap<CellId, BTreeMap<Key, Given<'a>>>,
     /// What could not be used, and why.
@@ -52,7 +54,7 @@ impl<'a> Read<'a> {
     pub(super) fn of(sweep: &'a Sweep, is_shown: &dyn Fn(CellId) -> bool) -> Self {
         let mut read = Self::default();
         let all = sweep.widgets.iter().chain(sweep.states.iter().flat_map(|it| &it.widgets));
-        read.makers = all.map(|it| it.cell).collect();
+        read.makers = all.filter(|it| it.makers.is_none()).map(|it| it.cell).collect();
         let mut start: Vec<usize> = Vec::new();
         for widget in &sweep.widgets {
             if start.len() >= MOST_AT_ONCE {
@@ -141,6 +143,7 @@ impl<'a> Read<'a> {
             return Err("a state sets nothing");
         };
         self.make(state, &reach, &key);
+        self.remake(state, &scope, last, &key);
         let scope = self.after(&scope, last, &mut key);
         for (input, _) in &key {
             if let Some(input) = self.catalogue.inputs.get_mut(*input) {
@@ -179,6 +182,36 @@ impl<'a> Read<'a> {
         }
     }
 
+    /// Notes what became of the inputs that the last step of a state makes anew.
+    fn remake(&mut self, state: &State, scope: &Scope, last: usize, key: &Key) {
+        for old in scope.iter().copied() {
+            let Some(place) = self.place_anew(old, last, key) else { continue };
+            if self.remade.contains_key(&place) {
+                continue;
+            }
+            let widget = state.widgets.iter().find(|it| it.id == place.0 && it.makers.is_some());
+            let made = match widget.map(|it| self.catalogue.add(it, None)) {
+                Some(Ok(made)) => Some(made),
+                Some(Err(reason)) => {
+                    self.drop(reason);
+                    None
+                }
+                None => None,
+            };
+            self.remade.insert(place, made);
+        }
+    }
+
+    /// Where an input is noted that `changed` makes anew by itself: `None` for others.
+    fn place_anew(&self, input: usize, changed: usize, key: &Key) -> Option<(String, Key)> {
+        let inputs = &self.catalogue.inputs;
+        let (input, changed) = (inputs.get(input)?, inputs.get(changed)?);
+        let makers = input.makers.as_ref().filter(|it| it.contains(&changed.id))?;
+        let is_maker = |it: usize| inputs.get(it).is_some_and(|it| makers.contains(&it.id));
+        let own = key.iter().filter(|(it, _)| is_maker(*it)).copied().collect();
+        Some((input.id.clone(), own))
+    }
+
     /// The part of a key that a cell depends on.
     pub(super) fn restricted(&self, key: &Key, cell: CellId) -> Key {
         let reaches =
@@ -203,6 +236,14 @@ impl<'a> Read<'a> {
 
     fn made_anew(&self, scope: &Scope, changed: usize, key: &Key) -> Scope {
         let Some(input) = self.catalogue.inputs.get(changed) else { return Rc::clone(scope) };
+        let anew = |old: usize| {
+            let place = self.place_anew(old, changed, key);
+            match place.and_then(|it| self.remade.get(&it)) {
+                Some(made) => *made,
+                None => Some(old),
+            }
+        };
+        let scope: &Scope = &Rc::new(scope.iter().filter_map(|it| anew(*it)).collect());
         let makers: Vec<CellId> = self.makers.intersection(&input.reach).copied().collect();
         if makers.is_empty() {
             return Rc::clone(scope);
@@ -219,7 +260,7 @@ impl<'a> Read<'a> {
                 continue;
             }
             let is_gone = old != changed
-                && self.catalogue.inputs.get(old).is_some_and(|it| input.reach.contains(&it.cell));
+                && self.catalogue.inputs.get(old).is_some_and(|it| it.is_made_by(input));
             if !is_gone {
                 after.push(old);
             }

@@ -136,7 +136,7 @@ impl Walk<'_, '_> {
             let (Some(one), Some(other)) = (inputs.get(one), inputs.get(other)) else {
                 return false;
             };
-            other.reach.contains(&one.cell)
+            one.is_made_by(other)
         };
         let is_first =
             |one: &usize| !open.iter().any(|other| other != one && is_made_by(*one, *other));

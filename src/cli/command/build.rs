@@ -33,7 +33,6 @@ use crate::emit::manifest::Granted as Names;
 use crate::emit::{self, Layout, Provenance};
 use crate::environment::{Environment, Lock};
 use crate::graph::{CellGraph, RunnableGraph};
-use crate::notebook::Format::Marimo;
 use crate::notebook::Notebook;
 use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
@@ -631,8 +630,7 @@ impl Builder<'_> {
         let sandbox = preparation.sandbox(progress)?;
         let places = Places { notebook: &absolute, runner: runner.path() };
         let mut bounds = self.settings.bounds.clone();
-        // Only marimo says which cells an input reaches.
-        bounds.sweep = self.settings.sweep.clone().filter(|_| notebook.format == Marimo);
+        bounds.sweep.clone_from(&self.settings.sweep);
         if let Some(sweep) = &mut bounds.sweep {
             sweep.samples.extend(notebook.about.samples.clone());
         }

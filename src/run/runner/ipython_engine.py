@@ -91,7 +91,63 @@ class IPythonEngine:
                 continue
             self.session.finish(cell, errors.failed(problem, self._locate))
             if not (self.session.allow_errors or options.get("raises_exception")):
-                return
+                break
+        self.widgets.is_over = True
+        self.widgets.follow_links()
+        for result in self.session.results.values():
+            # Later cells may have changed what earlier ones show.
+            self.widgets.attach(result)
+
+    # States of the notebook: see `sweep.py`.
+
+    # The loop of the run.
+    loop = None
+    # What inputs reach and what makes them anew, by id, where another process has found it out.
+    reach = None
+
+    def inputs(self, samples):
+        """The inputs that cells show; `samples` are values that the author chose, by variable or description."""
+        if not any(self.widgets.shown(it) for it in self.session.results.values()):
+            return []
+        from nbc_runner import ipython_inputs
+
+        self._failed, self._samples = {}, samples
+        self._inputs = ipython_inputs.inputs(self, samples, self.reach)
+        return self._inputs
+
+    def vanished(self, widgets):
+        """Ids of inputs that are no more."""
+        return {it.id for it in widgets if self.widgets.model(it.id).get("disabled")}
+
+    def apply(self, widget, index):
+        """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
+        from nbc_runner import ipython_inputs
+
+        raised = ipython_inputs.set_value(self, widget, widget.value(index))
+        # An observer that fails outside `Output` widgets leaves them as they were, which is not this state.
+        self._failed.pop(widget.id, None)
+        if raised:
+            self._failed[widget.id] = widget.reach, errors.failed(raised[0], self._locate)
+        cells = {}
+        for cell in sorted(widget.reach):
+            result = self.session.results[cell]
+            self.widgets.attach(result)
+            failed = [status for reach, status in self._failed.values() if cell in reach]
+            cells[cell] = {**result.report(), **({"status": failed[0]} if failed else {})}
+        return cells, ipython_inputs.followers(self, widget, self._inputs, self._samples)
+
+    def send(self, id, state):
+        """Sets what a widget says, as a front end does; gives the exceptions that nothing shows."""
+        linked = self.widgets.linked()
+        self._shown = raised = []
+        try:
+            self.widgets.send(id, state)
+        except Exception as problem:
+            raised.append(problem)
+        # The ends of links that follow have a list of their own.
+        self._shown = []
+        self.widgets.follow_links(linked)
+        return raised
 
     async def _run(self, cell, code):
         shell = self.shell
@@ -136,16 +192,15 @@ class IPythonEngine:
         return None if known is None else (known[0], known[1] + line)
 
     def show_error(self, problem):
-        self._shown.append(problem)
+        if not self.widgets.capture_error(problem):
+            self._shown.append(problem)
 
     # What the shell displays.
 
     def display(self, data, metadata, display_id=None, update=False):
-        if self.widgets.capture(data, metadata):
-            return
-        if update:
+        if update and not self.widgets.is_capturing():
             self.session.update(data, metadata, display_id)
-        else:
+        elif not self.widgets.capture(data, metadata):
             self.session.display(data, metadata, display_id)
 
     def clear(self, wait):

@@ -108,9 +108,10 @@ def follow(channel, engine, replays, run_seconds):
         command = channel.receive()
         if command is None or command["command"] == "finish":
             return
-        if command["command"] == "widgets" and hasattr(engine, "inputs"):
+        if command["command"] == "widgets":
             asked = {name: command[name] for name in ("samples", "most_states", "most_values")}
-            plan = sweep.Plan(engine.inputs(asked["samples"]), asked["most_states"], asked["most_values"])
+            inputs = engine.inputs(asked["samples"]) if hasattr(engine, "inputs") else []
+            plan = sweep.Plan(inputs, asked["most_states"], asked["most_values"])
             channel.send({
                 "event": "widgets",
                 "widgets": [it.report() for it in plan.widgets],
@@ -122,7 +123,10 @@ def follow(channel, engine, replays, run_seconds):
             if replays is not None:
                 longest = 10 + 5 * run_seconds + options["state_seconds"]
                 options["replay_seconds"] = min(options["replay_seconds"], longest)
-                replays.options = options
+                # What trials have found out is not tried again.
+                replays.options = {**options, "reach": {
+                    it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets
+                }}
             explorer = sweep.Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})

@@ -12,13 +12,10 @@ from marimo._plugins.ui._impl.run_button import run_button
 from marimo._runtime.dataflow import transitive_closure
 from marimo._runtime.state import SetFunctor, State
 
+from nbc_runner.rows import Unbounded, every, pairs_of, row_of
 from nbc_runner.sweep import DEEPEST, MOST_LISTED, Widget
 
 ui = marimo.ui
-
-
-class Unbounded(Exception):
-    """This input has more values than can be listed; the text says why."""
 
 
 def inputs(kernel, nbc_id, samples, cells=None):
@@ -186,95 +183,19 @@ def _like(kind, initial, values):
     return None
 
 
-def _number_text(value):
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return str(value)
-
-
-def _decimals(*values):
-    most = 0
-    for value in values:
-        if isinstance(value, float):
-            text = repr(value)
-            if "e-" in text:
-                most = max(most, int(text.split("e-")[1]) + len(text.split("e")[0].partition(".")[2]))
-            else:
-                most = max(most, len(text.partition(".")[2]))
-    return min(most, 15)
-
-
-def _row(arguments, initial, wish, present=()):
-    """The numbers that a control can stand on, and how many there are."""
-    start, stop, step = arguments.get("start"), arguments.get("stop"), arguments.get("step")
-    steps = arguments.get("steps")
-    if steps:
-        row = list(range(len(steps)))
-        if isinstance(wish, list):
-            row = [at for at in row if steps[at] in wish or at in present]
-        elif wish is not None:
-            row = [at for at in row if at % _every(wish, 1) == 0 or at in present]
-        return row, [_number_text(steps[at]) for at in row], len(steps)
-    if isinstance(wish, list):
-        row = sorted({*(it for it in wish if isinstance(it, (int, float))), *present})
-        return row, [_number_text(it) for it in row], len(row)
-    if start is None or stop is None:
-        raise Unbounded("it has no bounds")
-    if not all(isinstance(it, (int, float)) and math.isfinite(it) for it in (start, stop)):
-        raise Unbounded("its bounds are no numbers")
-    is_continuous = not step
-    if is_continuous:
-        whole = all(isinstance(it, int) for it in (start, stop, *present))
-        step = 1 if whole else (stop - start) / 100
-    if wish is not None:
-        step = _every(wish, step)
-    if step <= 0:
-        raise Unbounded("its step is not positive")
-    total = int(math.floor((stop - start) / step + 1e-9)) + 1
-    stride = max(1, -(-total // MOST_LISTED))
-    decimals = _decimals(start, step, stop) if not (is_continuous and isinstance(step, float)) else 12
-    row = []
-    for at in range(0, total, stride):
-        value = start + at * step
-        row.append(round(value, decimals) if isinstance(value, float) else value)
-    extra = [it for it in present if isinstance(it, (int, float)) and it not in row]
-    row = sorted({*row, *extra})
-    return row, [_number_text(it) for it in row], max(total, len(row))
-
-
-def _every(wish, step):
-    """`every 5` of the author's."""
-    if isinstance(wish, str) and wish.startswith("every "):
-        return float(wish[6:]) if "." in wish else int(wish[6:])
-    return step
-
-
 def _slider(arguments, initial, wish, _element):
-    return _row(arguments, initial, wish, [initial])
-
-
-def _pairs(row, labels, total, initial, most=400):
-    """Every two of a row, the lower first."""
-    keep = row
-    size = len(row)
-    if size * (size + 1) // 2 > MOST_LISTED:
-        count = int(math.sqrt(2 * MOST_LISTED)) - 1
-        at = sorted({*(round(i * (size - 1) / (count - 1)) for i in range(count)), *(row.index(it) for it in initial)})
-        keep = [row[it] for it in at]
-    text = dict(zip(map(repr, row), labels))
-    pairs = [[low, high] for i, low in enumerate(keep) for high in keep[i:]]
-    return pairs, [f"{text[repr(low)]} – {text[repr(high)]}" for low, high in pairs], total * (total + 1) // 2
+    return row_of(arguments, initial, wish, [initial])
 
 
 def _range(arguments, initial, wish, _element):
     initial = list(initial)
-    row, labels, total = _row(arguments, initial, wish, initial)
-    return _pairs(row, labels, total, initial)
+    row, labels, total = row_of(arguments, initial, wish, initial)
+    return pairs_of(row, labels, total, initial)
 
 
 def _number_input(arguments, initial, wish, _element):
     present = [initial] if initial is not None else []
-    row, labels, total = _row(arguments, initial, wish, present)
+    row, labels, total = row_of(arguments, initial, wish, present)
     if initial is None:
         return [None, *row], ["", *labels], total + 1
     return row, labels, total
@@ -349,7 +270,7 @@ def _days(arguments, wish, present):
     total = (stop - start).days + 1
     if total > 366 * 120:
         raise Unbounded("it has no bounds")
-    stride = int(_every(wish, 1))
+    stride = int(every(wish, 1))
     total = -(-total // stride)
     row = [(start + datetime.timedelta(days=at * stride)).isoformat() for at in range(total)]
     return sorted({*row, *present}), total
@@ -366,7 +287,7 @@ def _date(arguments, initial, wish, _element):
 
 def _dates(arguments, initial, wish, _element):
     row, total = _days(arguments, wish, list(initial))
-    return _pairs(row, list(row), total, list(initial))
+    return pairs_of(row, list(row), total, list(initial))
 
 
 def _button(_arguments, _initial, wish, _element):

@@ -114,6 +114,7 @@ def _state(engine, wish):
     engine.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(engine.loop)
     engine.loop.run_until_complete(engine.run())
+    engine.reach = options["reach"]
     plan = Plan(engine.inputs(options["samples"]), options["most_states"], options["most_values"])
     explorer = Explorer(engine, plan, options)
     present, path = plan.widgets, wish["path"]

@@ -201,6 +201,10 @@ class Result:
                     self.outputs[at] = {"kind": "display", "bundle": bundle}
                     self.changed = True
 
+    def display_ids(self):
+        """The ids of displays that may be replaced."""
+        return {it for it in self._display_ids if it is not None}
+
     def put(self, slot, bundle):
         """Puts a display last that replaces the one of the same slot."""
         with self._lock:

@@ -47,6 +47,8 @@ class Widget:
         self.parts = rest.get("parts") or []
         self.reach = rest.get("reach") or frozenset()
         self.keys = rest.get("keys") or []
+        # Ids of the inputs that make it anew; `None`: those that reach its cell.
+        self.makers = None
         # Why it stays as it is.
         self.why = rest.get("why")
 
@@ -117,6 +119,7 @@ class Widget:
             "total": min(self.all(), (1 << 53) - 1),
             "parts": [part.report() for part in self.parts],
             "reach": sorted(self.reach),
+            "makers": None if self.makers is None else sorted(self.makers),
         }
 
 

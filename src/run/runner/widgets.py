@@ -10,6 +10,8 @@ from nbc_runner.imports import after_import
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 REFERENCE = "IPY_MODEL_"
+# Links that lead from one to the next.
+MOST_ROUNDS = 10
 
 
 class Widgets:
@@ -20,6 +22,8 @@ class Widgets:
         self._models = {}
         self._made = 0
         self._capturing = []
+        # After the cells nothing but a widget shows what code says, as in JupyterLab.
+        self.is_over = False
         self.kernel = types.SimpleNamespace(
             get_parent=lambda *_: {"header": {"msg_id": "nbc"}},
             _parent_header={"header": {"msg_id": "nbc"}},
@@ -54,9 +58,11 @@ class Widgets:
 
     def _take(self, comm, message, data, buffers):
         if message == "comm_close":
+            if comm.comm_id in self._models:
+                self._models[comm.comm_id]["is_closed"] = True
             return
         if message == "comm_open":
-            self._models[comm.comm_id] = {"state": {}, "buffers": {}, "comm": comm}
+            self._models[comm.comm_id] = {"state": {}, "buffers": {}, "comm": comm, "is_closed": False}
         model = self._models.get(comm.comm_id)
         state = data.get("state")
         if model is None or not isinstance(state, dict):
@@ -67,15 +73,19 @@ class Widgets:
         model["state"].update(state)
         if "msg_id" in state and model["state"].get("_model_name") == "OutputModel":
             # `with output:` asks the front end to route what follows into this widget.
+            self._session.console.drain()
             self._capturing = [it for it in self._capturing if it is not model]
             if state["msg_id"]:
                 self._capturing.append(model)
 
     # Routing into Output widgets.
 
+    def is_capturing(self):
+        return bool(self._capturing)
+
     def capture(self, data, metadata):
         if not self._capturing:
-            return False
+            return self.is_over
         self._session.console.drain()
         bundle = self._session.bundle(data, metadata)
         self._push({"output_type": "display_data", "data": bundle["data"], "metadata": bundle["metadata"]})
@@ -83,7 +93,7 @@ class Widgets:
 
     def capture_text(self, name, text):
         if not self._capturing:
-            return False
+            return self.is_over
         outputs = self._capturing[-1]["state"].get("outputs") or ()
         last = outputs[-1] if outputs else {}
         if last.get("output_type") == "stream" and last.get("name") == name:
@@ -92,9 +102,17 @@ class Widgets:
         self._push({"output_type": "stream", "name": name, "text": text})
         return True
 
-    def clear(self):
+    def capture_error(self, problem):
         if not self._capturing:
             return False
+        self._session.console.drain()
+        name, text = type(problem).__name__, str(problem)
+        self._push({"output_type": "error", "ename": name, "evalue": text, "traceback": []})
+        return True
+
+    def clear(self):
+        if not self._capturing:
+            return self.is_over
         self._session.console.drain()
         self._capturing[-1]["state"]["outputs"] = []
         return True
@@ -108,15 +126,72 @@ class Widgets:
 
     def attach(self, result):
         """Puts the models that a view shows beside it."""
-        for output in result.outputs:
-            data = output["bundle"]["data"] if output["kind"] == "display" else {}
+        for data, id in self._views(result):
+            value = {"version_major": 2, "version_minor": 0, "state": self._closure(id)}
+            bounded = self._session.bundle({STATE: value})["data"]
+            if STATE in bounded and data.get(STATE) != bounded[STATE]:
+                data[STATE] = bounded[STATE]
+                result.changed = True
+
+    def shown(self, result):
+        """Ids of the models that a cell shows."""
+        return [id for _, root in self._views(result) for id in self._closure(root)]
+
+    def model(self, id):
+        """What a model says."""
+        return self._models[id]["state"]
+
+    def buffers(self, id):
+        """The bytes beside it."""
+        return self._models[id]["buffers"]
+
+    def object(self, id):
+        """The widget of a model."""
+        return getattr(getattr(self._models[id]["comm"], "_msg_callback", None), "__self__", None)
+
+    def send(self, id, state):
+        """Sets what a model says, as a front end does."""
+        model = self._models[id]
+        model["state"].update(state)
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        model["comm"].handle_msg({"content": {"data": data}, "buffers": [], "header": {}})
+
+    def linked(self):
+        """What the ends of links that only the front end knows (`jslink`, `jsdlink`) say now."""
+        ends = []
+        for model in self._models.values():
+            state = model["state"]
+            if state.get("_model_name") in ("LinkModel", "DirectionalLinkModel") and not model["is_closed"]:
+                pair = [(str(id)[len(REFERENCE):], trait) for id, trait in (state["source"], state["target"])]
+                if all(id in self._models for id, _ in pair):
+                    values = [self._models[id]["state"].get(trait) for id, trait in pair]
+                    ends.append((pair, values, state["_model_name"] == "LinkModel"))
+        return ends
+
+    def follow_links(self, before=()):
+        """Takes changes to the other ends of links."""
+        before = {str(pair): values for pair, values, _ in before}
+        for _ in range(MOST_ROUNDS):
+            links = [it for it in self.linked() if it[1][0] != it[1][1]]
+            for pair, values, is_both in links:
+                old = before.get(str(pair), values)
+                is_back = is_both and old[1] != values[1] and old[0] == values[0]
+                id, trait = pair[0 if is_back else 1]
+                try:
+                    self.send(id, {trait: values[1 if is_back else 0]})
+                except Exception:
+                    # What the other end refuses, only the log would say.
+                    continue
+            if not links:
+                return
+
+    def _views(self, result):
+        """The data of the displays that show a widget, and its id."""
+        displays = [it["bundle"]["data"] for it in result.outputs if it["kind"] == "display"]
+        for data in displays:
             view = data.get(VIEW)
             if isinstance(view, dict) and view.get("model_id") in self._models:
-                state = self._closure(view["model_id"])
-                value = bundles.plain({"version_major": 2, "version_minor": 0, "state": state})
-                bounded = self._session.bundle({STATE: value})["data"]
-                if STATE in bounded:
-                    data[STATE] = bounded[STATE]
+                yield data, view["model_id"]
 
     def _closure(self, root):
         found, waiting = {}, [root]
