@@ -122,7 +122,10 @@ pub fn execute(
             Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
         }
     };
-    if matches!(conversation, Err(RunError::Broken { .. })) {
+    let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
+    if matches!(conversation, Err(RunError::Broken { .. }))
+        || conversation.as_ref().is_ok_and(is_cut)
+    {
         // A process that breaks the protocol must not decide when the build goes on.
         running.kill();
     }

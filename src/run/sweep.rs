@@ -200,8 +200,7 @@ pub fn count(widget: &Widget) -> u64 {
     if widget.parts.is_empty() {
         return widget.values.len() as u64;
     }
-    let product =
-        widget.parts.iter().map(count).fold(1_u64, |product, it| product.saturating_mul(it));
+    let product = widget.parts.iter().map(count).fold(1_u64, u64::saturating_mul);
     match widget.kind {
         WidgetKind::Form => product.saturating_add(1),
         _ => product,
