@@ -77,6 +77,13 @@ step 'tables in Chromium'
 step 'ipywidgets in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/widgets.py "$nbc"
 
+step 'every state of the apps in Chromium, beside a fresh kernel of marimo'
+for layout in single site; do
+  "$nbc" build tests/apps --python "$NBC_TEST_PYTHON" --layout "$layout" --output "$out/apps/$layout"
+  "$nbc" verify "$out/apps/$layout"
+done
+"$NBC_TEST_PYTHON" tests/browser/apps.py "$out/apps"
+
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 

@@ -164,7 +164,7 @@ fn render_types(
     let what = printable(names.first().copied().unwrap_or(""));
     if let Some((_, value)) = types.iter().find(|(name, _)| name.ends_with("+json")) {
         notes.unsupported(format!("data of type `{what}` (shown as a tree)"));
-        return Some(Drawn::new(OutputKind::Data, data::tree(value, &mut |_| None)));
+        return Some(Drawn::new(OutputKind::Data, data::tree(value, &mut |_, _| None)));
     }
     notes.unsupported(format!("an output of type `{what}`"));
     Some(Drawn::new(
@@ -337,7 +337,7 @@ fn one(
             let parsed = value.as_str().and_then(data::parse);
             let value = parsed.as_ref().unwrap_or(value);
             let marimo = Marimo::new(notes);
-            let html = data::tree(value, &mut |text| marimo.leaf(text, gate));
+            let html = data::tree(value, &mut |text, depth| marimo.leaf(text, depth, gate));
             let features = value.get("features").and_then(Value::as_array);
             let html = match features.filter(|_| name == "application/geo+json") {
                 Some(features) => {

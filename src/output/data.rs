@@ -15,8 +15,13 @@ const MOST_VALUES: usize = 5_000;
 const MOST_COLUMNS: usize = 200;
 /// Deepest value of a tree that is shown; each has two elements.
 const DEEPEST: usize = 24;
-/// Elements around a leaf of a tree, at most.
-pub(super) const TREE_LEVELS: usize = 2 * DEEPEST + 2;
+/// Elements around a leaf of a tree that stands this deep in it.
+pub(super) const fn tree_levels(depth: usize) -> usize {
+    2 * depth + 2
+}
+
+/// Draws a text of a tree in its own way, or not; it is told how deep the text stands.
+pub(super) type Leaf<'l> = dyn FnMut(&str, usize) -> Option<SafeHtml> + 'l;
 
 /// Reads JSON as Python writes it, with `NaN` and `Infinity`.
 pub(super) fn parse(text: &str) -> Option<Value> {
@@ -50,7 +55,7 @@ pub(super) fn parse(text: &str) -> Option<Value> {
 }
 
 /// A tree; `leaf` may draw a text in its own way.
-pub(super) fn tree(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>) -> SafeHtml {
+pub(super) fn tree(value: &Value, leaf: &mut Leaf<'_>) -> SafeHtml {
     let mut left = MOST_VALUES;
     let tree = SafeHtml::div("nbc-tree", branch(None, value, 0, &mut left, leaf));
     if left == 0 {
@@ -64,7 +69,7 @@ fn branch(
     value: &Value,
     depth: usize,
     left: &mut usize,
-    leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>,
+    leaf: &mut Leaf<'_>,
 ) -> SafeHtml {
     if *left == 0 {
         return SafeHtml::default();
@@ -86,7 +91,10 @@ fn branch(
             format!("{{{}}}", items.len()),
             items.iter().map(|(key, it)| (Some(SafeHtml::text(key_text(key))), it)).collect(),
         ),
-        _ => return SafeHtml::div("nbc-tree-leaf", SafeHtml::concat([key, scalar(value, leaf)])),
+        _ => {
+            let scalar = scalar(value, depth, leaf);
+            return SafeHtml::div("nbc-tree-leaf", SafeHtml::concat([key, scalar]));
+        }
     };
     let count = SafeHtml::element("span", &[("class", "nbc-tree-count")], SafeHtml::text(&summary));
     let head = SafeHtml::concat([key, count]);
@@ -110,12 +118,12 @@ fn key_text(key: &str) -> &str {
     typed.and_then(|it| it.split_once(':')).map_or(key, |(_, text)| text)
 }
 
-fn scalar(value: &Value, leaf: &mut dyn FnMut(&str) -> Option<SafeHtml>) -> SafeHtml {
+fn scalar(value: &Value, depth: usize, leaf: &mut Leaf<'_>) -> SafeHtml {
     let (class, text) = match value {
         Value::Null => ("nbc-tree-null", "None".to_owned()),
         Value::Bool(it) => ("nbc-tree-bool", it.to_string()),
         Value::Number(it) => ("nbc-tree-number", it.to_string()),
-        Value::String(text) => match leaf(text) {
+        Value::String(text) => match leaf(text, depth) {
             Some(html) => return html,
             None => ("nbc-tree-text", format!("\"{text}\"")),
         },

@@ -143,11 +143,11 @@ impl<'n> Marimo<'n> {
     }
 
     /// A leaf of marimo's JSON: `mime:payload`.
-    pub(super) fn leaf(&self, text: &str, gate: &mut Gate) -> Option<SafeHtml> {
+    pub(super) fn leaf(&self, text: &str, depth: usize, gate: &mut Gate) -> Option<SafeHtml> {
         let (mime, payload) = text.split_once(':')?;
         match mime {
             "text/html" | "text/markdown" => {
-                Some(gate.within(data::TREE_LEVELS, |gate| self.html(payload, gate)))
+                Some(gate.within(data::tree_levels(depth), |gate| self.html(payload, gate)))
             }
             "image/png" | "image/jpeg" | "image/gif" | "image/webp" => {
                 let picture = super::image::Picture::parse(payload).ok()?;
@@ -156,7 +156,7 @@ impl<'n> Marimo<'n> {
             "application/json" => {
                 let value = data::parse(payload)?;
                 // A tree in a tree may not hold a third one.
-                Some(data::tree(&value, &mut |_| None))
+                Some(data::tree(&value, &mut |_, _| None))
             }
             _ if mime == "text/plain" || mime.starts_with("text/plain+") => {
                 let class = [("class", "nbc-tree-number")];
@@ -227,7 +227,7 @@ impl Compiled<'_, '_> {
                     "" => SafeHtml::default(),
                     name => SafeHtml::div("nbc-widget-label", SafeHtml::text(name)),
                 };
-                let tree = data::tree(&value, &mut |text| marimo.leaf(text, gate));
+                let tree = data::tree(&value, &mut |text, depth| marimo.leaf(text, depth, gate));
                 SafeHtml::concat([name, tree])
             }
             "table" | "data-editor" => {

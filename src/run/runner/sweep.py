@@ -317,7 +317,7 @@ class Explorer:
                 else:
                     task.is_second = True
                     work.append(task)
-            for task in self._wait(running, path, take):
+            for task in self._wait(running, path, take) if running else ():
                 # What others did to it ends with them: it has a second chance, by itself.
                 if task.is_second or task.why == "time" or not (running or self.is_crowded()):
                     self._lose(path, task, task.why, take)

@@ -1,0 +1,281 @@
+//! States of inputs as real marimo gives them: `nbc build --record` with notebooks whose inputs depend on each other,
+//! stop, attack, or use libraries that do not survive a fork.
+//!
+//! Runs use the interpreter of `NBC_TEST_PYTHON`, which `tests/run.sh` makes; see CONTRIBUTING.md.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use nbc::notebook::CellId;
+use nbc::run::RunRecord;
+use nbc::run::record::{CellRun, CellStatus, Loss, RawOutput, State, Step, Sweep};
+
+const NESTED: &str = include_str!("sweep/nested.py");
+
+struct Built {
+    code: i32,
+    said: String,
+    folder: tempfile::TempDir,
+}
+
+impl Built {
+    fn record(&self) -> RunRecord {
+        let path = self.folder.path().join("record/page.run.json");
+        let path = camino::Utf8PathBuf::from_path_buf(path).unwrap();
+        RunRecord::load(&path).unwrap_or_else(|error| panic!("{error}: {}", self.said))
+    }
+
+    fn sweep(&self) -> Sweep {
+        self.record().sweep.expect("a sweep")
+    }
+
+    fn page(&self) -> String {
+        fs_err::read_to_string(self.folder.path().join("site/page.html")).unwrap()
+    }
+}
+
+fn nbc(command: &str, notebook: &str, settings: &str, flags: &[&str]) -> Built {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("page.py"), notebook).unwrap();
+    fs_err::write(folder.path().join("nbc.toml"), settings).unwrap();
+    let python = std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one");
+    let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
+        .args([command, "page.py", "--record", "record", "--format", "concise"])
+        .args(flags)
+        .current_dir(folder.path())
+        .env("NBC_PYTHON", python)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
+    Built { code: output.status.code().unwrap_or(-1), said, folder }
+}
+
+fn build(notebook: &str, flags: &[&str]) -> Built {
+    nbc("build", notebook, "", flags)
+}
+
+/// One slider and what it gives, in as few words as a test of flags needs.
+fn slider(arguments: &str, body: &str) -> String {
+    format!(
+        "import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n    import marimo as mo\n    return (mo,)\n\n\
+         @app.cell\ndef _(mo):\n    n = mo.ui.slider({arguments})\n    n\n    return (n,)\n\n\
+         @app.cell\ndef _(mo, n):\n    {body}\n    return\n"
+    )
+}
+
+/// What a reader would call a state: `a=2 kind=y`. Nested inputs are looked up below their state.
+fn name(sweep: &Sweep, state: &[Step]) -> String {
+    let mut names = Vec::new();
+    for (at, step) in state.iter().enumerate() {
+        let above = (0..=at).rev().find_map(|length| {
+            let path = &state[..length];
+            let made = sweep.states.iter().find(|it| it.path == path && length > 0);
+            made.map(|it| &it.widgets).and_then(|it| it.iter().find(|one| one.id == step.widget))
+        });
+        let widget =
+            above.or_else(|| sweep.widgets.iter().find(|it| it.id == step.widget)).unwrap();
+        names.push(format!(
+            "{}={}",
+            widget.name.as_deref().unwrap(),
+            widget.labels[step.value as usize]
+        ));
+    }
+    names.join(" ")
+}
+
+fn text(run: &CellRun) -> String {
+    let texts = run.outputs.iter().map(|output| match output {
+        RawOutput::Stream { text, .. } => text.trim().to_owned(),
+        RawOutput::Display { bundle } => {
+            let html = bundle.data.values().next().and_then(|it| it.as_str()).unwrap_or_default();
+            let text = html.rsplit_once("</pre>").map_or(html, |(text, _)| text);
+            text.rsplit('>').next().unwrap_or_default().replace("&#x27;", "")
+        }
+    });
+    texts.collect::<Vec<_>>().join(" | ")
+}
+
+/// What a cell says in each state in which it ran again.
+fn by_state(sweep: &Sweep, cell: u32) -> BTreeMap<String, String> {
+    let said = |state: &State| {
+        let run = state.cells.get(&CellId(cell))?;
+        let said = match run.status {
+            CellStatus::Finished => text(run),
+            CellStatus::Stopped => format!("{} (stopped)", text(run)),
+            CellStatus::Skipped => "(skipped)".to_owned(),
+            CellStatus::Failed { .. } => "(failed)".to_owned(),
+        };
+        Some((name(sweep, &state.path), said))
+    };
+    sweep.states.iter().filter_map(said).collect()
+}
+
+#[test]
+fn inputs_that_others_make_have_their_own_values_in_each_state() {
+    let built = build(NESTED, &[]);
+    assert_eq!(built.code, 0, "{}", built.said);
+    let sweep = built.sweep();
+    let said = by_state(&sweep, 3);
+    // Five values of a, and two or three of what kind leads to; the run itself is one of them.
+    assert_eq!(said.len(), 24, "{said:#?}");
+    for a in 1..=5 {
+        for (kind, options) in [("x", ["p", "q"].as_slice()), ("y", &["r", "s", "t"])] {
+            for (at, option) in options.iter().enumerate() {
+                let parts = [
+                    (a != 1).then(|| format!("a={a}")),
+                    (kind != "x").then(|| "kind=y".to_owned()),
+                    (at != 0).then(|| format!("sub={option}")),
+                ];
+                let state = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+                if !state.is_empty() {
+                    assert_eq!(said.get(&state), Some(&format!("{a} {option}")), "{state}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_is_a_state_like_any_other_and_skips_what_follows() {
+    let sweep = build(NESTED, &[]).sweep();
+    let only_a = |cell| {
+        let mut said = by_state(&sweep, cell);
+        said.retain(|state, _| state.starts_with("a=") && !state.contains(' '));
+        said.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(only_a(4), ["b 4", "stopped (stopped)", "b 8", "b 10"]);
+    assert_eq!(only_a(5), ["4", "(skipped)", "8", "10"]);
+}
+
+#[test]
+fn the_same_notebook_gives_the_same_bytes_however_many_states_run_at_once() {
+    let (one, two) = (build(NESTED, &["--jobs", "1"]), build(NESTED, &["--jobs", "5"]));
+    assert_eq!(one.record(), two.record());
+    assert_eq!(one.page(), two.page());
+}
+
+#[test]
+fn hostile_states_cost_their_own_place_and_no_other() {
+    let built =
+        build(include_str!("sweep/hostile.py"), &["--state-timeout", "3", "--code", "hidden"]);
+    assert_eq!(built.code, 0, "{}", built.said);
+    assert!(built.said.contains("NBC431"), "{}", built.said);
+    let sweep = built.sweep();
+    assert!(!sweep.is_cut);
+    let lost: BTreeMap<_, _> =
+        sweep.lost.iter().map(|it| (name(&sweep, &it.path), it.why)).collect();
+    assert_eq!(lost.get("kind=exit"), Some(&Loss::End));
+    assert_eq!(lost.get("kind=sleep"), Some(&Loss::Time));
+    assert_eq!(lost.get("kind=fork"), Some(&Loss::Time));
+    let said = by_state(&sweep, 2);
+    assert_eq!(said["kind=disk"], "(failed)");
+    assert_eq!(said["kind=memory"], "(failed)");
+    for state in ["kind=script", "kind=also fine"] {
+        assert!(said.contains_key(state), "{state}: {said:#?}");
+    }
+    let page = built.page();
+    assert!(!page.contains("onerror") && !page.contains("alert(1)"));
+}
+
+#[test]
+fn libraries_whose_threads_do_not_survive_a_fork_are_right_all_the_same() {
+    let built = build(include_str!("sweep/threads.py"), &[]);
+    let sweep = built.sweep();
+    assert_eq!((sweep.lost.len(), sweep.is_cut), (0, false), "{}", built.said);
+    let sum = |group: usize| (0..1000).filter(|it| it % 7 == group).sum::<usize>();
+    let said = by_state(&sweep, 2);
+    for group in 1..=4 {
+        let own = (group != 1).then(|| format!("group={group}"));
+        if let Some(state) = &own {
+            assert_eq!(said[state], sum(group).to_string());
+        }
+        let both = own.into_iter().chain(["twice=on".to_owned()]).collect::<Vec<_>>().join(" ");
+        assert_eq!(said[&both], (2 * sum(group)).to_string());
+    }
+}
+
+#[test]
+fn more_values_than_there_is_room_for_are_thinned_and_told() {
+    let built = build(&slider("0, 1000, value=137", "n.value"), &["--max-values", "5"]);
+    assert!(
+        built.said.contains("NBC430") && built.said.contains("5 of 1001 values"),
+        "{}",
+        built.said
+    );
+    let widget = &built.sweep().widgets[0];
+    // The ends, the present value, and others between.
+    assert_eq!(widget.labels.first().unwrap(), "0");
+    assert_eq!(widget.labels.last().unwrap(), "1000");
+    assert_eq!(widget.labels[widget.initial as usize], "137");
+    assert_eq!((widget.labels.len(), widget.total), (5, 1001));
+    let built = build(&slider("0, 1000", "n.value"), &["--max-states", "9"]);
+    assert!(built.sweep().states.len() <= 9);
+    assert!(built.said.contains("depends on 1 input (n): 1001 states"), "{}", built.said);
+}
+
+#[test]
+fn authors_choose_values_in_the_settings_and_in_the_notebook() {
+    let notebook = slider("0, 100", "n.value");
+    let built = nbc("build", &notebook, "[states]\nn = [10, 50.5, 90]\n", &[]);
+    assert_eq!(built.sweep().widgets[0].labels, ["0", "10", "50.5", "90"], "{}", built.said);
+    let header = "# /// script\n# [tool.nbc.states]\n# n = \"every 25\"\n# ///\n";
+    let built = nbc("build", &format!("{header}{notebook}"), "[states]\nn = [7]\n", &[]);
+    assert_eq!(built.sweep().widgets[0].labels, ["0", "25", "50", "75", "100"], "{}", built.said);
+    let built = nbc("build", &notebook, "[states]\nn = 5\n", &[]);
+    assert_eq!(built.code, 2);
+    assert!(built.said.contains("every 5"), "{}", built.said);
+}
+
+#[test]
+fn a_page_can_show_another_state_first() {
+    let built = build(&slider("1, 9", "mo.md(f'chosen {n.value * 111}')"), &["--state", "n=7"]);
+    assert!(built.page().contains("chosen 777"), "{}", built.said);
+    let built = build(&slider("1, 9", "n.value"), &["--state", "n=12"]);
+    assert_eq!(built.code, 1);
+    assert!(built.said.contains("NBC434"), "{}", built.said);
+}
+
+#[test]
+fn too_many_bytes_end_a_sweep_and_the_page_is_built_with_what_there_is() {
+    let notebook = slider("1, 200", "print(str(n.value) * 3000)");
+    let built = build(&notebook, &["--max-bytes", "200KiB"]);
+    assert_eq!(built.code, 0, "{}", built.said);
+    assert!(built.said.contains("NBC432"), "{}", built.said);
+    let sweep = built.sweep();
+    assert!(sweep.is_cut && !sweep.states.is_empty() && sweep.states.len() < 199);
+}
+
+#[test]
+fn what_differs_between_two_runs_is_told() {
+    let notebook = slider("1, 3", "import time; print(time.monotonic_ns())");
+    let built = build(&notebook, &["--check-determinism"]);
+    assert!(built.said.contains("NBC433"), "{}", built.said);
+    let built = build(&slider("1, 3", "n.value"), &["--check-determinism"]);
+    assert!(!built.said.contains("NBC433"), "{}", built.said);
+}
+
+#[test]
+fn states_are_listed_without_running_them() {
+    let built = nbc("states", NESTED, "", &[]);
+    assert_eq!(built.code, 0, "{}", built.said);
+    assert!(built.said.contains("3 inputs, 19 states to run"), "{}", built.said);
+    assert!(built.said.contains("cell 4           20 states from a, kind, sub"), "{}", built.said);
+    assert!(!built.folder.path().join("site").exists());
+}
+
+#[test]
+fn without_states_inputs_stay_as_they_are() {
+    let built = build(NESTED, &["--states", "off"]);
+    assert!(built.record().sweep.is_none());
+    assert!(built.said.contains("NBC404"), "{}", built.said);
+    assert!(!built.page().contains("data-states"));
+}
