@@ -74,18 +74,18 @@ step 'every page in Chromium'
 step 'tables in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"
 
+step 'charts with inputs in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/live_charts.py "$nbc"
+
+step 'ipywidgets in Chromium'
+"$NBC_TEST_PYTHON" tests/browser/widgets.py "$nbc"
+
 step 'every state of the apps in Chromium, beside a fresh kernel of marimo'
 for layout in single site; do
   "$nbc" build tests/apps --python "$NBC_TEST_PYTHON" --layout "$layout" --output "$out/apps/$layout"
   "$nbc" verify "$out/apps/$layout"
 done
 "$NBC_TEST_PYTHON" tests/browser/apps.py "$out/apps"
-
-step 'charts with inputs in Chromium'
-"$NBC_TEST_PYTHON" tests/browser/live_charts.py "$nbc"
-
-step 'ipywidgets in Chromium'
-"$NBC_TEST_PYTHON" tests/browser/widgets.py "$nbc"
 
 step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"

@@ -115,9 +115,12 @@ pub fn execute(
     let network = running.watch_network();
     let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);
     let watch = Watch::start(running.killer(), plan.cell_time, sweep_time);
+    let killer = running.killer();
+    let jobs = plan.start.sweep.as_ref().map_or(0, |it| it.jobs);
+    let extend = || killer.allow(sweep_time, sweep_time.saturating_mul(jobs));
     let start = plan.start.relocated(running.relocation());
     let conversation = match running.channel() {
-        Ok(channel) => converse(channel, &start, &mut watch.observing(observer)),
+        Ok(channel) => converse(channel, &start, &mut watch.observing(&extend, observer)),
         Err(error) => {
             Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
         }
@@ -221,8 +224,12 @@ impl Watch {
     }
 
     /// Passes on what happens, and notes when a cell began.
-    fn observing<'a>(&'a self, observer: &'a mut dyn Observer) -> Observing<'a> {
-        Observing { state: &self.state, observer }
+    fn observing<'a>(
+        &'a self,
+        extend: &'a dyn Fn(),
+        observer: &'a mut dyn Observer,
+    ) -> Observing<'a> {
+        Observing { state: &self.state, extend, observer }
     }
 
     /// Stops watching; tells whether a cell took too long.
@@ -248,6 +255,8 @@ impl Drop for Watch {
 
 struct Observing<'a> {
     state: &'a WatchState,
+    /// States have time of their own.
+    extend: &'a dyn Fn(),
     observer: &'a mut dyn Observer,
 }
 
@@ -267,6 +276,7 @@ impl Observer for Observing<'_> {
     }
 
     fn sweep_foreseen(&mut self, foreseen: super::Foreseen<'_>) {
+        (self.extend)();
         *self.state.sweep_since() = Some(Instant::now());
         self.observer.sweep_foreseen(foreseen);
     }

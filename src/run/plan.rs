@@ -88,11 +88,6 @@ pub fn plan(
     let mut environment_variables = variables(environment);
     let given = opened.variables.into_iter();
     environment_variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
-    let mut limits = bounds.process;
-    if let Some(sweep) = &bounds.sweep {
-        limits.wall = limits.wall.saturating_add(sweep.time);
-        limits.cpu = limits.cpu.saturating_add(sweep.time.saturating_mul(sweep.jobs));
-    }
     let job = Job {
         program: environment.program.clone(),
         // Neither the working folder nor a user's own packages come before the environment's.
@@ -100,7 +95,7 @@ pub fn plan(
         environment: environment_variables,
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
-        limits,
+        limits: bounds.process,
         openings: opened.openings,
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);

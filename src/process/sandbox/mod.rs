@@ -21,7 +21,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -330,6 +330,14 @@ pub struct Killer {
 }
 
 impl Killer {
+    /// Lets the tree take more time than its limits say.
+    pub fn allow(&self, wall: Duration, cpu: Duration) {
+        for (extra, more) in self.shared.extra.iter().zip([wall, cpu]) {
+            let more = u64::try_from(more.as_millis()).unwrap_or(u64::MAX);
+            extra.store(more, Ordering::SeqCst);
+        }
+    }
+
     /// Kills the whole tree.
     pub fn kill(&self) {
         self.shared.kill();
@@ -358,11 +366,18 @@ struct Shared {
     /// The socket of a stage without namespaces: it ends the tree when the socket closes.
     control: OnceLock<UnixStream>,
     killed: AtomicBool,
+    /// Milliseconds that it may take beyond its limits: by the clock, and of CPU time.
+    extra: [AtomicU64; 2],
     /// What connects the run to the hosts that it may reach.
     proxy: OnceLock<Proxy>,
 }
 
 impl Shared {
+    /// What it may take beyond its limits: by the clock, and of CPU time.
+    fn extra(&self) -> [Duration; 2] {
+        self.extra.each_ref().map(|it| Duration::from_millis(it.load(Ordering::SeqCst)))
+    }
+
     fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
         self.end_network();

@@ -56,7 +56,9 @@ pub(super) fn supervise(
         }
         let Some(limits) = limits else { continue };
         let now = Instant::now();
-        if stopped_by.is_none() && own_word.is_none() && now.duration_since(start) >= limits.wall {
+        let [extra_wall, extra_cpu] = shared.extra();
+        let wall = limits.wall.saturating_add(extra_wall);
+        if stopped_by.is_none() && own_word.is_none() && now.duration_since(start) >= wall {
             stopped_by = Some(Outcome::TimedOut);
         }
         if now >= measure_at {
@@ -65,7 +67,7 @@ pub(super) fn supervise(
             cpu = cpu.max(cpu_now);
             most_memory = most_memory.max(memory);
             if stopped_by.is_none() && own_word.is_none() {
-                if cpu > limits.cpu {
+                if cpu > limits.cpu.saturating_add(extra_cpu) {
                     stopped_by = Some(Outcome::OutOfCpuTime);
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
@@ -111,7 +113,9 @@ pub(super) fn supervise(
     let cpu = own_word.map_or(cpu, |(_, it)| it.max(cpu));
     let outcome = match outcome {
         Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
-        Outcome::Signalled(libc::SIGKILL) if limits.is_some_and(|it| cpu > it.cpu) => {
+        Outcome::Signalled(libc::SIGKILL)
+            if limits.is_some_and(|it| cpu > it.cpu.saturating_add(shared.extra()[1])) =>
+        {
             Outcome::OutOfCpuTime
         }
         Outcome::Signalled(libc::SIGKILL) if by_group || kernel_kills() > kills_before => {
