@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,

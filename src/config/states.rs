@@ -114,7 +114,6 @@ impl SweepSettings {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::indexing_slicing, reason = "a value that is not there fails the test")]
 
     use super::*;
 
