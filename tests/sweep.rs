@@ -264,6 +264,15 @@ fn what_differs_between_two_runs_is_told() {
 }
 
 #[test]
+fn random_numbers_of_states_follow_from_those_of_the_run() {
+    // The run seeds, and each state is a fork of it.
+    let body = "import random; print(random.random() if n.value > 1 else random.seed(7))";
+    let said = by_state(&build(&slider("1, 4", body), &["--jobs", "1"]).sweep(), 2);
+    let numbers: std::collections::BTreeSet<&String> = said.values().collect();
+    assert_eq!((said.len(), numbers.len()), (3, 1), "{said:?}");
+}
+
+#[test]
 fn states_are_listed_without_running_them() {
     let built = nbc("states", NESTED, "", &[]);
     assert_eq!(built.code, 0, "{}", built.said);

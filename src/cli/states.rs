@@ -70,8 +70,17 @@ fn counted_total(widget: &Widget) -> String {
     }
 }
 
+/// The line that binds an input, as far as it can be told.
 fn span(notebook: &Notebook, widget: &Widget) -> Span {
-    notebook.cell(widget.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head)
+    let Some(cell) = notebook.cell(widget.cell) else { return Span::new(notebook.source, 0, 0) };
+    let binding = widget.name.as_ref().map(|it| format!("{it} ="));
+    let line = binding.and_then(|it| {
+        cell.code.lines().position(|line| line.trim_start().starts_with(it.as_str()))
+    });
+    match line.and_then(|it| u32::try_from(it + 1).ok()) {
+        Some(line) => cell.line_span(line),
+        None => cell.head(),
+    }
 }
 
 fn name(widget: &Widget) -> String {

@@ -9,6 +9,7 @@ is noticed by its silence; such states run in a process that runs the whole note
 import gc
 import json
 import os
+import random
 import resource
 import select
 import shutil
@@ -333,6 +334,7 @@ class Explorer:
 
     def _start(self, path, widgets, task, siblings):
         pipe, childs_pipe = os.pipe()
+        numbers = random.getstate()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -350,6 +352,8 @@ class Explorer:
                 if self.replays is not None:
                     self.replays.close()
                     self.replays = None
+                # Python gives each fork a seed of its own; states must not differ by it.
+                random.setstate(numbers)
                 limit_memory(self.memory)
                 self._be(path, widgets, task, childs_pipe)
             finally:
