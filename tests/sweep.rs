@@ -179,7 +179,7 @@ fn hostile_states_cost_their_own_place_and_no_other() {
     let said = by_state(&sweep, 2);
     assert_eq!(said["kind=disk"], "(failed)");
     assert_eq!(said["kind=memory"], "(failed)");
-    for state in ["kind=script", "kind=also fine"] {
+    for state in ["kind=script", "kind=outlive", "kind=also fine"] {
         assert!(said.contains_key(state), "{state}: {said:#?}");
     }
     let page = built.page();
@@ -261,6 +261,28 @@ fn what_differs_between_two_runs_is_told() {
     assert!(built.said.contains("NBC433"), "{}", built.said);
     let built = build(&slider("1, 3", "n.value"), &["--check-determinism"]);
     assert!(!built.said.contains("NBC433"), "{}", built.said);
+}
+
+#[test]
+fn inputs_that_others_make_are_thinned_alike_and_what_has_no_room_is_told() {
+    let built = build(NESTED, &["--max-values", "2"]);
+    let sweep = built.sweep();
+    let made = sweep.states.iter().flat_map(|it| &it.widgets);
+    assert!(made.clone().count() > 0 && made.clone().all(|it| it.labels.len() == 2));
+    // Three values of the second list are not foreseen.
+    let built = build(NESTED, &["--max-states", "19"]);
+    let sweep = built.sweep();
+    assert_eq!(sweep.states.len(), 19);
+    assert!(sweep.lost.iter().any(|it| it.why == Loss::Limit), "{:?}", sweep.lost);
+    assert!(built.said.contains("NBC431"), "{}", built.said);
+}
+
+#[test]
+fn values_out_of_bounds_and_names_of_no_input_are_not_taken_over() {
+    let header = "# /// script\n# [tool.nbc.states]\n# n = [3, 99]\n# other = [1]\n# ///\n";
+    let built = build(&format!("{header}{}", slider("1, 9", "n.value")), &[]);
+    assert_eq!(built.sweep().widgets[0].labels, ["1", "3"], "{}", built.said);
+    assert!(built.said.contains("names values of `other`"), "{}", built.said);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Progress {
 
     /// Prints what was asked for.
     pub fn result(&self, text: &str) {
-        self.above(|| self.printer.result(&printable(text)));
+        self.above(|| self.printer.result(&format!("{}\n", printable(text))));
     }
 
     /// Prints what the user should know.

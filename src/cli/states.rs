@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::ChosenValue;
 use super::command::counted;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{Cell, CellId, Notebook};
+use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
 use crate::run::{RunRecord, sweep};
 use crate::source::Span;
@@ -29,6 +29,15 @@ pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
                      or raise `--max-values` and `--max-states`",
                 ),
             );
+        }
+    }
+    for sample in notebook.about.samples.keys() {
+        let name = sample.split('.').next();
+        if !sweep.widgets.iter().any(|it| it.name.as_deref() == name) {
+            let message =
+                format!("the notebook names values of `{sample}`, which is no input of it");
+            let file = Span::new(notebook.source, 0, 0);
+            findings.push(Diagnostic::warning(Code::UnknownValue, file, message));
         }
     }
     for why in [Loss::Time, Loss::End, Loss::Size, Loss::Process, Loss::Limit] {

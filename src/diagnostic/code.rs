@@ -169,7 +169,10 @@ codes! {
     UnsupportedOutput = "NBC402" "unsupported-output",
     /// An output says that it is an image (or other data) but its bytes say otherwise.
     InvalidData = "NBC403" "invalid-data",
-    /// A widget is shown with its value, but does not react: the page has no Python.
+    /// A widget is shown with its value, but does not react: no states of it were run.
+    ///
+    /// It takes values that can't be listed (a text, a file, a number without bounds), or states are off. Name values for
+    /// it in `[tool.nbc.states]` of the notebook or `[states]` of `nbc.toml`: `note = ["first", "second"]`.
     StaticWidget = "NBC404" "static-widget",
     /// A link leads to a file that is not part of the site, so its text stays and its address goes.
     ///

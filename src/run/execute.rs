@@ -275,9 +275,13 @@ impl Observer for Observing<'_> {
         self.observer.cell_finished(cell, status);
     }
 
-    fn sweep_foreseen(&mut self, foreseen: super::Foreseen<'_>) {
+    fn sweep_started(&mut self) {
         (self.extend)();
         *self.state.sweep_since() = Some(Instant::now());
+        self.observer.sweep_started();
+    }
+
+    fn sweep_foreseen(&mut self, foreseen: super::Foreseen<'_>) {
         self.observer.sweep_foreseen(foreseen);
     }
 

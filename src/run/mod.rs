@@ -70,7 +70,9 @@ pub trait Observer {
     fn cell_started(&mut self, cell: CellId);
     /// A cell is over.
     fn cell_finished(&mut self, cell: CellId, status: &CellStatus);
-    /// The run is over, and its states are next.
+    /// The run is over, and its inputs are looked for.
+    fn sweep_started(&mut self) {}
+    /// The inputs are known, and their states are next.
     fn sweep_foreseen(&mut self, _foreseen: Foreseen<'_>) {}
     /// The sweep ended before all states had run.
     fn sweep_broke(&mut self, _error: &ProtocolError) {}

@@ -100,9 +100,12 @@ fn states<C: Read + Write>(
     sweep: &mut Sweep,
 ) -> Result<(), ProtocolError> {
     let (most_states, most_values) = (plan.most_states, plan.most_values);
+    observer.sweep_started();
     frames.send(&Command::Widgets { samples: &plan.samples, most_states, most_values })?;
-    let Event::Widgets { widgets, wanted, states } = frames.next()? else {
-        return Err(ProtocolError::OutOfOrder { event: "widgets" });
+    let (widgets, wanted, states) = match frames.next()? {
+        Event::Widgets { widgets, wanted, states } => (widgets, wanted, states),
+        Event::Fatal { message } => return Err(ProtocolError::Failed { message }),
+        _ => return Err(ProtocolError::OutOfOrder { event: "widgets" }),
     };
     check_widgets(&widgets, conversation)?;
     sweep.widgets = widgets;

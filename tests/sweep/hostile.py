@@ -15,7 +15,7 @@ def _():
 @app.cell
 def _(mo):
     kind = mo.ui.dropdown(
-        ["fine", "sleep", "fork", "exit", "disk", "memory", "script", "descriptors", "also fine"],
+        ["fine", "sleep", "fork", "exit", "disk", "memory", "script", "descriptors", "outlive", "also fine"],
         value="fine",
         label="<img src=x onerror=alert(1)>",
     )
@@ -48,9 +48,13 @@ def _(kind, mo, os, time):
     elif kind.value == "descriptors":
         for descriptor in range(3, 1000):
             try:
-                os.write(descriptor, b"\x00\x00\x00\x02{}")
+                os.write(descriptor, b"\x00\x00\x00\x02\x00\x00\x00\x0b[]{\"cells\":1}")
             except OSError:
                 pass
+    elif kind.value == "outlive":
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(1000)
     script = "<script>alert(1)</script><img src=x onerror=alert(1)>" if kind.value == "script" else ""
     mo.Html(f"<p>{script}{kind.value}</p>")
     return

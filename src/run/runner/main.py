@@ -134,17 +134,23 @@ def follow(channel, engine, replays, run_seconds):
             raise Unavailable(f"`{command['command']}` cannot follow a run")
 
 
+# Why a state may be lost, as the protocol has it.
+LOSSES = {"time", "end", "size", "process", "limit"}
+
+
 def tell(channel, path, body):
     """Passes on what one state gave; a process that wrote something else lost its state."""
     try:
         said = json.loads(body)
         if "lost" in said:
-            channel.send({"event": "lost", "path": path, "why": str(said["lost"])[:20]})
+            message = {"event": "lost", "path": path, "why": said["lost"] if said["lost"] in LOSSES else "end"}
         else:
             cells = [(int(cell), run) for cell, run in said["cells"].items()]
-            channel.send({"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]})
-    except (ValueError, TypeError, KeyError):
-        channel.send({"event": "lost", "path": path, "why": "end"})
+            message = {"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]}
+        body = channel.encode(message)
+    except Exception:
+        body = channel.encode({"event": "lost", "path": path, "why": "end"})
+    channel.send_encoded(body)
 
 
 def main():

@@ -2,7 +2,9 @@
 
 import datetime
 import itertools
+import json
 import math
+import sys
 import types
 
 import marimo
@@ -38,18 +40,35 @@ def inputs(kernel, nbc_id, samples, cells=None):
     for id, cell, element in elements:
         if id in inner:
             continue
-        names = sorted(name for name in registry.bound_names(id) if not name.startswith("_cell_"))
-        name = next((it for it in names if kernel.globals.get(it) is element), None)
-        widget = _widget(element, id, cell, name, samples, 0)
-        if widget is None:
+        try:
+            widget = _input(kernel, nbc_id, registry, id, cell, element, samples)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:
+            # A class of the notebook's own may do anything.
+            sys.__stderr__.write(f"nbc: an input is left as it is: {type(problem).__name__}\n")
             continue
-        widget.name = name
-        direct, by_state = _reach(kernel, element, names)
-        widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
-        widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
-        found.append(widget)
+        # Rows that nobody asks for are not to be chosen.
+        if widget is not None and (widget.kind != "table" or widget.reach):
+            found.append(widget)
     found.sort(key=lambda it: (it.cell, _number(it.id)))
     return found
+
+
+def _input(kernel, nbc_id, registry, id, cell, element, samples):
+    """One element as an input; `None` where it is none."""
+    names = sorted(name for name in registry.bound_names(id) if not name.startswith("_cell_"))
+    name = next((it for it in names if kernel.globals.get(it) is element), None)
+    widget = _widget(element, id, cell, name, samples, 0)
+    if widget is None:
+        return None
+    widget.name = name
+    direct, by_state = _reach(kernel, element, names)
+    widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
+    widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
+    # What cannot be sent costs its own place.
+    json.dumps(widget.report(), allow_nan=False)
+    return widget
 
 
 def _number(id):
@@ -240,7 +259,11 @@ def _multi(arguments, initial, wish, _element):
         values = [[option for option in options if option in one] for one in sets]
         total = len(values)
     else:
-        total = sum(math.comb(len(options), size) for size in range(min(most, len(options)) + 1))
+        total = 2 ** min(len(options), 60)
+        if most < len(options):
+            total, sizes = 0, (math.comb(len(options), size) for size in range(most + 1))
+            while total < 1 << 53 and (more := next(sizes, None)) is not None:
+                total += more
         subsets = (list(it) for size in range(most + 1) for it in itertools.combinations(options, size))
         values = list(itertools.islice(subsets, MOST_LISTED if total <= MOST_LISTED else 400))
         if most >= len(options) and options not in values:
@@ -319,7 +342,8 @@ def _table(arguments, initial, wish, _element):
     initial = [str(it) for it in initial or []]
     if initial not in values:
         values.append(initial)
-    count = total + 1 if selection == "single" else 2 ** min(total, 52)
+    # Of several rows at once there are too many sets.
+    count = max(total + 1, len(values))
     return values, [", ".join(it) or "—" for it in values], count
 
 

@@ -40,7 +40,10 @@ def row_of(arguments, initial, wish, present=()):
             row = [at for at in row if at % every(wish, 1) == 0 or at in present]
         return row, [number_text(steps[at]) for at in row], len(steps)
     if isinstance(wish, list):
-        row = sorted({*(it for it in wish if isinstance(it, (int, float))), *present})
+        low = -math.inf if start is None else start
+        high = math.inf if stop is None else stop
+        named = (it for it in wish if isinstance(it, (int, float)) and low <= it <= high)
+        row = sorted({*named, *present})
         return row, [number_text(it) for it in row], len(row)
     if start is None or stop is None:
         raise Unbounded("it has no bounds")

@@ -29,6 +29,10 @@ LARGEST_STATE = 24 << 20
 LEAST_MEMORY = 256 << 20
 # States that are run once more in a process of their own, and fall silent there too, before nobody asks again.
 MOST_SLOW = 2
+# What a process says last; no frame begins so.
+END = b"\xff" * 8
+# Seconds after which nbc looks again whether processes are alive.
+LONGEST_WAIT = 0.5
 # Bytes of a path in JSON.
 LARGEST_PATH = 16_000
 
@@ -197,6 +201,11 @@ class Plan:
                 if widget.reach:
                     leaf.thin(most_values)
         self._fit(most_states)
+        # What is thinned here is thinned as much where a state makes it anew.
+        self.most = {
+            leaf.id: len(leaf.values)
+            for it in widgets for leaf in it.leaves() if len(leaf.values) < leaf.total
+        }
         self.states = self._states({it.id: it.count() for it in widgets})
 
     def _states(self, counts):
@@ -227,6 +236,7 @@ class Explorer:
         self.slow = 0
         self.session = engine.session
         self.widgets = plan.widgets
+        self.most = plan.most
         self.most_values = options["most_values"]
         self.most_states = options["most_states"]
         self.seconds = options["state_seconds"]
@@ -236,7 +246,8 @@ class Explorer:
         self.jobs = max(1, options["jobs"])
         self.memory = max(LEAST_MEMORY, (options["memory"] - _resident()) // self.jobs)
         self.sent = 0
-        self.lost = []
+        # States that there was no more room for.
+        self.over = 0
         self.take = None
 
     def run(self, take):
@@ -273,7 +284,12 @@ class Explorer:
         # What is slow everywhere is not asked again and again.
         is_doubtful = self.replays is not None and self.slow < MOST_SLOW
         if is_doubtful and body.startswith(b'{"lost":"time"'):
-            self.silent.append((path, json.loads(body)["rest"]))
+            try:
+                rest = [[str(it) for it in one] for one in json.loads(body)["rest"]]
+            except Exception:
+                self._keep(path, body)
+                return
+            self.silent.append((path, rest))
             if not self.is_unsafe:
                 # One is enough to know; the others would each take as long.
                 self._replay()
@@ -282,7 +298,9 @@ class Explorer:
 
     def _keep(self, path, body):
         if self.sent >= self.most_states:
-            self.lost.append({"path": path, "why": "limit"})
+            self.over += 1
+            if self.over < self.most_states:
+                self.take(path, self.session.channel.encode({"lost": "limit"}))
             return
         self.sent += 1
         self.take(path, body)
@@ -372,12 +390,14 @@ class Explorer:
             body = self.session.channel.encode({"lost": "size"})
         _write(pipe, [], body)
         self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
+        # What it started may outlive it, and hold the pipe open.
+        os.write(pipe, END)
 
     def merged(self, widgets, made):
         """The inputs after some were made anew."""
         for one in made:
             for leaf in one.leaves():
-                leaf.thin(self.most_values)
+                leaf.thin(self.most.get(leaf.id, self.most_values))
         replaced = {it.id: it for it in made}
         gone = self.engine.vanished(widgets)
         present = [replaced.pop(it.id, it) for it in widgets if it.id not in gone]
@@ -406,22 +426,27 @@ class Explorer:
 
     def _wait(self, running, path, take):
         """Waits for a child to say something, to end or to be late; gives tasks of which nothing came."""
-        due = [it.deadline for it in running.values() if it.deadline is not None]
-        timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        timeout = min(it.deadline for it in running.values()) - time.monotonic()
         failed = []
-        for pipe in select.select(list(running), [], [], timeout)[0]:
+        for pipe in select.select(list(running), [], [], min(max(0.0, timeout), LONGEST_WAIT))[0]:
             child = running[pipe]
             data = os.read(pipe, 1 << 20)
             child.said += data
             frames, child.said = _frames(child.said)
             for below, body in frames:
-                child.deadline = None
+                child.has_said = True
+                # Below it, a state may take its time, and a second chance.
+                child.deadline = time.monotonic() + 3 * self.seconds
                 take([*path, child.task.step(), *below], body)
+            if child.said.startswith(END):
+                data = b""
             if not data or len(child.said) > LARGEST_STATE + LARGEST_PATH:
                 failed += self._end(running, child, "end")
         now = time.monotonic()
+        for child in [it for it in running.values() if it.is_dead()]:
+            failed += self._end(running, child, "end")
         for child in list(running.values()):
-            if child.deadline is not None and child.deadline <= now:
+            if child.deadline <= now:
                 failed += self._end(running, child, "time")
         return failed
 
@@ -440,7 +465,7 @@ class Explorer:
         os.close(child.pipe)
         if child.has_token:
             os.write(self.tokens[1], b"t")
-        if child.deadline is None:
+        if child.has_said:
             return []
         child.task.why = why
         return [child.task]
@@ -495,7 +520,17 @@ class _Child:
         self.task = task
         self.deadline = deadline
         self.said = b""
+        self.has_said = False
         self.has_token = False
+
+    def is_dead(self):
+        """Whether it ended, and nothing that it said is left to read."""
+        if select.select([self.pipe], [], [], 0)[0]:
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
 
 def limit_memory(more):
@@ -547,10 +582,22 @@ def _write(pipe, path, body):
         rest = rest[os.write(pipe, rest):]
 
 
+def _is_path(steps):
+    """Whether these are steps as the protocol has them."""
+    return isinstance(steps, list) and len(steps) <= DEEPEST and all(
+        isinstance(step, dict)
+        and step.keys() == {"widget", "value"}
+        and isinstance(step["widget"], str)
+        and type(step["value"]) is int
+        and 0 <= step["value"] < 1 << 32
+        for step in steps
+    )
+
+
 def _frames(data):
     """The whole frames in what a child wrote: paths below its own, and bodies; and the rest."""
     frames = []
-    while len(data) >= 8:
+    while len(data) >= 8 and not data.startswith(END):
         path, body = struct.unpack_from(">II", data)
         if body > LARGEST_STATE or path > LARGEST_PATH:
             return frames, b"\0" * (LARGEST_STATE + LARGEST_PATH + 1)
@@ -558,9 +605,9 @@ def _frames(data):
             break
         try:
             below = json.loads(data[8:8 + path])
-        except ValueError:
+        except (ValueError, RecursionError):
             below = None
-        if isinstance(below, list) and len(below) <= DEEPEST:
+        if _is_path(below):
             frames.append((below, data[8 + path:8 + path + body]))
         data = data[8 + path + body:]
     return frames, data
