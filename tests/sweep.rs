@@ -286,6 +286,17 @@ fn values_out_of_bounds_and_names_of_no_input_are_not_taken_over() {
 }
 
 #[test]
+fn an_input_of_a_class_that_raises_costs_its_own_place() {
+    let body = "\
+        class Odd(mo.ui.slider):\n        @property\n        def _component_args(self): raise SystemExit\n        \
+        @_component_args.setter\n        def _component_args(self, value): pass\n    odd = Odd(0, 4)\n    ";
+    let notebook = slider("1, 4", "n.value").replacen("n = mo", &format!("{body}n = mo"), 1);
+    let built = build(&notebook, &[]);
+    let sweep = built.sweep();
+    assert_eq!((sweep.widgets.len(), sweep.states.len()), (1, 3), "{}", built.said);
+}
+
+#[test]
 fn random_numbers_of_states_follow_from_those_of_the_run() {
     // The run seeds, and each state is a fork of it.
     let body = "import random; print(random.random() if n.value > 1 else random.seed(7))";

@@ -11,6 +11,8 @@ use crate::run::record::{CellRun, State, Step, Sweep};
 const MOST_STATES: usize = 100_000;
 /// Most inputs that a state sets.
 const MOST_STEPS: usize = 32;
+/// Most work: results of cells with their keys, and inputs of states.
+const MOST_WORK: usize = 4_000_000;
 /// Most inputs that are there at the same time.
 const MOST_AT_ONCE: usize = 500;
 
@@ -45,6 +47,8 @@ pub(super) struct Read<'a> {
     remade: BTreeMap<(String, Key), Option<usize>>,
     scopes: BTreeMap<Key, Scope>,
     pub(super) given: BTreeMap<CellId, BTreeMap<Key, Given<'a>>>,
+    /// Steps of keys, and inputs of states, looked at so far.
+    work: usize,
     /// What could not be used, and why.
     pub(super) dropped: BTreeMap<&'static str, usize>,
 }
@@ -137,7 +141,11 @@ impl<'a> Read<'a> {
         state: &'a State,
         is_shown: &dyn Fn(CellId) -> bool,
     ) -> Result<(), &'static str> {
+        if self.work > MOST_WORK {
+            return Err("the sweep has too many results");
+        }
         let (scope, mut key, last) = self.resolve(&state.path)?;
+        self.work = self.work.saturating_add(scope.len() * (key.len() + 1));
         let reach = last.and_then(|it| self.catalogue.inputs.get(it)).map(|it| it.reach.clone());
         let (Some(last), Some(reach)) = (last, reach) else {
             return Err("a state sets nothing");
@@ -152,6 +160,10 @@ impl<'a> Read<'a> {
         }
         // What an input reaches and did not run was stopped: it shows nothing.
         let cells: BTreeSet<CellId> = state.cells.keys().chain(&reach).copied().collect();
+        self.work = self.work.saturating_add(cells.len() * (key.len() + 1) + scope.len());
+        if self.work > MOST_WORK {
+            return Err("the sweep has too many results");
+        }
         for cell in cells.into_iter().filter(|it| is_shown(*it)) {
             let own = self.restricted(&key, cell);
             if !own.is_empty() {

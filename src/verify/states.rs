@@ -15,6 +15,8 @@ use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
 const LONGEST: u64 = 64 << 20;
 /// Most bytes of all pieces of a page.
 const LONGEST_TOGETHER: u64 = 2 << 30;
+/// Most inputs that one is made of, each time that it is counted.
+const MOST_PARTS: u64 = 2000;
 /// Most values of an input, those of its parts together included.
 const MOST_VALUES: u64 = 10_000;
 
@@ -215,9 +217,18 @@ impl Model {
         let list = |name: &str| model.get(name).and_then(Value::as_array);
         let widgets = list("widgets").ok_or("the model has no `widgets`")?;
         let mut read = Self::default();
+        let mut weights: Vec<u64> = Vec::new();
         for (at, widget) in widgets.iter().enumerate() {
             let size = size(widget, &read.sizes, widgets.len());
             read.sizes.push(size.map_err(|it| format!("the input {at} {it}"))?);
+            // Parts may be shared, so that few inputs can stand for very many.
+            let parts = widget.get("parts").and_then(Value::as_array).into_iter().flatten();
+            let parts = parts.filter_map(|it| weights.get(usize::try_from(it.as_u64()?).ok()?));
+            let weight = parts.fold(1_u64, |all, it| all.saturating_add(*it));
+            if weight > MOST_PARTS {
+                return Err(format!("the input {at} has too many parts"));
+            }
+            weights.push(weight);
         }
         let chunks = list("chunks").ok_or("the model has no `chunks`")?;
         let chunks: Option<Vec<u64>> = chunks.iter().map(Value::as_u64).collect();
