@@ -1095,6 +1095,23 @@ fn with_states(model: &str, contents: [&str; 2]) -> String {
 }
 
 #[test]
+fn parts_that_are_shared_cannot_stand_for_very_many() {
+    let doubled = |times: usize| {
+        let one =
+            r#"{"kind": "check", "values": [false], "labels": ["no"], "initial": 0, "total": 1}"#;
+        let group = |at: usize| {
+            format!(r#"{{"kind": "group", "parts": [{at}, {at}], "initial": 0, "total": 1}}"#)
+        };
+        let groups = (4..4 + times).map(group);
+        let more = std::iter::once(one.to_owned()).chain(groups).collect::<Vec<_>>().join(", ");
+        let model = MODEL.replace("\"total\": 19}]", &format!("\"total\": 19}}, {more}]"));
+        rules(&verify_files(&single(&with_states(&model, CONTENTS))))
+    };
+    assert_eq!(doubled(3), []);
+    assert!(doubled(40).contains(&Rule::States));
+}
+
+#[test]
 fn states_are_data_of_the_known_shape() {
     let good = with_states(MODEL, CONTENTS);
     assert_eq!(verify_files(&single(&good)), []);
