@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import select
-import signal
 import sys
 import time
 import types
@@ -18,7 +17,7 @@ from IPython.display import DisplayHandle
 
 from nbc_runner import bundles
 from nbc_runner.rows import Unbounded, number_text, pairs_of, row_of
-from nbc_runner.sweep import MOST_LISTED, Widget
+from nbc_runner.sweep import MOST_LISTED, Widget, end_group
 
 # Inputs of one notebook.
 MOST_INPUTS = 300
@@ -347,15 +346,7 @@ class _Trial:
         self.deadline = time.monotonic() + LONGEST_TRIAL
 
     def end(self):
-        for kill in (os.killpg, os.kill):
-            try:
-                kill(self.pid, signal.SIGKILL)
-            except OSError:
-                pass
-        try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass
+        end_group(self.pid)
         os.close(self.pipe)
 
 

@@ -8,12 +8,13 @@ import asyncio
 import json
 import os
 import select
-import signal
 import socket
 import struct
 import time
 
-from nbc_runner.sweep import LARGEST_STATE, LEAST_MEMORY, Explorer, Plan, limit_memory
+from nbc_runner.sweep import (
+    LARGEST_STATE, LEAST_MEMORY, Explorer, Plan, end_group, limit_memory, write_all,
+)
 
 
 class Replays:
@@ -88,17 +89,12 @@ def _serve(engine, connection):
                 os.setpgid(0, 0)
                 os.close(pipe)
                 connection.close()
-                _write(workers_pipe, _state(engine, wish))
+                write_all(workers_pipe, _state(engine, wish))
             finally:
                 os._exit(0)
         os.close(workers_pipe)
         said = _read(pipe, time.monotonic() + wish["options"]["replay_seconds"])
-        for kill in (os.killpg, os.kill):
-            try:
-                kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        os.waitpid(pid, 0)
+        end_group(pid)
         os.close(pipe)
         try:
             _send(connection, json.loads(said))
@@ -129,12 +125,6 @@ def _state(engine, wish):
     said = {"cells": cells, "widgets": [it.report() for it in made], "below": tasks}
     body = session.channel.encode(said)
     return body if len(body) <= LARGEST_STATE else session.channel.encode({"lost": "size"})
-
-
-def _write(pipe, body):
-    rest = memoryview(body)
-    while rest:
-        rest = rest[os.write(pipe, rest):]
 
 
 def _read(pipe, deadline):

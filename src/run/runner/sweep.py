@@ -452,16 +452,7 @@ class Explorer:
 
     def _end(self, running, child, why):
         del running[child.pipe]
-        # Whatever it started goes with it.
-        for kill in (os.killpg, os.kill):
-            try:
-                kill(child.pid, signal.SIGKILL)
-            except OSError:
-                pass
-        try:
-            os.waitpid(child.pid, 0)
-        except ChildProcessError:
-            pass
+        end_group(child.pid)
         os.close(child.pipe)
         if child.has_token:
             os.write(self.tokens[1], b"t")
@@ -533,6 +524,26 @@ class _Child:
             return True
 
 
+def end_group(pid):
+    """Ends a fork, and with it whatever it started."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def write_all(pipe, data):
+    """Writes all of it, however much a pipe takes at once."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(pipe, rest):]
+
+
 def limit_memory(more):
     """Lets this process have so many bytes more than it has."""
     with open("/proc/self/status", "rb") as file:
@@ -577,9 +588,7 @@ def _orphans():
 
 def _write(pipe, path, body):
     path = json.dumps(path).encode()
-    rest = memoryview(struct.pack(">II", len(path), len(body)) + path + body)
-    while rest:
-        rest = rest[os.write(pipe, rest):]
+    write_all(pipe, struct.pack(">II", len(path), len(body)) + path + body)
 
 
 def _is_path(steps):
