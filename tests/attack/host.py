@@ -151,7 +151,8 @@ class Host:
             found[name + "/"] = sorted(os.listdir(f"{self.folder}/{name}"))
         try:
             stat = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
-            found["state of the victim"] = {"R": "S"}.get(stat[0], stat[0])
+            # It sleeps, runs, or waits for a page of its program: none is an attack's work.
+            found["state of the victim"] = "alive" if stat[0] in "RSD" else stat[0]
             found["priority"] = os.getpriority(os.PRIO_PROCESS, pid)
             found["disk priority"] = libc.syscall(252, 1, pid)
             found["processors"] = sorted(os.sched_getaffinity(pid))
