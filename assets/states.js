@@ -638,8 +638,10 @@
     }
     return false;
   });
+  // Tells whether all that was asked for is on this page.
   const restore = (states) => {
     const given = new URLSearchParams(states);
+    const unknown = new Set(given.keys());
     widgets.forEach(({ kind, labels = [] }, w) => {
       if (kind === 'group' || kind === 'form') return;
       const text = given.get(keys[w]);
@@ -647,10 +649,13 @@
       const spelled = /^~(\d{1,9})$/.exec(text ?? '');
       const exact = spelled && Number(spelled[1]) < labels.length ? Number(spelled[1]) : index;
       put(w, exact < 0 ? first(w) : exact);
+      if (exact >= 0) unknown.delete(keys[w]);
     });
     const send = (w) => {
       (widgets[w].parts ?? []).forEach(send);
-      if (isForm(w)) put(w, given.has(keys[w]) ? 1 + indexOf(widgets[w].parts[0], values) : 0);
+      if (!isForm(w)) return;
+      put(w, given.has(keys[w]) ? 1 + indexOf(widgets[w].parts[0], values) : 0);
+      unknown.delete(keys[w]);
     };
     widgets.forEach((_, w) => { if (owners[w].length === 0) send(w); });
     widgets.forEach((_, w) => {
@@ -659,6 +664,7 @@
     });
     last.w = -1;
     flush();
+    return unknown.size === 0;
   };
   addEventListener('popstate', ({ state }) => {
     const states = state?.states ?? read(location.hash);
@@ -684,7 +690,10 @@
   bind(document);
   prefetch();
   const asked = history.state?.states ?? read(location.hash) ?? '';
-  if (asked) restore(asked);
+  if (asked && !restore(asked)) {
+    const textContent = 'This link names values that this page does not have. They are shown as the page was built.';
+    document.querySelector('main .cell')?.before(make('p', { className: 'page-note', role: 'status', textContent }));
+  }
   history.replaceState({ states: written() }, '');
 })().catch((problem) => {
   console.info(`nbc: the inputs of this page stay as they were built: ${problem.message}`);

@@ -313,8 +313,8 @@ fn the_observer_hears_of_each_cell() {
         fn cell_started(&mut self, cell: CellId) {
             self.0.push(format!("+{}", cell.0));
         }
-        fn cell_finished(&mut self, cell: CellId, status: &CellStatus) {
-            self.0.push(format!("-{} {}", cell.0, matches!(status, CellStatus::Finished)));
+        fn cell_finished(&mut self, cell: CellId, run: &CellRun) {
+            self.0.push(format!("-{} {}", cell.0, run.status == CellStatus::Finished));
         }
     }
     let mut heard = Heard::default();

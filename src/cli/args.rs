@@ -56,7 +56,12 @@ pub enum Command {
     Prepare(Box<Prepare>),
     /// Run notebooks, and list their inputs, the values of these, and how many states they make
     ///
-    /// No state is run and nothing is published. Takes the flags of `nbc build`.
+    /// No state is run and nothing is published. Takes all flags of `nbc build`; those that only matter to pages
+    /// are not listed here.
+    #[command(mut_args(|it| {
+        let hidden = OF_PAGES.contains(&it.get_id().as_str());
+        it.hide(hidden)
+    }))]
     States(Box<Build>),
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
@@ -102,6 +107,22 @@ pub enum FindingFormat {
     /// One JSON document
     Json,
 }
+
+/// Flags of `nbc build` that change pages only.
+const OF_PAGES: [&str; 12] = [
+    "output",
+    "layout",
+    "code",
+    "charts",
+    "title",
+    "include_source",
+    "record",
+    "show_graph",
+    "state",
+    "states",
+    "check_determinism",
+    "strict_sanitize",
+];
 
 /// `nbc build`.
 #[derive(Debug, Args)]

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::command::counted;
+use super::command::{counted, size};
 use super::printer::Printer;
 use crate::diagnostic::printable;
 use crate::notebook::CellId;
-use crate::run::record::CellStatus;
+use crate::run::record::CellRun;
 use crate::run::{Foreseen, Observer, ProtocolError, sweep};
 
 /// Progress of one build.
@@ -22,8 +22,8 @@ pub struct Progress {
     cells: usize,
     /// When the cell that runs began, or the sweep.
     since: Instant,
-    /// How long each cell took.
-    times: BTreeMap<CellId, Duration>,
+    /// How long each cell took, and how many bytes it gave.
+    costs: BTreeMap<CellId, (Duration, u64)>,
 }
 
 impl Progress {
@@ -37,8 +37,8 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        let (since, times) = (Instant::now(), BTreeMap::new());
-        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, times }
+        let (since, costs) = (Instant::now(), BTreeMap::new());
+        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, costs }
     }
 
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
@@ -54,7 +54,7 @@ impl Progress {
         self.name = name.to_owned();
         self.done = 0;
         self.cells = cells;
-        self.times.clear();
+        self.costs.clear();
         if self.bar.is_some() {
             self.show();
         } else {
@@ -110,14 +110,14 @@ impl Observer for Progress {
         self.show();
     }
 
-    fn cell_finished(&mut self, cell: CellId, _status: &CellStatus) {
+    fn cell_finished(&mut self, cell: CellId, run: &CellRun) {
         self.done += 1;
-        self.times.insert(cell, self.since.elapsed());
+        self.costs.insert(cell, (self.since.elapsed(), run.size() as u64));
     }
 
     fn sweep_foreseen(&mut self, foreseen: Foreseen<'_>) {
         if foreseen.wanted > foreseen.states
-            && let Some(text) = explosion(&foreseen, &self.times)
+            && let Some(text) = explosion(&foreseen, &self.costs)
         {
             self.line(&format!("{}: {text}", self.name));
         }
@@ -154,7 +154,7 @@ impl Observer for Progress {
 const FORK: Duration = Duration::from_millis(10);
 
 /// Why values are left out: the cell with most states, and what it would take to run all of them.
-fn explosion(foreseen: &Foreseen<'_>, times: &BTreeMap<CellId, Duration>) -> Option<String> {
+fn explosion(foreseen: &Foreseen<'_>, costs: &BTreeMap<CellId, (Duration, u64)>) -> Option<String> {
     let cells: BTreeSet<CellId> =
         foreseen.widgets.iter().flat_map(|it| it.reach.iter().copied()).collect();
     let of = |cell: CellId| foreseen.widgets.iter().filter(move |it| it.reach.contains(&cell));
@@ -162,16 +162,19 @@ fn explosion(foreseen: &Foreseen<'_>, times: &BTreeMap<CellId, Duration>) -> Opt
     let cell = cells.iter().copied().max_by_key(|it| states(*it))?;
     let names: Vec<&str> = of(cell).map(|it| it.name.as_deref().unwrap_or("?")).collect();
     let reached = of(cell).flat_map(|it| &it.reach).collect::<BTreeSet<_>>();
-    let each: Duration = reached.into_iter().filter_map(|it| times.get(it)).sum();
+    let costs: Vec<_> = reached.into_iter().filter_map(|it| costs.get(it)).collect();
+    let each: Duration = costs.iter().map(|(time, _)| *time).sum();
+    let bytes: u64 = costs.iter().map(|(_, bytes)| *bytes).sum();
     let all = (each + FORK).saturating_mul(u32::try_from(states(cell)).unwrap_or(u32::MAX));
     let kept = of(cell).fold(1_u64, |all, it| all.saturating_mul(sweep::count(it)));
     Some(format!(
-        "cell {} depends on {} ({}): {} states, about {} of CPU time; {kept} of them will be run",
+        "cell {} depends on {} ({}): {} states, about {} of CPU time and {}; {kept} of them will be run",
         cell.0 + 1,
         counted(names.len(), "input"),
         names.join(", "),
         states(cell),
         duration(all),
+        size(bytes.saturating_mul(states(cell))),
     ))
 }
 

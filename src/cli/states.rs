@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::args::ChosenValue;
-use super::command::counted;
+use super::command::{counted, size};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
@@ -210,6 +210,42 @@ struct ListedInput {
     of: u64,
     labels: Vec<String>,
     initial: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<ListedInput>,
+}
+
+impl ListedInput {
+    fn of(widget: &Widget) -> Self {
+        Self {
+            name: widget.name.clone(),
+            kind: widget.kind,
+            values: sweep::count(widget),
+            of: widget.total,
+            labels: widget.labels.clone(),
+            initial: widget.labels.get(widget.initial as usize).cloned(),
+            parts: widget.parts.iter().map(Self::of).collect(),
+        }
+    }
+
+    /// A line for it, and one for each of its parts.
+    fn write(&self, depth: usize, text: &mut String) {
+        let kind = serde_json::to_value(self.kind).unwrap_or_default();
+        let kind = kind.as_str().unwrap_or_default().replace('_', " ");
+        let mut labels = self.labels.iter().take(LISTED_LABELS).cloned().collect::<Vec<_>>();
+        if let Some(last) = self.labels.last().filter(|_| self.labels.len() > LISTED_LABELS) {
+            labels.push(format!("… {last}"));
+        }
+        let name = format!("{}{}", "  ".repeat(depth), self.name.as_deref().unwrap_or("(no name)"));
+        let of = if self.of > self.values { format!(" of {}", self.of) } else { String::new() };
+        let noun = if self.values == 1 { "value" } else { "values" };
+        text.push_str(&format!("\n  {name:<16} {kind:<10} {}{of} {noun}", self.values));
+        if !labels.is_empty() {
+            text.push_str(&format!(": {}", labels.join(", ")));
+        }
+        for part in &self.parts {
+            part.write(depth + 1, text);
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -217,26 +253,24 @@ struct ListedCell {
     cell: u32,
     inputs: Vec<String>,
     states: u64,
+    /// Of what the cell gave in the run, for each of its states; before it is packed.
+    bytes: u64,
 }
 
 impl Listed {
-    pub(super) fn of(path: &str, sweep: &Sweep) -> Self {
-        let inputs = sweep.widgets.iter().map(|it| ListedInput {
-            name: it.name.clone(),
-            kind: it.kind,
-            values: sweep::count(it),
-            of: it.total,
-            labels: it.labels.clone(),
-            initial: it.labels.get(it.initial as usize).cloned(),
-        });
-        let inputs: Vec<ListedInput> = inputs.collect();
+    pub(super) fn of(path: &str, record: &RunRecord) -> Self {
+        let none = Sweep::default();
+        let sweep = record.sweep.as_ref().unwrap_or(&none);
+        let inputs = sweep.widgets.iter().map(ListedInput::of).collect();
         let cells: BTreeSet<CellId> =
             sweep.widgets.iter().flat_map(|it| it.reach.iter().copied()).collect();
         let cells = cells.into_iter().map(|cell| {
             let own = sweep.widgets.iter().filter(|it| it.reach.contains(&cell));
             let states = own.clone().fold(1_u64, |all, it| all.saturating_mul(sweep::count(it)));
             let named = own.map(|it| it.name.clone().unwrap_or_else(|| it.id.clone()));
-            ListedCell { cell: cell.0 + 1, inputs: named.collect(), states }
+            let bytes = record.cells.get(&cell).map_or(0, |it| it.size() as u64);
+            let bytes = bytes.saturating_mul(states);
+            ListedCell { cell: cell.0 + 1, inputs: named.collect(), states, bytes }
         });
         let cells = cells.collect();
         Self {
@@ -265,27 +299,15 @@ impl Listed {
             text.push_str(&format!(" of {}", self.wanted));
         }
         for input in &self.inputs {
-            let kind = serde_json::to_value(input.kind).unwrap_or_default();
-            let kind = kind.as_str().unwrap_or_default().replace('_', " ");
-            let mut labels = input.labels.iter().take(LISTED_LABELS).cloned().collect::<Vec<_>>();
-            if let Some(last) = input.labels.last().filter(|_| input.labels.len() > LISTED_LABELS) {
-                labels.push(format!("… {last}"));
-            }
-            let of =
-                if input.of > input.values { format!(" of {}", input.of) } else { String::new() };
-            text.push_str(&format!(
-                "\n  {:<16} {kind:<10} {}{of} values: {}",
-                input.name.as_deref().unwrap_or("(no name)"),
-                input.values,
-                labels.join(", "),
-            ));
+            input.write(0, &mut text);
         }
         for cell in &self.cells {
             text.push_str(&format!(
-                "\n  cell {:<11} {} from {}",
+                "\n  cell {:<11} {} from {}, about {}",
                 cell.cell,
                 counted(usize::try_from(cell.states).unwrap_or(usize::MAX), "state"),
                 cell.inputs.join(", "),
+                size(cell.bytes),
             ));
         }
         text

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::plan::RunPlan;
 use super::protocol::ProtocolError;
-use super::record::CellStatus;
+use super::record::CellRun;
 use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
@@ -270,9 +270,9 @@ impl Observer for Observing<'_> {
         self.observer.cell_started(cell);
     }
 
-    fn cell_finished(&mut self, cell: CellId, status: &CellStatus) {
+    fn cell_finished(&mut self, cell: CellId, run: &CellRun) {
         *self.state.cell_since() = None;
-        self.observer.cell_finished(cell, status);
+        self.observer.cell_finished(cell, run);
     }
 
     fn sweep_started(&mut self) {

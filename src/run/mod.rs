@@ -26,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 use crate::notebook::{CellId, Notebook};
 use crate::source::Sources;
 use protocol::{Command, Conversation, Frames, Step};
-use record::CellStatus;
+use record::CellRun;
 
 /// The runner: names and texts of the files that nbc puts into one folder, which the sandbox shows
 /// as `/runner`. `main.py` is started as `PYTHON -P -s /runner/main.py`.
@@ -69,7 +69,7 @@ pub trait Observer {
     /// A cell begins.
     fn cell_started(&mut self, cell: CellId);
     /// A cell is over.
-    fn cell_finished(&mut self, cell: CellId, status: &CellStatus);
+    fn cell_finished(&mut self, cell: CellId, run: &CellRun);
     /// The run is over, and its inputs are looked for.
     fn sweep_started(&mut self) {}
     /// The inputs are known, and their states are next.
@@ -86,7 +86,7 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {
     fn cell_started(&mut self, _cell: CellId) {}
-    fn cell_finished(&mut self, _cell: CellId, _status: &CellStatus) {}
+    fn cell_finished(&mut self, _cell: CellId, _run: &CellRun) {}
 }
 
 /// Why a run gave no record.
@@ -152,7 +152,7 @@ fn exchange<C: Read + Write>(
             Step::Started(cell) => observer.cell_started(cell),
             Step::Finished(cell) => {
                 if let Some(run) = conversation.result_of(cell) {
-                    observer.cell_finished(cell, &run.status);
+                    observer.cell_finished(cell, run);
                 }
             }
             Step::Done => break None,

@@ -311,6 +311,22 @@ pub struct CellRun {
     pub outputs: Vec<RawOutput>,
 }
 
+impl CellRun {
+    /// Bytes of its outputs, as the record holds them.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let size = |output: &RawOutput| match output {
+            RawOutput::Stream { text, .. } => text.len(),
+            RawOutput::Display { bundle } => bundle
+                .data
+                .values()
+                .map(|it| it.as_str().map_or_else(|| it.to_string().len(), str::len))
+                .sum(),
+        };
+        self.outputs.iter().map(size).sum()
+    }
+}
+
 /// One output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]

@@ -39,7 +39,6 @@ use crate::output::mask::{Host, Masks};
 use crate::process::{Layer, interrupt};
 use crate::publish::Destination;
 use crate::render::{self, Document};
-use crate::run::record::Sweep;
 use crate::run::stored::{self, Policy};
 use crate::run::{self, Bounds, OnError, Places, RunRecord, RunnerFolder, SweepPlan};
 use crate::secret::Scanner;
@@ -441,9 +440,7 @@ impl Builder<'_> {
             diagnostics.extend(states::findings(&notebook, sweep));
         }
         if self.settings.goal == Goal::List {
-            let none = Sweep::default();
-            let sweep = ran.record.sweep.as_ref().unwrap_or(&none);
-            let states = states::Listed::of(input.path.as_str(), sweep);
+            let states = states::Listed::of(input.path.as_str(), &ran.record);
             let is_json = self.settings.format == Format::Json;
             self.progress.result(&if is_json { states.json() } else { states.text() });
             return Ok(None);

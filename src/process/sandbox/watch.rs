@@ -349,9 +349,18 @@ fn tcp(first: Pid) -> u64 {
     /// Both buffers as `sandbox::network` bounds them, and half as much again for the last piece.
     const FULL: u64 = 192 * 1024;
     let pid = first.as_raw_nonzero();
-    let lists = ["tcp", "tcp6"].map(|it| fs_err::read_to_string(format!("/proc/{pid}/net/{it}")));
-    let sockets = lists.iter().flatten().map(|it| it.lines().skip(1).count()).sum::<usize>();
-    u64::try_from(sockets).unwrap_or(u64::MAX).saturating_mul(FULL)
+    // The lists of sockets (`net/tcp`) would have the kernel walk the table of the whole machine.
+    let counts = ["sockstat", "sockstat6"].map(|it| {
+        let text = fs_err::read_to_string(format!("/proc/{pid}/net/{it}")).unwrap_or_default();
+        tcp_in_use(&text)
+    });
+    counts.iter().sum::<u64>().saturating_mul(FULL)
+}
+
+/// Sockets that hold a connection or wait for one, accepted or not, as `sockstat` counts them.
+fn tcp_in_use(sockstat: &str) -> u64 {
+    let lines = sockstat.lines().filter(|it| it.starts_with("TCP"));
+    lines.filter_map(|it| it.split_whitespace().nth(2)?.parse::<u64>().ok()).sum()
 }
 
 /// The processes under `first`: orphans inside become its children, so none is missed for long.
@@ -427,6 +436,13 @@ mod tests {
             "Name:\tVmRSS: 9 kB\nVmRSS:\t     100 kB\nVmSwap:\t 20 kB\nVmPTE:\t3 kB\nThreads:\t1\n";
         assert_eq!(sum(status, &["VmRSS:"]), 100 * 1024);
         assert_eq!(sum(status, &BOUND), 23 * 1024);
+    }
+
+    #[test]
+    fn connections_are_counted_before_somebody_accepts_them() {
+        let sockstat = "sockets: used 78\nTCP: inuse 43 orphan 20 tw 15 alloc 43 mem 0\nUDP: inuse 9 mem 0\n";
+        assert_eq!(tcp_in_use(sockstat), 43);
+        assert_eq!(tcp_in_use("TCP6: inuse 2\nUDP6: inuse 1\n"), 2);
     }
 
     #[test]

@@ -153,7 +153,10 @@ def _widget(element, id, cell, path, samples, depth):
         for key, part in parts.items():
             below = f"{path}.{key}" if path and key else path
             one = _widget(part, part._id, cell, below, samples, depth + 1)
-            made.append(one or _fixed(part, cell))
+            one = one or _fixed(part, cell)
+            # Under it, links and `nbc states` know the part.
+            one.name = f"{path}.{key or 'value'}" if path else None
+            made.append(one)
             keys.append(key)
         kind = "form" if isinstance(element, ui.form) else "group"
         return Widget(id, cell, kind, parts=made, keys=keys)

@@ -240,7 +240,8 @@ class Explorer:
         self.most_values = options["most_values"]
         self.most_states = options["most_states"]
         self.seconds = options["state_seconds"]
-        if replays is not None and len(os.listdir("/proc/self/task")) > 1:
+        self.is_threaded = len(os.listdir("/proc/self/task")) > 1
+        if replays is not None and self.is_threaded:
             # Threads do not survive a fork: whoever waits for them is soon asked again elsewhere.
             self.seconds = min(self.seconds, 5 + 10 * options.get("run_seconds", 0))
         self.jobs = max(1, options["jobs"])
@@ -308,8 +309,12 @@ class Explorer:
     def _explore(self, path, widgets, sets, take):
         """Runs the states below the present one. In a child, `take` writes to the parent."""
         work = self.tasks(widgets, sets)
+        if not work:
+            return
         work.reverse()
         running = {}
+        # All forks find this process as it is now, so what they are given is made once.
+        self.numbers, self.limit = random.getstate(), _data() + self.memory
         while work or running:
             if not running and self.is_crowded():
                 self.clean()
@@ -352,11 +357,8 @@ class Explorer:
 
     def _start(self, path, widgets, task, siblings):
         pipe, childs_pipe = os.pipe()
-        numbers = random.getstate()
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                pid = os.fork()
+            pid = self._fork()
         except OSError:
             os.close(pipe)
             os.close(childs_pipe)
@@ -371,13 +373,21 @@ class Explorer:
                     self.replays.close()
                     self.replays = None
                 # Python gives each fork a seed of its own; states must not differ by it.
-                random.setstate(numbers)
-                limit_memory(self.memory)
+                random.setstate(self.numbers)
+                limit_data(self.limit)
                 self._be(path, widgets, task, childs_pipe)
             finally:
                 os._exit(0)
         os.close(childs_pipe)
         return _Child(pid, pipe, task, time.monotonic() + self.seconds)
+
+    def _fork(self):
+        if not self.is_threaded:
+            return os.fork()
+        with warnings.catch_warnings():
+            # That threads do not survive is what replays are for.
+            warnings.simplefilter("ignore")
+            return os.fork()
 
     def _be(self, path, widgets, task, pipe):
         """The life of a child: one state, then those below it."""
@@ -546,13 +556,21 @@ def write_all(pipe, data):
 
 def limit_memory(more):
     """Lets this process have so many bytes more than it has."""
+    limit_data(_data() + more)
+
+
+def limit_data(limit):
+    """Lets this process have so many bytes of data."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _data():
+    """Bytes of data that this process has, as the kernel's limit counts them; very many where it does not say."""
     with open("/proc/self/status", "rb") as file:
-        own = next((int(line.split()[1]) << 10 for line in file if line.startswith(b"VmData:")), None)
-    if own is not None:
-        limit = own + more
-        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        lines = (line.split() for line in file if line.startswith(b"VmData:"))
+        return next((int(line[1]) << 10 for line in lines), 1 << 60)
 
 
 def _resident():
