@@ -282,6 +282,32 @@
     return show;
   };
 
+  // A field of numbers: what is typed goes to the nearest value.
+  const typed = (w, input, all) => {
+    const numbers = all.filter((it) => it !== null);
+    const ordered = [...numbers].sort((a, b) => a - b);
+    const step = ordered[1] - ordered[0];
+    const isEven = ordered.every((it, at) => Math.abs(it - ordered[0] - at * step) < step * 1e-6);
+    Object.assign(input, { min: ordered[0], max: ordered.at(-1), step: isEven ? Number(step.toPrecision(12)) : 'any' });
+    const show = () => { input.value = all[draft[w]] ?? ''; };
+    const act = () => {
+      const empty = all.indexOf(null);
+      if (input.value !== '') set(w, nearest(all, (it) => (it === null ? Infinity : Math.abs(it - input.valueAsNumber))));
+      else if (empty >= 0) set(w, empty);
+      show();
+    };
+    // The arrows go from value to value, however far apart those are; what is typed waits until it is whole.
+    input.addEventListener('input', (event) => {
+      if ((event.inputType && event.inputType !== 'insertReplacementText') || input.value === '' || all[draft[w]] === null) return;
+      const up = input.valueAsNumber > all[draft[w]];
+      const next = ordered[ordered.indexOf(all[draft[w]]) + (up ? 1 : -1)];
+      if (next !== undefined) set(w, all.indexOf(next));
+      show();
+    });
+    input.addEventListener('change', act);
+    return show;
+  };
+
   // Each takes the markup of one control and gives back what shows the current value.
   const binders = {
     slider(live, w) {
@@ -300,7 +326,15 @@
       const waits = isPatient(live);
       input.addEventListener('input', () => { if (waits) tell(input.value); else set(w, Number(input.value), false); });
       input.addEventListener('change', () => set(w, Number(input.value)));
-      return () => { input.value = draft[w]; tell(draft[w]); };
+      // marimo's `include_input`.
+      let show = () => {};
+      const numbers = labels.map(Number);
+      if (own(live, '.nbc-widget-typed')[0] && numbers.every(Number.isFinite)) {
+        const field = make('input', { type: 'number', ariaLabel: `${title}, as a number` });
+        (text ?? input).after(field);
+        show = typed(w, field, numbers);
+      }
+      return () => { input.value = draft[w]; tell(draft[w]); show(); };
     },
     range(live, w) {
       const { values: pairs, labels } = widgets[w];
@@ -347,32 +381,7 @@
         if (text) text.textContent = labels[draft[w]];
       };
     },
-    number(live, w) {
-      const { values: all } = widgets[w];
-      const [input] = own(live, 'input');
-      const numbers = all.filter((it) => it !== null);
-      const ordered = [...numbers].sort((a, b) => a - b);
-      const step = ordered[1] - ordered[0];
-      const isEven = ordered.every((it, at) => Math.abs(it - ordered[0] - at * step) < step * 1e-6);
-      Object.assign(input, { min: ordered[0], max: ordered.at(-1), step: isEven ? Number(step.toPrecision(12)) : 'any' });
-      const show = () => { input.value = all[draft[w]] ?? ''; };
-      const act = () => {
-        const empty = all.indexOf(null);
-        if (input.value !== '') set(w, nearest(all, (it) => (it === null ? Infinity : Math.abs(it - input.valueAsNumber))));
-        else if (empty >= 0) set(w, empty);
-        show();
-      };
-      // The arrows go from value to value, however far apart those are; what is typed waits until it is whole.
-      input.addEventListener('input', (event) => {
-        if ((event.inputType && event.inputType !== 'insertReplacementText') || input.value === '' || all[draft[w]] === null) return;
-        const up = input.valueAsNumber > all[draft[w]];
-        const next = ordered[ordered.indexOf(all[draft[w]]) + (up ? 1 : -1)];
-        if (next !== undefined) set(w, all.indexOf(next));
-        show();
-      });
-      input.addEventListener('change', act);
-      return show;
-    },
+    number: (live, w) => typed(w, own(live, 'input')[0], widgets[w].values),
     choice: (live, w) => options(live, w, own(live, 'select')[0]),
     // A text has no range: the values that the author named are a choice.
     text(live, w) {

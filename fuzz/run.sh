@@ -20,6 +20,7 @@ seeds=("corpus/$target")
 case "$target" in
   parse_marimo) seeds=(../tests/differential/notebooks) ;;
   parse_markdown) seeds+=(../tests/differential/notebooks) ;;
+  states) seeds+=(../tests/states) ;;
 esac
 exec "$out/build/$host/release/$target" "$out/corpus/$target" "${seeds[@]}" \
   -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \

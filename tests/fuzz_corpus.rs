@@ -16,6 +16,7 @@ fn every_input_of_the_corpora_is_survived() {
         let folders = match name {
             "parse_marimo" => vec![compared],
             "parse_markdown" => vec![own, compared],
+            "states" => vec![own, root.join("tests/states")],
             _ => vec![own],
         };
         let mut paths: Vec<_> = folders

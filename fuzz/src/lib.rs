@@ -36,7 +36,7 @@ use nbc::source::{Source, Sources, Span};
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("parse_marimo", |data| notebook(&["py"], data)),
     ("parse_percent", |data| notebook(&["py"], data)),
     ("parse_ipynb", |data| notebook(&["ipynb"], data)),
@@ -51,6 +51,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("charts", charts),
     ("masks", masks),
     ("leaks", leaks),
+    ("states", states),
     ("verify", verify),
 ];
 
@@ -327,6 +328,48 @@ fn leaks(data: &[u8]) {
         let is_left = left.iter().any(|it| it.fingerprint == leak.fingerprint);
         assert!(!is_left, "{value:?} is left in {masked:?}");
     }
+}
+
+/// A recorded run with states: what comes of it is harmless, and `verify` accepts how it is written.
+fn states(data: &[u8]) {
+    let Ok(record) = RunRecord::parse(data) else { return };
+    let mut sources = Sources::default();
+    let text = include_str!("../../tests/states/rain.py").to_owned();
+    let id = sources.add("rain.py".into(), None, text);
+    let Some(notebook) = nbc::notebook::parse(&mut sources, id).value else { return };
+    let charts = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
+    let alive = Alive { charts, ..Alive::default() };
+    let compiled = nbc::states::compile(&notebook, &record, &Shown::default(), &alive).value;
+    let Some(states) = compiled else { return };
+    let chunks = states.chunks().unwrap_or_else(|problem| panic!("{problem}"));
+    let model = states.model(&chunks).unwrap_or_else(|problem| panic!("{problem}"));
+    for content in states.contents() {
+        // As if it were of the cell whose names the scan knows.
+        let own = format!("-s{}", content.cell.0 + 1);
+        let [html, css] = [content.html(), content.css()].map(|it| it.replace(&own, "-c1"));
+        scan::markup(&html).unwrap_or_else(|what| panic!("{what}\nin: {html}"));
+        scan::rules(&css).unwrap_or_else(|what| panic!("{what}\nin: {css}"));
+    }
+    let slots = notebook.cells().map(|(id, _)| id).filter(|it| states.has_slot(*it));
+    let slots = slots.map(|it| format!("<div data-slot=\"{}\"></div>", it.0 + 1));
+    let jsons = chunks.iter().map(|it| it.json.as_str());
+    let pieces = std::iter::once(("model".to_owned(), model.as_str()))
+        .chain(jsons.enumerate().map(|(at, json)| (at.to_string(), json)));
+    let pieces = pieces.map(|(name, json)| {
+        format!("<script type=\"text/plain\" data-states=\"{name}\">{}</script>", packed(json))
+    });
+    let html: String = slots.chain(pieces).collect();
+    let found = verified::verified(&html, "");
+    found.unwrap_or_else(|what| panic!("{what}\nin: {model}\nand: {chunks:?}"));
+}
+
+/// As pages hold it.
+fn packed(text: &str) -> String {
+    use base64::Engine as _;
+
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let written = packed.write_all(text.as_bytes()).and_then(|()| packed.finish());
+    base64::engine::general_purpose::STANDARD.encode(written.unwrap_or_default())
 }
 
 /// A site in one text: every file begins after a line `==== path`.

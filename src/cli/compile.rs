@@ -553,9 +553,9 @@ fn is_prose(cell: &Cell) -> bool {
     cell.kind == CellKind::Markdown || code.starts_with("mo.md(") && code.ends_with(')')
 }
 
-/// The first sentences of the page's prose, as they are shown.
+/// The first sentences of the page's prose, as they are shown; not those that depend on an input.
 fn description(blocks: &[Block]) -> Option<String> {
-    let prose = blocks.iter().filter(|block| block.kind == "prose");
+    let prose = blocks.iter().filter(|block| block.kind == "prose" && block.slot.is_none());
     let mut paragraphs = prose.flat_map(|block| &block.outputs);
     let text = paragraphs.find_map(|output| sanitize::first_paragraph(&output.html))?;
     if text.chars().count() <= DESCRIPTION_LENGTH {

@@ -24,6 +24,8 @@ pub struct Progress {
     since: Instant,
     /// How long each cell took, and how many bytes it gave.
     costs: BTreeMap<CellId, (Duration, u64)>,
+    /// When the sweep began.
+    sweep_since: Option<Instant>,
 }
 
 impl Progress {
@@ -38,7 +40,7 @@ impl Progress {
             bar
         });
         let (since, costs) = (Instant::now(), BTreeMap::new());
-        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, costs }
+        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, costs, sweep_since: None }
     }
 
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
@@ -55,11 +57,17 @@ impl Progress {
         self.done = 0;
         self.cells = cells;
         self.costs.clear();
+        self.sweep_since = None;
         if self.bar.is_some() {
             self.show();
         } else {
             self.step(&format!("{name}: running {}", counted(cells, "cell")));
         }
+    }
+
+    /// How long the states of inputs have taken, if they ran.
+    pub fn sweep_time(&mut self) -> Option<Duration> {
+        self.sweep_since.take().map(|it| it.elapsed())
     }
 
     /// Prints a line that stays.
@@ -113,6 +121,10 @@ impl Observer for Progress {
     fn cell_finished(&mut self, cell: CellId, run: &CellRun) {
         self.done += 1;
         self.costs.insert(cell, (self.since.elapsed(), run.size() as u64));
+    }
+
+    fn sweep_started(&mut self) {
+        self.sweep_since = Some(Instant::now());
     }
 
     fn sweep_foreseen(&mut self, foreseen: Foreseen<'_>) {

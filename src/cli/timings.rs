@@ -12,8 +12,10 @@ pub enum Phase {
     Environment,
     /// Finding out that the sandbox can be had.
     Sandbox,
-    /// Everything between starting the sandbox and its end: Python's time, and the sandbox's.
+    /// Everything between starting the sandbox and its end, but for the states: Python's time, and the sandbox's.
     Run,
+    /// The states of inputs, in the same sandbox.
+    States,
     /// Sanitizing and laying out.
     Output,
     /// Hashing, policies, manifest.
@@ -31,6 +33,7 @@ impl Phase {
             Self::Environment => "environment",
             Self::Sandbox => "try the sandbox",
             Self::Run => "run (Python, sandbox)",
+            Self::States => "states of inputs",
             Self::Output => "sanitize and render",
             Self::Emit => "emit",
             Self::Verify => "verify",
@@ -60,11 +63,19 @@ impl Timings {
         result
     }
 
+    /// Counts a part of one phase as another.
+    pub fn split(&mut self, whole: Phase, part: Phase, time: Duration) {
+        let whole = self.phases.entry(whole).or_default();
+        let time = time.min(*whole);
+        *whole -= time;
+        *self.phases.entry(part).or_default() += time;
+    }
+
     /// A table; accounts for the whole time.
     pub fn table(&self) -> String {
         let total = self.start.elapsed();
         let known: Duration = self.phases.values().sum();
-        let outside: Duration = [Phase::Run, Phase::Environment]
+        let outside: Duration = [Phase::Run, Phase::States, Phase::Environment]
             .iter()
             .filter_map(|phase| self.phases.get(phase))
             .sum();

@@ -360,16 +360,37 @@ fn is_media(element: &Element) -> bool {
 
 /// What a page may have, and the content of a state not.
 fn content_problem(element: &Element) -> Option<String> {
-    const NAMES: [&str; 12] = [
-        "script", "style", "link", "meta", "title", "base", "html", "head", "body", "template",
-        "slot", "form",
+    const NAMES: [&str; 14] = [
+        "script",
+        "style",
+        "link",
+        "meta",
+        "title",
+        "base",
+        "html",
+        "head",
+        "body",
+        "template",
+        "slot",
+        "form",
+        // They open over the page.
+        "dialog",
+        "permission",
     ];
     let name = element.name.as_str();
     if NAMES.contains(&name) {
         return Some(format!("`<{name}>`"));
     }
-    let name = ["data-slot", "data-states", "data-runtime", "data-src"];
-    let name = name.into_iter().find(|it| element.attributes.contains_key(*it))?;
+    const ATTRIBUTES: [&str; 7] = [
+        "data-slot",
+        "data-states",
+        "data-runtime",
+        "data-src",
+        "popover",
+        "popovertarget",
+        "command",
+    ];
+    let name = ATTRIBUTES.into_iter().find(|it| element.attributes.contains_key(*it))?;
     Some(format!("the attribute `{name}`"))
 }
 

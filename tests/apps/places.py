@@ -1,4 +1,4 @@
-"""Controls made by cells that depend on controls, three deep, with a table row as one of them."""
+"""Controls made by cells that depend on controls, three deep, with rows of a table as one of them."""
 
 import marimo
 
@@ -34,7 +34,7 @@ def _(PLACES, country, mo):
 @app.cell
 def _(PLACES, city, country, mo):
     _sights = PLACES[country.value][city.value]
-    sight = mo.ui.table([{"sight": _it, "letters": len(_it)} for _it in _sights], selection="single", label="Sights")
+    sight = mo.ui.table([{"sight": _it, "letters": len(_it)} for _it in _sights], selection="multi", label="Sights")
     days = mo.ui.slider(1, len(_sights), label="Days", disabled=False)
     mo.vstack([sight, days])
     return days, sight
@@ -42,7 +42,8 @@ def _(PLACES, city, country, mo):
 
 @app.cell
 def _(city, mo, sight):
-    mo.md(f"In {city.value} first to **{sight.value[0]['sight']}**." if sight.value else f"{city.value}: no sight chosen.")
+    _chosen = ", ".join(it["sight"] for it in sight.value)
+    mo.md(f"In {city.value} to **{_chosen}**." if sight.value else f"{city.value}: no sight chosen.")
     return
 
 

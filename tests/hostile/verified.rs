@@ -25,6 +25,7 @@ pub(crate) fn verified(html: &str, css: &str) -> Result<(), String> {
         Rule::MetaDirective,
         Rule::LinkOpener,
         Rule::SelfContained,
+        Rule::States,
     ];
     let found = verify_files(&files).into_iter().filter(|it| of_page.contains(&it.rule));
     let found = found.map(|it| it.to_string()).collect::<Vec<_>>().join("\n");

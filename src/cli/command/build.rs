@@ -637,15 +637,19 @@ impl Builder<'_> {
         let plan = run::plan::plan(notebook, graph, &environment, places, bounds, on_error, opened);
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
-        let mut result = self
-            .timings
-            .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+        let mut execute = || {
+            let result =
+                self.timings.measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress));
+            if let Some(time) = progress.sweep_time() {
+                self.timings.split(Phase::Run, Phase::States, time);
+            }
+            result
+        };
+        let mut result = execute()?;
         if self.settings.checks_determinism
             && let Some(record) = &result.record
         {
-            let again = self
-                .timings
-                .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress))?;
+            let again = execute()?;
             if let Some(again) = &again.record {
                 result.diagnostics.extend(states::unsteady(notebook, record, again));
             }

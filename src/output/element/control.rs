@@ -101,6 +101,9 @@ impl Compiled<'_, '_> {
         if self.flag("full-width") {
             class.push_str(" nbc-widget-full");
         }
+        if self.flag("include-input") {
+            class.push_str(" nbc-widget-typed");
+        }
         let label = self.markup("label", gate);
         let is_group = matches!(self.name, "radio" | "date-range" | "range-slider" | "matrix");
         let label = match label {

@@ -19,6 +19,9 @@ from nbc_runner.sweep import DEEPEST, MOST_LISTED, Widget
 
 ui = marimo.ui
 
+# Most options or rows that are tried all together.
+LARGEST_SET = 1000
+
 
 def inputs(kernel, nbc_id, samples, cells=None):
     """The inputs that cells made (all, or those of `cells`), in the order in which they were made."""
@@ -262,15 +265,7 @@ def _multi(arguments, initial, wish, _element):
         values = [[option for option in options if option in one] for one in sets]
         total = len(values)
     else:
-        total = 2 ** min(len(options), 60)
-        if most < len(options):
-            total, sizes = 0, (math.comb(len(options), size) for size in range(most + 1))
-            while total < 1 << 53 and (more := next(sizes, None)) is not None:
-                total += more
-        subsets = (list(it) for size in range(most + 1) for it in itertools.combinations(options, size))
-        values = list(itertools.islice(subsets, MOST_LISTED if total <= MOST_LISTED else 400))
-        if most >= len(options) and options not in values:
-            values.append(list(options))
+        values, total = _sets(options, most)
     initial = list(initial)
     # The order in which a reader chose does not matter here.
     values = [initial if sorted(it) == sorted(initial) else it for it in values]
@@ -281,6 +276,19 @@ def _multi(arguments, initial, wish, _element):
         if value not in unique:
             unique.append(value)
     return unique, [", ".join(it) or "—" for it in unique], max(total, len(unique))
+
+
+def _sets(items, most):
+    """Sets of at most so many items, smaller ones first, and all items together; and how many there are."""
+    most = min(most, len(items))
+    total, sizes = 0, (math.comb(len(items), size) for size in range(most + 1))
+    while total < 1 << 53 and (more := next(sizes, None)) is not None:
+        total += more
+    subsets = (list(it) for size in range(most + 1) for it in itertools.combinations(items, size))
+    values = list(itertools.islice(subsets, MOST_LISTED))
+    if most == len(items) <= LARGEST_SET and items not in values:
+        values.append(list(items))
+    return values, total
 
 
 def _check(_arguments, _initial, _wish, _element):
@@ -341,13 +349,13 @@ def _table(arguments, initial, wish, _element):
     rows = [str(it) for it in range(min(total, MOST_LISTED))]
     if isinstance(wish, list):
         rows = [it for it in rows if int(it) in wish]
-    values = [[], *([it] for it in rows)]
+    values, count = _sets(rows, 1 if selection == "single" else len(rows))
+    if len(rows) < total:
+        count = max(count, total + 1)
     initial = [str(it) for it in initial or []]
     if initial not in values:
         values.append(initial)
-    # Of several rows at once there are too many sets.
-    count = max(total + 1, len(values))
-    return values, [", ".join(it) or "—" for it in values], count
+    return values, [", ".join(it) or "—" for it in values], max(count, len(values))
 
 
 def _text(_arguments, initial, wish, _element):

@@ -104,8 +104,14 @@ class Widget:
         return [leaf for part in self.parts for leaf in part.leaves()] if self.parts else [self]
 
     def thin(self, most):
-        """Keeps at most `most` values: the first, the last, the present one, and others evenly between."""
-        keep = thinned(len(self.values), self.initial, most)
+        """Keeps at most `most` values: the first, the last, the present one, and others evenly between.
+
+        Of sets of options or rows the smaller ones: a reader chooses one after another.
+        """
+        if self.kind in ("multi", "table"):
+            keep = thinned_sets(self.values, self.initial, most)
+        else:
+            keep = thinned(len(self.values), self.initial, most)
         if len(keep) < len(self.values):
             self.initial = keep.index(self.initial)
             self.values = [self.values[at] for at in keep]
@@ -140,6 +146,19 @@ def thinned(count, present, most):
         keep.discard(min(keep - {0, count - 1} or keep, key=lambda at: abs(at - present)))
         keep.add(present)
     return sorted(keep)
+
+
+def thinned_sets(values, present, most):
+    """Indices of the sets that stay; they are given by size."""
+    count = len(values)
+    if count <= most or most < 1:
+        return list(range(count))
+    if most == 1:
+        return [present]
+    alone = sum(len(it) < 2 for it in values)
+    if alone >= most:
+        return sorted({*thinned(alone, min(present, alone - 1), most - (present >= alone)), present})
+    return sorted({*range(most - 1 - (most - 1 <= present < count - 1)), present, count - 1})
 
 
 def maximal(sets):
