@@ -62,7 +62,7 @@ impl Fixture {
     fn connect(&mut self) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let child = std::process::Command::new(python())
-            .args(["-P", "-s", self.path("runner/main.py").as_str()])
+            .args(["-s", self.path("runner/main.py").as_str()])
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.folder.path())

@@ -203,6 +203,44 @@ fn libraries_whose_threads_do_not_survive_a_fork_are_right_all_the_same() {
     }
 }
 
+/// Every state of `n` is what a run with that value shows, which no fork is in.
+fn is_as_without_forks(notebook: &str) {
+    let built = build(notebook, &[]);
+    let sweep = built.sweep();
+    assert_eq!((sweep.lost.len(), sweep.is_cut), (0, false), "{}", built.said);
+    let said = by_state(&sweep, 2);
+    for n in [2, 3] {
+        let fresh = notebook.replace("slider(1, 3)", &format!("slider(1, 3, value={n})"));
+        let fresh = build(&fresh, &["--states", "off"]);
+        assert_eq!(said[&format!("n={n}")], text(&fresh.record().cells[&CellId(2)]));
+    }
+}
+
+#[test]
+fn libraries_that_wait_in_a_fork_for_their_threads_are_run_without_one() {
+    is_as_without_forks(include_str!("sweep/waits.py"));
+}
+
+#[test]
+fn libraries_that_end_a_fork_beside_their_threads_are_run_without_one() {
+    is_as_without_forks(include_str!("sweep/ends.py"));
+}
+
+#[test]
+fn of_a_table_single_rows_then_several_and_all_together_are_chosen() {
+    let table = |rows: usize| {
+        let rows = format!("mo.ui.table([{{'a': it}} for it in range({rows})], selection='multi')");
+        slider("", "print(n.value)").replace("mo.ui.slider()", &rows)
+    };
+    let labels = build(&table(3), &[]).sweep().widgets[0].labels.clone();
+    assert_eq!(labels, ["—", "0", "1", "2", "0, 1", "0, 2", "1, 2", "0, 1, 2"]);
+    let widget = build(&table(30), &["--max-values", "40"]).sweep().widgets[0].clone();
+    assert_eq!((widget.labels.len(), widget.total), (40, 1 << 30));
+    assert_eq!(widget.labels[30], "29");
+    assert_eq!(widget.labels[31], "0, 1");
+    assert_eq!(widget.labels[39].split(", ").count(), 30);
+}
+
 #[test]
 fn more_values_than_there_is_room_for_are_thinned_and_told() {
     let built = build(&slider("0, 1000, value=137", "n.value"), &["--max-values", "5"]);

@@ -40,7 +40,16 @@ impl Progress {
             bar
         });
         let (since, costs) = (Instant::now(), BTreeMap::new());
-        Self { bar, printer, name: String::new(), done: 0, cells: 0, since, costs, sweep_since: None }
+        Self {
+            bar,
+            printer,
+            name: String::new(),
+            done: 0,
+            cells: 0,
+            since,
+            costs,
+            sweep_since: None,
+        }
     }
 
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.

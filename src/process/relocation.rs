@@ -113,7 +113,7 @@ mod tests {
         };
         Job {
             program: "/env/bin/python".into(),
-            arguments: vec!["-P".to_owned(), "/runner/main.py".to_owned()],
+            arguments: vec!["-s".to_owned(), "/runner/main.py".to_owned()],
             environment: BTreeMap::from([("PATH".to_owned(), "/env/bin:/usr/bin".to_owned())]),
             mounts: vec![
                 mount("/cache/e", "/env"),
@@ -140,7 +140,7 @@ mod tests {
         let relocation = Relocation::onto_host(&job()).expect("a temporary folder");
         let moved = relocation.job(&job());
         assert_eq!(moved.program, "/cache/e/bin/python");
-        assert_eq!(moved.arguments, ["-P", "/cache/r/main.py"]);
+        assert_eq!(moved.arguments, ["-s", "/cache/r/main.py"]);
         assert_eq!(moved.working_folder, "/home/a/nb");
         assert_eq!(
             moved.environment.get("PATH").map(String::as_str),

@@ -29,7 +29,7 @@ use protocol::{Command, Conversation, Frames, Step};
 use record::CellRun;
 
 /// The runner: names and texts of the files that nbc puts into one folder, which the sandbox shows
-/// as `/runner`. `main.py` is started as `PYTHON -P -s /runner/main.py`.
+/// as `/runner`. `main.py` is started as `PYTHON -s /runner/main.py`.
 pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("main.py", include_str!("runner/main.py")),
     ("bundles.py", include_str!("runner/bundles.py")),

@@ -90,8 +90,9 @@ pub fn plan(
     environment_variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
     let job = Job {
         program: environment.program.clone(),
-        // Neither the working folder nor a user's own packages come before the environment's.
-        arguments: ["-P", "-s", "-B", "/runner/main.py"].map(str::to_owned).to_vec(),
+        // A user's own packages do not come before the environment's; `main.py` sees to its folder by itself, since
+        // Python 3.10 has no `-P`.
+        arguments: ["-s", "-B", "/runner/main.py"].map(str::to_owned).to_vec(),
         environment: environment_variables,
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),

@@ -638,8 +638,9 @@ impl Builder<'_> {
         self.progress.notebook(path.as_str(), plan.start.order.len());
         let progress = &mut self.progress;
         let mut execute = || {
-            let result =
-                self.timings.measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress));
+            let result = self
+                .timings
+                .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress));
             if let Some(time) = progress.sweep_time() {
                 self.timings.split(Phase::Run, Phase::States, time);
             }

@@ -440,7 +440,8 @@ mod tests {
 
     #[test]
     fn connections_are_counted_before_somebody_accepts_them() {
-        let sockstat = "sockets: used 78\nTCP: inuse 43 orphan 20 tw 15 alloc 43 mem 0\nUDP: inuse 9 mem 0\n";
+        let sockstat =
+            "sockets: used 78\nTCP: inuse 43 orphan 20 tw 15 alloc 43 mem 0\nUDP: inuse 9 mem 0\n";
         assert_eq!(tcp_in_use(sockstat), 43);
         assert_eq!(tcp_in_use("TCP6: inuse 2\nUDP6: inuse 1\n"), 2);
     }

@@ -1,6 +1,6 @@
 """Runs one notebook and reports every cell over a socket.
 
-Started by nbc inside the sandbox as `python -P -s /runner/main.py`. Takes a `start` frame, answers
+Started by nbc inside the sandbox as `python -s /runner/main.py`. Takes a `start` frame, answers
 `hello`, then `started` and `finished` for each cell, and `done`. Standard library only, plus the
 engine (marimo or IPython) of the notebook's environment.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 
 # The files beside this one live in a package of their own: as top-level modules they would shadow
-# modules of the same name that the notebook imports. (`-P` does the same, from Python 3.11 on.)
+# modules of the same name that the notebook imports. (`-P` does the same, but only from Python 3.11 on.)
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
 

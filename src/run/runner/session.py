@@ -4,6 +4,7 @@ import faulthandler
 import platform
 import sys
 import threading
+import time
 
 from nbc_runner import bundles
 from nbc_runner.console import Console
@@ -32,6 +33,9 @@ class Session:
         self.output_count = limits.get("outputs", 1000)
         self._left = limits.get("total_bytes", 128 << 20)
         self.current = None
+        # Seconds that each cell took, the last time that it ran.
+        self.seconds = {}
+        self.began = 0
         self.results = {}
         # Whether this process is a fork of the one that ran the notebook.
         self.is_fork = False
@@ -68,6 +72,7 @@ class Session:
         """`cell` runs from here on: streams and displays are its own."""
         self.console.drain()
         self.current = cell
+        self.began = time.monotonic()
         self.ran.add(cell)
         if cell in self.results:
             # A cell that marimo runs again replaces what it showed.
@@ -79,6 +84,8 @@ class Session:
     def finish(self, cell, status):
         """`cell` is over."""
         self.console.drain()
+        if cell == self.current:
+            self.seconds[cell] = time.monotonic() - self.began
         result = self.results.setdefault(cell, Result(self))
         result.status = status
         if not result.sent:

@@ -3,7 +3,7 @@
 The run itself is one state. Every other state is a fork of it, in which one input is set and what
 depends on it runs again; a fork of that fork sets the next input. Forks do not see each other, so
 the order in which states run does not matter. What a process made of threads cannot do after a fork
-is noticed by its silence; such states run in a process that runs the whole notebook again.
+is noticed by its silence or its end; such states run in a process that runs the whole notebook again.
 """
 
 import gc
@@ -33,6 +33,8 @@ MOST_SLOW = 2
 END = b"\xff" * 8
 # Seconds after which nbc looks again whether processes are alive.
 LONGEST_WAIT = 0.5
+# Seconds without any work, beside twice what the cells took in the run, after which a fork waits for a lost thread.
+PATIENCE = 2
 # Bytes of a path in JSON.
 LARGEST_PATH = 16_000
 
@@ -247,11 +249,11 @@ class Explorer:
     def __init__(self, engine, plan, options, replays=None):
         self.engine = engine
         self.replays = replays
-        # States that fell silent: paths, with the sets that are left below them.
+        # States that fell silent or ended: paths, with the sets that are left below them.
         self.silent = []
-        # Whether silence was the fault of the fork.
+        # Whether that was the fault of the fork.
         self.is_unsafe = False
-        # States that fell silent there too.
+        # States that gave nothing there either.
         self.slow = 0
         self.session = engine.session
         self.widgets = plan.widgets
@@ -263,6 +265,8 @@ class Explorer:
         if replays is not None and self.is_threaded:
             # Threads do not survive a fork: whoever waits for them is soon asked again elsewhere.
             self.seconds = min(self.seconds, 5 + 10 * options.get("run_seconds", 0))
+        # Whether a fork may wait for a thread that it has not.
+        self.is_watchful = self.is_threaded and replays is not None
         self.jobs = max(1, options["jobs"])
         self.memory = max(LEAST_MEMORY, (options["memory"] - _resident()) // self.jobs)
         self.sent = 0
@@ -292,7 +296,7 @@ class Explorer:
 
     def _replayed(self, path, rest, said):
         if "lost" in said:
-            self.slow += said["lost"] == "time"
+            self.slow += 1
             self._keep(path, self.session.channel.encode({"lost": said["lost"]}))
             return
         self.is_unsafe = True
@@ -303,7 +307,9 @@ class Explorer:
     def _accept(self, path, body):
         # What is slow everywhere is not asked again and again.
         is_doubtful = self.replays is not None and self.slow < MOST_SLOW
-        if is_doubtful and body.startswith(b'{"lost":"time"'):
+        # Some libraries end a process that was forked beside their threads.
+        reasons = (b'{"lost":"time"', b'{"lost":"end"') if self.is_watchful else (b'{"lost":"time"',)
+        if is_doubtful and body.startswith(reasons):
             try:
                 rest = [[str(it) for it in one] for one in json.loads(body)["rest"]]
             except Exception:
@@ -398,7 +404,9 @@ class Explorer:
             finally:
                 os._exit(0)
         os.close(childs_pipe)
-        return _Child(pid, pipe, task, time.monotonic() + self.seconds)
+        now = time.monotonic()
+        expected = sum(self.session.seconds.get(it, 0) for it in task.widget.reach)
+        return _Child(pid, pipe, task, now + self.seconds, now, PATIENCE + 2 * expected)
 
     def _fork(self):
         if not self.is_threaded:
@@ -475,7 +483,7 @@ class Explorer:
         for child in [it for it in running.values() if it.is_dead()]:
             failed += self._end(running, child, "end")
         for child in list(running.values()):
-            if child.deadline <= now:
+            if child.deadline <= now or self.is_watchful and child.is_stuck(now):
                 failed += self._end(running, child, "time")
         return failed
 
@@ -534,14 +542,27 @@ class _Task:
 
 
 class _Child:
-    def __init__(self, pid, pipe, task, deadline):
+    def __init__(self, pid, pipe, task, deadline, now, patience):
         self.pid = pid
         self.pipe = pipe
         self.task = task
         self.deadline = deadline
+        self.patience = patience
+        # Ticks of CPU time when it was last seen to work.
+        self.ticks = None
+        self.worked = now
         self.said = b""
         self.has_said = False
         self.has_token = False
+
+    def is_stuck(self, now):
+        """Whether it has long done nothing, nor has it processes that might."""
+        if self.has_said:
+            return False
+        ticks = _ticks(self.pid)
+        if ticks is None or ticks != self.ticks:
+            self.ticks, self.worked = ticks, now
+        return now - self.worked > self.patience
 
     def is_dead(self):
         """Whether it ended, and nothing that it said is left to read."""
@@ -595,6 +616,18 @@ def _data():
 def _resident():
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def _ticks(pid):
+    """CPU time of a process, in ticks; `None` while it has children."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            if file.read(1):
+                return None
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return sum(map(int, file.read().rpartition(b")")[2].split()[11:15]))
+    except (OSError, ValueError):
+        return None
 
 
 def _room():
