@@ -557,7 +557,7 @@ fn is_gone_soon(mark: &str) -> bool {
     false
 }
 
-/// Second stages whose parent is neither a test nor another stage.
+/// Second stages whose parent is neither a test nor another stage, nor the `nbc` of somebody else.
 fn orphans() -> Vec<String> {
     let command = |pid: &str| {
         let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -572,7 +572,8 @@ fn orphans() -> Vec<String> {
         let Ok(status) = fs_err::read_to_string(entry.path().join("status")) else { continue };
         let parent = status.lines().find_map(|it| it.strip_prefix("PPid:\t")).unwrap_or("0");
         let parent = command(parent);
-        if !parent.contains("sandbox") {
+        let program = parent.split(' ').next().and_then(|it| it.rsplit('/').next());
+        if !parent.contains("sandbox") && program.is_none_or(|it| !it.starts_with("nbc")) {
             found.push(format!("{pid} of `{parent}`"));
         }
     }

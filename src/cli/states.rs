@@ -303,12 +303,14 @@ impl Listed {
         }
         for cell in &self.cells {
             text.push_str(&format!(
-                "\n  cell {:<11} {} from {}, about {}",
+                "\n  cell {:<11} {} from {}",
                 cell.cell,
                 counted(usize::try_from(cell.states).unwrap_or(usize::MAX), "state"),
                 cell.inputs.join(", "),
-                size(cell.bytes),
             ));
+            if cell.bytes > 0 {
+                text.push_str(&format!(", about {}", size(cell.bytes)));
+            }
         }
         text
     }
