@@ -658,7 +658,9 @@ impl<'g> Pass<'g> {
         let value = match allowed {
             "id" => {
                 let id = value.trim();
-                if id.is_empty() || id.len() > 256 || id.contains(char::is_whitespace) {
+                // Characters, and without the prefix: neither grows when the result is sanitized again.
+                let own = id.strip_prefix(&self.gate.prefix).unwrap_or(id).chars().count();
+                if own == 0 || own > 256 || id.contains(char::is_whitespace) {
                     return;
                 }
                 let id = self.gate.prefixed(id);

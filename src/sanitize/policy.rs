@@ -748,7 +748,9 @@ fn is_presentation(value: &str, has_references: bool) -> bool {
             '"' | '\'' => {
                 let inside = rest.get(1..).unwrap_or("");
                 let Some(end) = inside.find(character) else { return false };
-                if inside.get(..end).is_none_or(|it| it.contains(['\\', '\n', '\r', '\u{c}', ':']))
+                if inside
+                    .get(..end)
+                    .is_none_or(|it| it.contains(['\\', '\n', '\r', '\u{c}', ':', '(']))
                 {
                     return false;
                 }
