@@ -16,7 +16,7 @@ MIB = 1 << 20
 MEMORY, PROCESSES, TEMPORARY, FILES, FILE_SIZE = 128 * MIB, 40, 16 * MIB, 256, 12 * MIB
 
 
-def hold(seconds=0.3):
+def hold(seconds=1):
     """Gives the watch time to see it."""
     time.sleep(seconds)
 
@@ -79,12 +79,17 @@ def heap(host):
 @probe()
 def heap_of_many(host):
     """Fills the memory of several processes, each below the limit."""
+    filled, done = os.pipe()
     for _ in range(6):
         if os.fork() == 0:
             kept = b"x" * (MEMORY // 2)
-            time.sleep(2)
+            os.write(done, b"x")
+            time.sleep(5)
             os._exit(len(kept) & 0)
-    hold(1)
+    # On a busy machine it takes a while until there is anything to be seen.
+    for _ in range(6):
+        os.read(filled, 1)
+    hold(2)
     return "six halves"
 
 
