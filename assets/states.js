@@ -277,7 +277,9 @@
       const isExact = more(chosen, sets[index]) + more(sets[index], chosen) === 0;
       set(w, index);
       show();
-      hint(live, isExact ? sampled(w) : `That choice was not computed; this is the nearest that was. ${sampled(w)}`);
+      const note = 'That choice was not computed; this is the nearest that was.';
+      hint(live, isExact ? sampled(w) : `${note} ${sampled(w)}`);
+      if (!isExact) tell(note);
     });
     return show;
   };
@@ -394,7 +396,7 @@
       const { values: sets } = widgets[w];
       const [select] = own(live, 'select');
       const [row] = own(live, '.nbc-widget-row');
-      const boxes = [...select.options].map((it) => make('input', { type: 'checkbox', value: it.text }));
+      const boxes = [...select.options].map((it) => make('input', { type: 'checkbox', value: it.textContent }));
       const list = make('span', { className: 'nbc-widget-options' }, ...boxes.map((box) => make('label', { className: 'nbc-widget-option' }, box, ` ${box.value}`)));
       select.remove();
       // A label holds one control only.
@@ -408,7 +410,10 @@
       const inputs = own(live, 'input');
       const group = own(live, '[role="group"]')[0];
       group?.setAttribute('role', 'radiogroup');
-      const indices = inputs.map((it) => all.indexOf(it.parentElement.textContent.trim()));
+      const indices = inputs.map(({ parentElement: { textContent } }) => {
+        const exact = all.indexOf(textContent.slice(1));
+        return exact < 0 ? all.indexOf(textContent.trim()) : exact;
+      });
       serial += 1;
       inputs.forEach((input, at) => {
         input.name = `nbc-radio-${serial}`;
@@ -458,7 +463,7 @@
       serial += 1;
       const boxes = [...table.tBodies[0].rows].map((row, at) => {
         const box = make('input', { type: isSingle ? 'radio' : 'checkbox', name: `nbc-rows-${serial}`, value: at, className: 'nbc-pick' });
-        box.setAttribute('aria-label', `Row ${at + 1}`);
+        box.setAttribute('aria-label', row.cells[0]?.textContent.trim() || `Row ${at + 1}`);
         // No column of its own: `tables.js` counts them.
         row.cells[0]?.prepend(box);
         return box;
@@ -590,8 +595,12 @@
     if (isFinal) flush(); else frame ||= requestAnimationFrame(flush);
     remember(w, isFinal);
     const live = document.querySelector(`[data-widget="${w}"]`);
-    const title = (live && titleOf(live, w)) || widgets[w].name || widgets[w].kind;
-    tell(isForm(w) ? `${title}: submitted` : `${title}: ${widgets[w].labels?.[draft[w]] ?? ''}`);
+    const { kind, name, labels } = widgets[w];
+    const isPressed = kind === 'button' || kind === 'run_button';
+    const pressed = live && (isPressed || isForm(w)) && own(live, 'button').at(-1)?.textContent.trim();
+    const title = pressed || (live && titleOf(live, w)) || name || kind;
+    if (isPressed) tell(`${title}: pressed`);
+    else tell(isForm(w) ? `${title}: submitted` : `${title}: ${labels?.[draft[w]] ?? ''}`);
   };
   const set = (w, index, isFinal = true) => {
     if (index < 0) return;
@@ -605,13 +614,14 @@
   };
 
   // The address ----------------------------------------------------------------------------------------------
-  const keys = widgets.map(({ name }, w) => name || `w${w}`);
+  // Names begin as names of variables do.
+  const keys = widgets.map(({ name }, w) => name || `~${w}`);
   const written = () => {
     const pairs = new Map();
     widgets.forEach(({ kind, labels }, w) => {
       if (kind === 'group' || values[w] === first(w)) return;
       const label = isForm(w) ? 'submitted' : labels[values[w]];
-      const isPlain = isForm(w) || labels.indexOf(label) === values[w];
+      const isPlain = isForm(w) || (labels.indexOf(label) === values[w] && !/^~\d+$/.test(label));
       pairs.set(encodeURIComponent(keys[w]), encodeURIComponent(isPlain ? label : `~${values[w]}`));
     });
     return [...pairs].map((it) => it.join('=')).join('&');
@@ -650,7 +660,6 @@
   // Tells whether all that was asked for is on this page.
   const restore = (states) => {
     const given = new URLSearchParams(states);
-    const unknown = new Set(given.keys());
     widgets.forEach(({ kind, labels = [] }, w) => {
       if (kind === 'group' || kind === 'form') return;
       const text = given.get(keys[w]);
@@ -658,22 +667,25 @@
       const spelled = /^~(\d{1,9})$/.exec(text ?? '');
       const exact = spelled && Number(spelled[1]) < labels.length ? Number(spelled[1]) : index;
       put(w, exact < 0 ? first(w) : exact);
-      if (exact >= 0) unknown.delete(keys[w]);
     });
     const send = (w) => {
       (widgets[w].parts ?? []).forEach(send);
       if (!isForm(w)) return;
       put(w, given.has(keys[w]) ? 1 + indexOf(widgets[w].parts[0], values) : 0);
-      unknown.delete(keys[w]);
     };
     widgets.forEach((_, w) => { if (owners[w].length === 0) send(w); });
-    widgets.forEach((_, w) => {
-      if (keys.indexOf(keys[w]) !== keys.lastIndexOf(keys[w]) && values[w] !== first(w) && !isAsked(w)) put(w, first(w));
+    const known = new Set();
+    widgets.forEach(({ labels = [] }, w) => {
+      const isOne = keys.indexOf(keys[w]) === keys.lastIndexOf(keys[w]);
+      const counts = isOne || isAsked(w);
+      if (!counts && values[w] !== first(w)) put(w, first(w));
+      const text = given.get(keys[w]);
+      if (counts && (isForm(w) || text === labels[values[w]] || text === `~${values[w]}`)) known.add(keys[w]);
       changed.add(w);
     });
     last.w = -1;
     flush();
-    return unknown.size === 0;
+    return [...given.keys()].every((it) => known.has(it));
   };
   addEventListener('popstate', ({ state }) => {
     const states = state?.states ?? read(location.hash);
@@ -681,7 +693,7 @@
     writing = 0;
     // An anchor: the page stays as it is, also when the reader comes back to it.
     if (states === undefined) history.replaceState({ states: written() }, '');
-    else { restore(states); tell('Restored'); }
+    else { open(states); tell('Restored'); }
   });
   addEventListener('pagehide', () => { if (writing) write('replaceState'); });
 
@@ -699,10 +711,12 @@
   bind(document);
   prefetch();
   const asked = history.state?.states ?? read(location.hash) ?? '';
-  if (asked && !restore(asked)) {
+  const open = (states) => {
+    if (restore(states) || document.querySelector('.page-note[role="status"]')) return;
     const textContent = 'This link names values that this page does not have. They are shown as the page was built.';
     document.querySelector('main .cell')?.before(make('p', { className: 'page-note', role: 'status', textContent }));
-  }
+  };
+  if (asked) open(asked);
   history.replaceState({ states: written() }, '');
 })().catch((problem) => {
   console.info(`nbc: the inputs of this page stay as they were built: ${problem.message}`);

@@ -185,13 +185,13 @@ pub struct Build {
     #[command(flatten)]
     pub limits: LimitSettings,
     /// Whether inputs of notebooks work on the page, because their states were run
-    #[arg(long, value_enum, default_value_t = States::Run)]
+    #[arg(long, value_enum, default_value_t = States::Run, help_heading = "States of inputs")]
     pub states: States,
     /// Show this value of an input first, such as `alpha=0.5` (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "States of inputs")]
     pub state: Vec<ChosenValue>,
     /// Run each state twice, and report cells that differ
-    #[arg(long)]
+    #[arg(long, help_heading = "States of inputs")]
     pub check_determinism: bool,
     /// Bounds of the states
     #[command(flatten)]
@@ -234,6 +234,7 @@ impl std::str::FromStr for ChosenValue {
 
 /// What may be published of what a run gave.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What may be published")]
 pub struct Publishing {
     /// Fail where anything had to be removed from an output (NBC401, NBC406)
     #[arg(long)]

@@ -153,8 +153,9 @@ impl Observer for Progress {
         self.since = Instant::now();
     }
 
-    fn sweep_broke(&mut self, error: &ProtocolError) {
-        self.line(&format!("{}: the states of its inputs ended early: {error}", self.name));
+    fn sweep_broke(&mut self, error: Option<&ProtocolError>) {
+        let reason = error.map_or_else(|| "their time was over".to_owned(), ToString::to_string);
+        self.line(&format!("{}: the states of its inputs ended early: {reason}", self.name));
     }
 
     fn state_finished(&mut self, done: u64, states: u64) {
@@ -164,7 +165,7 @@ impl Observer for Progress {
             done => {
                 let each = self.since.elapsed() / u32::try_from(done).unwrap_or(u32::MAX);
                 let rest = u32::try_from(states.saturating_sub(done)).unwrap_or(u32::MAX);
-                format!(", {} left", duration(each.saturating_mul(rest)))
+                format!(", {} left", duration(each.saturating_mul(rest).as_secs_f64()))
             }
         };
         bar.set_message(printable(&format!("{}: state {done} of {states}{left}", self.name)));
@@ -172,7 +173,7 @@ impl Observer for Progress {
 }
 
 /// What a fork costs beside its cells.
-const FORK: Duration = Duration::from_millis(10);
+const FORK: Duration = Duration::from_millis(20);
 
 /// Why values are left out: the cell with most states, and what it would take to run all of them.
 fn explosion(foreseen: &Foreseen<'_>, costs: &BTreeMap<CellId, (Duration, u64)>) -> Option<String> {
@@ -186,7 +187,7 @@ fn explosion(foreseen: &Foreseen<'_>, costs: &BTreeMap<CellId, (Duration, u64)>)
     let costs: Vec<_> = reached.into_iter().filter_map(|it| costs.get(it)).collect();
     let each: Duration = costs.iter().map(|(time, _)| *time).sum();
     let bytes: u64 = costs.iter().map(|(_, bytes)| *bytes).sum();
-    let all = (each + FORK).saturating_mul(u32::try_from(states(cell)).unwrap_or(u32::MAX));
+    let all = (each + FORK).as_secs_f64() * states(cell) as f64;
     let kept = of(cell).fold(1_u64, |all, it| all.saturating_mul(sweep::count(it)));
     Some(format!(
         "cell {} depends on {} ({}): {} states, about {} of CPU time and {}; {kept} of them will be run",
@@ -199,10 +200,12 @@ fn explosion(foreseen: &Foreseen<'_>, costs: &BTreeMap<CellId, (Duration, u64)>)
     ))
 }
 
-fn duration(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3600),
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("{:.0} h", seconds / 3600.0),
+        ..63_072_000.0 => format!("{:.0} days", seconds / 86_400.0),
+        _ => "years".to_owned(),
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::args::ChosenValue;
 use super::command::{counted, size};
+use crate::config::{SAMPLES_ARE, Samples};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
@@ -40,6 +42,12 @@ pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
             findings.push(Diagnostic::warning(Code::UnknownValue, file, message));
         }
     }
+    for name in &notebook.about.unread_samples {
+        let message = format!("`{name}` in `[tool.nbc.states]` is not read: {SAMPLES_ARE}");
+        let file = Span::new(notebook.source, 0, 0);
+        findings.push(Diagnostic::warning(Code::UnknownValue, file, message));
+    }
+    findings.extend(passed_over(notebook, sweep));
     for why in [Loss::Time, Loss::End, Loss::Size, Loss::Process, Loss::Limit] {
         let lost: Vec<_> = sweep.lost.iter().filter(|it| it.why == why).collect();
         let Some(first) = lost.first() else { continue };
@@ -69,6 +77,39 @@ pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
         );
     }
     findings
+}
+
+/// Values that the notebook names and an input cannot have, for its bounds or its step.
+fn passed_over(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (name, samples) in &notebook.about.samples {
+        let Samples::These(wanted) = samples else { continue };
+        let Some(widget) = named(&sweep.widgets, name) else { continue };
+        let is_row = matches!(widget.kind, WidgetKind::Slider | WidgetKind::Number);
+        if !is_row || (widget.labels.len() as u64) < widget.total {
+            continue;
+        }
+        let numbers: Vec<f64> = widget.labels.iter().filter_map(|it| it.parse().ok()).collect();
+        let is_there = |it: &Value| it.as_f64().is_none_or(|it| numbers.contains(&it));
+        let missing: Vec<String> =
+            wanted.iter().filter(|it| !is_there(it)).map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            let message = format!("`{name}` cannot have the values {}", missing.join(", "));
+            findings.push(
+                Diagnostic::warning(Code::UnknownValue, span(notebook, widget), message)
+                    .with_help("its bounds or its step leave them out"),
+            );
+        }
+    }
+    findings
+}
+
+/// The input of a name, parts included.
+fn named<'w>(widgets: &'w [Widget], name: &str) -> Option<&'w Widget> {
+    widgets.iter().find_map(|it| match it.name.as_deref() == Some(name) {
+        true => Some(it),
+        false => named(&it.parts, name),
+    })
 }
 
 fn counted_total(widget: &Widget) -> String {
@@ -231,16 +272,24 @@ impl ListedInput {
     fn write(&self, depth: usize, text: &mut String) {
         let kind = serde_json::to_value(self.kind).unwrap_or_default();
         let kind = kind.as_str().unwrap_or_default().replace('_', " ");
-        let mut labels = self.labels.iter().take(LISTED_LABELS).cloned().collect::<Vec<_>>();
-        if let Some(last) = self.labels.last().filter(|_| self.labels.len() > LISTED_LABELS) {
-            labels.push(format!("… {last}"));
+        let is_set = matches!(self.kind, WidgetKind::Multi | WidgetKind::Table);
+        let labels = self.labels.iter().map(|it| match (is_set, it.as_str()) {
+            (false, label) => label.to_owned(),
+            (true, "—") => "{}".to_owned(),
+            (true, label) => format!("{{{label}}}"),
+        });
+        let labels: Vec<String> = labels.map(|it| shortened(printable(&it))).collect();
+        let mut shown: Vec<String> = labels.iter().take(LISTED_LABELS).cloned().collect();
+        if let Some(last) = labels.last().filter(|_| labels.len() > LISTED_LABELS) {
+            shown.push(format!("… {last}"));
         }
-        let name = format!("{}{}", "  ".repeat(depth), self.name.as_deref().unwrap_or("(no name)"));
+        let name = printable(self.name.as_deref().unwrap_or("(no name)"));
+        let name = format!("{}{name}", "  ".repeat(depth));
         let of = if self.of > self.values { format!(" of {}", self.of) } else { String::new() };
         let noun = if self.values == 1 { "value" } else { "values" };
         text.push_str(&format!("\n  {name:<16} {kind:<10} {}{of} {noun}", self.values));
-        if !labels.is_empty() {
-            text.push_str(&format!(": {}", labels.join(", ")));
+        if !shown.is_empty() {
+            text.push_str(&format!(": {}", shown.join(", ")));
         }
         for part in &self.parts {
             part.write(depth + 1, text);
@@ -306,7 +355,7 @@ impl Listed {
                 "\n  cell {:<11} {} from {}",
                 cell.cell,
                 counted(usize::try_from(cell.states).unwrap_or(usize::MAX), "state"),
-                cell.inputs.join(", "),
+                printable(&cell.inputs.join(", ")),
             ));
             if cell.bytes > 0 {
                 text.push_str(&format!(", about {}", size(cell.bytes)));
@@ -316,5 +365,20 @@ impl Listed {
     }
 }
 
+/// On one line: a log may take the beginning of a line for a command.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// A label in few characters.
+fn shortened(label: String) -> String {
+    match label.char_indices().nth(LONGEST_LABEL) {
+        Some((end, _)) => format!("{}…", label.get(..end).unwrap_or_default()),
+        None => label,
+    }
+}
+
+/// Characters of a label that a list shows.
+const LONGEST_LABEL: usize = 40;
 /// Labels of an input that a list shows.
 const LISTED_LABELS: usize = 6;

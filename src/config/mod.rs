@@ -18,7 +18,7 @@ pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
 pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
 pub use shown::ShownSettings;
-pub use states::{Samples, SweepSettings};
+pub use states::{SAMPLES_ARE, Samples, SweepSettings};
 
 /// Settings of a build, before flags override them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

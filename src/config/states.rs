@@ -34,6 +34,22 @@ impl Samples {
         samples
     }
 
+    /// Names of what [`Self::read`] leaves out.
+    pub fn left_out(table: &toml::Table) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(parts) => {
+                    let parts = Self::left_out(parts).into_iter();
+                    names.extend(parts.map(|part| format!("{name}.{part}")));
+                }
+                other if Self::of(other).is_none() => names.push(name.clone()),
+                _ => {}
+            }
+        }
+        names
+    }
+
     fn of(value: &toml::Value) -> Option<Self> {
         match value {
             toml::Value::String(text) => {
@@ -58,19 +74,15 @@ pub(super) fn samples<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Samples>, D::Error> {
     let table = toml::Table::deserialize(deserializer)?;
-    let samples = Samples::read(&table);
-    let leaves = leaves(&table);
-    if samples.len() == leaves {
-        return Ok(samples);
+    match Samples::left_out(&table).first() {
+        None => Ok(Samples::read(&table)),
+        Some(name) => Err(serde::de::Error::custom(format!("`states.{name}`: {SAMPLES_ARE}"))),
     }
-    Err(serde::de::Error::custom(
-        "the values of an input are a list, such as `[0, 0.5, 1]`, or a text such as `\"every 5\"`",
-    ))
 }
 
-fn leaves(table: &toml::Table) -> usize {
-    table.values().map(|it| it.as_table().map_or(1, leaves)).sum()
-}
+/// What an author may write.
+pub const SAMPLES_ARE: &str =
+    "the values of an input are a list, such as `[0, 0.5, 1]`, or a text such as `\"every 5\"`";
 
 /// Bounds of the states of a notebook; what is not set has its default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::Args)]

@@ -28,6 +28,8 @@ pub struct About {
     pub language: Option<String>,
     /// Values that its inputs have on the page, by variable: `[tool.nbc.states]`.
     pub samples: BTreeMap<String, Samples>,
+    /// Names in that table whose values cannot be read.
+    pub unread_samples: Vec<String>,
 }
 
 impl About {
@@ -42,6 +44,7 @@ impl About {
             date: text("date").filter(|it| it.starts_with(|c: char| c.is_ascii_digit())),
             language: text("lang").filter(|it| is_language(it)),
             samples: BTreeMap::new(),
+            unread_samples: Vec::new(),
         }
     }
 
@@ -61,7 +64,11 @@ impl About {
                     values.insert("date".to_owned(), Value::from(date.to_string()));
                 }
                 let states = own.and_then(|it| it.get("states")?.as_table());
-                Self { samples: states.map(Samples::read).unwrap_or_default(), ..Self::of(&values) }
+                Self {
+                    samples: states.map(Samples::read).unwrap_or_default(),
+                    unread_samples: states.map(Samples::left_out).unwrap_or_default(),
+                    ..Self::of(&values)
+                }
             }
             _ => Self::default(),
         }
@@ -75,6 +82,7 @@ impl About {
             date: self.date.or(other.date),
             language: self.language.or(other.language),
             samples: if self.samples.is_empty() { other.samples } else { self.samples },
+            unread_samples: [self.unread_samples, other.unread_samples].concat(),
         }
     }
 }

@@ -120,7 +120,9 @@ pub fn execute(
     let extend = || killer.allow(sweep_time, sweep_time.saturating_mul(jobs));
     let start = plan.start.relocated(running.relocation());
     let conversation = match running.channel() {
-        Ok(channel) => converse(channel, &start, &mut watch.observing(&extend, observer)),
+        Ok(channel) => {
+            converse(channel, &start, &mut watch.observing(&extend, sweep_time, observer))
+        }
         Err(error) => {
             Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
         }
@@ -227,9 +229,10 @@ impl Watch {
     fn observing<'a>(
         &'a self,
         extend: &'a dyn Fn(),
+        sweep_time: Duration,
         observer: &'a mut dyn Observer,
     ) -> Observing<'a> {
-        Observing { state: &self.state, extend, observer }
+        Observing { state: &self.state, extend, sweep_time, observer }
     }
 
     /// Stops watching; tells whether a cell took too long.
@@ -257,6 +260,7 @@ struct Observing<'a> {
     state: &'a WatchState,
     /// States have time of their own.
     extend: &'a dyn Fn(),
+    sweep_time: Duration,
     observer: &'a mut dyn Observer,
 }
 
@@ -285,8 +289,9 @@ impl Observer for Observing<'_> {
         self.observer.sweep_foreseen(foreseen);
     }
 
-    fn sweep_broke(&mut self, error: &ProtocolError) {
-        self.observer.sweep_broke(error);
+    fn sweep_broke(&mut self, error: Option<&ProtocolError>) {
+        let is_over = self.state.sweep_since().is_some_and(|it| it.elapsed() >= self.sweep_time);
+        self.observer.sweep_broke(error.filter(|_| !is_over));
     }
 
     fn state_finished(&mut self, done: u64, states: u64) {

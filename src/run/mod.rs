@@ -47,6 +47,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("rows.py", include_str!("runner/rows.py")),
     ("session.py", include_str!("runner/session.py")),
     ("sweep.py", include_str!("runner/sweep.py")),
+    ("traces.py", include_str!("runner/traces.py")),
     ("widgets.py", include_str!("runner/widgets.py")),
 ];
 
@@ -75,7 +76,8 @@ pub trait Observer {
     /// The inputs are known, and their states are next.
     fn sweep_foreseen(&mut self, _foreseen: Foreseen<'_>) {}
     /// The sweep ended before all states had run.
-    fn sweep_broke(&mut self, _error: &ProtocolError) {}
+    /// `None`: its time was over.
+    fn sweep_broke(&mut self, _error: Option<&ProtocolError>) {}
     /// So many states of so many are over.
     fn state_finished(&mut self, _done: u64, _states: u64) {}
 }

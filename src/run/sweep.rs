@@ -84,7 +84,7 @@ pub(super) fn sweep<C: Read + Write>(
     let ended = states(frames, conversation, plan, observer, &mut sweep);
     sweep.is_cut = ended.is_err();
     if let Err(error) = ended {
-        observer.sweep_broke(&error);
+        observer.sweep_broke(Some(&error));
     }
     // Forks end in any order.
     sweep.states.sort_by(|one, other| one.path.cmp(&other.path));

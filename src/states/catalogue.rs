@@ -71,6 +71,8 @@ pub(super) struct Catalogue {
     pub(super) entries: Vec<Entry>,
     /// By id and JSON.
     known: BTreeMap<(String, String), u32>,
+    /// Whose a name is, by id: addresses tell inputs apart by it.
+    names: BTreeMap<String, String>,
     pub(super) inputs: Vec<Input>,
 }
 
@@ -149,7 +151,7 @@ impl Catalogue {
         });
         let entry = Entry {
             kind: widget.kind,
-            name,
+            name: name.map(|it| self.own_name(&it, &widget.id)),
             values: if has_parts { Vec::new() } else { widget.values.clone() },
             labels: if has_parts { Vec::new() } else { widget.labels.clone() },
             initial: chosen
@@ -176,6 +178,18 @@ impl Catalogue {
         };
         ids.push((widget.id.clone(), index));
         Ok(Added { entry: index, size, initial })
+    }
+
+    /// The name, or one like it where another input has it.
+    fn own_name(&mut self, name: &str, id: &str) -> String {
+        let mut own = name.to_owned();
+        let mut number = 1;
+        while self.names.get(&own).is_some_and(|it| it != id) {
+            number += 1;
+            own = format!("{name}~{number}");
+        }
+        self.names.insert(own.clone(), id.to_owned());
+        own
     }
 
     /// Notes which inputs are made anew when another one changes: those of the cells that it reaches.

@@ -146,6 +146,11 @@ pub(in crate::cli) fn run(
         Ok(found)
     })?;
     let number = analyzed.len();
+    if number > 1 && !arguments.state.is_empty() {
+        let message = format!("`--state` chooses for one notebook, and these are {number}");
+        let help = Some("build the notebook by itself".to_owned());
+        return Err(Failure { message, help });
+    }
     let layout = chosen_layout(arguments, &config, number);
     // What the file asks for was granted when the grants were collected.
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;

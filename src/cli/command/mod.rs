@@ -117,7 +117,8 @@ pub(in crate::cli) fn size(bytes: u64) -> String {
         0..10_000 => format!("{bytes} bytes"),
         10_000..10_000_000 => format!("{} KB", bytes / 1000),
         10_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{} GB", bytes / 1_000_000_000),
+        10_000_000_000..10_000_000_000_000 => format!("{} GB", bytes / 1_000_000_000),
+        _ => format!("{} TB", bytes / 1_000_000_000_000),
     }
 }
 

@@ -33,6 +33,10 @@ class Console:
         self.process = os.getpid()
         self._files = [_File("stdout", 1), _File("stderr", 2)]
 
+    def descriptors(self):
+        """Descriptors that are its own."""
+        return {1, 2, self.original.fileno(), *(it._file for it in self._files)}
+
     def install(self):
         """Makes `sys.stdout` and `sys.stderr` write here."""
         sys.stdout, sys.stderr = self.stdout, self.stderr

@@ -124,9 +124,16 @@ def follow(channel, engine, replays, run_seconds):
                 longest = 10 + 5 * run_seconds + options["state_seconds"]
                 options["replay_seconds"] = min(options["replay_seconds"], longest)
                 # What trials have found out is not tried again.
-                replays.options = {**options, "reach": {
-                    it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets
-                }}
+                own = sweep.resident()
+                left = max(options["memory"] - own, 0)
+                replays.most = max(1, min(replays.most, left // max(own, 1)))
+                replays.options = {
+                    **options,
+                    "reach": {it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets},
+                    "inputs": [it.report() for it in plan.widgets],
+                    "statuses": {str(it): one.status["kind"] for it, one in engine.session.results.items()},
+                    "replay_memory": left // replays.most,
+                }
             explorer = sweep.Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})

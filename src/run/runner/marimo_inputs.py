@@ -19,6 +19,8 @@ from nbc_runner.sweep import DEEPEST, MOST_LISTED, Widget
 
 ui = marimo.ui
 
+# Characters of a label or the name of a part.
+LONGEST_LABEL = 200
 # Most options or rows that are tried all together.
 LARGEST_SET = 1000
 
@@ -67,6 +69,8 @@ def _input(kernel, nbc_id, registry, id, cell, element, samples):
         return None
     widget.name = name
     direct, by_state = _reach(kernel, element, names)
+    for leaf in widget.leaves():
+        leaf.labels = [it if len(it) <= LONGEST_LABEL else f"{it[:LONGEST_LABEL]}…" for it in leaf.labels]
     widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
     widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
     # What cannot be sent costs its own place.
@@ -158,7 +162,8 @@ def _widget(element, id, cell, path, samples, depth):
             one = _widget(part, part._id, cell, below, samples, depth + 1)
             one = one or _fixed(part, cell)
             # Under it, links and `nbc states` know the part.
-            one.name = f"{path}.{key or 'value'}" if path else None
+            name = f"{path}.{key or 'value'}" if path else None
+            one.name = name if name and len(name) <= LONGEST_LABEL else None
             made.append(one)
             keys.append(key)
         kind = "form" if isinstance(element, ui.form) else "group"
@@ -168,8 +173,10 @@ def _widget(element, id, cell, path, samples, depth):
         return None
     arguments = element._component_args
     initial = element._value_frontend
-    if isinstance(initial, tuple) or initial is None and kind == "table":
-        initial = list(initial or ())
+    if kind == "table":
+        initial = [str(it) for it in initial or ()]
+    elif isinstance(initial, tuple):
+        initial = list(initial)
     wish = samples.get(path) if path else None
     if arguments.get("disabled") and wish is None:
         return None
@@ -266,16 +273,18 @@ def _multi(arguments, initial, wish, _element):
         total = len(values)
     else:
         values, total = _sets(options, most)
-    initial = list(initial)
-    # The order in which a reader chose does not matter here.
-    values = [initial if sorted(it) == sorted(initial) else it for it in values]
-    if initial not in values:
-        values.append(initial)
+    values = _as_chosen(values, list(initial))
     unique = []
     for value in values:
         if value not in unique:
             unique.append(value)
     return unique, [", ".join(it) or "—" for it in unique], max(total, len(unique))
+
+
+def _as_chosen(values, initial):
+    """Sets with the present one among them, as it was chosen: the order in which a reader does so does not matter."""
+    values = [initial if len(it) == len(initial) and sorted(it) == sorted(initial) else it for it in values]
+    return values if initial in values else [*values, initial]
 
 
 def _sets(items, most):
@@ -352,9 +361,7 @@ def _table(arguments, initial, wish, _element):
     values, count = _sets(rows, 1 if selection == "single" else len(rows))
     if len(rows) < total:
         count = max(count, total + 1)
-    initial = [str(it) for it in initial or []]
-    if initial not in values:
-        values.append(initial)
+    values = _as_chosen(values, initial)
     return values, [", ".join(it) or "—" for it in values], max(count, len(values))
 
 

@@ -13,8 +13,9 @@ import struct
 import time
 
 from nbc_runner.sweep import (
-    LARGEST_STATE, LEAST_MEMORY, Explorer, Plan, end_group, limit_memory, write_all,
+    LARGEST_STATE, LEAST_MEMORY, PATIENCE, Explorer, Plan, end_group, limit_memory, write_all,
 )
+from nbc_runner.traces import Traces
 
 
 class Replays:
@@ -22,7 +23,14 @@ class Replays:
 
     def __init__(self, engine, count):
         self._sockets = []
+        self._pids = {}
         self.options = None
+        # How things are before the first cell runs.
+        self._blank = Traces(keep=False)
+        # What the run left, to be put aside while it runs again.
+        self._left = None
+        # How many at once.
+        self.most = count
         for _ in range(count):
             ours, theirs = socket.socketpair()
             try:
@@ -41,6 +49,16 @@ class Replays:
                     os._exit(0)
             theirs.close()
             self._sockets.append(ours)
+            self._pids[ours] = pid
+
+    def look(self):
+        """The files as the run left them, and whether it left any."""
+        present = Traces(keep=False, blank=self._blank)
+        is_blank = present.entries == self._blank.entries
+        if not is_blank:
+            self._left = present = Traces(blank=self._blank)
+            self.most = 1
+        return present, not is_blank
 
     def close(self):
         """Takes the processes out of reach of a fork."""
@@ -50,14 +68,26 @@ class Replays:
 
     def run(self, states, take):
         """Runs states: paths, each with the sets below it. `take` gets what each gave."""
-        states = list(reversed(states))
-        busy, free = {}, list(self._sockets)
+        if self._left is not None:
+            if not self._left.is_whole:
+                for path, rest in states:
+                    take(path, rest, {"lost": "process"})
+                return
+            self._blank.restore()
+        try:
+            self._run(list(reversed(states)), take)
+        finally:
+            if self._left is not None:
+                self._left.restore()
+
+    def _run(self, states, take):
+        busy, free = {}, self._sockets[:self.most]
         while states or busy:
             while states and free:
                 one, (path, rest) = free.pop(), states.pop()
                 try:
                     _send(one, {"path": path, "rest": rest, "options": self.options})
-                    busy[one] = (path, rest)
+                    busy[one] = (path, rest, time.monotonic() + self.options["replay_seconds"] + PATIENCE)
                 except OSError:
                     self._sockets.remove(one)
                     states.append((path, rest))
@@ -65,15 +95,38 @@ class Replays:
                 for path, rest in states:
                     take(path, rest, {"lost": "process"})
                 return
-            for one in select.select(list(busy), [], [])[0]:
-                path, rest = busy.pop(one)
-                said = _receive(one)
+            ready = select.select(list(busy), [], [], 0.5)[0]
+            late = [one for one, (_, _, end) in busy.items() if one not in ready and end < time.monotonic()]
+            for one in [*ready, *late]:
+                path, rest, _ = busy.pop(one)
+                # A notebook may stop the process that serves it.
+                said = None if one in late else _receive(one)
                 if said is None:
                     self._sockets.remove(one)
-                    said = {"lost": "end"}
+                    end_group(self._pids[one])
+                    said = {"lost": "time" if one in late else "end"}
                 else:
                     free.append(one)
-                take(path, rest, said)
+                if self._left is not None:
+                    self._blank.restore()
+                take(path, rest, said if _is_said(said) else {"lost": "end"})
+
+
+def _is_said(said):
+    """Whether this has the form of what a replay says; the notebook's process may have written it."""
+    if not isinstance(said, dict):
+        return False
+    if "lost" in said:
+        return said.keys() == {"lost"} and isinstance(said["lost"], str)
+    below = said.get("below")
+    return said.keys() == {"cells", "widgets", "below"} and isinstance(below, list) and all(
+        isinstance(it, list) and len(it) == 3 and isinstance(it[0], str)
+        and type(it[1]) is int and 0 <= it[1] < 1 << 32
+        and isinstance(it[2], list) and all(
+            isinstance(one, list) and all(isinstance(id, str) for id in one) for one in it[2]
+        )
+        for it in below
+    )
 
 
 def _serve(engine, connection):
@@ -106,12 +159,17 @@ def _state(engine, wish):
     """Runs the notebook and then sets the inputs of a path."""
     session, options = engine.session, wish["options"]
     session.fork()
-    limit_memory(max(LEAST_MEMORY, options["memory"] // max(1, options["jobs"])))
+    limit_memory(max(LEAST_MEMORY, options["replay_memory"]))
     engine.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(engine.loop)
     engine.loop.run_until_complete(engine.run())
+    # A run that went another way says nothing about this one's states.
+    if {str(it): one.status["kind"] for it, one in session.results.items()} != options["statuses"]:
+        return b'{"lost":"end"}'
     engine.reach = options["reach"]
     plan = Plan(engine.inputs(options["samples"]), options["most_states"], options["most_values"])
+    if json.loads(json.dumps([it.report() for it in plan.widgets])) != options["inputs"]:
+        return b'{"lost":"end"}'
     explorer = Explorer(engine, plan, options)
     present, path = plan.widgets, wish["path"]
     for at, step in enumerate(path):

@@ -42,8 +42,19 @@ def row_of(arguments, initial, wish, present=()):
     if isinstance(wish, list):
         low = -math.inf if start is None else start
         high = math.inf if stop is None else stop
-        named = (it for it in wish if isinstance(it, (int, float)) and low <= it <= high)
-        row = sorted({*named, *present})
+        # A control holds what its step leads to, and one of whole numbers no other.
+        whole = not step and all(isinstance(it, int) for it in (start, stop, *present))
+        unit = 1 if whole else step
+
+        def is_held(it):
+            if not isinstance(it, (int, float)) or isinstance(it, bool) or not low <= it <= high:
+                return False
+            if not unit or start is None:
+                return True
+            steps = (it - start) / unit
+            return abs(steps - round(steps)) < 1e-6
+
+        row = sorted({*filter(is_held, wish), *present})
         return row, [number_text(it) for it in row], len(row)
     if start is None or stop is None:
         raise Unbounded("it has no bounds")
@@ -53,6 +64,7 @@ def row_of(arguments, initial, wish, present=()):
     if is_continuous:
         whole = all(isinstance(it, int) for it in (start, stop, *present))
         step = 1 if whole else (stop - start) / 100
+    is_reached = is_continuous or abs((stop - start) / step - round((stop - start) / step)) < 1e-6
     if wish is not None:
         step = every(wish, step)
     if step <= 0:
@@ -64,6 +76,10 @@ def row_of(arguments, initial, wish, present=()):
     for at in range(0, total, stride):
         value = start + at * step
         row.append(round(value, decimals) if isinstance(value, float) else value)
+    # Both ends can be reached, whatever the author's stride.
+    if wish is not None and row[-1] < stop and is_reached:
+        row.append(stop)
+        total += 1
     extra = [it for it in present if isinstance(it, (int, float)) and it not in row]
     row = sorted({*row, *extra})
     return row, [number_text(it) for it in row], max(total, len(row))

@@ -19,6 +19,8 @@ import tempfile
 import time
 import warnings
 
+from nbc_runner.traces import Traces, open_files, own_files, shares_memory
+
 # Values of one input that are looked at before some of them are chosen.
 MOST_LISTED = 10_000
 # Deepest nesting of inputs, as parts and as states.
@@ -29,6 +31,10 @@ LARGEST_STATE = 24 << 20
 LEAST_MEMORY = 256 << 20
 # States that are run once more in a process of their own, and fall silent there too, before nobody asks again.
 MOST_SLOW = 2
+# The same for states that end their process.
+MOST_ENDED = 5
+# Entries of folders that are looked at after each state.
+FEW_ENTRIES = 500
 # What a process says last; no frame begins so.
 END = b"\xff" * 8
 # Seconds after which nbc looks again whether processes are alive.
@@ -54,6 +60,8 @@ class Widget:
         self.parts = rest.get("parts") or []
         self.reach = rest.get("reach") or frozenset()
         self.keys = rest.get("keys") or []
+        # Values with labels, and the present one, before some were left out.
+        self.every = None
         # Ids of the inputs that make it anew; `None`: those that reach its cell.
         self.makers = None
         # Why it stays as it is.
@@ -108,16 +116,19 @@ class Widget:
     def thin(self, most):
         """Keeps at most `most` values: the first, the last, the present one, and others evenly between.
 
-        Of sets of options or rows the smaller ones: a reader chooses one after another.
+        Of sets of options or rows those of few, all or none of a size: a reader chooses one after another.
         """
+        # What was left out before counts again, so that the rest is even.
+        every, present = self.every or (list(zip(self.values, self.labels)), self.initial)
         if self.kind in ("multi", "table"):
-            keep = thinned_sets(self.values, self.initial, most)
+            keep = thinned_sets([value for value, _ in every], present, most)
         else:
-            keep = thinned(len(self.values), self.initial, most)
+            keep = thinned(len(every), present, most)
         if len(keep) < len(self.values):
-            self.initial = keep.index(self.initial)
-            self.values = [self.values[at] for at in keep]
-            self.labels = [self.labels[at] for at in keep]
+            self.every = (every, present)
+            self.initial = keep.index(present)
+            self.values = [every[at][0] for at in keep]
+            self.labels = [every[at][1] for at in keep]
 
     def report(self):
         """As the protocol carries it."""
@@ -151,7 +162,7 @@ def thinned(count, present, most):
 
 
 def thinned_sets(values, present, most):
-    """Indices of the sets that stay; they are given by size."""
+    """Indices of the sets that stay; they are given by size, and of each size all or none stay."""
     count = len(values)
     if count <= most or most < 1:
         return list(range(count))
@@ -160,7 +171,10 @@ def thinned_sets(values, present, most):
     alone = sum(len(it) < 2 for it in values)
     if alone >= most:
         return sorted({*thinned(alone, min(present, alone - 1), most - (present >= alone)), present})
-    return sorted({*range(most - 1 - (most - 1 <= present < count - 1)), present, count - 1})
+    # The present one and all together have a place in any case.
+    sizes = [len(it) for it in values[:-1]]
+    keep = max((at for at in range(1, most - 1) if sizes[at] != sizes[at - 1]), default=alone)
+    return sorted({*range(min(keep, most - 2)), present, count - 1})
 
 
 def maximal(sets):
@@ -253,8 +267,9 @@ class Explorer:
         self.silent = []
         # Whether that was the fault of the fork.
         self.is_unsafe = False
-        # States that gave nothing there either.
+        # States that were late there too, and those that ended there too.
         self.slow = 0
+        self.ended = 0
         self.session = engine.session
         self.widgets = plan.widgets
         self.most = plan.most
@@ -262,13 +277,17 @@ class Explorer:
         self.most_states = options["most_states"]
         self.seconds = options["state_seconds"]
         self.is_threaded = len(os.listdir("/proc/self/task")) > 1
-        if replays is not None and self.is_threaded:
-            # Threads do not survive a fork: whoever waits for them is soon asked again elsewhere.
-            self.seconds = min(self.seconds, 5 + 10 * options.get("run_seconds", 0))
-        # Whether a fork may wait for a thread that it has not.
+        # Whether a fork may wait for a thread that it has not: whoever does is soon asked again elsewhere.
         self.is_watchful = self.is_threaded and replays is not None
+        self.soon = 5 + 10 * options.get("run_seconds", 0)
+        # Whether states could see each other's files: then they run one after the other.
+        self.is_serial = False
+        # Files as the run left them.
+        self.traces = None
+        self.is_first = True
+        self.running = {}
         self.jobs = max(1, options["jobs"])
-        self.memory = max(LEAST_MEMORY, (options["memory"] - _resident()) // self.jobs)
+        self.memory = max(LEAST_MEMORY, (options["memory"] - resident()) // self.jobs)
         self.sent = 0
         # States that there was no more room for.
         self.over = 0
@@ -277,6 +296,11 @@ class Explorer:
     def run(self, take):
         """Runs all states; `take(path, frame)` gets what each gave."""
         self.take = take
+        if self.replays is not None:
+            self.traces, self.is_serial = self.replays.look()
+            self.is_unsafe = shares_memory()
+        if self.is_serial:
+            self.jobs = 1
         self.tokens = os.pipe()
         os.set_blocking(self.tokens[0], False)
         os.write(self.tokens[1], b"t" * (self.jobs - 1))
@@ -292,11 +316,18 @@ class Explorer:
         while self.silent and self.replays is not None:
             waiting, self.silent = self.silent, []
             self.clean()
+            began = time.monotonic()
             self.replays.run(waiting, self._replayed)
+            # Meanwhile nobody listened to the others.
+            for child in self.running.values():
+                child.deadline += time.monotonic() - began
+                child.worked += time.monotonic() - began
 
     def _replayed(self, path, rest, said):
         if "lost" in said:
-            self.slow += 1
+            self.slow += said["lost"] == "time"
+            self.ended += said["lost"] == "end"
+            self.is_watchful = self.is_watchful and self.slow < MOST_SLOW
             self._keep(path, self.session.channel.encode({"lost": said["lost"]}))
             return
         self.is_unsafe = True
@@ -305,11 +336,11 @@ class Explorer:
         self.silent += [([*path, {"widget": id, "value": index}], rest) for id, index, rest in below]
 
     def _accept(self, path, body):
-        # What is slow everywhere is not asked again and again.
-        is_doubtful = self.replays is not None and self.slow < MOST_SLOW
-        # Some libraries end a process that was forked beside their threads.
-        reasons = (b'{"lost":"time"', b'{"lost":"end"') if self.is_watchful else (b'{"lost":"time"',)
-        if is_doubtful and body.startswith(reasons):
+        # What is slow everywhere is not asked again and again. Some libraries end a process that was forked beside
+        # their threads.
+        is_late = self.slow < MOST_SLOW and body.startswith(b'{"lost":"time"')
+        is_over = self.is_threaded and self.ended < MOST_ENDED and body.startswith(b'{"lost":"end"')
+        if self.replays is not None and (is_late or is_over):
             try:
                 rest = [[str(it) for it in one] for one in json.loads(body)["rest"]]
             except Exception:
@@ -337,9 +368,11 @@ class Explorer:
         if not work:
             return
         work.reverse()
-        running = {}
+        running = self.running = {}
+        traces = Traces(blank=self.traces) if self.is_serial else None
         # All forks find this process as it is now, so what they are given is made once.
         self.numbers, self.limit = random.getstate(), _data() + self.memory
+        self.files = open_files(self.session.console.descriptors())
         while work or running:
             if not running and self.is_crowded():
                 self.clean()
@@ -366,7 +399,14 @@ class Explorer:
                 else:
                     task.is_second = True
                     work.append(task)
-            for task in self._wait(running, path, take) if running else ():
+            failed = self._wait(running, path, take) if running else ()
+            if self.has_new_traces():
+                # From here on one after the other.
+                self.is_serial, self.jobs = True, 1
+            if self.is_serial and not running:
+                traces = traces or self.traces
+                traces.restore()
+            for task in failed:
                 # What others did to it ends with them: it has a second chance, by itself.
                 if task.is_second or task.why == "time" or not (running or self.is_crowded()):
                     self._lose(path, task, task.why, take)
@@ -405,8 +445,9 @@ class Explorer:
                 os._exit(0)
         os.close(childs_pipe)
         now = time.monotonic()
+        seconds = min(self.seconds, self.soon) if self.is_watchful else self.seconds
         expected = sum(self.session.seconds.get(it, 0) for it in task.widget.reach)
-        return _Child(pid, pipe, task, now + self.seconds, now, PATIENCE + 2 * expected)
+        return _Child(pid, pipe, task, now + seconds, now, PATIENCE + 2 * expected)
 
     def _fork(self):
         if not self.is_threaded:
@@ -418,7 +459,10 @@ class Explorer:
 
     def _be(self, path, widgets, task, pipe):
         """The life of a child: one state, then those below it."""
+        own_files(self.files)
         self.session.fork()
+        # Only the first process looks whether states leave something.
+        self.is_first = False
         path = [*path, task.step()]
         cells, made = self.engine.apply(task.widget, task.index)
         present, sets = self.below(path, widgets, task.widget, task.rest, made)
@@ -454,9 +498,12 @@ class Explorer:
     def tasks(self, widgets, sets):
         """What to run next."""
         by_id = {it.id: it for it in widgets}
+        counts, order = {it.id: it.count() for it in widgets}, in_order(widgets)
+        # Small ones first: should time run out, more inputs work.
+        after = sorted(steps(sets, order), key=lambda it: number_of_states(it[1], order, counts))
         return [
             _Task(by_id[first], index, rest)
-            for first, rest in steps(sets, in_order(widgets))
+            for first, rest in after
             for index in range(by_id[first].count())
             if index != by_id[first].start()
         ]
@@ -501,6 +548,13 @@ class Explorer:
     def _lose(self, path, task, why, take):
         rest = [sorted(one) for one in task.rest]
         take([*path, task.step()], self.session.channel.encode({"lost": why, "rest": rest}))
+
+    def has_new_traces(self):
+        """Whether a state left something in the files, where that can be seen quickly."""
+        return (
+            self.traces is not None and self.is_first and not self.is_serial
+            and len(self.traces.entries) <= FEW_ENTRIES and not self.traces.are_there()
+        )
 
     def is_crowded(self):
         """Whether states left so much behind that others have too little room."""
@@ -613,7 +667,7 @@ def _data():
         return next((int(line[1]) << 10 for line in lines), 1 << 60)
 
 
-def _resident():
+def resident():
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 

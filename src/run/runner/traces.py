@@ -1,0 +1,152 @@
+"""What a run leaves behind outside of its memory: files, open files, shared memory.
+
+A fork has its own memory, but writes into the same files as all others, and reads on where another one left off.
+"""
+
+import os
+import stat
+import tempfile
+
+# Entries of the folders that are looked at; of more, the first ones.
+MOST_ENTRIES = 5000
+# Where the notebook's folder is, if the sandbox has its own view of the files.
+NOTEBOOK = "/nb"
+# Names of what libraries keep for the next time; it says nothing about the notebook.
+CACHES = (".", "fontlist-", "fontconfig", "marimo", "matplotlib")
+# Bytes of files that are kept to be put back.
+MOST_BYTES = 64 << 20
+
+
+class Traces:
+    """Files that a run has made, as they are now.
+
+    In the folder of the notebook those that the overlay keeps apart: what is below it changes as the host likes.
+    """
+
+    def __init__(self, keep=True, blank=None):
+        temporary = os.path.realpath(tempfile.gettempdir())
+        here = os.path.realpath(os.getcwd())
+        if here == NOTEBOOK:
+            self.folders = {temporary, "/dev/shm", here}
+        else:
+            # Nothing of this is the notebook's alone but a folder that nbc made for it.
+            self.folders = {temporary} if os.path.basename(temporary).startswith("nbc-") else set()
+        self.others = blank.others if blank else {it.st_dev for it in _files(here)}
+        self.entries = self._look()
+        self.contents = {}
+        # Whether all of it can be put back.
+        self.is_whole = True
+        if keep:
+            self._keep()
+
+    def _look(self):
+        """By path, what tells one state of a file from another."""
+        found, open_folders = {}, sorted(self.folders)
+        while open_folders and len(found) < MOST_ENTRIES:
+            try:
+                with os.scandir(open_folders.pop()) as entries:
+                    for entry in entries:
+                        if entry.name.startswith(CACHES):
+                            continue
+                        it = entry.stat(follow_symlinks=False)
+                        is_here = entry.path.startswith(NOTEBOOK + "/")
+                        if stat.S_ISDIR(it.st_mode):
+                            # Of the notebook's own folders only what is new in them counts.
+                            if not is_here:
+                                found[entry.path] = None
+                            open_folders.append(entry.path)
+                        elif stat.S_ISREG(it.st_mode) and not (is_here and it.st_dev in self.others):
+                            found[entry.path] = (it.st_size, it.st_mtime_ns, it.st_ino)
+                        if len(found) >= MOST_ENTRIES:
+                            break
+            except OSError:
+                continue
+        return found
+
+    def _keep(self):
+        left = MOST_BYTES
+        for path, told in self.entries.items():
+            if told is None:
+                continue
+            if told[0] > left:
+                self.is_whole = False
+                continue
+            try:
+                with open(path, "rb") as file:
+                    self.contents[path] = file.read(left)
+                left -= told[0]
+            except OSError:
+                self.is_whole = False
+
+    def are_there(self):
+        """Whether all is as it was."""
+        return self._look() == self.entries
+
+    def restore(self):
+        """Makes all as it was: removes what is new, and writes what changed or is gone."""
+        now = self._look()
+        for path in sorted(now.keys() - self.entries.keys(), reverse=True):
+            _remove(path, now[path] is None)
+        for path, told in sorted(self.entries.items()):
+            if now.get(path, ()) == told:
+                continue
+            try:
+                if told is None:
+                    os.makedirs(path, exist_ok=True)
+                elif path in self.contents:
+                    with open(path, "wb") as file:
+                        file.write(self.contents[path])
+                    os.utime(path, ns=(told[1], told[1]))
+            except OSError:
+                continue
+        # Files that were written anew have other numbers.
+        self.entries = {**self._look()}
+
+
+def _files(folder):
+    with os.scandir(folder) as entries:
+        return [it.stat() for it in entries if it.is_file(follow_symlinks=False)]
+
+
+def _remove(path, is_folder):
+    try:
+        os.rmdir(path) if is_folder else os.unlink(path)
+    except OSError:
+        pass
+
+
+def shares_memory():
+    """Whether this process has memory that forks share with each other."""
+    with open("/proc/self/maps", "rb") as file:
+        return any(line.split(b" ", 2)[1] == b"rw-s" for line in file)
+
+
+def open_files(others):
+    """Open regular files but `others`: descriptor, flags, and offset."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor in others:
+            continue
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                continue
+            with open(f"/proc/self/fdinfo/{name}", "rb") as file:
+                told = dict(line.split(b":", 1) for line in file if b":" in line)
+            found.append((descriptor, int(told[b"flags"], 8), int(told[b"pos"])))
+        except (OSError, KeyError, ValueError):
+            continue
+    return found
+
+
+def own_files(files):
+    """In a fork: opens files again, since all forks together would have one offset."""
+    for descriptor, flags, offset in files:
+        kept = flags & (os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            own = os.open(f"/proc/self/fd/{descriptor}", kept)
+            os.lseek(own, offset, os.SEEK_SET)
+            os.dup2(own, descriptor, inheritable=not flags & os.O_CLOEXEC)
+            os.close(own)
+        except OSError:
+            continue
