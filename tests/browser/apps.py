@@ -43,7 +43,7 @@ SPACES: dict[str, list[tuple[list[str], int]]] = {
     "loan": [(["amount", "rate", "years"], 27), (["kind", "early"], 4)],
     "order_form": [(["pizza"], 13), (["bell"], 2), (["people", "split"], 6)],
     "orders": [(["regions", "picked"], 24)],
-    "places": [(["country", "city", "sight"], 12), (["country", "city", "days"], 8)],
+    "places": [(["country", "city", "sight"], 18), (["country", "city", "days"], 8)],
     "recipe": [(["people", "unit"], 10), (["salt"], 2)],
     "studio": [(["lamps"], 8), (["camera"], 24), (["frame"], 6)],
     "thermostat": [(["preset", "target"], 21), (["window"], 2)],
