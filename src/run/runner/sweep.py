@@ -553,7 +553,7 @@ class Explorer:
         """Whether a state left something in the files, where that can be seen quickly."""
         return (
             self.traces is not None and self.is_first and not self.is_serial
-            and len(self.traces.entries) <= FEW_ENTRIES and not self.traces.are_there()
+            and self.traces.visited <= FEW_ENTRIES and not self.traces.are_there()
         )
 
     def is_crowded(self):

@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 
-# Entries of the folders that are looked at; of more, the first ones.
+# Entries of the folders that are looked at; of more, the first ones. Those of the notebook's own count, too.
 MOST_ENTRIES = 5000
 # Where the notebook's folder is, if the sandbox has its own view of the files.
 NOTEBOOK = "/nb"
@@ -41,11 +41,16 @@ class Traces:
 
     def _look(self):
         """By path, what tells one state of a file from another."""
-        found, open_folders = {}, sorted(self.folders)
-        while open_folders and len(found) < MOST_ENTRIES:
+        found, self.visited = {}, 0
+        # The last one first: the folder of the notebook may hold very many files that are none of the run's.
+        open_folders = sorted(self.folders, key=lambda it: (it != NOTEBOOK, it))
+        while open_folders and self.visited < MOST_ENTRIES:
             try:
                 with os.scandir(open_folders.pop()) as entries:
                     for entry in entries:
+                        self.visited += 1
+                        if self.visited > MOST_ENTRIES:
+                            break
                         if entry.name.startswith(CACHES):
                             continue
                         it = entry.stat(follow_symlinks=False)
@@ -57,8 +62,6 @@ class Traces:
                             open_folders.append(entry.path)
                         elif stat.S_ISREG(it.st_mode) and not (is_here and it.st_dev in self.others):
                             found[entry.path] = (it.st_size, it.st_mtime_ns, it.st_ino)
-                        if len(found) >= MOST_ENTRIES:
-                            break
             except OSError:
                 continue
         return found
@@ -94,6 +97,9 @@ class Traces:
                 if told is None:
                     os.makedirs(path, exist_ok=True)
                 elif path in self.contents:
+                    if path not in now:
+                        # What stands there is no file: writing must not follow it.
+                        _remove(path, False)
                     with open(path, "wb") as file:
                         file.write(self.contents[path])
                     os.utime(path, ns=(told[1], told[1]))
@@ -104,8 +110,11 @@ class Traces:
 
 
 def _files(folder):
-    with os.scandir(folder) as entries:
-        return [it.stat() for it in entries if it.is_file(follow_symlinks=False)]
+    try:
+        with os.scandir(folder) as entries:
+            return [it.stat(follow_symlinks=False) for it in entries if it.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _remove(path, is_folder):
