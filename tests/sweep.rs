@@ -230,6 +230,9 @@ fn libraries_that_end_a_fork_beside_their_threads_are_run_without_one() {
 fn states_do_not_see_what_others_do_to_files() {
     let built = build(include_str!("sweep/files.py"), &["--jobs", "4"]);
     let said = by_state(&built.sweep(), 2);
+    // Nor in a file that was there before.
+    let notebook = include_str!("sweep/files.py").replace("log.txt", "nbc.toml");
+    assert_eq!(by_state(&build(&notebook, &["--jobs", "4"]).sweep(), 2), said);
     // In a kernel too the cell has run once before a reader moves the slider.
     let right = (1..9).map(|n| (format!("n={n}"), format!("[{n}] 3")));
     assert_eq!(said, right.collect(), "{}", built.said);

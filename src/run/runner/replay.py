@@ -53,10 +53,10 @@ class Replays:
 
     def look(self):
         """The files as the run left them, and whether it left any."""
-        present = Traces(keep=False, blank=self._blank)
+        present = Traces(keep=False)
         is_blank = present.entries == self._blank.entries
         if not is_blank:
-            self._left = present = Traces(blank=self._blank)
+            self._left = present = Traces()
             self.most = 1
         return present, not is_blank
 

@@ -369,7 +369,7 @@ class Explorer:
             return
         work.reverse()
         running = self.running = {}
-        traces = Traces(blank=self.traces) if self.is_serial else None
+        traces = Traces() if self.is_serial else None
         # All forks find this process as it is now, so what they are given is made once.
         self.numbers, self.limit = random.getstate(), _data() + self.memory
         self.files = open_files(self.session.console.descriptors())

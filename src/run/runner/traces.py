@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 
-# Entries of the folders that are looked at; of more, the first ones. Those of the notebook's own count, too.
+# Entries of the folders that are looked at; of more, the first ones.
 MOST_ENTRIES = 5000
 # Where the notebook's folder is, if the sandbox has its own view of the files.
 NOTEBOOK = "/nb"
@@ -18,12 +18,13 @@ MOST_BYTES = 64 << 20
 
 
 class Traces:
-    """Files that a run has made, as they are now.
+    """Files of the folders that a run can write to, as they are now.
 
-    In the folder of the notebook those that the overlay keeps apart: what is below it changes as the host likes.
+    What the host changes in the folder of the notebook meanwhile is taken for the run's: it is put back in the
+    overlay, which the host does not see.
     """
 
-    def __init__(self, keep=True, blank=None):
+    def __init__(self, keep=True):
         temporary = os.path.realpath(tempfile.gettempdir())
         here = os.path.realpath(os.getcwd())
         if here == NOTEBOOK:
@@ -31,7 +32,6 @@ class Traces:
         else:
             # Nothing of this is the notebook's alone but a folder that nbc made for it.
             self.folders = {temporary} if os.path.basename(temporary).startswith("nbc-") else set()
-        self.others = blank.others if blank else {it.st_dev for it in _files(here)}
         self.entries = self._look()
         self.contents = {}
         # Whether all of it can be put back.
@@ -54,13 +54,10 @@ class Traces:
                         if entry.name.startswith(CACHES):
                             continue
                         it = entry.stat(follow_symlinks=False)
-                        is_here = entry.path.startswith(NOTEBOOK + "/")
                         if stat.S_ISDIR(it.st_mode):
-                            # Of the notebook's own folders only what is new in them counts.
-                            if not is_here:
-                                found[entry.path] = None
+                            found[entry.path] = None
                             open_folders.append(entry.path)
-                        elif stat.S_ISREG(it.st_mode) and not (is_here and it.st_dev in self.others):
+                        elif stat.S_ISREG(it.st_mode):
                             found[entry.path] = (it.st_size, it.st_mtime_ns, it.st_ino)
             except OSError:
                 continue
@@ -107,14 +104,6 @@ class Traces:
                 continue
         # Files that were written anew have other numbers.
         self.entries = {**self._look()}
-
-
-def _files(folder):
-    try:
-        with os.scandir(folder) as entries:
-            return [it.stat(follow_symlinks=False) for it in entries if it.is_file(follow_symlinks=False)]
-    except OSError:
-        return []
 
 
 def _remove(path, is_folder):
