@@ -33,7 +33,8 @@ LEAST_MEMORY = 256 << 20
 MOST_SLOW = 2
 # The same for states that end their process.
 MOST_ENDED = 5
-# Entries of folders that are looked at after each state.
+# Seconds between two looks at what states leave in files, and the most entries of folders that are looked at so often.
+LOOK_EVERY = 0.1
 FEW_ENTRIES = 500
 # What a process says last; no frame begins so.
 END = b"\xff" * 8
@@ -285,6 +286,7 @@ class Explorer:
         # Files as the run left them.
         self.traces = None
         self.is_first = True
+        self.look_at = 0
         self.running = {}
         self.jobs = max(1, options["jobs"])
         self.memory = max(LEAST_MEMORY, (options["memory"] - resident()) // self.jobs)
@@ -550,11 +552,12 @@ class Explorer:
         take([*path, task.step()], self.session.channel.encode({"lost": why, "rest": rest}))
 
     def has_new_traces(self):
-        """Whether a state left something in the files, where that can be seen quickly."""
-        return (
-            self.traces is not None and self.is_first and not self.is_serial
-            and self.traces.visited <= FEW_ENTRIES and not self.traces.are_there()
-        )
+        """Whether a state left something in the files; looked at now and then, where that is quick."""
+        now = time.monotonic()
+        if self.traces is None or not self.is_first or self.is_serial or now < self.look_at:
+            return False
+        self.look_at = now + LOOK_EVERY
+        return self.traces.visited <= FEW_ENTRIES and not self.traces.are_there()
 
     def is_crowded(self):
         """Whether states left so much behind that others have too little room."""
