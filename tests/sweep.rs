@@ -166,7 +166,7 @@ fn the_same_notebook_gives_the_same_bytes_however_many_states_run_at_once() {
 #[test]
 fn hostile_states_cost_their_own_place_and_no_other() {
     let built =
-        build(include_str!("sweep/hostile.py"), &["--state-timeout", "3", "--code", "hidden"]);
+        build(include_str!("sweep/hostile.py"), &["--state-timeout", "6", "--code", "hidden"]);
     assert_eq!(built.code, 0, "{}", built.said);
     assert!(built.said.contains("NBC431"), "{}", built.said);
     let sweep = built.sweep();
