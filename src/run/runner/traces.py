@@ -114,9 +114,9 @@ def _remove(path, is_folder):
 
 
 def shares_memory():
-    """Whether this process has memory that forks share with each other."""
+    """Whether this process has memory that forks share with each other; semaphores hold no data."""
     with open("/proc/self/maps", "rb") as file:
-        return any(line.split(b" ", 2)[1] == b"rw-s" for line in file)
+        return any(line.split(b" ", 2)[1] == b"rw-s" and b"/sem." not in line for line in file)
 
 
 def open_files(others):
