@@ -1166,6 +1166,8 @@ fn the_markup_of_states_keeps_the_rules_of_a_page() {
         ("<style>a{}</style>", Rule::States),
         ("<link rel=stylesheet href=x>", Rule::States),
         ("<template><p>x</p></template>", Rule::States),
+        ("<dialog open><p>x</p></dialog>", Rule::States),
+        ("<div popover=manual><p>x</p></div>", Rule::States),
         ("<div data-slot=\"3\"></div>", Rule::States),
         ("<div data-widget=\"4\"></div>", Rule::States),
         ("<div data-widget=\"00\"></div>", Rule::States),

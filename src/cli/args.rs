@@ -460,4 +460,13 @@ mod tests {
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
     }
+
+    #[test]
+    fn flags_that_are_hidden_from_a_list_of_states_exist() {
+        let command = super::Cli::command();
+        let build = command.find_subcommand("build").expect("a command");
+        for hidden in super::OF_PAGES {
+            assert!(build.get_arguments().any(|it| it.get_id() == hidden), "{hidden}");
+        }
+    }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
-use super::command::{counted, size};
+use super::command::counted;
 use super::printer::Printer;
 use crate::diagnostic::printable;
 use crate::notebook::CellId;
@@ -196,7 +196,7 @@ fn explosion(foreseen: &Foreseen<'_>, costs: &BTreeMap<CellId, (Duration, u64)>)
         names.join(", "),
         states(cell),
         duration(all),
-        size(bytes.saturating_mul(states(cell))),
+        DecimalBytes(bytes.saturating_mul(states(cell))),
     ))
 }
 

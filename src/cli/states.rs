@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indicatif::DecimalBytes;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::args::ChosenValue;
-use super::command::{counted, size};
+use super::command::counted;
 use crate::config::{SAMPLES_ARE, Samples};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::notebook::{CellId, Notebook};
@@ -358,7 +359,7 @@ impl Listed {
                 printable(&cell.inputs.join(", ")),
             ));
             if cell.bytes > 0 {
-                text.push_str(&format!(", about {}", size(cell.bytes)));
+                text.push_str(&format!(", about {}", DecimalBytes(cell.bytes)));
             }
         }
         text

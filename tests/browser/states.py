@@ -663,7 +663,14 @@ def nested(context, address: str) -> None:
     other = Reader(context, address, "#?outer=p&inner=0")
     same(other.hash(), "#?outer=p&inner=0", "an address is not written before something changes")
     check(other.page.locator('[data-action="reset"]').is_hidden(), "a widget of the same name that is not there counts for nothing")
+    note = '.page-note[role="status"]'
+    same(other.page.locator(note).count(), 0, "a link that is right has no note")
     other.done("nested address of the first state")
+    # `40` is a value of the other `inner` only; the last names nothing.
+    for fragment in ("#?outer=p&inner=40", "#?outer=nowhere", "#?nothing=1"):
+        other = Reader(context, address, fragment)
+        check(other.page.locator(note).is_visible(), f"{fragment} is told to be unknown")
+        other.done(fragment)
     r.of(outer, "select").select_option(label="p")
     r.shows(19, "inner p=0", "what is made anew starts again")
     same(r.of(inner_p, "input").input_value(), "0", "also its input")

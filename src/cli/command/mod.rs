@@ -111,17 +111,6 @@ fn layout(setting: LayoutSetting) -> Layout {
 }
 
 /// `1 notebook`, `2 notebooks`.
-/// A number of bytes, rounded.
-pub(in crate::cli) fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_000 => format!("{bytes} bytes"),
-        10_000..10_000_000 => format!("{} KB", bytes / 1000),
-        10_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        10_000_000_000..10_000_000_000_000 => format!("{} GB", bytes / 1_000_000_000),
-        _ => format!("{} TB", bytes / 1_000_000_000_000),
-    }
-}
-
 pub(in crate::cli) fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -7,7 +7,8 @@ import os
 import stat
 import tempfile
 
-# Entries of the folders that are looked at; of more, the first ones.
+# Entries of the folders that are looked at. Where there are more nothing is watched: what a look leaves out must not
+# be taken for new by the next one, and removed.
 MOST_ENTRIES = 5000
 # Where the notebook's folder is, if the sandbox has its own view of the files.
 NOTEBOOK = "/nb"
@@ -44,7 +45,7 @@ class Traces:
         found, self.visited = {}, 0
         # The last one first: the folder of the notebook may hold very many files that are none of the run's.
         open_folders = sorted(self.folders, key=lambda it: (it != NOTEBOOK, it))
-        while open_folders and self.visited < MOST_ENTRIES:
+        while open_folders and self.visited <= MOST_ENTRIES:
             try:
                 with os.scandir(open_folders.pop()) as entries:
                     for entry in entries:
@@ -61,7 +62,7 @@ class Traces:
                             found[entry.path] = (it.st_size, it.st_mtime_ns, it.st_ino)
             except OSError:
                 continue
-        return found
+        return found if self.visited <= MOST_ENTRIES else {}
 
     def _keep(self):
         left = MOST_BYTES
@@ -103,7 +104,7 @@ class Traces:
             except OSError:
                 continue
         # Files that were written anew have other numbers.
-        self.entries = {**self._look()}
+        self.entries = self._look()
 
 
 def _remove(path, is_folder):
