@@ -239,6 +239,23 @@ fn states_do_not_see_what_others_do_to_files() {
 }
 
 #[test]
+fn states_read_on_in_open_files_where_the_run_has_left_off() {
+    // Files that a run has written would make states run one after the other, which hides what forks share.
+    let notebook =
+        slider("0, 7", "os.lseek(file, n.value, 0); time.sleep(0.3); print(os.read(file, 1))")
+            .replace(
+                "import marimo as mo\n",
+                "import marimo as mo, os, time\n    file = os.open('page.py', 0)\n",
+            )
+            .replace("return (mo,)", "return file, mo, os, time")
+            .replace("def _(mo, n)", "def _(file, n, os, time)");
+    let built = build(&notebook, &["--jobs", "4"]);
+    let said = by_state(&built.sweep(), 2);
+    let right = (1..8).map(|n| (format!("n={n}"), format!("b'{}'", &notebook[n..=n])));
+    assert_eq!(said, right.collect(), "{}", built.said);
+}
+
+#[test]
 fn states_that_are_run_again_find_the_files_of_the_start() {
     let built = build(include_str!("sweep/again.py"), &[]);
     let said = by_state(&built.sweep(), 2);
