@@ -144,7 +144,10 @@ pub fn is_unchanged(cache: &Cache, evidence: &[Evidence]) -> bool {
 
 fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key, UncachedTree> {
     let memory_key = KeyBuilder::new("digests").text("root", root.as_str()).end();
-    let mut memory = Memory::load(cache, memory_key);
+    if root.symlink_metadata().is_err() {
+        return Err(UncachedTree::Unreadable(root.to_owned()));
+    }
+    let mut memory = Memory { cache, key: memory_key, digests: None, has_news: false };
     let mut key = KeyBuilder::new("tree");
     let (mut files, mut bytes) = (0, 0);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().same_file_system(true);
@@ -178,22 +181,25 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
             return Err(UncachedTree::TooLarge(root.to_owned()));
         }
     }
-    memory.store(cache);
+    memory.store();
     Ok(key.end())
 }
 
 /// What an earlier build found out about large files.
-struct Memory {
+struct Memory<'a> {
+    cache: &'a Cache,
     key: Key,
-    digests: BTreeMap<String, (Stamp, String)>,
+    /// Read when the first large file comes.
+    digests: Option<BTreeMap<String, (Stamp, String)>>,
     has_news: bool,
 }
 
-impl Memory {
-    fn load(cache: &Cache, key: Key) -> Self {
-        let known = cache.get(Kind::Digest, &key);
-        let digests = known.and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
-        Self { key, digests, has_news: false }
+impl Memory<'_> {
+    fn digests(&mut self) -> &mut BTreeMap<String, (Stamp, String)> {
+        self.digests.get_or_insert_with(|| {
+            let known = self.cache.get(Kind::Digest, &self.key);
+            known.and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
+        })
     }
 
     /// Size, digest, and whether it can be executed.
@@ -203,7 +209,7 @@ impl Memory {
         let is_program = metadata.mode() & 0o100 != 0;
         let stamp = Stamp::of(&metadata);
         if stamp.size >= LARGE
-            && let Some((known, digest)) = self.digests.get(path.as_str())
+            && let Some((known, digest)) = self.digests().get(path.as_str())
             && *known == stamp
         {
             return Ok((stamp.size, digest.clone(), is_program));
@@ -220,17 +226,17 @@ impl Memory {
         let digest = hexadecimal(&hasher.finalize());
         // What changed meanwhile has another stamp, or will have one soon.
         if stamp.size >= LARGE && stamp.is_settled() && Stamp::of(&file.metadata()?) == stamp {
-            self.digests.insert(path.to_string(), (stamp.clone(), digest.clone()));
+            self.digests().insert(path.to_string(), (stamp.clone(), digest.clone()));
             self.has_news = true;
         }
         Ok((stamp.size, digest, is_program))
     }
 
-    fn store(&self, cache: &Cache) {
+    fn store(&self) {
         if self.has_news
             && let Ok(body) = serde_json::to_vec(&self.digests)
         {
-            cache.put(Kind::Digest, &self.key, &body);
+            self.cache.put(Kind::Digest, &self.key, &body);
         }
     }
 }
