@@ -382,6 +382,33 @@ fn a_cache_that_cannot_be_written_costs_a_warning() {
 }
 
 #[test]
+fn only_what_changed_is_written() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let before = test.site("out");
+    let file = |name: &str| {
+        let metadata = fs_err::metadata(test.path("out").join(name)).unwrap();
+        (metadata.ino(), metadata.mtime_nsec(), metadata.nlink())
+    };
+    let (a, b) = (file("a.html"), file("b.html"));
+    test.write("in/b.ipynb", &jupyter(&["print(6 * 8)"]));
+    let said = test.run(&BUILD);
+    // The page, and the manifest that names its digest.
+    assert!(said.stderr.contains("2 files new or changed"), "{}", said.stderr);
+    assert_eq!(file("a.html"), a);
+    assert_ne!(file("b.html").0, b.0);
+    assert_eq!(test.run(&["verify", "out"]).code, 0);
+    // What somebody changed in place, keeping the size, is none of nbc's files any more.
+    let page = fs_err::read_to_string(test.path("out/a.html")).unwrap();
+    fs_err::write(test.path("out/a.html"), page.replace("first", "FIRST")).unwrap();
+    test.write("in/b.ipynb", &jupyter(&["print(6 * 7)"]));
+    assert!(test.run(&BUILD).stderr.contains("3 files new or changed"));
+    assert_eq!(test.site("out"), before);
+}
+
+#[test]
 fn a_page_that_was_changed_by_hand_is_written_again() {
     let test = project();
     assert_eq!(test.run(&BUILD).runs(), 2);

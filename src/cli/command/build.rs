@@ -245,15 +245,16 @@ pub(in crate::cli) fn run(
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
-    if !publish(built, layout, (&looks, &title), destination, &timings, printer, scanner)? {
-        return Ok(Exit::Failed);
-    }
+    let published =
+        publish(built, layout, (&looks, &title), destination, &timings, printer, scanner)?;
+    let Some(written) = published else { return Ok(Exit::Failed) };
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
         timings.measure(Phase::Cache, || last.keep(digest, &builder.preparation, said, pages));
     }
     if !arguments.format.is_for_machines() {
-        printer.line(&format!("built {} into {folder}", counted(pages, "page")));
+        let changed = counted(written, "file");
+        printer.line(&format!("built {} into {folder}: {changed} new or changed", counted(pages, "page")));
     }
     if arguments.timings {
         printer.line(&timings.table());
@@ -274,9 +275,10 @@ pub(super) fn publish_site(
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
     let (timings, scanner) = (&Timings::start(), &Scanner::default());
-    publish(built, layout, look, destination, timings, printer, scanner)
+    Ok(publish(built, layout, look, destination, timings, printer, scanner)?.is_some())
 }
 
+/// Phases 8 to 11; gives the number of files that were written. `None` when the site does not pass verification.
 fn publish(
     built: Vec<Built<Document>>,
     layout: Layout,
@@ -285,7 +287,7 @@ fn publish(
     timings: &Timings,
     printer: Printer,
     scanner: &Scanner,
-) -> Result<bool, Failure> {
+) -> Result<Option<usize>, Failure> {
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
@@ -314,15 +316,15 @@ fn publish(
             } else {
                 "this is a defect of nbc: please report it with the notebook"
             });
-            return Ok(false);
+            return Ok(None);
         }
     };
     if let Some(message) = exposure::in_site(site.site(), scanner) {
         printer.error(&message);
-        return Ok(false);
+        return Ok(None);
     }
-    timings.measure(Phase::Publish, || destination.publish(&site)).map_err(helped)?;
-    Ok(true)
+    let written = timings.measure(Phase::Publish, || destination.publish(&site));
+    Ok(Some(written.map_err(helped)?))
 }
 
 fn helped(error: crate::publish::PublishError) -> Failure {
