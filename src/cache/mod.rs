@@ -181,6 +181,9 @@ impl Cache {
     fn write(&self, kind: Kind, key: &Key, body: &[u8]) -> io::Result<Pending> {
         let path = self.path(kind, key);
         let folder = path.parent().unwrap_or(&self.folder);
+        if let Some(shared) = self.folder.parent() {
+            fs_err::create_dir_all(shared)?;
+        }
         make_private(folder)?;
         // Only the owner may read it: outputs of notebooks are nobody else's, and not yet sanitized.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;

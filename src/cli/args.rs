@@ -1,6 +1,7 @@
 //! The command line: what can be said, not what it does.
 
 use camino::Utf8PathBuf;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grants::SecretFile;
@@ -230,7 +231,7 @@ pub struct Build {
 #[command(next_help_heading = "Speed")]
 pub struct Memory {
     /// Run every notebook, whatever earlier builds found out
-    #[arg(long, env = "NBC_NO_CACHE")]
+    #[arg(long, env = "NBC_NO_CACHE", value_parser = FalseyValueParser::new())]
     pub no_cache: bool,
     /// What the records of earlier runs may take on disk [default: 2GiB]
     #[arg(long, value_name = "SIZE", env = "NBC_CACHE_SIZE")]
