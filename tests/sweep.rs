@@ -359,6 +359,7 @@ fn what_differs_between_two_runs_is_told() {
     let notebook = slider("1, 3", "import time; print(time.monotonic_ns())");
     let built = build(&notebook, &["--check-reproducible"]);
     assert!(built.said.contains("NBC433"), "{}", built.said);
+    assert_eq!(built.code, 1);
     let built = build(&slider("1, 3", "n.value"), &["--check-reproducible"]);
     assert!(!built.said.contains("NBC433"), "{}", built.said);
 }

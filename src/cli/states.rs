@@ -226,7 +226,7 @@ pub(super) fn unsteady(
                 "the cell gave something else the second time, in {}",
                 counted(count, "state")
             );
-            Diagnostic::warning(Code::UnsteadyState, cell.head(), message)
+            Diagnostic::error(Code::UnsteadyState, cell.head(), message)
                 .with_help("seed random numbers, and leave clocks and ids out of what is shown")
         })
         .collect()

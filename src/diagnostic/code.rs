@@ -231,9 +231,10 @@ codes! {
     LostState = "NBC431" "lost-state",
     /// The sweep ended before all states had run, for `--sweep-timeout` or `--max-bytes`.
     CutSweep = "NBC432" "cut-sweep",
-    /// A cell gave something else when the same state was run again (`--check-reproducible`).
+    /// A cell gave something else when the notebook, or the same state of it, was run again
+    /// (`--check-reproducible`).
     ///
-    /// Clocks, unseeded random numbers, ids and the order of sets differ between runs: the page shows the first one.
+    /// Clocks, unseeded random numbers, ids and the order of sets differ between runs.
     UnsteadyState = "NBC433" "unsteady-state",
     /// A value that was asked for is none of an input's, or no input has this name.
     UnknownValue = "NBC434" "unknown-value",
