@@ -10,6 +10,7 @@ pub mod protocol;
 pub mod record;
 pub mod stored;
 pub mod sweep;
+pub mod warm;
 
 use std::io::{Read, Write};
 
@@ -48,6 +49,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("session.py", include_str!("runner/session.py")),
     ("sweep.py", include_str!("runner/sweep.py")),
     ("traces.py", include_str!("runner/traces.py")),
+    ("warm.py", include_str!("runner/warm.py")),
     ("widgets.py", include_str!("runner/widgets.py")),
 ];
 

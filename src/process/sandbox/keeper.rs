@@ -40,7 +40,9 @@ pub(super) fn keep(
     let processes = view.processes.take().ok_or_else(needed);
     let processes = processes.named(VIEW, || "keeping a list of processes".to_owned())?;
     let ended = system::watch_children().named(LIMITS, || "watching children".to_owned())?;
-    keep_few_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
+    // The payload gives up what it must not have by itself, which takes a right as well.
+    let rights = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE;
+    keep_rights(rights | CapabilitySet::SETPCAP).named(RIGHTS, || "giving up capabilities".to_owned())?;
     let forked = system::fork().named("pid namespace", || "starting the payload".to_owned())?;
     let payload = match forked {
         Fork::Child => {
@@ -57,6 +59,7 @@ pub(super) fn keep(
         }
         Fork::Parent(payload) => payload,
     };
+    keep_rights(rights).named(RIGHTS, || "giving up capabilities".to_owned())?;
     drop(channel);
     let furniture = std::mem::take(&mut view.furniture).into_iter().map(Some).collect();
     let mut keeper = Keeper { payload, processes, ended, furniture, present: None, settings: None };
@@ -75,9 +78,8 @@ pub(super) fn use_up_a_number() -> io::Result<()> {
 }
 
 /// Mounting takes one right, and seeing all processes another one; both in this user namespace only.
-fn keep_few_rights() -> io::Result<()> {
+fn keep_rights(kept: CapabilitySet) -> io::Result<()> {
     rustix::thread::clear_ambient_capability_set()?;
-    let kept = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE | CapabilitySet::SETPCAP;
     let sets =
         CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets)?;

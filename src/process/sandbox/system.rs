@@ -187,6 +187,9 @@ pub(super) fn forget_signals(watch: BorrowedFd<'_>) {
     while let Ok(1..) = rustix::io::read(watch, &mut signals) {}
 }
 
+/// The number of resources that have limits.
+const RESOURCES: libc::__rlimit_resource_t = 16;
+
 /// What a process of the same user could set of another one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -201,7 +204,7 @@ impl Settings {
     pub(super) fn of(pid: Pid) -> io::Result<Settings> {
         let pid = pid.as_raw_nonzero().get();
         let mut limits = vec![];
-        for resource in 0..libc::RLIM_NLIMITS {
+        for resource in 0..RESOURCES {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             // SAFETY: a null pointer sets nothing, and the struct lives on this stack frame.
             check(i64::from(unsafe {

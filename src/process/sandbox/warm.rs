@@ -107,6 +107,12 @@ impl Warm {
         self.running.layers()
     }
 
+    /// Where the paths of the job lie for this process.
+    #[must_use]
+    pub fn relocation(&self) -> &Relocation {
+        self.running.relocation()
+    }
+
     /// A handle that can kill the tree from another thread.
     #[must_use]
     pub fn killer(&self) -> Killer {

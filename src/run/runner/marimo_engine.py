@@ -53,6 +53,10 @@ ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
 
 
+def prepare():
+    """Sets what packages look at when they are imported: nothing but the environment of the run."""
+
+
 class MarimoEngine:
     """One marimo kernel."""
 
