@@ -6,7 +6,6 @@ all marimo's. This file feeds the kernel and reads its messages.
 
 import asyncio
 import dataclasses
-import functools
 import json
 import queue
 import random
@@ -55,6 +54,29 @@ NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "Marimo
 
 def prepare():
     """Sets what packages look at when they are imported: nothing but the environment of the run."""
+    # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
+    find = getattr(entry_points, "get_entry_points", None)
+    if find is not None and not hasattr(find, "found"):
+        found = {}
+
+        def get_entry_points(group):
+            if group not in found:
+                found[group] = find(group)
+            return found[group]
+
+        get_entry_points.found = found
+        entry_points.get_entry_points = get_entry_points
+
+
+def remembered():
+    """What a run has looked up about the environment."""
+    return list(getattr(entry_points.get_entry_points, "found", ()))
+
+
+def remember(groups):
+    """Looks the same things up."""
+    for group in groups:
+        entry_points.get_entry_points(group)
 
 
 class MarimoEngine:
@@ -83,10 +105,7 @@ class MarimoEngine:
         for ours, theirs in self._marimo_id.items():
             self._files[compiler.get_filename(theirs)] = ours
         register_formatters()
-        # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
-        find = getattr(entry_points, "get_entry_points", None)
-        if find is not None:
-            entry_points.get_entry_points = functools.cache(find)
+        prepare()
         self._listen_to_errors()
         self._embed_rows()
         for handler in _loggers.marimo_logger().handlers:

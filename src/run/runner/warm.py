@@ -10,7 +10,9 @@ import importlib
 import importlib.util
 import io
 import os
+import pickle
 import random
+import re
 import signal
 import socket
 import sys
@@ -63,7 +65,7 @@ def get_ready(channel, wish, engine, rehearse):
         if reason is not None:
             left_out.append([name, reason])
     if not left_out:
-        _import_late(rehearse, wish)
+        _import_late(rehearse, wish, engine)
         why = _spoiled()
         if why is not None:
             raise RuntimeError(f"the engine {why}")
@@ -250,8 +252,8 @@ REHEARSAL = {
 }
 
 
-def _import_late(rehearse, wish):
-    """Imports what the engine imports only when it runs: a fork tells."""
+def _import_late(rehearse, wish, engine):
+    """Does what the engine does only when it runs, and only once: a fork tells."""
     codes = REHEARSAL.get(wish["engine"], REHEARSAL["jupyter"])
     cells = [{"id": at, "code": code, "kind": "code"} for at, code in enumerate(codes)]
     start = {
@@ -264,25 +266,38 @@ def _import_late(rehearse, wish):
         try:
             os.close(ours)
             rehearse(start)
-            os.write(2, b"")
-            said = "\n".join(sys.modules).encode()
+            told = (list(sys.modules), _patterns(), getattr(engine, "remembered", list)())
             with os.fdopen(theirs, "wb") as file:
-                file.write(said)
+                pickle.dump(told, file)
         except BaseException:
             traceback.print_exc(file=sys.__stderr__)
         finally:
             os._exit(0)
     os.close(theirs)
     with os.fdopen(ours, "rb") as file:
-        names = file.read().decode().split("\n")
+        said = file.read()
     os.waitpid(pid, 0)
+    if not said:
+        return
+    # Nobody but this process's own code has run there.
+    names, patterns, remembered = pickle.loads(said)
     for name in names:
-        if name and name not in sys.modules and not name.startswith("__"):
+        if name not in sys.modules and not name.startswith("__"):
             try:
                 importlib.import_module(name)
             except Exception:
                 # It is imported in another way, or was made.
                 continue
+    for pattern, flags in patterns:
+        re.compile(pattern, flags)
+    if hasattr(engine, "remember"):
+        engine.remember(remembered)
+
+
+def _patterns():
+    """Patterns that `re` has compiled and keeps."""
+    kept = [(key[1], key[2]) for key in getattr(re, "_cache", ())]
+    return [(pattern, flags) for pattern, flags in kept if isinstance(pattern, (str, bytes))]
 
 
 def _left_files():
