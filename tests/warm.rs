@@ -202,6 +202,71 @@ impl Folder {
     }
 }
 
+fn repository() -> Utf8PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}
+
+fn notebooks_in(folder: &str) -> Vec<Utf8PathBuf> {
+    let entries = repository().join(folder).read_dir_utf8().unwrap();
+    let paths = entries.map(|it| it.unwrap().into_path());
+    let mut paths: Vec<_> =
+        paths.filter(|it| matches!(it.extension(), Some("py" | "ipynb"))).collect();
+    paths.sort();
+    paths
+}
+
+fn sweep() -> SweepPlan {
+    SweepPlan {
+        most_states: 60,
+        most_values: 6,
+        most_bytes: 256 << 20,
+        time: Duration::from_secs(120),
+        state_time: Duration::from_secs(10),
+        run_time: Duration::from_secs(60),
+        jobs: 2,
+        memory: 2 << 30,
+        is_dry: false,
+        samples: std::collections::BTreeMap::new(),
+    }
+}
+
+/// Cold and warm runs of the same notebooks are equal; each stands there twice, so that it is forked.
+fn are_equal(paths: &[Utf8PathBuf], options: &Options, fewest_forked: usize) {
+    let twice: Vec<_> = paths.iter().flat_map(|it| [it.clone(), it.clone()]).collect();
+    let planned = planned(&twice, options);
+    let (warm, forked, remarks) = planned.warm();
+    println!("{forked} of {} forked; {remarks:#?}", twice.len());
+    let mut differ = vec![];
+    for at in (0..twice.len()).step_by(2) {
+        let cold = planned.cold(at);
+        for warm in &warm[at..at + 2] {
+            let [one, other] = [record(&cold), record(warm)].map(|it| serde_json::to_string(it).unwrap());
+            if one != other {
+                let differs = one.bytes().zip(other.bytes()).position(|(a, b)| a != b).unwrap_or(0);
+                let near = |text: &str| {
+                    let part = text.as_bytes();
+                    let part = &part[differs.saturating_sub(200)..part.len().min(differs + 200)];
+                    String::from_utf8_lossy(part).into_owned()
+                };
+                differ.push(format!("{}\n- {}\n+ {}", planned.names[at], near(&one), near(&other)));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(forked >= fewest_forked, "{forked}");
+}
+
+#[test]
+fn the_examples_give_the_same() {
+    are_equal(&notebooks_in("examples"), &Options::default(), 0);
+}
+
+#[test]
+fn apps_have_the_same_states() {
+    let options = Options { sweep: Some(sweep()), ..Options::default() };
+    are_equal(&notebooks_in("tests/apps"), &options, 10);
+}
+
 #[test]
 fn a_hundred_small_notebooks_take_little_beside_the_first() {
     for kind in ["ipynb", "py"] {

@@ -3,6 +3,7 @@
 //! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
+mod addresses;
 mod execute;
 pub mod grants;
 pub mod plan;
@@ -134,7 +135,11 @@ pub fn converse(
     let mut frames = Frames::new(channel, conversation.budget());
     match exchange(&mut frames, &mut conversation, start, observer) {
         Ok(None) => {
-            conversation.into_record().map_err(|source| RunError::Broken { running: None, source })
+            let mut record = conversation
+                .into_record()
+                .map_err(|source| RunError::Broken { running: None, source })?;
+            addresses::normalize(&mut record);
+            Ok(record)
         }
         Ok(Some(message)) => Err(RunError::Unavailable { message }),
         Err(source) => Err(RunError::Broken { running: conversation.running, source }),

@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 import warnings
 import weakref
@@ -135,9 +136,9 @@ def _import(name):
         return seed(self, a, *rest)
 
     saved = [os.dup(1), os.dup(2)]
-    written = os.memfd_create("nbc-import")
-    os.dup2(written, 1)
-    os.dup2(written, 2)
+    written = tempfile.TemporaryFile(buffering=0)
+    os.dup2(written.fileno(), 1)
+    os.dup2(written.fileno(), 2)
     sys.stdout = sys.stderr = stream
     warnings.showwarning = lambda *rest, **named: said.append(rest)
     random.Random.seed = seeded
@@ -152,8 +153,9 @@ def _import(name):
         sys.stdout, sys.stderr = out, err
         os.dup2(saved[0], 1)
         os.dup2(saved[1], 2)
-        size = os.fstat(written).st_size
-        for descriptor in (*saved, written):
+        size = os.fstat(written.fileno()).st_size
+        written.close()
+        for descriptor in saved:
             os.close(descriptor)
         restore()
     if failure is not None:
