@@ -121,7 +121,7 @@ def run(channel, start, is_rehearsal=False):
         if folder not in sys.path:
             sys.path.insert(0, folder)
         if "nbc_runner.warm" in sys.modules:
-            sys.modules["nbc_runner.warm"].settle()
+            sys.modules["nbc_runner.warm"].settle(session.console)
         session.hello(engine.name, engine.version)
         # It does not run while states are forked.
         engine.loop = loop = asyncio.new_event_loop()

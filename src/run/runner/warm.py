@@ -101,17 +101,42 @@ class _Misses:
 
 
 class _Stream(io.TextIOBase):
-    """Notes whether anybody writes to it."""
+    """Standard output or error while packages are imported: some keep it, as the default of an argument."""
 
-    def __init__(self):
+    errors = "replace"
+    newlines = None
+    encoding = "utf-8"
+
+    def __init__(self, name):
+        self._name = name
         self.is_used = False
+        # The notebook's own, once there is one.
+        self.target = None
+
+    @property
+    def name(self):
+        return f"<{self._name}>"
+
+    @property
+    def buffer(self):
+        self.is_used = True
+        return (self.target or getattr(sys, f"__{self._name}__")).buffer
 
     def write(self, text):
         self.is_used = True
-        return len(text)
+        return len(text) if self.target is None else self.target.write(text)
 
     def fileno(self):
-        return 2
+        return 1 if self._name == "stdout" else 2
+
+    def writable(self):
+        return True
+
+    def close(self):
+        pass
+
+
+STREAMS = _Stream("stdout"), _Stream("stderr")
 
 
 def _import(name):
@@ -127,7 +152,7 @@ def _import(name):
     before = _state()
     out, err = sys.stdout, sys.stderr
     show, seed = warnings.showwarning, random.Random.seed
-    stream, said, asked = _Stream(), [], []
+    said, asked = [], []
     restore = _watch_shell(asked)
 
     def seeded(self, a=None, *rest):
@@ -139,7 +164,7 @@ def _import(name):
     written = tempfile.TemporaryFile(buffering=0)
     os.dup2(written.fileno(), 1)
     os.dup2(written.fileno(), 2)
-    sys.stdout = sys.stderr = stream
+    sys.stdout, sys.stderr = STREAMS
     warnings.showwarning = lambda *rest, **named: said.append(rest)
     random.Random.seed = seeded
     failure = None
@@ -160,10 +185,8 @@ def _import(name):
         restore()
     if failure is not None:
         return f"raised {type(failure).__name__}"
-    if stream.is_used or said or size:
+    if said or size or any(it.is_used for it in STREAMS):
         return "says something"
-    if sys.getrefcount(stream) > 2:
-        return "keeps the streams"
     if asked:
         return "asks for the shell"
     return _changed(before, _state()) or _spoiled()
@@ -370,8 +393,10 @@ def _unfit():
     return None
 
 
-def settle():
-    """Once the engine is there: filters of packages come before those that were set earlier."""
+def settle(console):
+    """Once the engine is there: what packages have kept speaks for the notebook, and their filters of warnings come
+    before those that were set earlier."""
+    STREAMS[0].target, STREAMS[1].target = console.stdout, console.stderr
     if Held.filters:
         others = [it for it in warnings.filters if it not in Held.filters]
         warnings.filters[:] = [*Held.filters, *others]
