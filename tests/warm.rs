@@ -49,7 +49,7 @@ fn python() -> Utf8PathBuf {
 
 fn limits() -> Limits {
     Limits {
-        wall: Duration::from_secs(120),
+        wall: Duration::from_secs(40),
         cpu: Duration::from_secs(120),
         memory: 2 << 30,
         processes: 512,
@@ -265,6 +265,219 @@ fn the_examples_give_the_same() {
 fn apps_have_the_same_states() {
     let options = Options { sweep: Some(sweep()), ..Options::default() };
     are_equal(&notebooks_in("tests/apps"), &options, 10);
+}
+
+/// What a notebook sees of its process and its surroundings; `proc` is spelled so that nbc does not find it.
+const LOOK: &str = r#"
+import json, os, resource, signal, stat, sys, threading, time
+proc = "/pr" + "oc"
+def tree(folder):
+    found = []
+    for root, folders, files in os.walk(folder):
+        for name in folders + files:
+            it = os.lstat(os.path.join(root, name))
+            found.append((os.path.join(root, name), stat.filemode(it.st_mode), it.st_size))
+    return sorted(found)
+def numbers():
+    found = []
+    for name in os.listdir(proc + "/self/fd"):
+        try:
+            target = os.readlink(proc + "/self/fd/" + name)
+        except OSError:
+            continue
+        found.append((int(name), target.split(":")[0].split("/")[1:2] or target.split(":")[0]))
+    return sorted(found)
+print(json.dumps({
+    "files": {it: tree(it) for it in ("/nb", "/tmp", "/dev/shm")},
+    "environment": dict(os.environ),
+    "numbers": [os.getpid(), getattr(os, "getpg" + "id")(0) == os.getpid(), os.getuid(), os.getgid()],
+    "others": sorted(int(it) for it in os.listdir(proc) if it.isdigit() and it not in "12"),
+    "limits": {it: resource.getrlimit(getattr(resource, it)) for it in dir(resource) if it.startswith("RLIMIT_")},
+    "signals": {int(it): str(signal.getsignal(it)) for it in signal.valid_signals()},
+    "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "open": numbers(),
+    "path": sys.path, "argv": sys.argv, "folder": os.getcwd(), "umask": os.umask(0o22),
+    "processors": sorted(os.sched_getaffinity(0)), "nice": os.nice(0),
+    "threads": [it.name for it in threading.enumerate()],
+    "status": [it for it in open(proc + "/self/status").read().splitlines()
+               if it.split(":")[0] in ("Seccomp", "Seccomp_filters", "NoNewPrivs", "CapEff", "CapBnd", "CapPrm", "SigIgn", "SigBlk", "SigCgt", "Groups", "TracerPid")],
+    "time": getattr(time, "process_" + "time")() < 5,
+    "dumps": json.dumps([1, "a"]), "sum": sum([1]),
+}, indent=1, sort_keys=True, default=str))
+"#;
+
+/// Leaves things behind in every place that it can reach.
+const LITTER: &str = r#"
+import builtins, ctypes, json, os, random, resource, signal, socket, subprocess, sys, threading, time
+for folder in ("/nb", "/tmp", "/dev/shm"):
+    open(folder + "/left", "w").write("a")
+    os.makedirs(folder + "/folder/below", exist_ok=True)
+    os.mkfifo(folder + "/pipe")
+server = socket.socket(socket.AF_UNIX)
+server.bind("/tmp/socket")
+server.listen()
+abstract = socket.socket(socket.AF_UNIX)
+abstract.bind("\0left")
+abstract.listen()
+os.remove("data.txt")
+os.environ["LEFT"] = "a"
+os.chdir("/dev/shm")
+os.umask(0o77)
+json.dumps = lambda *_, **__: "replaced"
+builtins.sum = lambda _: 77
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.path.insert(0, "/tmp")
+random.seed(1)
+subprocess.Popen(["sleep", "1000"], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(0.01)
+            try:
+                open("/tmp/again", "a").write("a")
+                open("/nb/again", "a").write("a")
+            except OSError:
+                pass
+    os._exit(0)
+threading.Thread(target=lambda: time.sleep(1000), daemon=True).start()
+libc = ctypes.CDLL(None, use_errno=True)
+for call in ("shmget", "semget", "msgget"):
+    getattr(libc, call)(1, 1, 0o1777)
+os.sched_setaffinity(0, {0})
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+# Whatever is open may be shared with others.
+import fcntl
+for number in range(0, 150):
+    try:
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_NONBLOCK | os.O_APPEND)
+    except OSError:
+        pass
+print("littered")
+"#;
+
+/// Reaches for the process that it was forked from: prints what worked.
+const REACH: &str = r#"
+import ctypes, os, resource, signal, socket
+proc, worked = "/pr" + "oc", []
+def attempt(name, action):
+    try:
+        worked.append((name, repr(action())[:60]))
+    except (OSError, ValueError, AttributeError):
+        pass
+for pid in (1, 2):
+    for file in ("mem", "maps", "environ", "auxv", "syscall", "stack"):
+        attempt(f"read {pid} {file}", lambda: open(f"{proc}/{pid}/{file}", "rb").read(16))
+    for file in ("mem", "comm", "oom_score_adj", "clear_refs", "timerslack_ns", "coredump_filter"):
+        attempt(f"write {pid} {file}", lambda: open(f"{proc}/{pid}/{file}", "r+b").write(b"1"))
+    for file in ("fd", "map_files", "fdinfo"):
+        attempt(f"list {pid} {file}", lambda: os.listdir(f"{proc}/{pid}/{file}"))
+    for file in ("root", "cwd", "exe", "ns/mnt", "ns/user"):
+        attempt(f"link {pid} {file}", lambda: os.readlink(f"{proc}/{pid}/{file}"))
+    libc = ctypes.CDLL(None, use_errno=True)
+    attempt(f"trace {pid}", lambda: (_ for _ in ()).throw(OSError) if libc.ptrace(16, pid, 0, 0) else "traced")
+attempt("mount", lambda: (_ for _ in ()).throw(OSError) if libc.umount2(b"/tmp", 2) else "unmounted")
+attempt("setns", lambda: (_ for _ in ()).throw(OSError) if libc.unshare(0x10000000) else "unshared")
+attempt("last", lambda: open(proc + "/sys/kernel/ns_last_pid", "w").write("100"))
+for pid in (1, 2):
+    attempt(f"stop {pid}", lambda: os.kill(pid, signal.SIGSTOP) if pid == 1 else None)
+os.kill(2, signal.SIGSTOP)
+print(sorted(it for it in worked if not it[0].startswith("stop")))
+"#;
+
+impl Folder {
+    /// A notebook that looks around, after each of the others; gives what the others gave.
+    fn haunted(&mut self, others: &[(&str, &[&str])], options: &Options) -> Vec<Execution> {
+        self.write("data.txt", "data");
+        for (at, (name, cells)) in others.iter().enumerate() {
+            self.jupyter(&format!("{at}-{name}.ipynb"), cells);
+            self.jupyter(&format!("{at}-then.ipynb"), &[LOOK, "import random; random.random()"]);
+        }
+        let planned = planned(&self.paths, options);
+        let (warm, forked, remarks) = planned.warm();
+        println!("{forked} of {} forked; {remarks:#?}", warm.len());
+        let cold = planned.cold(1);
+        let looks = |it: &Execution| serde_json::to_value(&record(it).cells[&nbc::notebook::CellId(0)]).unwrap();
+        let mut numbers = std::collections::BTreeSet::new();
+        let (mut given, mut count) = (vec![], 0);
+        for (at, execution) in warm.into_iter().enumerate() {
+            if at % 2 == 0 {
+                given.push(execution);
+                continue;
+            }
+            let [one, other] = [&cold, &execution].map(|it| {
+                looks(it)["outputs"][0]["text"].as_str().map(|it| it.replace(&format!("{}-then", at / 2), "0-then")).unwrap_or_else(|| looks(it).to_string())
+            });
+            let differ = one.lines().zip(other.lines()).filter(|(one, other)| one != other);
+            let differ: Vec<_> = differ.collect();
+            assert!(one == other, "after {}: {differ:#?}", others[at / 2].0);
+            numbers.insert(serde_json::to_string(&record(&execution).cells[&nbc::notebook::CellId(1)]).unwrap());
+            count += 1;
+        }
+        assert_eq!(numbers.len(), count, "random numbers are each notebook's own");
+        assert!(forked >= count, "{forked}");
+        given
+    }
+}
+
+#[test]
+fn nothing_is_left_of_one_notebook_for_the_next() {
+    let mut folder = Folder::new();
+    let given = folder.haunted(&[("litter", &[LITTER]), ("reach", &[REACH]), ("litter", &[LITTER])], &Options::default());
+    let text = |it: &Execution| serde_json::to_string(&record(it).cells).unwrap();
+    assert!(text(&given[0]).contains("littered"), "{}", text(&given[0]));
+    assert!(text(&given[1]).contains(r#""text":"[]\n""#), "{}", text(&given[1]));
+    assert!(!folder.path().join("left").exists() && folder.path().join("data.txt").exists());
+}
+
+#[test]
+fn a_notebook_that_harms_the_process_it_comes_from_harms_itself() {
+    let kill = "import os, time\nos.kill(2, 9)\ntime.sleep(60)";
+    let limit = "import resource\nname = 'pr' + 'limit'\ngetattr(resource, name)(2, resource.RLIMIT_NOFILE, (20, 20))\nprint('set')";
+    let slow = "import os\nos.sched_setaffinity(2, {0})\nos.setpriority(os.PRIO_PROCESS, 2, 19)";
+    let end = "import os\nos._exit(3)";
+    let signals = "import os\nfor it in (1, 2, 10, 12, 15):\n    os.kill(2, it)";
+    let given = Folder::new().haunted(
+        &[("kill", &[kill]), ("limit", &[limit]), ("slow", &[slow]), ("end", &[end]), ("signals", &[signals])],
+        &Options::default(),
+    );
+    assert!(given[0].record.is_none());
+    assert!(given[1].record.is_some());
+}
+
+#[test]
+fn a_limit_that_one_notebook_reaches_is_its_own() {
+    let memory = "held = []\nwhile True:\n    held.append(b'a' * 10_000_000)";
+    let disk = "with open('/tmp/a', 'wb') as file:\n    while True:\n        file.write(b'a' * 1_000_000)";
+    let time = "while True:\n    pass";
+    let sleep = "import time\ntime.sleep(100)";
+    let processes = "import os, time\nfor _ in range(1000):\n    if os.fork() == 0:\n        time.sleep(100)";
+    let cases: [(&str, &[&str]); 5] =
+        [("memory", &[memory]), ("disk", &[disk]), ("time", &[time]), ("sleep", &[sleep]), ("processes", &[processes])];
+    let mut options = Options::default();
+    options.limits = Limits {
+        wall: Duration::from_secs(6),
+        cpu: Duration::from_secs(3),
+        memory: 300 << 20,
+        processes: 40,
+        temporary: 30 << 20,
+        ..options.limits
+    };
+    let mut folder = Folder::new();
+    let given = folder.haunted(&cases, &options);
+    let planned = planned(&folder.paths, &options);
+    for (at, warm) in given.iter().enumerate() {
+        let cold = planned.cold(2 * at);
+        let findings = |it: &Execution| {
+            let all = it.diagnostics.iter();
+            all.map(|it| format!("{:?} {}", it.code, it.message.split('(').next().unwrap())).collect::<Vec<_>>()
+        };
+        let codes = |it: &Execution| it.diagnostics.iter().map(|it| it.code).collect::<Vec<_>>();
+        assert_eq!(codes(&cold), codes(warm), "{}: {:?} {:?}", cases[at].0, findings(&cold), findings(warm));
+        let cells = |it: &Execution| it.record.as_ref().map(|it| it.cells.clone());
+        assert_eq!(cells(&cold), cells(warm), "{}", cases[at].0);
+    }
 }
 
 #[test]

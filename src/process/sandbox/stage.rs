@@ -352,7 +352,8 @@ fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, F
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;
     let payload = match system::fork().map_err(failed)? {
         Fork::Child => {
-            let error = become_payload(job, channel, job.limits.processes);
+            // As many as a fork of a warm process may have, which is one more itself.
+            let error = become_payload(job, channel, job.limits.processes + 1);
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             drop((&say_broken).write_all(&errno.to_le_bytes()));
             system::exit_now(NO_PARENT);
