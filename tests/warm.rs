@@ -269,7 +269,7 @@ fn apps_have_the_same_states() {
 
 /// What a notebook sees of its process and its surroundings; `proc` is spelled so that nbc does not find it.
 const LOOK: &str = r#"
-import json, os, resource, signal, stat, sys, threading, time
+import json, os, resource, signal, stat, sys, textwrap, threading, time
 proc = "/pr" + "oc"
 def tree(folder):
     found = []
@@ -302,7 +302,7 @@ print(json.dumps({
     "status": [it for it in open(proc + "/self/status").read().splitlines()
                if it.split(":")[0] in ("Seccomp", "Seccomp_filters", "NoNewPrivs", "CapEff", "CapBnd", "CapPrm", "SigIgn", "SigBlk", "SigCgt", "Groups", "TracerPid")],
     "time": getattr(time, "process_" + "time")() < 5,
-    "dumps": json.dumps([1, "a"]), "sum": sum([1]),
+    "indent": textwrap.indent("a", "b"), "sum": sum([1]),
 }, indent=1, sort_keys=True, default=str))
 "#;
 
@@ -323,7 +323,8 @@ os.remove("data.txt")
 os.environ["LEFT"] = "a"
 os.chdir("/dev/shm")
 os.umask(0o77)
-json.dumps = lambda *_, **__: "replaced"
+import textwrap
+textwrap.indent = lambda *_, **__: "replaced"
 builtins.sum = lambda _: 77
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.path.insert(0, "/tmp")
