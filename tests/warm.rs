@@ -447,6 +447,71 @@ fn a_notebook_that_harms_the_process_it_comes_from_harms_itself() {
     assert!(given[1].record.is_some());
 }
 
+/// What libraries do after the fork that are imported before it: each line is a notebook.
+const USES: [&str; 9] = [
+    "import numpy as np\nprint(np.linalg.svd(np.arange(250_000.0).reshape(500, 500) % 7)[1][:3].round(6))",
+    "import pandas as pd\nimport numpy as np\nt = pd.DataFrame({'a': [1, 2, 2], 'b': [1.5, 2, 3]})\nprint(t.groupby('a').sum(), t.describe())\ndisplay(t.style.highlight_max())",
+    "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 3, 2])\nplt.show()",
+    "import altair as alt\nimport pandas as pd\nt = pd.DataFrame({'a': [1, 2], 'b': [2, 3]})\ndisplay(alt.Chart(t).mark_bar().encode(x='a', y='b'))",
+    "import duckdb\nprint(duckdb.sql('select sum(range) from range(1000000)').fetchall())",
+    "import numpy as np\nfrom sklearn.cluster import KMeans\nfrom sklearn.linear_model import LinearRegression\nx = np.arange(2000.0).reshape(1000, 2) % 11\nprint(KMeans(3, random_state=1, n_init=3).fit(x).inertia_.round(3), LinearRegression().fit(x, x[:, 0]).coef_.round(6))",
+    "import numba\nimport numpy as np\n@numba.njit(parallel=True)\ndef total(x):\n    s = 0.0\n    for i in numba.prange(len(x)):\n        s += x[i]\n    return s\nprint(total(np.arange(1000.0)))",
+    "import polars as pl\nprint(pl.DataFrame({'a': [1, 2, 2]}).group_by('a').len().sort('a'))",
+    "import sqlglot\nimport decimal, statistics\nprint(sqlglot.parse_one('select 1').sql(), object(), [print, object()], lambda: 1)",
+];
+
+#[test]
+fn libraries_do_the_same_after_the_fork() {
+    let mut folder = Folder::new();
+    for (at, code) in USES.iter().enumerate() {
+        folder.jupyter(&format!("{at}.ipynb"), &[code]);
+        folder.marimo(&format!("{at}-marimo.py"), &[&code.replace("display(", "print(").replace("t.style.highlight_max()", "''")]);
+    }
+    are_equal(&folder.paths, &Options::default(), 36);
+}
+
+/// What a record's first cell printed.
+fn printed(execution: &Execution) -> String {
+    let outputs = &record(execution).cells.values().next().unwrap().outputs;
+    let texts = outputs.iter().map(|it| match it {
+        nbc::run::record::RawOutput::Stream { text, .. } => text.clone(),
+        nbc::run::record::RawOutput::Display { bundle } => format!("{:?}", bundle.data),
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_notebook_that_would_have_imported_something_else_gets_a_process_of_its_own() {
+    let numpy = "import numpy\nprint(getattr(numpy, 'mine', 'numpy'))";
+    let chosen = "import matplotlib.pyplot as plt\nprint(plt.rcParams['lines.linewidth'])";
+    let early = "import os\nos.environ['MPLBACKEND'] = 'svg'\nimport matplotlib\nprint(matplotlib.get_backend())";
+    let local = "import helper, numpy\nprint(helper.name, helper.__file__)";
+    let loaded = "import sys\nprint('numpy' in sys.modules, 'decimal' in sys.modules, len(sys.modules))";
+    let quiet = "print(sum([1]))";
+    for (kind, code, file, text, fewest, most) in [
+        ("shadowed", numpy, "numpy.py", "mine = 'mine'", 0, 0),
+        ("shadowed by a folder", numpy, "numpy/__init__.py", "mine = 'folder'", 0, 0),
+        ("settings", chosen, "matplotlibrc", "lines.linewidth: 7", 0, 0),
+        ("variables", early, "a.txt", "", 3, 3),
+        ("local module", local, "helper.py", "name = 'helper'", 3, 3),
+        ("looks around", loaded, "a.txt", "", 0, 0),
+        ("shadows what nobody imports", quiet, "numpy.py", "", 3, 3),
+    ] {
+        let mut folder = Folder::new();
+        folder.write(file, text);
+        for name in ["a", "b", "c"] {
+            folder.jupyter(&format!("{name}.ipynb"), &[code]);
+        }
+        let planned = folder.planned();
+        let (warm, forked, remarks) = planned.warm();
+        let cold = planned.cold(0);
+        for warm in &warm {
+            assert_eq!(printed(&cold), printed(warm), "{kind}");
+        }
+        assert!((fewest..=most).contains(&forked), "{kind}: {forked} {remarks:?}");
+    }
+}
+
 #[test]
 fn a_limit_that_one_notebook_reaches_is_its_own() {
     let memory = "held = []\nwhile True:\n    held.append(b'a' * 10_000_000)";

@@ -30,7 +30,7 @@ try:
     from marimo._entrypoints import registry as entry_points
     from marimo._messaging.notification_utils import CellNotificationUtils
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
-    from marimo._output.formatters.formatters import register_formatters
+    from marimo._output.formatters import formatters
     from marimo._plugins.ui._core.ui_element import UIElement
     from marimo._runtime.commands import AppMetadata, ExecuteCellCommand, UpdateUIElementCommand
     from marimo._runtime.control_flow import MarimoStopError
@@ -104,7 +104,7 @@ class MarimoEngine:
         compiler.get_tmpdir = lambda: "/nbc"
         for ours, theirs in self._marimo_id.items():
             self._files[compiler.get_filename(theirs)] = ours
-        register_formatters()
+        held = self._register_formatters()
         prepare()
         self._listen_to_errors()
         self._embed_rows()
@@ -134,6 +134,8 @@ class MarimoEngine:
             virtual_file_storage=None,
         ))
         self.kernel, _ = self._scope.__enter__()
+        for factory in held:
+            factory.register()
         hooks = self.kernel._hooks
         hooks.add_pre_execution(self._before, Priority.EARLY)
         hooks.add_post_execution(self._outcome, Priority.EARLY)
@@ -161,6 +163,16 @@ class MarimoEngine:
                 self.session.skip(cell)
             else:
                 self.session.finish(cell, status)
+
+    def _register_formatters(self):
+        """Has marimo set packages up when they are imported; gives what is to be done for those that a warm process
+        holds: some ask whether a notebook runs, which it does only later."""
+        warm = sys.modules.get("nbc_runner.warm")
+        packages = {it for it in formatters.THIRD_PARTY_FACTORIES if warm is not None and it in warm.held()}
+        held = {it: formatters.THIRD_PARTY_FACTORIES.pop(it) for it in sorted(packages)}
+        formatters.register_formatters()
+        formatters.THIRD_PARTY_FACTORIES.update(held)
+        return list(held.values())
 
     # States of the notebook: see `sweep.py`.
 

@@ -43,6 +43,8 @@ class Held:
 
     # Names at the top that were imported, and those that were looked for and are not there.
     names = set()
+    # Modules that packages have brought.
+    modules = set()
     # Generators that took their seed from the system.
     generators = []
     # Filters of warnings that packages have set.
@@ -62,9 +64,10 @@ def get_ready(channel, wish, engine, rehearse):
     sys.meta_path.append(misses)
     left_out = []
     for name in wish["packages"]:
-        reason = _import(name)
+        reason = _import(name, misses)
         if reason is not None:
             left_out.append([name, reason])
+    Held.modules = set(sys.modules) - before
     if not left_out:
         _import_late(rehearse, wish, engine)
         why = _spoiled()
@@ -139,13 +142,17 @@ class _Stream(io.TextIOBase):
 STREAMS = _Stream("stdout"), _Stream("stderr")
 
 
-def _import(name):
+def _import(name, misses):
     """Imports a package; tells what speaks against it."""
     if name in NEVER or name.partition(".")[0] in NEVER:
         return "depends on where it is imported"
     try:
-        if importlib.util.find_spec(name.partition(".")[0]) is None:
+        top = name.partition(".")[0]
+        was_missed = top in misses.names
+        if importlib.util.find_spec(top) is None:
             # A module of the notebook's folder, or none at all: the notebook will see.
+            if not was_missed:
+                misses.names.discard(top)
             return None
     except (ImportError, ValueError):
         return None
@@ -257,17 +264,34 @@ def _spoiled():
         return "starts processes"
     except ChildProcessError:
         pass
-    if len(os.listdir("/proc/self/task")) > 1:
+    if _threads() > 0:
         # Libraries that know of forks end their threads before one.
         pid = os.fork()
         if pid == 0:
             os._exit(0)
         os.waitpid(pid, 0)
-        if len(os.listdir("/proc/self/task")) > 1:
+        if _threads() > 0:
             return "has threads"
     if shares_memory():
         return "shares memory"
     return None
+
+
+# jemalloc's own thread: it knows of forks, and does without in a child.
+HARMLESS_THREADS = {"jemalloc_bg_thd"}
+
+
+def _threads():
+    """Number of threads that a fork would miss."""
+    names = []
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/comm") as file:
+                names.append(file.read().strip())
+        except OSError:
+            # It ended meanwhile.
+            continue
+    return sum(it not in HARMLESS_THREADS for it in names) - 1
 
 
 # Cells that take the usual ways through an engine.
@@ -391,6 +415,11 @@ def _unfit():
         if name.partition(".")[0] in Held.names or name in settings:
             return name
     return None
+
+
+def held():
+    """Modules that the notebook will import, and that are here already."""
+    return Held.modules
 
 
 def settle(console):
