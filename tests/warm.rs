@@ -523,8 +523,8 @@ fn a_limit_that_one_notebook_reaches_is_its_own() {
         [("memory", &[memory]), ("disk", &[disk]), ("time", &[time]), ("sleep", &[sleep]), ("processes", &[processes])];
     let mut options = Options::default();
     options.limits = Limits {
-        wall: Duration::from_secs(6),
-        cpu: Duration::from_secs(3),
+        wall: Duration::from_secs(15),
+        cpu: Duration::from_secs(2),
         memory: 300 << 20,
         processes: 40,
         temporary: 30 << 20,
