@@ -8,7 +8,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "a test that cannot go on has failed"
 )]
@@ -103,8 +102,7 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
             sweep: options.sweep.clone(),
         };
         let folder = path.parent().unwrap();
-        let opened =
-            nbc::run::grants::open(&options.grants, folder, &environment.mounts).unwrap();
+        let opened = nbc::run::grants::open(&options.grants, folder, &environment.mounts).unwrap();
         let on_error = OnError::Continue;
         let plan =
             nbc::run::plan::plan(&notebook, &graph, environment, places, bounds, on_error, opened);
@@ -240,7 +238,8 @@ fn are_equal(paths: &[Utf8PathBuf], options: &Options, fewest_forked: usize) {
     for at in (0..twice.len()).step_by(2) {
         let cold = planned.cold(at);
         for warm in &warm[at..at + 2] {
-            let [one, other] = [record(&cold), record(warm)].map(|it| serde_json::to_string(it).unwrap());
+            let [one, other] =
+                [record(&cold), record(warm)].map(|it| serde_json::to_string(it).unwrap());
             if one != other {
                 let differs = one.bytes().zip(other.bytes()).position(|(a, b)| a != b).unwrap_or(0);
                 let near = |text: &str| {
@@ -399,7 +398,9 @@ impl Folder {
         let (warm, forked, remarks) = planned.warm();
         println!("{forked} of {} forked; {remarks:#?}", warm.len());
         let cold = planned.cold(1);
-        let looks = |it: &Execution| serde_json::to_value(&record(it).cells[&nbc::notebook::CellId(0)]).unwrap();
+        let looks = |it: &Execution| {
+            serde_json::to_value(&record(it).cells[&nbc::notebook::CellId(0)]).unwrap()
+        };
         let mut numbers = std::collections::BTreeSet::new();
         let (mut given, mut count) = (vec![], 0);
         for (at, execution) in warm.into_iter().enumerate() {
@@ -408,12 +409,18 @@ impl Folder {
                 continue;
             }
             let [one, other] = [&cold, &execution].map(|it| {
-                looks(it)["outputs"][0]["text"].as_str().map(|it| it.replace(&format!("{}-then", at / 2), "0-then")).unwrap_or_else(|| looks(it).to_string())
+                looks(it)["outputs"][0]["text"].as_str().map_or_else(
+                    || looks(it).to_string(),
+                    |it| it.replace(&format!("{}-then", at / 2), "0-then"),
+                )
             });
             let differ = one.lines().zip(other.lines()).filter(|(one, other)| one != other);
             let differ: Vec<_> = differ.collect();
             assert!(one == other, "after {}: {differ:#?}", others[at / 2].0);
-            numbers.insert(serde_json::to_string(&record(&execution).cells[&nbc::notebook::CellId(1)]).unwrap());
+            numbers.insert(
+                serde_json::to_string(&record(&execution).cells[&nbc::notebook::CellId(1)])
+                    .unwrap(),
+            );
             count += 1;
         }
         assert_eq!(numbers.len(), count, "random numbers are each notebook's own");
@@ -425,7 +432,10 @@ impl Folder {
 #[test]
 fn nothing_is_left_of_one_notebook_for_the_next() {
     let mut folder = Folder::new();
-    let given = folder.haunted(&[("litter", &[LITTER]), ("reach", &[REACH]), ("litter", &[LITTER])], &Options::default());
+    let given = folder.haunted(
+        &[("litter", &[LITTER]), ("reach", &[REACH]), ("litter", &[LITTER])],
+        &Options::default(),
+    );
     let text = |it: &Execution| serde_json::to_string(&record(it).cells).unwrap();
     assert!(text(&given[0]).contains("littered"), "{}", text(&given[0]));
     assert!(text(&given[1]).contains(r#""text":"[]\n""#), "{}", text(&given[1]));
@@ -440,7 +450,13 @@ fn a_notebook_that_harms_the_process_it_comes_from_harms_itself() {
     let end = "import os\nos._exit(3)";
     let signals = "import os\nfor it in (1, 2, 10, 12, 15):\n    os.kill(2, it)";
     let given = Folder::new().haunted(
-        &[("kill", &[kill]), ("limit", &[limit]), ("slow", &[slow]), ("end", &[end]), ("signals", &[signals])],
+        &[
+            ("kill", &[kill]),
+            ("limit", &[limit]),
+            ("slow", &[slow]),
+            ("end", &[end]),
+            ("signals", &[signals]),
+        ],
         &Options::default(),
     );
     assert!(given[0].record.is_none());
@@ -465,7 +481,10 @@ fn libraries_do_the_same_after_the_fork() {
     let mut folder = Folder::new();
     for (at, code) in USES.iter().enumerate() {
         folder.jupyter(&format!("{at}.ipynb"), &[code]);
-        folder.marimo(&format!("{at}-marimo.py"), &[&code.replace("display(", "print(").replace("t.style.highlight_max()", "''")]);
+        folder.marimo(
+            &format!("{at}-marimo.py"),
+            &[&code.replace("display(", "print(").replace("t.style.highlight_max()", "''")],
+        );
     }
     are_equal(&folder.paths, &Options::default(), 36);
 }
@@ -486,7 +505,8 @@ fn a_notebook_that_would_have_imported_something_else_gets_a_process_of_its_own(
     let chosen = "import matplotlib.pyplot as plt\nprint(plt.rcParams['lines.linewidth'])";
     let early = "import os\nos.environ['MPLBACKEND'] = 'svg'\nimport matplotlib\nprint(matplotlib.get_backend())";
     let local = "import helper, numpy\nprint(helper.name, helper.__file__)";
-    let loaded = "import sys\nprint('numpy' in sys.modules, 'decimal' in sys.modules, len(sys.modules))";
+    let loaded =
+        "import sys\nprint('numpy' in sys.modules, 'decimal' in sys.modules, len(sys.modules))";
     let quiet = "print(sum([1]))";
     for (kind, code, file, text, fewest, most) in [
         ("shadowed", numpy, "numpy.py", "mine = 'mine'", 0, 0),
@@ -515,12 +535,19 @@ fn a_notebook_that_would_have_imported_something_else_gets_a_process_of_its_own(
 #[test]
 fn a_limit_that_one_notebook_reaches_is_its_own() {
     let memory = "held = []\nwhile True:\n    held.append(b'a' * 10_000_000)";
-    let disk = "with open('/tmp/a', 'wb') as file:\n    while True:\n        file.write(b'a' * 1_000_000)";
+    let disk =
+        "with open('/tmp/a', 'wb') as file:\n    while True:\n        file.write(b'a' * 1_000_000)";
     let time = "while True:\n    pass";
     let sleep = "import time\ntime.sleep(100)";
-    let processes = "import os, time\nfor _ in range(1000):\n    if os.fork() == 0:\n        time.sleep(100)";
-    let cases: [(&str, &[&str]); 5] =
-        [("memory", &[memory]), ("disk", &[disk]), ("time", &[time]), ("sleep", &[sleep]), ("processes", &[processes])];
+    let processes =
+        "import os, time\nfor _ in range(1000):\n    if os.fork() == 0:\n        time.sleep(100)";
+    let cases: [(&str, &[&str]); 5] = [
+        ("memory", &[memory]),
+        ("disk", &[disk]),
+        ("time", &[time]),
+        ("sleep", &[sleep]),
+        ("processes", &[processes]),
+    ];
     let mut options = Options::default();
     options.limits = Limits {
         wall: Duration::from_secs(15),
@@ -537,10 +564,18 @@ fn a_limit_that_one_notebook_reaches_is_its_own() {
         let cold = planned.cold(2 * at);
         let findings = |it: &Execution| {
             let all = it.diagnostics.iter();
-            all.map(|it| format!("{:?} {}", it.code, it.message.split('(').next().unwrap())).collect::<Vec<_>>()
+            all.map(|it| format!("{:?} {}", it.code, it.message.split('(').next().unwrap()))
+                .collect::<Vec<_>>()
         };
         let codes = |it: &Execution| it.diagnostics.iter().map(|it| it.code).collect::<Vec<_>>();
-        assert_eq!(codes(&cold), codes(warm), "{}: {:?} {:?}", cases[at].0, findings(&cold), findings(warm));
+        assert_eq!(
+            codes(&cold),
+            codes(warm),
+            "{}: {:?} {:?}",
+            cases[at].0,
+            findings(&cold),
+            findings(warm)
+        );
         let cells = |it: &Execution| it.record.as_ref().map(|it| it.cells.clone());
         assert_eq!(cells(&cold), cells(warm), "{}", cases[at].0);
     }
@@ -573,8 +608,7 @@ fn a_hundred_small_notebooks_take_little_beside_the_first() {
             let cpu = own + given.iter().map(|it| it.cpu).sum::<Duration>();
             (given, cpu / count, time / count)
         };
-        let (cold, cold_cpu, cold_time) =
-            measure(&|| (0..10).map(|at| planned.cold(at)).collect());
+        let (cold, cold_cpu, cold_time) = measure(&|| (0..10).map(|at| planned.cold(at)).collect());
         let said = std::cell::RefCell::new((0, vec![]));
         let (warm, warm_cpu, warm_time) = measure(&|| {
             let (given, forked, remarks) = planned.warm();

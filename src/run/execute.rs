@@ -114,7 +114,7 @@ pub fn execute(
     let running = sandbox.start(&plan.job)?;
     let network = running.watch_network();
     let start = plan.start.relocated(running.relocation());
-    let talk = Talk::hold(plan, &start, running.channel(), running.killer(), observer);
+    let talk = Talk::hold(plan, &start, running.channel(), &running.killer(), observer);
     if talk.is_broken() {
         // A process that breaks the protocol must not decide when the build goes on.
         running.kill();
@@ -144,7 +144,7 @@ impl Talk {
         plan: &RunPlan,
         start: &Start,
         channel: std::io::Result<std::os::unix::net::UnixStream>,
-        killer: Killer,
+        killer: &Killer,
         observer: &mut dyn Observer,
     ) -> Talk {
         let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Observer;
 use super::execute::{Execution, Known, Talk, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::Engine;
-use super::Observer;
 use crate::notebook::{CellKind, Format, Notebook};
 use crate::process::{Access, Mount, Room, Sandbox, SandboxError, Traffic, Warm};
 use crate::python::{self, Mode};
@@ -68,10 +68,46 @@ const ACTS_ON_IMPORTS: [&str; 15] = [
 ];
 /// Modules of Python itself that notebooks import most: they cost nothing, and would only part notebooks.
 const CHEAP: [&str; 40] = [
-    "__future__", "abc", "argparse", "ast", "asyncio", "base64", "bisect", "collections", "contextlib", "copy",
-    "csv", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "glob", "hashlib", "heapq",
-    "html", "io", "itertools", "json", "math", "operator", "os", "pathlib", "pprint", "random", "re", "statistics",
-    "string", "sys", "tempfile", "textwrap", "time", "typing", "uuid", "warnings",
+    "__future__",
+    "abc",
+    "argparse",
+    "ast",
+    "asyncio",
+    "base64",
+    "bisect",
+    "collections",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "glob",
+    "hashlib",
+    "heapq",
+    "html",
+    "io",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "os",
+    "pathlib",
+    "pprint",
+    "random",
+    "re",
+    "statistics",
+    "string",
+    "sys",
+    "tempfile",
+    "textwrap",
+    "time",
+    "typing",
+    "uuid",
+    "warnings",
 ];
 
 /// What warm processes of a build have in common: what was found out about packages.
@@ -357,7 +393,8 @@ impl<'a> Brood<'a> {
                 Ok((process, refused)) if refused.is_empty() => return Some(process),
                 Ok((_, refused)) => {
                     for (name, why) in &refused {
-                        self.remarks.push(format!("`{name}` is not imported before a fork: it {why}"));
+                        self.remarks
+                            .push(format!("`{name}` is not imported before a fork: it {why}"));
                     }
                     let mut state = self.nursery.state();
                     let known = state.left_out.entry(kind.clone()).or_default();
@@ -365,7 +402,8 @@ impl<'a> Brood<'a> {
                 }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    self.remarks.push(format!("no warm start: {error} {}", cause.unwrap_or_default()));
+                    self.remarks
+                        .push(format!("no warm start: {error} {}", cause.unwrap_or_default()));
                     self.nursery.state().hopeless.insert(kind.clone());
                     return None;
                 }
@@ -433,15 +471,14 @@ impl Process {
             Ok(_) => return (Err("its fork said something else".to_owned()), None),
             Err(error) => return (Err(error.to_string()), None),
         };
-        let talk = Talk::hold(plan, &plan.start, Ok(channel), self.warm.killer(), observer);
+        let talk = Talk::hold(plan, &plan.start, Ok(channel), &self.warm.killer(), observer);
         let masks = self.warm.relocation().masks();
-        let known = Known { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
+        let known =
+            Known { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
         // A process that breaks the protocol must not decide when the build goes on.
         let cleared = if talk.is_broken() { None } else { stay.clear().ok() };
         match cleared {
-            Some(ended) => {
-                (Ok(talk.conclude(&ended, plan, notebook, known)), Some(self))
-            }
+            Some(ended) => (Ok(talk.conclude(&ended, plan, notebook, known)), Some(self)),
             None => {
                 self.warm.killer().kill();
                 let ended = self.warm.wait();
@@ -501,7 +538,8 @@ mod tests {
             ]
         );
         for (packages, places) in groups {
-            assert!(places.iter().all(|it| packages.is_subset(&members[*it].1)));
+            let asked = members.iter().filter(|(place, _)| places.contains(place));
+            assert!(asked.into_iter().all(|(_, asked)| packages.is_subset(asked)));
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn keep(
     let ended = system::watch_children().named(LIMITS, || "watching children".to_owned())?;
     // The payload gives up what it must not have by itself, which takes a right as well.
     let rights = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE;
-    keep_rights(rights | CapabilitySet::SETPCAP).named(RIGHTS, || "giving up capabilities".to_owned())?;
+    keep_rights(rights | CapabilitySet::SETPCAP)
+        .named(RIGHTS, || "giving up capabilities".to_owned())?;
     let forked = system::fork().named("pid namespace", || "starting the payload".to_owned())?;
     let payload = match forked {
         Fork::Child => {
@@ -85,7 +86,8 @@ fn keep_rights(kept: CapabilitySet) -> io::Result<()> {
     rustix::thread::set_capabilities(None, sets)?;
     rustix::thread::set_no_new_privs(true)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    Ok(())
+    // A change of credentials forgets the signal.
+    stage::die_with_parent()
 }
 
 struct Keeper {
@@ -106,10 +108,8 @@ impl Keeper {
             if let Some(status) = self.collect()? {
                 return Ok(status);
             }
-            let mut polled = [
-                PollFd::new(control, PollFlags::IN),
-                PollFd::new(&self.ended, PollFlags::IN),
-            ];
+            let mut polled =
+                [PollFd::new(control, PollFlags::IN), PollFd::new(&self.ended, PollFlags::IN)];
             match rustix::event::poll(&mut polled, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -187,10 +187,8 @@ impl Keeper {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             let pause = Timespec { tv_sec: 0, tv_nsec: 300_000 };
-            let _ = rustix::event::poll(
-                &mut [PollFd::new(&self.ended, PollFlags::IN)],
-                Some(&pause),
-            );
+            let _ =
+                rustix::event::poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&pause));
         }
         if let Some(furniture) = self.present.take() {
             furniture.detach()?;

@@ -210,8 +210,7 @@ impl Sandbox {
                         drop(say.send(Ok((channel, layers))));
                         let limits = job.map(|it| &it.limits);
                         let news = news.as_ref();
-                        let ended =
-                            watch::supervise(stage, limits, temporary, &shared_there, news);
+                        let ended = watch::supervise(stage, limits, temporary, &shared_there, news);
                         shared_there.end_network();
                         Some(ended)
                     }
@@ -548,10 +547,7 @@ fn start_stage(
                 }
                 return Ok((Stage { child, first, control, console, group }, channel, layers));
             }
-            Report::Ended { .. }
-            | Report::Examined { .. }
-            | Report::Entered
-            | Report::Cleared => {
+            Report::Ended { .. } | Report::Examined { .. } | Report::Entered | Report::Cleared => {
                 return Err(said_nothing(io::ErrorKind::InvalidData.into()));
             }
         }

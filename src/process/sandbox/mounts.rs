@@ -323,8 +323,7 @@ impl Furniture {
     /// Takes everything away again.
     pub(super) fn detach(self) -> io::Result<()> {
         let mut places = self.pieces.iter().map(|(_, place)| place);
-        Ok(places
-            .try_for_each(|it| rustix::mount::unmount(it.as_str(), UnmountFlags::DETACH))?)
+        Ok(places.try_for_each(|it| rustix::mount::unmount(it.as_str(), UnmountFlags::DETACH))?)
     }
 }
 
@@ -409,8 +408,7 @@ fn furnish(
         for path in room.hidden.iter().filter_map(|it| it.strip_prefix(&room.mount.inside).ok()) {
             hide(path, Utf8Path::new(&lower), Utf8Path::new(&upper))?;
         }
-        let private =
-            overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])?;
+        let private = overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])?;
         let shared = memory_file_system(&size_of_shared(limits), INODES, "1777")?;
         let pieces = vec![
             (private, room.mount.inside.clone()),
