@@ -28,7 +28,7 @@ pub mod tool;
 pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
 pub use on_demand::OnDemand;
 pub use relocation::Relocation;
-pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, examine, sandbox_main};
+pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, Stay, Warm, examine, sandbox_main};
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
@@ -130,6 +130,16 @@ pub struct Openings {
     /// Contents of files in `/run/secrets`, by name.
     #[serde(skip)]
     pub files: BTreeMap<String, Secret>,
+}
+
+/// What one notebook of several that are forked from one process finds in its place: a folder of the host with
+/// a private layer, beside a temporary folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// The folder; its access is [`Access::Overlay`].
+    pub mount: Mount,
+    /// As in [`Openings::hidden`].
+    pub hidden: Vec<Utf8PathBuf>,
 }
 
 /// A layer of isolation, and whether it holds.

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::RunPlan;
-use super::protocol::ProtocolError;
+use super::protocol::{ProtocolError, Start};
 use super::record::CellRun;
 use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
 use crate::diagnostic::{Code, Diagnostic};
@@ -113,46 +113,87 @@ pub fn execute(
 ) -> Result<Execution, SandboxError> {
     let running = sandbox.start(&plan.job)?;
     let network = running.watch_network();
-    let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);
-    let watch = Watch::start(running.killer(), plan.cell_time, sweep_time);
-    let killer = running.killer();
-    let jobs = plan.start.sweep.as_ref().map_or(0, |it| it.jobs);
-    let extend = || killer.allow(sweep_time, sweep_time.saturating_mul(jobs));
     let start = plan.start.relocated(running.relocation());
-    let conversation = match running.channel() {
-        Ok(channel) => {
-            converse(channel, &start, &mut watch.observing(&extend, sweep_time, observer))
-        }
-        Err(error) => {
-            Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
-        }
-    };
-    let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
-    if matches!(conversation, Err(RunError::Broken { .. }))
-        || conversation.as_ref().is_ok_and(is_cut)
-    {
+    let talk = Talk::hold(plan, &start, running.channel(), &running.killer(), observer);
+    if talk.is_broken() {
         // A process that breaks the protocol must not decide when the build goes on.
         running.kill();
     }
     let masks = running.relocation().masks();
     let layers = running.layers().to_vec();
     let ended = running.wait();
-    let is_cell_too_slow = watch.end();
-    let console = String::from_utf8_lossy(&ended.console).into_owned();
-    let traffic = network.traffic();
-    let mut diagnostics = refused_hosts(&traffic, notebook);
-    let record = match conversation {
-        Ok(record) => Some(record),
-        Err(error) => {
-            diagnostics.push(if is_cell_too_slow {
-                slow_cell(&error, plan, notebook)
-            } else {
-                finding(&error, &ended, plan, notebook)
-            });
-            None
-        }
-    };
-    Ok(Execution { record, diagnostics, masks, console, layers, cpu: ended.cpu, traffic })
+    Ok(talk.conclude(&ended, plan, notebook, Known { masks, layers, traffic: network.traffic() }))
+}
+
+/// What is known of a run beside what it said.
+pub(super) struct Known {
+    pub(super) masks: Vec<(String, String)>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) traffic: Traffic,
+}
+
+/// A whole conversation, and what watched it.
+pub(super) struct Talk {
+    conversation: Result<RunRecord, RunError>,
+    watch: Watch,
+}
+
+impl Talk {
+    /// Has the runner on the other end of `channel` run the notebook.
+    pub(super) fn hold(
+        plan: &RunPlan,
+        start: &Start,
+        channel: std::io::Result<std::os::unix::net::UnixStream>,
+        killer: &Killer,
+        observer: &mut dyn Observer,
+    ) -> Talk {
+        let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);
+        let watch = Watch::start(killer.clone(), plan.cell_time, sweep_time);
+        let jobs = plan.start.sweep.as_ref().map_or(0, |it| it.jobs);
+        let extend = || killer.allow(sweep_time, sweep_time.saturating_mul(jobs));
+        let conversation = match channel {
+            Ok(channel) => {
+                converse(channel, start, &mut watch.observing(&extend, sweep_time, observer))
+            }
+            Err(error) => {
+                Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
+            }
+        };
+        Talk { conversation, watch }
+    }
+
+    /// Whether it broke off, or its sweep did.
+    pub(super) fn is_broken(&self) -> bool {
+        let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
+        matches!(self.conversation, Err(RunError::Broken { .. }))
+            || self.conversation.as_ref().is_ok_and(is_cut)
+    }
+
+    /// What all of it comes to.
+    pub(super) fn conclude(
+        self,
+        ended: &Ended,
+        plan: &RunPlan,
+        notebook: &Notebook,
+        known: Known,
+    ) -> Execution {
+        let is_cell_too_slow = self.watch.end();
+        let console = String::from_utf8_lossy(&ended.console).into_owned();
+        let Known { masks, layers, traffic } = known;
+        let mut diagnostics = refused_hosts(&traffic, notebook);
+        let record = match self.conversation {
+            Ok(record) => Some(record),
+            Err(error) => {
+                diagnostics.push(if is_cell_too_slow {
+                    slow_cell(&error, plan, notebook)
+                } else {
+                    finding(&error, ended, plan, notebook)
+                });
+                None
+            }
+        };
+        Execution { record, diagnostics, masks, console, layers, cpu: ended.cpu, traffic }
+    }
 }
 
 /// What the notebook wanted to reach and could not: its cells may have taken another way silently.

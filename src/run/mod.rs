@@ -3,6 +3,7 @@
 //! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
+mod addresses;
 mod execute;
 pub mod grants;
 pub mod plan;
@@ -11,6 +12,7 @@ pub mod record;
 pub mod remembered;
 pub mod stored;
 pub mod sweep;
+pub mod warm;
 
 use std::io::{Read, Write};
 
@@ -49,6 +51,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("session.py", include_str!("runner/session.py")),
     ("sweep.py", include_str!("runner/sweep.py")),
     ("traces.py", include_str!("runner/traces.py")),
+    ("warm.py", include_str!("runner/warm.py")),
     ("widgets.py", include_str!("runner/widgets.py")),
 ];
 
@@ -133,7 +136,11 @@ pub fn converse(
     let mut frames = Frames::new(channel, conversation.budget());
     match exchange(&mut frames, &mut conversation, start, observer) {
         Ok(None) => {
-            conversation.into_record().map_err(|source| RunError::Broken { running: None, source })
+            let mut record = conversation
+                .into_record()
+                .map_err(|source| RunError::Broken { running: None, source })?;
+            addresses::normalize(&mut record);
+            Ok(record)
         }
         Ok(Some(message)) => Err(RunError::Unavailable { message }),
         Err(source) => Err(RunError::Broken { running: conversation.running, source }),

@@ -76,7 +76,9 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
     }
     layers.push(blamed(layer(VIEW, view)));
     layers.push(layer(RIGHTS, stage::forget_capabilities));
-    layers.push(layer(landlock::NAME, || landlock::restrict(&[], None).map(drop)));
+    layers.push(layer(landlock::NAME, || {
+        landlock::restrict(&[], std::iter::empty(), None).map(drop)
+    }));
     layers.push(layer(landlock::ALONE, || {
         // Only root can run a notebook as a user that owns nothing.
         let owns_files = !rustix::process::geteuid().is_root();

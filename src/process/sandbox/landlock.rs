@@ -3,6 +3,7 @@
 //! The view alone already hides the host. This layer holds when a bug in mounts or namespaces would not.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use landlock::{
@@ -22,9 +23,13 @@ pub(super) const ALONE: &str = "landlock, by itself";
 const NEWEST: ABI = ABI::V7;
 
 /// Restricts this process and everything it starts; tells what the kernel grants. Of all ports, `port` alone
-/// can be connected to, and none can be bound.
-pub(super) fn restrict(writable: &[Utf8PathBuf], port: Option<u16>) -> io::Result<String> {
-    let status = rules(writable, port).map_err(io::Error::other)?;
+/// can be connected to, and none can be bound. Roots of file systems that are in no place yet can be named, too.
+pub(super) fn restrict<'a>(
+    writable: &[Utf8PathBuf],
+    roots: impl Iterator<Item = BorrowedFd<'a>>,
+    port: Option<u16>,
+) -> io::Result<String> {
+    let status = rules(writable, roots, port).map_err(io::Error::other)?;
     let detail = match status {
         RulesetStatus::FullyEnforced => "files, ports, signals and abstract sockets",
         RulesetStatus::PartiallyEnforced => {
@@ -127,8 +132,9 @@ fn rules_in_place(
 
 const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
 
-fn rules(
+fn rules<'a>(
     writable: &[Utf8PathBuf],
+    roots: impl Iterator<Item = BorrowedFd<'a>>,
     port: Option<u16>,
 ) -> Result<RulesetStatus, landlock::RulesetError> {
     let everything = AccessFs::from_all(NEWEST);
@@ -141,6 +147,9 @@ fn rules(
     ruleset = allow(ruleset, "/", reading())?;
     for path in writable {
         ruleset = allow(ruleset, path.as_str(), writing())?;
+    }
+    for root in roots {
+        ruleset = ruleset.add_rule(PathBeneath::new(root, writing()))?;
     }
     for path in DEVICES {
         ruleset = allow(ruleset, path, AccessFs::ReadFile | AccessFs::WriteFile)?;

@@ -3,9 +3,11 @@
 //! nbc executes itself again as a second stage ([`stage`]), because namespaces must be made by a process with
 //! one thread. This file is nbc's side: it starts the stage, watches time and memory, and ends the whole tree.
 
+mod descriptors;
 mod examine;
 mod group;
 mod in_place;
+mod keeper;
 mod landlock;
 mod mounts;
 mod network;
@@ -13,6 +15,7 @@ mod protocol;
 mod seccomp;
 mod stage;
 mod system;
+mod warm;
 mod watch;
 
 use std::io;
@@ -31,12 +34,13 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::network::Proxy;
 use super::{
-    Ended, Isolation, Job, Layer, Outcome, Relocation, STAGE_ARGUMENT, SandboxError, Traffic,
+    Ended, Isolation, Job, Layer, Outcome, Relocation, Room, STAGE_ARGUMENT, SandboxError, Traffic,
 };
 use protocol::{Identity, Mode, Order, Report, Revealed, Subject};
 
 pub use examine::examine;
 pub use stage::sandbox_main;
+pub use warm::{Stay, Warm};
 
 /// The set-up takes milliseconds; only a host that hangs takes this long.
 const SET_UP_TIME: Duration = Duration::from_secs(30);
@@ -106,7 +110,7 @@ impl Sandbox {
             layers: vec![],
             way_out: String::new(),
         };
-        let running = sandbox.launch(None, Relocation::nowhere())?;
+        let running = sandbox.launch(None, Relocation::nowhere(), Vec::new(), None)?;
         sandbox.layers.clone_from(&running.layers);
         drop(running.wait());
         Ok(sandbox)
@@ -153,7 +157,7 @@ impl Sandbox {
     /// A mount or the program is not what the job says, or the host changed its mind about a layer.
     pub fn start(&self, job: &Job) -> Result<Running, SandboxError> {
         let relocation = self.relocate(job)?;
-        self.launch(Some(relocation.job(job)), relocation)
+        self.launch(Some(relocation.job(job)), relocation, Vec::new(), None)
     }
 
     fn relocate(&self, job: &Job) -> Result<Relocation, SandboxError> {
@@ -178,7 +182,13 @@ impl Sandbox {
         Ok(relocation)
     }
 
-    fn launch(&self, job: Option<Job>, relocation: Relocation) -> Result<Running, SandboxError> {
+    fn launch(
+        &self,
+        job: Option<Job>,
+        relocation: Relocation,
+        rooms: Vec<Room>,
+        news: Option<mpsc::Sender<watch::News>>,
+    ) -> Result<Running, SandboxError> {
         let shared = Arc::new(Shared::default());
         let (say, hear) = mpsc::channel();
         let mut sandbox = self.clone();
@@ -189,7 +199,8 @@ impl Sandbox {
         let supervisor = std::thread::Builder::new()
             .name("sandbox".to_owned())
             .spawn(move || {
-                match start_stage(&sandbox, job.as_ref(), temporary.as_deref(), &shared_there) {
+                let (job, temporary_there) = (job.as_ref(), temporary.as_deref());
+                match start_stage(&sandbox, job, rooms, temporary_there, &shared_there) {
                     Err(error) => {
                         shared_there.end_network();
                         drop(say.send(Err(error)));
@@ -197,8 +208,9 @@ impl Sandbox {
                     }
                     Ok((stage, channel, layers)) => {
                         drop(say.send(Ok((channel, layers))));
-                        let limits = job.as_ref().map(|it| &it.limits);
-                        let ended = watch::supervise(stage, limits, temporary, &shared_there);
+                        let limits = job.map(|it| &it.limits);
+                        let news = news.as_ref();
+                        let ended = watch::supervise(stage, limits, temporary, &shared_there, news);
                         shared_there.end_network();
                         Some(ended)
                     }
@@ -365,6 +377,8 @@ struct Shared {
     first: OnceLock<OwnedFd>,
     /// The socket of a stage without namespaces: it ends the tree when the socket closes.
     control: OnceLock<UnixStream>,
+    /// What the first process of a warm sandbox listens to.
+    orders: OnceLock<UnixStream>,
     killed: AtomicBool,
     /// Milliseconds that it may take beyond its limits: by the clock, and of CPU time.
     extra: [AtomicU64; 2],
@@ -443,6 +457,7 @@ fn stage_command(launcher: &Utf8Path) -> Command {
 fn start_stage(
     sandbox: &Sandbox,
     job: Option<&Job>,
+    rooms: Vec<Room>,
     temporary: Option<&Utf8Path>,
     shared: &Shared,
 ) -> Result<(Stage, UnixStream, Vec<Layer>), SandboxError> {
@@ -474,14 +489,15 @@ fn start_stage(
         source,
     };
     // It waits for its first order, so nothing of the tree is counted elsewhere.
+    let has_rooms = !rooms.is_empty();
     let group = job
-        .and_then(|it| group::Group::make(&it.limits).ok())
+        .and_then(|it| group::Group::make(&warm::counted(&it.limits, has_rooms)).ok())
         .filter(|group| child.0.as_ref().is_some_and(|stage| group.add(stage.id()).is_ok()));
     let (identity, mode) = (sandbox.identity, sandbox.mode);
     let temporary = temporary.map(Utf8Path::to_owned);
     let secrets = job.map_or_else(Revealed::default, |it| Revealed::of(&it.openings));
     let job_there = job.cloned().map(Box::new);
-    let setup = Order::SetUp { identity, mode, temporary, job: job_there, secrets };
+    let setup = Order::SetUp { identity, mode, temporary, job: job_there, secrets, rooms };
     protocol::send(&control, &setup).map_err(said_nothing)?;
     let mut first = None;
     if mode.is_on_host() {
@@ -522,12 +538,16 @@ fn start_stage(
             Report::Ready { mut layers } => {
                 let gone = || said_nothing(io::ErrorKind::BrokenPipe.into());
                 let (first, child) = (first.ok_or_else(gone)?, child.0.take().ok_or_else(gone)?);
+                if has_rooms {
+                    let handle = control.try_clone().map_err(failed("making a socket"))?;
+                    drop(shared.orders.set(handle));
+                }
                 if group.is_some() {
                     count_by_kernel(&mut layers);
                 }
                 return Ok((Stage { child, first, control, console, group }, channel, layers));
             }
-            Report::Ended { .. } | Report::Examined { .. } => {
+            Report::Ended { .. } | Report::Examined { .. } | Report::Entered | Report::Cleared => {
                 return Err(said_nothing(io::ErrorKind::InvalidData.into()));
             }
         }

@@ -16,7 +16,7 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Access, Limits, Mount, Openings};
+use super::super::{Access, Limits, Mount, Openings, Room};
 use super::protocol::Subject;
 use super::stage::{Failure, Named};
 use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
@@ -95,11 +95,26 @@ pub(super) struct Trees {
     links: Vec<(Utf8PathBuf, String)>,
     devices: Vec<Tree>,
     mounts: Vec<Tree>,
+    /// Folders of rooms, each once.
+    folders: Vec<Tree>,
+    /// For each room, the place of its folder among them.
+    rooms: Vec<usize>,
 }
 
 /// Opens what the job sees of the host; `switched_to` is the host id that must own it in the job's eyes.
-pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, Failure> {
-    let mut trees = Trees { system: vec![], links: vec![], devices: vec![], mounts: vec![] };
+pub(super) fn open(
+    mounts: &[Mount],
+    rooms: &[Room],
+    switched_to: Option<u32>,
+) -> Result<Trees, Failure> {
+    let mut trees = Trees {
+        system: vec![],
+        links: vec![],
+        devices: vec![],
+        mounts: vec![],
+        folders: vec![],
+        rooms: vec![],
+    };
     for path in SYSTEM_FOLDERS {
         let path = Utf8Path::new(path);
         if let Ok(target) = path.read_link_utf8() {
@@ -139,30 +154,41 @@ pub(super) fn open(mounts: &[Mount], switched_to: Option<u32>) -> Result<Trees, 
     // A mount inside another one comes after it.
     mounts.sort_by_key(|it| it.inside.components().count());
     for mount in mounts {
-        let failed = |step: &str, source| Failure {
-            subject: Subject::Mount(mount.host.to_string()),
-            step: step.to_owned(),
-            source,
-        };
-        check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
-        let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
-            .map_err(|it| failed("opening it", it))?;
-        if !tree.is_folder && !mount.host.is_file() {
-            let source = io::ErrorKind::InvalidInput.into();
-            return Err(failed("it is neither a folder nor a plain file", source));
+        trees.mounts.push(open_mount(mount, &mut owners)?);
+    }
+    let mut known = BTreeMap::new();
+    for room in rooms {
+        let next = trees.folders.len();
+        let place = *known.entry((&room.mount.host, &room.mount.inside)).or_insert(next);
+        if place == next {
+            trees.folders.push(open_mount(&room.mount, &mut owners)?);
         }
-        owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
-        if mount.access == Access::Overlay && !tree.is_folder {
-            return Err(failed(
-                "only a folder can have a private layer",
-                io::ErrorKind::NotADirectory.into(),
-            ));
-        }
-        tree.access = mount.access;
-        tree.has_mounts = has_mounts(&mount.host).map_err(|it| failed("listing mounts", it))?;
-        trees.mounts.push(tree);
+        trees.rooms.push(place);
     }
     Ok(trees)
+}
+
+fn open_mount(mount: &Mount, owners: &mut Owners) -> Result<Tree, Failure> {
+    let failed = |step: &str, source| Failure {
+        subject: Subject::Mount(mount.host.to_string()),
+        step: step.to_owned(),
+        source,
+    };
+    check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
+    let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
+        .map_err(|it| failed("opening it", it))?;
+    if !tree.is_folder && !mount.host.is_file() {
+        let source = io::ErrorKind::InvalidInput.into();
+        return Err(failed("it is neither a folder nor a plain file", source));
+    }
+    owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
+    if mount.access == Access::Overlay && !tree.is_folder {
+        let source = io::ErrorKind::NotADirectory.into();
+        return Err(failed("only a folder can have a private layer", source));
+    }
+    tree.access = mount.access;
+    tree.has_mounts = has_mounts(&mount.host).map_err(|it| failed("listing mounts", it))?;
+    Ok(tree)
 }
 
 fn check_inside(inside: &Utf8Path) -> io::Result<()> {
@@ -272,12 +298,50 @@ pub(super) struct View {
     pub(super) writable: Vec<Utf8PathBuf>,
     /// Whether there is a `/proc`.
     pub(super) has_process_list: bool,
+    /// What the rooms hold, in their order.
+    pub(super) furniture: Vec<Furniture>,
+    /// A whole `/proc` that has no place in the view, if there are rooms.
+    pub(super) processes: Option<OwnedFd>,
+}
+
+/// What one room puts in which place: file systems of its own that are attached nowhere yet.
+pub(super) struct Furniture {
+    pieces: Vec<(OwnedFd, Utf8PathBuf)>,
+}
+
+impl Furniture {
+    /// Roots of the file systems, all of which may be written to.
+    pub(super) fn roots(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
+        self.pieces.iter().map(|(piece, _)| piece.as_fd())
+    }
+
+    /// Puts everything in its place, over what is there.
+    pub(super) fn attach(&self) -> io::Result<()> {
+        self.pieces.iter().try_for_each(|(piece, place)| move_to(piece, place.as_str()))
+    }
+
+    /// Takes everything away again.
+    pub(super) fn detach(self) -> io::Result<()> {
+        let mut places = self.pieces.iter().map(|(_, place)| place);
+        Ok(places.try_for_each(|it| rustix::mount::unmount(it.as_str(), UnmountFlags::DETACH))?)
+    }
 }
 
 /// Replaces the root of this mount namespace. Runs as the first process of the new pid namespace.
-pub(super) fn enter(trees: Trees, limits: &Limits, openings: &Openings) -> Result<View, Failure> {
-    let has_process_list = new_root().named(VIEW, || "entering an empty root".to_owned())?;
-    let mut view = View { writable: vec!["/tmp".into(), "/dev/shm".into()], has_process_list };
+pub(super) fn enter(
+    trees: Trees,
+    limits: &Limits,
+    openings: &Openings,
+    rooms: &[Room],
+) -> Result<View, Failure> {
+    let (has_process_list, processes) =
+        new_root(!rooms.is_empty()).named(VIEW, || "entering an empty root".to_owned())?;
+    let mut view = View {
+        writable: vec!["/tmp".into(), "/dev/shm".into()],
+        has_process_list,
+        furniture: vec![],
+        processes,
+    };
 
     for (path, target) in trees.links {
         rustix::fs::symlink(target.as_str(), path.as_str())
@@ -310,12 +374,61 @@ pub(super) fn enter(trees: Trees, limits: &Limits, openings: &Openings) -> Resul
             source,
         })?;
     }
+    view.furniture = furnish(&trees.folders, &trees.rooms, rooms, limits)
+        .named(VIEW, || "making private layers".to_owned())?;
     close_root().named(VIEW, || "closing the root".to_owned())?;
     Ok(view)
 }
 
-/// Makes an empty root and leaves the host's behind; tells whether `/proc` could be had.
-fn new_root() -> io::Result<bool> {
+/// Makes what each room holds.
+fn furnish(
+    folders: &[Tree],
+    folder_of: &[usize],
+    rooms: &[Room],
+    limits: &Limits,
+) -> io::Result<Vec<Furniture>> {
+    for (idx, tree) in folders.iter().enumerate() {
+        let lower = format!("{SCRATCH}/folder/{idx}");
+        make_folder(Utf8Path::new(&lower))?;
+        make_place(tree)?;
+        move_to(&tree.detached, &lower)?;
+    }
+    let base = format!("{SCRATCH}/room");
+    let (upper, work, temporary) =
+        (format!("{base}/upper"), format!("{base}/work"), format!("{base}/tmp"));
+    make_folder(Utf8Path::new(&base))?;
+    let mut furniture = vec![];
+    for (room, folder) in rooms.iter().zip(folder_of) {
+        let lower = format!("{SCRATCH}/folder/{folder}");
+        move_to(&memory_file_system(&limits.temporary.to_string(), INODES, "755")?, &base)?;
+        for path in [&upper, &work, &temporary] {
+            make_folder(Utf8Path::new(path))?;
+        }
+        fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777))?;
+        for path in room.hidden.iter().filter_map(|it| it.strip_prefix(&room.mount.inside).ok()) {
+            hide(path, Utf8Path::new(&lower), Utf8Path::new(&upper))?;
+        }
+        let private = overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])?;
+        let shared = memory_file_system(&size_of_shared(limits), INODES, "1777")?;
+        let pieces = vec![
+            (private, room.mount.inside.clone()),
+            (copy_of(&temporary)?, "/tmp".into()),
+            (shared, "/dev/shm".into()),
+        ];
+        rustix::mount::unmount(base.as_str(), UnmountFlags::DETACH)?;
+        furniture.push(Furniture { pieces });
+    }
+    Ok(furniture)
+}
+
+/// Bytes of shared memory.
+fn size_of_shared(limits: &Limits) -> String {
+    limits.temporary.min(limits.memory / 2).to_string()
+}
+
+/// Makes an empty root and leaves the host's behind; tells whether `/proc` could be had. With `keeps_processes`
+/// there is another one, for this process alone.
+fn new_root(keeps_processes: bool) -> io::Result<(bool, Option<OwnedFd>)> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let root = memory_file_system("4m", "8192", "755")?;
     // Any folder that exists will do: it is gone two lines further down.
@@ -332,10 +445,11 @@ fn new_root() -> io::Result<bool> {
         Some(c"hidepid=invisible"),
     )
     .is_ok();
+    let processes = if keeps_processes { Some(process_list()?) } else { None };
     rustix::process::pivot_root(".", ".")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
     rustix::process::chdir("/")?;
-    Ok(has_process_list)
+    Ok((has_process_list, processes))
 }
 
 /// Makes and attaches a file system, which is what some hosts refuse inside their own namespaces.
@@ -350,6 +464,11 @@ fn memory_file_system(size: &str, inodes: &str, mode: &str) -> io::Result<OwnedF
         rustix::mount::fsconfig_set_string(new.as_fd(), key, value)?;
     }
     finish(&new)
+}
+
+/// The processes of this namespace, and its settings, in no place.
+fn process_list() -> io::Result<OwnedFd> {
+    finish(&rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?)
 }
 
 fn finish(new: &OwnedFd) -> io::Result<OwnedFd> {
@@ -471,7 +590,7 @@ fn synthetic_files() -> io::Result<()> {
 /// One memory file system backs `/tmp` and every private layer, so that one size bounds them all.
 fn temporary_folders(limits: &Limits) -> io::Result<()> {
     let size = limits.temporary.to_string();
-    let shared = limits.temporary.min(limits.memory / 2).to_string();
+    let shared = size_of_shared(limits);
     for path in [SCRATCH, "/tmp", "/dev/shm"] {
         make_folder(Utf8Path::new(path))?;
     }

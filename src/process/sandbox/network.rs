@@ -2,20 +2,14 @@
 //!
 //! The socket is made inside and passed out, so that nothing of the host's network is ever inside.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
-};
 
 use super::super::network::PROXY_PORT;
 use super::protocol::{self, Report};
-use super::system;
+use super::{descriptors, system};
 
 /// What the layer of the network namespace limits when there is a proxy.
 pub(super) const DETAIL: &str = "nbc's proxy alone can be reached, and through it the named hosts";
@@ -40,28 +34,10 @@ pub(super) fn open(control: &UnixStream) -> io::Result<()> {
     system::raise_loopback(socket.as_fd())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT))?;
     protocol::send(control, &Report::Listening)?;
-    let descriptors = [listener.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut passed = SendAncillaryBuffer::new(&mut space);
-    if !passed.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-        return Err(io::Error::other("no room for a descriptor"));
-    }
-    // Descriptors travel with bytes.
-    rustix::net::sendmsg(control, &[IoSlice::new(&[0])], &mut passed, SendFlags::empty())?;
-    Ok(())
+    descriptors::pass(control, listener.as_fd())
 }
 
 /// Takes the listening socket, on the side of nbc, after [`Report::Listening`].
 pub(super) fn take(control: &UnixStream) -> io::Result<TcpListener> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut passed = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    rustix::net::recvmsg(control, &mut [IoSliceMut::new(&mut byte)], &mut passed, flags)?;
-    let mut descriptors = passed.drain().filter_map(|it| match it {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    let descriptor: Option<OwnedFd> = descriptors.next().and_then(|mut it| it.next());
-    descriptor.map(TcpListener::from).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    descriptors::take(control).map(TcpListener::from)
 }

@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Examined, Job, Layer, Openings};
+use super::super::{Examined, Job, Layer, Openings, Room};
 use crate::secret::Secret;
 
 /// An environment and argument list may be long, but not this long.
@@ -56,6 +56,8 @@ pub(super) enum Order {
         temporary: Option<Utf8PathBuf>,
         job: Option<Box<Job>>,
         secrets: Revealed,
+        /// With any, the first process stays to furnish them one after the other: see `keeper.rs`.
+        rooms: Vec<Room>,
     },
     /// Tries each layer by itself.
     Examine,
@@ -63,6 +65,10 @@ pub(super) enum Order {
     Mapped,
     /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
     Go,
+    /// Puts this room in its place.
+    Enter { room: usize },
+    /// Ends everything but the payload itself, and takes the room away.
+    Clear,
 }
 
 /// Secrets on their way to the run: the only form in which they are ever written down.
@@ -128,6 +134,10 @@ pub(super) enum Report {
     Failed { subject: Subject, step: String, errno: i32 },
     /// The program ended, with this wait status.
     Ended { status: i32, cpu_micros: u64 },
+    /// The room is there.
+    Entered,
+    /// Nothing is left but the payload itself.
+    Cleared,
     /// What became of each layer.
     Examined { layers: Vec<Examined> },
 }

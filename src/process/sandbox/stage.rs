@@ -13,12 +13,12 @@ use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::super::network::PROXY_PORT;
-use super::super::{Job, Layer, Limits, Openings};
+use super::super::{Job, Layer, Limits, Openings, Room};
 use super::mounts::{self, INSIDE_ID, VIEW};
 use super::protocol::{self, Identity, Mode, Order, Report, Subject};
 use super::seccomp::{self, Sockets, Surroundings};
 use super::system::{self, Fork, NAMESPACES};
-use super::{examine, in_place, landlock, network};
+use super::{examine, in_place, keeper, landlock, network};
 
 /// The layer of user ids and capabilities.
 pub(super) const RIGHTS: &str = "no privileges";
@@ -92,12 +92,12 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
     started.named(START, || "leaving the session of nbc".to_owned())?;
     let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
-    let (identity, mode, temporary, mut job, secrets) = match order {
+    let (identity, mode, temporary, mut job, secrets, rooms) = match order {
         Order::Examine => return examine::answer(control),
-        Order::SetUp { identity, mode, temporary, job, secrets } => {
-            (identity, mode, temporary, job, secrets)
+        Order::SetUp { identity, mode, temporary, job, secrets, rooms } => {
+            (identity, mode, temporary, job, secrets, rooms)
         }
-        Order::Mapped | Order::Go => return Ok(NO_PARENT),
+        Order::Mapped | Order::Go | Order::Enter { .. } | Order::Clear => return Ok(NO_PARENT),
     };
     if let Some(job) = &mut job {
         secrets.hide_in(&mut job.openings).named(START, || "reading the job".to_owned())?;
@@ -119,7 +119,7 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
     }
     // What root can open, the unused id cannot. A root without that right (in a container) does without.
     let opened_by_root = match identity {
-        Identity::Switched { id } if may_mount() => Some(mounts::open(mounts, Some(id))?),
+        Identity::Switched { id } if may_mount() => Some(mounts::open(mounts, &rooms, Some(id))?),
         _ => None,
     };
     enter_namespaces()?;
@@ -141,12 +141,13 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
     die_with_parent().named(START, || "following nbc to its end".to_owned())?;
     let trees = match opened_by_root {
         Some(trees) => trees,
-        None => mounts::open(mounts, None)?,
+        None => mounts::open(mounts, &rooms, None)?,
     };
 
     match system::fork().named("pid namespace", || "starting the first process".to_owned())? {
         Fork::Child => {
-            let code = first(control, channel, trees, needs_landlock, job.as_deref());
+            let job = job.as_deref();
+            let code = first(control, channel, trees, needs_landlock, job, &rooms);
             Ok(code.unwrap_or_else(|failure| {
                 report_failure(control, failure);
                 NO_PARENT
@@ -200,6 +201,7 @@ fn first(
     trees: mounts::Trees,
     needs_landlock: bool,
     job: Option<&Job>,
+    rooms: &[Room],
 ) -> Result<i32, Failure> {
     die_with_parent().named("pid namespace", || "following nbc to its end".to_owned())?;
     // nbc holds a descriptor of this process once it says so; should it die before, the read fails.
@@ -215,7 +217,7 @@ fn first(
     if has_network {
         network::open(control).named("network namespace", || "opening the proxy".to_owned())?;
     }
-    let view = mounts::enter(trees, limits, openings)?;
+    let mut view = mounts::enter(trees, limits, openings, rooms)?;
     rustix::system::sethostname(b"notebook")
         .and_then(|()| rustix::system::setdomainname(b""))
         .map_err(io::Error::from)
@@ -223,28 +225,21 @@ fn first(
     // The addresses in `<Thing object at 0x7f…>` reach pages, and same inputs must give same bytes.
     // A notebook's own process has nothing to hide from the notebook.
     system::fix_addresses();
-    drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
-    let port = has_network.then_some(PROXY_PORT);
-    let landlock = landlock::restrict(&view.writable, port)
-        .named(landlock::NAME, || "restricting files, ports and signals".to_owned());
-    let landlock = match landlock {
-        Err(failure) if needs_landlock => return Err(failure),
-        other => other.ok(),
-    };
     let sockets = if has_network { Sockets::Tcp } else { Sockets::Unix };
-    seccomp::restrict(Surroundings::Own(sockets))
-        .named(seccomp::NAME, || "loading the filters".to_owned())?;
-
-    let mut layers = layers(&view, landlock.as_deref());
-    if has_network {
-        let namespace = layers.iter_mut().find(|it| it.name == "network namespace");
-        namespace.into_iter().for_each(|it| it.detail = network::DETAIL.to_owned());
-    }
+    let port = has_network.then_some(PROXY_PORT);
+    let confine = |view: &mounts::View| confine(view, port, sockets, needs_landlock);
     let Some(job) = job else {
+        let layers = confine(&view)?;
         protocol::send(control, &Report::Ready { layers })
             .named(LIMITS, || "reporting".to_owned())?;
         return Ok(0);
     };
+    if !rooms.is_empty() {
+        return keeper::keep(control, channel, &mut view, job, confine);
+    }
+    let layers = confine(&view)?;
+    // A fork of a warm process is number 3, and a number may reach a page.
+    keeper::use_up_a_number().named("pid namespace", || "counting".to_owned())?;
     let payload = start_payload(job, &channel)?;
     drop(channel);
     protocol::send(control, &Report::Ready { layers }).named(LIMITS, || "reporting".to_owned())?;
@@ -252,6 +247,31 @@ fn first(
     let report = Report::Ended { status, cpu_micros: system::children_cpu_micros() };
     protocol::send(control, &report).named(LIMITS, || "reporting".to_owned())?;
     Ok(0)
+}
+
+/// Gives up every right, and enters Landlock and the filters; gives the layers that hold.
+fn confine(
+    view: &mounts::View,
+    port: Option<u16>,
+    sockets: Sockets,
+    needs_landlock: bool,
+) -> Result<Vec<Layer>, Failure> {
+    drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
+    let roots = view.furniture.iter().flat_map(mounts::Furniture::roots);
+    let landlock = landlock::restrict(&view.writable, roots, port)
+        .named(landlock::NAME, || "restricting files, ports and signals".to_owned());
+    let landlock = match landlock {
+        Err(failure) if needs_landlock => return Err(failure),
+        other => other.ok(),
+    };
+    seccomp::restrict(Surroundings::Own(sockets))
+        .named(seccomp::NAME, || "loading the filters".to_owned())?;
+    let mut layers = layers(view, landlock.as_deref());
+    if port.is_some() {
+        let namespace = layers.iter_mut().find(|it| it.name == "network namespace");
+        namespace.into_iter().for_each(|it| it.detail = network::DETAIL.to_owned());
+    }
+    Ok(layers)
 }
 
 pub(super) fn probe_limits() -> Limits {
@@ -332,7 +352,8 @@ fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, F
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;
     let payload = match system::fork().map_err(failed)? {
         Fork::Child => {
-            let error = become_payload(job, channel);
+            // As many as a fork of a warm process may have, which is one more itself.
+            let error = become_payload(job, channel, job.limits.processes + 1);
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             drop((&say_broken).write_all(&errno.to_le_bytes()));
             system::exit_now(NO_PARENT);
@@ -349,8 +370,8 @@ fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, F
     }
 }
 
-fn become_payload(job: &Job, channel: &OwnedFd) -> io::Error {
-    match prepare_payload(job, channel, job.limits.processes) {
+pub(super) fn become_payload(job: &Job, channel: &OwnedFd, processes: u32) -> io::Error {
+    match prepare_payload(job, channel, processes) {
         Ok(program) => execute(&program),
         Err(error) => error,
     }

@@ -161,6 +161,83 @@ pub(super) fn reset_signals() -> io::Result<()> {
     .map(drop)
 }
 
+/// Gives a descriptor that can be read when a child has ended; the signal itself waits until then.
+pub(super) fn watch_children() -> io::Result<OwnedFd> {
+    // SAFETY: all-zero bytes are a valid value, and sigemptyset fills it in.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set lives on this stack frame, here and below.
+    check(i64::from(unsafe { libc::sigemptyset(&raw mut set) }))?;
+    // SAFETY: as above.
+    check(i64::from(unsafe { libc::sigaddset(&raw mut set, libc::SIGCHLD) }))?;
+    // SAFETY: as above; a null old set is allowed.
+    check(i64::from(unsafe {
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut())
+    }))?;
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: as above; -1 asks for a new descriptor.
+    let new = check(i64::from(unsafe { libc::signalfd(-1, &raw const set, flags) }))?;
+    let new = RawFd::try_from(new).map_err(io::Error::other)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// Reads what [`watch_children`] gathered.
+pub(super) fn forget_signals(watch: BorrowedFd<'_>) {
+    let mut signals = [0; 8 * size_of::<libc::signalfd_siginfo>()];
+    while let Ok(1..) = rustix::io::read(watch, &mut signals) {}
+}
+
+/// The number of resources that have limits.
+const RESOURCES: libc::__rlimit_resource_t = 16;
+
+/// What a process of the same user could set of another one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    limits: Vec<(u64, u64)>,
+    processors: Vec<u8>,
+    /// Policy, priority, niceness, and the class of its input and output.
+    schedule: [i64; 4],
+}
+
+impl Settings {
+    /// Asks the kernel.
+    pub(super) fn of(pid: Pid) -> io::Result<Settings> {
+        let pid = pid.as_raw_nonzero().get();
+        let mut limits = vec![];
+        for resource in 0..RESOURCES {
+            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: a null pointer sets nothing, and the struct lives on this stack frame.
+            check(i64::from(unsafe {
+                libc::prlimit(pid, resource, std::ptr::null(), &raw mut limit)
+            }))?;
+            limits.push((limit.rlim_cur, limit.rlim_max));
+        }
+        let mut processors = vec![0_u8; 1024];
+        // SAFETY: the buffer is as long as the call says.
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_sched_getaffinity,
+                pid,
+                processors.len(),
+                processors.as_mut_ptr(),
+            )
+        })?;
+        let mut parameter = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the struct lives on this stack frame.
+        check(i64::from(unsafe { libc::sched_getparam(pid, &raw mut parameter) }))?;
+        // SAFETY: none of these takes a pointer.
+        let (policy, niceness, input_output) = unsafe {
+            (
+                libc::syscall(libc::SYS_sched_getscheduler, pid),
+                libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, pid),
+                libc::syscall(libc::SYS_ioprio_get, 1, pid),
+            )
+        };
+        let schedule = [policy, i64::from(parameter.sched_priority), niceness, input_output];
+        Ok(Settings { limits, processors, schedule })
+    }
+}
+
 /// Replaces this process by a program; comes back only with an error.
 pub(super) fn execute(
     program: &CString,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError, Traffic};
+use super::{Ended, Examined, Isolation, Job, Layer, Relocation, Room, SandboxError, Traffic};
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]
@@ -142,4 +142,88 @@ impl NetworkWatch {
 /// The second stage, which nothing starts here; gives the exit code.
 pub fn sandbox_main() -> i32 {
     2
+}
+
+impl Sandbox {
+    /// Cannot be called.
+    #[must_use]
+    pub fn has_rooms(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn start_warm(&self, _job: &Job, _rooms: Vec<Room>) -> Result<Warm, SandboxError> {
+        match self.0 {}
+    }
+}
+
+/// A confined process that waits to be forked.
+#[derive(Debug)]
+pub struct Warm(Infallible);
+
+impl Warm {
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn channel(&self) -> io::Result<UnixStream> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn open_channel(&self) -> io::Result<UnixStream> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn enter(&self, _room: usize) -> io::Result<Stay<'_>> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn relocation(&self) -> &Relocation {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn wait(self) -> Ended {
+        match self.0 {}
+    }
+}
+
+/// A room in its place.
+#[derive(Debug)]
+pub struct Stay<'a>(&'a Warm);
+
+impl Stay<'_> {
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub fn clear(self) -> io::Result<Ended> {
+        match self.0.0 {}
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -22,8 +23,13 @@ pub(super) fn supervise(
     limits: Option<&Limits>,
     temporary: Option<Utf8PathBuf>,
     shared: &Shared,
+    news: Option<&Sender<News>>,
 ) -> Ended {
-    let start = Instant::now();
+    let mut start = Instant::now();
+    // Of several runs, one after the other, each counts for itself; before the first the payload gets ready.
+    let mut is_running = true;
+    let mut cpu_before = Duration::ZERO;
+    let mut payload = None;
     let kills_before = kernel_kills();
     let mut console = Console::new(limits.map_or(0, |it| it.console));
     let mut own_word = None;
@@ -47,6 +53,23 @@ pub(super) fn supervise(
                 Ok(Report::Ended { status, cpu_micros }) => {
                     own_word = Some((status, Duration::from_micros(cpu_micros)));
                 }
+                Ok(Report::Entered) => {
+                    while console.read(&stage.console) {}
+                    console.bytes.clear();
+                    payload = payload.or_else(|| tree(stage.first).get(1).copied());
+                    (start, is_running, most_memory) = (Instant::now(), true, 0);
+                    (cpu_before, cpu) = (cpu_of(&tree(stage.first)), Duration::ZERO);
+                    tell(news, News::Entered);
+                }
+                Ok(Report::Cleared) => {
+                    while console.read(&stage.console) {}
+                    console.cut();
+                    is_running = false;
+                    cpu = cpu_of(&tree(stage.first)).saturating_sub(cpu_before).max(cpu);
+                    let console = std::mem::take(&mut console.bytes);
+                    let outcome = Outcome::Exited(0);
+                    tell(news, News::Cleared(Ended { outcome, console, cpu, memory: most_memory }));
+                }
                 Ok(_) => {}
                 Err(_) => control_open = false,
             }
@@ -58,20 +81,23 @@ pub(super) fn supervise(
         let now = Instant::now();
         let [extra_wall, extra_cpu] = shared.extra();
         let wall = limits.wall.saturating_add(extra_wall);
-        if stopped_by.is_none() && own_word.is_none() && now.duration_since(start) >= wall {
+        let is_late = is_running && now.duration_since(start) >= wall;
+        if stopped_by.is_none() && own_word.is_none() && is_late {
             stopped_by = Some(Outcome::TimedOut);
         }
         if now >= measure_at {
             let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
-            let (memory, cpu_now) = measure(stage.first, held, limits.memory);
-            cpu = cpu.max(cpu_now);
+            let (memory, cpu_now) = measure(stage.first, held, limits.memory, payload);
+            if is_running {
+                cpu = cpu.max(cpu_now.saturating_sub(cpu_before));
+            }
             most_memory = most_memory.max(memory);
             if stopped_by.is_none() && own_word.is_none() {
-                if cpu > limits.cpu.saturating_add(extra_cpu) {
+                if is_running && cpu > limits.cpu.saturating_add(extra_cpu) {
                     stopped_by = Some(Outcome::OutOfCpuTime);
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
-                    && measure(stage.first, held, limits.memory).0 > limits.memory
+                    && measure(stage.first, held, limits.memory, payload).0 > limits.memory
                 {
                     stopped_by = Some(Outcome::OutOfMemory);
                 } else if disk
@@ -110,7 +136,8 @@ pub(super) fn supervise(
         // The first process itself was killed, and not by nbc.
         (None, None) => Outcome::Signalled(libc::SIGKILL),
     };
-    let cpu = own_word.map_or(cpu, |(_, it)| it.max(cpu));
+    // What all runs took together says nothing about the last one.
+    let cpu = own_word.filter(|_| news.is_none()).map_or(cpu, |(_, it)| it.max(cpu));
     let outcome = match outcome {
         Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
         Outcome::Signalled(libc::SIGKILL)
@@ -125,6 +152,24 @@ pub(super) fn supervise(
     };
     console.cut();
     Ended { outcome, console: console.bytes, cpu, memory: most_memory }
+}
+
+/// What became of an order, for whoever gave it.
+pub(super) enum News {
+    /// The room is furnished, and its run counts from here.
+    Entered,
+    /// The run is over, and this is what it took.
+    Cleared(Ended),
+}
+
+fn tell(news: Option<&Sender<News>>, what: News) {
+    // Whoever does not wait any longer has given the sandbox up.
+    drop(news.map(|it| it.send(what)));
+}
+
+/// CPU time of these processes, and of children that they have collected.
+fn cpu_of(tree: &[i32]) -> Duration {
+    tree.iter().filter_map(|pid| cpu_time(*pid)).sum()
 }
 
 struct Seen {
@@ -195,7 +240,6 @@ impl Console {
 struct Usage {
     resident: u64,
     bound: u64,
-    cpu: Duration,
 }
 
 /// The temporary folder of a run that lies on the host's disk.
@@ -290,11 +334,13 @@ enum Held {
     ByHost,
 }
 
-/// Memory and CPU time of the tree under `first`.
-fn measure(first: Pid, held: Held, most: u64) -> (u64, Duration) {
+/// Memory and CPU time of the tree under `first`. The memory of `payload`, which many runs share and none of them
+/// can change, does not count: its forks show as much as they have of it.
+fn measure(first: Pid, held: Held, most: u64, payload: Option<i32>) -> (u64, Duration) {
     let tree = tree(first);
-    let each = tree.iter().map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
-    let cpu = each.iter().map(|(_, it)| it.cpu).sum();
+    let cpu = cpu_of(&tree);
+    let counted = tree.iter().filter(|pid| Some(**pid) != payload);
+    let each = counted.map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
     let nobodys = match held {
         Held::Inside => temporary_files(&tree) + sockets(first),
         Held::ByHost => open_sockets(&tree),
@@ -381,18 +427,21 @@ pub(super) fn tree(first: Pid) -> Vec<i32> {
     tree
 }
 
-fn usage(pid: i32) -> Option<Usage> {
+fn cpu_time(pid: i32) -> Option<Duration> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program comes second, and may hold spaces and parentheses.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     // Time in programs and in the kernel: its own, then that of children that ended and were waited for.
     let ticks: u64 = fields.by_ref().skip(11).take(4).filter_map(|it| it.parse::<u64>().ok()).sum();
-    let cpu = Duration::from_millis(ticks * 1000 / system::ticks_per_second());
+    Some(Duration::from_millis(ticks * 1000 / system::ticks_per_second()))
+}
+
+fn usage(pid: i32) -> Option<Usage> {
     let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let slots = status.lines().find_map(|it| it.strip_prefix("FDSize:"));
     let open: u64 = slots.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
     let bound = sum(&status, &BOUND) + open * OPEN_FILE;
-    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound, cpu })
+    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound })
 }
 
 /// What an open file may keep in the kernel: a pipe has two pages when its user has many.
@@ -448,7 +497,7 @@ mod tests {
 
     #[test]
     fn the_tree_of_this_process_has_memory() {
-        let (memory, _) = measure(rustix::process::getpid(), Held::ByHost, 0);
+        let (memory, _) = measure(rustix::process::getpid(), Held::ByHost, 0, None);
         assert!(memory > 100 * 1024, "{memory}");
     }
 

@@ -15,6 +15,10 @@ class Channel:
     """The conversation with nbc."""
 
     def __init__(self, descriptor):
+        self._take(descriptor)
+        self._lock = threading.Lock()
+
+    def _take(self, descriptor):
         try:
             # Out of the way of code that closes or writes to small descriptors by number.
             self._descriptor = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
@@ -25,7 +29,14 @@ class Channel:
             # the process's standard input or output.
             os.close(descriptor)
         self._process = os.getpid()
-        self._lock = threading.Lock()
+
+    def descriptor(self):
+        """The number of the socket."""
+        return self._descriptor
+
+    def adopt(self, descriptor):
+        """Goes on with another socket, in a fork; the one before is closed already."""
+        self._take(descriptor)
 
     def encode(self, message):
         """The bytes of a frame's body."""

@@ -31,8 +31,11 @@ class _Finder:
 
 
 def after_import(actions):
-    """Calls `actions[name](module)` once the module of that name is imported."""
-    sys.meta_path.insert(0, _Finder(dict(actions)))
+    """Calls `actions[name](module)` once the module of that name is imported, or now if it is already."""
+    for name, action in actions.items():
+        if name in sys.modules:
+            action(sys.modules[name])
+    sys.meta_path.insert(0, _Finder({name: it for name, it in actions.items() if name not in sys.modules}))
 
 
 def make_repeatable():

@@ -30,6 +30,17 @@ except ImportError as problem:
     raise Unavailable(f"the environment has no IPython that nbc can drive ({problem})") from None
 
 
+def prepare():
+    """Sets what packages look at when they are imported."""
+    inline = importlib.util.find_spec("matplotlib_inline") is not None
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline" if inline else "agg"
+    for name, value in {
+        "TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
+        "PAGER": "cat", "GIT_PAGER": "cat",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
 class IPythonEngine:
     """One shell; cells in document order."""
 
@@ -44,13 +55,7 @@ class IPythonEngine:
         self._shown = []
 
     def __enter__(self):
-        inline = importlib.util.find_spec("matplotlib_inline") is not None
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline" if inline else "agg"
-        for name, value in {
-            "TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
-            "PAGER": "cat", "GIT_PAGER": "cat",
-        }.items():
-            os.environ.setdefault(name, value)
+        prepare()
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
         self.session.console.install()
         self.widgets = Widgets(self.session)

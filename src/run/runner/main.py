@@ -32,14 +32,18 @@ from nbc_runner.replay import Replays  # noqa: E402
 from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
 
 
-def prepare(start):
-    """Sets the process up as the notebook expects it, before any engine is imported."""
-    for overlay in start.get("overlays") or ():
+def prepare_process(overlays):
+    """Sets the process up for any notebook, before any engine is imported."""
+    for overlay in overlays or ():
         site.addsitedir(overlay)
     make_repeatable()
-    sys.argv = [start["file"], *(start.get("argv") or ())]
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
+
+
+def prepare(start):
+    """Sets the process up as this notebook expects it."""
+    sys.argv = [start["file"], *(start.get("argv") or ())]
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -47,8 +51,8 @@ def prepare(start):
         random.seed(start["seed"])
 
 
-def choose(name):
-    """The engine's class; imports the engine, so this is where start-up time goes."""
+def module_of(name):
+    """The module of an engine; imports the engine, so this is where start-up time goes."""
     if name == "jupyter":
         try:
             import IPython  # noqa: F401
@@ -57,29 +61,56 @@ def choose(name):
         else:
             name = "ipython"
     if name == "marimo":
-        from nbc_runner.marimo_engine import MarimoEngine as engine
+        from nbc_runner import marimo_engine as module
     elif name == "ipython":
-        from nbc_runner.ipython_engine import IPythonEngine as engine
+        from nbc_runner import ipython_engine as module
     elif name == "plain":
-        from nbc_runner.plain_engine import PlainEngine as engine
+        from nbc_runner import plain_engine as module
     else:
         raise Unavailable(f"there is no engine named `{name}`")
-    return engine
+    return module
 
 
-def converse(channel):
+ENGINES = {"marimo_engine": "MarimoEngine", "ipython_engine": "IPythonEngine", "plain_engine": "PlainEngine"}
+
+
+def choose(name):
+    """The engine's class."""
+    module = module_of(name)
+    return getattr(module, ENGINES[module.__name__.rpartition(".")[2]])
+
+
+def converse(channel, is_prepared=False):
     """Answers commands until nbc says `finish` or goes away."""
     # Cells see an interrupt as an exception.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     command = channel.receive()
     if command is None or command["command"] == "finish":
         return
+    if command["command"] == "warm" and not is_prepared:
+        from nbc_runner import warm
+
+        prepare_process(command["overlays"])
+        module = module_of(command["engine"])
+        module.prepare()
+        warm.get_ready(channel, command, module, rehearse)
+        # Comes back in a fork, which has the channel to itself.
+        warm.serve(channel)
+        converse(channel, True)
+        return
     if command["command"] != "start":
         raise Unavailable(f"there is no command named `{command['command']}`")
     start = command["start"]
     if start.get("protocol") != PROTOCOL:
         raise Unavailable(f"the runner speaks protocol {PROTOCOL}")
+    if not is_prepared:
+        prepare_process(start.get("overlays"))
     prepare(start)
+    run(channel, start)
+
+
+def run(channel, start, is_rehearsal=False):
+    """Runs the cells, and then does as nbc asks."""
     session = Session(channel, start)
     with choose(start["engine"])(session) as engine:
         # Only after the engine is there: a notebook beside a file `markdown.py` must not make
@@ -87,6 +118,8 @@ def converse(channel):
         folder = os.path.dirname(start["file"])
         if folder not in sys.path:
             sys.path.insert(0, folder)
+        if "nbc_runner.warm" in sys.modules:
+            sys.modules["nbc_runner.warm"].settle(session.console)
         session.hello(engine.name, engine.version)
         # It does not run while states are forked.
         engine.loop = loop = asyncio.new_event_loop()
@@ -95,8 +128,26 @@ def converse(channel):
         began = time.monotonic()
         loop.run_until_complete(engine.run())
         session.done()
+        if is_rehearsal:
+            return
         # Stays alive, with the notebook's objects, for commands about this run.
         follow(channel, engine, replays, time.monotonic() - began)
+
+
+def rehearse(start):
+    """Runs a notebook that nobody hears of."""
+    prepare(start)
+    run(Nobody(), start, True)
+
+
+class Nobody(Channel):
+    """A channel with no other end."""
+
+    def __init__(self):
+        pass
+
+    def send_encoded(self, body):
+        pass
 
 
 def follow(channel, engine, replays, run_seconds):

@@ -6,7 +6,6 @@ all marimo's. This file feeds the kernel and reads its messages.
 
 import asyncio
 import dataclasses
-import functools
 import json
 import queue
 import random
@@ -31,7 +30,7 @@ try:
     from marimo._entrypoints import registry as entry_points
     from marimo._messaging.notification_utils import CellNotificationUtils
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
-    from marimo._output.formatters.formatters import register_formatters
+    from marimo._output.formatters import formatters
     from marimo._plugins.ui._core.ui_element import UIElement
     from marimo._runtime.commands import AppMetadata, ExecuteCellCommand, UpdateUIElementCommand
     from marimo._runtime.control_flow import MarimoStopError
@@ -51,6 +50,33 @@ TABLE_BYTES = 6 << 20
 ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 # Errors of marimo that say "this cell was not run", not "this cell is wrong".
 NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
+
+
+def prepare():
+    """Sets what packages look at when they are imported: nothing but the environment of the run."""
+    # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
+    find = getattr(entry_points, "get_entry_points", None)
+    if find is not None and not hasattr(find, "found"):
+        found = {}
+
+        def get_entry_points(group):
+            if group not in found:
+                found[group] = find(group)
+            return found[group]
+
+        get_entry_points.found = found
+        entry_points.get_entry_points = get_entry_points
+
+
+def remembered():
+    """What a run has looked up about the environment."""
+    return list(getattr(entry_points.get_entry_points, "found", ()))
+
+
+def remember(groups):
+    """Looks the same things up."""
+    for group in groups:
+        entry_points.get_entry_points(group)
 
 
 class MarimoEngine:
@@ -78,11 +104,8 @@ class MarimoEngine:
         compiler.get_tmpdir = lambda: "/nbc"
         for ours, theirs in self._marimo_id.items():
             self._files[compiler.get_filename(theirs)] = ours
-        register_formatters()
-        # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
-        find = getattr(entry_points, "get_entry_points", None)
-        if find is not None:
-            entry_points.get_entry_points = functools.cache(find)
+        held = self._register_formatters()
+        prepare()
         self._listen_to_errors()
         self._embed_rows()
         for handler in _loggers.marimo_logger().handlers:
@@ -111,6 +134,8 @@ class MarimoEngine:
             virtual_file_storage=None,
         ))
         self.kernel, _ = self._scope.__enter__()
+        for factory in held:
+            factory.register()
         hooks = self.kernel._hooks
         hooks.add_pre_execution(self._before, Priority.EARLY)
         hooks.add_post_execution(self._outcome, Priority.EARLY)
@@ -138,6 +163,16 @@ class MarimoEngine:
                 self.session.skip(cell)
             else:
                 self.session.finish(cell, status)
+
+    def _register_formatters(self):
+        """Has marimo set packages up when they are imported; gives what is to be done for those that a warm process
+        holds: some ask whether a notebook runs, which it does only later."""
+        warm = sys.modules.get("nbc_runner.warm")
+        packages = {it for it in formatters.THIRD_PARTY_FACTORIES if warm is not None and it in warm.held()}
+        held = {it: formatters.THIRD_PARTY_FACTORIES.pop(it) for it in sorted(packages)}
+        formatters.register_formatters()
+        formatters.THIRD_PARTY_FACTORIES.update(held)
+        return list(held.values())
 
     # States of the notebook: see `sweep.py`.
 

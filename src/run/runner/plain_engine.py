@@ -27,6 +27,11 @@ REPRESENTATIONS = [
 ]
 
 
+def prepare():
+    """Sets what packages look at when they are imported."""
+    os.environ["MPLBACKEND"] = "agg"
+
+
 class PlainEngine:
     """Cells in document order, in one module."""
 
@@ -39,7 +44,7 @@ class PlainEngine:
         self._next_display = 0
 
     def __enter__(self):
-        os.environ["MPLBACKEND"] = "agg"
+        prepare()
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
         self.session.console.install()
         module = types.ModuleType("__main__")

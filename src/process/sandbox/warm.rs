@@ -1,0 +1,146 @@
+//! nbc's side of a sandbox whose payload is forked for one notebook after the other: see `keeper.rs`.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use super::super::{Ended, Job, Layer, Limits, Relocation, Room, SandboxError};
+use super::protocol::{self, Order};
+use super::watch::News;
+use super::{Killer, Running, Sandbox, descriptors, failed};
+
+/// Furnishing takes a millisecond, and clearing at most as long as the first process tries.
+const ORDER_TIME: Duration = Duration::from_secs(10);
+
+impl Sandbox {
+    /// Whether [`Sandbox::start_warm`] can be asked for: it takes a view of its own.
+    #[must_use]
+    pub fn has_rooms(&self) -> bool {
+        !self.mode.is_on_host()
+    }
+
+    /// Starts a job whose program is to be forked once for each of these rooms, of which one at a time is in
+    /// its place. The program itself finds none.
+    ///
+    /// # Errors
+    /// As [`Sandbox::start`]; the host shows no list of processes.
+    pub fn start_warm(&self, job: &Job, rooms: Vec<Room>) -> Result<Warm, SandboxError> {
+        let is_closed = job.openings.hosts.is_empty()
+            && job.openings.files.is_empty()
+            && job.openings.variables.is_empty();
+        if !self.has_rooms() || !is_closed || rooms.is_empty() {
+            return Err(failed("a warm start is not for this job")(
+                io::ErrorKind::InvalidInput.into(),
+            ));
+        }
+        let (say, news) = mpsc::channel();
+        let running = self.launch(Some(job.clone()), Relocation::nowhere(), rooms, Some(say))?;
+        Ok(Warm { running, news })
+    }
+}
+
+/// What the control group of a sandbox counts: pages that a fork has changed are there twice.
+pub(super) fn counted(limits: &Limits, has_rooms: bool) -> Limits {
+    let mut limits = limits.clone();
+    if has_rooms {
+        limits.memory = limits.memory.saturating_add(limits.memory / 4);
+        limits.processes = limits.processes.saturating_add(1);
+    }
+    limits
+}
+
+/// A confined process that waits to be forked. Dropping it kills the whole tree.
+#[derive(Debug)]
+pub struct Warm {
+    running: Running,
+    news: Receiver<News>,
+}
+
+impl std::fmt::Debug for News {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("News")
+    }
+}
+
+impl Warm {
+    /// The conversation with the process that is forked.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn channel(&self) -> io::Result<UnixStream> {
+        self.running.channel()
+    }
+
+    /// Passes one end of a socket to that process; gives the other one.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn open_channel(&self) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        descriptors::pass(&self.running.channel, theirs.as_fd())?;
+        Ok(ours)
+    }
+
+    /// Puts a room in its place; limits count from here. Each can be entered once.
+    ///
+    /// # Errors
+    /// The sandbox is gone, or does not answer.
+    pub fn enter(&self, room: usize) -> io::Result<Stay<'_>> {
+        self.killer().allow(Duration::ZERO, Duration::ZERO);
+        match self.order(&Order::Enter { room })? {
+            News::Entered => Ok(Stay { warm: self }),
+            News::Cleared(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn order(&self, order: &Order) -> io::Result<News> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        protocol::send(self.running.shared.orders.get().ok_or_else(gone)?, order)?;
+        self.news.recv_timeout(ORDER_TIME).map_err(|_| gone())
+    }
+
+    /// The layers of this process, those that hold and those that do not.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        self.running.layers()
+    }
+
+    /// Where the paths of the job lie for this process.
+    #[must_use]
+    pub fn relocation(&self) -> &Relocation {
+        self.running.relocation()
+    }
+
+    /// A handle that can kill the tree from another thread.
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        self.running.killer()
+    }
+
+    /// Waits until nothing of the tree is left.
+    #[must_use]
+    pub fn wait(self) -> Ended {
+        self.running.wait()
+    }
+}
+
+/// A room in its place.
+#[derive(Debug)]
+pub struct Stay<'a> {
+    warm: &'a Warm,
+}
+
+impl Stay<'_> {
+    /// Ends every process but the one that is forked, and takes the room away; gives what its run took.
+    ///
+    /// # Errors
+    /// The sandbox is gone, or cannot be trusted any longer.
+    pub fn clear(self) -> io::Result<Ended> {
+        match self.warm.order(&Order::Clear)? {
+            News::Cleared(ended) => Ok(ended),
+            News::Entered => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
