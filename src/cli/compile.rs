@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
 
 use super::links::{self, Anchors, Origin, Pages};
 use crate::charts::{Chart, Runtime};
@@ -11,7 +12,7 @@ use crate::config::{Config, PageSettings};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedOutput, Shown};
+use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput, Shown};
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
@@ -96,44 +97,43 @@ pub fn document(
     let mut outline: Vec<Heading> = Vec::new();
     let mut title_cell = None;
     let (mut blocks, mut spans) = (Vec::new(), Vec::new());
-    for (id, cell) in notebook.cells() {
-        if cell.options.hide_cell {
-            continue;
-        }
-        let number = id.0 + 1;
-        let scope = format!("c{number}");
+    let laid_out = |(id, cell): &(CellId, &Cell)| {
+        let scope = format!("c{}", id.0 + 1);
         let place = Place { span: cell.head(), scope: &scope };
-        let (mut outputs, mut charts) = (Vec::new(), Vec::new());
-        if cell.kind == CellKind::Markdown {
+        let code = code_block(cell, notebook.format, options.code);
+        let parsed = if cell.kind == CellKind::Markdown {
             let none = serde_json::Map::new();
             let attachments = cell.attachments.as_deref().unwrap_or(&none);
-            let parsed = output::markdown(&cell.code, attachments, &place);
-            diagnostics.extend(parsed.diagnostics);
-            outline.extend(parsed.value.headings);
+            let Parsed { value: prose, diagnostics } =
+                output::markdown(&cell.code, attachments, &place);
+            let mut rendered = RenderedCell { headings: prose.headings, ..RenderedCell::default() };
             if !cell.code.is_empty() {
-                outputs.push(parsed.value.output);
+                rendered.outputs.push(prose.output);
             }
+            Parsed { value: rendered, diagnostics }
         } else if let Some(run) = raw(cell) {
-            let parsed = output::cell(&run, &place, &options.shown, alive);
-            diagnostics.extend(parsed.diagnostics);
-            outline.extend(parsed.value.headings);
-            outputs.extend(parsed.value.outputs);
-            charts.extend(parsed.value.charts);
-        } else if let Some(run) = first(id)
+            output::cell(&run, &place, &options.shown, alive)
+        } else if let Some(run) = first(*id)
             && !cell.options.hide_output
         {
-            let is_state = states.value.as_ref().is_some_and(|it| it.first(id).is_some());
+            let is_state = states.value.as_ref().is_some_and(|it| it.first(*id).is_some());
             let alive = &Alive { is_state, ..alive.clone() };
-            let parsed = output::cell(run, &place, &options.shown, alive);
-            diagnostics.extend(parsed.diagnostics);
-            outline.extend(parsed.value.headings);
-            outputs.extend(parsed.value.outputs);
-            charts.extend(parsed.value.charts);
-        }
+            output::cell(run, &place, &options.shown, alive)
+        } else {
+            Parsed { value: RenderedCell::default(), diagnostics: Vec::new() }
+        };
+        (code, parsed)
+    };
+    let cells: Vec<_> = notebook.cells().filter(|(_, it)| !it.options.hide_cell).collect();
+    let laid_out: Vec<_> = output::on_big_stack(|| cells.par_iter().map(laid_out).collect());
+    for ((id, cell), (code, parsed)) in cells.into_iter().zip(laid_out) {
+        let number = id.0 + 1;
+        diagnostics.extend(parsed.diagnostics);
+        let RenderedCell { outputs, headings, charts, .. } = parsed.value;
+        outline.extend(headings);
         if title_cell.is_none() && outline.iter().any(|it| it.level == 1) {
             title_cell = Some(blocks.len() + 1);
         }
-        let code = code_block(cell, notebook.format, options.code);
         let has_slot = states.value.as_ref().is_some_and(|it| it.has_slot(id));
         if code.is_none() && outputs.is_empty() && !has_slot {
             continue;
@@ -226,12 +226,17 @@ impl Compiled {
                 outputs.extend(&mut content.outputs);
             }
         }
-        for (span, outputs) in places.into_values() {
+        let places: Vec<_> = places.into_values().collect();
+        let looked_at = |(span, outputs): (Span, Vec<&mut RenderedOutput>)| {
             let (mut broken, mut refused) = (BTreeSet::new(), BTreeSet::new());
             for output in outputs {
                 broken.extend(links::resolve(output, &anchors, origin, pages));
                 refused.extend(refuse(output));
             }
+            (span, broken, refused)
+        };
+        let looked_at: Vec<_> = places.into_par_iter().map(looked_at).collect();
+        for (span, broken, refused) in looked_at {
             for reason in refused {
                 let message = format!("an output cannot be shown: {reason}");
                 diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));

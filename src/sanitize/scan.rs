@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SafeHtml, token};
+use super::{SafeHtml, bytes, token};
 
 /// Most headings of a piece that a table of contents lists.
 pub const MOST_HEADINGS: usize = 500;
@@ -33,9 +33,10 @@ pub(super) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
         }
         let length = if rest.starts_with('<') {
             let mut quoted = false;
-            let end = rest.bytes().position(|it| {
-                quoted ^= it == b'"';
-                it == b'>' && !quoted
+            let end = memchr::memchr2_iter(b'"', b'>', rest.as_bytes()).find(|at| {
+                let is_end = rest.as_bytes().get(*at) == Some(&b'>');
+                quoted ^= !is_end;
+                is_end && !quoted
             });
             end.map_or(rest.len(), |it| it + 1)
         } else {
@@ -71,9 +72,9 @@ pub enum Link {
 
 /// Decides about the address of each link. An address that `resolve` makes is escaped, and one that
 /// could leave the site is removed.
-pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> SafeHtml {
+pub fn resolve_links(html: SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> SafeHtml {
     if !html.as_str().contains(" href=\"") {
-        return html.clone();
+        return html;
     }
     let mut out = String::with_capacity(html.as_str().len());
     for piece in pieces(html.as_str()) {
@@ -114,7 +115,7 @@ pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> 
 }
 
 /// Gives links `#id` the address that `resolve` knows; others stay as they are.
-pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
+pub fn link_fragments(html: SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
     resolve_links(html, |address| match address.strip_prefix('#').and_then(&resolve) {
         Some(id) => Link::Fragment(id),
         None => Link::Keep,
@@ -161,7 +162,10 @@ pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
 }
 
 /// Makes headers of tables that say nothing plain cells: readers by ear hear a header for each cell.
-pub fn without_empty_headers(html: &SafeHtml) -> SafeHtml {
+pub fn without_empty_headers(html: SafeHtml) -> SafeHtml {
+    if !html.as_str().contains("<th") {
+        return html;
+    }
     let mut out = String::with_capacity(html.as_str().len());
     let mut all = pieces(html.as_str()).peekable();
     let mut is_empty = false;
@@ -194,8 +198,7 @@ pub fn first_picture(html: &SafeHtml) -> Option<String> {
         Piece::Tag(tag) if tag.starts_with("<img ") => {
             let (_, address) = attribute(tag, "src")?;
             let data = address.strip_prefix("data:image/")?.split_once(";base64,")?.1;
-            let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"+/=".contains(&it);
-            data.bytes().all(is_plain).then(|| address.to_owned())
+            bytes::are_base64(data.as_bytes()).then(|| address.to_owned())
         }
         _ => None,
     })
@@ -243,11 +246,11 @@ pub fn first_paragraph(html: &SafeHtml) -> Option<String> {
 }
 
 /// Finds the headings and gives those without an id one, made of `prefix` and their text.
-pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
+pub fn headings(html: SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
     if !html.as_str().contains("<h") {
-        return (html.clone(), Vec::new());
+        return (html, Vec::new());
     }
-    let mut taken = ids(html);
+    let mut taken = ids(&html);
     let mut counts = BTreeMap::new();
     let mut found: Vec<Heading> = Vec::new();
     let mut out = String::with_capacity(html.as_str().len());
@@ -437,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_header_that_says_nothing_is_a_plain_cell() {
-        let of = |html: &str| without_empty_headers(&SafeHtml(html.to_owned())).0;
+        let of = |html: &str| without_empty_headers(SafeHtml(html.to_owned())).0;
         assert_eq!(
             of("<tr><th></th><th class=\"x\">&nbsp;</th><th>a</th><th> <b>c</b></th></tr>"),
             "<tr><td></td><td class=\"x\">&nbsp;</td><th>a</th><th> <b>c</b></th></tr>"
@@ -473,7 +476,7 @@ mod tests {
     #[test]
     fn a_link_in_text_is_no_link() {
         let html = of("<p>&lt;a href=\"#x\"&gt; <a href=\"#x\">y</a>");
-        let linked = link_fragments(&html, |id| Some(format!("o-{id}\"<")));
+        let linked = link_fragments(html, |id| Some(format!("o-{id}\"<")));
         assert_eq!(
             linked.as_str(),
             "<p>&lt;a href=\"#x\"&gt; <a href=\"#o-x&quot;&lt;\" \
@@ -483,7 +486,7 @@ mod tests {
 
     #[test]
     fn a_heading_without_end_stays() {
-        let (html, found) = headings(&of("<h2 class=a>One</h2><h3></h3><p>x"), "o-");
+        let (html, found) = headings(of("<h2 class=a>One</h2><h3></h3><p>x"), "o-");
         assert_eq!(
             html.as_str(),
             "<h2 id=\"o-one\" class=\"x-a\">One</h2><h3 id=\"o-section\"></h3><p>x</p>"

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
 
 use super::{
     Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout, visibility,
@@ -274,17 +275,17 @@ fn publish(
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
-    let (pages, provenance) = timings.measure(Phase::Output, || -> Result<_, Failure> {
-        let (mut pages, mut provenance) = (Vec::new(), Vec::new());
-        for Built { document, provenance: own } in built {
-            let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            pages.push(render::page(&document, home.as_deref(), &look)?);
-            provenance.push(own);
-        }
-        Ok((pages, provenance))
-    })?;
+    let (pages, provenance): (Vec<_>, Vec<_>) =
+        timings.measure(Phase::Output, || -> Result<_, Failure> {
+            let laid_out = built.into_par_iter().map(|Built { document, provenance }| {
+                let home =
+                    (has_home && document.path != index).then(|| document.path.link_to(&index));
+                Ok((render::page(document, home.as_deref(), &look)?, provenance))
+            });
+            laid_out.collect::<Vec<Result<_, Failure>>>().into_iter().collect()
+        })?;
     let site =
-        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, &look))?;
+        timings.measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look))?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
         Ok(site) => site,
         Err(findings) => {
