@@ -354,7 +354,10 @@ fn document(
     }
     let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
     let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
-    look.templates.render(
+    let charts = charts.collect::<Result<Vec<_>, RenderError>>()?;
+    let packed: usize = runtimes.iter().filter_map(|it| it.get_attr("text").ok()?.len()).sum();
+    let length = body.len() + inline_style.len() + packed;
+    look.templates.render_large(
         "document.html",
         context! {
             language => page.language.as_str(),
@@ -367,11 +370,12 @@ fn document(
             style => raw_text_value("style", &inline_style)?,
             script_links => links(&scripts),
             body => rendered_value(whole_body),
-            charts => charts.collect::<Result<Vec<_>, RenderError>>()?,
+            charts,
             runtimes,
             states => states.iter().map(|it| it.value(page)).collect::<Vec<_>>(),
             scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
         },
+        length,
     )
 }
 

@@ -77,6 +77,29 @@ impl<'text> Templates<'text> {
         let found = self.0.get_template(template).map_err(fail)?;
         found.render(values).map(Rendered).map_err(fail)
     }
+
+    /// Renders a template whose values have about so many bytes: text that grows to megabytes is copied, and held
+    /// twice, each time that it outgrows its place.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_large(
+        &self,
+        template: &str,
+        values: Value,
+        bytes: usize,
+    ) -> Result<Rendered, RenderError> {
+        const OWN: usize = 64 << 10;
+        let fail = |error: minijinja::Error| RenderError::of(template, &error);
+        let found = self.0.get_template(template).map_err(fail)?;
+        let mut text = Vec::with_capacity(bytes.saturating_add(bytes / 64).saturating_add(OWN));
+        found.render_to_write(values, &mut text).map_err(fail)?;
+        let text = String::from_utf8(text);
+        text.map(Rendered).map_err(|_| RenderError {
+            template: template.to_owned(),
+            reason: "it writes bytes that are no text".to_owned(),
+        })
+    }
 }
 
 /// A template did not render: a defect of nbc or of a site's own template, never of a notebook.

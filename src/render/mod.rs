@@ -193,6 +193,8 @@ pub fn page(
     let has_code = blocks
         .iter()
         .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
+    let outputs = blocks.iter().flat_map(|block| &block.outputs);
+    let length: usize = outputs.map(|output| output.html.as_str().len()).sum();
     let (mut frames, mut charts) = (Vec::new(), Vec::new());
     let mut cells: Vec<Value> = Vec::new();
     for mut block in blocks {
@@ -217,7 +219,7 @@ pub fn page(
     let published = if is_iso_date(date) { date } else { "" };
     let byline = context! { authors => authors.as_str(), date, published };
     let lead = document.description.as_deref().filter(|_| document.print_description);
-    let body = look.templates.render(
+    let body = look.templates.render_large(
         "page.html",
         context! {
             home => home.unwrap_or_default(),
@@ -234,6 +236,7 @@ pub fn page(
             source,
             cells,
         },
+        length,
     )?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let picture_address = match (&look.base_url, &shared) {

@@ -157,10 +157,12 @@ pub(in crate::cli) fn run(
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
     // The lines of a finding are printed as they are.
-    let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
-        let text = sources.get(it.notebook.source).text();
-        !granted.scanner.find(text.as_bytes()).is_empty()
-            || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
+    let shows_secret = timings.measure(Phase::Exposure, || {
+        analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
+            let text = sources.get(it.notebook.source).text();
+            !granted.scanner.find(text.as_bytes()).is_empty()
+                || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
+        })
     });
     let format = match arguments.format {
         Format::Full if shows_secret => Format::Concise,
@@ -213,7 +215,7 @@ pub(in crate::cli) fn run(
     for failure in &failures {
         failure.print(printer);
     }
-    let built = link(built, is_strict, &mut diagnostics);
+    let built = timings.measure(Phase::Output, || link(built, is_strict, &mut diagnostics));
 
     exposure::mask(&mut diagnostics, &granted.scanner);
     diagnostic::sort(&mut diagnostics);
@@ -231,6 +233,8 @@ pub(in crate::cli) fn run(
         return Ok(if failures.is_empty() { Exit::Findings } else { Exit::Failed });
     }
 
+    // The text of all notebooks is of no more use.
+    drop(sources);
     let title = config_title(&config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
@@ -304,7 +308,8 @@ fn publish(
             return Ok(false);
         }
     };
-    if let Some(message) = exposure::in_site(site.site(), scanner) {
+    let exposed = timings.measure(Phase::Exposure, || exposure::in_site(site.site(), scanner));
+    if let Some(message) = exposed {
         printer.error(&message);
         return Ok(false);
     }
@@ -430,7 +435,7 @@ impl Builder<'_> {
         let Analyzed { input, notebook, graph } = analyzed;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
         let (mut ran, graph) = if is_stored {
-            let record = as_stored(&notebook, diagnostics);
+            let record = self.timings.measure(Phase::Analyze, || as_stored(&notebook, diagnostics));
             let (layers, granted) = (Vec::new(), Names::default());
             let masks = Vec::new();
             (Ran { record, environment: None, layers, granted, masks }, graph)
@@ -457,11 +462,12 @@ impl Builder<'_> {
             return Ok(None);
         }
         self.draw_charts(&mut ran.record);
-        let scanner = &self.granted.scanner;
-        let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
-        let allowed = &self.settings.allowed;
-        exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
-        let masked = ran.masks().record(&mut ran.record);
+        let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
+        let (exposed, masked) = self.timings.measure(Phase::Exposure, || {
+            let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+            exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
+            (exposed, ran.masks().record(&mut ran.record))
+        });
         diagnostics.extend(exposure::masked(&notebook, masked));
         if !exposed.is_empty() {
             diagnostics.extend(exposed);
@@ -491,8 +497,11 @@ impl Builder<'_> {
         let text = self.sources.get(notebook.source).text();
         document.value.offer_source(text, &self.settings.page);
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
-        let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
-        exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
+        let exposed = self.timings.measure(Phase::Exposure, || {
+            let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
+            exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
+            exposed
+        });
         if self.settings.is_strict {
             publishing::refuse_removals(&mut document.diagnostics);
         }
@@ -502,7 +511,9 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
+        let provenance = self.timings.measure(Phase::Emit, || {
+            provenance(document.value.document(), input.relative.as_str(), text, &ran)
+        });
         Ok(Some(Built { document: document.value, provenance }))
     }
 
