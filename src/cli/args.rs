@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::grants::SecretFile;
 use super::trust::{AllowedIsland, TrustedRuntime};
 use crate::config::{
-    ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
+    ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
 };
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
@@ -73,8 +73,29 @@ pub enum Command {
     Explain(Explain),
     /// Show what this machine gives to confine notebooks, and how to get the rest
     Doctor(Doctor),
+    /// Show, check or remove what builds remember of earlier ones
+    ///
+    /// It lies below NBC_CACHE_DIR, else in `nbc` in the user's cache folder. Environments lie beside it; builds
+    /// remove those that nobody used for 30 days.
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Print a completion script for a shell
     Completions(Completions),
+}
+
+/// `nbc cache`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum CacheCommand {
+    /// What it holds, and how much room that takes
+    Stats {
+        /// How the report is printed
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+    /// Remove it; environments stay
+    Clear,
+    /// Read every entry, and report those that are damaged
+    Verify,
 }
 
 /// How diagnostics are printed.
@@ -120,7 +141,7 @@ const OF_PAGES: [&str; 12] = [
     "show_graph",
     "state",
     "states",
-    "check_determinism",
+    "check_reproducible",
     "strict_sanitize",
 ];
 
@@ -178,6 +199,12 @@ pub struct Build {
     /// Print where the time went
     #[arg(long)]
     pub timings: bool,
+    /// Run every notebook twice, states and all, and report the cells that differ
+    #[arg(long, alias = "check-determinism")]
+    pub check_reproducible: bool,
+    /// What builds remember
+    #[command(flatten)]
+    pub memory: Memory,
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
@@ -190,15 +217,27 @@ pub struct Build {
     /// Show this value of an input first, such as `alpha=0.5` (repeatable)
     #[arg(long, value_name = "NAME=VALUE", help_heading = "States of inputs")]
     pub state: Vec<ChosenValue>,
-    /// Run each state twice, and report cells that differ
-    #[arg(long, help_heading = "States of inputs")]
-    pub check_determinism: bool,
     /// Bounds of the states
     #[command(flatten)]
     pub sweep: SweepSettings,
     /// What may be published
     #[command(flatten)]
     pub publishing: Publishing,
+}
+
+/// What builds remember, and how much they run at once.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Speed")]
+pub struct Memory {
+    /// Run every notebook, whatever earlier builds found out
+    #[arg(long, env = "NBC_NO_CACHE")]
+    pub no_cache: bool,
+    /// What the records of earlier runs may take on disk [default: 2GiB]
+    #[arg(long, value_name = "SIZE", env = "NBC_CACHE_SIZE")]
+    pub cache_size: Option<ByteSize>,
+    /// Memory of all notebooks that run at the same time [default: three quarters of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    pub build_memory: Option<ByteSize>,
 }
 
 /// Whether inputs work on the page.

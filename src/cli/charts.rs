@@ -1,7 +1,7 @@
 //! The runtimes that a build's charts need: each is had once, and where it can't be had, charts are pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Failure;
 use super::compile::Compiled;
@@ -10,13 +10,17 @@ use crate::charts::{Kind, Known, Runtime, known};
 use crate::config::ChartSetting;
 use crate::diagnostic::Parsed;
 
-/// The runtimes of a build.
+/// The runtimes of a build, for several pages at once.
 pub(super) struct Charts {
+    known: Mutex<State>,
+}
+
+struct State {
     /// Kinds that may be live, as far as is known.
     live: BTreeSet<Kind>,
     had: BTreeMap<(Kind, &'static str), Arc<Runtime>>,
     /// What to say of runtimes that could not be had.
-    warnings: Vec<String>,
+    warnings: BTreeSet<String>,
 }
 
 impl Charts {
@@ -26,26 +30,32 @@ impl Charts {
             ChartSetting::Interactive => BTreeSet::from(all),
             ChartSetting::Static => BTreeSet::new(),
         };
-        Self { live, had: BTreeMap::new(), warnings: Vec::new() }
+        let (had, warnings) = (BTreeMap::new(), BTreeSet::new());
+        Self { known: Mutex::new(State { live, had, warnings }) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, State> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether charts of a kind may be live, as far as is known.
     pub(super) fn are_live(&self, kind: Kind) -> bool {
-        self.live.contains(&kind)
+        self.known().live.contains(&kind)
     }
 
     /// Compiles a page, once with every kind of chart live, and again without those that turn out not to be.
     /// `own` are runtimes of the notebook's environment, which come before nbc's where they fit.
     /// `made_by` tells the version of the library in the notebook's environment.
     pub(super) fn compile(
-        &mut self,
+        &self,
         compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Compiled>,
         own: &BTreeMap<Kind, Arc<Runtime>>,
         made_by: impl Fn(Kind) -> Option<String>,
         mut have: impl FnMut(&'static Known) -> Result<Runtime, Failure>,
     ) -> Parsed<Compiled> {
         loop {
-            let mut compiled = compile(&self.live);
+            let live = self.known().live.clone();
+            let mut compiled = compile(&live);
             let mut wanted = BTreeMap::new();
             let mut taken: BTreeMap<Kind, Arc<Runtime>> = BTreeMap::new();
             for chart in compiled.value.charts() {
@@ -71,7 +81,7 @@ impl Charts {
                 match self.runtime(known, &mut have) {
                     Some(runtime) => runtimes.push(runtime),
                     None => {
-                        self.live.remove(&kind);
+                        self.known().live.remove(&kind);
                         is_complete = false;
                     }
                 }
@@ -84,24 +94,26 @@ impl Charts {
     }
 
     fn runtime(
-        &mut self,
+        &self,
         known: &'static Known,
         have: &mut impl FnMut(&'static Known) -> Result<Runtime, Failure>,
     ) -> Option<Arc<Runtime>> {
         let key = (known.kind, known.version);
-        if let Some(runtime) = self.had.get(&key) {
+        // Held meanwhile: other pages wait for what is being fetched.
+        let mut state = self.known();
+        if let Some(runtime) = state.had.get(&key) {
             return Some(Arc::clone(runtime));
         }
         match have(known) {
             Ok(runtime) => {
                 let runtime = Arc::new(runtime);
-                self.had.insert(key, Arc::clone(&runtime));
+                state.had.insert(key, Arc::clone(&runtime));
                 Some(runtime)
             }
             Err(failure) => {
                 let what = known.kind.title();
-                self.warnings
-                    .push(format!("charts of {what} are not interactive: {}", failure.message));
+                let message = format!("charts of {what} are not interactive: {}", failure.message);
+                state.warnings.insert(message);
                 None
             }
         }
@@ -109,10 +121,11 @@ impl Charts {
 
     /// Readers of the log must not believe that charts are live where they are not.
     pub(super) fn warn(&self, printer: Printer) {
-        for warning in &self.warnings {
+        let state = self.known();
+        for warning in &state.warnings {
             printer.warning(warning);
         }
-        if !self.warnings.is_empty() {
+        if !state.warnings.is_empty() {
             printer.help("pages show pictures of them; `--charts static` asks for pictures only");
         }
     }

@@ -73,15 +73,33 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
     })
 }
 
+/// What runs at once: one a core, unless something else is asked for.
+pub(super) fn jobs(settings: SweepSettings) -> usize {
+    let asked = settings.jobs.map(|it| it.get().min(MOST_JOBS) as usize);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// How many notebooks may run at once, for there is memory for no more.
+pub(super) fn runs_at_once(whole: Option<ByteSize>, bounds: &Bounds) -> usize {
+    let whole = whole.map_or_else(machine_memory, |it| it.0);
+    usize::try_from(whole / bounds.process.memory.max(1)).unwrap_or(usize::MAX).max(1)
+}
+
+/// Three quarters of what the machine has; two notebooks where it does not say.
+fn machine_memory() -> u64 {
+    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|it| it.strip_prefix("MemTotal:"));
+    let kilobytes = total.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.map_or(2 * MEMORY.0, |it| it * 1024 / 4 * 3)
+}
+
 /// The bounds of a sweep.
 pub(super) fn sweep(
     settings: SweepSettings,
     bounds: &Bounds,
     samples: BTreeMap<String, Samples>,
 ) -> Result<SweepPlan, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let number = |asked: Option<NonZeroU64>, default: u64| asked.map_or(default, NonZeroU64::get);
-    let jobs = number(settings.jobs, cores).min(MOST_JOBS);
     Ok(SweepPlan {
         most_states: number(settings.max_states, 2000).min(MOST_STATES),
         most_values: number(settings.max_values, 250).min(MOST_STATES),
@@ -91,7 +109,7 @@ pub(super) fn sweep(
             .unwrap_or(Duration::from_secs(60)),
         run_time: bounds.process.wall,
         memory: bounds.process.memory,
-        jobs: u32::try_from(jobs).unwrap_or(1),
+        jobs: u32::try_from(jobs(settings)).unwrap_or(1),
         is_dry: false,
         samples,
     })

@@ -1,6 +1,7 @@
 //! The command line: flags to calls of the phases, results to words and an exit code.
 
 mod args;
+mod builder;
 mod charts;
 mod command;
 mod compile;
@@ -14,17 +15,22 @@ mod preparation;
 mod printer;
 mod progress;
 mod publishing;
+mod settings;
 mod states;
 mod timings;
 mod trust;
+mod workers;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use clap::Parser as _;
 
 use args::{Cli, Command};
 use printer::Printer;
+
+use crate::cache::{self, Cache};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +102,10 @@ pub fn main() -> ExitCode {
     let printer = Printer::new(cli.color);
     let result = match &cli.command {
         Command::Build(arguments) => {
-            command::build::run(arguments, command::build::Goal::Site, printer)
+            command::build::run(arguments, settings::Goal::Site, printer)
         }
         Command::States(arguments) => {
-            command::build::run(arguments, command::build::Goal::List, printer)
+            command::build::run(arguments, settings::Goal::List, printer)
         }
         Command::Check(arguments) => command::check::run(arguments, printer),
         Command::Lock(arguments) => command::lock::run(arguments, printer),
@@ -109,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Render(arguments) => command::render::run(arguments, printer),
         Command::Explain(arguments) => command::explain::run(arguments, printer),
         Command::Doctor(arguments) => command::doctor::run(arguments, printer),
+        Command::Cache(command) => command::cache::run(*command, printer),
         Command::Completions(arguments) => command::completions::run(arguments, printer),
     };
     let exit = result.unwrap_or_else(|failure| {
@@ -117,6 +124,12 @@ pub fn main() -> ExitCode {
     });
     let interrupted = crate::process::interrupt::is_requested();
     if interrupted { Exit::Interrupted.into() } else { exit.into() }
+}
+
+/// What earlier builds found out; `None` where the user does not want it.
+fn entries(memory: &args::Memory) -> Option<Arc<Cache>> {
+    let size = memory.cache_size.unwrap_or(cache::DEFAULT_SIZE);
+    (!memory.no_cache).then(|| Arc::new(Cache::below(&cache_folder(), size)))
 }
 
 /// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.

@@ -1,6 +1,8 @@
 //! What commands that make environments share: the sandbox, the environments in it, and what to say of them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -9,30 +11,42 @@ use super::command::counted;
 use super::printer::Printer;
 use super::progress::Progress;
 use super::{Failure, cache_folder};
+use crate::cache::Cache;
 use crate::charts::{self, Known, Origin};
 use crate::config::{Config, IsolationSetting};
 use crate::environment::{
     Choice, Confinement, Environment, EnvironmentError, PackageName, Provisioner, cached_runtime,
 };
 use crate::notebook::Notebook;
-use crate::process::{Isolation, Limits, Sandbox, SandboxError, Trusted};
+use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError, Trusted};
 
-/// Makes environments one after the other; what they share is made when the first one needs it.
+/// Makes environments; what they share is made when the first one needs it. Several notebooks may ask at once.
 pub(super) struct Preparation {
     choice: Choice,
-    isolation: Isolation,
     buildable: BTreeSet<String>,
-    sandbox: Option<Sandbox>,
-    provisioner: Option<Provisioner>,
+    sandbox: OnDemand,
+    is_reported: AtomicBool,
+    entries: Option<Arc<Cache>>,
+    provisioner: OnceLock<Provisioner>,
+    found: Mutex<Found>,
+}
+
+/// What is told at the end.
+#[derive(Default)]
+struct Found {
     /// Notebooks whose packages no lock pins.
-    unlocked: Vec<Utf8PathBuf>,
+    unlocked: BTreeSet<Utf8PathBuf>,
     /// Packages that were built from source.
     built: BTreeSet<String>,
 }
 
 impl Preparation {
-    /// As flags and configuration decide.
-    pub(super) fn new(arguments: &Runtime, config: &Config) -> Result<Self, Failure> {
+    /// As flags and configuration decide; `entries` hold what earlier builds found out.
+    pub(super) fn new(
+        arguments: &Runtime,
+        config: &Config,
+        entries: Option<Arc<Cache>>,
+    ) -> Result<Self, Failure> {
         let choice = match arguments.interpreter().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
             None => Choice::FromNotebook,
@@ -42,31 +56,32 @@ impl Preparation {
             buildable(&arguments.allow_build, !matches!(isolation, Isolation::None(_)))?;
         Ok(Self {
             choice,
-            isolation,
             buildable,
-            sandbox: None,
-            provisioner: None,
-            unlocked: Vec::new(),
-            built: BTreeSet::new(),
+            sandbox: OnDemand::new(isolation),
+            is_reported: AtomicBool::new(false),
+            entries,
+            provisioner: OnceLock::new(),
+            found: Mutex::default(),
         })
     }
 
     /// The sandbox of all notebooks; says which layers hold when it is made.
-    pub(super) fn sandbox(&mut self, progress: &Progress) -> Result<&Sandbox, Failure> {
-        let sandbox = match self.sandbox.take() {
-            Some(sandbox) => sandbox,
-            None => {
-                let sandbox = Sandbox::confined(self.isolation).map_err(refused)?;
-                report_layers(&sandbox, self.isolation, progress);
-                sandbox
-            }
-        };
-        Ok(self.sandbox.insert(sandbox))
+    pub(super) fn sandbox(&self, progress: &Progress) -> Result<&Sandbox, Failure> {
+        let sandbox = self.sandbox.get().map_err(refused)?;
+        if !self.is_reported.swap(true, Ordering::SeqCst) {
+            report_layers(sandbox, self.sandbox.isolation(), progress);
+        }
+        Ok(sandbox)
+    }
+
+    /// How much of the confinement there must be.
+    pub(super) fn isolation(&self) -> Isolation {
+        self.sandbox.isolation()
     }
 
     /// The environment of the notebook at `path`.
     pub(super) fn environment(
-        &mut self,
+        &self,
         notebook: &Notebook,
         path: &Utf8Path,
         limits: &Limits,
@@ -78,22 +93,27 @@ impl Preparation {
             help: error.help(),
         };
         let provisioner = self.provisioner().map_err(failed)?;
-        let buildable = self.buildable.clone();
-        let sandbox = self.sandbox(progress)?;
-        let confinement = Confinement { sandbox, limits, buildable: &buildable };
-        let made = provisioner.provision(notebook, &absolute, confinement);
-        self.provisioner = Some(provisioner);
-        let environment = made.map_err(failed)?;
-        self.built.extend(environment.built.iter().cloned());
+        let say = |text: &str| progress.step(&format!("{path}: {text}"));
+        let made = provisioner.provision(notebook, &absolute, self.confinement(limits, &say));
+        let environment = match made {
+            Ok(environment) => environment,
+            Err(error) => {
+                // A sandbox that cannot be had is a better reason than what could not be done without it.
+                self.sandbox.get().map_err(refused)?;
+                return Err(failed(error));
+            }
+        };
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.built.extend(environment.built.iter().cloned());
         if environment.unlocked.is_some() {
-            self.unlocked.push(path.to_owned());
+            found.unlocked.insert(path.to_owned());
         }
         Ok(environment)
     }
 
     /// What draws charts of a kind.
     pub(super) fn runtime(
-        &mut self,
+        &self,
         known: &'static Known,
         limits: &Limits,
         progress: &Progress,
@@ -104,47 +124,52 @@ impl Preparation {
         }
         progress.step(&format!("fetching what draws charts of {}", known.kind.title()));
         let provisioner = self.provisioner()?;
-        let buildable = BTreeSet::new();
-        let sandbox = match known.origin {
+        let say = |text: &str| progress.step(text);
+        let confinement = match known.origin {
             Origin::File(_) => None,
-            Origin::Printed(_) => Some(self.sandbox(progress)?),
+            Origin::Printed(_) => {
+                self.sandbox(progress)?;
+                Some(Confinement { buildable: &NONE, ..self.confinement(limits, &say) })
+            }
         };
-        let confinement =
-            sandbox.map(|sandbox| Confinement { sandbox, limits, buildable: &buildable });
         let made = provisioner.runtime(known, &cache, confinement);
-        self.provisioner = Some(provisioner);
         made.map_err(|error| Failure { help: error.help(), message: error.to_string() })
     }
 
     /// Pictures of Vega charts that have none.
     pub(super) fn draw(
-        &mut self,
+        &self,
         charts: &[serde_json::Value],
         limits: &Limits,
         progress: &Progress,
     ) -> Result<Vec<Option<String>>, Failure> {
-        let provisioner = self.provisioner()?;
-        let buildable = BTreeSet::new();
-        let sandbox = self.sandbox(progress)?;
-        let confinement = Confinement { sandbox, limits, buildable: &buildable };
-        let made = provisioner.draw(charts, confinement);
-        self.provisioner = Some(provisioner);
-        Ok(made?)
+        let say = |text: &str| progress.step(text);
+        let confinement = Confinement { buildable: &NONE, ..self.confinement(limits, &say) };
+        Ok(self.provisioner()?.draw(charts, confinement)?)
     }
 
-    /// Taken, to be put back after its use.
-    fn provisioner(&mut self) -> Result<Provisioner, EnvironmentError> {
-        match self.provisioner.take() {
-            Some(provisioner) => Ok(provisioner),
-            None => Provisioner::new(self.choice.clone(), &cache_folder()),
+    fn confinement<'a>(
+        &'a self,
+        limits: &'a Limits,
+        say: &'a (dyn Fn(&str) + Sync),
+    ) -> Confinement<'a> {
+        Confinement { sandbox: &self.sandbox, limits, buildable: &self.buildable, say }
+    }
+
+    fn provisioner(&self) -> Result<&Provisioner, EnvironmentError> {
+        if let Some(made) = self.provisioner.get() {
+            return Ok(made);
         }
+        let made = Provisioner::new(self.choice.clone(), &cache_folder(), self.entries.clone())?;
+        Ok(self.provisioner.get_or_init(|| made))
     }
 
     /// Says once what holds for environments that were made.
     pub(super) fn warn(&self, printer: Printer) {
-        self.warn_of_unlocked(printer);
-        if !self.built.is_empty() {
-            let names = self.built.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>();
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        warn_of_unlocked(&found.unlocked, printer);
+        if !found.built.is_empty() {
+            let names = found.built.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>();
             printer.warning(&format!(
                 "built from source in the sandbox, as `--allow-build` says: {}; what is in these packages \
                  is what their build code wrote here",
@@ -152,19 +177,22 @@ impl Preparation {
             ));
         }
     }
+}
 
-    /// Another day may give other packages.
-    fn warn_of_unlocked(&self, printer: Printer) {
-        let Some(first) = self.unlocked.first() else { return };
-        let others = match self.unlocked.len() - 1 {
-            0 => String::new(),
-            number => format!(" and {}", counted(number, "other notebook")),
-        };
-        printer.warning(&format!(
-            "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
-        ));
-        printer.help("pin them with `nbc lock`, and commit the files that it writes");
-    }
+/// No package may be built.
+static NONE: BTreeSet<String> = BTreeSet::new();
+
+/// Another day may give other packages.
+fn warn_of_unlocked(unlocked: &BTreeSet<Utf8PathBuf>, printer: Printer) {
+    let Some(first) = unlocked.first() else { return };
+    let others = match unlocked.len() - 1 {
+        0 => String::new(),
+        number => format!(" and {}", counted(number, "other notebook")),
+    };
+    printer.warning(&format!(
+        "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
+    ));
+    printer.help("pin them with `nbc lock`, and commit the files that it writes");
 }
 
 /// A layer that cannot be had, with every way out.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::command::counted;
 use super::printer::Printer;
@@ -13,8 +13,9 @@ use crate::notebook::CellId;
 use crate::run::record::CellRun;
 use crate::run::{Foreseen, Observer, ProtocolError, sweep};
 
-/// Progress of one build.
+/// Progress of one build, or of a part of it.
 pub struct Progress {
+    bars: Option<MultiProgress>,
     bar: Option<ProgressBar>,
     printer: Printer,
     name: String,
@@ -29,18 +30,28 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows a moving line only where one can be seen.
+    /// Shows moving lines only where they can be seen.
     pub fn new(printer: Printer) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        Self::with(bars, printer)
+    }
+
+    /// A line of its own for other work of the same build.
+    pub fn another(&self) -> Self {
+        Self::with(self.bars.clone(), self.printer)
+    }
+
+    fn with(bars: Option<MultiProgress>, printer: Printer) -> Self {
+        let bar = bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
                 bar.set_style(style);
             }
-            bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
         let (since, costs) = (Instant::now(), BTreeMap::new());
         Self {
+            bars,
             bar,
             printer,
             name: String::new(),
@@ -52,10 +63,21 @@ impl Progress {
         }
     }
 
+    /// Says what nbc does at the moment, where somebody watches.
+    pub fn moment(&self, text: &str) {
+        if self.bar.is_some() {
+            self.step(text);
+        }
+    }
+
     /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
     pub fn step(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(printable(text)),
+            Some(bar) => {
+                // A line that says nothing is not shown.
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bar.set_message(printable(text));
+            }
             None => self.printer.line(&printable(text)),
         }
     }
@@ -84,11 +106,6 @@ impl Progress {
         self.above(|| self.printer.line(&printable(text)));
     }
 
-    /// Prints what was asked for.
-    pub fn result(&self, text: &str) {
-        self.above(|| self.printer.result(&format!("{}\n", printable(text))));
-    }
-
     /// Prints what the user should know.
     pub fn warning(&self, text: &str) {
         self.above(|| self.printer.warning(text));
@@ -100,16 +117,17 @@ impl Progress {
     }
 
     fn above(&self, print: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
             None => print(),
         }
     }
 
-    /// Removes the moving line.
+    /// Removes the moving lines.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            // A terminal that is gone needs no clearing.
+            let _ = bars.clear();
         }
     }
 
@@ -117,6 +135,14 @@ impl Progress {
         if let Some(bar) = &self.bar {
             let text = format!("{}: cell {} of {}", self.name, self.done + 1, self.cells);
             bar.set_message(printable(&text));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

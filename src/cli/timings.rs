@@ -1,6 +1,7 @@
 //! Where the time of a build went.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A part of a build.
@@ -10,6 +11,8 @@ pub enum Phase {
     Analyze,
     /// Interpreter, resolution, installation.
     Environment,
+    /// Digests of what runs can read, and the records of earlier runs.
+    Cache,
     /// Finding out that the sandbox can be had.
     Sandbox,
     /// Everything between starting the sandbox and its end, but for the states: Python's time, and the sandbox's.
@@ -33,6 +36,7 @@ impl Phase {
         match self {
             Self::Analyze => "analyze",
             Self::Environment => "environment",
+            Self::Cache => "cache",
             Self::Sandbox => "try the sandbox",
             Self::Run => "run (Python, sandbox)",
             Self::States => "states of inputs",
@@ -49,41 +53,47 @@ impl Phase {
 #[derive(Debug)]
 pub struct Timings {
     start: Instant,
-    phases: BTreeMap<Phase, Duration>,
+    phases: Mutex<BTreeMap<Phase, Duration>>,
 }
 
 impl Timings {
     /// Starts.
     pub fn start() -> Self {
-        Self { start: Instant::now(), phases: BTreeMap::new() }
+        Self { start: Instant::now(), phases: Mutex::default() }
+    }
+
+    fn phases(&self) -> MutexGuard<'_, BTreeMap<Phase, Duration>> {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Measures a piece of work.
-    pub fn measure<T>(&mut self, phase: Phase, work: impl FnOnce() -> T) -> T {
+    pub fn measure<T>(&self, phase: Phase, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
-        *self.phases.entry(phase).or_default() += start.elapsed();
+        *self.phases().entry(phase).or_default() += start.elapsed();
         result
     }
 
     /// Counts a part of one phase as another.
-    pub fn split(&mut self, whole: Phase, part: Phase, time: Duration) {
-        let whole = self.phases.entry(whole).or_default();
+    pub fn split(&self, whole: Phase, part: Phase, time: Duration) {
+        let mut phases = self.phases();
+        let whole = phases.entry(whole).or_default();
         let time = time.min(*whole);
         *whole -= time;
-        *self.phases.entry(part).or_default() += time;
+        *phases.entry(part).or_default() += time;
     }
 
     /// A table; accounts for the whole time.
     pub fn table(&self) -> String {
         let total = self.start.elapsed();
-        let known: Duration = self.phases.values().sum();
+        let phases = self.phases();
+        let known: Duration = phases.values().sum();
         let outside: Duration = [Phase::Run, Phase::States, Phase::Environment]
             .iter()
-            .filter_map(|phase| self.phases.get(phase))
+            .filter_map(|phase| phases.get(phase))
             .sum();
         let mut lines: Vec<String> =
-            self.phases.iter().map(|(phase, time)| row(phase.name(), *time)).collect();
+            phases.iter().map(|(phase, time)| row(phase.name(), *time)).collect();
         lines.push(row("other", total.saturating_sub(known)));
         lines.push(row("total", total));
         lines.push(row("nbc's own share", total.saturating_sub(outside)));

@@ -42,6 +42,8 @@ pub struct Config {
     pub allow_net: Vec<String>,
     /// Files and folders that notebooks may read, relative to the file; counts only with `--trust-config`.
     pub read: Vec<Utf8PathBuf>,
+    /// What a notebook sees of its own folder, as in `.gitignore`; all of it where nothing says so.
+    pub inputs: Option<Vec<String>>,
     /// Variables that notebooks get; counts only with `--trust-config`.
     pub env: Vec<String>,
     /// How much of the confinement there must be; less than all counts only with `--trust-config`.

@@ -104,7 +104,7 @@ pub struct SweepSettings {
     /// Longest time that one state may take [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub state_timeout: Option<NonZeroU64>,
-    /// States that run at the same time [default: one a core]
+    /// Notebooks, and states of a notebook, that run at the same time [default: one a core]
     #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub jobs: Option<NonZeroU64>,
 }

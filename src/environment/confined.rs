@@ -8,7 +8,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::InstallError;
-use crate::process::{Job, Limits, Mount, Openings, Sandbox, interrupt};
+use crate::process::{Job, Limits, Mount, OnDemand, Openings, interrupt};
 
 /// Longest that a job with packages of any size may take.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(1200);
@@ -16,14 +16,22 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(1200);
 const LEAST_MEMORY: u64 = 1 << 30;
 
 /// Where packages are looked at by other than their own code, and within what bounds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Confinement<'a> {
     /// The sandbox.
-    pub sandbox: &'a Sandbox,
+    pub sandbox: &'a OnDemand,
     /// Bounds of a run.
     pub limits: &'a Limits,
     /// Packages, by their normalized names, that may be built from source, inside.
     pub buildable: &'a BTreeSet<String>,
+    /// Told before work that takes a while.
+    pub say: &'a (dyn Fn(&str) + Sync),
+}
+
+impl std::fmt::Debug for Confinement<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Confinement").field("buildable", self.buildable).finish_non_exhaustive()
+    }
 }
 
 /// A program and what it sees.
@@ -53,7 +61,8 @@ impl Confinement<'_> {
         let openings = Openings::default();
         let working_folder = "/tmp".into();
         let job = Job { program, arguments, environment, mounts, working_folder, limits, openings };
-        let running = self.sandbox.start(&job).map_err(|error| failed(error.to_string()))?;
+        let sandbox = self.sandbox.get().map_err(|error| failed(error.to_string()))?;
+        let running = sandbox.start(&job).map_err(|error| failed(error.to_string()))?;
         let channel = running.channel().map_err(|error| failed(error.to_string()))?;
         let wait = Some(Duration::from_millis(100));
         channel.set_read_timeout(wait).map_err(|error| failed(error.to_string()))?;

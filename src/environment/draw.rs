@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::confined::{Confinement, Task, number, taken};
 use super::install::{InstallError, install};
 use super::{
-    EnvironmentError, INSIDE, Provisioner, Requirements, VEGA_CONVERTER, read_only, system_mounts,
+    EnvironmentError, INSIDE, Provisioner, Requirements, VEGA_CONVERTER, identity, read_only,
+    system_mounts,
 };
+use crate::cache::{KeyBuilder, Kind};
 
 const PROGRAM: &str = concat!(include_str!("../run/runner/bundles.py"), include_str!("draw.py"));
 /// Longest that the charts of a notebook may take.
@@ -34,6 +36,16 @@ impl Provisioner {
         self.cache.open()?;
         let requirements = Requirements::engine(VEGA_CONVERTER);
         let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
+        let key = self.entries().and_then(|entries| {
+            let own = identity::of_interpreter(entries, &self.trees, &interpreter)?;
+            let key = KeyBuilder::new("pictures").text("interpreter", &own).text("program", PROGRAM);
+            let key = key.text("lock", &installed.lock.digest).value("charts", &charts);
+            Some((entries, key.end()))
+        });
+        let known = key.as_ref().and_then(|(entries, key)| entries.get(Kind::Picture, key));
+        if let Some(known) = known.and_then(|it| serde_json::from_slice(&it).ok()) {
+            return Ok(known);
+        }
         let mut mounts = system_mounts(&interpreter);
         mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
         let task = Task {
@@ -58,6 +70,11 @@ impl Provisioner {
         };
         let asked = confinement.ask(task, &question, converse, |reason| failed(&reason));
         drawn.resize(charts.len(), None);
+        if let (Ok(()), Some((entries, key))) = (&asked, &key)
+            && let Ok(body) = serde_json::to_vec(&drawn)
+        {
+            entries.put(Kind::Picture, key, &body);
+        }
         match asked {
             // A chart that kills the drawing costs those after it.
             Ok(()) | Err(InstallError::Runtime { .. }) => Ok(drawn),

@@ -204,6 +204,7 @@ pub(super) fn install(
         std::env::consts::ARCH,
     ]);
     let (folder, lease) = cache.get(&key, |scratch| {
+        (confinement.say)(&format!("installing the packages of {}", requirements.origin));
         let staging = scratch.folder.join("environment");
         let wheels = lock.sources().map(|it| {
             let wheel = it.wheel(cache, interpreter, confinement, None)?;
@@ -242,6 +243,7 @@ fn resolve(
             return Ok(Lock::of(text.lines().map(str::to_owned)));
         }
     }
+    (confinement.say)(&format!("resolving the packages of {}", requirements.origin));
     let scratch = cache.scratch()?;
     let ask = |installer: &Installer<'_>| installer.pins(requirements);
     let known = BTreeMap::new();

@@ -91,7 +91,7 @@ impl Locked {
     ) -> Result<bool, EnvironmentError> {
         let cache = Cache::new(cache);
         cache.open()?;
-        let interpreter = Interpreter::base(self.requirements.requires_python.as_deref())?;
+        let interpreter = Interpreter::base(self.requirements.requires_python.as_deref(), None)?;
         let earlier = match pins {
             // A file that is broken is no reason not to write a good one.
             Pins::Keep => self.on_disk().ok().flatten().unwrap_or_default(),

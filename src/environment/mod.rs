@@ -9,6 +9,7 @@ mod bytecode;
 mod cache;
 mod confined;
 mod draw;
+mod identity;
 mod install;
 mod interpreter;
 mod lock;
@@ -37,6 +38,7 @@ use cache::Cache;
 use install::install;
 use pylock::LockTarget;
 
+use crate::cache::{Cache as Entries, KeyBuilder, Trees};
 use crate::notebook::{Format, Notebook};
 use crate::process::{Access, Mount};
 
@@ -76,6 +78,9 @@ pub struct Environment {
     pub unlocked: Option<String>,
     /// Names of packages that were built from source.
     pub built: Vec<String>,
+    /// What all of it is: an environment with the same identity gives a run the same. `None` where nobody asked, or
+    /// it cannot be told.
+    pub identity: Option<String>,
     /// Keep what is installed from being removed.
     pub leases: Vec<Arc<Lease>>,
 }
@@ -142,8 +147,13 @@ impl EnvironmentError {
 pub struct Provisioner {
     choice: Choice,
     cache: Cache,
+    /// What earlier builds found out; `None`: nothing is remembered.
+    entries: Option<Arc<Entries>>,
     /// By what was required: a look at each program takes a while.
     interpreters: Mutex<BTreeMap<Option<String>, Interpreter>>,
+    /// By the folders that they are told by.
+    identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<String>>>,
+    trees: Trees,
 }
 
 impl Provisioner {
@@ -151,12 +161,21 @@ impl Provisioner {
     ///
     /// # Errors
     /// When the cache cannot be made.
-    pub fn new(choice: Choice, cache: &Utf8Path) -> Result<Self, EnvironmentError> {
+    pub fn new(
+        choice: Choice,
+        cache: &Utf8Path,
+        entries: Option<Arc<Entries>>,
+    ) -> Result<Self, EnvironmentError> {
         let cache = Cache::new(cache);
         if choice == Choice::FromNotebook {
             cache.open()?;
         }
-        Ok(Self { choice, cache, interpreters: Mutex::default() })
+        let (interpreters, identities) = (Mutex::default(), Mutex::default());
+        Ok(Self { choice, cache, entries, interpreters, identities, trees: Trees::default() })
+    }
+
+    fn entries(&self) -> Option<&Entries> {
+        self.entries.as_deref()
     }
 
     /// The environment for the notebook at `path`.
@@ -170,7 +189,7 @@ impl Provisioner {
         confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
         if let Choice::Given(path) = &self.choice {
-            let interpreter = Interpreter::probe(path)?;
+            let interpreter = Interpreter::probe(path, self.entries())?;
             let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
             if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
                 return Err(EnvironmentError::WrongPython {
@@ -179,13 +198,17 @@ impl Provisioner {
                     requires: requires.to_owned(),
                 });
             }
-            return Ok(existing(&interpreter));
+            let mut environment = existing(&interpreter);
+            environment.identity = self.identity(&interpreter, &environment, &[]);
+            return Ok(environment);
         }
         let requirements = requirements::find(notebook, path)?;
         let Some(requirements) = requirements else {
-            let interpreter = Interpreter::active()?;
+            let interpreter = Interpreter::active(self.entries())?;
             let mut environment = existing(&interpreter);
-            self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
+            let locks =
+                self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
+            environment.identity = self.identity(&interpreter, &environment, &locks);
             return Ok(environment);
         };
         let interpreter = self.interpreter(requirements.requires_python.as_deref())?;
@@ -202,18 +225,46 @@ impl Provisioner {
             lock: Some(installed.lock.clone()),
             unlocked: is_open.then(|| requirements.origin.clone()),
             built: Vec::new(),
+            identity: None,
             leases: vec![Arc::new(installed.lease)],
         };
         environment.mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
         environment.built.extend(installed.lock.built().into_keys());
-        self.add_engine(
+        let mut locks = self.add_engine(
             &mut environment,
             notebook,
             &interpreter,
             Some(&requirements),
             confinement,
         )?;
+        locks.push(installed.lock.digest);
+        environment.identity = self.identity(&interpreter, &environment, &locks);
         Ok(environment)
+    }
+
+    /// What an environment is: the system, the interpreter, and what was installed or is there.
+    fn identity(
+        &self,
+        interpreter: &Interpreter,
+        environment: &Environment,
+        locks: &[String],
+    ) -> Option<String> {
+        let entries = self.entries()?;
+        let is_locked = environment.lock.is_some() && environment.built.is_empty();
+        let mut folders = if is_locked { Vec::new() } else { environment.packages.clone() };
+        folders.push(interpreter.program.clone());
+        let mut known = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry(folders).or_insert_with_key(|folders| {
+            let own = identity::of_interpreter(entries, &self.trees, interpreter)?;
+            let packages = match folders.as_slice() {
+                [_] => String::new(),
+                several => identity::of_packages(several)?,
+            };
+            let key = KeyBuilder::new("base").text("interpreter", &own);
+            Some(key.text("packages", &packages).end().as_str().to_owned())
+        });
+        let key = KeyBuilder::new("environment").text("base", found.as_deref()?);
+        Some(key.value("locks", &locks).end().as_str().to_owned())
     }
 
     fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
@@ -222,7 +273,7 @@ impl Provisioner {
         if let Some(found) = known.get(&key) {
             return Ok(found.clone());
         }
-        let found = Interpreter::base(requires)?;
+        let found = Interpreter::base(requires, self.entries())?;
         known.insert(key, found.clone());
         Ok(found)
     }
@@ -230,12 +281,12 @@ impl Provisioner {
     /// What runs nbc's own jobs.
     fn own_interpreter(&self) -> Result<Interpreter, InterpreterError> {
         match &self.choice {
-            Choice::Given(path) => Interpreter::probe(path),
+            Choice::Given(path) => Interpreter::probe(path, self.entries()),
             Choice::FromNotebook => self.interpreter(None),
         }
     }
 
-    /// Adds what nbc itself needs inside, where the environment lacks it.
+    /// Adds what nbc itself needs inside, where the environment lacks it; gives the digests of its locks.
     fn add_engine(
         &self,
         environment: &mut Environment,
@@ -243,7 +294,8 @@ impl Provisioner {
         interpreter: &Interpreter,
         requirements: Option<&Requirements>,
         confinement: Confinement<'_>,
-    ) -> Result<(), EnvironmentError> {
+    ) -> Result<Vec<String>, EnvironmentError> {
+        let mut locks = Vec::new();
         let wanted = engine(notebook.format, |module, package| match &environment.lock {
             Some(lock) => lock.has(package),
             None => interpreter.has_module(module),
@@ -283,9 +335,10 @@ impl Provisioner {
             environment.mounts.push(read_only(&installed.folder, &inside));
             environment.overlays.push(packages);
             environment.built.extend(installed.lock.built().into_keys());
+            locks.push(installed.lock.digest);
             environment.leases.push(Arc::new(installed.lease));
         }
-        Ok(())
+        Ok(locks)
     }
 }
 
@@ -324,6 +377,7 @@ fn existing(interpreter: &Interpreter) -> Environment {
         lock: None,
         unlocked: None,
         built: Vec::new(),
+        identity: None,
         leases: Vec::new(),
     }
 }

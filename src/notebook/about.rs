@@ -30,6 +30,8 @@ pub struct About {
     pub samples: BTreeMap<String, Samples>,
     /// Names in that table whose values cannot be read.
     pub unread_samples: Vec<String>,
+    /// What it sees of its own folder, as in `.gitignore`: `inputs` in `[tool.nbc]`.
+    pub inputs: Option<Vec<String>>,
 }
 
 impl About {
@@ -45,6 +47,7 @@ impl About {
             language: text("lang").filter(|it| is_language(it)),
             samples: BTreeMap::new(),
             unread_samples: Vec::new(),
+            inputs: None,
         }
     }
 
@@ -67,6 +70,11 @@ impl About {
                 Self {
                     samples: states.map(Samples::read).unwrap_or_default(),
                     unread_samples: states.map(Samples::left_out).unwrap_or_default(),
+                    // What is no list of patterns names nothing, rather than everything.
+                    inputs: values.get("inputs").map(|it| {
+                        let patterns = it.as_array().into_iter().flatten();
+                        patterns.filter_map(|it| it.as_str().map(str::to_owned)).collect()
+                    }),
                     ..Self::of(&values)
                 }
             }
@@ -83,6 +91,7 @@ impl About {
             language: self.language.or(other.language),
             samples: if self.samples.is_empty() { other.samples } else { self.samples },
             unread_samples: [self.unread_samples, other.unread_samples].concat(),
+            inputs: self.inputs.or(other.inputs),
         }
     }
 }

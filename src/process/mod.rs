@@ -21,10 +21,12 @@ mod sandbox;
 pub mod apart;
 pub mod interrupt;
 pub mod network;
+mod on_demand;
 mod relocation;
 pub mod tool;
 
 pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
+pub use on_demand::OnDemand;
 pub use relocation::Relocation;
 pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, examine, sandbox_main};
 

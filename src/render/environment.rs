@@ -93,7 +93,7 @@ impl<'text> Templates<'text> {
         let fail = |error: minijinja::Error| RenderError::of(template, &error);
         let found = self.0.get_template(template).map_err(fail)?;
         let mut text = Vec::with_capacity(bytes.saturating_add(bytes / 64).saturating_add(OWN));
-        found.render_to_write(values, &mut text).map_err(fail)?;
+        found.render_captured_to(values, &mut text).map_err(fail)?;
         let text = String::from_utf8(text);
         text.map(Rendered).map_err(|_| RenderError {
             template: template.to_owned(),

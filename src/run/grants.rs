@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
 use crate::process::network::PROXY_PORT;
@@ -56,6 +57,20 @@ pub enum GrantError {
     #[error("`--read {path}` is neither a folder nor a plain file")]
     NoFile {
         /// As the user wrote it.
+        path: Utf8PathBuf,
+    },
+    /// A pattern of `inputs` is none.
+    #[error("the `inputs` pattern `{pattern}` is not valid: {reason}")]
+    Pattern {
+        /// As the author wrote it.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// To show a part of a folder, each name in it must be looked at.
+    #[error("`{path}` holds more than {MOST_NAMES} files, too many to show a part of it")]
+    TooMany {
+        /// The folder.
         path: Utf8PathBuf,
     },
     /// Something else is there.
@@ -115,11 +130,30 @@ const CERTIFICATES: [&str; 4] = [
 /// Where a run finds them.
 const CERTIFICATES_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// What a notebook sees of its own folder.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// All but what is [`HIDDEN`].
+    Folder,
+    /// Itself, and what these patterns name, written as in `.gitignore`.
+    Inputs {
+        /// Name of the notebook's file.
+        notebook: &'a str,
+        /// The patterns.
+        patterns: &'a [String],
+    },
+}
+
 /// Finds out what the grants come to for a notebook in `folder`, beside the mounts that it has anyway.
 ///
 /// # Errors
-/// When a path cannot be shown; see [`GrantError`].
-pub fn open(grants: &Grants, folder: &Utf8Path, present: &[Mount]) -> Result<Opened, GrantError> {
+/// When a path cannot be shown, or a pattern cannot be read; see [`GrantError`].
+pub fn open(
+    grants: &Grants,
+    folder: &Utf8Path,
+    present: &[Mount],
+    shown: Shown<'_>,
+) -> Result<Opened, GrantError> {
     let mut opened = Opened::default();
     let folder = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
     let mut places = Places { folder: &folder, present, mounts: Vec::new() };
@@ -127,13 +161,18 @@ pub fn open(grants: &Grants, folder: &Utf8Path, present: &[Mount]) -> Result<Ope
         places.add(path)?;
     }
     opened.mounts = places.mounts;
-    let shown: Vec<Utf8PathBuf> = opened.mounts.iter().map(|it| it.inside.clone()).collect();
+    let mut hidden = hidden(&folder, &grants.own_output);
+    if let Shown::Inputs { notebook, patterns } = shown {
+        let mut others = Others { folder: &folder, notebook, listed: listed(patterns)?, names: 0 };
+        let mut found = Vec::new();
+        others.below(Utf8Path::new(""), &hidden, &mut found)?;
+        hidden.extend(found);
+        hidden.sort();
+    }
+    let places: Vec<Utf8PathBuf> = opened.mounts.iter().map(|it| it.inside.clone()).collect();
     opened.openings = Openings {
         hosts: grants.hosts.clone(),
-        hidden: hidden(&folder, &grants.own_output)
-            .into_iter()
-            .filter(|it| !shown.contains(it))
-            .collect(),
+        hidden: hidden.into_iter().filter(|it| !places.contains(it)).collect(),
         variables: grants.variables.clone(),
         files: grants.files.clone(),
     };
@@ -182,6 +221,74 @@ fn hidden(folder: &Utf8Path, own_output: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
     hidden.sort();
     hidden.dedup();
     hidden
+}
+
+/// Most names in a folder of which a notebook sees a part.
+const MOST_NAMES: usize = 200_000;
+
+fn listed(patterns: &[String]) -> Result<Gitignore, GrantError> {
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in patterns {
+        let refused = |error: ignore::Error| GrantError::Pattern {
+            pattern: pattern.clone(),
+            reason: error.to_string(),
+        };
+        builder.add_line(None, pattern).map_err(refused)?;
+    }
+    let pattern = patterns.join(", ");
+    builder.build().map_err(|error| GrantError::Pattern { pattern, reason: error.to_string() })
+}
+
+/// Finds what a notebook does not see beside its inputs.
+struct Others<'a> {
+    folder: &'a Utf8Path,
+    notebook: &'a str,
+    listed: Gitignore,
+    names: usize,
+}
+
+impl Others<'_> {
+    /// Adds what is not seen below a folder; tells whether anything there is. A folder of which nothing is seen is
+    /// named as a whole.
+    fn below(
+        &mut self,
+        folder: &Utf8Path,
+        hidden: &[Utf8PathBuf],
+        found: &mut Vec<Utf8PathBuf>,
+    ) -> Result<bool, GrantError> {
+        let mut is_seen = false;
+        // A folder that cannot be read shows nothing.
+        let entries = self.folder.join(folder).read_dir_utf8().into_iter().flatten().flatten();
+        for entry in entries {
+            self.names += 1;
+            if self.names > MOST_NAMES {
+                return Err(GrantError::TooMany { path: self.folder.to_owned() });
+            }
+            let path = folder.join(entry.file_name());
+            let inside = Utf8Path::new(NOTEBOOK_FOLDER).join(&path);
+            if hidden.contains(&inside) {
+                continue;
+            }
+            let is_folder = entry.file_type().is_ok_and(|it| it.is_dir());
+            let before = found.len();
+            let is_own = path == self.notebook
+                || if is_folder {
+                    self.below(&path, hidden, found)? || self.is_listed(&path, true)
+                } else {
+                    self.is_listed(&path, false)
+                };
+            if !is_own {
+                found.truncate(before);
+                found.push(inside);
+            }
+            is_seen |= is_own;
+        }
+        Ok(is_seen)
+    }
+
+    fn is_listed(&self, path: &Utf8Path, is_folder: bool) -> bool {
+        self.listed.matched_path_or_any_parents(path, is_folder).is_ignore()
+    }
 }
 
 struct Places<'a> {
@@ -322,7 +429,7 @@ mod tests {
         };
         let host = root.join("env");
         let present = Mount { host, inside: "/env".into(), access: Access::ReadOnly };
-        let opened = open(&grants, &root.join("project"), &[present]);
+        let opened = open(&grants, &root.join("project"), &[present], Shown::Folder);
         let opened = opened.map_err(|it| it.to_string().replace(root.as_str(), "~"))?;
         let mounts = opened.mounts.iter();
         let mounts =
@@ -338,6 +445,34 @@ mod tests {
         let read = opened(&["project/.git"]).unwrap();
         assert_eq!(read.first().unwrap(), "/nb/.git=~/project/.git");
         assert!(!read.contains(&"-/nb/.git".to_owned()));
+    }
+
+    /// What a notebook with these inputs does not see.
+    fn hidden_beside(patterns: &[&str]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap().canonicalize_utf8().unwrap();
+        for name in ["data/old/a.csv", "data/b.csv", "data/b.txt", "other/c.csv", "nb.py", "x.py"] {
+            fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs_err::write(root.join(name), "").unwrap();
+        }
+        let patterns: Vec<String> = patterns.iter().map(|it| (*it).to_owned()).collect();
+        let shown = Shown::Inputs { notebook: "nb.py", patterns: &patterns };
+        let opened = open(&Grants::default(), &root, &[], shown).unwrap();
+        opened.openings.hidden.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn inputs_and_the_notebook_are_all_that_is_seen() {
+        let check = |patterns: &[&str], hidden: &[&str]| {
+            assert_eq!(hidden_beside(patterns), hidden, "{patterns:?}");
+        };
+        check(&[], &["/nb/data", "/nb/other", "/nb/x.py"]);
+        check(&["data"], &["/nb/other", "/nb/x.py"]);
+        check(&["data/", "!data/old"], &["/nb/data/old", "/nb/other", "/nb/x.py"]);
+        check(&["*.csv"], &["/nb/data/b.txt", "/nb/x.py"]);
+        check(&["data/*.csv"], &["/nb/data/b.txt", "/nb/data/old", "/nb/other", "/nb/x.py"]);
+        check(&["*"], &[]);
+        check(&["/c.csv", "elsewhere"], &["/nb/data", "/nb/other", "/nb/x.py"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod grants;
 pub mod plan;
 pub mod protocol;
 pub mod record;
+pub mod remembered;
 pub mod stored;
 pub mod sweep;
 

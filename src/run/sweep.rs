@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 1000;
 const LONGEST_LABEL: usize = 10_000;
 
 /// What a sweep may take, and what it is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepPlan {
     /// Most states of one notebook, besides the run's own.
     pub most_states: u64,

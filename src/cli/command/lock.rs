@@ -12,7 +12,7 @@ use crate::config::LimitSettings;
 use crate::diagnostic::{self, Severity};
 use crate::environment::{Confinement, EnvironmentError, Locked, Pins};
 use crate::notebook::Notebook;
-use crate::process::{Isolation, Limits, Sandbox, interrupt};
+use crate::process::{Isolation, Limits, OnDemand, interrupt};
 use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Failure> {
@@ -55,7 +55,7 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
 
 /// Where packages are built, for which a lock needs their metadata.
 struct Builder {
-    sandbox: Sandbox,
+    sandbox: OnDemand,
     limits: Limits,
     buildable: BTreeSet<String>,
 }
@@ -71,14 +71,15 @@ impl Builder {
             IsolationLevel::BestEffort => Isolation::BestEffort,
             IsolationLevel::Strict | IsolationLevel::None => Isolation::Strict,
         };
-        let sandbox = Sandbox::confined(isolation)?;
+        let sandbox = OnDemand::new(isolation);
+        sandbox.get()?;
         let limits = limits::bounds(LimitSettings::default())?.process;
         Ok(Some(Self { sandbox, limits, buildable }))
     }
 
     fn confinement(&self) -> Confinement<'_> {
         let Self { sandbox, limits, buildable } = self;
-        Confinement { sandbox, limits, buildable }
+        Confinement { sandbox, limits, buildable, say: &|_| () }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One module a command; each calls the phases in their order and prints what they say.
 
 pub mod build;
+pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod doctor;
@@ -23,10 +24,10 @@ use crate::notebook::{self, CodeVisibility, Notebook};
 use crate::source::{Sources, Span};
 
 /// A notebook after phases 1 and 2.
-struct Analyzed {
-    input: Input,
-    notebook: Notebook,
-    graph: CellGraph,
+pub(super) struct Analyzed {
+    pub(super) input: Input,
+    pub(super) notebook: Notebook,
+    pub(super) graph: CellGraph,
 }
 
 /// The configuration that holds for inputs: of the folder that is built, else of the notebook's.
@@ -35,7 +36,7 @@ fn configuration(inputs: &[Utf8PathBuf]) -> Result<Config, Failure> {
 }
 
 /// The folder whose settings hold for inputs.
-fn folder_of(inputs: &[Utf8PathBuf]) -> &Utf8Path {
+pub(super) fn folder_of(inputs: &[Utf8PathBuf]) -> &Utf8Path {
     let first = inputs.first().map_or(Utf8Path::new("."), |it| it.as_path());
     let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
     if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder }
@@ -95,7 +96,7 @@ fn analyze(
     Some(Analyzed { input, notebook, graph: analyzed.value })
 }
 
-fn visibility(setting: Option<CodeSetting>) -> CodeVisibility {
+pub(super) fn visibility(setting: Option<CodeSetting>) -> CodeVisibility {
     match setting {
         Some(CodeSetting::Shown) => CodeVisibility::Shown,
         Some(CodeSetting::Hidden) => CodeVisibility::Hidden,

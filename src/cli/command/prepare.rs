@@ -1,6 +1,7 @@
 //! `nbc prepare`: the environments of a later build, which then needs no network.
 
-use super::{analyze, build, configuration, find_inputs};
+use super::{analyze, configuration, find_inputs};
+use crate::cli::builder::policy;
 use crate::cli::args::{Format, Prepare};
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
@@ -16,7 +17,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     let config = configuration(&arguments.inputs)?;
     let bounds = limits::bounds(arguments.limits.or(config.limits))?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
-    let mut preparation = Preparation::new(&arguments.runtime, &config)?;
+    let preparation = Preparation::new(&arguments.runtime, &config, None)?;
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();
@@ -31,7 +32,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
         return Ok(Exit::Findings);
     }
     let progress = Progress::new(printer);
-    let runs = build::policy(arguments.runtime.execute);
+    let runs = policy(arguments.runtime.execute);
     let mut lines = Vec::new();
     for it in &notebooks {
         let path = &it.input.path;

@@ -71,7 +71,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let shown = publishing::shown(flags, &config);
     let page = PageOptions::new(code, arguments.show_graph, shown, &config);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let mut charts = Charts::new(arguments.charts);
+    let charts = Charts::new(arguments.charts);
     let has_files = layout(arguments.layout) == Layout::Site;
     let islands = Trust::new(flags, None, has_files)?.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {

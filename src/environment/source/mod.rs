@@ -137,7 +137,8 @@ impl Source {
                 python: interpreter.version.clone(),
             });
         }
-        let layers = confinement.sandbox.layers();
+        let sandbox = confinement.sandbox.get();
+        let layers = sandbox.map_err(|error| self.failed(error.to_string()))?.layers();
         if !layers.iter().any(|it| it.active && it.name == "seccomp") {
             return Err(self.failed("there is no sandbox to build it in".to_owned()));
         }

@@ -1,0 +1,499 @@
+//! What earlier builds found out, by what it depends on: a hit is what a miss would give.
+//!
+//! In: a [`Key`], the digest of everything that decides. Out: the bytes that were stored under it, or nothing.
+//! Builds of any number share the folder. Never an error: an entry that is damaged, or that another program
+//! wrote, is a miss with a warning, and what cannot be written is not kept.
+
+mod key;
+mod tree;
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub use key::{Key, KeyBuilder};
+pub use tree::{Stamp, Trees, UncachedTree};
+
+use crate::config::ByteSize;
+
+/// Version of the layout: part of the path, so that versions of nbc do not meet.
+const FORMAT: &str = "entries-1";
+/// What all entries may take, unless something else is asked for.
+pub const DEFAULT_SIZE: ByteSize = ByteSize(2 << 30);
+/// Largest entry that is read or written, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// Bytes of the first line: its words and two digests in hexadecimal.
+const HEADER: usize = 256;
+/// An entry is marked as used at most this often.
+const MARKED: Duration = Duration::from_secs(600);
+/// Younger files without their name may be the work of a build that runs.
+const SETTLED: Duration = Duration::from_secs(3600);
+
+/// What an entry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The run of a notebook.
+    Run,
+    /// Pictures of charts.
+    Picture,
+    /// What an interpreter said of itself.
+    Interpreter,
+    /// Digests of large files, by what the file system says of these.
+    Digest,
+    /// What a whole build read, and what it said.
+    Site,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Run, Self::Picture, Self::Interpreter, Self::Digest, Self::Site];
+
+    /// Name of its folder.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "runs",
+            Self::Picture => "pictures",
+            Self::Interpreter => "interpreters",
+            Self::Digest => "digests",
+            Self::Site => "sites",
+        }
+    }
+}
+
+/// The entries of one folder.
+#[derive(Debug)]
+pub struct Cache {
+    folder: Utf8PathBuf,
+    size: u64,
+    has_written: AtomicBool,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// Why the file of an entry is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Damage {
+    /// Its first line is not one of nbc's.
+    #[error("nbc did not write it")]
+    Foreign,
+    /// It is one of nbc's, but not what its name says.
+    #[error("it is another entry than its name says")]
+    Misplaced,
+    /// The body is shorter or longer than when it was written, or another one.
+    #[error("it is cut short, or was changed")]
+    Changed,
+}
+
+/// Number and bytes of the entries of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Number of entries.
+    pub entries: u64,
+    /// Their bytes on disk.
+    pub bytes: u64,
+}
+
+impl Cache {
+    /// The cache below a folder, kept below `size` bytes. Nothing is read or made yet.
+    #[must_use]
+    pub fn below(folder: &Utf8Path, size: ByteSize) -> Self {
+        Self {
+            folder: folder.join(FORMAT),
+            size: size.0,
+            has_written: AtomicBool::new(false),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
+    fn path(&self, kind: Kind, key: &Key) -> Utf8PathBuf {
+        let name = key.as_str();
+        self.folder.join(kind.name()).join(name.get(..2).unwrap_or_default()).join(name)
+    }
+
+    /// What was stored under a key, exactly as it was stored.
+    #[must_use]
+    pub fn get(&self, kind: Kind, key: &Key) -> Option<Vec<u8>> {
+        let path = self.path(kind, key);
+        let mut file = open(&path).ok()?;
+        let read = read(&mut file, kind, key.as_str());
+        match read {
+            Ok(Ok(body)) => {
+                mark(&file);
+                Some(body)
+            }
+            Ok(Err(damage)) => {
+                self.warn(format!("the cache entry `{path}` is left aside: {damage}"));
+                // What takes its place is whole.
+                let _ = fs_err::remove_file(&path);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Stores what belongs to a key. The entry appears whole or not at all.
+    pub fn put(&self, kind: Kind, key: &Key, body: &[u8]) {
+        if body.len() as u64 > LARGEST.min(self.size) {
+            return;
+        }
+        match self.write(kind, key, body) {
+            Ok(()) => self.has_written.store(true, Ordering::Relaxed),
+            Err(error) => {
+                self.warn(format!("the cache `{}` cannot be written: {error}", self.folder));
+            }
+        }
+    }
+
+    fn write(&self, kind: Kind, key: &Key, body: &[u8]) -> io::Result<()> {
+        let path = self.path(kind, key);
+        let folder = path.parent().unwrap_or(&self.folder);
+        make_private(folder)?;
+        // Only the owner may read it: outputs of notebooks are nobody else's, and not yet sanitized.
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        file.write_all(header(kind, key.as_str(), body).as_bytes())?;
+        file.write_all(body)?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Says a thing once.
+    fn warn(&self, message: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full disk says the same for each entry.
+        if !warnings.contains(&message) && warnings.len() < 20 {
+            warnings.push(message);
+        }
+    }
+
+    /// What the user should know, each time once.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Removes what was not used for longest until the rest fits, if anything was written.
+    pub fn trim(&self) {
+        if self.has_written.swap(false, Ordering::Relaxed) {
+            self.trim_to(self.size);
+        }
+    }
+
+    fn trim_to(&self, size: u64) {
+        let mut files = Vec::new();
+        for (path, metadata) in self.files() {
+            let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let is_named = !path.file_name().unwrap_or_default().starts_with('.');
+            if is_named {
+                files.push((used, metadata.len(), path));
+            } else if now().duration_since(used).is_ok_and(|it| it > SETTLED) {
+                let _ = fs_err::remove_file(path);
+            }
+        }
+        let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        if total <= size {
+            return;
+        }
+        files.sort();
+        // Some room is left, so that not every build has to look for more.
+        let aim = size - size / 10;
+        for (_, bytes, path) in files {
+            if total <= aim {
+                break;
+            }
+            if fs_err::remove_file(path).is_ok() {
+                total -= bytes;
+            }
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = (Utf8PathBuf, std::fs::Metadata)> {
+        let entries = walkdir::WalkDir::new(&self.folder).min_depth(1).into_iter();
+        entries.filter_map(Result::ok).filter(|it| it.file_type().is_file()).filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((Utf8PathBuf::from_path_buf(entry.into_path()).ok()?, metadata))
+        })
+    }
+
+    /// What the entries take, by kind.
+    #[must_use]
+    pub fn usage(&self) -> Vec<(Kind, Usage)> {
+        let mut all: Vec<(Kind, Usage)> =
+            Kind::ALL.into_iter().map(|kind| (kind, Usage::default())).collect();
+        for (path, metadata) in self.files() {
+            let found = all.iter_mut().find(|it| is_below(&self.folder, &path, it.0));
+            if let Some((_, usage)) = found {
+                usage.entries += 1;
+                usage.bytes += metadata.len();
+            }
+        }
+        all
+    }
+
+    /// Removes every entry; gives what they took.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn clear(&self) -> io::Result<Usage> {
+        let mut removed = Usage::default();
+        for (path, metadata) in self.files() {
+            match fs_err::remove_file(path) {
+                Ok(()) => {
+                    removed.entries += 1;
+                    removed.bytes += metadata.len();
+                }
+                // Another build was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Reads every entry; gives the number of those that are whole, and the others with the reason.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn verify(&self) -> io::Result<(u64, Vec<(Utf8PathBuf, String)>)> {
+        let (mut whole, mut damaged) = (0, Vec::new());
+        for (path, _) in self.files() {
+            let name = path.file_name().unwrap_or_default();
+            if name.starts_with(".new-") {
+                continue;
+            }
+            let kind = Kind::ALL.into_iter().find(|it| is_below(&self.folder, &path, *it));
+            let result = match (kind, open(&path)) {
+                (None, _) => Err(Damage::Foreign),
+                (Some(kind), Ok(mut file)) => read(&mut file, kind, name)?.map(drop),
+                (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => continue,
+                (_, Err(error)) => return Err(error),
+            };
+            match result {
+                Ok(()) => whole += 1,
+                Err(damage) => damaged.push((path, damage.to_string())),
+            }
+        }
+        damaged.sort();
+        Ok((whole, damaged))
+    }
+}
+
+fn is_below(folder: &Utf8Path, path: &Utf8Path, kind: Kind) -> bool {
+    path.strip_prefix(folder).is_ok_and(|it| it.starts_with(kind.name()))
+}
+
+/// A folder that only the owner may enter.
+fn make_private(folder: &Utf8Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.recursive(true).create(folder)
+}
+
+/// A plain file; neither a link nor a pipe, which could wait for ever.
+fn open(path: &Utf8Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
+/// The first line of an entry: all that must hold of the rest.
+fn header(kind: Kind, name: &str, body: &[u8]) -> String {
+    format!("nbc {FORMAT} {} {name} {} {}\n", kind.name(), body.len(), key::digest(body))
+}
+
+fn read(file: &mut File, kind: Kind, name: &str) -> io::Result<Result<Vec<u8>, Damage>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > LARGEST + HEADER as u64 {
+        return Ok(Err(Damage::Foreign));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(LARGEST + HEADER as u64).read_to_end(&mut bytes)?;
+    let start = bytes.get(..bytes.len().min(HEADER)).unwrap_or_default();
+    let Some(end) = memchr::memchr(b'\n', start) else { return Ok(Err(Damage::Foreign)) };
+    let line = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned();
+    let body = bytes.split_off(end + 1);
+    let words: Vec<&str> = line.split(' ').collect();
+    let &["nbc", FORMAT, its_kind, its_name, length, digest] = words.as_slice() else {
+        return Ok(Err(Damage::Foreign));
+    };
+    Ok(if (its_kind, its_name) != (kind.name(), name) {
+        Err(Damage::Misplaced)
+    } else if length != body.len().to_string() || digest != key::digest(&body) {
+        Err(Damage::Changed)
+    } else {
+        Ok(body)
+    })
+}
+
+fn now() -> SystemTime {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long nobody used an entry is no input of a page"
+    )]
+    SystemTime::now()
+}
+
+/// Remembers the use. A folder that cannot be written can still be used.
+fn mark(file: &File) {
+    let now = now();
+    let used = file.metadata().and_then(|it| it.modified());
+    if used.is_ok_and(|it| now.duration_since(it).is_ok_and(|it| it > MARKED)) {
+        let _ = file.set_modified(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct CacheTest {
+        cache: Cache,
+        _folder: tempfile::TempDir,
+    }
+
+    impl CacheTest {
+        fn new(size: u64) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = Utf8Path::from_path(folder.path()).unwrap();
+            Self { cache: Cache::below(path, ByteSize(size)), _folder: folder }
+        }
+
+        fn put(&self, name: &str, body: &[u8]) -> Utf8PathBuf {
+            self.cache.put(Kind::Run, &key(name), body);
+            self.cache.path(Kind::Run, &key(name))
+        }
+
+        fn get(&self, name: &str) -> Option<Vec<u8>> {
+            self.cache.get(Kind::Run, &key(name))
+        }
+    }
+
+    fn key(name: &str) -> Key {
+        KeyBuilder::new("test").text("name", name).end()
+    }
+
+    #[test]
+    fn what_was_stored_comes_back() {
+        let test = CacheTest::new(1 << 20);
+        assert_eq!(test.get("a"), None);
+        test.put("a", b"one");
+        test.put("b", b"");
+        assert_eq!(test.get("a").as_deref(), Some(&b"one"[..]));
+        assert_eq!(test.get("b").as_deref(), Some(&b""[..]));
+        // Kinds do not meet.
+        assert_eq!(test.cache.get(Kind::Picture, &key("a")), None);
+        assert!(test.cache.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_entry_is_a_miss_with_a_warning() {
+        let test = CacheTest::new(1 << 20);
+        let whole = fs_err::read(test.put("a", b"some output")).unwrap();
+        let path = test.cache.path(Kind::Run, &key("a"));
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        let other = fs_err::read(test.put("b", b"some output")).unwrap();
+        let longer = [&whole[..], b"x"].concat();
+        let empty = Vec::new();
+        for bytes in [&flipped, &other, &longer, &empty, &b"junk\n".to_vec(), &vec![0; 400]] {
+            fs_err::write(&path, bytes).unwrap();
+            assert_eq!(test.cache.verify().unwrap().1.len(), 1);
+            assert_eq!(test.get("a"), None);
+            assert_eq!(test.cache.take_warnings().len(), 1);
+            assert!(!path.exists());
+        }
+        for end in 0..whole.len() {
+            fs_err::write(&path, &whole[..end]).unwrap();
+            assert_eq!(test.get("a"), None, "{end}");
+        }
+        test.put("a", b"some output");
+        assert_eq!(test.get("a").as_deref(), Some(&b"some output"[..]));
+    }
+
+    #[test]
+    fn a_link_or_a_folder_in_the_place_of_an_entry_is_a_miss() {
+        let test = CacheTest::new(1 << 20);
+        let path = test.put("a", b"x");
+        let moved = path.with_file_name("moved");
+        fs_err::rename(&path, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &path).unwrap();
+        assert_eq!(test.get("a"), None);
+        fs_err::remove_file(&path).unwrap();
+        fs_err::create_dir(&path).unwrap();
+        assert_eq!(test.get("a"), None);
+        test.put("a", b"y");
+        assert_eq!(test.cache.take_warnings().len(), 2);
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let test = CacheTest::new(4000);
+        let days = |days| now() - Duration::from_secs(days * 24 * 3600);
+        for (name, age) in [("a", 3), ("b", 9), ("c", 1), ("d", 5)] {
+            let path = test.put(name, &[0; 1000]);
+            File::open(path).unwrap().set_modified(days(age)).unwrap();
+        }
+        // A use makes it young.
+        assert!(test.get("b").is_some());
+        test.cache.trim();
+        let left = ["a", "b", "c", "d"].map(|it| test.get(it).is_some());
+        assert_eq!(left, [true, true, true, false]);
+    }
+
+    #[test]
+    fn an_entry_over_the_bound_is_not_kept() {
+        let test = CacheTest::new(100);
+        test.put("a", &[0; 101]);
+        assert_eq!(test.get("a"), None);
+        assert_eq!(test.cache.usage().iter().map(|it| it.1.entries).sum::<u64>(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Utf8Path::from_path(folder.path()).unwrap().join("file");
+        fs_err::write(&file, "").unwrap();
+        let cache = Cache::below(&file, DEFAULT_SIZE);
+        cache.put(Kind::Run, &key("a"), b"");
+        cache.put(Kind::Run, &key("b"), b"");
+        assert_eq!(cache.take_warnings().len(), 1);
+    }
+
+    #[test]
+    fn builds_that_write_the_same_entry_do_not_disturb_each_other() {
+        let test = CacheTest::new(1 << 30);
+        let body = vec![7; 1 << 20];
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        test.put("a", &body);
+                        let got = test.get("a");
+                        assert!(got.is_none_or(|it| it == body));
+                        test.cache.trim_to(10);
+                    }
+                });
+            }
+        });
+        assert!(test.cache.take_warnings().is_empty());
+    }
+}

@@ -1,0 +1,278 @@
+//! Digests of what a run can read: a file, or a folder with all that is in it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::key::hexadecimal;
+use super::{Cache, Key, KeyBuilder, Kind, now};
+
+/// Smaller files are read each time; of larger ones the digest is remembered.
+const LARGE: u64 = 1 << 20;
+/// A file that changed so shortly ago may change again within one tick of the file system's clock.
+const RACY: Duration = Duration::from_secs(3);
+/// Most names in one tree.
+const MOST_FILES: usize = 200_000;
+/// Most bytes of one tree.
+const MOST_BYTES: u64 = 64 << 30;
+
+/// Why a tree has no digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UncachedTree {
+    /// Who reads a pipe, a socket or a device gets what somebody else writes.
+    #[error("`{0}` is neither a file nor a folder")]
+    Special(Utf8PathBuf),
+    /// It cannot be read, or changes while it is read.
+    #[error("`{0}` cannot be read")]
+    Unreadable(Utf8PathBuf),
+    /// There is too much in it.
+    #[error("`{0}` holds more than {MOST_FILES} files or 64 GiB")]
+    TooLarge(Utf8PathBuf),
+}
+
+/// A file, as the file system tells it: what changes it changes this, but for a change within one tick of the clock.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// What the file system says of a file.
+    #[must_use]
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether it last changed long enough ago that another change would show.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let now = now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let settled = |at: i64| Duration::from_secs(at.max(0).cast_unsigned()) + RACY < now;
+        settled(self.modified.0) && settled(self.changed.0)
+    }
+}
+
+/// Takes digests of trees, each once a build.
+#[derive(Debug, Default)]
+pub struct Trees {
+    known: Mutex<BTreeMap<(Utf8PathBuf, Vec<Utf8PathBuf>), Result<Key, UncachedTree>>>,
+}
+
+impl Trees {
+    /// The digest of a file or folder without what lies at the paths below it that are `hidden`: names, kinds,
+    /// contents, targets of links, and whether files can be executed; not their times, owners and other rights.
+    ///
+    /// # Errors
+    /// When there is something in it whose content is not known beforehand, or too much.
+    pub fn digest(
+        &self,
+        cache: &Cache,
+        path: &Utf8Path,
+        hidden: &[Utf8PathBuf],
+    ) -> Result<Key, UncachedTree> {
+        let place = (path.to_owned(), hidden.to_vec());
+        // Held meanwhile: another notebook of the folder waits rather than reads it, too.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(place).or_insert_with(|| digest(cache, path, hidden)).clone()
+    }
+}
+
+fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key, UncachedTree> {
+    let memory_key = KeyBuilder::new("digests").text("root", root.as_str()).end();
+    let mut memory = Memory::load(cache, memory_key);
+    let mut key = KeyBuilder::new("tree");
+    let (mut files, mut bytes) = (0, 0);
+    let entries = walkdir::WalkDir::new(root).sort_by_file_name().same_file_system(true);
+    let is_hidden = |path: &std::path::Path| hidden.iter().any(|it| path == it.as_std_path());
+    for entry in entries.into_iter().filter_entry(|it| !is_hidden(it.path())) {
+        let unreadable = |path: Option<&std::path::Path>| {
+            let path = path.unwrap_or(root.as_std_path()).to_string_lossy().into_owned();
+            UncachedTree::Unreadable(path.into())
+        };
+        let entry = entry.map_err(|it| unreadable(it.path()))?;
+        let path = Utf8Path::from_path(entry.path()).ok_or_else(|| unreadable(Some(entry.path())))?;
+        let kind = entry.file_type();
+        if kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
+            return Err(UncachedTree::Special(path.to_owned()));
+        }
+        files += 1;
+        let name = path.strip_prefix(root).unwrap_or(path).as_str();
+        key = key.text("path", name);
+        if kind.is_dir() {
+            key = key.text("folder", "");
+        } else if kind.is_symlink() {
+            let target = fs_err::read_link(path).map_err(|_| unreadable(Some(entry.path())))?;
+            key = key.text("link", &target.to_string_lossy());
+        } else {
+            let (size, digest, is_program) =
+                memory.file(path).map_err(|_| unreadable(Some(entry.path())))?;
+            bytes += size;
+            key = key.text(if is_program { "program" } else { "file" }, &digest);
+        }
+        if files > MOST_FILES || bytes > MOST_BYTES {
+            return Err(UncachedTree::TooLarge(root.to_owned()));
+        }
+    }
+    memory.store(cache);
+    Ok(key.end())
+}
+
+/// What an earlier build found out about large files.
+struct Memory {
+    key: Key,
+    digests: BTreeMap<String, (Stamp, String)>,
+    has_news: bool,
+}
+
+impl Memory {
+    fn load(cache: &Cache, key: Key) -> Self {
+        // Not by `get`, were it not there for most folders: a look costs little.
+        let known = cache.get(Kind::Digest, &key);
+        let digests = known.and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
+        Self { key, digests, has_news: false }
+    }
+
+    /// Size, digest, and whether it can be executed.
+    fn file(&mut self, path: &Utf8Path) -> io::Result<(u64, String, bool)> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let is_program = metadata.mode() & 0o100 != 0;
+        let stamp = Stamp::of(&metadata);
+        if stamp.size >= LARGE
+            && let Some((known, digest)) = self.digests.get(path.as_str())
+            && *known == stamp
+        {
+            return Ok((stamp.size, digest.clone(), is_program));
+        }
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(buffer.get(..read).unwrap_or_default());
+        }
+        let digest = hexadecimal(&hasher.finalize());
+        // What changed meanwhile has another stamp, or will have one soon.
+        if stamp.size >= LARGE && stamp.is_settled() && Stamp::of(&file.metadata()?) == stamp {
+            self.digests.insert(path.to_string(), (stamp.clone(), digest.clone()));
+            self.has_news = true;
+        }
+        Ok((stamp.size, digest, is_program))
+    }
+
+    fn store(&self, cache: &Cache) {
+        if self.has_news
+            && let Ok(body) = serde_json::to_vec(&self.digests)
+        {
+            cache.put(Kind::Digest, &self.key, &body);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::DEFAULT_SIZE;
+
+    struct TreeTest {
+        folder: tempfile::TempDir,
+    }
+
+    impl TreeTest {
+        fn new() -> Self {
+            let test = Self { folder: tempfile::tempdir().unwrap() };
+            fs_err::create_dir_all(test.path("data/deep")).unwrap();
+            fs_err::write(test.path("data/a.csv"), "1").unwrap();
+            fs_err::write(test.path("data/deep/b.csv"), "2").unwrap();
+            test
+        }
+
+        fn path(&self, name: &str) -> Utf8PathBuf {
+            Utf8Path::from_path(self.folder.path()).unwrap().join("tree").join(name)
+        }
+
+        fn digest(&self, hidden: &[&str]) -> Result<Key, UncachedTree> {
+            let folder = Utf8Path::from_path(self.folder.path()).unwrap();
+            let cache = Cache::below(&folder.join("cache"), DEFAULT_SIZE);
+            let hidden: Vec<Utf8PathBuf> = hidden.iter().map(|it| self.path(it)).collect();
+            Trees::default().digest(&cache, &folder.join("tree"), &hidden)
+        }
+    }
+
+    #[test]
+    fn every_change_that_a_run_can_read_gives_another_digest() {
+        let test = TreeTest::new();
+        let mut seen = vec![test.digest(&[]).unwrap()];
+        assert_eq!(test.digest(&[]).unwrap(), seen[0]);
+        let mut changed = |what: &str| {
+            let digest = test.digest(&[]).unwrap();
+            assert!(!seen.contains(&digest), "{what}");
+            seen.push(digest);
+        };
+        fs_err::write(test.path("data/a.csv"), "3").unwrap();
+        changed("content");
+        fs_err::rename(test.path("data/a.csv"), test.path("data/c.csv")).unwrap();
+        changed("name");
+        fs_err::create_dir(test.path("empty")).unwrap();
+        changed("an empty folder");
+        std::os::unix::fs::symlink("data", test.path("link")).unwrap();
+        changed("a link");
+        use std::os::unix::fs::PermissionsExt as _;
+        let executable = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(test.path("data/c.csv"), executable).unwrap();
+        changed("a program");
+    }
+
+    #[test]
+    fn what_is_hidden_does_not_count() {
+        let test = TreeTest::new();
+        let before = test.digest(&["data/deep", "data/a.csv"]).unwrap();
+        fs_err::write(test.path("data/deep/b.csv"), "other").unwrap();
+        fs_err::remove_file(test.path("data/a.csv")).unwrap();
+        assert_eq!(test.digest(&["data/deep", "data/a.csv"]).unwrap(), before);
+        assert_ne!(test.digest(&[]).unwrap(), before);
+    }
+
+    #[test]
+    fn a_large_file_is_read_once_and_again_when_it_changed() {
+        let test = TreeTest::new();
+        let big = test.path("data/big.bin");
+        fs_err::write(&big, vec![1; 2 << 20]).unwrap();
+        let first = test.digest(&[]).unwrap();
+        let old = now() - Duration::from_secs(100);
+        File::open(&big).unwrap().set_modified(old).unwrap();
+        assert_eq!(test.digest(&[]).unwrap(), first);
+        // The same size and time: only the file system's own clock tells.
+        fs_err::write(&big, vec![2; 2 << 20]).unwrap();
+        File::open(&big).unwrap().set_modified(old).unwrap();
+        assert_ne!(test.digest(&[]).unwrap(), first);
+    }
+
+    #[test]
+    fn a_pipe_has_no_digest() {
+        let test = TreeTest::new();
+        let pipe = test.path("data/pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe.as_str(), rustix::fs::Mode::RWXU).unwrap();
+        assert_eq!(test.digest(&[]), Err(UncachedTree::Special(pipe)));
+        assert!(test.digest(&["data/pipe"]).is_ok());
+    }
+}

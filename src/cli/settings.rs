@@ -1,0 +1,103 @@
+//! Flags and configuration to what a build does.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::args::{Build, ChosenValue, Execute, Format, States};
+use super::command::{folder_of, visibility};
+use super::compile::PageOptions;
+use super::publishing::{self, Allowed};
+use super::trust::Trust;
+use super::{Failure, limits};
+use crate::config::Config;
+use crate::notebook::Notebook;
+use crate::run::{Bounds, OnError, SweepPlan};
+
+/// Everything that the flags and the configuration decide.
+pub(super) struct Settings {
+    pub(super) goal: Goal,
+    pub(super) bounds: Bounds,
+    /// Whether everything is run twice and compared.
+    pub(super) checks_reproducible: bool,
+    /// Whether notebooks are built although others cannot.
+    pub(super) keeps_going: bool,
+    /// Notebooks that are worked on at once.
+    pub(super) jobs: usize,
+    /// What notebooks see of their own folders, where neither they nor their pages say it.
+    inputs: Option<Vec<String>>,
+    /// What the states of inputs may take; `None`: they are not run.
+    pub(super) sweep: Option<SweepPlan>,
+    /// Values that a page shows first.
+    pub(super) chosen: Vec<ChosenValue>,
+    pub(super) on_error: OnError,
+    pub(super) page: PageOptions,
+    pub(super) execute: Execute,
+    pub(super) record: Option<Utf8PathBuf>,
+    pub(super) allowed: Allowed,
+    pub(super) is_strict: bool,
+    pub(super) trust: Trust,
+    pub(super) format: Format,
+}
+
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// A site.
+    Site,
+    /// A list of inputs and their states.
+    List,
+}
+
+impl Settings {
+    /// As flags and configuration decide.
+    pub(super) fn new(arguments: &Build, config: &Config) -> Result<Self, Failure> {
+    let jobs = limits::jobs(arguments.sweep.or(config.sweep));
+    let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
+    bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
+    let sweep = (arguments.states == States::Run)
+        .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
+        .transpose()?;
+    Ok(Self {
+        goal: Goal::Site,
+        bounds,
+        checks_reproducible: arguments.check_reproducible,
+        keeps_going: arguments.keep_going,
+        jobs,
+        inputs: config.inputs.clone(),
+        sweep,
+        chosen: arguments.state.clone(),
+        on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
+        page: page_options(arguments, config),
+        execute: arguments.runtime.execute,
+        record: arguments.record.clone(),
+        allowed: Allowed::new(
+            &arguments.publishing.allow_secret,
+            config,
+            folder_of(&arguments.inputs),
+        )?,
+        is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
+        trust: Trust::default(),
+        format: arguments.format,
+    })
+}
+
+    /// What a notebook sees of its own folder: its page's word, its own, that of all.
+    pub(super) fn inputs<'a>(
+        &'a self,
+        relative: &Utf8Path,
+        notebook: &'a Notebook,
+    ) -> Option<&'a [String]> {
+        let page = self.page.pages.get(relative.as_str()).and_then(|it| it.inputs.as_ref());
+        page.or(notebook.about.inputs.as_ref()).or(self.inputs.as_ref()).map(Vec::as_slice)
+    }
+}
+
+fn page_options(arguments: &Build, config: &Config) -> PageOptions {
+    let code = visibility(arguments.code.or(config.code));
+    let show_graph = arguments.show_graph || config.show_graph;
+    let shown = publishing::shown(&arguments.publishing, config);
+    let mut page = PageOptions::new(code, show_graph, shown, config);
+    if arguments.include_source {
+        page.page.source = Some(true);
+    }
+    page
+}
