@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use key::{Key, KeyBuilder};
-pub use tree::{Stamp, Trees, UncachedTree};
+pub use tree::{Evidence, Stamp, Trees, UncachedTree};
 
 use crate::config::ByteSize;
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -69,10 +71,19 @@ impl Stamp {
     }
 }
 
-/// Takes digests of trees, each once a build.
+/// Takes digests of trees, each once a build, and remembers what it took.
 #[derive(Debug, Default)]
 pub struct Trees {
     known: Mutex<BTreeMap<(Utf8PathBuf, Vec<Utf8PathBuf>), Result<Key, UncachedTree>>>,
+    is_incomplete: AtomicBool,
+}
+
+/// A file or folder that decided, and its digest; `None` where there was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    path: Utf8PathBuf,
+    hidden: Vec<Utf8PathBuf>,
+    digest: Option<Key>,
 }
 
 impl Trees {
@@ -91,6 +102,38 @@ impl Trees {
         // Held meanwhile: another notebook of the folder waits rather than reads it, too.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.entry(place).or_insert_with(|| digest(cache, path, hidden)).clone()
+    }
+
+    /// Takes note of a file or folder that decides something, or would if it were there.
+    pub fn look(&self, cache: &Cache, path: &Utf8Path) {
+        if self.digest(cache, path, &[]).is_err() && path.symlink_metadata().is_ok() {
+            self.give_up();
+        }
+    }
+
+    /// Something decided that has no digest.
+    pub fn give_up(&self) {
+        self.is_incomplete.store(true, Ordering::SeqCst);
+    }
+
+    /// Everything that was looked at; `None` if that is not all that decided.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Vec<Evidence>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = known.iter().map(|((path, hidden), digest)| Evidence {
+            path: path.clone(),
+            hidden: hidden.clone(),
+            digest: digest.clone().ok(),
+        });
+        (!self.is_incomplete.load(Ordering::SeqCst)).then(|| all.collect())
+    }
+
+    /// Whether all of it is as it was.
+    #[must_use]
+    pub fn is_unchanged(&self, cache: &Cache, evidence: &[Evidence]) -> bool {
+        evidence
+            .par_iter()
+            .all(|it| digest(cache, &it.path, &it.hidden).ok() == it.digest)
     }
 }
 
@@ -143,7 +186,6 @@ struct Memory {
 
 impl Memory {
     fn load(cache: &Cache, key: Key) -> Self {
-        // Not by `get`, were it not there for most folders: a look costs little.
         let known = cache.get(Kind::Digest, &key);
         let digests = known.and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
         Self { key, digests, has_news: false }

@@ -53,7 +53,7 @@ pub(super) struct Builder<'a> {
     pub(super) charts: Charts,
     /// What earlier builds found out; `None`: everything is run.
     pub(super) cache: Option<Arc<Cache>>,
-    pub(super) trees: Trees,
+    pub(super) trees: Arc<Trees>,
     /// Number of runs that earlier builds had kept.
     pub(super) known: AtomicUsize,
     /// As many runs as there is memory for.
@@ -340,7 +340,7 @@ impl Builder<'_> {
         };
         let plan = self.plan(notebook, graph, input, &absolute, &environment)?;
         let key = self.timings.measure(Phase::Cache, || {
-            self.key(&plan, &environment, path, progress)
+            self.key(&plan, &environment, &self.trees, path, progress)
         })?;
         let cached = key.as_ref().and_then(|(cache, key)| {
             self.timings.measure(Phase::Cache, || remembered::find(cache, key))
@@ -375,8 +375,15 @@ impl Builder<'_> {
         }
         drop(turn);
         if let Some((cache, key)) = &key {
-            self.timings
-                .measure(Phase::Cache, || remembered::keep(cache, key, &result, notebook));
+            self.timings.measure(Phase::Cache, || -> Result<_, Failure> {
+                // What changed while the notebook ran, it may have read before or after.
+                let now = self.key(&plan, &environment, &Trees::default(), path, progress)?;
+                match now.is_some_and(|(_, now)| now == *key) {
+                    true => remembered::keep(cache, key, &result, notebook),
+                    false => self.trees.give_up(),
+                }
+                Ok(())
+            })?;
         }
         let is_cut =
             result.record.as_ref().and_then(|it| it.sweep.as_ref()).is_some_and(|it| it.is_cut);
@@ -437,6 +444,7 @@ impl Builder<'_> {
         &self,
         plan: &RunPlan,
         environment: &Environment,
+        trees: &Trees,
         path: &Utf8Path,
         progress: &Progress,
     ) -> Result<Option<(&Cache, Key)>, Failure> {
@@ -452,13 +460,17 @@ impl Builder<'_> {
                 layers.filter(|it| it.active).map(|it| it.name.as_str()).collect()
             }
         };
-        match remembered::key(plan, environment, &layers, cache, &self.trees) {
+        match remembered::key(plan, environment, &layers, cache, trees) {
             Ok(key) => Ok(Some((cache, key))),
             Err(reason @ NotKept::Tree(_)) => {
                 progress.line(&format!("{path}: its run is not kept for later builds: {reason}"));
+                self.trees.give_up();
                 Ok(None)
             }
-            Err(NotKept::Opened | NotKept::UnknownEnvironment) => Ok(None),
+            Err(NotKept::Opened | NotKept::UnknownEnvironment) => {
+                self.trees.give_up();
+                Ok(None)
+            }
         }
     }
 }

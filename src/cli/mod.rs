@@ -19,6 +19,7 @@ mod settings;
 mod states;
 mod timings;
 mod trust;
+mod unchanged;
 mod workers;
 
 use std::process::ExitCode;

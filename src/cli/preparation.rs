@@ -11,7 +11,7 @@ use super::command::counted;
 use super::printer::Printer;
 use super::progress::Progress;
 use super::{Failure, cache_folder};
-use crate::cache::Cache;
+use crate::cache::{Cache, Trees};
 use crate::charts::{self, Known, Origin};
 use crate::config::{Config, IsolationSetting};
 use crate::environment::{
@@ -27,6 +27,7 @@ pub(super) struct Preparation {
     sandbox: OnDemand,
     is_reported: AtomicBool,
     entries: Option<Arc<Cache>>,
+    trees: Arc<Trees>,
     provisioner: OnceLock<Provisioner>,
     found: Mutex<Found>,
 }
@@ -46,6 +47,7 @@ impl Preparation {
         arguments: &Runtime,
         config: &Config,
         entries: Option<Arc<Cache>>,
+        trees: Arc<Trees>,
     ) -> Result<Self, Failure> {
         let choice = match arguments.interpreter().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
@@ -60,6 +62,7 @@ impl Preparation {
             sandbox: OnDemand::new(isolation),
             is_reported: AtomicBool::new(false),
             entries,
+            trees,
             provisioner: OnceLock::new(),
             found: Mutex::default(),
         })
@@ -160,8 +163,14 @@ impl Preparation {
         if let Some(made) = self.provisioner.get() {
             return Ok(made);
         }
-        let made = Provisioner::new(self.choice.clone(), &cache_folder(), self.entries.clone())?;
+        let (entries, trees) = (self.entries.clone(), Arc::clone(&self.trees));
+        let made = Provisioner::new(self.choice.clone(), &cache_folder(), entries, trees)?;
         Ok(self.provisioner.get_or_init(|| made))
+    }
+
+    /// Packages that nbc did not install, each list of folders with what it comes to.
+    pub(super) fn folders(&self) -> Vec<(Vec<Utf8PathBuf>, Option<String>)> {
+        self.provisioner.get().map(Provisioner::folders).unwrap_or_default()
     }
 
     /// Says once what holds for environments that were made.

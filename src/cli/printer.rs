@@ -1,6 +1,7 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
@@ -14,6 +15,22 @@ pub struct Printer {
     color: Color,
 }
 
+/// Something that was printed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Said {
+    /// To standard output.
+    Result(String),
+    /// To standard error.
+    Text(String),
+}
+
+/// One process says one thing at a time.
+static SAID: Mutex<Option<Vec<Said>>> = Mutex::new(None);
+
+fn said() -> MutexGuard<'static, Option<Vec<Said>>> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const NOTE: Style = AnsiColor::Cyan.on_default().bold();
@@ -24,8 +41,38 @@ impl Printer {
         Self { color }
     }
 
+    /// Remembers what is said from now on, to be said again.
+    pub fn remember() {
+        *said() = Some(Vec::new());
+    }
+
+    /// What was said since [`Printer::remember`].
+    pub fn remembered() -> Vec<Said> {
+        said().take().unwrap_or_default()
+    }
+
+    /// Says it again.
+    pub fn repeat(self, all: &[Said]) {
+        for it in all {
+            match it {
+                Said::Result(text) => self.result(text),
+                Said::Text(text) => self.text(text),
+            }
+        }
+    }
+
+    fn text(self, text: &str) {
+        if let Some(said) = &mut *said() {
+            said.push(Said::Text(text.to_owned()));
+        }
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
     /// Prints a result.
     pub fn result(self, text: &str) {
+        if let Some(said) = &mut *said() {
+            said.push(Said::Result(text.to_owned()));
+        }
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
@@ -46,7 +93,7 @@ impl Printer {
 
     /// Prints progress or a log line as it is.
     pub fn line(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        self.text(&format!("{text}\n"));
     }
 
     /// Prints findings: a result for programs, or text for people.
@@ -63,7 +110,7 @@ impl Printer {
         if format.is_for_machines() {
             self.result(&text);
         } else {
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            self.text(&text);
         }
     }
 
@@ -74,6 +121,11 @@ impl Printer {
         } else {
             self.line(&format!("{kind}: {message}"));
         }
+    }
+
+    /// Whether messages for people are coloured.
+    pub fn is_colored(self) -> bool {
+        self.colored(std::io::stderr().is_terminal())
     }
 
     fn colored(self, is_terminal: bool) -> bool {

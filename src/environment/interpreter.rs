@@ -241,7 +241,7 @@ fn memory_key(path: &Utf8Path) -> Option<Key> {
 }
 
 /// The programs that uv installed, without asking uv.
-fn managed_folders() -> Vec<Utf8PathBuf> {
+pub fn managed_folders() -> Vec<Utf8PathBuf> {
     let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
     let data = variable("XDG_DATA_HOME").map(Utf8PathBuf::from);
     let home = || variable("HOME").map(|it| Utf8PathBuf::from(it).join(".local/share"));

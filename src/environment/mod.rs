@@ -28,7 +28,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use cache::Lease;
 pub use confined::Confinement;
 pub use install::{InstallError, Lock};
-pub use interpreter::{Interpreter, InterpreterError};
+pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
 pub use requirements::{Requirements, RequirementsError};
 pub use runtime::cached_runtime;
@@ -153,7 +153,7 @@ pub struct Provisioner {
     interpreters: Mutex<BTreeMap<Option<String>, Interpreter>>,
     /// By the folders that they are told by.
     identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<String>>>,
-    trees: Trees,
+    trees: Arc<Trees>,
 }
 
 impl Provisioner {
@@ -165,13 +165,14 @@ impl Provisioner {
         choice: Choice,
         cache: &Utf8Path,
         entries: Option<Arc<Entries>>,
+        trees: Arc<Trees>,
     ) -> Result<Self, EnvironmentError> {
         let cache = Cache::new(cache);
         if choice == Choice::FromNotebook {
             cache.open()?;
         }
         let (interpreters, identities) = (Mutex::default(), Mutex::default());
-        Ok(Self { choice, cache, entries, interpreters, identities, trees: Trees::default() })
+        Ok(Self { choice, cache, entries, interpreters, identities, trees })
     }
 
     fn entries(&self) -> Option<&Entries> {
@@ -188,6 +189,7 @@ impl Provisioner {
         path: &Utf8Path,
         confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
+        self.look(notebook, path);
         if let Choice::Given(path) = &self.choice {
             let interpreter = Interpreter::probe(path, self.entries())?;
             let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
@@ -240,6 +242,26 @@ impl Provisioner {
         locks.push(installed.lock.digest);
         environment.identity = self.identity(&interpreter, &environment, &locks);
         Ok(environment)
+    }
+
+    /// Takes note of the files that decide about the environment of a notebook.
+    fn look(&self, notebook: &Notebook, path: &Utf8Path) {
+        let Some(entries) = self.entries() else { return };
+        for path in requirements::deciding(notebook, path) {
+            self.trees.look(entries, &path);
+        }
+        if requirements::includes_others(path) {
+            self.trees.give_up();
+        }
+    }
+
+    /// Packages that nbc did not install, each list of folders with what it comes to.
+    #[must_use]
+    pub fn folders(&self) -> Vec<(Vec<Utf8PathBuf>, Option<String>)> {
+        let known = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = known.keys().filter_map(|it| it.split_last()).map(|(_, rest)| rest.to_vec());
+        let folders = folders.filter(|it| !it.is_empty());
+        folders.map(|it| (it.clone(), packages_identity(&it))).collect()
     }
 
     /// What an environment is: the system, the interpreter, and what was installed or is there.
@@ -340,6 +362,12 @@ impl Provisioner {
         }
         Ok(locks)
     }
+}
+
+/// What packages that nbc did not install come to, by what the file system says of them.
+#[must_use]
+pub fn packages_identity(folders: &[Utf8PathBuf]) -> Option<String> {
+    identity::of_packages(folders)
 }
 
 /// What nbc brings for a notebook; `has` tells whether its environment has a module of a package.

@@ -168,6 +168,23 @@ fn own_lock_path(path: &Utf8Path) -> Utf8PathBuf {
     path.with_file_name(format!("pylock.{stem}.toml"))
 }
 
+/// Files that decide about the environment of a notebook, whether they are there or not.
+pub(super) fn deciding(notebook: &Notebook, path: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let names = ["pylock.toml", "uv.lock", "requirements.txt", "pyproject.toml"];
+    let mut all: Vec<Utf8PathBuf> = match notebook.script {
+        Some(_) => Vec::new(),
+        None => names.iter().map(|it| path.with_file_name(it)).collect(),
+    };
+    all.push(own_lock_path(path));
+    all
+}
+
+/// Whether the requirements beside a notebook name files elsewhere.
+pub(super) fn includes_others(path: &Utf8Path) -> bool {
+    let text = read(&path.with_file_name("requirements.txt")).unwrap_or_default();
+    text.lines().any(|it| it.trim_start().starts_with('-'))
+}
+
 /// The requirements of a notebook with the lock for them, if there is one; `None` if it asks for nothing.
 ///
 /// # Errors

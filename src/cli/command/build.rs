@@ -1,6 +1,6 @@
 //! `nbc build`: every phase, in order.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use camino::Utf8Path;
@@ -25,6 +25,7 @@ use crate::cli::publishing;
 use crate::cli::settings::{Goal, Settings};
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::trust::Trust;
+use crate::cli::unchanged::{self, LastBuild};
 use crate::cli::workers::{self, Turns};
 use crate::cli::{Exit, Failure, entries};
 use crate::config::{ChartSetting, Config};
@@ -74,7 +75,32 @@ pub(in crate::cli) fn run(
     }
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
     let cache = entries(&arguments.memory);
-    let preparation = Preparation::new(&arguments.runtime, &config, cache.clone())?;
+    let trees = Arc::new(Trees::default());
+    let folder = folder_of(&arguments.inputs);
+    let last = (goal == Goal::Site)
+        .then(|| LastBuild::of(arguments, &config, folder, cache.as_ref(), &trees, printer))
+        .flatten();
+    let inputs = timings.measure(Phase::Analyze, || {
+        find_inputs(&arguments.inputs, &config.exclude)
+    })?;
+    let pages = timings
+        .measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
+    if let Some(pages) = pages {
+        if !arguments.format.is_for_machines() {
+            printer.line(&format!(
+                "nothing has changed: {} in {} as the last build left them",
+                counted(pages, "page"),
+                arguments.output
+            ));
+        }
+        if arguments.timings {
+            printer.line(&timings.table());
+        }
+        return Ok(Exit::Done);
+    }
+    let digest = last.as_ref().and_then(|_| unchanged::digest(&inputs));
+    let preparation =
+        Preparation::new(&arguments.runtime, &config, cache.clone(), Arc::clone(&trees))?;
     // A list leaves the site alone.
     let scratch = (goal == Goal::List).then(tempfile::tempdir).transpose()?;
     let output = match scratch.as_ref().and_then(|it| Utf8Path::from_path(it.path())) {
@@ -87,7 +113,6 @@ pub(in crate::cli) fn run(
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
     let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
-        let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
         let paths = page_paths(&inputs);
         let mut found = Vec::new();
         for (input, path) in inputs.into_iter().zip(paths) {
@@ -140,7 +165,7 @@ pub(in crate::cli) fn run(
             arguments.charts.or(config.charts).unwrap_or(ChartSetting::Interactive),
         ),
         cache: cache.clone(),
-        trees: Trees::default(),
+        trees,
         known: AtomicUsize::new(0),
         turns,
     };
@@ -163,6 +188,7 @@ pub(in crate::cli) fn run(
         |result| result.as_ref().map_or(true, |it| it.built.is_none() && !goes_on),
     );
     progress.finish();
+    Printer::remember();
     if let Some(cache) = &cache {
         cache.trim();
         cache.take_warnings().iter().for_each(|it| printer.warning(it));
@@ -222,6 +248,10 @@ pub(in crate::cli) fn run(
     let scanner = &granted.scanner;
     if !publish(built, layout, (&looks, &title), destination, &timings, printer, scanner)? {
         return Ok(Exit::Failed);
+    }
+    if let (Some(last), 0) = (last, errors) {
+        let said = Printer::remembered();
+        timings.measure(Phase::Cache, || last.keep(digest, &builder.preparation, said, pages));
     }
     if !arguments.format.is_for_machines() {
         printer.line(&format!("built {} into {folder}", counted(pages, "page")));

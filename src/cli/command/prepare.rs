@@ -1,5 +1,7 @@
 //! `nbc prepare`: the environments of a later build, which then needs no network.
 
+use std::sync::Arc;
+
 use super::{analyze, configuration, find_inputs};
 use crate::cli::builder::policy;
 use crate::cli::args::{Format, Prepare};
@@ -17,7 +19,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     let config = configuration(&arguments.inputs)?;
     let bounds = limits::bounds(arguments.limits.or(config.limits))?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
-    let preparation = Preparation::new(&arguments.runtime, &config, None)?;
+    let preparation = Preparation::new(&arguments.runtime, &config, None, Arc::default())?;
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();

@@ -1,0 +1,218 @@
+//! A build that would do what the last one did: it reads, compares, and says the same again.
+//!
+//! What the last build of a folder depended on is kept as digests; if all of them hold, and the site is as that
+//! build left it, there is nothing to do.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::args::Build;
+use super::cache_folder;
+use super::inputs::Input;
+use super::preparation::Preparation;
+use super::printer::{Printer, Said};
+use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees};
+use crate::config::{BASELINE, Config};
+use crate::environment;
+
+/// Variables that decide about interpreters, packages and pages.
+const VARIABLES: [&str; 10] = [
+    "PATH",
+    "HOME",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "SOURCE_DATE_EPOCH",
+    "NO_COLOR",
+    "TERM",
+];
+/// Beginnings of the names of others.
+const PREFIXES: [&str; 3] = ["NBC_", "UV_", "PIP_"];
+
+/// What a build depended on, what it said and what it wrote.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    /// How nbc was called, and which nbc.
+    call: Key,
+    /// The notebooks.
+    inputs: Key,
+    /// Files and folders that decided.
+    evidence: Vec<Evidence>,
+    /// Packages that nbc did not install.
+    packages: Vec<(Vec<Utf8PathBuf>, Option<String>)>,
+    /// Folders in which interpreters are looked for.
+    searched: Vec<(Utf8PathBuf, Option<Stamp>)>,
+    /// Every file of the site.
+    written: Vec<(Utf8PathBuf, Stamp)>,
+    said: Vec<Said>,
+    pages: usize,
+}
+
+/// The last build into a folder, as far as it can be compared with this one.
+pub(super) struct LastBuild {
+    cache: Arc<Cache>,
+    trees: Arc<Trees>,
+    entry: Key,
+    call: Key,
+    folder: Utf8PathBuf,
+}
+
+impl LastBuild {
+    /// `None` for a build that has to run all the same: one that knows secrets, may reach hosts, keeps records, or
+    /// is there to compare.
+    pub(super) fn of(
+        arguments: &Build,
+        config: &Config,
+        folder: &Utf8Path,
+        cache: Option<&Arc<Cache>>,
+        trees: &Arc<Trees>,
+        printer: Printer,
+    ) -> Option<Self> {
+        let is_open = [&arguments.allow_net.is_empty(), &config.allow_net.is_empty()]
+            .into_iter()
+            .chain([&arguments.env.is_empty(), &config.env.is_empty()])
+            .chain([&arguments.secret.is_empty()])
+            .any(|is_empty| !is_empty);
+        if is_open || arguments.record.is_some() || arguments.check_reproducible {
+            return None;
+        }
+        let (cache, trees) = (Arc::clone(cache?), Arc::clone(trees));
+        let call = call(printer)?;
+        let output = camino::absolute_utf8(&arguments.output).ok()?;
+        let entry = KeyBuilder::new("site").text("folder", output.as_str()).end();
+        let names = ["nbc.toml", BASELINE].map(|it| folder.join(it));
+        let theme = [&config.theme.css, &config.theme.templates].into_iter().flatten();
+        for path in names.iter().chain(theme) {
+            trees.look(&cache, path);
+        }
+        Some(Self { cache, trees, entry, call, folder: output })
+    }
+
+    /// Says what the last build said, if this one would do the same; gives the number of its pages.
+    pub(super) fn repeat(&self, inputs: &[Input], printer: Printer) -> Option<usize> {
+        let body = self.cache.get(Kind::Site, &self.entry)?;
+        let seen: Seen = serde_json::from_slice(&body).ok()?;
+        let is_same = seen.call == self.call
+            && written(&self.folder)? == seen.written
+            && digest(inputs)? == seen.inputs
+            && searched().as_ref() == Some(&seen.searched)
+            && self.trees.is_unchanged(&self.cache, &seen.evidence)
+            && seen.packages.iter().all(|(it, known)| environment::packages_identity(it) == *known);
+        if !is_same {
+            return None;
+        }
+        printer.repeat(&seen.said);
+        Some(seen.pages)
+    }
+
+    /// Keeps what this build depended on, if all of that can be told.
+    pub(super) fn keep(
+        &self,
+        inputs: Option<Key>,
+        preparation: &Preparation,
+        said: Vec<Said>,
+        pages: usize,
+    ) {
+        let seen = || {
+            Some(Seen {
+                call: self.call.clone(),
+                inputs: inputs?,
+                evidence: self.trees.evidence()?,
+                packages: preparation.folders(),
+                searched: searched()?,
+                written: written(&self.folder)?,
+                said,
+                pages,
+            })
+        };
+        if let Some(seen) = seen()
+            && let Ok(body) = serde_json::to_vec(&seen)
+        {
+            self.cache.put(Kind::Site, &self.entry, &body);
+        }
+    }
+}
+
+/// How nbc was called, and which nbc.
+fn call(printer: Printer) -> Option<Key> {
+    let program = fs_err::metadata(std::env::current_exe().ok()?).ok()?;
+    let mut key = KeyBuilder::new("call")
+        .text("nbc", env!("CARGO_PKG_VERSION"))
+        .value("program", &Stamp::of(&program))
+        .text("folder", std::env::current_dir().ok()?.to_str()?)
+        .text("cache", cache_folder().as_str())
+        .value("colors", &printer.is_colored());
+    for argument in std::env::args_os().skip(1) {
+        key = key.bytes("argument", argument.as_encoded_bytes());
+    }
+    let mut variables: Vec<_> = std::env::vars_os().collect();
+    variables.sort();
+    for (name, value) in variables {
+        let Some(name) = name.to_str() else { continue };
+        if VARIABLES.contains(&name) || PREFIXES.iter().any(|it| name.starts_with(it)) {
+            key = key.text("variable", name).bytes("value", value.as_encoded_bytes());
+        }
+    }
+    Some(key.end())
+}
+
+/// The digest of all notebooks, with their places.
+pub(super) fn digest(inputs: &[Input]) -> Option<Key> {
+    let one = |input: &Input| {
+        let file = fs_err::File::open(&input.path).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(crate::source::MAX_SOURCE_BYTES).read_to_end(&mut bytes).ok()?;
+        let key = KeyBuilder::new("input")
+            .text("path", input.path.as_str())
+            .text("relative", input.relative.as_str())
+            .value("named", &input.is_named)
+            .bytes("text", &bytes);
+        Some(key.end())
+    };
+    let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
+    Some(KeyBuilder::new("inputs").value("all", &all?).end())
+}
+
+/// The files of a site, as the file system tells them; `None` where nothing can be told.
+fn written(folder: &Utf8Path) -> Option<Vec<(Utf8PathBuf, Stamp)>> {
+    let mut all = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.ok()?;
+        let metadata = entry.metadata().ok()?;
+        if metadata.is_dir() {
+            continue;
+        }
+        let path = Utf8PathBuf::from_path_buf(entry.into_path()).ok()?;
+        all.push((path, Stamp::of(&metadata)));
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// Folders in which interpreters are looked for: their times tell when a program came or went.
+fn searched() -> Option<Vec<(Utf8PathBuf, Option<Stamp>)>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<Utf8PathBuf> = std::env::split_paths(&path)
+        .filter_map(|it| Utf8PathBuf::from_path_buf(it).ok())
+        .collect();
+    folders.extend(environment::managed_folders());
+    for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
+        folders.extend(std::env::var(name).ok().map(|it| Utf8PathBuf::from(it).join("bin")));
+    }
+    let stamps = folders.into_iter().map(|it| {
+        let stamp = fs_err::metadata(&it).ok().map(|it| Stamp::of(&it));
+        // Another program may come within the same tick of the clock.
+        stamp.as_ref().is_none_or(Stamp::is_settled).then_some((it, stamp))
+    });
+    stamps.collect()
+}
+
