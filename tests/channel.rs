@@ -118,6 +118,7 @@ fn build(folder: &Path, file: &str, level: &str) -> Output {
         .args(["build", file, "--output", "site", "--timeout", "4", "--isolation", level])
         .current_dir(folder)
         .env("NBC_PYTHON", python)
+        .env("NBC_NO_CACHE", "1")
         .stdin(Stdio::null())
         .output()
         .unwrap()

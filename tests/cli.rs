@@ -51,6 +51,8 @@ impl NbcTest {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
         command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
+        // What a test says of a run must be of its own; `tests/cache.rs` is about the others.
+        command.env("NBC_NO_CACHE", "1");
         command
     }
 

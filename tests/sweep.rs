@@ -52,6 +52,7 @@ fn nbc(command: &str, notebook: &str, settings: &str, flags: &[&str]) -> Built {
         .args(flags)
         .current_dir(folder.path())
         .env("NBC_PYTHON", python)
+        .env("NBC_NO_CACHE", "1")
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -356,9 +357,9 @@ fn too_many_bytes_end_a_sweep_and_the_page_is_built_with_what_there_is() {
 #[test]
 fn what_differs_between_two_runs_is_told() {
     let notebook = slider("1, 3", "import time; print(time.monotonic_ns())");
-    let built = build(&notebook, &["--check-determinism"]);
+    let built = build(&notebook, &["--check-reproducible"]);
     assert!(built.said.contains("NBC433"), "{}", built.said);
-    let built = build(&slider("1, 3", "n.value"), &["--check-determinism"]);
+    let built = build(&slider("1, 3", "n.value"), &["--check-reproducible"]);
     assert!(!built.said.contains("NBC433"), "{}", built.said);
 }
 

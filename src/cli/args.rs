@@ -200,7 +200,7 @@ pub struct Build {
     #[arg(long)]
     pub timings: bool,
     /// Run every notebook twice, states and all, and report the cells that differ
-    #[arg(long, alias = "check-determinism")]
+    #[arg(long)]
     pub check_reproducible: bool,
     /// What builds remember
     #[command(flatten)]

@@ -378,9 +378,9 @@ impl Builder<'_> {
             self.timings.measure(Phase::Cache, || -> Result<_, Failure> {
                 // What changed while the notebook ran, it may have read before or after.
                 let now = self.key(&plan, &environment, &Trees::default(), path, progress)?;
-                match now.is_some_and(|(_, now)| now == *key) {
-                    true => remembered::keep(cache, key, &result, notebook),
-                    false => self.trees.give_up(),
+                let is_same = now.is_some_and(|(_, now)| now == *key);
+                if !(is_same && remembered::keep(cache, key, &result, notebook)) {
+                    self.trees.give_up();
                 }
                 Ok(())
             })?;

@@ -114,7 +114,21 @@ pub(super) fn collect(
         ));
     }
     let own_output = destination.own_paths().to_vec();
-    Ok(Granted { grants: Grants { hosts, reads, variables, files, own_output }, scanner })
+    let source_date = source_date()?;
+    let grants = Grants { hosts, reads, variables, files, source_date, own_output };
+    Ok(Granted { grants, scanner })
+}
+
+/// `SOURCE_DATE_EPOCH`, as reproducible-builds.org has it.
+fn source_date() -> Result<Option<u64>, Failure> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|it| !it.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = text.to_str().and_then(|it| it.parse().ok());
+    seconds.map(Some).ok_or_else(|| Failure {
+        message: "`SOURCE_DATE_EPOCH` is no number of seconds since 1970".to_owned(),
+        help: None,
+    })
 }
 
 /// Refuses what a configuration asks for and the user did not grant: what is given, and what holds for

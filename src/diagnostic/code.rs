@@ -231,7 +231,7 @@ codes! {
     LostState = "NBC431" "lost-state",
     /// The sweep ended before all states had run, for `--sweep-timeout` or `--max-bytes`.
     CutSweep = "NBC432" "cut-sweep",
-    /// A cell gave something else when the same state was run again (`--check-determinism`).
+    /// A cell gave something else when the same state was run again (`--check-reproducible`).
     ///
     /// Clocks, unseeded random numbers, ids and the order of sets differ between runs: the page shows the first one.
     UnsteadyState = "NBC433" "unsteady-state",

@@ -27,6 +27,8 @@ pub struct Grants {
     pub variables: BTreeMap<String, Secret>,
     /// Files in `/run/secrets`.
     pub files: BTreeMap<String, Secret>,
+    /// Seconds since 1970 that stand for the time of the build: `SOURCE_DATE_EPOCH` of reproducible-builds.org.
+    pub source_date: Option<u64>,
     /// Paths that this build itself makes, which no run needs.
     pub own_output: Vec<Utf8PathBuf>,
 }
@@ -84,6 +86,9 @@ pub enum GrantError {
         what: String,
     },
 }
+
+/// What programs put into files in the place of the time.
+pub(super) const SOURCE_DATE: &str = "SOURCE_DATE_EPOCH";
 
 /// Folders inside that are not the user's. Those of the system are shown as they are.
 const SYSTEM: [&str; 10] =
@@ -176,6 +181,7 @@ pub fn open(
         variables: grants.variables.clone(),
         files: grants.files.clone(),
     };
+    opened.variables.extend(grants.source_date.map(|it| (SOURCE_DATE, it.to_string())));
     if !grants.hosts.is_empty() {
         let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
         for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {

@@ -126,7 +126,8 @@ fn variables(environment: &Environment) -> BTreeMap<String, String> {
         // Fontconfig and others would look for a cache in a home that is not there.
         ("XDG_CACHE_HOME", "/tmp"),
         ("TMPDIR", "/tmp"),
-        ("SOURCE_DATE_EPOCH", "0"),
+        // The first moment that a zip file can hold, unless the user names another one.
+        (super::grants::SOURCE_DATE, "315532800"),
     ];
     fixed
         .into_iter()

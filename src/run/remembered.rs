@@ -102,8 +102,9 @@ pub fn find(cache: &Cache, key: &Key) -> Option<Remembered> {
 }
 
 /// Keeps a run, if another one would give the same: not one that failed, was cut, or lost a state to its time.
-pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook) {
-    let Some(record) = &execution.record else { return };
+/// Tells whether it would.
+pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook) -> bool {
+    let Some(record) = &execution.record else { return false };
     let is_failure = record.cells.iter().any(|(id, run)| {
         let is_expected = notebook.cell(*id).is_some_and(|it| it.options.raises_exception);
         matches!(run.status, CellStatus::Failed { .. }) && !is_expected
@@ -113,7 +114,7 @@ pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook
         sweep.is_cut || sweep.lost.iter().any(|it| by_chance(it.why))
     });
     if is_failure || is_lost || !execution.diagnostics.is_empty() {
-        return;
+        return false;
     }
     let remembered = Remembered {
         layers: execution.layers.clone(),
@@ -123,4 +124,5 @@ pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook
     if let Ok(body) = serde_json::to_vec(&remembered) {
         cache.put(Kind::Run, key, &body);
     }
+    true
 }

@@ -40,8 +40,6 @@ def prepare(start):
     sys.argv = [start["file"], *(start.get("argv") or ())]
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
-    # Dates inside SVG and PDF files; the first one that a zip file can hold.
-    os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

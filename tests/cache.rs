@@ -1,0 +1,523 @@
+//! What earlier builds found out: a hit is what a run would give, and everything else is a run.
+//!
+//! Runs use the interpreter of `NBC_TEST_PYTHON`, which `tests/run.sh` makes; see CONTRIBUTING.md.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+
+/// A folder with a project and a cache of its own.
+struct CacheTest {
+    folder: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    /// Number of notebooks that were run.
+    fn runs(&self) -> usize {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self.stderr.lines().filter(|it| it.contains(": running ") && it.contains("cell")).count()
+    }
+
+    fn is_untouched(&self) -> bool {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self.stderr.contains("nothing has changed")
+    }
+}
+
+fn python() -> String {
+    std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh sets NBC_TEST_PYTHON")
+}
+
+fn jupyter(cells: &[&str]) -> String {
+    let cells: Vec<serde_json::Value> = cells
+        .iter()
+        .map(|source| {
+            serde_json::json!({
+                "cell_type": "code", "metadata": {}, "source": source,
+                "outputs": [], "execution_count": null,
+            })
+        })
+        .collect();
+    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+        .to_string()
+}
+
+impl CacheTest {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let test = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            test.write(name, text);
+        }
+        test
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
+        command.env("NBC_CACHE_DIR", self.path("cache")).env_remove("NBC_NO_CACHE");
+        command.env_remove("SOURCE_DATE_EPOCH");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    /// Every file of a site.
+    fn site(&self, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        let root = self.path(name);
+        files_below(&root)
+            .into_iter()
+            .map(|it| (it.strip_prefix(&root).unwrap().to_owned(), fs_err::read(&it).unwrap()))
+            .collect()
+    }
+
+    fn entries(&self, kind: &str) -> Vec<PathBuf> {
+        files_below(&self.path("cache/entries-1").join(kind))
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut all = Vec::new();
+    for entry in entries.map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => all.extend(files_below(&entry.path())),
+            false => all.push(entry.path()),
+        }
+    }
+    all.sort();
+    all
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Two notebooks, one of which reads a file.
+fn project() -> CacheTest {
+    CacheTest::new(&[
+        ("in/a.ipynb", &jupyter(&["print(open('data.txt').read())"])),
+        ("in/b.ipynb", &jupyter(&["print(6 * 7)"])),
+        ("in/data.txt", "first"),
+    ])
+}
+
+const BUILD: [&str; 4] = ["build", "in", "-o", "out"];
+
+#[test]
+fn what_is_unchanged_is_not_run_again() {
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let before = test.site("out");
+    assert!(test.run(&BUILD).is_untouched());
+    // Another place for the site: the runs are the same.
+    let elsewhere = test.run(&["build", "in", "-o", "other"]);
+    assert_eq!(elsewhere.runs(), 0, "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("2 runs are those of earlier builds"), "{}", elsewhere.stderr);
+    assert_eq!(test.site("other"), before);
+    assert_eq!(test.run(&["build", "in", "-o", "out", "--no-cache"]).runs(), 2);
+    assert_eq!(test.site("out"), before);
+}
+
+#[test]
+fn a_hit_needs_no_python_and_no_sandbox() {
+    let test = project();
+    let traced = |output: &str| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "trace=execve", "-o"]).arg(test.path("trace"));
+        command.arg(env!("CARGO_BIN_EXE_nbc")).args(["build", "in", "-o", output]);
+        command.current_dir(test.folder.path()).env("NBC_PYTHON", python());
+        command.env("NBC_CACHE_DIR", test.path("cache")).env_remove("NBC_NO_CACHE");
+        said(&mut command)
+    };
+    if Command::new("strace").arg("-V").output().is_err() {
+        // Without it the words of nbc have to do, as in the test above.
+        return;
+    }
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    assert_eq!(traced("other").runs(), 0);
+    let trace = fs_err::read_to_string(test.path("trace")).unwrap();
+    let programs = trace.lines().filter(|it| it.contains("execve(") && it.contains("= 0")).count();
+    assert_eq!(programs, 1, "{trace}");
+}
+
+#[test]
+fn a_change_runs_what_could_have_read_it() {
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    test.write("in/data.txt", "second");
+    // Both see the whole folder.
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    assert!(String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap().contains("second"));
+    // The first state is known still.
+    test.write("in/data.txt", "first");
+    assert_eq!(test.run(&BUILD).runs(), 0);
+    assert!(String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap().contains("first"));
+}
+
+#[test]
+fn inputs_narrow_what_is_seen_and_what_counts() {
+    let test = project();
+    test.write("in/nbc.toml", "inputs = []\n[pages.\"a.ipynb\"]\ninputs = ['data.txt']\n");
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    test.write("in/data.txt", "second");
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    test.write("in/c.txt", "no input of any");
+    assert_eq!(test.run(&BUILD).runs(), 0);
+    // What is no input cannot be read.
+    let reads = "import os\nprint(sorted(os.listdir('.')), os.path.exists('data.txt'))";
+    test.write("in/b.ipynb", &jupyter(&[reads]));
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    let page = String::from_utf8(test.site("out")[Path::new("b.html")].clone()).unwrap();
+    assert!(page.contains("[&#39;b.ipynb&#39;] False") || page.contains("['b.ipynb'] False"), "{page}");
+}
+
+#[test]
+fn a_header_names_inputs_too() {
+    let notebook = |inputs: &str| {
+        format!(
+            "# /// script\n# dependencies = []\n# [tool.nbc]\n# inputs = {inputs}\n# ///\n\n# %%\nimport os\n\n\
+             print('sees', sorted(os.listdir('.')))\n"
+        )
+    };
+    let test = CacheTest::new(&[("in/a.csv", ""), ("in/b.csv", ""), ("in/n.py", &notebook("['a.*']"))]);
+    let build = |test: &CacheTest| {
+        let said = test.run(&["build", "in/n.py", "-o", "out"]);
+        let page = String::from_utf8(test.site("out")[Path::new("n.html")].clone()).unwrap();
+        (said.runs(), page.contains("a.csv&#39;,") || page.contains("a.csv',"), page.contains("b.csv"))
+    };
+    assert_eq!(build(&test), (1, true, false));
+    test.write("in/b.csv", "changed");
+    assert_eq!(build(&test), (0, true, false));
+    // What cannot be understood shows nothing, rather than everything.
+    test.write("in/n.py", &notebook("3"));
+    assert_eq!(build(&test), (1, false, false));
+}
+
+#[test]
+fn a_pattern_that_is_none_is_told() {
+    let test = project();
+    test.write("in/nbc.toml", "inputs = ['[z-a]']\n");
+    let said = test.run(&BUILD);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("the `inputs` pattern `[z-a]` is not valid"), "{}", said.stderr);
+}
+
+#[test]
+fn what_fails_or_knows_secrets_is_run_each_time() {
+    let test = CacheTest::new(&[("in/a.ipynb", &jupyter(&["print(1)"])), ("key", "s3cr3t-value")]);
+    let secret = ["build", "in", "-o", "out", "--secret", "key=key"];
+    assert_eq!(test.run(&secret).runs(), 1);
+    assert_eq!(test.run(&secret).runs(), 1);
+    test.write("in/a.ipynb", &jupyter(&["1/0"]));
+    let failing = ["build", "in", "-o", "out", "--allow-errors"];
+    assert_eq!(test.run(&failing).runs(), 1);
+    // The outcome of a failure may be another one the next time: out of memory, for example.
+    assert_eq!(test.run(&failing).runs(), 1);
+    assert!(test.entries("runs").is_empty());
+}
+
+#[test]
+fn warnings_are_shown_again() {
+    let markup = "from IPython.display import HTML\nHTML('<p onclick=\"x()\">text</p>')";
+    let test = CacheTest::new(&[("in/a.ipynb", &jupyter(&[markup]))]);
+    let first = test.run(&BUILD);
+    assert!(first.stderr.contains("NBC401"), "{}", first.stderr);
+    let warnings = |said: &Said| said.stderr.matches("NBC401").count();
+    let repeated = test.run(&BUILD);
+    assert!(repeated.is_untouched());
+    let elsewhere = test.run(&["build", "in", "-o", "other"]);
+    assert_eq!(elsewhere.runs(), 0);
+    assert_eq!((warnings(&repeated), warnings(&elsewhere)), (warnings(&first), warnings(&first)));
+    let json = ["build", "in", "-o", "out", "--format", "json"];
+    let first = test.run(&json);
+    assert_eq!(test.run(&json).stdout, first.stdout);
+    assert!(first.stdout.contains("NBC401"));
+}
+
+#[test]
+fn a_damaged_entry_is_a_miss_and_never_another_page() {
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let before = test.site("out");
+    let other = ["build", "in", "-o", "other"];
+    for damage in ["cut", "flip", "empty", "swap"] {
+        let entries = test.entries("runs");
+        assert_eq!(entries.len(), 2);
+        let bytes = fs_err::read(&entries[0]).unwrap();
+        let damaged = match damage {
+            "cut" => bytes[..bytes.len() / 2].to_vec(),
+            "flip" => {
+                let mut bytes = bytes;
+                let at = bytes.len() - 9;
+                bytes[at] ^= 4;
+                bytes
+            }
+            "empty" => Vec::new(),
+            _ => fs_err::read(&entries[1]).unwrap(),
+        };
+        fs_err::write(&entries[0], damaged).unwrap();
+        let verified = test.run(&["cache", "verify"]);
+        assert_eq!(verified.code, 1);
+        assert!(verified.stdout.contains(entries[0].to_str().unwrap()), "{}", verified.stdout);
+        let _ = std::fs::remove_dir_all(test.path("other"));
+        let said = test.run(&other);
+        assert_eq!(said.runs(), 1, "{damage}");
+        assert!(said.stderr.contains("warning: the cache entry"), "{}", said.stderr);
+        assert_eq!(test.site("other"), before, "{damage}");
+    }
+    assert_eq!(test.run(&["cache", "verify"]).code, 0);
+}
+
+#[test]
+fn a_record_that_was_written_by_hand_is_as_hostile_as_one_of_a_runner() {
+    let test = CacheTest::new(&[("in/a.ipynb", &jupyter(&["print('HERE')"]))]);
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    let entry = test.entries("runs").remove(0);
+    let text = fs_err::read_to_string(&entry).unwrap();
+    let (head, body) = text.split_once('\n').unwrap();
+    let evil = body.replace(
+        r#""kind":"stream","name":"stdout","text":"HERE\n""#,
+        r#""kind":"display","bundle":{"data":{"text/html":"<script>alert(1)</script>EVIL"}}"#,
+    );
+    assert_ne!(body, evil);
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(&evil);
+    let digest: String = digest.iter().map(|it| format!("{it:02x}")).collect();
+    let words: Vec<&str> = head.split(' ').take(4).collect();
+    fs_err::write(&entry, format!("{} {} {digest}\n{evil}", words.join(" "), evil.len())).unwrap();
+    let said = test.run(&["build", "in", "-o", "other"]);
+    assert_eq!(said.runs(), 0);
+    let page = String::from_utf8(test.site("other")[Path::new("a.html")].clone()).unwrap();
+    assert!(page.contains("EVIL") && !page.contains("alert(1)"), "{page}");
+}
+
+#[test]
+fn builds_at_once_share_a_cache() {
+    let test = project();
+    let children: Vec<_> = (0..4)
+        .map(|idx| {
+            let out = format!("out{idx}");
+            let mut command = test.command(&["build", "in", "-o", &out]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for idx in 1..4 {
+        assert_eq!(test.site(&format!("out{idx}")), test.site("out0"));
+    }
+    assert_eq!(test.run(&["cache", "verify"]).code, 0);
+}
+
+#[test]
+fn what_it_holds_is_told_bounded_and_removed() {
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let stats = || -> serde_json::Value {
+        serde_json::from_str(&test.run(&["cache", "stats", "--format", "json"]).stdout).unwrap()
+    };
+    assert_eq!(stats()["kinds"]["runs"]["entries"], 2);
+    assert!(test.run(&["cache", "stats"]).stdout.contains("2 entries"));
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in test.entries("runs") {
+        // Outputs before they are sanitized are nobody else's.
+        assert_eq!(fs_err::metadata(&entry).unwrap().permissions().mode() & 0o077, 0);
+    }
+    assert_eq!(test.run(&["cache", "clear"]).code, 0);
+    assert_eq!(stats()["kinds"]["runs"]["entries"], 0);
+    // Nothing that is over the bound is kept.
+    let small = ["build", "in", "-o", "out", "--cache-size", "1KiB"];
+    assert_eq!(test.run(&small).runs(), 2);
+    assert!(files_below(&test.path("cache/entries-1")).iter().all(|it| {
+        fs_err::metadata(it).unwrap().len() <= 1024
+    }));
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_costs_a_warning() {
+    let test = project();
+    fs_err::create_dir_all(test.path("cache")).unwrap();
+    fs_err::write(test.path("cache/entries-1"), "a file in the way").unwrap();
+    let said = test.run(&BUILD);
+    assert_eq!(said.runs(), 2);
+    assert!(said.stderr.contains("warning: the cache"), "{}", said.stderr);
+    assert_eq!(test.run(&["verify", "out"]).code, 0);
+}
+
+#[test]
+fn a_page_that_was_changed_by_hand_is_written_again() {
+    let test = project();
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let before = test.site("out");
+    let page = test.path("out/a.html");
+    let text = fs_err::read_to_string(&page).unwrap();
+    fs_err::write(&page, text.replace("first", "forged")).unwrap();
+    let said = test.run(&BUILD);
+    assert_eq!(said.runs(), 0);
+    assert!(!said.is_untouched());
+    assert_eq!(test.site("out"), before);
+    fs_err::remove_file(test.path("out/b.html")).unwrap();
+    assert!(!test.run(&BUILD).is_untouched());
+    assert_eq!(test.site("out"), before);
+}
+
+/// A change that a user, a colleague or a CI makes between two builds.
+#[derive(Debug, Clone)]
+enum Edit {
+    Source(u8),
+    Data(u8),
+    Helper(u8),
+    Package(u8),
+    Rename(bool),
+    Flag(usize),
+    Date(u8),
+    Inputs(usize),
+    /// Nothing but the times of files.
+    Touch,
+}
+
+const FLAGS: [&[&str]; 5] = [
+    &[],
+    &["--timeout", "77"],
+    &["--open-files", "200"],
+    &["--output-size", "2KiB"],
+    &["--states", "off"],
+];
+const INPUTS: [&str; 4] =
+    ["", "inputs = ['*']\n", "inputs = ['helper.py', '*.txt']\n", "inputs = ['helper.py']\n"];
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        (0..3_u8).prop_map(Edit::Source),
+        (0..3_u8).prop_map(Edit::Data),
+        (0..3_u8).prop_map(Edit::Helper),
+        (0..2_u8).prop_map(Edit::Package),
+        any::<bool>().prop_map(Edit::Rename),
+        (0..FLAGS.len()).prop_map(Edit::Flag),
+        (0..2_u8).prop_map(Edit::Date),
+        (0..INPUTS.len()).prop_map(Edit::Inputs),
+        Just(Edit::Touch),
+    ]
+}
+
+/// All that a notebook can find out in one line each.
+fn curious(source: u8) -> String {
+    jupyter(&[
+        "import os, resource, helper\ntry:\n    import tool\nexcept ImportError:\n    tool = None",
+        &format!("print('source', {source}, 'x' * 3000)"),
+        "print('files', sorted(os.listdir('.')))",
+        "print('data', open('data.txt').read() if os.path.exists('data.txt') else None)",
+        "print(helper.VALUE, tool and tool.VALUE)",
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE), os.environ['SOURCE_DATE_EPOCH'])",
+    ])
+}
+
+/// A virtual environment outside of the notebook's folder, with IPython from the one of the tests.
+fn environment(test: &CacheTest) -> PathBuf {
+    let base = python();
+    let made = Command::new(&base)
+        .args(["-m", "venv", "--without-pip", "--system-site-packages"])
+        .arg(test.path("venv"))
+        .status();
+    assert!(made.unwrap().success());
+    test.path("venv/bin/python")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 5, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_build_with_a_cache_equals_one_without(edits in prop::collection::vec(edit(), 4..8)) {
+        let test = CacheTest::new(&[
+            ("in/n.ipynb", &curious(0)),
+            ("in/data.txt", "0"),
+            ("in/helper.py", "VALUE = 'helper 0'\n"),
+        ]);
+        let python = environment(&test);
+        let packages = files_below(&test.path("venv/lib"));
+        let packages = packages.first().map_or_else(
+            || std::fs::read_dir(test.path("venv/lib")).unwrap().next().unwrap().unwrap().path().join("site-packages"),
+            |it| it.parent().unwrap().to_owned(),
+        );
+        let (mut flags, mut date) = (0, 0);
+        let mut edits = edits;
+        // Back to where it began: hits are part of it.
+        edits.extend([Edit::Source(0), Edit::Flag(0), Edit::Touch]);
+        for step in edits {
+            match &step {
+                Edit::Source(value) => test.write("in/n.ipynb", &curious(*value)),
+                Edit::Data(value) => test.write("in/data.txt", &value.to_string()),
+                Edit::Helper(value) => {
+                    test.write("in/helper.py", &format!("VALUE = 'helper {value}'\n"));
+                }
+                Edit::Package(value) => {
+                    fs_err::write(packages.join("tool.py"), format!("VALUE = 'tool {value}'\n")).unwrap();
+                }
+                Edit::Rename(is_there) => {
+                    let (from, to) = if *is_there { ("b.txt", "c.txt") } else { ("c.txt", "b.txt") };
+                    test.write(&format!("in/{to}"), "");
+                    let _ = std::fs::remove_file(test.path(&format!("in/{from}")));
+                }
+                Edit::Flag(which) => flags = *which,
+                Edit::Date(value) => date = *value,
+                Edit::Inputs(which) => test.write("in/nbc.toml", INPUTS[*which]),
+                Edit::Touch => {
+                    let file = std::fs::File::open(test.path("in/data.txt")).unwrap();
+                    file.set_modified(std::time::SystemTime::now()).unwrap();
+                }
+            }
+            let build = |output: &str, more: &[&str]| {
+                let arguments = [&["build", "in", "-o", output], FLAGS[flags], more].concat();
+                let mut command = test.command(&arguments);
+                command.env("NBC_PYTHON", &python);
+                if date > 0 {
+                    command.env("SOURCE_DATE_EPOCH", "1700000000");
+                }
+                said(&mut command)
+            };
+            let (with, without) = (build("with", &[]), build("without", &["--no-cache"]));
+            prop_assert_eq!(with.code, 0, "{}", with.stderr);
+            prop_assert_eq!(without.code, 0, "{}", without.stderr);
+            prop_assert_eq!(test.site("with"), test.site("without"), "after {:?}", step);
+        }
+    }
+}
