@@ -249,10 +249,15 @@ impl SharedFiles {
     }
 }
 
+/// Whether a part is in a text, which may be megabytes.
+fn holds(text: &str, part: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
 /// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
 fn has_tables(page: &Page, body: &str) -> bool {
     let has = |html: &str| {
-        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| html.contains(it))
+        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| holds(html, it))
     };
     has(body) || page.states.as_ref().is_some_and(|it| it.any_html(has))
 }
@@ -293,7 +298,7 @@ fn document(
 ) -> Result<Rendered, RenderError> {
     let (head, whole_body) = (std::mem::take(&mut page.head), std::mem::take(&mut page.body));
     let (page, body) = (&*page, whole_body.as_str());
-    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| html.contains(it));
+    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| holds(html, it));
     let has_media = plays(body) || page.states.as_ref().is_some_and(|it| it.any_html(plays));
     let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();

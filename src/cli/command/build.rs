@@ -1,7 +1,7 @@
 //! `nbc build`: every phase, in order.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use camino::Utf8Path;
 use rayon::prelude::*;
@@ -80,11 +80,10 @@ pub(in crate::cli) fn run(
     let last = (goal == Goal::Site)
         .then(|| LastBuild::of(arguments, &config, folder, cache.as_ref(), &trees, printer))
         .flatten();
-    let inputs = timings.measure(Phase::Analyze, || {
-        find_inputs(&arguments.inputs, &config.exclude)
-    })?;
-    let pages = timings
-        .measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
+    let inputs =
+        timings.measure(Phase::Analyze, || find_inputs(&arguments.inputs, &config.exclude))?;
+    let pages =
+        timings.measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
     if let Some(pages) = pages {
         if !arguments.format.is_for_machines() {
             printer.line(&format!(
@@ -98,7 +97,6 @@ pub(in crate::cli) fn run(
         }
         return Ok(Exit::Done);
     }
-    let digest = last.as_ref().and_then(|_| unchanged::digest(&inputs));
     let preparation =
         Preparation::new(&arguments.runtime, &config, cache.clone(), Arc::clone(&trees))?;
     // A list leaves the site alone.
@@ -115,7 +113,7 @@ pub(in crate::cli) fn run(
     let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
         let paths = page_paths(&inputs);
         let mut found = Vec::new();
-        for (input, path) in inputs.into_iter().zip(paths) {
+        for (input, path) in inputs.iter().cloned().zip(paths) {
             let mut own = Vec::new();
             let analyzed = analyze(input, &mut sources, &mut own);
             let runs = policy(arguments.runtime.execute);
@@ -130,6 +128,9 @@ pub(in crate::cli) fn run(
         }
         Ok(found)
     })?;
+    let digest = timings.measure(Phase::Cache, || {
+        last.as_ref().and_then(|_| unchanged::digest_of_read(&inputs, &sources))
+    });
     let number = analyzed.len();
     if number > 1 && !arguments.state.is_empty() {
         let message = format!("`--state` chooses for one notebook, and these are {number}");
@@ -168,6 +169,7 @@ pub(in crate::cli) fn run(
         trees,
         known: AtomicUsize::new(0),
         turns,
+        masks_of_stored: OnceLock::new(),
     };
     let progress = Progress::new(printer);
     // All static findings come before the first run, which may take minutes.
@@ -202,7 +204,10 @@ pub(in crate::cli) fn run(
         let outcome = outcome?;
         diagnostics.extend(outcome.diagnostics);
         failures.extend(outcome.without_environment);
-        outcome.listed.iter().for_each(|it| printer.result(&format!("{}\n", diagnostic::printable(it))));
+        outcome
+            .listed
+            .iter()
+            .for_each(|it| printer.result(&format!("{}\n", diagnostic::printable(it))));
         built.extend(outcome.built);
     }
     if goal == Goal::List {
@@ -215,7 +220,10 @@ pub(in crate::cli) fn run(
     let known = builder.known.load(Ordering::Relaxed);
     if known > 0 {
         let whose = if known == 1 { "is that" } else { "are those" };
-        printer.line(&format!("{} {whose} of earlier builds: nothing that they can read has changed", counted(known, "run")));
+        printer.line(&format!(
+            "{} {whose} of earlier builds: nothing that they can read has changed",
+            counted(known, "run")
+        ));
     }
     builder.preparation.warn(printer);
     builder.charts.warn(printer);
@@ -241,6 +249,7 @@ pub(in crate::cli) fn run(
     }
 
     // The text of all notebooks is of no more use.
+    let Builder { preparation, .. } = builder;
     drop(sources);
     let title = config_title(&config);
     let pages = built.len();
@@ -251,7 +260,7 @@ pub(in crate::cli) fn run(
     }
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
-        timings.measure(Phase::Cache, || last.keep(digest, &builder.preparation, said, pages));
+        timings.measure(Phase::Cache, || last.keep(digest, &preparation, said, pages));
     }
     if !arguments.format.is_for_machines() {
         printer.line(&format!("built {} into {folder}", counted(pages, "page")));
