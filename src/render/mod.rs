@@ -183,11 +183,10 @@ pub fn page(
     home: Option<&str>,
     look: &Look<'_>,
 ) -> Result<Page, LayoutError> {
-    let outputs = document.blocks.iter().flat_map(|block| &block.outputs);
+    let mut outputs = document.blocks.iter().flat_map(|block| &block.outputs);
     let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
-    let picture = outputs
-        .filter_map(|output| sanitize::first_picture(&output.html))
-        .find(|address| address.len() <= LARGEST_PICTURE);
+    let picture =
+        outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
     // What the outputs hold may be most of the memory of a build: it is moved, not copied.
     let blocks = std::mem::take(&mut document.blocks);
     let has_code = blocks

@@ -192,16 +192,20 @@ pub fn without_empty_headers(html: SafeHtml) -> SafeHtml {
     SafeHtml(out)
 }
 
-/// The address of the first picture that is part of the markup.
-pub fn first_picture(html: &SafeHtml) -> Option<String> {
-    pieces(html.as_str()).find_map(|piece| match piece {
+/// The address of the first picture that is part of the markup, if it has at most so many bytes.
+pub fn first_picture(html: &SafeHtml, most: usize) -> Option<String> {
+    let found = pieces(html.as_str()).find_map(|piece| match piece {
         Piece::Tag(tag) if tag.starts_with("<img ") => {
             let (_, address) = attribute(tag, "src")?;
             let data = address.strip_prefix("data:image/")?.split_once(";base64,")?.1;
+            if address.len() > most {
+                return Some(String::new());
+            }
             bytes::are_base64(data.as_bytes()).then(|| address.to_owned())
         }
         _ => None,
-    })
+    });
+    found.filter(|it| !it.is_empty())
 }
 
 /// The text of the first paragraph of prose that says something and holds no formula.
