@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use key::{Key, KeyBuilder};
-pub use tree::{Evidence, Stamp, Trees, UncachedTree};
+pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged};
 
 use crate::config::ByteSize;
 
@@ -89,6 +89,13 @@ enum Damage {
     Changed,
 }
 
+/// An entry that is written and not yet found; dropped, it is gone.
+#[derive(Debug)]
+pub struct Pending {
+    file: tempfile::TempPath,
+    path: Utf8PathBuf,
+}
+
 /// Number and bytes of the entries of a kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -144,18 +151,34 @@ impl Cache {
 
     /// Stores what belongs to a key. The entry appears whole or not at all.
     pub fn put(&self, kind: Kind, key: &Key, body: &[u8]) {
-        if body.len() as u64 > LARGEST.min(self.size) {
-            return;
-        }
-        match self.write(kind, key, body) {
-            Ok(()) => self.has_written.store(true, Ordering::Relaxed),
-            Err(error) => {
-                self.warn(format!("the cache `{}` cannot be written: {error}", self.folder));
-            }
+        if let Some(pending) = self.prepare(kind, key, body) {
+            self.commit(pending);
         }
     }
 
-    fn write(&self, kind: Kind, key: &Key, body: &[u8]) -> io::Result<()> {
+    /// Writes what belongs to a key; nobody finds it before it is committed.
+    #[must_use]
+    pub fn prepare(&self, kind: Kind, key: &Key, body: &[u8]) -> Option<Pending> {
+        if body.len() as u64 > LARGEST.min(self.size) {
+            return None;
+        }
+        let written = self.write(kind, key, body);
+        written.map_err(|error| self.warn_of(&error)).ok()
+    }
+
+    /// Lets others find an entry.
+    pub fn commit(&self, pending: Pending) {
+        match pending.file.persist(pending.path) {
+            Ok(()) => self.has_written.store(true, Ordering::Relaxed),
+            Err(error) => self.warn_of(&error.error),
+        }
+    }
+
+    fn warn_of(&self, error: &io::Error) {
+        self.warn(format!("the cache `{}` cannot be written: {error}", self.folder));
+    }
+
+    fn write(&self, kind: Kind, key: &Key, body: &[u8]) -> io::Result<Pending> {
         let path = self.path(kind, key);
         let folder = path.parent().unwrap_or(&self.folder);
         make_private(folder)?;
@@ -163,8 +186,7 @@ impl Cache {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
         file.write_all(header(kind, key.as_str(), body).as_bytes())?;
         file.write_all(body)?;
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(Pending { file: file.into_temp_path(), path })
     }
 
     /// Says a thing once.

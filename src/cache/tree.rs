@@ -119,22 +119,27 @@ impl Trees {
     /// Everything that was looked at; `None` if that is not all that decided.
     #[must_use]
     pub fn evidence(&self) -> Option<Vec<Evidence>> {
+        (!self.is_incomplete.load(Ordering::SeqCst)).then(|| self.read())
+    }
+
+    /// Everything that was looked at.
+    #[must_use]
+    pub fn read(&self) -> Vec<Evidence> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().map(|((path, hidden), digest)| Evidence {
             path: path.clone(),
             hidden: hidden.clone(),
             digest: digest.clone().ok(),
         });
-        (!self.is_incomplete.load(Ordering::SeqCst)).then(|| all.collect())
+        all.collect()
     }
 
-    /// Whether all of it is as it was.
-    #[must_use]
-    pub fn is_unchanged(&self, cache: &Cache, evidence: &[Evidence]) -> bool {
-        evidence
-            .par_iter()
-            .all(|it| digest(cache, &it.path, &it.hidden).ok() == it.digest)
-    }
+}
+
+/// Whether all of it is as it was.
+#[must_use]
+pub fn is_unchanged(cache: &Cache, evidence: &[Evidence]) -> bool {
+    evidence.par_iter().all(|it| digest(cache, &it.path, &it.hidden).ok() == it.digest)
 }
 
 fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key, UncachedTree> {

@@ -36,7 +36,7 @@ use crate::process::{Isolation, Layer};
 use crate::render::Document;
 use crate::run::grants::Shown;
 use crate::run::record::CellStatus;
-use crate::run::remembered::{self, NotKept, Remembered};
+use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
 use crate::run::stored::{self, Policy};
 use crate::run::{self, OnError, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
@@ -54,6 +54,7 @@ pub(super) struct Builder<'a> {
     /// What earlier builds found out; `None`: everything is run.
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) trees: Arc<Trees>,
+    pub(super) unchecked: Unchecked,
     /// Number of runs that earlier builds had kept.
     pub(super) known: AtomicUsize,
     /// As many runs as there is memory for.
@@ -345,9 +346,9 @@ impl Builder<'_> {
             Err(failure) => return Err(failure),
         };
         let plan = self.plan(notebook, graph, input, &absolute, &environment)?;
-        let key = self
-            .timings
-            .measure(Phase::Cache, || self.key(&plan, &environment, &self.trees, path, progress))?;
+        let key = self.timings.measure(Phase::Cache, || {
+            self.key(&plan, &environment, path, progress)
+        })?;
         let cached = key.as_ref().and_then(|(cache, key)| {
             self.timings.measure(Phase::Cache, || remembered::find(cache, key))
         });
@@ -380,15 +381,12 @@ impl Builder<'_> {
         }
         drop(turn);
         if let Some((cache, key)) = &key {
-            self.timings.measure(Phase::Cache, || -> Result<_, Failure> {
-                // What changed while the notebook ran, it may have read before or after.
-                let now = self.key(&plan, &environment, &Trees::default(), path, progress)?;
-                let is_same = now.is_some_and(|(_, now)| now == *key);
-                if !(is_same && remembered::keep(cache, key, &result, notebook)) {
-                    self.trees.give_up();
+            self.timings.measure(Phase::Cache, || {
+                match remembered::prepare(cache, key, &result, notebook) {
+                    Some(entry) => self.unchecked.add(entry, cache, &self.trees),
+                    None => self.trees.give_up(),
                 }
-                Ok(())
-            })?;
+            });
         }
         let is_cut =
             result.record.as_ref().and_then(|it| it.sweep.as_ref()).is_some_and(|it| it.is_cut);
@@ -449,7 +447,6 @@ impl Builder<'_> {
         &self,
         plan: &RunPlan,
         environment: &Environment,
-        trees: &Trees,
         path: &Utf8Path,
         progress: &Progress,
     ) -> Result<Option<(&Cache, Key)>, Failure> {
@@ -465,7 +462,7 @@ impl Builder<'_> {
                 layers.filter(|it| it.active).map(|it| it.name.as_str()).collect()
             }
         };
-        match remembered::key(plan, environment, &layers, cache, trees) {
+        match remembered::key(plan, environment, &layers, cache, &self.trees) {
             Ok(key) => Ok(Some((cache, key))),
             Err(reason @ NotKept::Tree(_)) => {
                 progress.line(&format!("{path}: its run is not kept for later builds: {reason}"));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
@@ -115,7 +116,8 @@ pub(super) fn collect(
     }
     let own_output = destination.own_paths().to_vec();
     let source_date = source_date()?;
-    let grants = Grants { hosts, reads, variables, files, source_date, own_output };
+    let hidden = Arc::default();
+    let grants = Grants { hosts, reads, variables, files, source_date, own_output, hidden };
     Ok(Granted { grants, scanner })
 }
 

@@ -17,7 +17,7 @@ use super::cache_folder;
 use super::inputs::Input;
 use super::preparation::Preparation;
 use super::printer::{Printer, Said};
-use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees};
+use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::{BASELINE, Config};
 use crate::environment;
 use crate::source::{Source, Sources};
@@ -106,7 +106,7 @@ impl LastBuild {
             && written(&self.folder)? == seen.written
             && digest(inputs)? == seen.inputs
             && searched().as_ref() == Some(&seen.searched)
-            && self.trees.is_unchanged(&self.cache, &seen.evidence)
+            && is_unchanged(&self.cache, &seen.evidence)
             && seen.packages.iter().all(|(it, known)| environment::packages_identity(it) == *known);
         if !is_same {
             return None;

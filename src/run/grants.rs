@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt as _;
 
@@ -31,6 +32,8 @@ pub struct Grants {
     pub source_date: Option<u64>,
     /// Paths that this build itself makes, which no run needs.
     pub own_output: Vec<Utf8PathBuf>,
+    /// What is hidden in folders, by folder: a folder of many notebooks is looked through once.
+    pub hidden: Arc<Mutex<BTreeMap<Utf8PathBuf, Vec<Utf8PathBuf>>>>,
 }
 
 /// Grants as they apply to one notebook.
@@ -166,7 +169,11 @@ pub fn open(
         places.add(path)?;
     }
     opened.mounts = places.mounts;
-    let mut hidden = hidden(&folder, &grants.own_output);
+    let mut hidden = {
+        let mut known = grants.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = || hidden(&folder, &grants.own_output);
+        known.entry(folder.clone()).or_insert_with(found).clone()
+    };
     if let Shown::Inputs { notebook, patterns } = shown {
         let mut others = Others { folder: &folder, notebook, listed: listed(patterns)?, names: 0 };
         let mut found = Vec::new();

@@ -3,6 +3,9 @@
 //! What is not in the key is not in the sandbox, so a record that is found is the one that a run would give. A
 //! record out of the cache is as hostile as one from a runner.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 use super::execute::Execution;
@@ -10,7 +13,7 @@ use super::plan::RUNNER_FOLDER;
 use super::protocol::PROTOCOL_VERSION;
 use super::record::{CellStatus, Loss, RECORD_VERSION};
 use super::{RUNNER_FILES, RunPlan, RunRecord};
-use crate::cache::{Cache, Key, KeyBuilder, Kind, Trees, UncachedTree};
+use crate::cache::{Cache, Key, KeyBuilder, Kind, Pending, Trees, UncachedTree, is_unchanged};
 use crate::environment::Environment;
 use crate::notebook::Notebook;
 use crate::process::{Layer, Mount};
@@ -101,10 +104,16 @@ pub fn find(cache: &Cache, key: &Key) -> Option<Remembered> {
     (found.record.version == RECORD_VERSION).then_some(found)
 }
 
-/// Keeps a run, if another one would give the same: not one that failed, was cut, or lost a state to its time.
-/// Tells whether it would.
-pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook) -> bool {
-    let Some(record) = &execution.record else { return false };
+/// Prepares a run to be kept, if another one would give the same: not one that failed, was cut, or lost a state to
+/// its time.
+#[must_use]
+pub fn prepare(
+    cache: &Cache,
+    key: &Key,
+    execution: &Execution,
+    notebook: &Notebook,
+) -> Option<Pending> {
+    let record = execution.record.as_ref()?;
     let is_failure = record.cells.iter().any(|(id, run)| {
         let is_expected = notebook.cell(*id).is_some_and(|it| it.options.raises_exception);
         matches!(run.status, CellStatus::Failed { .. }) && !is_expected
@@ -114,15 +123,61 @@ pub fn keep(cache: &Cache, key: &Key, execution: &Execution, notebook: &Notebook
         sweep.is_cut || sweep.lost.iter().any(|it| by_chance(it.why))
     });
     if is_failure || is_lost || !execution.diagnostics.is_empty() {
-        return false;
+        return None;
     }
     let remembered = Remembered {
         layers: execution.layers.clone(),
         masks: execution.masks.clone(),
         record: record.clone(),
     };
-    if let Ok(body) = serde_json::to_vec(&remembered) {
-        cache.put(Kind::Run, key, &body);
+    cache.prepare(Kind::Run, key, &serde_json::to_vec(&remembered).ok()?)
+}
+
+/// Runs of this build, until it is known that nothing changed that they may have read before or after.
+#[derive(Debug, Default)]
+pub struct Unchecked {
+    state: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    entries: Vec<Pending>,
+    /// When they were last compared, and how long that took.
+    checked: Option<(Instant, Duration)>,
+}
+
+/// Comparing takes at most this part of the time of a build.
+const PART: u32 = 20;
+
+impl Unchecked {
+    /// Adds a run, and compares if it was long ago.
+    pub fn add(&self, entry: Pending, cache: &Cache, trees: &Trees) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.entries.push(entry);
+        let is_due = state.checked.is_none_or(|(at, took)| at.elapsed() >= took * PART);
+        if is_due {
+            state.check(cache, trees);
+        }
     }
-    true
+
+    /// Compares; runs that may have read something else are not kept.
+    pub fn end(&self, cache: &Cache, trees: &Trees) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).check(cache, trees);
+    }
+}
+
+impl Waiting {
+    fn check(&mut self, cache: &Cache, trees: &Trees) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let start = Instant::now();
+        let entries = std::mem::take(&mut self.entries);
+        if is_unchanged(cache, &trees.read()) {
+            entries.into_iter().for_each(|it| cache.commit(it));
+        } else {
+            trees.give_up();
+        }
+        self.checked = Some((Instant::now(), start.elapsed()));
+    }
 }

@@ -34,6 +34,7 @@ use crate::emit::{self, Layout, Provenance};
 use crate::process::interrupt;
 use crate::publish::Destination;
 use crate::render::{self, Document};
+use crate::run::remembered::Unchecked;
 use crate::run::stored;
 use crate::secret::Scanner;
 use crate::site::SitePath;
@@ -167,6 +168,7 @@ pub(in crate::cli) fn run(
         ),
         cache: cache.clone(),
         trees,
+        unchecked: Unchecked::default(),
         known: AtomicUsize::new(0),
         turns,
         masks_of_stored: OnceLock::new(),
@@ -192,6 +194,7 @@ pub(in crate::cli) fn run(
     progress.finish();
     Printer::remember();
     if let Some(cache) = &cache {
+        timings.measure(Phase::Cache, || builder.unchecked.end(cache, &builder.trees));
         cache.trim();
         cache.take_warnings().iter().for_each(|it| printer.warning(it));
     }
