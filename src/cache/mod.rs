@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_goes_first() {
         let test = CacheTest::new(4000);
-        let days = |days| now() - Duration::from_secs(days * 24 * 3600);
+        let days = |days: u64| now() - Duration::from_secs(days * 24 * 3600);
         for (name, age) in [("a", 3), ("b", 9), ("c", 1), ("d", 5)] {
             let path = test.put(name, &[0; 1000]);
             File::open(path).unwrap().set_modified(days(age)).unwrap();

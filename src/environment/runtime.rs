@@ -168,6 +168,7 @@ mod tests {
             lock: None,
             unlocked: None,
             built: Vec::new(),
+            identity: None,
             leases: Vec::new(),
         };
         let trusted = BTreeSet::from([Integrity::of(script.as_bytes()).as_str().to_owned()]);

@@ -454,13 +454,15 @@ mod tests {
 
     #[test]
     fn a_picture_is_data_of_the_page() {
-        let of = |html: &str| first_picture(&SafeHtml(html.to_owned()));
+        let of = |html: &str| first_picture(&SafeHtml(html.to_owned()), 100);
         let address = "data:image/png;base64,AAAA";
         assert_eq!(
             of(&format!("<p><img alt=\"\" src=\"{address}\"></p>")).as_deref(),
             Some(address)
         );
         assert_eq!(of("<img src=\"https://e.x/a.png\">"), None);
+        let large = format!("data:image/png;base64,{}", "A".repeat(100));
+        assert_eq!(of(&format!("<img src=\"{large}\"><img src=\"{address}\">")), None);
     }
 
     fn of(markup: &str) -> SafeHtml {
