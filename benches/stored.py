@@ -163,9 +163,11 @@ def machine() -> str:
 def one_large(nbc: str, folder: pathlib.Path) -> None:
     (folder / "large.ipynb").write_text(large())
     python = sys.executable
+    build = [nbc, "build", "large.ipynb", "--execute", "never", "--no-cache"]
     programs = {
         "read, SHA-384, write": [python, "-I", "-S", "-c", FLOOR, "large.ipynb", "copy"],
-        "nbc build": [nbc, "build", "large.ipynb", "-o", "out", "--execute", "never", "--charts", "static"],
+        "nbc build": [*build, "-o", "out", "--charts", "static"],
+        "nbc build, interactive charts": [*build, "-o", "interactive"],
     }
     peer = pathlib.Path(python).parent / "jupyter-nbconvert"
     if peer.exists():
@@ -190,7 +192,7 @@ def many_small(nbc: str, folder: pathlib.Path) -> None:
         inputs.mkdir()
         for at in range(number):
             (inputs / f"n{at}.ipynb").write_text(notebook(4, at, (60, 40), 5))
-        runs = compare({"nbc": [nbc, "build", str(inputs), "-o", f"out-{number}", "--execute", "never"]}, folder)["nbc"]
+        runs = compare({"nbc": [nbc, "build", str(inputs), "-o", f"out-{number}", "--execute", "never", "--no-cache"]}, folder)["nbc"]
         wall, cpu, peak = (statistics.median(run[at] for run in runs) for at in range(3))
         print(f"| {number} | {wall:.3f} | {cpu:.3f} | {peak:.0f} | {cpu / number * 1000:.2f} |")
         shutil.rmtree(folder / f"out-{number}")

@@ -206,6 +206,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn data_that_nbc_would_write_again_is_passed_through_and_other_data_is_written_anew() {
+        let bytes: Vec<u8> = b"GIF89a\x01\0\x01\0".iter().copied().chain(0..=255).collect();
+        for length in [200, 201, 202] {
+            let data = STANDARD.encode(bytes.get(..length).unwrap());
+            let lines = data.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());
+            let broken = lines.collect::<Vec<_>>().join("\n");
+            let address = format!("data:image/gif;base64,{data}");
+            let unpadded = data.trim_end_matches('=').to_owned();
+            for text in [format!("{data}\n"), address.clone(), broken, unpadded, data.clone()] {
+                let picture = Picture::parse(&text).map(|it| it.address());
+                assert_eq!(picture.as_deref(), Ok(address.as_str()), "{text}");
+            }
+            let (start, end) = data.split_at(100);
+            for text in [format!("{start}-{end}"), format!("{start}={end}"), format!("{data}=")] {
+                assert!(Picture::parse(&text).is_err(), "{text}");
+            }
+        }
+        // Bits that stand for nothing.
+        assert!(Picture::parse(&format!("{}iR==", STANDARD.encode(&bytes[..66]))).is_err());
+    }
+
+    #[test]
     fn a_type_is_read_from_the_bytes() {
         let png = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAYAAACddGYaAAAAC0lEQVR4nGNgQAcAABIAAXfx+ZMAAAAASUVORK5CYII=";
         let picture =
