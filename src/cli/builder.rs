@@ -11,11 +11,11 @@ use super::command::Analyzed;
 use super::compile::{self, Compiled};
 use super::exposure;
 use super::grants::Granted;
+use super::inputs::Input;
 use super::links::Origin;
 use super::preparation::Preparation;
 use super::progress::Progress;
 use super::publishing;
-use super::inputs::Input;
 use super::settings::{Goal, Settings};
 use super::states;
 use super::timings::{Phase, Timings};
@@ -40,7 +40,7 @@ use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
 use crate::run::stored::{self, Policy};
 use crate::run::{self, OnError, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
-use crate::source::Sources;
+use crate::source::{Source, Sources};
 
 /// What notebooks share; what not all of them need is made when the first one needs it.
 pub(super) struct Builder<'a> {
@@ -59,6 +59,8 @@ pub(super) struct Builder<'a> {
     pub(super) known: AtomicUsize,
     /// As many runs as there is memory for.
     pub(super) turns: Turns,
+    /// What is taken out of outputs that no run of this build gave.
+    pub(super) masks_of_stored: OnceLock<Masks>,
 }
 
 /// What one of those has that work on notebooks at the same time.
@@ -137,7 +139,7 @@ impl Builder<'_> {
         let Outcome { diagnostics, .. } = outcome;
         let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
         let (mut ran, graph) = if is_stored {
-            let record = as_stored(&notebook, diagnostics);
+            let record = self.timings.measure(Phase::Analyze, || as_stored(&notebook, diagnostics));
             let (layers, granted) = (Vec::new(), Names::default());
             let masks = Vec::new();
             (Ran { record, environment: None, layers, granted, masks }, graph)
@@ -164,11 +166,17 @@ impl Builder<'_> {
             return Ok(None);
         }
         self.draw_charts(worker, &mut ran.record);
-        let scanner = &self.granted.scanner;
-        let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
-        let allowed = &self.settings.allowed;
-        exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
-        let masked = ran.masks().record(&mut ran.record);
+        let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
+        let (exposed, masked) = self.timings.measure(Phase::Exposure, || {
+            let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
+            exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
+            let own = (!is_stored).then(|| ran.masks());
+            // Nothing of a run is in what was stored.
+            let masks = own.as_ref().unwrap_or_else(|| {
+                self.masks_of_stored.get_or_init(|| Masks::new([], Host::this()))
+            });
+            (exposed, masks.record(&mut ran.record))
+        });
         diagnostics.extend(exposure::masked(&notebook, masked));
         if !exposed.is_empty() {
             diagnostics.extend(exposed);
@@ -195,11 +203,15 @@ impl Builder<'_> {
         }
         let origin = Origin { page: path, notebook: &input.relative };
         let mut document = self.document(worker, &notebook, &graph, &ran, origin);
-        let text = self.sources.get(notebook.source).text();
+        let source = self.sources.get(notebook.source);
+        let text = source.text();
         document.value.offer_source(text, &self.settings.page);
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
-        let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
-        exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
+        let exposed = self.timings.measure(Phase::Exposure, || {
+            let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
+            exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
+            exposed
+        });
         if self.settings.is_strict {
             publishing::refuse_removals(&mut document.diagnostics);
         }
@@ -209,7 +221,9 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let provenance = provenance(document.value.document(), input.relative.as_str(), text, &ran);
+        let provenance = self.timings.measure(Phase::Emit, || {
+            provenance(document.value.document(), input.relative.as_str(), source, &ran)
+        });
         Ok(Some(Built { document: document.value, provenance }))
     }
 
@@ -240,10 +254,9 @@ impl Builder<'_> {
             })
             .collect();
         let limits = &self.settings.bounds.process;
-        let drawn =
-            self.timings.measure(Phase::Environment, || {
-                self.preparation.draw(&charts, limits, &worker.progress)
-            });
+        let drawn = self.timings.measure(Phase::Environment, || {
+            self.preparation.draw(&charts, limits, &worker.progress)
+        });
         match drawn {
             Ok(drawn) => {
                 for (chart, place) in undrawn.into_iter().zip(places) {
@@ -344,9 +357,8 @@ impl Builder<'_> {
             let (granted, environment) = (self.granted.names([]), Some(environment));
             return Ok(Some(Ran { record, environment, layers, granted, masks }));
         }
-        let sandbox = self
-            .timings
-            .measure(Phase::Sandbox, || self.preparation.sandbox(progress))?;
+        let sandbox =
+            self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(progress))?;
         let turn = self.turns.take();
         progress.notebook(path.as_str(), plan.start.order.len());
         let mut execute = || {
@@ -521,13 +533,13 @@ fn packages(lock: &Lock) -> Vec<String> {
     packages.collect()
 }
 
-fn provenance(document: &Document, source: &str, text: &str, ran: &Ran) -> Provenance {
+fn provenance(document: &Document, place: &str, source: &Source, ran: &Ran) -> Provenance {
     let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
     Provenance {
         path: document.path.clone(),
         title: document.title.clone(),
-        source: source.to_owned(),
-        source_integrity: Integrity::of(text.as_bytes()),
+        source: place.to_owned(),
+        source_integrity: Integrity::of_source(source),
         engine: ran.record.engine.name.clone(),
         python: ran.record.engine.python.clone(),
         packages: lock.map(packages).unwrap_or_default(),

@@ -54,7 +54,7 @@ pub fn resolve(
     pages: &Pages,
 ) -> Vec<String> {
     let mut broken = Vec::new();
-    output.html = sanitize::resolve_links(&output.html, |address| {
+    output.html = sanitize::resolve_links(std::mem::take(&mut output.html), |address| {
         if let Some(id) = address.strip_prefix('#') {
             return anchors.find(id).unwrap_or(Link::Keep);
         }

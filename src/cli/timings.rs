@@ -21,6 +21,8 @@ pub enum Phase {
     States,
     /// Sanitizing and laying out.
     Output,
+    /// Looking for secrets, names and paths of the machine in what a page would show.
+    Exposure,
     /// Hashing, policies, manifest.
     Emit,
     /// Reading it all back.
@@ -39,6 +41,7 @@ impl Phase {
             Self::Run => "run (Python, sandbox)",
             Self::States => "states of inputs",
             Self::Output => "sanitize and render",
+            Self::Exposure => "look for secrets",
             Self::Emit => "emit",
             Self::Verify => "verify",
             Self::Publish => "publish",

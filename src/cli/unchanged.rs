@@ -3,12 +3,14 @@
 //! What the last build of a folder depended on is kept as digests; if all of them hold, and the site is as that
 //! build left it, there is nothing to do.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha384};
 
 use super::args::Build;
 use super::cache_folder;
@@ -18,6 +20,7 @@ use super::printer::{Printer, Said};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::{BASELINE, Config};
 use crate::environment;
+use crate::source::{Source, Sources};
 
 /// Variables that decide about interpreters, packages and pages.
 const VARIABLES: [&str; 10] = [
@@ -172,15 +175,27 @@ pub(super) fn digest(inputs: &[Input]) -> Option<Key> {
         }
         let mut bytes = Vec::new();
         file.take(crate::source::MAX_SOURCE_BYTES).read_to_end(&mut bytes).ok()?;
-        let key = KeyBuilder::new("input")
-            .text("path", input.path.as_str())
-            .text("relative", input.relative.as_str())
-            .value("named", &input.is_named)
-            .bytes("text", &bytes);
-        Some(key.end())
+        Some(key(input, &Sha384::digest(&bytes)))
     };
     let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
     Some(KeyBuilder::new("inputs").value("all", &all?).end())
+}
+
+/// The same of texts that were read, whatever stands in the files by now.
+pub(super) fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
+    let sources: BTreeMap<&Utf8Path, &Source> = sources.files().map(|it| (it.path(), it)).collect();
+    let one = |input: &Input| Some(key(input, sources.get(input.path.as_path())?.digest()));
+    let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
+    Some(KeyBuilder::new("inputs").value("all", &all?).end())
+}
+
+fn key(input: &Input, digest: &[u8]) -> Key {
+    KeyBuilder::new("input")
+        .text("path", input.path.as_str())
+        .text("relative", input.relative.as_str())
+        .value("named", &input.is_named)
+        .bytes("text", digest)
+        .end()
 }
 
 /// The files of a site, as the file system tells them; `None` where nothing can be told.
@@ -201,9 +216,8 @@ fn written(folder: &Utf8Path) -> Option<Vec<(Utf8PathBuf, Stamp)>> {
 /// Folders in which interpreters are looked for: their times tell when a program came or went.
 fn searched() -> Option<Vec<(Utf8PathBuf, Option<Stamp>)>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<Utf8PathBuf> = std::env::split_paths(&path)
-        .filter_map(|it| Utf8PathBuf::from_path_buf(it).ok())
-        .collect();
+    let mut folders: Vec<Utf8PathBuf> =
+        std::env::split_paths(&path).filter_map(|it| Utf8PathBuf::from_path_buf(it).ok()).collect();
     folders.extend(environment::managed_folders());
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         folders.extend(std::env::var(name).ok().map(|it| Utf8PathBuf::from(it).join("bin")));
@@ -215,4 +229,3 @@ fn searched() -> Option<Vec<(Utf8PathBuf, Option<Stamp>)>> {
     });
     stamps.collect()
 }
-

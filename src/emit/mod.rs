@@ -12,6 +12,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use minijinja::{Value, context};
+use rayon::prelude::*;
 
 use csp::{Charts, Contents, Csp, OwnFiles};
 pub use manifest::Provenance;
@@ -82,7 +83,7 @@ pub enum EmitError {
 /// # Errors
 /// See [`EmitError`].
 pub fn assemble(
-    pages: &[Page],
+    mut pages: Vec<Page>,
     provenance: &[Provenance],
     layout: Layout,
     look: &Look<'_>,
@@ -90,38 +91,39 @@ pub fn assemble(
     let mut site = Site::default();
     let shared = match layout {
         Layout::Single => None,
-        Layout::Site => Some(SharedFiles::add_to(&mut site, pages, look)?),
+        Layout::Site => Some(SharedFiles::add_to(&mut site, &pages, look)?),
     };
-    let mut packed = BTreeMap::new();
-    if layout == Layout::Single {
-        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
-            let text = packed.entry(runtime.integrity()).or_default();
-            if *text == String::new() {
-                *text = pack(runtime.text())?;
-            }
-        }
-    }
-    for page in pages {
+    let packed = match layout {
+        Layout::Single => pack_runtimes(&pages)?,
+        Layout::Site => BTreeMap::new(),
+    };
+    let has_islands = pages.iter().any(|it| it.has_islands);
+    let assembled = pages.par_iter_mut().map(|page| -> Result<Vec<Asset>, EmitError> {
         let states = states::pack(page, layout)?;
         let text = document(page, shared.as_ref(), &packed, &states, look)?;
-        site.add(Asset::new(page.path.clone(), text.into_bytes()))?;
-        let of_states = states.iter().filter_map(states::Piece::file);
-        for file in page.files.iter().chain(of_states) {
-            site.add(file.clone())?;
+        let mut files = vec![Asset::new(page.path.clone(), text.into_bytes())];
+        files.append(&mut page.files);
+        files.extend(states.into_iter().filter_map(states::Piece::into_file));
+        Ok(files)
+    });
+    let assembled: Vec<Result<Vec<Asset>, EmitError>> = assembled.collect();
+    for files in assembled {
+        for file in files? {
+            site.add(file)?;
         }
     }
     let index_path = SitePath::new("index.html")?;
-    if needs_index(pages, layout) {
-        let index = index_page(pages, look, index_path)?;
-        let text = document(&index, shared.as_ref(), &packed, &[], look)?;
-        site.add(Asset::new(index.path.clone(), text.into_bytes()))?;
+    if needs_index(&pages, layout) {
+        let mut index = index_page(&pages, look, index_path)?;
+        let text = document(&mut index, shared.as_ref(), &packed, &[], look)?;
+        site.add(Asset::new(index.path, text.into_bytes()))?;
     }
     if layout == Layout::Site {
         // A host serves 404.html at any depth, where relative links would miss the shared files.
-        let missing = not_found_page(look)?;
-        let text = document(&missing, None, &packed, &[], look)?;
-        site.add(Asset::new(missing.path.clone(), text.into_bytes()))?;
-        let headers = headers(&site, pages);
+        let mut missing = not_found_page(look)?;
+        let text = document(&mut missing, None, &packed, &[], look)?;
+        site.add(Asset::new(missing.path, text.into_bytes()))?;
+        let headers = headers(&site, has_islands);
         site.add(Asset::new(SitePath::new("_headers")?, headers.into_bytes()))?;
     }
     let text = manifest::manifest(&site, GENERATOR, layout.name(), provenance)?;
@@ -141,14 +143,14 @@ pub fn needs_index(pages: &[Page], layout: Layout) -> bool {
 ///
 /// These hosts join the values of all rules that fit a path, so no two rules may say the same: where a site has
 /// islands, the rules about frames name the pages one by one.
-fn headers(site: &Site, pages: &[Page]) -> String {
+fn headers(site: &Site, has_islands: bool) -> String {
     const ALONE: &str =
         "  X-Frame-Options: DENY\n  Content-Security-Policy: frame-ancestors 'none'\n";
     const FRAMED: &str =
         "  X-Frame-Options: SAMEORIGIN\n  Content-Security-Policy: frame-ancestors 'self'\n";
     const ISLAND: &str = "  X-Frame-Options: SAMEORIGIN\n  \
         Content-Security-Policy: sandbox allow-scripts; frame-ancestors 'self'\n";
-    if !pages.iter().any(|it| it.has_islands) {
+    if !has_islands {
         return HEADERS.replacen("  Referrer", &format!("{ALONE}  Referrer"), 1);
     }
     let mut places = std::collections::BTreeSet::from(["/".to_owned()]);
@@ -235,19 +237,37 @@ impl SharedFiles {
             };
             is_needed.then(files).transpose()
         };
-        let tables = extra(pages.iter().any(has_tables), "tables", TABLE_STYLE, TABLE_SCRIPT)?;
+        let tables = extra(
+            pages.iter().any(|it| has_tables(it, it.body.as_str())),
+            "tables",
+            TABLE_STYLE,
+            TABLE_SCRIPT,
+        )?;
         let has_states = pages.iter().any(|it| it.states.is_some());
         let states = extra(has_states, "states", STATE_STYLE, STATE_SCRIPT)?;
         Ok(Self { style, script, charts, tables, states })
     }
 }
 
+/// Whether a part is in a text, which may be megabytes.
+fn holds(text: &str, part: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
 /// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
-fn has_tables(page: &Page) -> bool {
+fn has_tables(page: &Page, body: &str) -> bool {
     let has = |html: &str| {
-        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| html.contains(it))
+        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| holds(html, it))
     };
-    has(page.body.as_str()) || page.states.as_ref().is_some_and(|it| it.any_html(has))
+    has(body) || page.states.as_ref().is_some_and(|it| it.any_html(has))
+}
+
+/// The runtimes of pages, packed; one may take a quarter of a second.
+fn pack_runtimes(pages: &[Page]) -> Result<BTreeMap<Integrity, String>, EmitError> {
+    let runtimes = pages.iter().flat_map(|it| &it.runtimes);
+    let runtimes: BTreeMap<_, _> = runtimes.map(|it| (it.integrity(), it)).collect();
+    let packed = runtimes.into_par_iter();
+    packed.map(|(integrity, it)| Ok((integrity.clone(), pack(it.text())?))).collect()
 }
 
 /// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
@@ -267,22 +287,24 @@ fn page_style(look: &Look<'_>) -> String {
     format!("{PAGE_STYLE}{}", look.theme.as_str())
 }
 
-/// A whole HTML document around the body of a page. `packed` are the runtimes that stand in pages.
+/// A whole HTML document around the body of a page, which is taken: it may be most of the memory of a build.
+/// `packed` are the runtimes that stand in pages.
 fn document(
-    page: &Page,
+    page: &mut Page,
     shared: Option<&SharedFiles>,
-    packed: &BTreeMap<&Integrity, String>,
+    packed: &BTreeMap<Integrity, String>,
     states: &[states::Piece],
     look: &Look<'_>,
 ) -> Result<Rendered, RenderError> {
-    let body = page.body.as_str();
-    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| html.contains(it));
+    let (head, whole_body) = (std::mem::take(&mut page.head), std::mem::take(&mut page.body));
+    let (page, body) = (&*page, whole_body.as_str());
+    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| holds(html, it));
     let has_media = plays(body) || page.states.as_ref().is_some_and(|it| it.any_html(plays));
     let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
     let mut inline_style = page.style.as_str().to_owned();
     let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
     let has_charts = !page.runtimes.is_empty();
-    let has_tables = has_tables(page);
+    let has_tables = has_tables(page, body);
     let has_states = !states.is_empty();
     if has_states {
         let is_fetched = states.iter().any(|it| it.file().is_some());
@@ -337,24 +359,28 @@ fn document(
     }
     let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
     let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
-    look.templates.render(
+    let charts = charts.collect::<Result<Vec<_>, RenderError>>()?;
+    let packed: usize = runtimes.iter().filter_map(|it| it.get_attr("text").ok()?.len()).sum();
+    let length = body.len() + inline_style.len() + packed;
+    look.templates.render_large(
         "document.html",
         context! {
             language => page.language.as_str(),
             direction => render::direction(&page.language),
             policy => Csp::of(&contents).as_str(),
             generator => GENERATOR,
-            head => rendered_value(&page.head),
+            head => rendered_value(head),
             icon => ICON,
             stylesheets => links(&stylesheets),
             style => raw_text_value("style", &inline_style)?,
             script_links => links(&scripts),
-            body => rendered_value(&page.body),
-            charts => charts.collect::<Result<Vec<_>, RenderError>>()?,
+            body => rendered_value(whole_body),
+            charts,
             runtimes,
             states => states.iter().map(|it| it.value(page)).collect::<Vec<_>>(),
             scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
         },
+        length,
     )
 }
 

@@ -50,6 +50,14 @@ impl Piece {
         }
     }
 
+    /// The same, to be kept.
+    pub(super) fn into_file(self) -> Option<Asset> {
+        match self.data {
+            Data::File(file) => Some(file),
+            Data::Inline(_) => None,
+        }
+    }
+
     /// What the template needs.
     pub(super) fn value(&self, page: &Page) -> Value {
         let name = self.name.as_str();

@@ -4,9 +4,11 @@
 //! where it can: as values, outputs take four times the memory. Nothing here trusts what they say.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -68,12 +70,11 @@ pub(super) struct RawOutputs<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for RawOutputs<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(from)?.get();
-        // The limit of depth is that of the whole file, where outputs stand in three others.
-        let whole = format!("[[[{json}]]]");
-        let [[[outputs]]]: [[[Vec<Value>; 1]; 1]; 1] =
-            serde_json::from_str(&whole).map_err(D::Error::custom)?;
-        let (is_empty, result_count) = (outputs.is_empty(), result_count(&outputs));
-        Ok(Self { json, result_count, is_empty })
+        let mut reader = serde_json::Deserializer::from_str(json);
+        match Look(DEEPEST).deserialize(&mut reader).map_err(D::Error::custom)? {
+            Seen::List { result_count, is_empty } => Ok(Self { json, result_count, is_empty }),
+            _ => Err(D::Error::custom("outputs are no list")),
+        }
     }
 }
 
@@ -84,5 +85,151 @@ impl RawOutputs<'_> {
         let json = CellCode::part(text, start..start + self.json.len());
         let outputs = Outputs::Json(json);
         (!self.is_empty).then_some(StoredOutputs { outputs, result_count: self.result_count })
+    }
+}
+
+/// Most levels of a list of outputs: the limit of depth is that of the whole file, where it stands in three others.
+const DEEPEST: usize = 127 - 3;
+
+/// Reads a value as strictly as for keeping it, and keeps nothing: most outputs are read once more, much later,
+/// and as values all of them together would take several times the memory of the file. The number is that of levels
+/// it may have.
+struct Look(usize);
+
+/// What of a value is of interest.
+enum Seen {
+    List {
+        result_count: Option<u64>,
+        is_empty: bool,
+    },
+    /// A result, with the number of the run that it says it is of.
+    Result(Option<u64>),
+    /// The text `execute_result`.
+    ResultType,
+    Number(u64),
+    Other,
+}
+
+impl<'de> DeserializeSeed<'de> for Look {
+    type Value = Seen;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Seen, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl Look {
+    fn deeper<E: Error>(&self) -> Result<usize, E> {
+        self.0.checked_sub(1).ok_or_else(|| E::custom("recursion limit exceeded"))
+    }
+}
+
+impl<'de> Visitor<'de> for Look {
+    type Value = Seen;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Seen, A::Error> {
+        let deeper = self.deeper()?;
+        let (mut result_count, mut is_empty) = (None, true);
+        while let Some(item) = items.next_element_seed(Self(deeper))? {
+            is_empty = false;
+            if let Seen::Result(count) = item {
+                result_count = result_count.or(count);
+            }
+        }
+        Ok(Seen::List { result_count, is_empty })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Seen, A::Error> {
+        let deeper = self.deeper()?;
+        // Of members with one name, the last counts.
+        let (mut is_result, mut count) = (false, None);
+        while let Some(key) = members.next_key::<Key>()? {
+            match (key, members.next_value_seed(Self(deeper))?) {
+                (Key::OutputType, value) => is_result = matches!(value, Seen::ResultType),
+                (Key::ExecutionCount, Seen::Number(number)) => count = Some(number),
+                (Key::ExecutionCount, _) => count = None,
+                (Key::Other, _) => {}
+            }
+        }
+        Ok(if is_result { Seen::Result(count) } else { Seen::Other })
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Seen, E> {
+        Ok(if text == "execute_result" { Seen::ResultType } else { Seen::Other })
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
+        Ok(Seen::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+}
+
+/// The name of a member of an output.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Key {
+    OutputType,
+    ExecutionCount,
+    #[serde(other)]
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reading all as values would have said.
+    fn check(json: &str) {
+        let kept: Result<[[[Vec<Value>; 1]; 1]; 1], _> =
+            serde_json::from_str(&format!("[[[{json}]]]"));
+        let seen = serde_json::from_str::<RawOutputs<'_>>(json);
+        let kept = kept.ok().map(|[[[it]]]| (it.is_empty(), result_count(&it)));
+        let seen = seen.ok().map(|it| (it.is_empty, it.result_count));
+        assert_eq!(seen, kept, "{json}");
+    }
+
+    #[test]
+    fn a_look_at_outputs_refuses_and_tells_what_reading_them_would() {
+        for json in [
+            "[]",
+            "{}",
+            "7",
+            "[1, null, true, -1, 1.5, \"\\ud83d\\ude00\"]",
+            "[\"\\ud83d\"]",
+            "[{\"\\ud83d\": 1}]",
+            "[1e999]",
+            "[{\"output_type\": \"execute_result\", \"execution_count\": 3}]",
+            "[{\"execution_count\": 3, \"output_type\": \"execute\\u005fresult\"}]",
+            "[{\"output_type\": \"execute_result\"}, {\"output_type\": \"stream\"}]",
+            "[{\"output_type\": \"execute_result\", \"execution_count\": 3, \"execution_count\": -4}]",
+            "[{\"output_type\": \"execute_result\", \"execution_count\": null},
+              {\"output_type\": \"execute_result\", \"execution_count\": 5}]",
+            "[{\"output_type\": \"execute_result\", \"output_type\": \"x\", \"execution_count\": 3}]",
+        ] {
+            check(json);
+        }
+        for depth in 120..130 {
+            check(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+            check(&format!("[{}1{}]", "{\"a\":".repeat(depth), "}".repeat(depth)));
+        }
     }
 }

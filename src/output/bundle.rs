@@ -3,6 +3,8 @@
 //! In: a MIME bundle. Out: markup, or a box that says what is missing. A bundle is never dropped
 //! without a word.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::chart::{self, Family, Still};
@@ -257,11 +259,11 @@ enum Shown {
 }
 
 /// A text, or nbformat's list of lines.
-pub(super) fn text_of(value: &Value) -> String {
+pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => Cow::Borrowed(text),
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        other => other.to_string(),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
@@ -294,7 +296,7 @@ fn one(
                     Some(Ok(text)) => text,
                     _ => return Shown::Not,
                 },
-                false => text,
+                false => text.into_owned(),
             };
             if text.len() > LONGEST_MARKUP {
                 let size = text.len() >> 20;

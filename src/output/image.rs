@@ -3,11 +3,14 @@
 //! In: base64 text that claims to be an image. Out: `<img>` with the size that its header states,
 //! so that the page does not jump. Never trusts the stated type.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value};
 
 use crate::sanitize::SafeHtml;
+use crate::sanitize::bytes::are_base64;
 
 /// More pixels than this are not shown: a small file can hold an image that fills the memory of
 /// the reader's machine.
@@ -20,9 +23,10 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Bytes that were checked to be an image.
-pub(super) struct Picture {
+pub(super) struct Picture<'text> {
     mime: &'static str,
-    bytes: Vec<u8>,
+    /// Base64 as nbc writes it.
+    data: Cow<'text, str>,
     size: Option<(u32, u32)>,
 }
 
@@ -36,21 +40,56 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     LENIENT.decode(compact).ok()
 }
 
-impl Picture {
+/// Data that is written exactly as nbc would write it again: no spaces, all of its padding.
+fn as_written(text: &str) -> Option<&str> {
+    let data = match text.trim_start().strip_prefix("data:") {
+        // The type is short; a search through megabytes of data would find nothing.
+        Some(address) => {
+            let (before, _) = address.split_at_checked(address.len().min(128))?;
+            address.get(before.find(";base64,")? + ";base64,".len()..)?
+        }
+        None => text,
+    };
+    let data = data.trim_ascii();
+    let digits = data.trim_end_matches('=').as_bytes();
+    // The last group says how many bits of its digits count; the decoder knows.
+    let last = data.get(data.len().checked_sub(4)?..)?;
+    let is_whole = data.len().is_multiple_of(4) && STANDARD.decode(last).is_ok();
+    (is_whole && are_base64(digits) && !digits.contains(&b'=')).then_some(data)
+}
+
+/// The beginning of the bytes.
+fn beginning(data: &str, length: usize) -> Option<Vec<u8>> {
+    STANDARD.decode(data.get(..data.len().min(length))?).ok()
+}
+
+impl<'text> Picture<'text> {
     /// Checks an image; the error says what is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let bytes = decode(text).ok_or("is not base64")?;
+    pub(super) fn parse(text: &'text str) -> Result<Self, &'static str> {
+        /// Where the headers of most formats end, in digits.
+        const HEADER: usize = 64;
+        let data = as_written(text);
+        let whole = || decode(text).ok_or("is not base64");
+        let mut bytes = match data.and_then(|it| beginning(it, HEADER)) {
+            Some(bytes) => bytes,
+            None => whole()?,
+        };
         let mime = kind(&bytes).ok_or("is no PNG, JPEG, GIF or WebP image")?;
+        // The size of a JPEG may stand anywhere.
+        if mime == "image/jpeg" && data.is_some() {
+            bytes = whole()?;
+        }
         let size = size(mime, &bytes);
         if size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) > MOST_PIXELS) {
             return Err("has more pixels than a page may show");
         }
-        Ok(Self { mime, bytes, size })
+        let data = data.map_or_else(|| STANDARD.encode(&bytes).into(), Cow::Borrowed);
+        Ok(Self { mime, data, size })
     }
 
     /// The `data:` address.
     pub(super) fn address(&self) -> String {
-        format!("data:{};base64,{}", self.mime, STANDARD.encode(&self.bytes))
+        format!("data:{};base64,{}", self.mime, self.data)
     }
 
     /// The element. Size and text from the metadata win over the header's.
@@ -78,6 +117,12 @@ impl Picture {
 /// Width and height, by the header alone.
 pub(super) fn dimensions(text: &str) -> Option<(u32, u32)> {
     const HEADER: usize = 1 << 18;
+    // Of most pictures, the first bytes tell.
+    if let Some(bytes) = text.get(..64).and_then(|it| LENIENT.decode(it).ok())
+        && let Some(mime) = kind(&bytes).filter(|it| *it != "image/jpeg")
+    {
+        return size(mime, &bytes);
+    }
     let text = text.get(..HEADER.min(text.len())).unwrap_or(text);
     let address = text.trim_start().strip_prefix("data:");
     let text = address.and_then(|it| it.split_once(";base64,")).map_or(text, |it| it.1);
@@ -159,6 +204,28 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_that_nbc_would_write_again_is_passed_through_and_other_data_is_written_anew() {
+        let bytes: Vec<u8> = b"GIF89a\x01\0\x01\0".iter().copied().chain(0..=255).collect();
+        for length in [200, 201, 202] {
+            let data = STANDARD.encode(bytes.get(..length).unwrap());
+            let lines = data.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());
+            let broken = lines.collect::<Vec<_>>().join("\n");
+            let address = format!("data:image/gif;base64,{data}");
+            let unpadded = data.trim_end_matches('=').to_owned();
+            for text in [format!("{data}\n"), address.clone(), broken, unpadded, data.clone()] {
+                let picture = Picture::parse(&text).map(|it| it.address());
+                assert_eq!(picture.as_deref(), Ok(address.as_str()), "{text}");
+            }
+            let (start, end) = data.split_at(100);
+            for text in [format!("{start}-{end}"), format!("{start}={end}"), format!("{data}=")] {
+                assert!(Picture::parse(&text).is_err(), "{text}");
+            }
+        }
+        // Bits that stand for nothing.
+        assert!(Picture::parse(&format!("{}iR==", STANDARD.encode(&bytes[..66]))).is_err());
+    }
 
     #[test]
     fn a_type_is_read_from_the_bytes() {

@@ -141,9 +141,9 @@ fn find(bundle: &MimeBundle) -> Option<Found> {
     }
     let text = text_of(get("text/html")?);
     // Marimo's own markup is compiled.
-    let html = UntrustedHtml::new(text);
+    let html = UntrustedHtml::new(text.into_owned());
     let kind = IslandKind::of(&html)?;
-    let text = text_of(get("text/html")?);
+    let text = text_of(get("text/html")?).into_owned();
     if kind == IslandKind::Html && text.contains("<marimo-") {
         return None;
     }

@@ -26,7 +26,7 @@ pub use island::Islands;
 pub use shorten::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::charts::Kind;
 use crate::diagnostic::Parsed;
@@ -248,10 +248,10 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
     let class = format!("nbc-out nbc-out-{} {}", drawn.kind.class(), gate.scope_class());
     let prefix = gate.id_prefix().to_owned();
     let (html, found) = match drawn.kind {
-        OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(&drawn.html, &prefix),
+        OutputKind::Prose | OutputKind::Html | OutputKind::Widget => headings(drawn.html, &prefix),
         _ => (drawn.html, Vec::new()),
     };
-    let result = gate.finish(&without_empty_headers(&html));
+    let result = gate.finish(without_empty_headers(html));
     notes.removed(&result.removed);
     let mut attributes = vec![("class", class.as_str())];
     if drawn.kind == OutputKind::Html && result.html.as_str().contains("<table") {
@@ -328,26 +328,17 @@ fn note(text: &str) -> SafeHtml {
     SafeHtml::element("p", &attributes, SafeHtml::text(text))
 }
 
-fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let mut work = Some(work);
-    let result = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK);
-        let slot = &mut work;
-        let spawned = thread.spawn_scoped(scope, move || slot.take().map(|work| work()));
-        spawned.ok().and_then(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+/// Does work on threads whose stack is large enough for the parsers of styles and formulas; rayon's operations in
+/// it use all of them.
+pub fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    static THREADS: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+        let threads = rayon::ThreadPoolBuilder::new().stack_size(STACK);
+        threads.thread_name(|it| format!("output-{it}")).build().ok()
     });
-    match (result, work) {
-        (Some(result), _) => result,
+    match &*THREADS {
+        Some(threads) => threads.install(work),
         // No thread could be made: what the work needs is bounded, so this stack will mostly do.
-        (None, Some(work)) => work(),
-        #[expect(
-            clippy::unreachable,
-            reason = "the work is taken only by the thread, which gave a result"
-        )]
-        (None, None) => unreachable!("the work was done without a result"),
+        None => work(),
     }
 }
 

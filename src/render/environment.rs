@@ -5,6 +5,7 @@
 //! [`rendered_value`] and [`raw_text_value`] skip escaping. That holds for a site's own templates too;
 //! what they write around the values is proved by `verify`, like everything else on a page.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
@@ -50,7 +51,8 @@ impl<'text> Templates<'text> {
         environment.remove_filter("safe");
         // The engine's own escaping turns every `/` into an entity, which makes addresses unreadable.
         environment.set_formatter(|output, _, value| {
-            let text = value.to_string();
+            // A page of megabytes is a value, too.
+            let text = value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed);
             let written = if value.is_safe() {
                 output.write_str(&text)
             } else {
@@ -75,6 +77,29 @@ impl<'text> Templates<'text> {
         let found = self.0.get_template(template).map_err(fail)?;
         found.render(values).map(Rendered).map_err(fail)
     }
+
+    /// Renders a template whose values have about so many bytes: text that grows to megabytes is copied, and held
+    /// twice, each time that it outgrows its place.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_large(
+        &self,
+        template: &str,
+        values: Value,
+        bytes: usize,
+    ) -> Result<Rendered, RenderError> {
+        const OWN: usize = 64 << 10;
+        let fail = |error: minijinja::Error| RenderError::of(template, &error);
+        let found = self.0.get_template(template).map_err(fail)?;
+        let mut text = Vec::with_capacity(bytes.saturating_add(bytes / 64).saturating_add(OWN));
+        found.render_captured_to(values, &mut text).map_err(fail)?;
+        let text = String::from_utf8(text);
+        text.map(Rendered).map_err(|_| RenderError {
+            template: template.to_owned(),
+            reason: "it writes bytes that are no text".to_owned(),
+        })
+    }
 }
 
 /// A template did not render: a defect of nbc or of a site's own template, never of a notebook.
@@ -96,7 +121,7 @@ impl RenderError {
 }
 
 /// Markup that the template engine made, every value in it escaped or proved safe.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rendered(String);
 
 impl Rendered {
@@ -116,14 +141,14 @@ impl Rendered {
     clippy::disallowed_methods,
     reason = "the one door for notebook markup; `SafeHtml` proves that it may pass"
 )]
-pub fn html_value(html: &SafeHtml) -> Value {
-    Value::from_safe_string(html.as_str().to_owned())
+pub fn html_value(html: SafeHtml) -> Value {
+    Value::from_safe_string(html.into_string())
 }
 
 /// Rendered markup as a value that is not escaped again, to put one template into another.
 #[expect(clippy::disallowed_methods, reason = "`Rendered` is escaped template output")]
-pub fn rendered_value(rendered: &Rendered) -> Value {
-    Value::from_safe_string(rendered.0.clone())
+pub fn rendered_value(rendered: Rendered) -> Value {
+    Value::from_safe_string(rendered.0)
 }
 
 /// Text of a `<style>` or `<script>` element, where HTML escapes do not apply. Refuses text that
@@ -165,7 +190,7 @@ mod tests {
             outline => Vec::<String>::new(), width => "", source => false, name => "",
             cells => [context! {
                 id => "cell-1", kind => "code", name => "", code_state => "hidden", code_label => "",
-                code => "", outputs => [html_value(&SafeHtml::text("a & b"))],
+                code => "", outputs => [html_value(SafeHtml::text("a & b"))],
             }],
         };
         let text = render("page.html", &[], values).unwrap();

@@ -178,7 +178,28 @@ const LARGEST_PICTURE: usize = 40_000;
 ///
 /// # Errors
 /// When a template is broken.
-pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<Page, LayoutError> {
+pub fn page(
+    mut document: Document,
+    home: Option<&str>,
+    look: &Look<'_>,
+) -> Result<Page, LayoutError> {
+    let mut outputs = document.blocks.iter().flat_map(|block| &block.outputs);
+    let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
+    let picture =
+        outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
+    // What the outputs hold may be most of the memory of a build: it is moved, not copied.
+    let blocks = std::mem::take(&mut document.blocks);
+    let has_code = blocks
+        .iter()
+        .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
+    let outputs = blocks.iter().flat_map(|block| &block.outputs);
+    let length: usize = outputs.map(|output| output.html.as_str().len()).sum();
+    let (mut frames, mut charts) = (Vec::new(), Vec::new());
+    let mut cells: Vec<Value> = Vec::new();
+    for mut block in blocks {
+        charts.append(&mut block.charts);
+        cells.push(cell_value(block, &document.path, &mut frames, look)?);
+    }
     let headings: Vec<&Heading> =
         document.outline.iter().filter(|heading| matches!(heading.level, 2 | 3)).collect();
     let outline: Vec<Value> = if headings.len() < OUTLINE_MINIMUM {
@@ -191,22 +212,13 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
             )
             .collect()
     };
-    let mut frames = Vec::new();
-    let mut cells: Vec<Value> = Vec::new();
-    for block in &document.blocks {
-        cells.push(cell_value(block, document, &mut frames, look)?);
-    }
-    let has_code = document
-        .blocks
-        .iter()
-        .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
-    let (source, mut files) = source(document, look)?;
+    let (source, mut files) = source(&document, look)?;
     let authors = document.authors.join(", ");
     let date = document.date.as_deref().unwrap_or_default();
     let published = if is_iso_date(date) { date } else { "" };
     let byline = context! { authors => authors.as_str(), date, published };
     let lead = document.description.as_deref().filter(|_| document.print_description);
-    let body = look.templates.render(
+    let body = look.templates.render_large(
         "page.html",
         context! {
             home => home.unwrap_or_default(),
@@ -223,13 +235,9 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
             source,
             cells,
         },
+        length,
     )?;
-    let outputs = document.blocks.iter().flat_map(|block| &block.outputs);
-    let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
-    let picture = outputs
-        .filter_map(|output| sanitize::first_picture(&output.html))
-        .find(|address| address.len() <= LARGEST_PICTURE);
-    let shared = picture.as_deref().and_then(|picture| shared_picture(document, picture, look));
+    let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let picture_address = match (&look.base_url, &shared) {
         (Some(base), Some(file)) => format!("{}{}", base.as_str(), file.path().as_str()),
         _ => String::new(),
@@ -251,22 +259,23 @@ pub fn page(document: &Document, home: Option<&str>, look: &Look<'_>) -> Result<
         },
     )?;
     let said = [authors.as_str(), date].into_iter().filter(|it| !it.is_empty());
+    let byline = said.collect::<Vec<_>>().join(" · ");
     Ok(Page {
-        path: document.path.clone(),
-        title: document.title.clone(),
-        description: document.description.clone(),
-        byline: said.collect::<Vec<_>>().join(" · "),
+        path: document.path,
+        title: document.title,
+        description: document.description,
+        byline,
         picture,
-        language: document.language.clone(),
-        file_name: document.file_name.clone(),
+        language: document.language,
+        file_name: document.file_name,
         style,
         head,
         body,
         files,
-        charts: document.blocks.iter().flat_map(|block| block.charts.clone()).collect(),
-        runtimes: document.runtimes.clone(),
+        charts,
+        runtimes: document.runtimes,
         has_islands,
-        states: document.states.clone(),
+        states: document.states,
     })
 }
 
@@ -411,28 +420,28 @@ fn graph_value(graph: &DrawnGraph) -> Value {
 
 /// What a template needs of a cell; the files of its islands are put to `files`.
 fn cell_value(
-    block: &Block,
-    document: &Document,
+    block: Block,
+    path: &SitePath,
     files: &mut Vec<Asset>,
     look: &Look<'_>,
 ) -> Result<Value, LayoutError> {
     let mut outputs: Vec<Value> = Vec::new();
-    for output in &block.outputs {
-        outputs.push(environment::html_value(&output.html));
-        if let Some(island) = &output.island {
-            let file = island.file(stem(&document.path))?;
-            let frame = island.frame(&document.path, file.path());
+    for output in block.outputs {
+        outputs.push(environment::html_value(output.html));
+        if let Some(island) = output.island {
+            let file = island.file(stem(path))?;
+            let frame = island.frame(path, file.path());
             let values = context! {
                 source => frame.source, height => frame.height, title => frame.title,
             };
-            outputs.push(rendered_value(&look.templates.render("island.html", values)?));
+            outputs.push(rendered_value(look.templates.render("island.html", values)?));
             files.push(file);
         }
     }
     if let Some(slot) = block.slot {
         // One piece, so that templates of a site's own have it as well.
         let values = context! { slot, outputs };
-        outputs = vec![rendered_value(&look.templates.render("slot.html", values)?)];
+        outputs = vec![rendered_value(look.templates.render("slot.html", values)?)];
     }
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",
@@ -449,7 +458,7 @@ fn cell_value(
         name => block.name.as_deref().unwrap_or_default(),
         code_state,
         code_label,
-        code => block.code.as_ref().map_or(Value::UNDEFINED, |code| environment::html_value(&code.html)),
+        code => block.code.map_or(Value::UNDEFINED, |code| environment::html_value(code.html)),
         outputs,
     })
 }

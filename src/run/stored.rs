@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::record::{
@@ -71,14 +72,21 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut widgets = None;
     // What does not parse today may have run: Python 2, or a kernel's own commands.
     let is_code = |cell: &Cell| matches!(cell.kind, CellKind::Code | CellKind::Unparsable);
-    for (id, cell) in notebook.cells().filter(|(_, cell)| is_code(cell)) {
+    let code: Vec<_> = notebook.cells().filter(|(_, cell)| is_code(cell)).collect();
+    let read = |(id, cell): &(CellId, &Cell)| {
         let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
-        let outputs = cell.stored_outputs.as_ref().map(|it| it.read()).unwrap_or_default();
-        for (position, output) in outputs.iter().enumerate() {
+        let outputs = cell.stored_outputs.as_ref().map(|it| it.read().into_owned());
+        let mut left_out = Vec::new();
+        for (position, output) in outputs.unwrap_or_default().into_iter().enumerate() {
             if let Err(reason) = add(&mut run, output) {
-                left_out.push(LeftOut { cell: id, position, reason });
+                left_out.push(LeftOut { cell: *id, position, reason });
             }
         }
+        (*id, run, left_out)
+    };
+    let runs: Vec<_> = code.par_iter().map(read).collect();
+    for (id, mut run, mut own) in runs {
+        left_out.append(&mut own);
         if run.outputs.iter().any(|it| view(it).is_some()) {
             let read = || Widgets::read(notebook.widgets.as_deref().unwrap_or_default());
             let widgets = widgets.get_or_insert_with(read);
@@ -155,50 +163,53 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn add(run: &mut CellRun, output: &Value) -> Result<(), &'static str> {
-    let output = output.as_object().ok_or("it is not an object")?;
+fn add(run: &mut CellRun, output: Value) -> Result<(), &'static str> {
+    let Value::Object(mut output) = output else { return Err("it is not an object") };
     match output.get("output_type").and_then(Value::as_str) {
         Some("stream") => {
             let name = match output.get("name").or_else(|| output.get("stream")) {
                 Some(Value::String(name)) if name == "stderr" => StreamName::Stderr,
                 _ => StreamName::Stdout,
             };
-            let text = output.get("text").and_then(text).ok_or("its text is not a text")?;
-            add_text(run, name, &text.replace("\r\n", "\n"));
+            let text = output.get_mut("text").map(Value::take).and_then(|it| text(it).ok());
+            let text = text.ok_or("its text is not a text")?;
+            let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
+            add_text(run, name, text);
         }
         Some("display_data" | "execute_result" | "pyout") => {
             run.outputs.push(RawOutput::Display { bundle: bundle(output)? });
         }
-        Some("error" | "pyerr") => run.status = CellStatus::Failed { error: error(output) },
+        Some("error" | "pyerr") => run.status = CellStatus::Failed { error: error(&output) },
         Some(_) => return Err("its `output_type` is not one of nbformat"),
         None => return Err("it has no `output_type`"),
     }
     Ok(())
 }
 
-fn add_text(run: &mut CellRun, name: StreamName, text: &str) {
+fn add_text(run: &mut CellRun, name: StreamName, text: String) {
     if let Some(RawOutput::Stream { name: last, text: before }) = run.outputs.last_mut()
         && *last == name
     {
-        before.push_str(text);
+        before.push_str(&text);
         return;
     }
-    run.outputs.push(RawOutput::Stream { name, text: text.to_owned() });
+    run.outputs.push(RawOutput::Stream { name, text });
 }
 
-fn bundle(output: &Map<String, Value>) -> Result<MimeBundle, &'static str> {
+fn bundle(mut output: Map<String, Value>) -> Result<MimeBundle, &'static str> {
     let mut data = BTreeMap::new();
-    match output.get("data") {
+    match output.get_mut("data").map(Value::take) {
         Some(Value::Object(members)) => {
             for (mime, value) in members {
-                data.insert(mime.clone(), joined(mime, value));
+                let value = joined(&mime, value);
+                data.insert(mime, value);
             }
         }
         Some(_) => return Err("its `data` is not an object"),
         None => {
             for (old, mime) in OLD_NAMES {
-                if let Some(value) = output.get(*old) {
-                    data.insert((*mime).to_owned(), joined(mime, value));
+                if let Some(value) = output.get_mut(*old) {
+                    data.insert((*mime).to_owned(), joined(mime, value.take()));
                 }
             }
         }
@@ -206,31 +217,36 @@ fn bundle(output: &Map<String, Value>) -> Result<MimeBundle, &'static str> {
     if data.is_empty() {
         return Err("it holds no data");
     }
-    let metadata = match output.get("metadata") {
-        Some(Value::Object(metadata)) => metadata.clone(),
+    let metadata = match output.get_mut("metadata").map(Value::take) {
+        Some(Value::Object(metadata)) => metadata,
         _ => Map::new(),
     };
     Ok(MimeBundle { data, metadata })
 }
 
 /// Texts may be stored as lists of lines; JSON is stored as it is.
-fn joined(mime: &str, value: &Value) -> Value {
+fn joined(mime: &str, value: Value) -> Value {
     if mime == "application/json" || mime.ends_with("+json") || mime.ends_with(".json") {
-        return value.clone();
+        return value;
     }
-    text(value).map_or_else(|| value.clone(), Value::String)
+    text(value).map_or_else(|value| value, Value::String)
 }
 
-fn text(value: &Value) -> Option<String> {
+/// A text, or the value that is none.
+fn text(value: Value) -> Result<String, Value> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(lines) => lines.iter().map(Value::as_str).collect(),
-        _ => None,
+        Value::String(text) => Ok(text),
+        Value::Array(lines) => {
+            let joined: Option<String> = lines.iter().map(Value::as_str).collect();
+            joined.ok_or(Value::Array(lines))
+        }
+        other => Err(other),
     }
 }
 
 fn error(output: &Map<String, Value>) -> CellError {
-    let part = |key: &str| output.get(key).and_then(text).unwrap_or_default();
+    let part =
+        |key: &str| output.get(key).cloned().and_then(|it| text(it).ok()).unwrap_or_default();
     let traceback = match output.get("traceback") {
         Some(Value::Array(lines)) => {
             lines.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
@@ -341,7 +357,8 @@ mod tests {
     /// The run of one cell with these outputs, and the reasons for those that were left out.
     fn check(outputs: &[Value]) -> (CellRun, Vec<&'static str>) {
         let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
-        let reasons = outputs.iter().filter_map(|output| add(&mut run, output).err()).collect();
+        let reasons =
+            outputs.iter().filter_map(|output| add(&mut run, output.clone()).err()).collect();
         (run, reasons)
     }
 

@@ -178,10 +178,10 @@ impl Gate {
     }
 
     /// Ends the output: links within it are resolved, its rules written.
-    pub fn finish(mut self, html: &SafeHtml) -> Sanitized {
+    pub fn finish(mut self, html: SafeHtml) -> Sanitized {
         let mut ids = std::mem::take(&mut self.ids);
         if html.as_str().contains(" href=\"#") {
-            ids.append(&mut scan::ids(html));
+            ids.append(&mut scan::ids(&html));
         }
         let html = scan::link_fragments(html, |id| {
             // Jupyter's own heading ids keep capitals: `#Set-up`.
@@ -885,7 +885,7 @@ fn note(text: &str) -> SafeHtml {
 pub fn html(raw: &UntrustedHtml, scope: &str) -> Sanitized {
     let mut gate = Gate::new(scope);
     let html = gate.fragment(raw, &NoCustomElements);
-    gate.finish(&html)
+    gate.finish(html)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::bytes;
 use super::fixed::LINK_RELATION;
 
 /// Which vocabulary an element belongs to.
@@ -813,8 +814,30 @@ pub(super) fn is_link(address: &str) -> bool {
     !file.contains(':') && !address.starts_with("//")
 }
 
+/// The address of an image in the text itself, taken apart: what stands before the data, and the data, which
+/// is nothing but base64.
+pub(super) fn image_data(address: &str) -> Option<(&str, &str)> {
+    const MARK: &str = ";base64,";
+    let rest = address.strip_prefix("data:image/")?;
+    // A search through megabytes that are no image would find nothing.
+    let mark = rest.as_bytes().iter().take(8).position(|it| *it == b';')?;
+    let data = rest.get(mark..)?.strip_prefix(MARK)?;
+    let is_known = is_image_kind(rest.get(..mark)?) && bytes::are_base64(data.as_bytes());
+    is_known.then(|| address.split_at_checked(address.len() - data.len())).flatten()
+}
+
+// `svg+xml` is not in the list: an SVG image is cleaned before nbc writes its address itself.
+fn is_image_kind(kind: &str) -> bool {
+    matches!(kind, "png" | "jpeg" | "jpg" | "gif" | "webp")
+}
+
 /// An image in the text itself, without the line breaks that matplotlib puts into its data.
 fn image_address(address: &str) -> Option<Cow<'_, str>> {
+    if let Some((before, _)) = image_data(address)
+        && before != "data:image/jpg;base64,"
+    {
+        return Some(Cow::Borrowed(address));
+    }
     let compact: Cow<'_, str> = if address.bytes().any(|it| it.is_ascii_whitespace()) {
         Cow::Owned(address.chars().filter(|it| !it.is_ascii_whitespace()).collect())
     } else {
@@ -822,10 +845,7 @@ fn image_address(address: &str) -> Option<Cow<'_, str>> {
     };
     let data = compact.strip_prefix("data:image/")?;
     let (kind, data) = data.split_once(";base64,")?;
-    // `svg+xml` is not in the list: an SVG image is cleaned before nbc writes its address itself.
-    let known = matches!(kind, "png" | "jpeg" | "jpg" | "gif" | "webp");
-    let is_base64 = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
-    if !known || !data.bytes().all(is_base64) {
+    if !is_image_kind(kind) || !bytes::are_base64(data.as_bytes()) {
         return None;
     }
     // `image/jpg` is no type, though browsers guess right.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SafeHtml, token};
+use super::{SafeHtml, bytes, token};
 
 /// Most headings of a piece that a table of contents lists.
 pub const MOST_HEADINGS: usize = 500;
@@ -33,9 +33,10 @@ pub(super) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
         }
         let length = if rest.starts_with('<') {
             let mut quoted = false;
-            let end = rest.bytes().position(|it| {
-                quoted ^= it == b'"';
-                it == b'>' && !quoted
+            let end = memchr::memchr2_iter(b'"', b'>', rest.as_bytes()).find(|at| {
+                let is_end = rest.as_bytes().get(*at) == Some(&b'>');
+                quoted ^= !is_end;
+                is_end && !quoted
             });
             end.map_or(rest.len(), |it| it + 1)
         } else {
@@ -71,9 +72,9 @@ pub enum Link {
 
 /// Decides about the address of each link. An address that `resolve` makes is escaped, and one that
 /// could leave the site is removed.
-pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> SafeHtml {
+pub fn resolve_links(html: SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> SafeHtml {
     if !html.as_str().contains(" href=\"") {
-        return html.clone();
+        return html;
     }
     let mut out = String::with_capacity(html.as_str().len());
     for piece in pieces(html.as_str()) {
@@ -114,7 +115,7 @@ pub fn resolve_links(html: &SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> 
 }
 
 /// Gives links `#id` the address that `resolve` knows; others stay as they are.
-pub fn link_fragments(html: &SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
+pub fn link_fragments(html: SafeHtml, resolve: impl Fn(&str) -> Option<String>) -> SafeHtml {
     resolve_links(html, |address| match address.strip_prefix('#').and_then(&resolve) {
         Some(id) => Link::Fragment(id),
         None => Link::Keep,
@@ -161,7 +162,10 @@ pub(super) fn ids(html: &SafeHtml) -> BTreeSet<String> {
 }
 
 /// Makes headers of tables that say nothing plain cells: readers by ear hear a header for each cell.
-pub fn without_empty_headers(html: &SafeHtml) -> SafeHtml {
+pub fn without_empty_headers(html: SafeHtml) -> SafeHtml {
+    if !html.as_str().contains("<th") {
+        return html;
+    }
     let mut out = String::with_capacity(html.as_str().len());
     let mut all = pieces(html.as_str()).peekable();
     let mut is_empty = false;
@@ -188,17 +192,20 @@ pub fn without_empty_headers(html: &SafeHtml) -> SafeHtml {
     SafeHtml(out)
 }
 
-/// The address of the first picture that is part of the markup.
-pub fn first_picture(html: &SafeHtml) -> Option<String> {
-    pieces(html.as_str()).find_map(|piece| match piece {
+/// The address of the first picture that is part of the markup, if it has at most so many bytes.
+pub fn first_picture(html: &SafeHtml, most: usize) -> Option<String> {
+    let found = pieces(html.as_str()).find_map(|piece| match piece {
         Piece::Tag(tag) if tag.starts_with("<img ") => {
             let (_, address) = attribute(tag, "src")?;
             let data = address.strip_prefix("data:image/")?.split_once(";base64,")?.1;
-            let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"+/=".contains(&it);
-            data.bytes().all(is_plain).then(|| address.to_owned())
+            if address.len() > most {
+                return Some(String::new());
+            }
+            bytes::are_base64(data.as_bytes()).then(|| address.to_owned())
         }
         _ => None,
-    })
+    });
+    found.filter(|it| !it.is_empty())
 }
 
 /// The text of the first paragraph of prose that says something and holds no formula.
@@ -243,11 +250,11 @@ pub fn first_paragraph(html: &SafeHtml) -> Option<String> {
 }
 
 /// Finds the headings and gives those without an id one, made of `prefix` and their text.
-pub fn headings(html: &SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
+pub fn headings(html: SafeHtml, prefix: &str) -> (SafeHtml, Vec<Heading>) {
     if !html.as_str().contains("<h") {
-        return (html.clone(), Vec::new());
+        return (html, Vec::new());
     }
-    let mut taken = ids(html);
+    let mut taken = ids(&html);
     let mut counts = BTreeMap::new();
     let mut found: Vec<Heading> = Vec::new();
     let mut out = String::with_capacity(html.as_str().len());
@@ -437,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_header_that_says_nothing_is_a_plain_cell() {
-        let of = |html: &str| without_empty_headers(&SafeHtml(html.to_owned())).0;
+        let of = |html: &str| without_empty_headers(SafeHtml(html.to_owned())).0;
         assert_eq!(
             of("<tr><th></th><th class=\"x\">&nbsp;</th><th>a</th><th> <b>c</b></th></tr>"),
             "<tr><td></td><td class=\"x\">&nbsp;</td><th>a</th><th> <b>c</b></th></tr>"
@@ -447,13 +454,15 @@ mod tests {
 
     #[test]
     fn a_picture_is_data_of_the_page() {
-        let of = |html: &str| first_picture(&SafeHtml(html.to_owned()));
+        let of = |html: &str| first_picture(&SafeHtml(html.to_owned()), 100);
         let address = "data:image/png;base64,AAAA";
         assert_eq!(
             of(&format!("<p><img alt=\"\" src=\"{address}\"></p>")).as_deref(),
             Some(address)
         );
         assert_eq!(of("<img src=\"https://e.x/a.png\">"), None);
+        let large = format!("data:image/png;base64,{}", "A".repeat(100));
+        assert_eq!(of(&format!("<img src=\"{large}\"><img src=\"{address}\">")), None);
     }
 
     fn of(markup: &str) -> SafeHtml {
@@ -473,7 +482,7 @@ mod tests {
     #[test]
     fn a_link_in_text_is_no_link() {
         let html = of("<p>&lt;a href=\"#x\"&gt; <a href=\"#x\">y</a>");
-        let linked = link_fragments(&html, |id| Some(format!("o-{id}\"<")));
+        let linked = link_fragments(html, |id| Some(format!("o-{id}\"<")));
         assert_eq!(
             linked.as_str(),
             "<p>&lt;a href=\"#x\"&gt; <a href=\"#o-x&quot;&lt;\" \
@@ -483,7 +492,7 @@ mod tests {
 
     #[test]
     fn a_heading_without_end_stays() {
-        let (html, found) = headings(&of("<h2 class=a>One</h2><h3></h3><p>x"), "o-");
+        let (html, found) = headings(of("<h2 class=a>One</h2><h3></h3><p>x"), "o-");
         assert_eq!(
             html.as_str(),
             "<h2 id=\"o-one\" class=\"x-a\">One</h2><h3 id=\"o-section\"></h3><p>x</p>"

@@ -23,7 +23,7 @@ pub fn image(raw: &UntrustedHtml, alternative: &str) -> Option<SvgImage> {
     let mut gate = Gate::new("svg");
     let scope = format!(".{} ", gate.scope_class());
     let html = gate.fragment(raw, &NoCustomElements);
-    let result = gate.finish(&html);
+    let result = gate.finish(html);
     let text = result.html.as_str();
     if !text.contains("<svg")
         && let Some((_, note)) = text.split_once("<span class=\"nbc-note\"")

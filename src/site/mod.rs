@@ -5,6 +5,8 @@
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
 
+use crate::source::Source;
+
 /// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
@@ -68,7 +70,15 @@ pub struct Integrity(String);
 impl Integrity {
     /// Hashes bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let digest = Sha384::digest(bytes);
+        Self::of_digest(&Sha384::digest(bytes))
+    }
+
+    /// That of a text, which is hashed once for all that ask.
+    pub fn of_source(source: &Source) -> Self {
+        Self::of_digest(source.digest())
+    }
+
+    fn of_digest(digest: &[u8]) -> Self {
         Self(format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(digest)))
     }
 

@@ -5,9 +5,10 @@
 
 pub mod json;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest as _, Sha384};
 
 /// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in
 /// no browser; the bound keeps the memory of a build predictable.
@@ -53,6 +54,7 @@ pub struct Source {
     path: Arc<Utf8Path>,
     cell: Option<u32>,
     text: Arc<str>,
+    digest: OnceLock<[u8; 48]>,
     line_starts: Box<[u32]>,
 }
 
@@ -75,6 +77,11 @@ impl Source {
     /// The text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// SHA-384 of the text, which is hashed once: it may be megabytes.
+    pub fn digest(&self) -> &[u8; 48] {
+        self.digest.get_or_init(|| Sha384::digest(self.text.as_bytes()).into())
     }
 
     /// The text, to be kept.
@@ -178,8 +185,14 @@ impl Sources {
     fn push(&mut self, path: Arc<Utf8Path>, cell: Option<u32>, text: Arc<str>) -> SourceId {
         let line_starts = line_starts(&text);
         let id = SourceId(self.sources.len() as u32);
-        self.sources.push(Source { id, path, cell, text, line_starts });
+        let digest = OnceLock::new();
+        self.sources.push(Source { id, path, cell, text, digest, line_starts });
         id
+    }
+
+    /// The files among the sources.
+    pub fn files(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().filter(|it| it.cell.is_none())
     }
 
     /// The source with this id.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use sha2::{Digest as _, Sha384};
 
-use super::{Files, Finding, Layout, Rule, excerpt, integrity_of};
+use super::{Files, Finding, Layout, Rule, excerpt};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -27,24 +26,32 @@ struct Listed {
     integrity: String,
 }
 
-/// Checks names and manifest. Without a readable manifest the layout is taken as `site`: the other
-/// rules of `single` would only repeat that the manifest is missing.
-pub(super) fn check(files: &Files<'_>) -> (Layout, Vec<Finding>) {
-    let mut findings = Vec::new();
-    check_paths(files, &mut findings);
-    check_kinds(files, &mut findings);
-    check_hashed_names(files, &mut findings);
-    let layout = match read(files) {
-        Ok(manifest) => {
-            check_listed(files, &manifest, &mut findings);
-            manifest.layout
+/// What the manifest says, or why it cannot be read.
+pub(super) struct Stated(Result<Manifest, String>);
+
+impl Stated {
+    pub(super) fn read(files: &Files<'_>) -> Self {
+        Self(read(files))
+    }
+
+    /// Without a readable manifest the layout is taken as `site`: the other rules of `single` would
+    /// only repeat that the manifest is missing.
+    pub(super) fn layout(&self) -> Layout {
+        self.0.as_ref().map_or(Layout::Site, |it| it.layout)
+    }
+
+    /// Checks names and manifest.
+    pub(super) fn check(&self, files: &Files<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        check_paths(files, &mut findings);
+        check_kinds(files, &mut findings);
+        check_hashed_names(files, &mut findings);
+        match &self.0 {
+            Ok(manifest) => check_listed(files, manifest, &mut findings),
+            Err(message) => add(&mut findings, MANIFEST, Rule::Manifest, message.as_str()),
         }
-        Err(message) => {
-            add(&mut findings, MANIFEST, Rule::Manifest, message);
-            Layout::Site
-        }
-    };
-    (layout, findings)
+        findings
+    }
 }
 
 fn add(findings: &mut Vec<Finding>, file: &str, rule: Rule, message: impl Into<String>) {
@@ -53,7 +60,7 @@ fn add(findings: &mut Vec<Finding>, file: &str, rule: Rule, message: impl Into<S
 
 fn read(files: &Files<'_>) -> Result<Manifest, String> {
     let bytes = files.get(MANIFEST).ok_or("there is no `manifest.json`")?;
-    let manifest: Manifest = serde_json::from_slice(bytes)
+    let manifest: Manifest = serde_json::from_slice(bytes.bytes)
         .map_err(|error| format!("not a manifest: {}", excerpt(&error.to_string())))?;
     if manifest.format != 1 {
         return Err(format!("format {} is unknown; this nbc knows format 1", manifest.format));
@@ -109,18 +116,18 @@ fn check_kinds(files: &Files<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn check_hashed_names(files: &Files<'_>, findings: &mut Vec<Finding>) {
-    for (path, bytes) in files {
+    for (path, file) in files {
         let name = ["assets/", "islands/"].iter().find_map(|it| path.strip_prefix(it));
         let Some(name) = name else {
             continue;
         };
-        let hash = Sha384::digest(bytes).iter().take(8).fold(String::new(), |mut hash, byte| {
+        let hash = file.digest().iter().take(8).fold(String::new(), |mut hash, byte| {
             // Writing to a string cannot fail.
             let _ = write!(hash, "{byte:02x}");
             hash
         });
-        let file = name.rsplit('/').next().unwrap_or_default();
-        let mut parts = file.rsplitn(3, '.').skip(1);
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let mut parts = name.rsplitn(3, '.').skip(1);
         let (named, stem) = (parts.next(), parts.next());
         if named != Some(hash.as_str()) || stem.is_none_or(str::is_empty) {
             let message = format!("the name should be `NAME.{hash}.EXTENSION`");
@@ -141,16 +148,17 @@ fn check_listed(files: &Files<'_>, manifest: &Manifest, findings: &mut Vec<Findi
             continue;
         }
         listed.insert(path);
-        let Some(bytes) = files.get(path) else {
+        let Some(file) = files.get(path) else {
             let message = format!("lists `{}`, which is not there", excerpt(path));
             add(findings, MANIFEST, Rule::ListedFile, message);
             continue;
         };
-        if bytes.len() as u64 != entry.bytes {
-            let message = format!("has {} bytes; the manifest says {}", bytes.len(), entry.bytes);
+        let length = file.bytes.len();
+        if length as u64 != entry.bytes {
+            let message = format!("has {length} bytes; the manifest says {}", entry.bytes);
             add(findings, path, Rule::ListedFile, message);
         }
-        if integrity_of(bytes) != entry.integrity {
+        if file.integrity() != entry.integrity {
             add(findings, path, Rule::ListedFile, "was changed: not the digest of the manifest");
         }
     }

@@ -19,6 +19,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use rayon::prelude::*;
@@ -67,14 +68,15 @@ impl VerifiedSite {
 /// # Errors
 /// Every broken rule, sorted by file and line.
 pub fn verify(site: crate::site::Site) -> Result<VerifiedSite, Vec<Finding>> {
-    let files = site.files().map(|asset| (asset.path().as_str(), asset.bytes())).collect();
+    let files =
+        site.files().map(|asset| (asset.path().as_str(), File::new(asset.bytes()))).collect();
     let findings = verify_borrowed(&files);
     if findings.is_empty() { Ok(VerifiedSite(site)) } else { Err(findings) }
 }
 
 /// Verifies the files of a site by relative path. Never panics, whatever the bytes are.
 pub fn verify_files(files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
-    let borrowed = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    let borrowed = files.iter().map(|(path, bytes)| (path.as_str(), File::new(bytes))).collect();
     verify_borrowed(&borrowed)
 }
 
@@ -88,19 +90,49 @@ pub fn verify_fragment(html: &str, css: &str) -> Vec<Finding> {
 }
 
 /// The files of a site, borrowed: a site may hold hundreds of megabytes.
-type Files<'a> = BTreeMap<&'a str, &'a [u8]>;
+type Files<'a> = BTreeMap<&'a str, File<'a>>;
+
+/// The bytes of a file, and their digest, which the manifest and many pages may state.
+struct File<'a> {
+    bytes: &'a [u8],
+    digest: OnceLock<[u8; 48]>,
+}
+
+impl<'a> File<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, digest: OnceLock::new() }
+    }
+
+    fn digest(&self) -> &[u8] {
+        self.digest.get_or_init(|| Sha384::digest(self.bytes).into())
+    }
+
+    /// As [`integrity_of`].
+    fn integrity(&self) -> String {
+        integrity(self.digest())
+    }
+}
 
 fn verify_borrowed(files: &Files<'_>) -> Vec<Finding> {
-    let (layout, mut findings) = manifest::check(files);
-    let files: Vec<_> = files.iter().map(|(path, bytes)| (*path, *bytes, files)).collect();
-    let per_file: Vec<Vec<Finding>> = files
-        .par_iter()
-        .map(|(path, bytes, files)| {
-            let mut report = Report::new(path);
-            rules::check_file(&mut report, path, bytes, files, layout);
-            report.findings
-        })
-        .collect();
+    let manifest = manifest::Stated::read(files);
+    let layout = manifest.layout();
+    let (mut findings, per_file) = rayon::join(
+        || {
+            // Most of the time of what follows.
+            files.par_iter().for_each(|(_, file)| {
+                file.digest();
+            });
+            manifest.check(files)
+        },
+        || -> Vec<Vec<Finding>> {
+            let check = |(path, file): (&&str, &File<'_>)| {
+                let mut report = Report::new(path);
+                rules::check_file(&mut report, path, file.bytes, files, layout);
+                report.findings
+            };
+            files.par_iter().map(check).collect()
+        },
+    );
     findings.extend(per_file.into_iter().flatten());
     findings.sort();
     findings.dedup();
@@ -144,7 +176,11 @@ impl<'a> Report<'a> {
 
 /// `sha384-…` of some bytes. The writer has its own; a slip in one of them shows as a difference.
 fn integrity_of(bytes: &[u8]) -> String {
-    format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(Sha384::digest(bytes)))
+    integrity(&Sha384::digest(bytes))
+}
+
+fn integrity(digest: &[u8]) -> String {
+    format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(digest))
 }
 
 /// The start of a text that came from the file, fit for a message.

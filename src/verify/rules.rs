@@ -236,9 +236,9 @@ fn runtime_digest(context: &Context<'_>, element: &Element) -> Result<String, St
     let Address::Relative(relative) = classify(address) else {
         return Err(format!("`{}` is not a file of the site", excerpt(address)));
     };
-    let bytes = resolve(context.path, &relative).and_then(|it| context.files.get(it.as_str()));
-    let Some(bytes) = bytes else { return Err(format!("`{}` is not there", excerpt(address))) };
-    let digest = integrity_of(bytes);
+    let file = resolve(context.path, &relative).and_then(|it| context.files.get(it.as_str()));
+    let Some(file) = file else { return Err(format!("`{}` is not there", excerpt(address))) };
+    let digest = file.integrity();
     match element.attribute("data-integrity") {
         Some(stated) if stated == digest => Ok(digest),
         _ => Err(format!("`data-integrity` does not match `{}`", excerpt(address))),
@@ -458,14 +458,14 @@ fn integrity(context: &Context<'_>, report: &mut Report<'_>) {
             continue;
         };
         let path = resolve(context.path, &relative);
-        let Some(bytes) = path.and_then(|path| context.files.get(path.as_str())) else {
+        let Some(file) = path.and_then(|path| context.files.get(path.as_str())) else {
             let message = format!("`{}` is not there", excerpt(address));
             report.add(element.line, Rule::Integrity, message);
             continue;
         };
         match element.attribute("integrity") {
             None => report.add(element.line, Rule::Integrity, "no `integrity`"),
-            Some(integrity) if integrity != integrity_of(bytes) => {
+            Some(integrity) if integrity != file.integrity() => {
                 let message = format!("`integrity` does not match `{}`", excerpt(address));
                 report.add(element.line, Rule::Integrity, message);
             }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::address::{Address, classify, resolve};
 use super::tokens::{Element, Page};
-use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
+use super::{Files, Layout, Report, Rule, excerpt};
 
 /// Most bytes of an unpacked piece: a few compressed bytes can become very many.
 const LONGEST: u64 = 64 << 20;
@@ -148,13 +148,13 @@ fn file<'a>(place: &Place<'a>, element: &Element, address: &str) -> Result<&'a [
     let Address::Relative(relative) = classify(address) else {
         return Err(format!("`{}` is not a file of the site", excerpt(address)));
     };
-    let found = resolve(place.path, &relative).and_then(|it| place.files.get(it.as_str()).copied());
-    let bytes = found.ok_or_else(|| format!("`{}` is not there", excerpt(address)))?;
+    let found = resolve(place.path, &relative).and_then(|it| place.files.get(it.as_str()));
+    let file = found.ok_or_else(|| format!("`{}` is not there", excerpt(address)))?;
     if !element.text.trim().is_empty() {
         return Err("states are in the page or in a file, not in both".to_owned());
     }
     match element.attribute("data-integrity") {
-        Some(stated) if stated == integrity_of(bytes) => Ok(bytes),
+        Some(stated) if stated == file.integrity() => Ok(file.bytes),
         _ => Err(format!("`data-integrity` does not match `{}`", excerpt(address))),
     }
 }

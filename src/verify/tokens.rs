@@ -4,7 +4,9 @@
 //! builder: markup that a tree builder would repair (unclosed, misnested, in a foreign namespace
 //! where it does not belong) is a problem instead. What remains is read alike by every parser.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Error, StartTag, State, Token, Tokenizer};
@@ -61,11 +63,18 @@ pub(super) fn read(bytes: &[u8]) -> Page {
         reader.problem(0, "a byte order mark outranks `<meta charset>`");
     }
     // Browsers turn it into a line feed before they hash a script; other readers do not.
-    if let Some(offset) = text.find('\r') {
+    if let Some(offset) = memchr::memchr(b'\r', bytes) {
         reader.problem(offset, "a carriage return");
     }
-    let mut tokenizer = Tokenizer::new_with_emitter(text, DefaultEmitter::<usize>::new_with_span());
+    let cuts = RefCell::default();
+    let input = Shortened { rest: bytes, position: 0, cuts: &cuts };
+    let mut tokenizer =
+        Tokenizer::new_with_emitter(input, DefaultEmitter::<usize>::new_with_span());
     while let Some(Ok(token)) = tokenizer.next() {
+        for (position, passed) in cuts.borrow_mut().drain(..) {
+            let before = reader.cuts.last().map_or(0, |(_, sum)| *sum);
+            reader.cuts.push((position, before + passed));
+        }
         if let Some(state) = reader.token(token) {
             tokenizer.set_state(state);
         }
@@ -73,8 +82,114 @@ pub(super) fn read(bytes: &[u8]) -> Page {
     reader.finish()
 }
 
+/// The bytes of a page without most of the data of its pictures, which the tokenizer would read byte by byte.
+///
+/// Only where the tokenizer asks for the rest of a value in double quotes, and only after `data:image/…;base64,`,
+/// digits of base64 are passed over. Each of them was looked at: no digit ends a value, and what a picture is,
+/// stands before them.
+struct Shortened<'a, 'c> {
+    rest: &'a [u8],
+    /// Bytes that the tokenizer was given.
+    position: usize,
+    /// Position behind which bytes were passed over, and how many.
+    cuts: &'c RefCell<Vec<(usize, usize)>>,
+}
+
+impl<'a> Shortened<'a, '_> {
+    /// Digits that stay.
+    const KEPT: usize = 64;
+    /// What ends a chunk in a value in double quotes, and in no other state of the tokenizer.
+    const VALUE: &'static [u8] = b"\"&\0\r";
+
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, b""));
+        self.rest = rest;
+        self.position += taken.len();
+        taken
+    }
+
+    /// Length of the start of a picture's address, some digits included, and of the other digits.
+    fn picture(&self) -> Option<(usize, usize)> {
+        const MARK: &[u8] = b";base64,";
+        let kind = self.rest.strip_prefix(b"data:image/")?;
+        let kind = kind.iter().take(16).take_while(|it| it.is_ascii_lowercase()).count();
+        let start = b"data:image/".len() + kind;
+        self.rest.get(start..)?.strip_prefix(MARK)?;
+        let kept = start + MARK.len() + Self::KEPT;
+        let digits = self.rest.get(kept..)?;
+        let end = memchr::memchr(b'"', digits)?;
+        // Asked of blocks, so that it takes less than a nanosecond a byte.
+        let are_digits = |block: &[u8]| {
+            block.iter().fold(true, |all, &it| {
+                let is_letter = (it | 0x20).wrapping_sub(b'a') < 26;
+                all & (is_letter | (it.wrapping_sub(b'/') < 11) | (it == b'+') | (it == b'='))
+            })
+        };
+        let digits = digits.get(..end)?.chunks(64).all(are_digits);
+        digits.then_some((kept, end))
+    }
+}
+
+impl html5gum::Reader for Shortened<'_, '_> {
+    type Error = Infallible;
+
+    fn read_byte(&mut self) -> Result<Option<u8>, Infallible> {
+        Ok(self.take(1).first().copied())
+    }
+
+    fn try_read_string(&mut self, wanted: &[u8], case_matters: bool) -> Result<bool, Infallible> {
+        let found = self
+            .rest
+            .get(..wanted.len())
+            .is_some_and(|it| it == wanted || (!case_matters && it.eq_ignore_ascii_case(wanted)));
+        if found {
+            self.take(wanted.len());
+        }
+        Ok(found)
+    }
+
+    fn read_until<'b>(
+        &'b mut self,
+        ends: &[u8],
+        _: &'b mut [u8; 4],
+    ) -> Result<Option<&'b [u8]>, Infallible> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        if ends == Self::VALUE
+            && let Some((kept, passed)) = self.picture()
+        {
+            let taken = self.take(kept);
+            self.cuts.borrow_mut().push((self.position, passed));
+            self.rest = self.rest.get(passed..).unwrap_or_default();
+            return Ok(Some(taken));
+        }
+        let end = match ends {
+            [] => self.rest.len(),
+            [a] => memchr::memchr(*a, self.rest).unwrap_or(self.rest.len()),
+            [a, b] => memchr::memchr2(*a, *b, self.rest).unwrap_or(self.rest.len()),
+            [a, b, c] => memchr::memchr3(*a, *b, *c, self.rest).unwrap_or(self.rest.len()),
+            many => {
+                let mut is_end = [false; 256];
+                for byte in many {
+                    if let Some(it) = is_end.get_mut(usize::from(*byte)) {
+                        *it = true;
+                    }
+                }
+                let is_end = |it: &u8| is_end.get(usize::from(*it)).copied().unwrap_or_default();
+                self.rest.iter().position(is_end).unwrap_or(self.rest.len())
+            }
+        };
+        // An end comes alone.
+        Ok(Some(self.take(end.max(1))))
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
+    /// Positions of the tokenizer behind which it was not given something, and how much that is with all that
+    /// it was not given before.
+    cuts: Vec<(usize, usize)>,
     line_starts: Vec<usize>,
     page: Page,
     /// Names and namespaces of the open elements. Empty and unused once the nesting is broken.
@@ -93,10 +208,11 @@ impl<'a> Reader<'a> {
     const DEEPEST: usize = 500;
 
     fn new(text: &'a str) -> Self {
-        let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = std::iter::once(0).chain(line_ends.map(|(at, _)| at + 1)).collect();
+        let line_ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        let line_starts = std::iter::once(0).chain(line_ends.map(|at| at + 1)).collect();
         Self {
             text,
+            cuts: Vec::new(),
             line_starts,
             page: Page::default(),
             open: Vec::new(),
@@ -109,6 +225,9 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&self, offset: usize) -> u32 {
+        let cuts = self.cuts.partition_point(|(position, _)| *position <= offset);
+        let passed = cuts.checked_sub(1).and_then(|it| self.cuts.get(it)).map_or(0, |it| it.1);
+        let offset = offset + passed;
         let line = self.line_starts.partition_point(|start| *start <= offset);
         u32::try_from(line.max(1)).unwrap_or(u32::MAX)
     }
@@ -394,4 +513,71 @@ fn is_mathml(name: &str) -> bool {
         "maction",
     ];
     NAMES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: [&str; 2] = [
+        "<!doctype html><html><head><meta charset=\"utf-8\"><title>x</title></head><body>\n",
+        "\n</body></html>",
+    ];
+
+    fn page(body: &str) -> Page {
+        let [open, close] = FRAME;
+        read(format!("{open}{body}{close}").as_bytes())
+    }
+
+    #[test]
+    fn data_of_pictures_is_passed_over_and_everything_around_it_is_seen() {
+        let address = format!("data:image/png;base64,{}", "iVBOR/w+".repeat(1000));
+        let picture = format!("<img src=\"{address}==\" alt=\"a\">");
+        let read = page(&format!("{picture}\n<p onclick=\"x\">\n{picture}<b></p>"));
+        let images: Vec<_> = read.elements.iter().filter(|it| it.name == "img").collect();
+        let [first, second] = images.as_slice() else { panic!("{read:?}") };
+        assert_eq!((first.line, second.line), (2, 4));
+        for image in images {
+            let source = image.attribute("src").unwrap();
+            assert!(address.starts_with(source) && source.len() > 60, "{source}");
+            assert_eq!(image.attribute("alt"), Some("a"));
+        }
+        assert_eq!(read.problems.first().map(|it| it.0), Some(4), "{:?}", read.problems);
+    }
+
+    #[test]
+    fn what_is_no_data_of_a_picture_is_seen_whole() {
+        let digits = "A".repeat(1000);
+        for value in [
+            format!("data:image/png;base64,{digits}\u{1}"),
+            format!("data:image/png;base64,{digits}&lt;{digits}"),
+            format!("data:image/svg+xml;base64,{digits}"),
+            format!("data:text/html;base64,{digits}"),
+            format!(" data:image/png;base64,{digits}"),
+            format!("data:image/png,{digits}"),
+            format!("x{digits}"),
+        ] {
+            let read = page(&format!("<img src=\"{value}\">"));
+            let source = read.elements.last().and_then(|it| it.attribute("src")).unwrap();
+            assert_eq!(source, value.replace("&lt;", "<"));
+        }
+        let address = format!("data:image/png;base64,{digits}");
+        for (markup, problem) in [
+            (format!("<img src=\"{address}"), "eof"),
+            (
+                format!(
+                    "<p>\"{address}\"</p><!--\"{address}\"--><script>\"{address}\"</script><b>"
+                ),
+                "`<b>` is open",
+            ),
+            (format!("<img src=\"{address}<\" a\u{0}>"), "null"),
+        ] {
+            let read = page(&markup);
+            let problems = read.problems.iter().map(|it| it.1.to_lowercase()).collect::<String>();
+            assert!(problems.contains(problem), "{problem}: {problems}");
+            if let Some(script) = read.elements.iter().find(|it| it.name == "script") {
+                assert_eq!(script.text, format!("\"{address}\""));
+            }
+        }
+    }
 }

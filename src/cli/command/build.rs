@@ -1,7 +1,7 @@
 //! `nbc build`: every phase, in order.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use camino::Utf8Path;
 use rayon::prelude::*;
@@ -81,11 +81,10 @@ pub(in crate::cli) fn run(
     let last = (goal == Goal::Site)
         .then(|| LastBuild::of(arguments, &config, folder, cache.as_ref(), &trees, printer))
         .flatten();
-    let inputs = timings.measure(Phase::Analyze, || {
-        find_inputs(&arguments.inputs, &config.exclude)
-    })?;
-    let pages = timings
-        .measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
+    let inputs =
+        timings.measure(Phase::Analyze, || find_inputs(&arguments.inputs, &config.exclude))?;
+    let pages =
+        timings.measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
     if let Some(pages) = pages {
         if !arguments.format.is_for_machines() {
             printer.line(&format!(
@@ -99,7 +98,6 @@ pub(in crate::cli) fn run(
         }
         return Ok(Exit::Done);
     }
-    let digest = last.as_ref().and_then(|_| unchanged::digest(&inputs));
     let preparation =
         Preparation::new(&arguments.runtime, &config, cache.clone(), Arc::clone(&trees))?;
     // A list leaves the site alone.
@@ -116,7 +114,7 @@ pub(in crate::cli) fn run(
     let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
         let paths = page_paths(&inputs);
         let mut found = Vec::new();
-        for (input, path) in inputs.into_iter().zip(paths) {
+        for (input, path) in inputs.iter().cloned().zip(paths) {
             let mut own = Vec::new();
             let analyzed = analyze(input, &mut sources, &mut own);
             let runs = policy(arguments.runtime.execute);
@@ -131,6 +129,9 @@ pub(in crate::cli) fn run(
         }
         Ok(found)
     })?;
+    let digest = timings.measure(Phase::Cache, || {
+        last.as_ref().and_then(|_| unchanged::digest_of_read(&inputs, &sources))
+    });
     let number = analyzed.len();
     if number > 1 && !arguments.state.is_empty() {
         let message = format!("`--state` chooses for one notebook, and these are {number}");
@@ -142,10 +143,12 @@ pub(in crate::cli) fn run(
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
     // The lines of a finding are printed as they are.
-    let shows_secret = analyzed.iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
-        let text = sources.get(it.notebook.source).text();
-        !granted.scanner.find(text.as_bytes()).is_empty()
-            || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
+    let shows_secret = timings.measure(Phase::Exposure, || {
+        analyzed.par_iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
+            let text = sources.get(it.notebook.source).text();
+            !granted.scanner.find(text.as_bytes()).is_empty()
+                || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
+        })
     });
     let format = match arguments.format {
         Format::Full if shows_secret => Format::Concise,
@@ -168,6 +171,7 @@ pub(in crate::cli) fn run(
         unchecked: Unchecked::default(),
         known: AtomicUsize::new(0),
         turns,
+        masks_of_stored: OnceLock::new(),
     };
     let progress = Progress::new(printer);
     // All static findings come before the first run, which may take minutes.
@@ -203,7 +207,10 @@ pub(in crate::cli) fn run(
         let outcome = outcome?;
         diagnostics.extend(outcome.diagnostics);
         failures.extend(outcome.without_environment);
-        outcome.listed.iter().for_each(|it| printer.result(&format!("{}\n", diagnostic::printable(it))));
+        outcome
+            .listed
+            .iter()
+            .for_each(|it| printer.result(&format!("{}\n", diagnostic::printable(it))));
         built.extend(outcome.built);
     }
     if goal == Goal::List {
@@ -216,7 +223,10 @@ pub(in crate::cli) fn run(
     let known = builder.known.load(Ordering::Relaxed);
     if known > 0 {
         let whose = if known == 1 { "is that" } else { "are those" };
-        printer.line(&format!("{} {whose} of earlier builds: nothing that they can read has changed", counted(known, "run")));
+        printer.line(&format!(
+            "{} {whose} of earlier builds: nothing that they can read has changed",
+            counted(known, "run")
+        ));
     }
     builder.preparation.warn(printer);
     builder.charts.warn(printer);
@@ -241,6 +251,9 @@ pub(in crate::cli) fn run(
         return Ok(if failures.is_empty() { Exit::Findings } else { Exit::Failed });
     }
 
+    // The text of all notebooks is of no more use.
+    let Builder { preparation, .. } = builder;
+    drop(sources);
     let title = config_title(&config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
@@ -250,7 +263,7 @@ pub(in crate::cli) fn run(
     let Some(written) = published else { return Ok(Exit::Failed) };
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
-        timings.measure(Phase::Cache, || last.keep(digest, &builder.preparation, said, pages));
+        timings.measure(Phase::Cache, || last.keep(digest, &preparation, said, pages));
     }
     if !arguments.format.is_for_machines() {
         let changed = counted(written, "file");
@@ -294,13 +307,13 @@ fn publish(
     let (pages, provenance): (Vec<_>, Vec<_>) = timings.measure(Phase::Output, || {
         let pages = built.into_par_iter().map(|Built { document, provenance }| {
             let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            Ok((render::page(&document, home.as_deref(), &look)?, provenance))
+            Ok((render::page(document, home.as_deref(), &look)?, provenance))
         });
         let pages = pages.collect::<Result<Vec<_>, render::LayoutError>>()?;
         Ok::<_, render::LayoutError>(pages.into_iter().unzip())
     })?;
     let site =
-        timings.measure(Phase::Emit, || emit::assemble(&pages, &provenance, layout, &look))?;
+        timings.measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look))?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
         Ok(site) => site,
         Err(findings) => {
@@ -319,7 +332,8 @@ fn publish(
             return Ok(None);
         }
     };
-    if let Some(message) = exposure::in_site(site.site(), scanner) {
+    let exposed = timings.measure(Phase::Exposure, || exposure::in_site(site.site(), scanner));
+    if let Some(message) = exposed {
         printer.error(&message);
         return Ok(None);
     }
