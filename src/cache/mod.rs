@@ -128,6 +128,12 @@ impl Cache {
         self.folder.join(kind.name()).join(name.get(..2).unwrap_or_default()).join(name)
     }
 
+    /// Whether there is an entry for a key; it may still turn out to be damaged.
+    #[must_use]
+    pub fn has(&self, kind: Kind, key: &Key) -> bool {
+        self.path(kind, key).is_file()
+    }
+
     /// What was stored under a key, exactly as it was stored.
     #[must_use]
     pub fn get(&self, kind: Kind, key: &Key) -> Option<Vec<u8>> {

@@ -233,6 +233,9 @@ pub struct Memory {
     /// Run every notebook, whatever earlier builds found out
     #[arg(long, env = "NBC_NO_CACHE", value_parser = FalseyValueParser::new())]
     pub no_cache: bool,
+    /// Give every notebook a process of its own from the start, instead of forks of one that holds its packages
+    #[arg(long)]
+    pub no_warm: bool,
     /// What the records of earlier runs may take on disk [default: 2GiB]
     #[arg(long, value_name = "SIZE", env = "NBC_CACHE_SIZE")]
     pub cache_size: Option<ByteSize>,

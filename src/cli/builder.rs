@@ -21,7 +21,7 @@ use super::states;
 use super::timings::{Phase, Timings};
 use super::workers::Turns;
 use super::{Failure, cache_folder};
-use crate::cache::{Cache, Key, Trees};
+use crate::cache::{Cache, Key, Kind as Entry, Trees};
 use crate::charts::{Kind, Known, Runtime};
 use crate::cli::args::{Execute, Format};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
@@ -38,6 +38,7 @@ use crate::run::grants::Shown;
 use crate::run::record::CellStatus;
 use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
 use crate::run::stored::{self, Policy};
+use crate::run::warm::Brood;
 use crate::run::{self, OnError, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::{Source, Sources};
@@ -64,8 +65,43 @@ pub(super) struct Builder<'a> {
 }
 
 /// What one of those has that work on notebooks at the same time.
-pub(super) struct Worker {
+pub(super) struct Worker<'a> {
     pub(super) progress: Progress,
+    /// Notebooks that are forked from one process, and the place of the next one among them.
+    pub(super) brood: Option<(Brood<'a>, usize)>,
+}
+
+/// A notebook that can be built: phases 3 and 4 are done, as far as it takes them.
+pub(super) struct Task {
+    input: Input,
+    pub(super) notebook: Notebook,
+    graph: CellGraph,
+    path: SitePath,
+    /// `None`: it is published as stored.
+    run: Option<TaskRun>,
+}
+
+/// What a run needs beside its plan.
+struct TaskRun {
+    environment: Environment,
+    key: Option<Key>,
+    /// Whether an earlier build kept a run of this key.
+    is_kept: bool,
+}
+
+impl Task {
+    /// Whether a process has to run it, as far as is known.
+    pub(super) fn is_to_run(&self) -> bool {
+        self.run.as_ref().is_some_and(|it| !it.is_kept)
+    }
+}
+
+/// What comes before the run of a notebook.
+pub(super) enum Prepared {
+    /// It can be built. The plan is apart, for it outlives the rest.
+    Task(Box<Task>, Option<RunPlan>),
+    /// It cannot.
+    Nothing(Outcome),
 }
 
 /// What one notebook became.
@@ -113,42 +149,90 @@ impl Ran {
 }
 
 impl Builder<'_> {
-    /// Phases 3 to 7 of one notebook.
+    /// Phases 3 and 4 of one notebook.
     ///
     /// # Errors
     /// What keeps nbc from working on any notebook.
-    pub(super) fn notebook(
+    pub(super) fn prepare(
         &self,
-        worker: &mut Worker,
+        progress: &Progress,
         analyzed: Analyzed,
-        path: &SitePath,
+        path: SitePath,
+    ) -> Result<Prepared, Failure> {
+        let Analyzed { input, notebook, graph } = analyzed;
+        if stored::is_published_as_stored(&notebook, policy(self.settings.execute)) {
+            let task = Task { input, notebook, graph, path, run: None };
+            return Ok(Prepared::Task(Box::new(task), None));
+        }
+        // The findings that forbid a run are told since the analysis.
+        let Ok(graph) = graph.into_runnable() else {
+            return Ok(Prepared::Nothing(Outcome::default()));
+        };
+        let absolute = camino::absolute_utf8(&input.path)?;
+        progress.moment(&format!("{}: preparing its environment", input.path));
+        let limits = &self.settings.bounds.process;
+        let environment = self.timings.measure(Phase::Environment, || {
+            self.preparation.environment(&notebook, &input.path, limits, progress)
+        });
+        let environment = match environment {
+            Ok(environment) => environment,
+            Err(failure) if self.settings.keeps_going => {
+                let without_environment = Some(failure);
+                return Ok(Prepared::Nothing(Outcome { without_environment, ..Outcome::default() }));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let plan = self.plan(&notebook, &graph, &input, &absolute, &environment)?;
+        let key = self.timings.measure(Phase::Cache, || {
+            self.key(&plan, &environment, &input.path, progress)
+        })?;
+        let is_kept = match (&self.cache, &key) {
+            (Some(cache), Some(key)) => cache.has(Entry::Run, key),
+            _ => false,
+        };
+        let run = Some(TaskRun { environment, key, is_kept });
+        let task = Task { input, notebook, graph: graph.into_graph(), path, run };
+        Ok(Prepared::Task(Box::new(task), Some(plan)))
+    }
+
+    /// Phases 5 to 7 of one notebook.
+    ///
+    /// # Errors
+    /// What keeps nbc from working on any notebook.
+    pub(super) fn build(
+        &self,
+        worker: &mut Worker<'_>,
+        task: Task,
+        plan: Option<&RunPlan>,
     ) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
-        outcome.built = self.page(worker, analyzed, path, &mut outcome)?;
+        outcome.built = self.page(worker, task, plan, &mut outcome)?;
         Ok(outcome)
     }
 
     fn page(
         &self,
-        worker: &mut Worker,
-        analyzed: Analyzed,
-        path: &SitePath,
+        worker: &mut Worker<'_>,
+        task: Task,
+        plan: Option<&RunPlan>,
         outcome: &mut Outcome,
     ) -> Result<Option<Built<Compiled>>, Failure> {
-        let Analyzed { input, notebook, graph } = analyzed;
-        let Outcome { diagnostics, .. } = outcome;
-        let is_stored = stored::is_published_as_stored(&notebook, policy(self.settings.execute));
-        let (mut ran, graph) = if is_stored {
-            let record = self.timings.measure(Phase::Analyze, || as_stored(&notebook, diagnostics));
-            let (layers, granted) = (Vec::new(), Names::default());
-            let masks = Vec::new();
-            (Ran { record, environment: None, layers, granted, masks }, graph)
-        } else {
-            // The findings that forbid a run are in `diagnostics` since the analysis.
-            let Ok(runnable) = graph.into_runnable() else { return Ok(None) };
-            let executed = self.execute(worker, &input, &notebook, &runnable, outcome)?;
-            let Some(ran) = executed else { return Ok(None) };
-            (ran, runnable.into_graph())
+        let Task { input, notebook, graph, path, run } = task;
+        let path = &path;
+        let is_stored = run.is_none();
+        let mut ran = match (run, plan) {
+            (Some(run), Some(plan)) => {
+                let ran = self.execute(worker, &input, &notebook, run, plan, outcome)?;
+                let Some(ran) = ran else { return Ok(None) };
+                ran
+            }
+            _ => {
+                let diagnostics = &mut outcome.diagnostics;
+                let record =
+                    self.timings.measure(Phase::Analyze, || as_stored(&notebook, diagnostics));
+                let (layers, granted) = (Vec::new(), Names::default());
+                Ran { record, environment: None, layers, granted, masks: Vec::new() }
+            }
         };
         let Outcome { diagnostics, listed, .. } = outcome;
         if let Some(sweep) = &ran.record.sweep {
@@ -228,7 +312,7 @@ impl Builder<'_> {
     }
 
     /// Pictures of charts that are there as data only.
-    fn draw_charts(&self, worker: &Worker, record: &mut RunRecord) {
+    fn draw_charts(&self, worker: &Worker<'_>, record: &mut RunRecord) {
         self.draw_undrawn(worker, stored::undrawn(record));
         // Who sees another state has scripts, and those draw its charts. Apart, since states may have more charts
         // than there is time for.
@@ -237,7 +321,7 @@ impl Builder<'_> {
         }
     }
 
-    fn draw_undrawn(&self, worker: &Worker, undrawn: Vec<stored::Undrawn<'_>>) {
+    fn draw_undrawn(&self, worker: &Worker<'_>, undrawn: Vec<stored::Undrawn<'_>>) {
         if undrawn.is_empty() {
             return;
         }
@@ -274,7 +358,7 @@ impl Builder<'_> {
     /// Phase 7, and what its charts are drawn with.
     fn document(
         &self,
-        worker: &Worker,
+        worker: &Worker<'_>,
         notebook: &Notebook,
         graph: &CellGraph,
         ran: &Ran,
@@ -321,60 +405,50 @@ impl Builder<'_> {
         self.charts.compile(compile, &own, made_by, have)
     }
 
-    /// Phases 3 to 5. `None` when the run gave no record; a finding says why.
+    /// Phase 5. `None` when the run gave no record; a finding says why.
     fn execute(
         &self,
-        worker: &mut Worker,
+        worker: &mut Worker<'_>,
         input: &Input,
         notebook: &Notebook,
-        graph: &RunnableGraph,
+        run: TaskRun,
+        plan: &RunPlan,
         outcome: &mut Outcome,
     ) -> Result<Option<Ran>, Failure> {
-        let (path, progress) = (&input.path, &mut worker.progress);
-        let absolute = camino::absolute_utf8(path)?;
-        progress.moment(&format!("{path}: preparing its environment"));
-        let limits = &self.settings.bounds.process;
-        let environment = self.timings.measure(Phase::Environment, || {
-            self.preparation.environment(notebook, path, limits, progress)
-        });
-        let environment = match environment {
-            Ok(environment) => environment,
-            Err(failure) if self.settings.keeps_going => {
-                outcome.without_environment = Some(failure);
-                return Ok(None);
-            }
-            Err(failure) => return Err(failure),
-        };
-        let plan = self.plan(notebook, graph, input, &absolute, &environment)?;
-        let key = self.timings.measure(Phase::Cache, || {
-            self.key(&plan, &environment, path, progress)
-        })?;
-        let cached = key.as_ref().and_then(|(cache, key)| {
+        let TaskRun { environment, key, is_kept } = run;
+        let (path, Worker { progress, brood }) = (&input.path, worker);
+        let key = self.cache.as_deref().zip(key);
+        let kept = key.as_ref().filter(|_| is_kept).and_then(|(cache, key)| {
             self.timings.measure(Phase::Cache, || remembered::find(cache, key))
         });
-        if let Some(Remembered { layers, masks, record }) = cached {
+        if let Some(Remembered { layers, masks, record }) = kept {
             self.known.fetch_add(1, Ordering::Relaxed);
             let (granted, environment) = (self.granted.names([]), Some(environment));
             return Ok(Some(Ran { record, environment, layers, granted, masks }));
         }
         let sandbox =
             self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(progress))?;
-        let turn = self.turns.take();
+        let turn = brood.is_none().then(|| self.turns.take());
         progress.notebook(path.as_str(), plan.start.order.len());
-        let mut execute = || {
-            let result = self
-                .timings
-                .measure(Phase::Run, || run::execute(&plan, sandbox, notebook, progress));
+        let mut execute = |is_first: bool| {
+            let result = self.timings.measure(Phase::Run, || match brood {
+                Some((brood, place)) if is_first => {
+                    *place += 1;
+                    brood.execute(*place - 1, notebook, progress)
+                }
+                _ => run::execute(plan, sandbox, notebook, progress),
+            });
             if let Some(time) = progress.sweep_time() {
                 self.timings.split(Phase::Run, Phase::States, time);
             }
             result
         };
-        let mut result = execute()?;
+        let mut result = execute(true)?;
         if self.settings.checks_reproducible
             && let Some(record) = &result.record
         {
-            let again = execute()?;
+            // A process of its own, which never saw another notebook.
+            let again = execute(false)?;
             if let Some(again) = &again.record {
                 result.diagnostics.extend(states::unsteady(notebook, record, again));
             }
@@ -449,7 +523,7 @@ impl Builder<'_> {
         environment: &Environment,
         path: &Utf8Path,
         progress: &Progress,
-    ) -> Result<Option<(&Cache, Key)>, Failure> {
+    ) -> Result<Option<Key>, Failure> {
         let Some(cache) = self.cache.as_deref().filter(|_| !self.settings.checks_reproducible)
         else {
             return Ok(None);
@@ -463,7 +537,7 @@ impl Builder<'_> {
             }
         };
         match remembered::key(plan, environment, &layers, cache, &self.trees) {
-            Ok(key) => Ok(Some((cache, key))),
+            Ok(key) => Ok(Some(key)),
             Err(reason @ NotKept::Tree(_)) => {
                 progress.line(&format!("{path}: its run is not kept for later builds: {reason}"));
                 self.trees.give_up();

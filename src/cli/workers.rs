@@ -1,32 +1,27 @@
 //! Work on several notebooks at once, with results as if they had been worked on one after the other.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Works on items in their order, so many at once. After a result that `ends` the work nothing new is begun, and
-/// the results behind it are dropped: which there are does not depend on the number of workers.
-pub(super) fn each<I: Send, W, O: Send>(
-    items: Vec<I>,
+/// Works on units of work in their order, so many at once; each gives results for places in the list of notebooks.
+/// Results behind the first place that ends the work are dropped.
+pub(super) fn each<U: Send, O: Send>(
+    units: Vec<U>,
     workers: usize,
-    worker: impl Fn() -> W + Sync,
-    work: impl Fn(&mut W, I) -> O + Sync,
-    ends: impl Fn(&O) -> bool + Sync,
+    line: &Line,
+    work: impl Fn(U, &mut dyn FnMut(usize, O)) + Sync,
 ) -> Vec<O> {
-    let number = items.len();
-    let next = Mutex::new(items.into_iter().enumerate());
-    let is_over = AtomicBool::new(false);
+    let number = units.len();
+    let next = Mutex::new(units.into_iter());
     let results = Mutex::new(BTreeMap::new());
     let run = || {
-        let mut worker = worker();
-        while !is_over.load(Ordering::SeqCst) {
-            let item = next.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((idx, item)) = item else { break };
-            let result = work(&mut worker, item);
-            if ends(&result) {
-                is_over.store(true, Ordering::SeqCst);
-            }
-            results.lock().unwrap_or_else(PoisonError::into_inner).insert(idx, result);
+        loop {
+            let unit = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(unit) = unit else { break };
+            work(unit, &mut |place, result| {
+                results.lock().unwrap_or_else(PoisonError::into_inner).insert(place, result);
+            });
         }
     };
     std::thread::scope(|scope| {
@@ -35,15 +30,31 @@ pub(super) fn each<I: Send, W, O: Send>(
         }
         run();
     });
-    let mut kept = Vec::new();
-    for result in results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
-        let is_last = ends(&result);
-        kept.push(result);
-        if is_last {
-            break;
-        }
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().filter(|(place, _)| line.is_before_end(*place)).map(|it| it.1).collect()
+}
+
+/// Notebooks in their order: what comes behind one that ends the build is not begun, or not told. Which that is does
+/// not depend on the number of workers, nor on who was faster.
+#[derive(Debug)]
+pub(super) struct Line {
+    end: AtomicUsize,
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        Self { end: AtomicUsize::new(usize::MAX) }
     }
-    kept
+
+    /// The build ends with the notebook at this place.
+    pub(super) fn end_at(&self, place: usize) {
+        self.end.fetch_min(place, Ordering::SeqCst);
+    }
+
+    /// Whether the notebook at this place counts, as far as is known.
+    pub(super) fn is_before_end(&self, place: usize) -> bool {
+        place <= self.end.load(Ordering::SeqCst)
+    }
 }
 
 /// So many may do a thing at once; the others wait.
@@ -83,26 +94,35 @@ mod tests {
 
     #[test]
     fn results_do_not_depend_on_the_number_of_workers() {
-        let all = |workers, last: usize| {
-            let slow = |_: &mut (), it: usize| {
-                std::thread::sleep(Duration::from_millis((it as u64 * 7) % 5));
-                it
-            };
-            each((0..50).collect(), workers, || (), slow, |it| *it == last)
+        let all = |workers, last: usize, units: Vec<Vec<usize>>| {
+            let line = Line::new();
+            each(units, workers, &line, |unit, tell| {
+                for place in unit.into_iter().filter(|it| line.is_before_end(*it)) {
+                    std::thread::sleep(Duration::from_millis((place as u64 * 7) % 5));
+                    if place >= last {
+                        line.end_at(place);
+                    }
+                    tell(place, place);
+                }
+            })
         };
+        let single = || (0..50).map(|it| vec![it]).collect::<Vec<_>>();
+        let parted = || vec![(0..50).step_by(2).collect(), (1..50).step_by(2).collect()];
         for workers in [1, 2, 8, 100] {
-            assert_eq!(all(workers, 99), (0..50).collect::<Vec<_>>());
-            assert_eq!(all(workers, 20), (0..=20).collect::<Vec<_>>());
-            assert_eq!(all(workers, 0), [0]);
+            for units in [single, parted] {
+                assert_eq!(all(workers, 99, units()), (0..50).collect::<Vec<_>>());
+                assert_eq!(all(workers, 20, units()), (0..=20).collect::<Vec<_>>());
+                assert_eq!(all(workers, 0, units()), [0]);
+            }
         }
-        assert!(each(Vec::<()>::new(), 4, || (), |(), ()| (), |()| false).is_empty());
+        assert!(all(4, 9, Vec::new()).is_empty());
     }
 
     #[test]
     fn no_more_than_have_a_turn() {
         let turns = Turns::new(2);
         let at_once = Mutex::new((0, 0));
-        let work = |_: &mut (), _: usize| {
+        let work = |_: usize| {
             let _turn = turns.take();
             let enter = |step: i32| {
                 let mut state = at_once.lock().unwrap();
@@ -113,7 +133,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(2));
             enter(-1);
         };
-        each((0..20).collect(), 6, || (), work, |()| false);
+        each((0..20).collect(), 6, &Line::new(), |it, _: &mut dyn FnMut(usize, ())| work(it));
         assert_eq!(at_once.into_inner().unwrap(), (0, 2));
     }
 }

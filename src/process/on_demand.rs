@@ -18,6 +18,12 @@ impl OnDemand {
         Self { isolation, made: OnceLock::new() }
     }
 
+    /// One that is there already.
+    #[must_use]
+    pub fn ready(isolation: Isolation, sandbox: Sandbox) -> Self {
+        Self { isolation, made: OnceLock::from(sandbox) }
+    }
+
     /// What was asked for.
     #[must_use]
     pub fn isolation(&self) -> Isolation {

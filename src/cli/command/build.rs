@@ -1,15 +1,16 @@
 //! `nbc build`: every phase, in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8Path;
 use rayon::prelude::*;
 
-use super::{analyze, configuration, counted, find_inputs, folder_of, layout};
+use super::{Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout};
 use crate::cache::Trees;
 use crate::cli::args::{Build, Format};
-use crate::cli::builder::{Builder, Built, Outcome, Worker, policy};
+use crate::cli::builder::{Builder, Built, Outcome, Prepared, Worker, policy};
 use crate::cli::charts::Charts;
 use crate::cli::compile::Compiled;
 use crate::cli::exposure;
@@ -26,7 +27,7 @@ use crate::cli::settings::{Goal, Settings};
 use crate::cli::timings::{Phase, Timings};
 use crate::cli::trust::Trust;
 use crate::cli::unchanged::{self, LastBuild};
-use crate::cli::workers::{self, Turns};
+use crate::cli::workers::{self, Line, Turns};
 use crate::cli::{Exit, Failure, entries};
 use crate::config::{ChartSetting, Config};
 use crate::diagnostic::{self, Diagnostic, Severity};
@@ -36,6 +37,8 @@ use crate::publish::Destination;
 use crate::render::{self, Document};
 use crate::run::remembered::Unchecked;
 use crate::run::stored;
+use crate::run::warm::{Batch, Brood, Nursery};
+use crate::run::RunPlan;
 use crate::secret::Scanner;
 use crate::site::SitePath;
 use crate::source::Sources;
@@ -154,7 +157,7 @@ pub(in crate::cli) fn run(
         Format::Full if shows_secret => Format::Concise,
         format => format,
     };
-    let (is_strict, jobs) = (settings.is_strict, settings.jobs);
+    let is_strict = settings.is_strict;
     let turns = Turns::new(limits::runs_at_once(arguments.memory.build_memory, &settings.bounds));
     let builder = Builder {
         settings,
@@ -179,18 +182,10 @@ pub(in crate::cli) fn run(
     let notebooks: Vec<_> = analyzed
         .into_iter()
         .filter_map(|(path, it)| Some((path, it.filter(|_| can_run)?)))
+        .enumerate()
         .collect();
     let goes_on = arguments.keep_going || goal == Goal::List;
-    let outcomes = workers::each(
-        notebooks,
-        jobs,
-        || Worker { progress: progress.another() },
-        |worker, (path, analyzed)| match interrupt::is_requested() {
-            true => Ok(Outcome::default()),
-            false => builder.notebook(worker, analyzed, &path),
-        },
-        |result| result.as_ref().map_or(true, |it| it.built.is_none() && !goes_on),
-    );
+    let outcomes = build_all(&builder, notebooks, goes_on, arguments, &progress);
     progress.finish();
     Printer::remember();
     if let Some(cache) = &cache {
@@ -203,7 +198,7 @@ pub(in crate::cli) fn run(
         return Ok(Exit::Interrupted);
     }
     let (mut built, mut failures) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
+    for outcome in outcomes? {
         let outcome = outcome?;
         diagnostics.extend(outcome.diagnostics);
         failures.extend(outcome.without_environment);
@@ -273,6 +268,99 @@ pub(in crate::cli) fn run(
         printer.line(&timings.table());
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Phases 3 to 7 of all notebooks, several at once.
+fn build_all(
+    builder: &Builder<'_>,
+    notebooks: Vec<(usize, (SitePath, Analyzed))>,
+    goes_on: bool,
+    arguments: &Build,
+    progress: &Progress,
+) -> Result<Vec<Result<Outcome, Failure>>, Failure> {
+    let (jobs, line) = (builder.settings.jobs, Line::new());
+    let number = notebooks.len();
+    let prepared = workers::each(notebooks, jobs, &line, |(place, (path, analyzed)), tell| {
+        if line.is_before_end(place) && !interrupt::is_requested() {
+            let prepared = builder.prepare(progress, analyzed, path);
+            if prepared.is_err() {
+                line.end_at(place);
+            }
+            tell(place, prepared);
+        }
+    });
+    let (mut tasks, mut plans) = (Vec::new(), Vec::new());
+    for prepared in prepared {
+        let (task, plan) = match prepared? {
+            Prepared::Task(task, plan) => (Ok(task), plan),
+            Prepared::Nothing(outcome) => (Err(outcome), None),
+        };
+        tasks.push(task);
+        plans.push(plan);
+    }
+    if interrupt::is_requested() || tasks.len() < number {
+        return Ok(Vec::new());
+    }
+    // Notebooks that a process has to run, and those of them that one process is forked for.
+    let to_run: Vec<usize> = (0..tasks.len())
+        .filter(|it| tasks.get(*it).is_some_and(|it| it.as_ref().is_ok_and(|it| it.is_to_run())))
+        .collect();
+    let nursery = Nursery::default();
+    let mut units: Vec<(Vec<usize>, Option<Batch>)> = Vec::new();
+    let sandbox = match to_run.is_empty() || arguments.memory.no_warm {
+        true => None,
+        false => Some(
+            builder.timings.measure(Phase::Sandbox, || builder.preparation.sandbox(progress))?,
+        ),
+    };
+    let pairs: Vec<_> = to_run
+        .iter()
+        .filter_map(|it| Some((plans.get(*it)?.as_ref()?, &tasks.get(*it)?.as_ref().ok()?.notebook)))
+        .collect();
+    let own_plans: Vec<&RunPlan> = pairs.iter().map(|it| it.0).collect();
+    for batch in sandbox.map(|it| nursery.batches(it, &pairs, jobs)).unwrap_or_default() {
+        let places = batch.members.iter().filter_map(|it| to_run.get(*it).copied()).collect();
+        units.push((places, Some(batch)));
+    }
+    drop(pairs);
+    let in_batches: BTreeSet<usize> = units.iter().flat_map(|it| it.0.iter().copied()).collect();
+    let single = (0..tasks.len()).filter(|it| !in_batches.contains(it));
+    units.extend(single.map(|it| (vec![it], None)));
+    let tasks: Vec<_> = tasks.into_iter().map(|it| Mutex::new(Some(it))).collect();
+    let outcomes = workers::each(units, jobs, &line, |(places, batch), tell| {
+        let mut worker = Worker { progress: progress.another(), brood: None };
+        let batch = batch.as_ref().zip(sandbox);
+        worker.brood =
+            batch.map(|(batch, sandbox)| (Brood::new(&nursery, sandbox, batch, &own_plans), 0));
+        // What a warm process holds it holds between two notebooks as well.
+        let _turn = worker.brood.is_some().then(|| builder.turns.take());
+        for place in places {
+            if !line.is_before_end(place) || interrupt::is_requested() {
+                break;
+            }
+            let task = tasks.get(place).and_then(|it| {
+                it.lock().unwrap_or_else(PoisonError::into_inner).take()
+            });
+            let outcome = match task {
+                Some(Ok(task)) => {
+                    let plan = plans.get(place).and_then(Option::as_ref);
+                    builder.build(&mut worker, *task, plan)
+                }
+                Some(Err(outcome)) => Ok(outcome),
+                None => continue,
+            };
+            if outcome.as_ref().map_or(true, |it| it.built.is_none() && !goes_on) {
+                line.end_at(place);
+            }
+            tell(place, outcome);
+        }
+        if let Some((brood, _)) = worker.brood.as_ref().filter(|_| arguments.timings) {
+            for remark in brood.remarks() {
+                worker.progress.line(&format!("warm start: {remark}"));
+            }
+        }
+    });
+    Ok(outcomes)
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
