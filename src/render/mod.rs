@@ -185,8 +185,7 @@ pub fn page(
 ) -> Result<Page, LayoutError> {
     let mut outputs = document.blocks.iter().flat_map(|block| &block.outputs);
     let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
-    let picture =
-        outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
+    let picture = outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
     // What the outputs hold may be most of the memory of a build: it is moved, not copied.
     let blocks = std::mem::take(&mut document.blocks);
     let has_code = blocks
