@@ -12,10 +12,12 @@ use super::Word;
 pub(super) enum Level {
     None,
     Strict,
+    /// Every layer, in the fork of a warm process.
+    Warm,
     BestEffort,
 }
 
-pub(super) const LEVELS: [Level; 3] = [Level::None, Level::Strict, Level::BestEffort];
+pub(super) const LEVELS: [Level; 4] = [Level::None, Level::Strict, Level::Warm, Level::BestEffort];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum User {
@@ -30,6 +32,7 @@ pub(super) fn level(level: Level) -> &'static str {
     match level {
         Level::None => "none",
         Level::Strict => "strict",
+        Level::Warm => "warm",
         Level::BestEffort => "best-effort",
     }
 }

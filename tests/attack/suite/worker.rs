@@ -8,7 +8,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbc::process::{Access, Isolation, Job, Limits, Mount, Openings, Outcome, Sandbox};
+use nbc::process::{
+    Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Room, Sandbox,
+};
 
 use super::{Finding, Probe, Proof, Word, place};
 
@@ -22,7 +24,7 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
     let mut host = Host::connect();
     let place = Utf8PathBuf::from(std::env::var("ATTACK_PLACE").expect("set by the suite"));
     let isolation = match level.as_str() {
-        "strict" => Some(Isolation::Strict),
+        "strict" | "warm" => Some(Isolation::Strict),
         "best-effort" => Some(Isolation::BestEffort),
         _ => None,
     };
@@ -33,7 +35,7 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
     let has_namespaces =
         |it: &Sandbox| it.layers().iter().any(|it| it.name == "pid namespace" && it.active);
     if let Some(sandbox) = &sandbox {
-        assert_eq!(has_namespaces(sandbox), level == "strict", "not the level to be tested");
+        assert_eq!(has_namespaces(sandbox), level != "best-effort", "not the level to be tested");
     }
     if let Some(sandbox) = &sandbox {
         side_by_side(sandbox);
@@ -49,7 +51,7 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
         }
         let start = Instant::now();
         let seen = match &sandbox {
-            Some(sandbox) => confined(sandbox, &probe, &place, &host),
+            Some(sandbox) => confined(sandbox, &probe, &place, &host, level == "warm"),
             None => bare(&probe, &place, &host),
         };
         let mut finding = judge(&probe, seen, sandbox.is_none(), &mut host);
@@ -152,15 +154,21 @@ struct Seen {
     end: String,
 }
 
-fn confined(sandbox: &Sandbox, probe: &Probe, place: &Utf8Path, host: &Host) -> Seen {
+fn confined(
+    sandbox: &Sandbox,
+    probe: &Probe,
+    place: &Utf8Path,
+    host: &Host,
+    is_warm: bool,
+) -> Seen {
     let limit = |name: &str, value: u64| probe.limits.get(name).copied().unwrap_or(value);
     let mount = |host: Utf8PathBuf, inside: &str| Mount {
         host,
         inside: inside.into(),
         access: Access::ReadOnly,
     };
-    let arguments =
-        ["-E", "-s", "-B", "/attack/main.py", &probe.name, &host.coordinates(false), "/visible"];
+    let program = if is_warm { "/attack/forked.py" } else { "/attack/main.py" };
+    let arguments = ["-E", "-s", "-B", program, &probe.name, &host.coordinates(false), "/visible"];
     let environment = [("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("TMPDIR", "/tmp")];
     let job = Job {
         program: place::python(),
@@ -184,10 +192,7 @@ fn confined(sandbox: &Sandbox, probe: &Probe, place: &Utf8Path, host: &Host) -> 
             console: CONSOLE,
         },
     };
-    let ended = match sandbox.start(&job) {
-        Ok(running) => running.wait(),
-        Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
-    };
+    let ended = if is_warm { forked(sandbox, &job, host) } else { started(sandbox, &job) };
     let is_by_limit = matches!(
         ended.outcome,
         Outcome::TimedOut
@@ -202,6 +207,37 @@ fn confined(sandbox: &Sandbox, probe: &Probe, place: &Utf8Path, host: &Host) -> 
         stopped: String::new(),
         is_by_limit,
         end: format!("{:?}", ended.outcome),
+    }
+}
+
+fn started(sandbox: &Sandbox, job: &Job) -> Ended {
+    match sandbox.start(job) {
+        Ok(running) => running.wait(),
+        Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
+    }
+}
+
+/// In a fork of a process that was confined before, between two other rooms.
+fn forked(sandbox: &Sandbox, job: &Job, host: &Host) -> Ended {
+    let mount =
+        Mount { host: host.folder.join("visible"), inside: "/nb".into(), access: Access::Overlay };
+    let room = Room { mount, hidden: vec![] };
+    let warm = match sandbox.start_warm(job, vec![room; 3]) {
+        Ok(warm) => warm,
+        Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
+    };
+    let stay = warm.enter(1).expect("a room");
+    let channel = warm.open_channel().expect("a socket");
+    let mut fork = warm.channel().expect("a descriptor");
+    // It ends by itself, or by its limits.
+    let is_over = matches!(fork.read(&mut [0]), Ok(1));
+    drop(channel);
+    match stay.clear() {
+        Ok(ended) if is_over => ended,
+        _ => {
+            warm.killer().kill();
+            warm.wait()
+        }
     }
 }
 
