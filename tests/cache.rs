@@ -147,7 +147,11 @@ fn what_is_unchanged_is_not_run_again() {
     // Another place for the site: the runs are the same.
     let elsewhere = test.run(&["build", "in", "-o", "other"]);
     assert_eq!(elsewhere.runs(), 0, "{}", elsewhere.stderr);
-    assert!(elsewhere.stderr.contains("2 runs are those of earlier builds"), "{}", elsewhere.stderr);
+    assert!(
+        elsewhere.stderr.contains("2 runs are those of earlier builds"),
+        "{}",
+        elsewhere.stderr
+    );
     assert_eq!(test.site("other"), before);
     assert_eq!(test.run(&["build", "in", "-o", "out", "--no-cache"]).runs(), 2);
     assert_eq!(test.site("out"), before);
@@ -182,11 +186,17 @@ fn a_change_runs_what_could_have_read_it() {
     test.write("in/data.txt", "second");
     // Both see the whole folder.
     assert_eq!(test.run(&BUILD).runs(), 2);
-    assert!(String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap().contains("second"));
+    assert!(
+        String::from_utf8(test.site("out")[Path::new("a.html")].clone())
+            .unwrap()
+            .contains("second")
+    );
     // The first state is known still.
     test.write("in/data.txt", "first");
     assert_eq!(test.run(&BUILD).runs(), 0);
-    assert!(String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap().contains("first"));
+    assert!(
+        String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap().contains("first")
+    );
 }
 
 #[test]
@@ -203,7 +213,10 @@ fn inputs_narrow_what_is_seen_and_what_counts() {
     test.write("in/b.ipynb", &jupyter(&[reads]));
     assert_eq!(test.run(&BUILD).runs(), 1);
     let page = String::from_utf8(test.site("out")[Path::new("b.html")].clone()).unwrap();
-    assert!(page.contains("[&#39;b.ipynb&#39;] False") || page.contains("['b.ipynb'] False"), "{page}");
+    assert!(
+        page.contains("[&#39;b.ipynb&#39;] False") || page.contains("['b.ipynb'] False"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -214,11 +227,16 @@ fn a_header_names_inputs_too() {
              print('sees', sorted(os.listdir('.')))\n"
         )
     };
-    let test = CacheTest::new(&[("in/a.csv", ""), ("in/b.csv", ""), ("in/n.py", &notebook("['a.*']"))]);
+    let test =
+        CacheTest::new(&[("in/a.csv", ""), ("in/b.csv", ""), ("in/n.py", &notebook("['a.*']"))]);
     let build = |test: &CacheTest| {
         let said = test.run(&["build", "in/n.py", "-o", "out"]);
         let page = String::from_utf8(test.site("out")[Path::new("n.html")].clone()).unwrap();
-        (said.runs(), page.contains("a.csv&#39;,") || page.contains("a.csv',"), page.contains("b.csv"))
+        (
+            said.runs(),
+            page.contains("a.csv&#39;,") || page.contains("a.csv',"),
+            page.contains("b.csv"),
+        )
     };
     assert_eq!(build(&test), (1, true, false));
     test.write("in/b.csv", "changed");
@@ -365,9 +383,11 @@ fn what_it_holds_is_told_bounded_and_removed() {
     // Nothing that is over the bound is kept.
     let small = ["build", "in", "-o", "out", "--cache-size", "1KiB"];
     assert_eq!(test.run(&small).runs(), 2);
-    assert!(files_below(&test.path("cache/entries-1")).iter().all(|it| {
-        fs_err::metadata(it).unwrap().len() <= 1024
-    }));
+    assert!(
+        files_below(&test.path("cache/entries-1"))
+            .iter()
+            .all(|it| { fs_err::metadata(it).unwrap().len() <= 1024 })
+    );
 }
 
 #[test]

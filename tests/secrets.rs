@@ -62,7 +62,7 @@ impl Project {
             .args(flags)
             .current_dir(self.root.join("project"))
             .env("NBC_PYTHON", python)
-        .env("NBC_NO_CACHE", "1")
+            .env("NBC_NO_CACHE", "1")
             .env("TOKEN", VALUE)
             .env("PIN", "1234")
             .stdin(Stdio::null())
@@ -270,7 +270,7 @@ impl Project {
             .args(flags)
             .current_dir(self.root.join("project"))
             .env("NBC_PYTHON", python)
-        .env("NBC_NO_CACHE", "1")
+            .env("NBC_NO_CACHE", "1")
             .stdin(Stdio::null())
             .output()
             .unwrap();

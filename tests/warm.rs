@@ -12,13 +12,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbc::environment::{Choice, Confinement, Environment, Provisioner};
 use nbc::notebook::Notebook;
-use nbc::process::{Isolation, Limits, Sandbox};
+use nbc::process::{Isolation, Limits, OnDemand, Sandbox};
+use nbc::run::grants::Shown;
 use nbc::run::warm::{Brood, Nursery};
 use nbc::run::{
     Bounds, Execution, Grants, OnError, OutputLimits, Places, RunPlan, RunRecord, RunnerFolder,
@@ -80,7 +81,9 @@ impl Default for Options {
 
 fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
     let mut sources = Sources::default();
-    let provisioner = Provisioner::new(Choice::Given(python()), cache()).unwrap();
+    let provisioner = Provisioner::new(Choice::Given(python()), cache(), None, Arc::default());
+    let provisioner = provisioner.unwrap();
+    let sandbox = OnDemand::ready(Isolation::Strict, SANDBOX.clone());
     let limits = &options.limits;
     let mut all = Planned { notebooks: vec![], plans: vec![], names: vec![] };
     let mut environment: Option<Environment> = None;
@@ -91,7 +94,8 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
         let graph = graph.unwrap_or_else(|found| panic!("{path}: {found:?}"));
         let environment = environment.get_or_insert_with(|| {
             let buildable = std::collections::BTreeSet::new();
-            let confinement = Confinement { sandbox: &SANDBOX, limits, buildable: &buildable };
+            let confinement =
+                Confinement { sandbox: &sandbox, limits, buildable: &buildable, say: &|_| () };
             provisioner.provision(&notebook, path, confinement).unwrap()
         });
         let places = Places { notebook: path, runner: RUNNER.path() };
@@ -102,7 +106,9 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
             sweep: options.sweep.clone(),
         };
         let folder = path.parent().unwrap();
-        let opened = nbc::run::grants::open(&options.grants, folder, &environment.mounts).unwrap();
+        let opened =
+            nbc::run::grants::open(&options.grants, folder, &environment.mounts, Shown::Folder)
+                .unwrap();
         let on_error = OnError::Continue;
         let plan =
             nbc::run::plan::plan(&notebook, &graph, environment, places, bounds, on_error, opened);

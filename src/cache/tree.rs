@@ -133,7 +133,6 @@ impl Trees {
         });
         all.collect()
     }
-
 }
 
 /// Whether all of it is as it was.
@@ -158,7 +157,8 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
             UncachedTree::Unreadable(path.into())
         };
         let entry = entry.map_err(|it| unreadable(it.path()))?;
-        let path = Utf8Path::from_path(entry.path()).ok_or_else(|| unreadable(Some(entry.path())))?;
+        let path =
+            Utf8Path::from_path(entry.path()).ok_or_else(|| unreadable(Some(entry.path())))?;
         let kind = entry.file_type();
         if kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
             return Err(UncachedTree::Special(path.to_owned()));

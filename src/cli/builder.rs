@@ -178,14 +178,17 @@ impl Builder<'_> {
             Ok(environment) => environment,
             Err(failure) if self.settings.keeps_going => {
                 let without_environment = Some(failure);
-                return Ok(Prepared::Nothing(Outcome { without_environment, ..Outcome::default() }));
+                return Ok(Prepared::Nothing(Outcome {
+                    without_environment,
+                    ..Outcome::default()
+                }));
             }
             Err(failure) => return Err(failure),
         };
         let plan = self.plan(&notebook, &graph, &input, &absolute, &environment)?;
-        let key = self.timings.measure(Phase::Cache, || {
-            self.key(&plan, &environment, &input.path, progress)
-        })?;
+        let key = self
+            .timings
+            .measure(Phase::Cache, || self.key(&plan, &environment, &input.path, progress))?;
         let is_kept = match (&self.cache, &key) {
             (Some(cache), Some(key)) => cache.has(Entry::Run, key),
             _ => false,

@@ -102,12 +102,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.color);
     let result = match &cli.command {
-        Command::Build(arguments) => {
-            command::build::run(arguments, settings::Goal::Site, printer)
-        }
-        Command::States(arguments) => {
-            command::build::run(arguments, settings::Goal::List, printer)
-        }
+        Command::Build(arguments) => command::build::run(arguments, settings::Goal::Site, printer),
+        Command::States(arguments) => command::build::run(arguments, settings::Goal::List, printer),
         Command::Check(arguments) => command::check::run(arguments, printer),
         Command::Lock(arguments) => command::lock::run(arguments, printer),
         Command::Prepare(arguments) => command::prepare::run(arguments, printer),

@@ -50,35 +50,37 @@ pub(super) enum Goal {
 impl Settings {
     /// As flags and configuration decide.
     pub(super) fn new(arguments: &Build, config: &Config) -> Result<Self, Failure> {
-    let jobs = limits::jobs(arguments.sweep.or(config.sweep));
-    let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
-    bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
-    let sweep = (arguments.states == States::Run)
-        .then(|| limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone()))
-        .transpose()?;
-    Ok(Self {
-        goal: Goal::Site,
-        bounds,
-        checks_reproducible: arguments.check_reproducible,
-        keeps_going: arguments.keep_going,
-        jobs,
-        inputs: config.inputs.clone(),
-        sweep,
-        chosen: arguments.state.clone(),
-        on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
-        page: page_options(arguments, config),
-        execute: arguments.runtime.execute,
-        record: arguments.record.clone(),
-        allowed: Allowed::new(
-            &arguments.publishing.allow_secret,
-            config,
-            folder_of(&arguments.inputs),
-        )?,
-        is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
-        trust: Trust::default(),
-        format: arguments.format,
-    })
-}
+        let jobs = limits::jobs(arguments.sweep.or(config.sweep));
+        let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
+        bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;
+        let sweep = (arguments.states == States::Run)
+            .then(|| {
+                limits::sweep(arguments.sweep.or(config.sweep), &bounds, config.states.clone())
+            })
+            .transpose()?;
+        Ok(Self {
+            goal: Goal::Site,
+            bounds,
+            checks_reproducible: arguments.check_reproducible,
+            keeps_going: arguments.keep_going,
+            jobs,
+            inputs: config.inputs.clone(),
+            sweep,
+            chosen: arguments.state.clone(),
+            on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
+            page: page_options(arguments, config),
+            execute: arguments.runtime.execute,
+            record: arguments.record.clone(),
+            allowed: Allowed::new(
+                &arguments.publishing.allow_secret,
+                config,
+                folder_of(&arguments.inputs),
+            )?,
+            is_strict: arguments.publishing.strict_sanitize || config.strict_sanitize,
+            trust: Trust::default(),
+            format: arguments.format,
+        })
+    }
 
     /// What a notebook sees of its own folder: its page's word, its own, that of all.
     pub(super) fn inputs<'a>(

@@ -30,7 +30,10 @@ pub struct Confinement<'a> {
 
 impl std::fmt::Debug for Confinement<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Confinement").field("buildable", self.buildable).finish_non_exhaustive()
+        formatter
+            .debug_struct("Confinement")
+            .field("buildable", self.buildable)
+            .finish_non_exhaustive()
     }
 }
 

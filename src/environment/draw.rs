@@ -38,7 +38,8 @@ impl Provisioner {
         let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
         let key = self.entries().and_then(|entries| {
             let own = identity::of_interpreter(entries, &self.trees, &interpreter)?;
-            let key = KeyBuilder::new("pictures").text("interpreter", &own).text("program", PROGRAM);
+            let key =
+                KeyBuilder::new("pictures").text("interpreter", &own).text("program", PROGRAM);
             let key = key.text("lock", &installed.lock.digest).value("charts", &charts);
             Some((entries, key.end()))
         });

@@ -57,10 +57,8 @@ pub(super) fn of_packages(folders: &[Utf8PathBuf]) -> Option<String> {
         parts.extend(names);
     }
     let left = AtomicUsize::new(MOST_FILES);
-    let keys: Option<Vec<Key>> = parts
-        .par_iter()
-        .map(|part| of_part(part, &left, !folders.contains(part)))
-        .collect();
+    let keys: Option<Vec<Key>> =
+        parts.par_iter().map(|part| of_part(part, &left, !folders.contains(part))).collect();
     let keys = KeyBuilder::new("packages").value("folders", &folders).value("parts", &keys?);
     Some(keys.end().as_str().to_owned())
 }

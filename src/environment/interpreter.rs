@@ -235,7 +235,8 @@ fn memory_key(path: &Utf8Path) -> Option<Key> {
         return None;
     }
     let settings = path.parent()?.parent()?.join("pyvenv.cfg");
-    let key = KeyBuilder::new("interpreter").text("path", path.as_str()).text("real", real.as_str());
+    let key =
+        KeyBuilder::new("interpreter").text("path", path.as_str()).text("real", real.as_str());
     let key = key.value("stamp", &stamp);
     Some(key.bytes("settings", &fs_err::read(settings).unwrap_or_default()).end())
 }

@@ -85,7 +85,8 @@ pub fn key(
             environment.mounts.contains(mount) || mount.inside.starts_with(RUNNER_FOLDER);
         key = key.value("mount", &(&mount.inside, mount.access));
         if !is_known {
-            key = key.text("tree", trees.digest(cache, &mount.host, &hidden(plan, mount))?.as_str());
+            key =
+                key.text("tree", trees.digest(cache, &mount.host, &hidden(plan, mount))?.as_str());
         }
     }
     Ok(key.end())

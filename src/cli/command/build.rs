@@ -1,7 +1,7 @@
 //! `nbc build`: every phase, in order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8Path;
@@ -35,10 +35,10 @@ use crate::emit::{self, Layout, Provenance};
 use crate::process::interrupt;
 use crate::publish::Destination;
 use crate::render::{self, Document};
+use crate::run::RunPlan;
 use crate::run::remembered::Unchecked;
 use crate::run::stored;
 use crate::run::warm::{Batch, Brood, Nursery};
-use crate::run::RunPlan;
 use crate::secret::Scanner;
 use crate::site::SitePath;
 use crate::source::Sources;
@@ -262,7 +262,10 @@ pub(in crate::cli) fn run(
     }
     if !arguments.format.is_for_machines() {
         let changed = counted(written, "file");
-        printer.line(&format!("built {} into {folder}: {changed} new or changed", counted(pages, "page")));
+        printer.line(&format!(
+            "built {} into {folder}: {changed} new or changed",
+            counted(pages, "page")
+        ));
     }
     if arguments.timings {
         printer.line(&timings.table());
@@ -315,7 +318,9 @@ fn build_all(
     };
     let pairs: Vec<_> = to_run
         .iter()
-        .filter_map(|it| Some((plans.get(*it)?.as_ref()?, &tasks.get(*it)?.as_ref().ok()?.notebook)))
+        .filter_map(|it| {
+            Some((plans.get(*it)?.as_ref()?, &tasks.get(*it)?.as_ref().ok()?.notebook))
+        })
         .collect();
     let own_plans: Vec<&RunPlan> = pairs.iter().map(|it| it.0).collect();
     for batch in sandbox.map(|it| nursery.batches(it, &pairs, jobs)).unwrap_or_default() {
@@ -338,9 +343,9 @@ fn build_all(
             if !line.is_before_end(place) || interrupt::is_requested() {
                 break;
             }
-            let task = tasks.get(place).and_then(|it| {
-                it.lock().unwrap_or_else(PoisonError::into_inner).take()
-            });
+            let task = tasks
+                .get(place)
+                .and_then(|it| it.lock().unwrap_or_else(PoisonError::into_inner).take());
             let outcome = match task {
                 Some(Ok(task)) => {
                     let plan = plans.get(place).and_then(Option::as_ref);

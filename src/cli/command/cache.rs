@@ -62,7 +62,10 @@ fn verify(cache: &Cache, printer: Printer) -> Result<Exit, Failure> {
     }
     let whole = usize::try_from(whole).unwrap_or(usize::MAX);
     let number = counted(damaged.len(), "file");
-    printer.line(&format!("{} whole, {number} damaged or foreign", counted(whole, "entry").replace("entrys", "entries")));
+    printer.line(&format!(
+        "{} whole, {number} damaged or foreign",
+        counted(whole, "entry").replace("entrys", "entries")
+    ));
     if damaged.is_empty() {
         return Ok(Exit::Done);
     }

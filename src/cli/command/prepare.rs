@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{analyze, configuration, find_inputs};
-use crate::cli::builder::policy;
 use crate::cli::args::{Format, Prepare};
+use crate::cli::builder::policy;
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
