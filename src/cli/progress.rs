@@ -158,10 +158,6 @@ impl Observer for Progress {
         self.costs.insert(cell, (self.since.elapsed(), run.size() as u64));
     }
 
-    fn sweep_started(&mut self) {
-        self.sweep_since = Some(Instant::now());
-    }
-
     fn sweep_foreseen(&mut self, foreseen: Foreseen<'_>) {
         if foreseen.wanted > foreseen.states
             && let Some(text) = explosion(&foreseen, &self.costs)
@@ -169,6 +165,7 @@ impl Observer for Progress {
             self.line(&format!("{}: {text}", self.name));
         }
         if foreseen.states > 0 {
+            self.sweep_since = Some(Instant::now());
             let number = usize::try_from(foreseen.states).unwrap_or(usize::MAX);
             self.step(&format!(
                 "{}: running {} of its inputs",

@@ -150,7 +150,7 @@ pub struct Provisioner {
     /// What earlier builds found out; `None`: nothing is remembered.
     entries: Option<Arc<Entries>>,
     /// By what was required: a look at each program takes a while.
-    interpreters: Mutex<BTreeMap<Option<String>, Interpreter>>,
+    interpreters: Mutex<BTreeMap<String, Interpreter>>,
     /// By the folders that they are told by.
     identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<String>>>,
     trees: Arc<Trees>,
@@ -191,7 +191,7 @@ impl Provisioner {
     ) -> Result<Environment, EnvironmentError> {
         self.look(notebook, path);
         if let Choice::Given(path) = &self.choice {
-            let interpreter = Interpreter::probe(path, self.entries())?;
+            let interpreter = self.given(path)?;
             let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
             if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
                 return Err(EnvironmentError::WrongPython {
@@ -206,7 +206,7 @@ impl Provisioner {
         }
         let requirements = requirements::find(notebook, path)?;
         let Some(requirements) = requirements else {
-            let interpreter = Interpreter::active(self.entries())?;
+            let interpreter = self.remembered("", || Interpreter::active(self.entries()))?;
             let mut environment = existing(&interpreter);
             let locks =
                 self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
@@ -290,20 +290,32 @@ impl Provisioner {
     }
 
     fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
+        let wanted = format!("requires {}", requires.unwrap_or_default());
+        self.remembered(&wanted, || Interpreter::base(requires, self.entries()))
+    }
+
+    fn given(&self, path: &Utf8Path) -> Result<Interpreter, InterpreterError> {
+        self.remembered(path.as_str(), || Interpreter::probe(path, self.entries()))
+    }
+
+    fn remembered(
+        &self,
+        wanted: &str,
+        find: impl FnOnce() -> Result<Interpreter, InterpreterError>,
+    ) -> Result<Interpreter, InterpreterError> {
         let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = requires.map(str::to_owned);
-        if let Some(found) = known.get(&key) {
+        if let Some(found) = known.get(wanted) {
             return Ok(found.clone());
         }
-        let found = Interpreter::base(requires, self.entries())?;
-        known.insert(key, found.clone());
+        let found = find()?;
+        known.insert(wanted.to_owned(), found.clone());
         Ok(found)
     }
 
     /// What runs nbc's own jobs.
     fn own_interpreter(&self) -> Result<Interpreter, InterpreterError> {
         match &self.choice {
-            Choice::Given(path) => Interpreter::probe(path, self.entries()),
+            Choice::Given(path) => self.given(path),
             Choice::FromNotebook => self.interpreter(None),
         }
     }
