@@ -61,7 +61,7 @@ mod tests {
             let expected = byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
             for at in [0, 1, 63, 64, 100, 129] {
                 let mut bytes = vec![b'A'; 130];
-                bytes[at] = byte;
+                *bytes.get_mut(at).unwrap() = byte;
                 assert_eq!(are_base64(&bytes), expected, "{byte} at {at}");
             }
         }
