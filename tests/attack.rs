@@ -1,5 +1,6 @@
 //! The attack suite: every probe of `tests/attack/` against the sandbox at each level and in the fork of a warm
-//! process, as root and as an ordinary user, and without isolation, where it has to succeed; then nbc itself, killed at random moments.
+//! process, as root and as an ordinary user, and without isolation, where it has to succeed; then nbc itself,
+//! killed at random moments.
 //!
 //! `cargo test --test attack [-- WORD…]` runs the probes whose names hold one of the words; `kill` is the
 //! test of kills, and `NBC_KILLS=200` makes it longer. After each probe and each kill nothing may be left.
