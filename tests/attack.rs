@@ -1,10 +1,11 @@
-//! The attack suite: every probe of `tests/attack/` against the sandbox at each level, as root and as an
-//! ordinary user, and without isolation, where it has to succeed; then nbc itself, killed at random moments.
+//! The attack suite: every probe of `tests/attack/` against the sandbox at each level and in the fork of a warm
+//! process, as root and as an ordinary user, and without isolation, where it has to succeed; then nbc itself,
+//! killed at random moments.
 //!
 //! `cargo test --test attack [-- WORD…]` runs the probes whose names hold one of the words; `kill` is the
 //! test of kills, and `NBC_KILLS=200` makes it longer. After each probe and each kill nothing may be left.
 //!
-//! Six workers share the work, one for each level and user. Each is a child of `host.py`, which plays the
+//! Eight workers share the work, one for each level and user. Each is a child of `host.py`, which plays the
 //! host, and stands in for nbc; its own orphans come back to it, so it sees whoever is left.
 
 #![expect(

@@ -244,6 +244,8 @@ fn are_equal(paths: &[Utf8PathBuf], options: &Options, fewest_forked: usize) {
     for at in (0..twice.len()).step_by(2) {
         let cold = planned.cold(at);
         for warm in &warm[at..at + 2] {
+            assert_eq!((&cold.layers, &cold.masks), (&warm.layers, &warm.masks));
+            assert_eq!(cold.diagnostics.len(), warm.diagnostics.len());
             let [one, other] =
                 [record(&cold), record(warm)].map(|it| serde_json::to_string(it).unwrap());
             if one != other {
@@ -588,6 +590,38 @@ fn a_limit_that_one_notebook_reaches_is_its_own() {
         let cells = |it: &Execution| it.record.as_ref().map(|it| it.cells.clone());
         assert_eq!(cells(&cold), cells(warm), "{}", cases[at].0);
     }
+}
+
+#[test]
+fn workers_have_a_warm_process_each() {
+    let mut folder = Folder::new();
+    for number in 0..24 {
+        let code = format!(
+            "import os, time\nopen('/tmp/{number}', 'w')\ntime.sleep(0.05)\nprint(os.listdir('/tmp')[-1:], {number}, os.getpid())"
+        );
+        folder.jupyter(&format!("{number:02}.ipynb"), &[&code]);
+    }
+    let planned = folder.planned();
+    let nursery = Nursery::default();
+    let list: Vec<_> = planned.plans.iter().zip(&planned.notebooks).collect();
+    let plans: Vec<_> = planned.plans.iter().collect();
+    let batches = nursery.batches(&SANDBOX, &list, 3);
+    assert_eq!(batches.len(), 3);
+    std::thread::scope(|scope| {
+        for batch in &batches {
+            let (nursery, plans, planned) = (&nursery, &plans, &planned);
+            scope.spawn(move || {
+                let mut brood = Brood::new(nursery, &SANDBOX, batch, plans);
+                for (place, member) in batch.members.iter().enumerate() {
+                    let notebook = &planned.notebooks[*member];
+                    let given = brood.execute(place, notebook, &mut Unobserved).unwrap();
+                    let text = printed(&given);
+                    assert!(text.ends_with(&format!("] {member} 3\n")), "{text}");
+                }
+                assert_eq!(brood.forked(), 8);
+            });
+        }
+    });
 }
 
 #[test]

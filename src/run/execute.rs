@@ -216,7 +216,7 @@ fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
 }
 
 /// Kills the run when the user interrupts nbc, or when a cell takes too long.
-struct Watch {
+pub(super) struct Watch {
     state: Arc<WatchState>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -242,7 +242,7 @@ impl WatchState {
 }
 
 impl Watch {
-    fn start(killer: Killer, cell_time: Duration, sweep_time: Duration) -> Self {
+    pub(super) fn start(killer: Killer, cell_time: Duration, sweep_time: Duration) -> Self {
         let state = Arc::new(WatchState::default());
         let seen = Arc::clone(&state);
         let thread = std::thread::Builder::new()

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Observer;
-use super::execute::{Execution, Known, Talk, execute};
+use super::execute::{Execution, Known, Talk, Watch, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::Engine;
 use crate::notebook::{CellKind, Format, Notebook};
@@ -29,7 +29,7 @@ const MOST_TRIES: u32 = 4;
 /// A process that does not answer within this time is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Packages may take this long to be imported.
-const IMPORT_TIME: Duration = Duration::from_secs(120);
+const IMPORT_TIME: Duration = Duration::from_secs(60);
 /// Longest answer of a warm process.
 const LONGEST_ANSWER: u32 = 1 << 20;
 
@@ -67,47 +67,13 @@ const ACTS_ON_IMPORTS: [&str; 15] = [
     "'always'",
 ];
 /// Modules of Python itself that notebooks import most: they cost nothing, and would only part notebooks.
+#[rustfmt::skip]
 const CHEAP: [&str; 40] = [
-    "__future__",
-    "abc",
-    "argparse",
-    "ast",
-    "asyncio",
-    "base64",
-    "bisect",
-    "collections",
-    "contextlib",
-    "copy",
-    "csv",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "enum",
-    "fractions",
-    "functools",
-    "glob",
-    "hashlib",
-    "heapq",
-    "html",
-    "io",
-    "itertools",
-    "json",
-    "math",
-    "operator",
-    "os",
-    "pathlib",
-    "pprint",
-    "random",
-    "re",
-    "statistics",
-    "string",
-    "sys",
-    "tempfile",
-    "textwrap",
-    "time",
-    "typing",
-    "uuid",
-    "warnings",
+    "__future__", "abc", "argparse", "ast", "asyncio", "base64", "bisect", "collections",
+    "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "glob", "hashlib", "heapq", "html", "io", "itertools", "json", "math", "operator",
+    "os", "pathlib", "pprint", "random", "re", "statistics", "string", "sys", "tempfile",
+    "textwrap", "time", "typing", "uuid", "warnings",
 ];
 
 /// What warm processes of a build have in common: what was found out about packages.
@@ -436,6 +402,7 @@ impl Process {
             folder: NOTEBOOK_FOLDER,
         };
         say(&channel, &order)?;
+        let _interruptible = Watch::start(warm.killer(), IMPORT_TIME, IMPORT_TIME);
         match hear(&channel, IMPORT_TIME)? {
             Answer::Warm { left_out } => Ok((Process { warm, first }, left_out)),
             Answer::Fatal { message } => Err(io::Error::other(message)),

@@ -429,4 +429,6 @@ def settle(console):
     if Held.filters:
         others = [it for it in warnings.filters if it not in Held.filters]
         warnings.filters[:] = [*Held.filters, *others]
-        warnings._filters_mutated()
+        # What `warnings` has cached about them goes when one is added.
+        warnings.filterwarnings("ignore", message="nbc has changed the filters")
+        del warnings.filters[0]
