@@ -503,11 +503,14 @@ impl Builder<'_> {
         };
         let places = Places { notebook: absolute, runner: runner.path() };
         let mut bounds = self.settings.bounds.clone();
-        bounds.sweep.clone_from(&self.settings.sweep);
+        let folder = absolute.parent().unwrap_or(absolute);
+        // A list names each notebook, also those without inputs.
+        if self.settings.goal == Goal::List || run::inputs::may_have_inputs(notebook, folder) {
+            bounds.sweep.clone_from(&self.settings.sweep);
+        }
         if let Some(sweep) = &mut bounds.sweep {
             sweep.samples.extend(notebook.about.samples.clone());
         }
-        let folder = absolute.parent().unwrap_or(absolute);
         let patterns = self.settings.inputs(&input.relative, notebook);
         let shown = match (patterns, absolute.file_name()) {
             (Some(patterns), Some(notebook)) => Shown::Inputs { notebook, patterns },

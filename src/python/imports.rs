@@ -1,29 +1,52 @@
-//! Modules that a cell imports for certain: by statements of its own level, which run whenever the cell does.
+//! Modules that a cell imports: for certain, by statements of its own level, which run whenever the cell does, or at all.
 
 use std::collections::BTreeSet;
 
 use ruff_python_ast::Stmt;
+use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt};
 
 use super::{Mode, ipython, parse};
 
 /// Names as written, `matplotlib.pyplot`; empty when the text is no Python.
 pub fn imports(text: &str, mode: Mode) -> BTreeSet<String> {
-    let plain = match mode {
-        Mode::Python => text.into(),
-        Mode::Ipython => ipython::plain(text).text,
-    };
-    let Ok(parsed) = parse(&plain) else { return BTreeSet::new() };
     let mut found = BTreeSet::new();
-    for statement in &parsed.syntax().body {
-        match statement {
-            Stmt::Import(it) => found.extend(it.names.iter().map(|it| it.name.to_string())),
-            Stmt::ImportFrom(it) if it.level == 0 => {
-                found.extend(it.module.as_ref().map(ToString::to_string));
-            }
-            _ => {}
+    let Ok(parsed) = parse(&plain(text, mode)) else { return found };
+    parsed.syntax().body.iter().for_each(|it| add(it, &mut found));
+    found
+}
+
+/// Names of all statements of import, wherever they stand; `None` when the text is no Python.
+pub fn every_import(text: &str, mode: Mode) -> Option<BTreeSet<String>> {
+    struct Every(BTreeSet<String>);
+
+    impl StatementVisitor<'_> for Every {
+        fn visit_stmt(&mut self, statement: &Stmt) {
+            add(statement, &mut self.0);
+            walk_stmt(self, statement);
         }
     }
-    found
+
+    let parsed = parse(&plain(text, mode)).ok()?;
+    let mut every = Every(BTreeSet::new());
+    parsed.syntax().body.iter().for_each(|it| every.visit_stmt(it));
+    Some(every.0)
+}
+
+fn plain(text: &str, mode: Mode) -> String {
+    match mode {
+        Mode::Python => text.to_owned(),
+        Mode::Ipython => ipython::plain(text).text.into(),
+    }
+}
+
+fn add(statement: &Stmt, found: &mut BTreeSet<String>) {
+    match statement {
+        Stmt::Import(it) => found.extend(it.names.iter().map(|it| it.name.to_string())),
+        Stmt::ImportFrom(it) if it.level == 0 => {
+            found.extend(it.module.as_ref().map(ToString::to_string));
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +60,8 @@ mod tests {
         let found = imports(text, Mode::Ipython).into_iter().collect::<Vec<_>>();
         assert_eq!(found, ["a", "b.c", "e.f"]);
         assert!(imports("import a\n)", Mode::Python).is_empty());
+        let every = every_import(text, Mode::Ipython).unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(every, ["a", "b.c", "e.f", "i", "j"]);
+        assert_eq!(every_import("import a\n)", Mode::Python), None);
     }
 }
