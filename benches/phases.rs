@@ -242,7 +242,7 @@ fn assemble(criterion: &mut Criterion) {
                 || page(times, &look),
                 |page| {
                     let provenance = [provenance(&page)];
-                    emit::assemble(vec![page], &provenance, Layout::Single, &look)
+                    emit::assemble(vec![page], &provenance, Layout::Single, &look, None)
                 },
                 BatchSize::LargeInput,
             );
@@ -257,8 +257,8 @@ fn check(criterion: &mut Criterion) {
     for (size, times) in SIZES {
         let page = page(times, &look);
         let provenance = [provenance(&page)];
-        let site =
-            emit::assemble(vec![page], &provenance, Layout::Single, &look).expect("the page fits");
+        let site = emit::assemble(vec![page], &provenance, Layout::Single, &look, None)
+            .expect("the page fits");
         let files: BTreeMap<String, Vec<u8>> =
             site.files().map(|it| (it.path().as_str().to_owned(), it.bytes().to_vec())).collect();
         group.throughput(Throughput::Bytes(files.values().map(|it| it.len() as u64).sum()));

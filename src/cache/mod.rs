@@ -46,12 +46,14 @@ pub enum Kind {
     Digest,
     /// What a whole build read, and what it said.
     Site,
+    /// Scripts of charts, compressed.
+    Packed,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Run, Self::Picture, Self::Interpreter, Self::Digest, Self::Site];
+    pub const ALL: [Self; 6] =
+        [Self::Run, Self::Picture, Self::Interpreter, Self::Digest, Self::Site, Self::Packed];
 
     /// Name of its folder.
     #[must_use]
@@ -62,6 +64,7 @@ impl Kind {
             Self::Interpreter => "interpreters",
             Self::Digest => "digests",
             Self::Site => "sites",
+            Self::Packed => "packed",
         }
     }
 }
@@ -453,7 +456,7 @@ mod tests {
             assert!(!path.exists());
         }
         for end in 0..whole.len() {
-            fs_err::write(&path, &whole[..end]).unwrap();
+            fs_err::write(&path, whole.get(..end).unwrap()).unwrap();
             assert_eq!(test.get("a"), None, "{end}");
         }
         test.put("a", b"some output");

@@ -123,10 +123,10 @@ pub fn main() -> ExitCode {
     if interrupted { Exit::Interrupted.into() } else { exit.into() }
 }
 
-/// What earlier builds found out; `None` where the user does not want it.
-fn entries(memory: &args::Memory) -> Option<Arc<Cache>> {
+/// What earlier builds found out.
+fn entries(memory: &args::Memory) -> Arc<Cache> {
     let size = memory.cache_size.unwrap_or(cache::DEFAULT_SIZE);
-    (!memory.no_cache).then(|| Arc::new(Cache::below(&cache_folder(), size)))
+    Arc::new(Cache::below(&cache_folder(), size))
 }
 
 /// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.

@@ -27,6 +27,7 @@ pub(super) struct Preparation {
     sandbox: OnDemand,
     is_reported: AtomicBool,
     entries: Option<Arc<Cache>>,
+    keeps_runs: bool,
     trees: Arc<Trees>,
     provisioner: OnceLock<Provisioner>,
     found: Mutex<Found>,
@@ -47,6 +48,7 @@ impl Preparation {
         arguments: &Runtime,
         config: &Config,
         entries: Option<Arc<Cache>>,
+        keeps_runs: bool,
         trees: Arc<Trees>,
     ) -> Result<Self, Failure> {
         let choice = match arguments.interpreter().or(config.python.as_ref()) {
@@ -62,6 +64,7 @@ impl Preparation {
             sandbox: OnDemand::new(isolation),
             is_reported: AtomicBool::new(false),
             entries,
+            keeps_runs,
             trees,
             provisioner: OnceLock::new(),
             found: Mutex::default(),
@@ -164,7 +167,8 @@ impl Preparation {
             return Ok(made);
         }
         let (entries, trees) = (self.entries.clone(), Arc::clone(&self.trees));
-        let made = Provisioner::new(self.choice.clone(), &cache_folder(), entries, trees)?;
+        let (choice, keeps_runs) = (self.choice.clone(), self.keeps_runs);
+        let made = Provisioner::new(choice, &cache_folder(), entries, keeps_runs, trees)?;
         Ok(self.provisioner.get_or_init(|| made))
     }
 

@@ -8,7 +8,7 @@ pub mod manifest;
 mod states;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use base64::Engine as _;
 use minijinja::{Value, context};
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use csp::{Charts, Contents, Csp, OwnFiles};
 pub use manifest::Provenance;
 
+use crate::cache::{Cache, KeyBuilder, Kind as Entry};
 use crate::charts::Kind;
 use crate::render::environment::{raw_text_value, rendered_value};
 use crate::render::{self, Look, Page, RenderError, Rendered};
@@ -87,6 +88,7 @@ pub fn assemble(
     provenance: &[Provenance],
     layout: Layout,
     look: &Look<'_>,
+    cache: Option<&Cache>,
 ) -> Result<Site, EmitError> {
     let mut site = Site::default();
     let shared = match layout {
@@ -94,7 +96,7 @@ pub fn assemble(
         Layout::Site => Some(SharedFiles::add_to(&mut site, &pages, look)?),
     };
     let packed = match layout {
-        Layout::Single => pack_runtimes(&pages)?,
+        Layout::Single => pack_runtimes(&pages, cache)?,
         Layout::Site => BTreeMap::new(),
     };
     let has_islands = pages.iter().any(|it| it.has_islands);
@@ -262,17 +264,40 @@ fn has_tables(page: &Page, body: &str) -> bool {
     has(body) || page.states.as_ref().is_some_and(|it| it.any_html(has))
 }
 
-/// The runtimes of pages, packed; one may take a quarter of a second.
-fn pack_runtimes(pages: &[Page]) -> Result<BTreeMap<Integrity, String>, EmitError> {
+/// The runtimes of pages, packed; one may take a quarter of a second, so that it is done once.
+fn pack_runtimes(
+    pages: &[Page],
+    cache: Option<&Cache>,
+) -> Result<BTreeMap<Integrity, String>, EmitError> {
     let runtimes = pages.iter().flat_map(|it| &it.runtimes);
     let runtimes: BTreeMap<_, _> = runtimes.map(|it| (it.integrity(), it)).collect();
     let packed = runtimes.into_par_iter();
-    packed.map(|(integrity, it)| Ok((integrity.clone(), pack(it.text())?))).collect()
+    packed.map(|(integrity, it)| Ok((integrity.clone(), pack(it.text(), cache)?))).collect()
 }
 
 /// A script as text in which HTML sees nothing: compressed, then base64. Browsers unpack it.
-fn pack(script: &str) -> Result<String, EmitError> {
-    Ok(base64::engine::general_purpose::STANDARD.encode(compress(script)?))
+fn pack(script: &str, cache: Option<&Cache>) -> Result<String, EmitError> {
+    let known = cache.map(|it| (it, KeyBuilder::new("gzip").text("script", script).end()));
+    let found = known.as_ref().and_then(|(cache, key)| cache.get(Entry::Packed, key));
+    let packed = match found.filter(|it| unpacks_to(it, script)) {
+        Some(packed) => packed,
+        None => {
+            let packed = compress(script)?;
+            if let Some((cache, key)) = known {
+                cache.put(Entry::Packed, &key, &packed);
+            }
+            packed
+        }
+    };
+    Ok(base64::engine::general_purpose::STANDARD.encode(packed))
+}
+
+/// Whoever can write to the cache does not decide what runs in pages.
+fn unpacks_to(packed: &[u8], script: &str) -> bool {
+    let mut unpacked = Vec::with_capacity(script.len());
+    let most = script.len() as u64 + 1;
+    let read = flate2::read::GzDecoder::new(packed).take(most).read_to_end(&mut unpacked);
+    read.is_ok() && unpacked == script.as_bytes()
 }
 
 fn compress(text: &str) -> Result<Vec<u8>, EmitError> {

@@ -36,7 +36,7 @@ impl Provisioner {
         self.cache.open()?;
         let requirements = Requirements::engine(VEGA_CONVERTER);
         let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
-        let key = self.entries().and_then(|entries| {
+        let key = self.runs().and_then(|entries| {
             let own = identity::of_interpreter(entries, &self.trees, &interpreter)?;
             let key =
                 KeyBuilder::new("pictures").text("interpreter", &own).text("program", PROGRAM);

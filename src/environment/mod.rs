@@ -13,6 +13,8 @@ mod identity;
 mod install;
 mod interpreter;
 mod lock;
+#[cfg(target_os = "linux")]
+mod packages;
 mod marker;
 mod pylock;
 mod requirements;
@@ -149,11 +151,20 @@ pub struct Provisioner {
     cache: Cache,
     /// What earlier builds found out; `None`: nothing is remembered.
     entries: Option<Arc<Entries>>,
+    /// Whether runs are kept, so that it has to be known what an environment is.
+    keeps_runs: bool,
     /// By what was required: a look at each program takes a while.
     interpreters: Mutex<BTreeMap<String, Interpreter>>,
     /// By the folders that they are told by.
-    identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<String>>>,
+    identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<Base>>>,
     trees: Arc<Trees>,
+}
+
+/// What environments are made on: digests.
+#[derive(Debug)]
+struct Base {
+    interpreter: String,
+    packages: String,
 }
 
 impl Provisioner {
@@ -165,6 +176,7 @@ impl Provisioner {
         choice: Choice,
         cache: &Utf8Path,
         entries: Option<Arc<Entries>>,
+        keeps_runs: bool,
         trees: Arc<Trees>,
     ) -> Result<Self, EnvironmentError> {
         let cache = Cache::new(cache);
@@ -172,11 +184,16 @@ impl Provisioner {
             cache.open()?;
         }
         let (interpreters, identities) = (Mutex::default(), Mutex::default());
-        Ok(Self { choice, cache, entries, interpreters, identities, trees })
+        Ok(Self { choice, cache, entries, keeps_runs, interpreters, identities, trees })
     }
 
     fn entries(&self) -> Option<&Entries> {
         self.entries.as_deref()
+    }
+
+    /// What earlier builds ran.
+    fn runs(&self) -> Option<&Entries> {
+        self.entries().filter(|_| self.keeps_runs)
     }
 
     /// The environment for the notebook at `path`.
@@ -246,7 +263,7 @@ impl Provisioner {
 
     /// Takes note of the files that decide about the environment of a notebook.
     fn look(&self, notebook: &Notebook, path: &Utf8Path) {
-        let Some(entries) = self.entries() else { return };
+        let Some(entries) = self.runs() else { return };
         for path in requirements::deciding(notebook, path) {
             self.trees.look(entries, &path);
         }
@@ -259,9 +276,13 @@ impl Provisioner {
     #[must_use]
     pub fn folders(&self) -> Vec<(Vec<Utf8PathBuf>, Option<String>)> {
         let known = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        let folders = known.keys().filter_map(|it| it.split_last()).map(|(_, rest)| rest.to_vec());
-        let folders = folders.filter(|it| !it.is_empty());
-        folders.map(|it| (it.clone(), packages_identity(&it))).collect()
+        let packages = known.iter().filter(|(folders, _)| folders.len() > 1);
+        packages
+            .map(|(folders, found)| {
+                let own = folders.split_last().map(|(_, own)| own.to_vec()).unwrap_or_default();
+                (own, found.as_ref().map(|it| it.packages.clone()))
+            })
+            .collect()
     }
 
     /// What an environment is: the system, the interpreter, and what was installed or is there.
@@ -271,7 +292,7 @@ impl Provisioner {
         environment: &Environment,
         locks: &[String],
     ) -> Option<String> {
-        let entries = self.entries()?;
+        let entries = self.runs()?;
         let is_locked = environment.lock.is_some() && environment.built.is_empty();
         let mut folders = if is_locked { Vec::new() } else { environment.packages.clone() };
         folders.push(interpreter.program.clone());
@@ -280,13 +301,14 @@ impl Provisioner {
             let own = identity::of_interpreter(entries, &self.trees, interpreter)?;
             let packages = match folders.as_slice() {
                 [_] => String::new(),
-                several => identity::of_packages(several)?,
+                several => packages_identity(several)?,
             };
-            let key = KeyBuilder::new("base").text("interpreter", &own);
-            Some(key.text("packages", &packages).end().as_str().to_owned())
+            Some(Base { interpreter: own, packages })
         });
-        let key = KeyBuilder::new("environment").text("base", found.as_deref()?);
-        Some(key.value("locks", &locks).end().as_str().to_owned())
+        let Base { interpreter, packages } = found.as_ref()?;
+        let key = KeyBuilder::new("environment").text("interpreter", interpreter);
+        let key = key.text("packages", packages).value("locks", &locks);
+        Some(key.end().as_str().to_owned())
     }
 
     fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
@@ -379,7 +401,11 @@ impl Provisioner {
 /// What packages that nbc did not install come to, by what the file system says of them.
 #[must_use]
 pub fn packages_identity(folders: &[Utf8PathBuf]) -> Option<String> {
-    identity::of_packages(folders)
+    #[cfg(target_os = "linux")]
+    return packages::of_packages(folders);
+    // Elsewhere nothing runs.
+    #[cfg(not(target_os = "linux"))]
+    return folders.first().map(ToString::to_string);
 }
 
 /// What nbc brings for a notebook; `has` tells whether its environment has a module of a package.

@@ -6,7 +6,8 @@ use crate::notebook::{Cell, CellKind, Format, Notebook};
 use crate::python::{self, Mode};
 
 /// What a notebook writes that makes an input: `mo.ui.slider`, `ipywidgets`, `interact`, an anywidget.
-const WORDS: [&str; 7] = ["ui", "widget", "Widget", "interact", "input", "import_module", "__import__"];
+const WORDS: [&str; 7] =
+    ["ui", "widget", "Widget", "interact", "input", "import_module", "__import__"];
 
 /// Packages that make no inputs by themselves: what they show is a table, a figure or text. Of others nobody knows.
 const WITHOUT: [&str; 58] = [

@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use rayon::prelude::*;
 
 use super::{Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout};
-use crate::cache::Trees;
+use crate::cache::{Cache, Trees};
 use crate::cli::args::{Build, Format};
 use crate::cli::builder::{Builder, Built, Outcome, Prepared, Worker, policy};
 use crate::cli::charts::Charts;
@@ -78,7 +78,8 @@ pub(in crate::cli) fn run(
         sweep.is_dry = goal == Goal::List;
     }
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
-    let cache = entries(&arguments.memory);
+    let entries = entries(&arguments.memory);
+    let cache = (!arguments.memory.no_cache).then(|| Arc::clone(&entries));
     let trees = Arc::new(Trees::default());
     let folder = folder_of(&arguments.inputs);
     let last = (goal == Goal::Site)
@@ -101,8 +102,13 @@ pub(in crate::cli) fn run(
         }
         return Ok(Exit::Done);
     }
-    let preparation =
-        Preparation::new(&arguments.runtime, &config, cache.clone(), Arc::clone(&trees))?;
+    let preparation = Preparation::new(
+        &arguments.runtime,
+        &config,
+        Some(Arc::clone(&entries)),
+        cache.is_some(),
+        Arc::clone(&trees),
+    )?;
     // A list leaves the site alone.
     let scratch = (goal == Goal::List).then(tempfile::tempdir).transpose()?;
     let output = match scratch.as_ref().and_then(|it| Utf8Path::from_path(it.path())) {
@@ -190,9 +196,9 @@ pub(in crate::cli) fn run(
     Printer::remember();
     if let Some(cache) = &cache {
         timings.measure(Phase::Cache, || builder.unchecked.end(cache, &builder.trees));
-        cache.trim();
-        cache.take_warnings().iter().for_each(|it| printer.warning(it));
     }
+    entries.trim();
+    entries.take_warnings().iter().for_each(|it| printer.warning(it));
     if interrupt::is_requested() {
         printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
         return Ok(Exit::Interrupted);
@@ -253,8 +259,15 @@ pub(in crate::cli) fn run(
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
-    let published =
-        publish(built, layout, (&looks, &title), destination, &timings, printer, scanner)?;
+    let published = publish(
+        built,
+        layout,
+        (&looks, &title),
+        destination,
+        &timings,
+        printer,
+        (scanner, Some(&entries)),
+    )?;
     let Some(written) = published else { return Ok(Exit::Failed) };
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
@@ -381,7 +394,7 @@ pub(super) fn publish_site(
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
     let (timings, scanner) = (&Timings::start(), &Scanner::default());
-    Ok(publish(built, layout, look, destination, timings, printer, scanner)?.is_some())
+    Ok(publish(built, layout, look, destination, timings, printer, (scanner, None))?.is_some())
 }
 
 /// Phases 8 to 11; gives the number of files that were written. `None` when the site does not pass verification.
@@ -392,7 +405,7 @@ fn publish(
     destination: Destination,
     timings: &Timings,
     printer: Printer,
-    scanner: &Scanner,
+    (scanner, cache): (&Scanner, Option<&Cache>),
 ) -> Result<Option<usize>, Failure> {
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
@@ -405,8 +418,8 @@ fn publish(
         let pages = pages.collect::<Result<Vec<_>, render::LayoutError>>()?;
         Ok::<_, render::LayoutError>(pages.into_iter().unzip())
     })?;
-    let site =
-        timings.measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look))?;
+    let site = timings
+        .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
         Ok(site) => site,
         Err(findings) => {

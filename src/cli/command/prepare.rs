@@ -19,7 +19,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     let config = configuration(&arguments.inputs)?;
     let bounds = limits::bounds(arguments.limits.or(config.limits))?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
-    let preparation = Preparation::new(&arguments.runtime, &config, None, Arc::default())?;
+    let preparation = Preparation::new(&arguments.runtime, &config, None, false, Arc::default())?;
     let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();
