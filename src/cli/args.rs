@@ -197,7 +197,7 @@ pub struct Build {
     /// Draw on each page how its cells depend on each other
     #[arg(long)]
     pub show_graph: bool,
-    /// Print where the time went
+    /// Print where the time went; with `--format json` as one line of JSON, on standard error
     #[arg(long)]
     pub timings: bool,
     /// Run every notebook twice, states and all, and report the cells that differ

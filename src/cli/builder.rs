@@ -73,7 +73,7 @@ pub(super) struct Worker<'a> {
 
 /// A notebook that can be built: phases 3 and 4 are done, as far as it takes them.
 pub(super) struct Task {
-    input: Input,
+    pub(super) input: Input,
     pub(super) notebook: Notebook,
     graph: CellGraph,
     path: SitePath,

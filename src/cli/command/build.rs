@@ -24,7 +24,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::publishing;
 use crate::cli::settings::{Goal, Settings};
-use crate::cli::timings::{Phase, Timings};
+use crate::cli::timings::{Phase, Timings, on_notebook};
 use crate::cli::trust::Trust;
 use crate::cli::unchanged::{self, LastBuild};
 use crate::cli::workers::{self, Line, Turns};
@@ -98,7 +98,7 @@ pub(in crate::cli) fn run(
             ));
         }
         if arguments.timings {
-            printer.line(&timings.table());
+            printer.line(&told(&timings, arguments.format));
         }
         return Ok(Exit::Done);
     }
@@ -281,7 +281,7 @@ pub(in crate::cli) fn run(
         ));
     }
     if arguments.timings {
-        printer.line(&timings.table());
+        printer.line(&told(&timings, arguments.format));
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
 }
@@ -298,7 +298,8 @@ fn build_all(
     let number = notebooks.len();
     let prepared = workers::each(notebooks, jobs, &line, |(place, (path, analyzed)), tell| {
         if line.is_before_end(place) && !interrupt::is_requested() {
-            let prepared = builder.prepare(progress, analyzed, path);
+            let name = analyzed.input.path.clone();
+            let prepared = on_notebook(name.as_str(), || builder.prepare(progress, analyzed, path));
             if prepared.is_err() {
                 line.end_at(place);
             }
@@ -362,7 +363,8 @@ fn build_all(
             let outcome = match task {
                 Some(Ok(task)) => {
                     let plan = plans.get(place).and_then(Option::as_ref);
-                    builder.build(&mut worker, *task, plan)
+                    let name = task.input.path.clone();
+                    on_notebook(name.as_str(), || builder.build(&mut worker, *task, plan))
                 }
                 Some(Err(outcome)) => Ok(outcome),
                 None => continue,
@@ -379,6 +381,11 @@ fn build_all(
         }
     });
     Ok(outcomes)
+}
+
+/// Where the time went, for people or for programs.
+fn told(timings: &Timings, format: Format) -> String {
+    if format == Format::Json { timings.json() } else { timings.table() }
 }
 
 /// Phases 8 to 11. False when the site does not pass verification, which is a defect of nbc.
