@@ -25,6 +25,8 @@ fi
 export NBC_TEST_PYTHON="$tools/bin/python"
 # Tests must not read a developer's cache, and should fill one only once.
 export NBC_CACHE_DIR="${NBC_TEST_CACHE_DIR:-$PWD/target/test-cache}"
+# Environments stay from one day to the next; runs are to be runs.
+export NBC_NO_CACHE=1
 
 step 'format and lints'
 cargo fmt --check
@@ -63,8 +65,18 @@ step 'outputs with scripts of their own'
 "$nbc" verify "$out/islands"
 
 step 'same inputs, same bytes'
-(cd / && TZ=Asia/Tokyo LANG=C umask 077 && "$nbc" build "$OLDPWD/examples" --output "$out/again")
+mkdir -p "$out/home"
+(
+  cd / && export TZ=Asia/Tokyo LANG=tr_TR.UTF-8 HOME="$out/home" && umask 077
+  "$nbc" build "$OLDPWD/examples" --output "$out/again" --jobs 1 --no-warm
+)
 diff -r "$out/site" "$out/again"
+for name in first second third; do
+  # A first run that is kept, then its record for another folder; then nothing has changed.
+  NBC_NO_CACHE='' "$nbc" build examples --output "$out/${name/third/second}" --timings
+  diff -r "$out/site" "$out/${name/third/second}"
+done
+"$nbc" cache verify
 
 step 'every page in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
