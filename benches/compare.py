@@ -23,25 +23,48 @@ import tempfile
 import time
 
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
-CELLS = 10
+CELLS = 5
 
 
 def tiny_code() -> list[str]:
-    """Ten cells of the standard library: what remains is the cost of the tools themselves."""
+    """Cells of the standard library: what remains is the cost of the tools themselves."""
     code = ["import math, statistics"]
     code += [f"values_{n} = [math.sin(k / {n + 1}) for k in range(1000)]\nprint(statistics.fmean(values_{n}))" for n in range(CELLS - 2)]
     return [*code, f"max(values_{CELLS - 3})"]
 
 
 def report_code() -> list[str]:
-    return [
-        "import numpy as np\nimport pandas as pd\nimport matplotlib.pyplot as plt",
+    """25 cells: tables, six figures of matplotlib, four charts of Altair and four of Plotly."""
+    cells = [
+        "import numpy as np\nimport pandas as pd\nimport matplotlib.pyplot as plt\nimport altair as alt\nimport plotly.express as px",
         "rng = np.random.default_rng(1)\ntable = pd.DataFrame(rng.normal(size=(2000, 4)).cumsum(axis=0), columns=list('abcd'))",
         "table.describe()",
-        "figure_1, axes_1 = plt.subplots(figsize=(8, 4))\naxes_1.plot(table)\nfigure_1",
-        "figure_2, axes_2 = plt.subplots(figsize=(8, 4))\naxes_2.hist(table['a'], bins=60)\nfigure_2",
         "table.tail(20)",
+        "monthly = table.groupby(table.index // 100).mean()\nmonthly",
+        "correlation = table.corr()\ncorrelation",
+        "small = table.iloc[::20].reset_index()",
     ]
+    for number, column in enumerate("abcdab"):
+        plot = f"plot(table['{column}'])" if number % 2 else f"hist(table['{column}'], bins=60)"
+        cells.append(f"figure_{number}, axes_{number} = plt.subplots(figsize=(8, 4))\naxes_{number}.{plot}\nfigure_{number}")
+    for number, column in enumerate("abcd"):
+        cells.append(f"chart_{number} = alt.Chart(small).mark_line().encode(x='index', y='{column}')\nchart_{number}")
+    for number, column in enumerate("abcd"):
+        cells.append(f"plot_{number} = px.scatter(small, x='index', y='{column}')\nplot_{number}")
+    cells += [f"ranked_{number} = table.nlargest(10, '{column}')\nranked_{number}" for number, column in enumerate("abcd")]
+    return cells
+
+
+def as_script(cell: str) -> str:
+    """What a script has to do to have the same at its end: pictures, and the data of charts and tables."""
+    lines = cell.splitlines()
+    last = lines[-1]
+    shown = {"figure": f"{last}.savefig('{last}.png', bbox_inches='tight')", "chart": f"{last}.to_json()", "plot": f"{last}.to_json()"}
+    if last.isidentifier() and last.rstrip("0123456789").rstrip("_") in shown:
+        lines[-1] = shown[last.rstrip("0123456789").rstrip("_")]
+    elif last.isidentifier() or last.startswith("table."):
+        lines[-1] = f"({last}).to_html()"
+    return "\n".join(lines)
 
 
 def write_notebooks(folder: pathlib.Path, name: str, cells: list[str]) -> None:
@@ -57,7 +80,7 @@ def write_notebooks(folder: pathlib.Path, name: str, cells: list[str]) -> None:
         "nbformat_minor": 5,
     }
     (folder / f"{name}.ipynb").write_text(json.dumps(jupyter))
-    (folder / f"{name}_plain.py").write_text("\n".join(cells).replace("figure_1\n", "figure_1.savefig('1.png')\n").replace("figure_2\n", "figure_2.savefig('2.png')\n"))
+    (folder / f"{name}_plain.py").write_text("\n".join(map(as_script, cells)) + "\n")
 
 
 class Group:
@@ -120,9 +143,9 @@ def main() -> None:
         programs: dict[str, list[str]] = {}
         for notebook in ("tiny", "report"):
             programs[f"{notebook}: plain script"] = [python, f"{notebook}_plain.py"]
-            programs[f"{notebook}.py: nbc build"] = [nbc, "build", f"{notebook}.py", "-o", f"out-{notebook}-py", "--python", python]
+            programs[f"{notebook}.py: nbc build"] = [nbc, "build", f"{notebook}.py", "-o", f"out-{notebook}-py", "--python", python, "--no-cache"]
             programs[f"{notebook}.py: marimo export html"] = [str(scripts / "marimo"), "export", "html", f"{notebook}.py", "-o", "m.html", "-f"]
-            programs[f"{notebook}.ipynb: nbc build"] = [nbc, "build", f"{notebook}.ipynb", "-o", f"out-{notebook}-ipynb", "--python", python]
+            programs[f"{notebook}.ipynb: nbc build"] = [nbc, "build", f"{notebook}.ipynb", "-o", f"out-{notebook}-ipynb", "--python", python, "--no-cache"]
             programs[f"{notebook}.ipynb: nbconvert --execute"] = [str(scripts / "jupyter-nbconvert"), "--to", "html", "--execute", f"{notebook}.ipynb", "--output", "n.html"]
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
         for command in programs.values():
@@ -131,7 +154,7 @@ def main() -> None:
             for program, command in programs.items():
                 results[program].append(measure(command, folder))
         share = subprocess.run(
-            [nbc, "build", "tiny.py", "-o", "out-share", "--python", python, "--timings"], cwd=folder, capture_output=True, text=True, check=True
+            [nbc, "build", "tiny.py", "-o", "out-share", "--python", python, "--no-cache", "--timings"], cwd=folder, capture_output=True, text=True, check=True
         ).stderr
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {REPETITIONS} repetitions, medians (range)\n")
         print("| program | wall s | CPU s | CPU, times the plain script | CPU, times nbc |\n|---|---|---|---|---|")
