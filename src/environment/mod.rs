@@ -299,9 +299,9 @@ impl Provisioner {
         let mut known = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.entry(folders).or_insert_with_key(|folders| {
             let own = identity::of_interpreter(entries, &self.trees, interpreter)?;
-            let packages = match folders.as_slice() {
-                [_] => String::new(),
-                several => packages_identity(several)?,
+            let packages = match folders.split_last() {
+                Some((_, own @ [_, ..])) => packages_identity(own)?,
+                _ => String::new(),
             };
             Some(Base { interpreter: own, packages })
         });
