@@ -344,6 +344,42 @@ fn a_record_that_was_written_by_hand_is_as_hostile_as_one_of_a_runner() {
 }
 
 #[test]
+fn time_is_told_by_phase_and_notebook() {
+    let test = project();
+    let said = test.run(&["build", "in", "-o", "out", "--timings", "--format", "json"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let line = said.stderr.lines().find(|it| it.starts_with("{\"timings\"")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(line).unwrap();
+    let told = &told["timings"];
+    let names: Vec<&str> = told["notebooks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["notebook"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["in/a.ipynb", "in/b.ipynb"]);
+    let run = told["phases"]["run (Python, sandbox)"]["wall"].as_f64().unwrap();
+    assert!(run > 0.0 && run <= told["total"].as_f64().unwrap(), "{told}");
+}
+
+#[test]
+fn the_time_of_the_build_is_a_number_or_refused() {
+    let test = CacheTest::new(&[(
+        "in/a.ipynb",
+        &jupyter(&["import os\nprint(os.environ['SOURCE_DATE_EPOCH'])"]),
+    )]);
+    let build = |date: &str| said(test.command(&BUILD).env("SOURCE_DATE_EPOCH", date));
+    for (date, shown) in [("", "315532800"), ("86400", "86400")] {
+        assert_eq!(build(date).runs(), 1);
+        let page = String::from_utf8(test.site("out")[Path::new("a.html")].clone()).unwrap();
+        assert!(page.contains(shown), "{page}");
+    }
+    let refused = build("yesterday");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("SOURCE_DATE_EPOCH"), "{}", refused.stderr);
+}
+
+#[test]
 fn builds_at_once_share_a_cache() {
     let test = project();
     let children: Vec<_> = (0..4)

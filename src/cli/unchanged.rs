@@ -78,12 +78,12 @@ impl LastBuild {
         trees: &Arc<Trees>,
         printer: Printer,
     ) -> Option<Self> {
-        let is_open = [&arguments.allow_net.is_empty(), &config.allow_net.is_empty()]
-            .into_iter()
-            .chain([&arguments.env.is_empty(), &config.env.is_empty()])
-            .chain([&arguments.secret.is_empty()])
-            .any(|is_empty| !is_empty);
-        if is_open || arguments.record.is_some() || arguments.check_reproducible {
+        let is_closed = arguments.allow_net.is_empty()
+            && config.allow_net.is_empty()
+            && arguments.env.is_empty()
+            && config.env.is_empty()
+            && arguments.secret.is_empty();
+        if !is_closed || arguments.record.is_some() || arguments.check_reproducible {
             return None;
         }
         let (cache, trees) = (Arc::clone(cache?), Arc::clone(trees));

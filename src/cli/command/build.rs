@@ -193,12 +193,19 @@ pub(in crate::cli) fn run(
     let goes_on = arguments.keep_going || goal == Goal::List;
     let outcomes = build_all(&builder, notebooks, goes_on, arguments, &progress);
     progress.finish();
-    Printer::remember();
     if let Some(cache) = &cache {
         timings.measure(Phase::Cache, || builder.unchecked.end(cache, &builder.trees));
     }
     entries.trim();
     entries.take_warnings().iter().for_each(|it| printer.warning(it));
+    let known = builder.known.load(Ordering::Relaxed);
+    if known > 0 {
+        let whose = if known == 1 { "is that" } else { "are those" };
+        printer.line(&format!(
+            "{} {whose} of earlier builds: nothing that they can read has changed",
+            counted(known, "run")
+        ));
+    }
     if interrupt::is_requested() {
         printer.warning(&format!("interrupted; `{}` is as it was", destination.folder()));
         return Ok(Exit::Interrupted);
@@ -221,14 +228,8 @@ pub(in crate::cli) fn run(
         let failed = diagnostic::has_errors(&diagnostics);
         return Ok(if failed { Exit::Findings } else { Exit::Done });
     }
-    let known = builder.known.load(Ordering::Relaxed);
-    if known > 0 {
-        let whose = if known == 1 { "is that" } else { "are those" };
-        printer.line(&format!(
-            "{} {whose} of earlier builds: nothing that they can read has changed",
-            counted(known, "run")
-        ));
-    }
+    // What holds for the notebooks, not for this build of them.
+    Printer::remember();
     builder.preparation.warn(printer);
     builder.charts.warn(printer);
     for failure in &failures {
