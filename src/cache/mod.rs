@@ -378,7 +378,8 @@ fn read(file: &mut File, kind: Kind, name: &str) -> io::Result<Result<Vec<u8>, D
     })
 }
 
-fn now() -> SystemTime {
+/// The time, for what is kept on this machine.
+pub(crate) fn now() -> SystemTime {
     #[expect(
         clippy::disallowed_methods,
         reason = "how long nobody used an entry is no input of a page"

@@ -6,11 +6,12 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::InstallError;
+use crate::cache::now;
 use crate::process::interrupt;
 
 /// Version of the cache's layout: part of the path, so that versions of nbc do not meet.
@@ -218,14 +219,6 @@ fn remove_dead_work(folder: &Utf8Path) -> bool {
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
     is_dead && fs_err::remove_dir_all(folder).is_ok()
-}
-
-fn now() -> SystemTime {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long nobody used an environment is no input of a page"
-    )]
-    SystemTime::now()
 }
 
 fn touch(file: &File) {

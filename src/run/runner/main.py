@@ -39,6 +39,8 @@ def prepare_process(overlays):
     make_repeatable()
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
+    # Dates inside SVG and PDF files, where nbc has not said another one.
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
 
 
 def prepare(start):
