@@ -324,7 +324,8 @@ impl<'a> Jobs<'a> {
             };
             output::cell(run, &Place { span, scope: &scope }, shown, &alive)
         };
-        self.all.par_iter().map(one).collect()
+        // Threads of another pool would take up the next one, and the next, while they wait for each.
+        output::on_big_stack(|| self.all.par_iter().map(one).collect())
     }
 }
 
