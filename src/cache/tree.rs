@@ -20,6 +20,8 @@ use super::{Cache, Key, KeyBuilder, Kind, now};
 const LARGE: u64 = 1 << 20;
 /// A file that changed so shortly ago may change again within one tick of the file system's clock.
 const RACY: Duration = Duration::from_secs(3);
+/// What of a file's mode says who may do what: a run that may not read a file gives something else.
+const RIGHTS: u32 = 0o777;
 /// Most names in one tree.
 const MOST_FILES: usize = 200_000;
 /// Most bytes of one tree.
@@ -91,7 +93,7 @@ pub struct Evidence {
 
 impl Trees {
     /// The digest of a file or folder without what lies at the paths below it that are `hidden`: names, kinds,
-    /// contents, targets of links, and whether files can be executed; not their times, owners and other rights.
+    /// contents, targets of links, and who may do what; not their times and owners.
     ///
     /// # Errors
     /// When there is something in it whose content is not known beforehand, or too much.
@@ -170,15 +172,16 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
         let name = path.strip_prefix(root).unwrap_or(path).as_str();
         key = key.text("path", name);
         if kind.is_dir() {
-            key = key.text("folder", "");
+            let metadata = entry.metadata().map_err(|it| unreadable(it.path()))?;
+            key = key.value("folder", &(metadata.mode() & RIGHTS));
         } else if kind.is_symlink() {
             let target = fs_err::read_link(path).map_err(|_| unreadable(Some(entry.path())))?;
             key = key.text("link", &target.to_string_lossy());
         } else {
-            let (size, digest, is_program) =
+            let (size, digest, rights) =
                 memory.file(path).map_err(|_| unreadable(Some(entry.path())))?;
             bytes += size;
-            key = key.text(if is_program { "program" } else { "file" }, &digest);
+            key = key.text("file", &digest).value("rights", &rights);
         }
         if files > MOST_FILES || bytes > MOST_BYTES {
             return Err(UncachedTree::TooLarge(root.to_owned()));
@@ -205,17 +208,17 @@ impl Memory<'_> {
         })
     }
 
-    /// Size, digest, and whether it can be executed.
-    fn file(&mut self, path: &Utf8Path) -> io::Result<(u64, String, bool)> {
+    /// Size, digest, and who may do what.
+    fn file(&mut self, path: &Utf8Path) -> io::Result<(u64, String, u32)> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
-        let is_program = metadata.mode() & 0o100 != 0;
+        let rights = metadata.mode() & RIGHTS;
         let stamp = Stamp::of(&metadata);
         if stamp.size >= LARGE
             && let Some((known, digest)) = self.digests().get(path.as_str())
             && *known == stamp
         {
-            return Ok((stamp.size, digest.clone(), is_program));
+            return Ok((stamp.size, digest.clone(), rights));
         }
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 64 << 10];
@@ -232,7 +235,7 @@ impl Memory<'_> {
             self.digests().insert(path.to_string(), (stamp.clone(), digest.clone()));
             self.has_news = true;
         }
-        Ok((stamp.size, digest, is_program))
+        Ok((stamp.size, digest, rights))
     }
 
     fn store(&self) {

@@ -222,10 +222,11 @@ pub(super) fn unsteady(
     let cells = differ.into_iter().filter_map(|(id, count)| Some((notebook.cell(id)?, count)));
     cells
         .map(|(cell, count)| {
-            let message = format!(
-                "the cell gave something else the second time, in {}",
-                counted(count, "state")
-            );
+            let states = match first.sweep.as_ref().is_some_and(|it| !it.states.is_empty()) {
+                true => format!(", in {}", counted(count, "state")),
+                false => String::new(),
+            };
+            let message = format!("the cell gave something else the second time{states}");
             Diagnostic::error(Code::UnsteadyState, cell.head(), message)
                 .with_help("seed random numbers, and leave clocks and ids out of what is shown")
         })

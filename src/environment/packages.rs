@@ -82,6 +82,9 @@ fn look(folder: &OwnedFd, is_deep: bool, left: &AtomicUsize, text: &mut Vec<u8>)
         text.extend_from_slice(&stat.st_size.to_le_bytes());
         text.extend_from_slice(&stat.st_mtime.to_le_bytes());
         text.extend_from_slice(&stat.st_mtime_nsec.to_le_bytes());
+        // Whoever sets the time of a change back cannot set this one.
+        text.extend_from_slice(&stat.st_ctime.to_le_bytes());
+        text.extend_from_slice(&stat.st_ctime_nsec.to_le_bytes());
         text.extend_from_slice(&stat.st_ino.to_le_bytes());
         text.extend_from_slice(&stat.st_mode.to_le_bytes());
     }
@@ -112,6 +115,13 @@ mod tests {
             assert!(!seen.contains(&found), "{name}");
             seen.push(found);
         }
+        // The same size, and the same time of change.
+        let path = root.join("single.py");
+        let modified = fs_err::metadata(&path).unwrap().modified().unwrap();
+        fs_err::write(&path, "13").unwrap();
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
+        seen.push(of_packages(std::slice::from_ref(&root)).unwrap());
+        assert_ne!(seen.last(), seen.get(seen.len() - 2));
         write("numpy/__pycache__/a.pyc", "");
         assert_eq!(seen.last(), of_packages(std::slice::from_ref(&root)).as_ref());
         assert!(of_packages(&[root.join("nowhere")]).is_some());

@@ -375,7 +375,10 @@ fn build_all(
             }
             tell(place, outcome);
         }
-        if let Some((brood, _)) = worker.brood.as_ref().filter(|_| arguments.timings) {
+        if let Some((brood, done)) = worker.brood.as_ref().filter(|_| arguments.timings) {
+            let forked = brood.forked();
+            let notebooks = counted(*done, "notebook");
+            worker.progress.line(&format!("warm start: {forked} of {notebooks} forked"));
             for remark in brood.remarks() {
                 worker.progress.line(&format!("warm start: {remark}"));
             }
