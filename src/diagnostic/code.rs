@@ -67,9 +67,9 @@ codes! {
     /// Between the cells of a marimo notebook only cells, functions, classes and the run guard may
     /// stand; marimo drops everything else on the next save. Move the statement into a cell.
     StrayStatement = "NBC105" "stray-statement",
-    /// A PEP 723 script header is not valid TOML, or stands in the file twice.
+    /// A PEP 723 script header is not valid TOML, says what cannot be read, or stands in the file twice.
     InvalidScriptHeader = "NBC106" "invalid-script-header",
-    /// An option of a cell or of the app is unknown, or not a constant, and is ignored.
+    /// An option of a cell, of the app or of `[tool.nbc]` is unknown, or not a constant, and is ignored.
     IgnoredOption = "NBC107" "ignored-option",
     /// The notebook asks for something that nbc refuses, such as writing into the page's `<head>`.
     RefusedOption = "NBC108" "refused-option",

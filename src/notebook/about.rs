@@ -35,6 +35,19 @@ pub struct About {
 }
 
 impl About {
+    /// What `[tool.nbc]` of a script header may name.
+    pub(super) const KEYS: [&str; 9] = [
+        "abstract",
+        "author",
+        "authors",
+        "date",
+        "description",
+        "inputs",
+        "lang",
+        "language",
+        "states",
+    ];
+
     /// Reads front matter or the metadata of a file.
     pub(super) fn of(values: &Map<String, Value>) -> Self {
         let text = |key: &str| values.get(key).and_then(scalar_text).and_then(|it| plain(&it));
@@ -70,11 +83,9 @@ impl About {
                 Self {
                     samples: states.map(Samples::read).unwrap_or_default(),
                     unread_samples: states.map(Samples::left_out).unwrap_or_default(),
-                    // What is no list of patterns names nothing, rather than everything.
-                    inputs: values.get("inputs").map(|it| {
-                        let patterns = it.as_array().into_iter().flatten();
-                        patterns.filter_map(|it| it.as_str().map(str::to_owned)).collect()
-                    }),
+                    inputs: values
+                        .get("inputs")
+                        .and_then(|it| serde_json::from_value(it.clone()).ok()),
                     ..Self::of(&values)
                 }
             }

@@ -140,7 +140,9 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
     }
     let mut marker = Marker::default();
     let mut own: Vec<Line<'_>> = Vec::new();
-    for line in all().skip(skip) {
+    // The script header is for tools, as the one of YAML above is.
+    let header = notebook.script.as_ref().map(|it| it.span.start..it.span.end).unwrap_or_default();
+    for line in all().skip(skip).filter(|it| !header.contains(&it.start)) {
         if let Some(next) = Marker::of(&line.text) {
             let last = std::mem::replace(&mut marker, next);
             push(last, &mut own, source, &mut notebook, &mut diagnostics);

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Span};
 
-use super::ScriptMetadata;
+use super::{About, ScriptMetadata};
 
 /// Finds and reads the block of a text; `at` maps an offset of the text to its source.
 pub(super) fn find(
@@ -98,5 +98,31 @@ fn metadata(table: toml::Table, span: Span, diagnostics: &mut Vec<Diagnostic>) -
         }
         None => None,
     };
+    if let Some(own) = table.get("tool").and_then(|it| it.get("nbc")) {
+        check_own(own, span, diagnostics);
+    }
     ScriptMetadata { dependencies, requires_python, table, span }
+}
+
+/// What `[tool.nbc]` may say: nobody else reads it, so that what cannot be read is a mistake.
+fn check_own(own: &toml::Value, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(own) = own.as_table() else {
+        let message = "`tool.nbc` of the script header must be a table";
+        diagnostics.push(Diagnostic::error(Code::InvalidScriptHeader, span, message));
+        return;
+    };
+    let is_text = |it: &toml::Value| it.is_str();
+    if own.get("inputs").is_some_and(|it| !it.as_array().is_some_and(|it| it.iter().all(is_text))) {
+        let message = "`inputs` of `[tool.nbc]` must be a list of patterns, as in `.gitignore`";
+        diagnostics.push(
+            Diagnostic::error(Code::InvalidScriptHeader, span, message)
+                .with_help("write `inputs = [\"data/*.csv\"]`"),
+        );
+    }
+    for key in own.keys().filter(|it| !About::KEYS.contains(&it.as_str())) {
+        let message = format!("`{key}` of `[tool.nbc]` is nothing that nbc reads");
+        let help = format!("it reads {}", About::KEYS.map(|it| format!("`{it}`")).join(", "));
+        diagnostics
+            .push(Diagnostic::warning(Code::IgnoredOption, span, message).with_help(help));
+    }
 }

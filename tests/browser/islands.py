@@ -20,7 +20,7 @@ import threading
 from playwright.sync_api import Browser, sync_playwright
 
 import run
-from run import check
+from run import Server, check
 
 
 class Host:
@@ -41,7 +41,7 @@ class Host:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.address = f"http://127.0.0.1:{server.server_port}"
 

@@ -88,6 +88,14 @@ class Watch:
         check(self.seen == [], f"{name}: {self.seen[:3]}")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Says nothing of a browser that leaves before it has an answer."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def served(folder: pathlib.Path, prefix: str = ""):
     """A loopback server; `prefix` puts the folder below a path, as GitHub Pages does."""
@@ -99,7 +107,7 @@ def served(folder: pathlib.Path, prefix: str = ""):
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}{prefix}/"

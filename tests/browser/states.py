@@ -21,6 +21,7 @@ from html import escape
 
 import axe_playwright_python
 from playwright.sync_api import Page, sync_playwright
+from run import Server
 
 ASSETS = pathlib.Path(__file__).parents[2] / "assets"
 AXE = (pathlib.Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text()
@@ -837,7 +838,7 @@ def main() -> int:
             (root / folder).mkdir()
             write(root / folder, has_files=has_files)
         Slow.folder = str(root / "site")
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        server = Server(("127.0.0.1", 0), Slow)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         site = f"http://127.0.0.1:{server.server_port}/index.html"
         single = (root / "single" / "index.html").as_uri()

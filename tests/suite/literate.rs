@@ -140,6 +140,16 @@ fn percent_scripts_are_cut_at_their_markers() {
 }
 
 #[test]
+fn the_script_header_of_a_percent_script_is_no_cell() {
+    let header = "# /// script\n# dependencies = [\"pandas\"]\n# ///\n";
+    let (notebook, found) = cells("a.py", &format!("{header}\n# %%\nx = 1\n"));
+    assert_eq!(notebook.script.expect("a header").dependencies, ["pandas"]);
+    assert_eq!(found, [code("x = 1")]);
+    let (_, found) = cells("a.py", &format!("{header}\nimport os\n\n# %%\nx = 1\n"));
+    assert_eq!(found, [code("import os"), code("x = 1")]);
+}
+
+#[test]
 fn findings_in_a_percent_script_point_into_the_file() {
     insta::assert_snapshot!(check("a.py", "x = 1\n# %%\n# %time x = = 1\nx\ny = )\n").concise(), @"a.py:5:5: error[NBC104] the cell is not valid Python: expected an expression");
 }

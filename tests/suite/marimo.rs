@@ -60,6 +60,18 @@ fn a_script_header_is_read_and_its_errors_are_told() {
 }
 
 #[test]
+fn what_a_script_header_says_to_nbc_must_be_readable() {
+    let told = |own: &str| {
+        let header = format!("# /// script\n# [tool.nbc]\n# {own}\n# ///\n");
+        check("a.py", &format!("{header}{}", marimo(&["a = 1"]))).concise()
+    };
+    assert_snapshot!(told("inputs = ['data/*.csv']"), @"");
+    assert_snapshot!(told("inputs = 'data.csv'"), @"a.py:1:1: error[NBC106] `inputs` of `[tool.nbc]` must be a list of patterns, as in `.gitignore`");
+    assert_snapshot!(told("inputs = [1]"), @"a.py:1:1: error[NBC106] `inputs` of `[tool.nbc]` must be a list of patterns, as in `.gitignore`");
+    assert_snapshot!(told("input = ['data.csv']"), @"a.py:1:1: warning[NBC107] `input` of `[tool.nbc]` is nothing that nbc reads");
+}
+
+#[test]
 fn a_file_that_is_no_notebook_says_so() {
     assert_snapshot!(check("a.py", "x = 1\n").concise(), @"a.py:1:1: error[NBC102] a Python file without `import marimo` is no notebook");
     assert_snapshot!(check("a.py", "import marimo\nx = 1\n").concise(), @"a.py:1:1: error[NBC102] a Python file without `app = marimo.App()` is no notebook");
