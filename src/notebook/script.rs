@@ -122,7 +122,6 @@ fn check_own(own: &toml::Value, span: Span, diagnostics: &mut Vec<Diagnostic>) {
     for key in own.keys().filter(|it| !About::KEYS.contains(&it.as_str())) {
         let message = format!("`{key}` of `[tool.nbc]` is nothing that nbc reads");
         let help = format!("it reads {}", About::KEYS.map(|it| format!("`{it}`")).join(", "));
-        diagnostics
-            .push(Diagnostic::warning(Code::IgnoredOption, span, message).with_help(help));
+        diagnostics.push(Diagnostic::warning(Code::IgnoredOption, span, message).with_help(help));
     }
 }

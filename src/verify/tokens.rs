@@ -115,9 +115,10 @@ impl<'a> Shortened<'a, '_> {
         let kind = kind.iter().take(16).take_while(|it| it.is_ascii_lowercase()).count();
         let start = b"data:image/".len() + kind;
         self.rest.get(start..)?.strip_prefix(MARK)?;
-        let kept = start + MARK.len() + Self::KEPT;
-        let digits = self.rest.get(kept..)?;
+        let start = start + MARK.len();
+        let digits = self.rest.get(start..)?;
         let end = memchr::memchr(b'"', digits)?;
+        let passed = end.checked_sub(Self::KEPT)?;
         // Asked of blocks, so that it takes less than a nanosecond a byte.
         let are_digits = |block: &[u8]| {
             block.iter().fold(true, |all, &it| {
@@ -126,7 +127,7 @@ impl<'a> Shortened<'a, '_> {
             })
         };
         let digits = digits.get(..end)?.chunks(64).all(are_digits);
-        digits.then_some((kept, end))
+        digits.then_some((start + Self::KEPT, passed))
     }
 }
 
@@ -543,6 +544,23 @@ mod tests {
             assert_eq!(image.attribute("alt"), Some("a"));
         }
         assert_eq!(read.problems.first().map(|it| it.0), Some(4), "{:?}", read.problems);
+    }
+
+    /// The markup around a small picture was once taken for its data.
+    #[test]
+    fn pictures_of_every_size_end_at_their_quote() {
+        for length in 0..200 {
+            for room in 1..80 {
+                let (digits, room) = ("A".repeat(length), " ".repeat(room));
+                let image = format!("<img src=\"data:image/gif;base64,{digits}\"{room}alt=\"\">");
+                let read =
+                    page(&format!("<h2>{image}</h2><i class=\"abcd\" onclick=\"abcd\"></i>"));
+                assert_eq!(read.problems, [], "{length} digits");
+                let names: Vec<_> = read.elements.iter().map(|it| it.name.as_str()).collect();
+                assert!(names.ends_with(&["h2", "img", "i"]), "{length} digits: {names:?}");
+                assert_eq!(read.elements.last().unwrap().attribute("onclick"), Some("abcd"));
+            }
+        }
     }
 
     #[test]
