@@ -53,7 +53,14 @@ pub(super) struct Page {
     pub(super) elements_before_text: usize,
 }
 
+/// Digits of a picture's data that are read as all markup is.
+const KEPT: usize = 64;
+
 pub(super) fn read(bytes: &[u8]) -> Page {
+    read_beside(bytes, KEPT)
+}
+
+fn read_beside(bytes: &[u8], kept: usize) -> Page {
     let Ok(text) = std::str::from_utf8(bytes) else {
         let problems = vec![(1, "the page is not UTF-8".to_owned())];
         return Page { problems, ..Page::default() };
@@ -67,7 +74,7 @@ pub(super) fn read(bytes: &[u8]) -> Page {
         reader.problem(offset, "a carriage return");
     }
     let cuts = RefCell::default();
-    let input = Shortened { rest: bytes, position: 0, cuts: &cuts };
+    let input = Shortened { rest: bytes, kept, position: 0, cuts: &cuts };
     let mut tokenizer =
         Tokenizer::new_with_emitter(input, DefaultEmitter::<usize>::new_with_span());
     while let Some(Ok(token)) = tokenizer.next() {
@@ -89,6 +96,8 @@ pub(super) fn read(bytes: &[u8]) -> Page {
 /// stands before them.
 struct Shortened<'a, 'c> {
     rest: &'a [u8],
+    /// Digits that stay of each picture.
+    kept: usize,
     /// Bytes that the tokenizer was given.
     position: usize,
     /// Position behind which bytes were passed over, and how many.
@@ -96,8 +105,6 @@ struct Shortened<'a, 'c> {
 }
 
 impl<'a> Shortened<'a, '_> {
-    /// Digits that stay.
-    const KEPT: usize = 64;
     /// What ends a chunk in a value in double quotes, and in no other state of the tokenizer.
     const VALUE: &'static [u8] = b"\"&\0\r";
 
@@ -118,7 +125,7 @@ impl<'a> Shortened<'a, '_> {
         let start = start + MARK.len();
         let digits = self.rest.get(start..)?;
         let end = memchr::memchr(b'"', digits)?;
-        let passed = end.checked_sub(Self::KEPT)?;
+        let passed = end.checked_sub(self.kept)?;
         // Asked of blocks, so that it takes less than a nanosecond a byte.
         let are_digits = |block: &[u8]| {
             block.iter().fold(true, |all, &it| {
@@ -127,7 +134,7 @@ impl<'a> Shortened<'a, '_> {
             })
         };
         let digits = digits.get(..end)?.chunks(64).all(are_digits);
-        digits.then_some((start + Self::KEPT, passed))
+        digits.then_some((start + self.kept, passed))
     }
 }
 
@@ -518,6 +525,8 @@ fn is_mathml(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FRAME: [&str; 2] = [
@@ -562,6 +571,59 @@ mod tests {
             }
         }
     }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever stands around pictures, passing over their data changes nothing but their data.
+        #[test]
+        fn a_page_reads_alike_with_and_without_the_data_of_its_pictures(
+            pieces in prop::collection::vec((0..PIECES.len(), 0usize..150), 0..40),
+        ) {
+            let body: String = pieces.iter().map(|&(piece, times)| match PIECES[piece] {
+                digit @ ("A" | "/w+") => digit.repeat(times),
+                other => other.to_owned(),
+            }).collect();
+            let [open, close] = FRAME;
+            let text = format!("{open}{body}{close}");
+            let whole = read_beside(text.as_bytes(), usize::MAX);
+            let read = read(text.as_bytes());
+            prop_assert_eq!(&read.problems, &whole.problems);
+            prop_assert_eq!(read.elements.len(), whole.elements.len());
+            for (read, whole) in read.elements.iter().zip(&whole.elements) {
+                prop_assert_eq!((&read.name, read.line, &read.text), (&whole.name, whole.line, &whole.text));
+                prop_assert!(read.attributes.keys().eq(whole.attributes.keys()));
+                for (read, whole) in read.attributes.values().zip(whole.attributes.values()) {
+                    let is_picture = whole.starts_with("data:image/") && read.len() > KEPT;
+                    prop_assert!(read == whole || is_picture && whole.starts_with(read), "{}: {}", read, whole);
+                }
+            }
+        }
+    }
+
+    /// What the markup of the property above is made of.
+    const PIECES: [&str; 20] = [
+        "A",
+        "/w+",
+        "<img src=\"data:image/png;base64,",
+        "data:image/png;base64,",
+        "data:image/gif;base64,",
+        "data:image/svg+xml;base64,",
+        "<img src=\"",
+        "\"",
+        "\" alt=\"",
+        ">",
+        "\">",
+        "\n",
+        "&amp;",
+        "'",
+        "<i class=\"a\" onclick=\"",
+        "</i>",
+        "<!--",
+        "-->",
+        "<script>",
+        "</script>",
+    ];
 
     #[test]
     fn what_is_no_data_of_a_picture_is_seen_whole() {
