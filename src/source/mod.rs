@@ -8,6 +8,7 @@ pub mod json;
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
 
 /// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in
@@ -16,7 +17,10 @@ pub const MAX_SOURCE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Names one text in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(u32);
+pub struct SourceId {
+    group: u32,
+    number: u32,
+}
 
 /// A range of bytes in one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +119,11 @@ impl Source {
 /// All texts of one command.
 #[derive(Debug, Default)]
 pub struct Sources {
-    sources: Vec<Source>,
+    /// Groups that were read beside each other, by their places.
+    others: Vec<Vec<Source>>,
+    own: Vec<Source>,
+    /// Place of its own group, behind the others or, while they are read, among them.
+    place: u32,
 }
 
 /// Why a file could not become a source.
@@ -148,6 +156,23 @@ pub enum SourceError {
 }
 
 impl Sources {
+    /// Reads several things at once, on rayon's threads; what is made of each, and all that was read.
+    ///
+    /// Identifiers, and with them the order of findings, do not depend on which one was read first.
+    pub fn each<I: Send, T: Send>(
+        items: Vec<I>,
+        read: impl Fn(I, &mut Self) -> T + Sync,
+    ) -> (Self, Vec<T>) {
+        let one = |(place, item): (usize, I)| {
+            let mut sources = Self { place: place as u32, ..Self::default() };
+            let made = read(item, &mut sources);
+            (sources.own, made)
+        };
+        let (others, made): (Vec<_>, Vec<_>) = items.into_par_iter().enumerate().map(one).unzip();
+        let place = others.len() as u32;
+        (Self { others, place, ..Self::default() }, made)
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -184,21 +209,23 @@ impl Sources {
 
     fn push(&mut self, path: Arc<Utf8Path>, cell: Option<u32>, text: Arc<str>) -> SourceId {
         let line_starts = line_starts(&text);
-        let id = SourceId(self.sources.len() as u32);
+        let id = SourceId { group: self.place, number: self.own.len() as u32 };
         let digest = OnceLock::new();
-        self.sources.push(Source { id, path, cell, text, digest, line_starts });
+        self.own.push(Source { id, path, cell, text, digest, line_starts });
         id
     }
 
     /// The files among the sources.
     pub fn files(&self) -> impl Iterator<Item = &Source> {
-        self.sources.iter().filter(|it| it.cell.is_none())
+        self.others.iter().flatten().chain(&self.own).filter(|it| it.cell.is_none())
     }
 
     /// The source with this id.
     #[expect(clippy::indexing_slicing, reason = "an id is made only by `add`, which pushed it")]
     pub fn get(&self, id: SourceId) -> &Source {
-        &self.sources[id.0 as usize]
+        let group =
+            if id.group == self.place { &self.own } else { &self.others[id.group as usize] };
+        &group[id.number as usize]
     }
 }
 
@@ -219,5 +246,26 @@ mod tests {
         assert_eq!(sources.get(id).line_column(3), LineColumn { line: 1, column: 3 });
         assert_eq!(sources.get(id).line_column(7), LineColumn { line: 2, column: 1 });
         assert_eq!(sources.get(id).line_column(900), LineColumn { line: 2, column: 2 });
+    }
+
+    #[test]
+    fn what_is_read_at_once_is_in_the_order_in_which_it_was_named() {
+        let names: Vec<String> = (0..100).map(|it| format!("{it:03}.ipynb")).collect();
+        let (mut sources, ids) = Sources::each(names.clone(), |name, sources| {
+            let file = sources.add(name.into(), None, String::new());
+            [file, sources.add_cell(file, 1, "x".into())]
+        });
+        let last = sources.add("last.py".into(), None, String::new());
+        assert!(ids.concat().into_iter().chain([last]).is_sorted());
+        for (name, [file, cell]) in names.iter().zip(ids) {
+            assert_eq!(sources.get(file).path(), name.as_str());
+            assert_eq!(sources.get(cell).name(), format!("{name}:cell 1"));
+        }
+        assert!(
+            sources
+                .files()
+                .map(|it| it.path().as_str())
+                .eq(names.iter().map(String::as_str).chain(["last.py"]))
+        );
     }
 }

@@ -578,9 +578,9 @@ mod tests {
         /// Whatever stands around pictures, passing over their data changes nothing but their data.
         #[test]
         fn a_page_reads_alike_with_and_without_the_data_of_its_pictures(
-            pieces in prop::collection::vec((0..PIECES.len(), 0usize..150), 0..40),
+            pieces in prop::collection::vec((prop::sample::select(&PIECES[..]), 0usize..150), 0..40),
         ) {
-            let body: String = pieces.iter().map(|&(piece, times)| match PIECES[piece] {
+            let body: String = pieces.iter().map(|&(piece, times)| match piece {
                 digit @ ("A" | "/w+") => digit.repeat(times),
                 other => other.to_owned(),
             }).collect();

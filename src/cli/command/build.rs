@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use camino::Utf8Path;
 use rayon::prelude::*;
 
-use super::{Analyzed, analyze, configuration, counted, find_inputs, folder_of, layout};
+use super::{Analyzed, analyze_all, configuration, counted, find_inputs, folder_of, layout};
 use crate::cache::{Cache, Trees};
 use crate::cli::args::{Build, Format};
 use crate::cli::builder::{Builder, Built, Outcome, Prepared, Worker, policy};
@@ -41,7 +41,6 @@ use crate::run::stored;
 use crate::run::warm::{Batch, Brood, Nursery};
 use crate::secret::Scanner;
 use crate::site::SitePath;
-use crate::source::Sources;
 use crate::verify;
 
 /// Links of the pages to each other; only now is it known which of them there are.
@@ -118,30 +117,23 @@ pub(in crate::cli) fn run(
     let destination = Destination::claim(&output).map_err(helped)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
 
-    let mut sources = Sources::default();
-    let mut diagnostics = Vec::new();
-    let analyzed = timings.measure(Phase::Analyze, || -> Result<_, Failure> {
-        let paths = page_paths(&inputs);
-        let mut found = Vec::new();
-        for (input, path) in inputs.iter().cloned().zip(paths) {
-            let mut own = Vec::new();
-            let analyzed = analyze(input, &mut sources, &mut own);
-            let runs = policy(arguments.runtime.execute);
-            if let Some(it) = &analyzed
-                && stored::is_published_as_stored(&it.notebook, runs)
-            {
-                // What is not run need not be able to run.
-                own.iter_mut().for_each(|it| it.severity = Severity::Warning);
-            }
-            diagnostics.append(&mut own);
-            found.push((path, analyzed));
+    let (sources, analyzed) = timings.measure(Phase::Analyze, || analyze_all(inputs.clone()));
+    let runs = policy(arguments.runtime.execute);
+    let (mut diagnostics, mut notebooks) = (Vec::new(), Vec::new());
+    for (mut analyzed, path) in analyzed.into_iter().zip(page_paths(&inputs)) {
+        if let Some(it) = &analyzed.value
+            && stored::is_published_as_stored(&it.notebook, runs)
+        {
+            // What is not run need not be able to run.
+            analyzed.diagnostics.iter_mut().for_each(|it| it.severity = Severity::Warning);
         }
-        Ok(found)
-    })?;
+        diagnostics.append(&mut analyzed.diagnostics);
+        notebooks.push((path, analyzed.value));
+    }
     let digest = timings.measure(Phase::Cache, || {
         last.as_ref().and_then(|_| unchanged::digest_of_read(&inputs, &sources))
     });
-    let number = analyzed.len();
+    let number = notebooks.len();
     if number > 1 && !arguments.state.is_empty() {
         let message = format!("`--state` chooses for one notebook, and these are {number}");
         let help = Some("build the notebook by itself".to_owned());
@@ -153,7 +145,7 @@ pub(in crate::cli) fn run(
 
     // The lines of a finding are printed as they are.
     let shows_secret = timings.measure(Phase::Exposure, || {
-        analyzed.par_iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
+        notebooks.par_iter().filter_map(|(_, it)| it.as_ref()).any(|it| {
             let text = sources.get(it.notebook.source).text();
             !granted.scanner.find(text.as_bytes()).is_empty()
                 || !exposure::in_code(&it.notebook, &settings.allowed, |_| true).is_empty()
@@ -185,7 +177,7 @@ pub(in crate::cli) fn run(
     let progress = Progress::new(printer);
     // All static findings come before the first run, which may take minutes.
     let can_run = arguments.keep_going || !diagnostic::has_errors(&diagnostics);
-    let notebooks: Vec<_> = analyzed
+    let notebooks: Vec<_> = notebooks
         .into_iter()
         .filter_map(|(path, it)| Some((path, it.filter(|_| can_run)?)))
         .enumerate()

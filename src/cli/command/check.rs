@@ -1,25 +1,24 @@
 //! `nbc check`: phases 1 and 2 only.
 
-use super::{analyze, configuration, counted, find_inputs, folder_of};
+use super::{analyze_all, configuration, counted, find_inputs, folder_of};
 use crate::cli::args::{Check, Format};
 use crate::cli::exposure;
 use crate::cli::printer::Printer;
 use crate::cli::publishing::Allowed;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic::{self, Severity};
-use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Check, printer: Printer) -> Result<Exit, Failure> {
     let config = configuration(&arguments.inputs)?;
     let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
     let number = inputs.len();
-    let mut sources = Sources::default();
+    let (sources, analyzed) = analyze_all(inputs);
     let mut diagnostics = Vec::new();
     let allowed = Allowed::new(&arguments.allow_secret, &config, folder_of(&arguments.inputs))?;
     let mut format = arguments.format;
-    for input in inputs {
-        let analyzed = analyze(input, &mut sources, &mut diagnostics);
-        let leaks = analyzed.map(|it| exposure::in_code(&it.notebook, &allowed, |_| true));
+    for analyzed in analyzed {
+        diagnostics.extend(analyzed.diagnostics);
+        let leaks = analyzed.value.map(|it| exposure::in_code(&it.notebook, &allowed, |_| true));
         let leaks = leaks.unwrap_or_default();
         if !leaks.is_empty() && format == Format::Full {
             // The lines of a finding are printed as they are.

@@ -1,21 +1,19 @@
 //! `nbc graph`: the dataflow, for people and for programs.
 
-use super::{analyze, configuration, find_inputs};
+use super::{analyze_all, configuration, find_inputs};
 use crate::cli::args::{Format, Graph, GraphFormat};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic;
 use crate::graph::print;
-use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, Failure> {
     let config = configuration(&arguments.inputs)?;
     let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
-    let mut sources = Sources::default();
+    let (sources, analyzed) = analyze_all(inputs);
     let mut diagnostics = Vec::new();
-    for input in inputs {
-        let mut own = Vec::new();
-        if let Some(it) = analyze(input, &mut sources, &mut own) {
+    for analyzed in analyzed {
+        if let Some(it) = analyzed.value {
             let text = match arguments.format {
                 GraphFormat::Json => print::json(&sources, &it.notebook, &it.graph),
                 GraphFormat::Mermaid => print::mermaid(&it.notebook, &it.graph),
@@ -23,7 +21,7 @@ pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, F
             };
             printer.result(&text);
         }
-        diagnostics.append(&mut own);
+        diagnostics.extend(analyzed.diagnostics);
     }
     diagnostic::sort(&mut diagnostics);
     printer.diagnostics(&diagnostics, &sources, Format::Concise);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{analyze, configuration, counted, find_inputs};
+use super::{analyze_all, configuration, counted, find_inputs};
 use crate::cli::args::{Format, IsolationLevel, Lock};
 use crate::cli::inputs::Input;
 use crate::cli::preparation::buildable;
@@ -13,18 +13,16 @@ use crate::diagnostic::{self, Severity};
 use crate::environment::{Confinement, EnvironmentError, Locked, Pins};
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, OnDemand, interrupt};
-use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Failure> {
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
-    let mut sources = Sources::default();
+    let (sources, analyzed) = analyze_all(find_inputs(&arguments.inputs, &config.exclude)?);
     let mut diagnostics = Vec::new();
     let mut notebooks: Vec<(Input, Notebook)> = Vec::new();
-    for input in find_inputs(&arguments.inputs, &config.exclude)? {
-        if let Some(analyzed) = analyze(input, &mut sources, &mut diagnostics) {
-            notebooks.push((analyzed.input, analyzed.notebook));
-        }
+    for analyzed in analyzed {
+        diagnostics.extend(analyzed.diagnostics);
+        notebooks.extend(analyzed.value.map(|it| (it.input, it.notebook)));
     }
     // What a notebook does is of no matter here, only what cannot be read.
     diagnostics.retain(|it| it.severity == Severity::Error && it.code.number().starts_with("NBC1"));

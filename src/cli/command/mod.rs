@@ -17,10 +17,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Failure;
 use super::inputs::{self, Input};
 use crate::config::{CodeSetting, Config, LayoutSetting};
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::emit::Layout;
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, CodeVisibility, Notebook};
+use crate::output::on_big_stack;
 use crate::source::{Sources, Span};
 
 /// A notebook after phases 1 and 2.
@@ -60,23 +61,21 @@ fn find_inputs(paths: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, 
     })
 }
 
+/// Phases 1 and 2 of several notebooks, at once and in their order.
+fn analyze_all(inputs: Vec<Input>) -> (Sources, Vec<Parsed<Option<Analyzed>>>) {
+    // The parser of Python goes as deep as the notebook does.
+    on_big_stack(|| Sources::each(inputs, analyze))
+}
+
 /// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
-fn analyze(
-    input: Input,
-    sources: &mut Sources,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Analyzed> {
+fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
     let source = match sources.load(&input.path) {
         Ok(source) => source,
         Err(error) => {
             let empty = sources.add(input.path.clone(), None, String::new());
-            let message = error.to_string();
-            diagnostics.push(Diagnostic::error(
-                Code::UnreadableFile,
-                Span::new(empty, 0, 0),
-                message,
-            ));
-            return None;
+            let span = Span::new(empty, 0, 0);
+            let diagnostic = Diagnostic::error(Code::UnreadableFile, span, error.to_string());
+            return Parsed { value: None, diagnostics: vec![diagnostic] };
         }
     };
     let mut parsed = notebook::parse(sources, source);
@@ -89,11 +88,13 @@ fn analyze(
             );
         }
     }
-    diagnostics.extend(parsed.diagnostics);
-    let notebook = parsed.value?;
-    let analyzed = resolve(sources, &notebook);
-    diagnostics.extend(analyzed.diagnostics);
-    Some(Analyzed { input, notebook, graph: analyzed.value })
+    let mut diagnostics = parsed.diagnostics;
+    let value = parsed.value.map(|notebook| {
+        let graph = resolve(sources, &notebook);
+        diagnostics.extend(graph.diagnostics);
+        Analyzed { input, notebook, graph: graph.value }
+    });
+    Parsed { value, diagnostics }
 }
 
 pub(super) fn visibility(setting: Option<CodeSetting>) -> CodeVisibility {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{analyze, configuration, find_inputs};
+use super::{analyze_all, configuration, find_inputs};
 use crate::cli::args::{Format, Prepare};
 use crate::cli::builder::policy;
 use crate::cli::preparation::Preparation;
@@ -12,7 +12,6 @@ use crate::cli::{Exit, Failure, grants, limits};
 use crate::diagnostic::{self, Severity};
 use crate::process::interrupt;
 use crate::run::stored;
-use crate::source::Sources;
 
 pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit, Failure> {
     interrupt::install()?;
@@ -20,11 +19,12 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     let bounds = limits::bounds(arguments.limits.or(config.limits))?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
     let preparation = Preparation::new(&arguments.runtime, &config, None, false, Arc::default())?;
-    let mut sources = Sources::default();
+    let (sources, analyzed) = analyze_all(find_inputs(&arguments.inputs, &config.exclude)?);
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();
-    for input in find_inputs(&arguments.inputs, &config.exclude)? {
-        notebooks.extend(analyze(input, &mut sources, &mut diagnostics));
+    for analyzed in analyzed {
+        diagnostics.extend(analyzed.diagnostics);
+        notebooks.extend(analyzed.value);
     }
     // What a notebook does is of no matter here, only what cannot be read.
     diagnostics.retain(|it| it.severity == Severity::Error && it.code.number().starts_with("NBC1"));

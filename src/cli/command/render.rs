@@ -16,7 +16,7 @@ use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
 use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
-use crate::diagnostic;
+use crate::diagnostic::{self, Parsed};
 use crate::emit::manifest::Granted;
 use crate::emit::{Layout, Provenance};
 use crate::environment::cached_runtime;
@@ -33,9 +33,8 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let input = Input { path: arguments.notebook.clone(), relative, is_named: true };
     let paths = page_paths(std::slice::from_ref(&input));
     let mut sources = Sources::default();
-    let mut diagnostics = Vec::new();
-    let analyzed = analyze(input, &mut sources, &mut diagnostics);
-    let (Some(analyzed), Some(path)) = (analyzed, paths.into_iter().next()) else {
+    let Parsed { value, mut diagnostics } = analyze(input, &mut sources);
+    let (Some(analyzed), Some(path)) = (value, paths.into_iter().next()) else {
         printer.diagnostics(&diagnostics, &sources, arguments.format);
         return Ok(Exit::Findings);
     };
