@@ -240,8 +240,7 @@ fn a_header_names_inputs_too() {
     assert_eq!(build(&test), (1, true, false));
     test.write("in/b.csv", "changed");
     assert_eq!(build(&test), (0, true, false));
-    // What cannot be understood shows nothing, rather than everything.
-    test.write("in/n.py", &notebook("3"));
+    test.write("in/n.py", &notebook("[]"));
     assert_eq!(build(&test), (1, false, false));
 }
 
