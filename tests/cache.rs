@@ -437,7 +437,7 @@ fn a_cache_that_cannot_be_written_costs_a_warning() {
 
 #[test]
 fn only_what_changed_is_written() {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 
     let test = project();
     assert_eq!(test.run(&BUILD).runs(), 2);
@@ -460,6 +460,12 @@ fn only_what_changed_is_written() {
     test.write("in/b.ipynb", &jupyter(&["print(6 * 7)"]));
     assert!(test.run(&BUILD).stderr.contains("3 files new or changed"));
     assert_eq!(test.site("out"), before);
+    // Nor is what others may write.
+    let mode = || fs_err::metadata(test.path("out/a.html")).unwrap().permissions();
+    let usual = mode();
+    fs_err::set_permissions(test.path("out/a.html"), PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(test.run(&BUILD).stderr.contains("1 file new or changed"));
+    assert_eq!(mode(), usual);
 }
 
 #[test]

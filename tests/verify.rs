@@ -183,9 +183,14 @@ fn with_runtime(packed: &str, attributes: &str) -> String {
 const RUNTIME: &str = "window.draw = () => '</script>';";
 
 fn packed(script: &str) -> String {
+    packed_before(script, b"")
+}
+
+/// With bytes behind the end, which no browser unpacks.
+fn packed_before(script: &str, junk: &[u8]) -> String {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, script.as_bytes()).unwrap();
-    base64::engine::general_purpose::STANDARD.encode(packed.finish().unwrap())
+    base64::engine::general_purpose::STANDARD.encode([&packed.finish().unwrap(), junk].concat())
 }
 
 #[test]
@@ -197,6 +202,7 @@ fn a_runtime_is_what_the_policy_names() {
         (with_runtime(&packed("alert(1)"), attributes), Rule::ScriptHash),
         (with_runtime("", attributes), Rule::Integrity),
         (with_runtime("AAAA", attributes), Rule::Integrity),
+        (with_runtime(&packed_before(RUNTIME, b"junk"), attributes), Rule::Integrity),
         (with_runtime(&packed(RUNTIME), ""), Rule::UnusedHash),
         (with_runtime(&packed(RUNTIME), ""), Rule::PolicyStrength),
         (good.replace("text/plain", "application/json"), Rule::Integrity),

@@ -296,8 +296,9 @@ fn pack(script: &str, cache: Option<&Cache>) -> Result<String, EmitError> {
 fn unpacks_to(packed: &[u8], script: &str) -> bool {
     let mut unpacked = Vec::with_capacity(script.len());
     let most = script.len() as u64 + 1;
-    let read = flate2::read::GzDecoder::new(packed).take(most).read_to_end(&mut unpacked);
-    read.is_ok() && unpacked == script.as_bytes()
+    let mut unpack = flate2::bufread::GzDecoder::new(packed);
+    let read = unpack.by_ref().take(most).read_to_end(&mut unpacked);
+    read.is_ok() && unpacked == script.as_bytes() && unpack.into_inner().is_empty()
 }
 
 fn compress(text: &str) -> Result<Vec<u8>, EmitError> {

@@ -5,7 +5,7 @@
 //! folder as it was.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 #[cfg(target_os = "linux")]
 use std::io::Read as _;
@@ -55,7 +55,8 @@ pub struct Destination {
     parent: Utf8PathBuf,
     name: String,
     lock_path: Utf8PathBuf,
-    _lock: File,
+    /// Made as every file is, so that it has the rights that a new one gets.
+    lock: File,
 }
 
 impl Destination {
@@ -78,7 +79,7 @@ impl Destination {
         refuse_foreign(&absolute)?;
         let lock_path = parent.join(format!(".{name}.nbc-lock"));
         let lock = lock(&lock_path, &absolute)?;
-        let destination = Self { folder: absolute, parent, name, lock_path, _lock: lock };
+        let destination = Self { folder: absolute, parent, name, lock_path, lock };
         destination.sweep();
         // A folder that cannot be written is better found before a long run than after it.
         let probe = destination.staging();
@@ -104,6 +105,8 @@ impl Destination {
     /// When a file cannot be written or the folder cannot be swapped.
     pub fn publish(self, site: &VerifiedSite) -> Result<usize, PublishError> {
         let staging = self.staging();
+        let failed = |source| PublishError::Io { path: self.lock_path.clone(), source };
+        let new = self.lock.metadata().map_err(failed)?;
         let mut written = 0;
         for asset in site.site().files() {
             let path = staging.join(asset.path().as_str());
@@ -112,7 +115,7 @@ impl Destination {
                 fs_err::create_dir_all(folder).map_err(failed)?;
             }
             let earlier = self.folder.join(asset.path().as_str());
-            if !take_over(&earlier, &path, asset.bytes()) {
+            if !take_over(&earlier, &path, asset.bytes(), &new) {
                 fs_err::write(&path, asset.bytes()).map_err(failed)?;
                 written += 1;
             }
@@ -141,9 +144,10 @@ impl Drop for Destination {
     }
 }
 
-/// Gives an earlier file another name, if it holds just these bytes and is nobody else's.
+/// Gives an earlier file another name, if it holds just these bytes, is nobody else's, and everybody has the rights
+/// to it that a new file gives.
 #[cfg(target_os = "linux")]
-fn take_over(earlier: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> bool {
+fn take_over(earlier: &Utf8Path, path: &Utf8Path, bytes: &[u8], new: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     let is_own = std::fs::symlink_metadata(earlier).is_ok_and(|it| {
@@ -151,12 +155,13 @@ fn take_over(earlier: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> bool {
             && it.nlink() == 1
             && it.len() == bytes.len() as u64
             && it.uid() == rustix::process::geteuid().as_raw()
+            && it.mode() == new.mode()
     });
     is_own && holds(earlier, bytes).unwrap_or(false) && std::fs::hard_link(earlier, path).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn take_over(_earlier: &Utf8Path, _path: &Utf8Path, _bytes: &[u8]) -> bool {
+fn take_over(_earlier: &Utf8Path, _path: &Utf8Path, _bytes: &[u8], _new: &Metadata) -> bool {
     false
 }
 

@@ -74,7 +74,7 @@ fn read_beside(bytes: &[u8], kept: usize) -> Page {
         reader.problem(offset, "a carriage return");
     }
     let cuts = RefCell::default();
-    let input = Shortened { rest: bytes, kept, position: 0, cuts: &cuts };
+    let input = Shortened { rest: bytes, kept, position: 0, all: bytes, cuts: &cuts };
     let mut tokenizer =
         Tokenizer::new_with_emitter(input, DefaultEmitter::<usize>::new_with_span());
     while let Some(Ok(token)) = tokenizer.next() {
@@ -91,10 +91,12 @@ fn read_beside(bytes: &[u8], kept: usize) -> Page {
 
 /// The bytes of a page without most of the data of its pictures, which the tokenizer would read byte by byte.
 ///
-/// Only where the tokenizer asks for the rest of a value in double quotes, and only after `data:image/…;base64,`,
+/// Only where the tokenizer asks for the whole value of `src` in double quotes, and only after `data:image/…;base64,`,
 /// digits of base64 are passed over. Each of them was looked at: no digit ends a value, and what a picture is,
-/// stands before them.
+/// stands before them. No rule compares addresses of pictures with anything, as it does names and ids.
 struct Shortened<'a, 'c> {
+    all: &'a [u8],
+    /// What was not given yet.
     rest: &'a [u8],
     /// Digits that stay of each picture.
     kept: usize,
@@ -118,6 +120,8 @@ impl<'a> Shortened<'a, '_> {
     /// Length of the start of a picture's address, some digits included, and of the other digits.
     fn picture(&self) -> Option<(usize, usize)> {
         const MARK: &[u8] = b";base64,";
+        let given = self.all.len() - self.rest.len();
+        self.all.get(..given).filter(|it| it.ends_with(b" src=\""))?;
         let kind = self.rest.strip_prefix(b"data:image/")?;
         let kind = kind.iter().take(16).take_while(|it| it.is_ascii_lowercase()).count();
         let start = b"data:image/".len() + kind;
@@ -593,8 +597,8 @@ mod tests {
             for (read, whole) in read.elements.iter().zip(&whole.elements) {
                 prop_assert_eq!((&read.name, read.line, &read.text), (&whole.name, whole.line, &whole.text));
                 prop_assert!(read.attributes.keys().eq(whole.attributes.keys()));
-                for (read, whole) in read.attributes.values().zip(whole.attributes.values()) {
-                    let is_picture = whole.starts_with("data:image/") && read.len() > KEPT;
+                for ((name, read), whole) in read.attributes.iter().zip(whole.attributes.values()) {
+                    let is_picture = name == "src" && whole.starts_with("data:image/") && read.len() > KEPT;
                     prop_assert!(read == whole || is_picture && whole.starts_with(read), "{}: {}", read, whole);
                 }
             }
@@ -602,7 +606,9 @@ mod tests {
     }
 
     /// What the markup of the property above is made of.
-    const PIECES: [&str; 20] = [
+    const PIECES: [&str; 22] = [
+        " src=\"",
+        "&#39;",
         "A",
         "/w+",
         "<img src=\"data:image/png;base64,",
@@ -636,12 +642,19 @@ mod tests {
             format!(" data:image/png;base64,{digits}"),
             format!("data:image/png,{digits}"),
             format!("x{digits}"),
+            format!("&#39;data:image/png;base64,{digits}"),
         ] {
             let read = page(&format!("<img src=\"{value}\">"));
             let source = read.elements.last().and_then(|it| it.attribute("src")).unwrap();
-            assert_eq!(source, value.replace("&lt;", "<"));
+            assert_eq!(source, value.replace("&lt;", "<").replace("&#39;", "'"));
         }
         let address = format!("data:image/png;base64,{digits}");
+        // Ids are compared.
+        let read = page(&format!("<i id=\"{address}-data\"></i>"));
+        assert_eq!(
+            read.elements.last().unwrap().attribute("id"),
+            Some(format!("{address}-data").as_str())
+        );
         for (markup, problem) in [
             (format!("<img src=\"{address}"), "eof"),
             (
