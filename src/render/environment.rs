@@ -94,6 +94,10 @@ impl<'text> Templates<'text> {
         let found = self.0.get_template(template).map_err(fail)?;
         let mut text = Vec::with_capacity(bytes.saturating_add(bytes / 64).saturating_add(OWN));
         found.render_captured_to(values, &mut text).map_err(fail)?;
+        // Of a small page most would be room, and there may be ten thousand of them.
+        if text.len() < OWN {
+            text.shrink_to_fit();
+        }
         let text = String::from_utf8(text);
         text.map(Rendered).map_err(|_| RenderError {
             template: template.to_owned(),
