@@ -14,6 +14,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
 
 import asyncio  # noqa: E402
+import gc  # noqa: E402
 import json  # noqa: E402
 import random  # noqa: E402
 import signal  # noqa: E402
@@ -127,6 +128,8 @@ def run(channel, start, is_rehearsal=False):
         engine.loop = loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         replays = Replays(engine, start["replays"]) if start.get("replays") else None
+        gc.freeze()
+        gc.enable()
         began = time.monotonic()
         loop.run_until_complete(engine.run())
         session.done()
@@ -212,6 +215,8 @@ def tell(channel, path, body):
 
 
 def main():
+    # An engine stays as long as the process: looking for garbage in it would be a tenth of its import.
+    gc.disable()
     channel = Channel(int(os.environ.pop("NBC_CHANNEL")))
     status = 0
     try:
