@@ -308,8 +308,8 @@ fn a_notebook_finds_no_channel_in_its_environment_nor_modules_of_the_runner() {
 #[test]
 fn garbage_of_a_notebook_is_collected() {
     for engine in [Engine::Plain, Engine::Jupyter, Engine::Marimo] {
-        let record = run(engine, &["import gc; gc.isenabled()"]);
-        assert!(plain_text(&record, 0).contains("True"), "{engine:?}: {record:?}");
+        let record = run(engine, &["import gc; print(gc.isenabled())"]);
+        assert!(outputs(&record, 0).concat().contains("True"), "{engine:?}: {record:?}");
     }
 }
 
