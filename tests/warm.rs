@@ -625,6 +625,29 @@ fn workers_have_a_warm_process_each() {
     });
 }
 
+/// A few long notebooks once waited for each other in one process.
+#[test]
+fn no_worker_waits_for_what_another_could_run() {
+    let mut folder = Folder::new();
+    for number in 0..4 {
+        folder.jupyter(&format!("{number}.ipynb"), &["1"]);
+    }
+    for number in 0..2 {
+        folder.marimo(&format!("{number}.py"), &["1"]);
+    }
+    let planned = folder.planned();
+    let nursery = Nursery::default();
+    let list: Vec<_> = planned.plans.iter().zip(&planned.notebooks).collect();
+    let parts = |workers: usize| {
+        let batches = nursery.batches(&SANDBOX, &list, workers);
+        batches.into_iter().map(|it| it.members).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(1), [vec![0, 1, 2, 3], vec![4, 5]]);
+    assert_eq!(parts(2), [vec![0, 1, 2], vec![3], vec![4, 5]]);
+    assert_eq!(parts(3), [vec![0, 1], vec![2, 3], vec![4, 5]]);
+    assert_eq!(parts(6), [[0], [1], [2], [3], [4], [5]]);
+}
+
 #[test]
 fn a_hundred_small_notebooks_take_little_beside_the_first() {
     for kind in ["ipynb", "py"] {

@@ -131,14 +131,16 @@ impl Nursery {
             }
         }
         let mut batches = Vec::new();
+        // A warm process runs its notebooks one after the other, so no worker may wait for another's.
+        let number: usize = kinds.values().map(Vec::len).sum();
+        let share = number.div_ceil(workers.max(1)).clamp(1, MOST_ROOMS);
         for (kind, members) in kinds {
             for (packages, members) in groups(members) {
-                if members.len() < FEWEST_ROOMS {
-                    cold.extend(members);
-                    continue;
-                }
-                let share = members.len().div_ceil(workers.max(1));
-                for members in members.chunks(share.clamp(8, MOST_ROOMS)) {
+                for members in members.chunks(share) {
+                    if members.len() < FEWEST_ROOMS {
+                        cold.extend(members);
+                        continue;
+                    }
                     let (members, packages) = (members.to_vec(), packages.clone());
                     batches.push(Batch { members, packages, kind: Some(kind.clone()) });
                 }
