@@ -522,6 +522,76 @@ fn a_recorded_run_renders_without_python() {
     assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
 }
 
+/// What a build hides, a page that is rendered from its record must hide as well.
+#[test]
+fn a_rendered_page_follows_nbc_toml_as_the_build_does() {
+    let chart = "class Chart:\n    def _repr_mimebundle_(self, **_):\n        spec = {'$schema':         'https://vega.github.io/schema/vega-lite/v5.json', 'mark': 'bar', 'data': {'values': [{'a': 1}]},         'encoding': {'x': {'field': 'a', 'type': 'quantitative'}}}\n        return         {'application/vnd.vegalite.v5+json': spec, 'text/plain': 'a chart'}\nChart()";
+    let notebook = jupyter(&[
+        "recipe_that_is_private = 1",
+        chart,
+        "display('<b>x</b>' * recipe_that_is_private)",
+    ]);
+    let settings = [
+        "code = 'hidden'",
+        "layout = 'site'",
+        "layout = 'site'\ntitle = 'A title'",
+        "show-graph = true",
+        "charts = 'static'",
+        "[page]\nsource = true\nauthor = 'A'",
+        "[pages.'n.ipynb']\ntitle = 'Its title'",
+        "[shown]\nlines = 1",
+        "[theme]\naccent = '#123456'",
+    ];
+    for setting in settings {
+        let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", setting)]);
+        let built = test.run(&["build", "n.ipynb", "-o", "out", "--record", "runs"]);
+        assert_eq!(built.code, 0, "{setting}: {}", built.stderr);
+        let again = test.run(&["render", "n.ipynb", "runs/n.run.json", "-o", "again"]);
+        assert_eq!(again.code, 0, "{setting}: {}", again.stderr);
+        let said_less = built.stderr.contains("are not interactive")
+            == again.stderr.contains("are not interactive");
+        assert!(said_less, "{setting}: {}{}", built.stderr, again.stderr);
+        let is_hidden = !test.read("again/n.html").contains("recipe_that_is_private");
+        assert_eq!(is_hidden, setting.contains("hidden"), "{setting}");
+        for name in
+            ["n.html", "index.html"].into_iter().filter(|it| test.path("out").join(it).exists())
+        {
+            let (built, again) = (format!("out/{name}"), format!("again/{name}"));
+            assert!(test.read(&built) == test.read(&again), "{setting}: {name} differs");
+        }
+    }
+    // A flag comes before the file.
+    let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", "code = 'shown'")]);
+    let built =
+        test.run(&["build", "n.ipynb", "-o", "out", "--record", "runs", "--code", "hidden"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let again =
+        test.run(&["render", "n.ipynb", "runs/n.run.json", "-o", "again", "--code", "hidden"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
+}
+
+#[test]
+fn what_is_raised_while_an_output_is_displayed_is_a_finding_and_stays_off_the_page() {
+    let bad = "class A:\n    def _repr_html_(self): raise ValueError('detail of a display')\nA()";
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&[bad, "1"]))]);
+    let built = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(built.code, 1, "{}", built.stderr);
+    assert!(
+        built.stderr.contains("NBC301") && built.stderr.contains("detail of a display"),
+        "{}",
+        built.stderr
+    );
+    assert!(!test.path("out").exists());
+    let built = test.run(&["build", "n.ipynb", "-o", "out", "--allow-errors"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let page = test.read("out/n.html");
+    // The code that raises it is the author's word.
+    let shown = page.matches("detail of a display").count();
+    assert!(page.contains("This cell failed.") && shown <= 1, "{page}");
+    assert!(!page.contains("ValueError: "), "{page}");
+}
+
 /// Every limit that a user can set: what runs into it, the finding, the flag that the help names.
 #[test]
 fn each_limit_strikes_with_a_finding_that_names_its_flag() {

@@ -573,3 +573,52 @@ fn rows_of_many_wide_tables_stay_below_what_a_page_takes() {
     let RawOutput::Display { bundle } = &cell(&record, 1).outputs[0] else { panic!() };
     assert!(bundle.data["text/html"].as_str().unwrap().len() < 8 << 20);
 }
+
+/// Codes that raise while something is displayed, and whether IPython, plain Python and marimo are to run them.
+const RAISING_DISPLAYS: [(&str, [bool; 3]); 13] = [
+    ("class A:\n def _repr_html_(self): raise ValueError('hush')\nA()", [true, true, true]),
+    ("class A:\n def _repr_png_(self): raise ValueError('hush')\nA()", [true, true, true]),
+    ("class A:\n def __repr__(self): raise ValueError('hush')\nA()", [true, true, true]),
+    (
+        "class A:\n def _repr_mimebundle_(self, **_): raise ValueError('hush')\nA()",
+        [true, true, true],
+    ),
+    ("class A:\n def _ipython_display_(self): raise ValueError('hush')\nA()", [true, true, false]),
+    (
+        "class A:\n def _repr_html_(self): raise ValueError('hush')\ndisplay(1, A(), 2)\nprint('on')",
+        [true, true, false],
+    ),
+    (
+        "class E(ValueError):\n def _render_traceback_(self): raise ValueError('hush')\nclass A:\n def _repr_html_(self): raise E('hush')\nA()",
+        [true, false, false],
+    ),
+    ("get_ipython().run_line_magic('run', 'hush.py')", [true, false, false]),
+    ("from IPython.display import Image\nImage('hush.png')", [true, false, false]),
+    ("class A:\n def _mime_(self): raise ValueError('hush')\nA()", [false, false, true]),
+    ("class A:\n def _display_(self): raise ValueError('hush')\nA()", [false, false, true]),
+    (
+        "import marimo as mo\nclass A:\n def _mime_(self): raise ValueError('hush')\nmo.md(f'{mo.as_html(A())}')",
+        [false, false, true],
+    ),
+    (
+        "import marimo as mo\nclass A:\n def _mime_(self): raise ValueError('hush')\nmo.output.append(A())\nmo.stop(True, 1)",
+        [false, false, true],
+    ),
+];
+
+#[test]
+fn what_is_raised_while_something_is_displayed_fails_the_cell_and_is_no_output() {
+    let engines = [Engine::Jupyter, Engine::Plain, Engine::Marimo];
+    for (code, runs) in RAISING_DISPLAYS {
+        for (engine, _) in engines.into_iter().zip(runs).filter(|it| it.1) {
+            let record = run(engine, &[code]);
+            let shown = serde_json::to_string(&cell(&record, 0).outputs).unwrap();
+            assert!(
+                !shown.contains("hush") && !shown.contains("Traceback"),
+                "{engine:?} {code}: {shown}"
+            );
+            let (message, _) = error(&record, 0);
+            assert!(message.contains("hush"), "{engine:?} {code}: {message}");
+        }
+    }
+}

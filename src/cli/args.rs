@@ -440,15 +440,18 @@ pub struct Render {
     /// Folder that the page replaces
     #[arg(short, long, value_name = "DIR", default_value = "site")]
     pub output: Utf8PathBuf,
-    /// Layout
-    #[arg(long, value_enum, default_value_t = LayoutSetting::Single)]
-    pub layout: LayoutSetting,
-    /// Whether readers see code
-    #[arg(long, value_enum, default_value_t = CodeSetting::Folded)]
-    pub code: CodeSetting,
-    /// Whether readers can hover, zoom and select in charts
-    #[arg(long, value_enum, default_value_t = ChartSetting::Interactive)]
-    pub charts: ChartSetting,
+    /// Layout [default: single]
+    #[arg(long, value_enum)]
+    pub layout: Option<LayoutSetting>,
+    /// Whether readers see code [default: folded]
+    #[arg(long, value_enum)]
+    pub code: Option<CodeSetting>,
+    /// Whether readers can hover, zoom and select in charts [default: interactive]
+    #[arg(long, value_enum)]
+    pub charts: Option<ChartSetting>,
+    /// Let readers download the notebook, without its outputs
+    #[arg(long)]
+    pub include_source: bool,
     /// Publish failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,

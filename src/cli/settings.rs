@@ -2,13 +2,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::args::{Build, ChosenValue, Execute, Format, States};
+use super::args::{Build, ChosenValue, Execute, Format, Publishing, Render, States};
 use super::command::{folder_of, visibility};
 use super::compile::PageOptions;
 use super::publishing::{self, Allowed};
 use super::trust::Trust;
 use super::{Failure, limits};
-use crate::config::Config;
+use crate::config::{ChartSetting, CodeSetting, Config, LayoutSetting};
+use crate::emit::Layout;
 use crate::notebook::Notebook;
 use crate::run::{Bounds, OnError, SweepPlan};
 
@@ -68,7 +69,7 @@ impl Settings {
             sweep,
             chosen: arguments.state.clone(),
             on_error: if arguments.allow_errors { OnError::Continue } else { OnError::Stop },
-            page: page_options(arguments, config),
+            page: PageFlags::of_build(arguments).options(config),
             execute: arguments.runtime.execute,
             record: arguments.record.clone(),
             allowed: Allowed::new(
@@ -93,13 +94,67 @@ impl Settings {
     }
 }
 
-fn page_options(arguments: &Build, config: &Config) -> PageOptions {
-    let code = visibility(arguments.code.or(config.code));
-    let show_graph = arguments.show_graph || config.show_graph;
-    let shown = publishing::shown(&arguments.publishing, config);
-    let mut page = PageOptions::new(code, show_graph, shown, config);
-    if arguments.include_source {
-        page.page.source = Some(true);
+/// What pages show, by flags, else by `nbc.toml`: the one merge of `nbc build` and `nbc render`, since a page that is
+/// rendered must not show code that a build hides.
+pub(super) struct PageFlags<'a> {
+    pub(super) code: Option<CodeSetting>,
+    pub(super) charts: Option<ChartSetting>,
+    pub(super) layout: Option<LayoutSetting>,
+    pub(super) show_graph: bool,
+    pub(super) include_source: bool,
+    pub(super) publishing: &'a Publishing,
+}
+
+impl<'a> PageFlags<'a> {
+    pub(super) fn of_build(arguments: &'a Build) -> Self {
+        Self {
+            code: arguments.code,
+            charts: arguments.charts,
+            layout: arguments.layout,
+            show_graph: arguments.show_graph,
+            include_source: arguments.include_source,
+            publishing: &arguments.publishing,
+        }
     }
-    page
+
+    pub(super) fn of_render(arguments: &'a Render) -> Self {
+        Self {
+            code: arguments.code,
+            charts: arguments.charts,
+            layout: arguments.layout,
+            show_graph: arguments.show_graph,
+            include_source: arguments.include_source,
+            publishing: &arguments.publishing,
+        }
+    }
+
+    pub(super) fn options(&self, config: &Config) -> PageOptions {
+        let code = visibility(self.code.or(config.code));
+        let show_graph = self.show_graph || config.show_graph;
+        let shown = publishing::shown(self.publishing, config);
+        let mut page = PageOptions::new(code, show_graph, shown, config);
+        if self.include_source {
+            page.page.source = Some(true);
+        }
+        page
+    }
+
+    pub(super) fn charts(&self, config: &Config) -> ChartSetting {
+        self.charts.or(config.charts).unwrap_or(ChartSetting::Interactive)
+    }
+
+    /// The layout that is asked for; otherwise single files for one notebook that was named, else a site.
+    pub(super) fn layout(&self, config: &Config, is_one_file: bool) -> Layout {
+        match self.layout.or(config.layout) {
+            Some(LayoutSetting::Single) => Layout::Single,
+            Some(LayoutSetting::Site) => Layout::Site,
+            None if is_one_file => Layout::Single,
+            None => Layout::Site,
+        }
+    }
+}
+
+/// The title of a site.
+pub(super) fn site_title(config: &Config) -> String {
+    config.title.clone().unwrap_or_else(|| "Notebooks".to_owned())
 }

@@ -122,7 +122,7 @@ codes! {
     ///
     /// Python may find the notebook, which lies beside it, before the library. Rename the notebook.
     SelfImport = "NBC209" "self-import",
-    /// A cell raised an exception.
+    /// A cell raised an exception, or one was raised while its output was displayed.
     ///
     /// The build stops, and the previous site stays as it is. `--allow-errors` publishes the page
     /// with a neutral box in place of the cell's output, and nothing else of the error.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use camino::Utf8Path;
 use rayon::prelude::*;
 
-use super::{Analyzed, analyze_all, configuration, counted, find_inputs, folder_of, layout};
+use super::{Analyzed, analyze_all, configuration, counted, find_inputs, folder_of};
 use crate::cache::{Cache, Trees};
 use crate::cli::args::{Build, Format};
 use crate::cli::builder::{Builder, Built, Outcome, Prepared, Worker, policy};
@@ -23,13 +23,12 @@ use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::publishing;
-use crate::cli::settings::{Goal, Settings};
+use crate::cli::settings::{Goal, PageFlags, Settings, site_title};
 use crate::cli::timings::{Phase, Timings, on_notebook};
 use crate::cli::trust::Trust;
 use crate::cli::unchanged::{self, LastBuild};
 use crate::cli::workers::{self, Line, Turns};
 use crate::cli::{Exit, Failure, entries};
-use crate::config::{ChartSetting, Config};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::emit::{self, Layout, Provenance};
 use crate::process::interrupt;
@@ -139,7 +138,9 @@ pub(in crate::cli) fn run(
         let help = Some("build the notebook by itself".to_owned());
         return Err(Failure { message, help });
     }
-    let layout = chosen_layout(arguments, &config, number);
+    let page_flags = PageFlags::of_build(arguments);
+    let is_one_file = number == 1 && arguments.inputs.iter().all(|it| !it.is_dir());
+    let layout = page_flags.layout(&config, is_one_file);
     // What the file asks for was granted when the grants were collected.
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
@@ -164,9 +165,7 @@ pub(in crate::cli) fn run(
         timings: &timings,
         preparation,
         runner: OnceLock::new(),
-        charts: Charts::new(
-            arguments.charts.or(config.charts).unwrap_or(ChartSetting::Interactive),
-        ),
+        charts: Charts::new(page_flags.charts(&config)),
         cache: cache.clone(),
         trees,
         unchecked: Unchecked::default(),
@@ -248,7 +247,7 @@ pub(in crate::cli) fn run(
     // The text of all notebooks is of no more use.
     let Builder { preparation, .. } = builder;
     drop(sources);
-    let title = config_title(&config);
+    let title = site_title(&config);
     let pages = built.len();
     let folder = destination.folder().to_owned();
     let scanner = &granted.scanner;
@@ -464,17 +463,4 @@ fn helped(error: crate::publish::PublishError) -> Failure {
         },
     };
     Failure::from(error).with_help(help)
-}
-
-fn chosen_layout(arguments: &Build, config: &Config, notebooks: usize) -> Layout {
-    let is_one_file = notebooks == 1 && arguments.inputs.iter().all(|it| !it.is_dir());
-    match arguments.layout.or(config.layout) {
-        Some(setting) => layout(setting),
-        None if is_one_file => Layout::Single,
-        None => Layout::Site,
-    }
-}
-
-fn config_title(config: &Config) -> String {
-    config.title.clone().unwrap_or_else(|| "Notebooks".to_owned())
 }

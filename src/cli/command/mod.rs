@@ -16,9 +16,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Failure;
 use super::inputs::{self, Input};
-use crate::config::{CodeSetting, Config, LayoutSetting};
+use crate::config::{CodeSetting, Config};
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
-use crate::emit::Layout;
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, CodeVisibility, Notebook};
 use crate::output::on_big_stack;
@@ -102,13 +101,6 @@ pub(super) fn visibility(setting: Option<CodeSetting>) -> CodeVisibility {
         Some(CodeSetting::Shown) => CodeVisibility::Shown,
         Some(CodeSetting::Hidden) => CodeVisibility::Hidden,
         Some(CodeSetting::Folded) | None => CodeVisibility::Folded,
-    }
-}
-
-fn layout(setting: LayoutSetting) -> Layout {
-    match setting {
-        LayoutSetting::Single => Layout::Single,
-        LayoutSetting::Site => Layout::Site,
     }
 }
 

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::publish_site;
-use super::{analyze, configuration, folder_of, layout, visibility};
+use super::{analyze, configuration, folder_of};
 use crate::charts::Kind;
 use crate::cli::args::{Format, Render};
 use crate::cli::charts::Charts;
-use crate::cli::compile::{self, PageOptions};
+use crate::cli::compile;
 use crate::cli::exposure;
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
 use crate::cli::look::Looks;
 use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
+use crate::cli::settings::{PageFlags, site_title};
 use crate::cli::trust::Trust;
 use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic::{self, Parsed};
@@ -66,13 +67,12 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     diagnostics.extend(exposure::masked(&notebook, masked));
     diagnostics.extend(compile::failures(&notebook, &record, arguments.allow_errors, None));
     let looks = Looks::load(folder_of(inputs), &config)?;
-    let code = visibility(Some(arguments.code));
-    let shown = publishing::shown(flags, &config);
-    let page = PageOptions::new(code, arguments.show_graph, shown, &config);
+    let page_flags = PageFlags::of_render(arguments);
+    let page = page_flags.options(&config);
+    let layout = page_flags.layout(&config, true);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
-    let charts = Charts::new(arguments.charts);
-    let has_files = layout(arguments.layout) == Layout::Site;
-    let islands = Trust::new(flags, None, has_files)?.islands(origin.notebook);
+    let charts = Charts::new(page_flags.charts(&config));
+    let islands = Trust::new(flags, None, layout == Layout::Site)?.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {
         let alive = Alive { charts: live.clone(), islands: islands.clone(), ..Alive::default() };
         compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
@@ -112,9 +112,9 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         granted: Granted::default(),
     };
     let folder = destination.folder().to_owned();
-    let title = document.value.title.clone();
+    let title = site_title(&config);
     let built = vec![(document.value, provenance)];
-    if !publish_site(built, layout(arguments.layout), (&looks, &title), destination, printer)? {
+    if !publish_site(built, layout, (&looks, &title), destination, printer)? {
         return Ok(Exit::Failed);
     }
     printer.line(&format!("built 1 page into {folder}"));

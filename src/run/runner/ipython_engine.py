@@ -173,13 +173,9 @@ class IPythonEngine:
         except (Exception, KeyboardInterrupt, asyncio.CancelledError) as problem:
             return problem
         problem = result.error_before_exec or result.error_in_exec
-        for other in self._shown:
-            # A representation or a `%run` script that fails shows a traceback, and the cell goes on.
-            # The page gets one line of it: tracebacks hold paths.
-            if other is not problem and problem is None:
-                error = errors.failed(other, self._locate)["error"]
-                self.session.stream("stderr", f"{error['name']}: {error['message']}\n")
-        return problem
+        # A representation, a figure or a `%run` script that fails shows a traceback under Jupyter, and the cell
+        # goes on. A page shows nothing of it, since such texts hold paths and values: the cell has failed.
+        return problem or next(iter(self._shown), None)
 
     def file_name(self, raw):
         """The name under which the shell compiles a piece of code."""
@@ -265,6 +261,23 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def init_io(self):
         pass
+
+    # Every way in which IPython shows an exception; none may write to a stream, which the page shows. Nothing is
+    # formatted, since exceptions can say how that is done, and what fails there is printed.
+
+    def showtraceback(self, exc_tuple=None, *_, **__):
+        try:
+            problem = self._get_exc_info(exc_tuple)[1]
+        except ValueError:
+            # `%tb` before the first exception.
+            return
+        self.nbc.show_error(problem)
+
+    def showsyntaxerror(self, *_, **__):
+        self.showtraceback()
+
+    def show_usage_error(self, exc):
+        self.nbc.show_error(exc)
 
     def _showtraceback(self, etype, evalue, stb):
         self.nbc.show_error(evalue)

@@ -30,6 +30,7 @@ try:
     from marimo._entrypoints import registry as entry_points
     from marimo._messaging.notification_utils import CellNotificationUtils
     from marimo._messaging.types import KernelStreams, Stderr, Stdin, Stdout, Stream
+    from marimo._output import formatting
     from marimo._output.formatters import formatters
     from marimo._plugins.ui._core.ui_element import UIElement
     from marimo._runtime.commands import AppMetadata, ExecuteCellCommand, UpdateUIElementCommand
@@ -92,6 +93,7 @@ class MarimoEngine:
         self._files = {}
         self._reported = {}
         self._raised = None
+        self._unformatted = []
         self._rendering = False
         self._room = TABLE_BYTES
 
@@ -107,6 +109,7 @@ class MarimoEngine:
         held = self._register_formatters()
         prepare()
         self._listen_to_errors()
+        self._listen_to_formatters()
         self._embed_rows()
         for handler in _loggers.marimo_logger().handlers:
             # marimo's own log is no output of a cell.
@@ -329,7 +332,7 @@ class MarimoEngine:
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
             self._outcomes = {"kind": "finished"}
-            self._raised = None
+            self._raised, self._unformatted = None, []
             self._room = TABLE_BYTES
             self.session.begin(ours)
 
@@ -355,6 +358,8 @@ class MarimoEngine:
     def _after(self, cell, _context, _result):
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
+            if self._unformatted and self._outcomes["kind"] != "failed":
+                self._outcomes = self._unformatted[0]
             self.session.finish(ours, self._outcomes)
 
     def _locate(self, file, line):
@@ -401,6 +406,25 @@ class MarimoEngine:
 
         if unwrap is not None:
             cell_runner.unwrap_user_exception = unwrap_user_exception
+
+    def _listen_to_formatters(self):
+        """Keeps what is raised while a value is displayed: marimo shows nothing then, and says nothing in run mode."""
+        format_value = formatting.try_format
+
+        def try_format(obj, *rest, **named):
+            if named.get("include_opinionated") is False and self._unformatted:
+                # The second try, without marimo's own formatters, counts instead of the first.
+                self._unformatted.pop()
+            output = format_value(obj, *rest, **named)
+            problem, text = getattr(output, "exception", None), getattr(output, "traceback", None)
+            if isinstance(problem, BaseException):
+                self._unformatted.append(errors.failed(problem, self._locate))
+            elif text:
+                name, _, message = text.strip().rpartition("\n")[2].partition(": ")
+                self._unformatted.append(errors.status(name, message, (), text))
+            return output
+
+        formatting.try_format = try_format
 
     def _output(self, cell, mime, data):
         if self._rendering:
