@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,6 +17,12 @@ use super::{Shared, Stage, system};
 /// How often memory is measured: 2 GB/s of fresh pages overshoot by 50 MB in this time.
 const PERIOD: Duration = Duration::from_millis(25);
 
+/// The niceness of the watch, which runs little, and before what it watches.
+const FIRST: i32 = -20;
+
+/// How long a look at shared pages may take. After that they count in each of their users.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Waits for the end of the tree, and brings it about when a limit is reached.
 pub(super) fn supervise(
     mut stage: Stage,
@@ -25,6 +31,9 @@ pub(super) fn supervise(
     shared: &Shared,
     news: Option<&Sender<News>>,
 ) -> Ended {
+    // An ordinary user may not; then the limits hold as soon as the system lets this thread run.
+    let _ = rustix::process::setpriority_process(None, FIRST);
+    let mut shares = Shares::default();
     let mut start = Instant::now();
     // Of several runs, one after the other, each counts for itself; before the first the payload gets ready.
     let mut is_running = true;
@@ -87,17 +96,19 @@ pub(super) fn supervise(
         }
         if now >= measure_at {
             let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
-            let (memory, cpu_now) = measure(stage.first, held, limits.memory, payload);
+            let seen = measure(stage.first, held, payload);
             if is_running {
-                cpu = cpu.max(cpu_now.saturating_sub(cpu_before));
+                cpu = cpu.max(seen.cpu.saturating_sub(cpu_before));
             }
+            let memory = shares.judge(&seen, limits.memory);
             most_memory = most_memory.max(memory);
             if stopped_by.is_none() && own_word.is_none() {
                 if is_running && cpu > limits.cpu.saturating_add(extra_cpu) {
                     stopped_by = Some(Outcome::OutOfCpuTime);
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
-                    && measure(stage.first, held, limits.memory, payload).0 > limits.memory
+                    && shares.judge(&measure(stage.first, held, payload), limits.memory)
+                        > limits.memory
                 {
                     stopped_by = Some(Outcome::OutOfMemory);
                 } else if disk
@@ -239,6 +250,8 @@ impl Console {
 #[derive(Debug, Default, Clone, Copy)]
 struct Usage {
     resident: u64,
+    /// Resident memory that is nobody's file.
+    anonymous: u64,
     bound: u64,
 }
 
@@ -334,9 +347,32 @@ enum Held {
     ByHost,
 }
 
+/// What the cheap files of `/proc` say of a tree.
+struct Measured {
+    each: Vec<(i32, Usage)>,
+    /// Memory of files and sockets.
+    nobodys: u64,
+    /// What the tree holds whatever its processes share.
+    least: u64,
+    cpu: Duration,
+}
+
+impl Measured {
+    /// With each shared page in each of its users.
+    fn all(&self) -> u64 {
+        self.nobodys + self.each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>()
+    }
+
+    /// With this much resident memory.
+    fn with(&self, resident: u64) -> u64 {
+        self.nobodys + self.each.iter().map(|(_, it)| it.bound).sum::<u64>() + resident
+    }
+}
+
 /// Memory and CPU time of the tree under `first`. The memory of `payload`, which many runs share and none of them
-/// can change, does not count: its forks show as much as they have of it.
-fn measure(first: Pid, held: Held, most: u64, payload: Option<i32>) -> (u64, Duration) {
+/// can change, does not count: its forks show as much as they have of it. Reads no file for which the kernel would
+/// take a lock of the process: those wait as long as the process likes.
+fn measure(first: Pid, held: Held, payload: Option<i32>) -> Measured {
     let tree = tree(first);
     let cpu = cpu_of(&tree);
     let counted = tree.iter().filter(|pid| Some(**pid) != payload);
@@ -345,15 +381,58 @@ fn measure(first: Pid, held: Held, most: u64, payload: Option<i32>) -> (u64, Dur
         Held::Inside => temporary_files(&tree) + sockets(first),
         Held::ByHost => open_sockets(&tree),
     };
-    let memory = nobodys + each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>();
-    let certain = nobodys + each.iter().map(|(_, it)| it.bound).sum::<u64>();
-    // The look at shared pages takes long where page tables are what there is too much of.
-    if memory <= most || certain > most {
-        return (memory, cpu);
+    // Of forks the largest alone is certain, and of that only what it does not have from the payload.
+    let of_payload = payload.and_then(usage).map_or(0, |it| it.anonymous);
+    let largest = each.iter().map(|(_, it)| it.anonymous).max().unwrap_or(0);
+    let mut measured = Measured { each, nobodys, least: 0, cpu };
+    measured.least = measured.with(largest.saturating_sub(of_payload));
+    measured
+}
+
+/// What the processes of a tree share: the kernel walks all pages of a process to tell it, under the lock of its
+/// memory, so another thread asks, and the watch goes on with what is certain.
+#[derive(Default)]
+struct Shares {
+    /// Since when somebody looks, and where the answer comes.
+    look: Option<(Instant, Receiver<u64>)>,
+    /// Looks that were given up; the thread of each ends with the process that it asks about.
+    given_up: usize,
+}
+
+impl Shares {
+    /// The most that may be said of the tree's memory by now, if that decides.
+    fn judge(&mut self, seen: &Measured, most: u64) -> u64 {
+        let all = seen.all();
+        if all <= most {
+            return all;
+        }
+        if seen.least > most || self.given_up > 0 {
+            return if seen.least > most { seen.least } else { all };
+        }
+        let (since, answer) = self.look.take().unwrap_or_else(|| {
+            let (sender, answer) = std::sync::mpsc::channel();
+            let each: Vec<(i32, u64)> =
+                seen.each.iter().map(|(pid, it)| (*pid, it.resident)).collect();
+            std::thread::spawn(move || {
+                // Forked children share pages, which the cheap number counts once for each of them.
+                let shared = each.iter().map(|(pid, it)| proportional(*pid, *it)).sum();
+                // A watch that has ended needs no answer.
+                let _ = sender.send(shared);
+            });
+            (Instant::now(), answer)
+        });
+        match answer.recv_timeout(PERIOD) {
+            Ok(resident) => seen.with(resident),
+            Err(RecvTimeoutError::Timeout) if since.elapsed() < PATIENCE => {
+                self.look = Some((since, answer));
+                seen.least
+            }
+            Err(_) => {
+                self.given_up += 1;
+                all
+            }
+        }
     }
-    // Forked children share pages, which the cheap number counts once for each of them.
-    let memory: u64 = each.iter().map(|(pid, it)| proportional(*pid, it.resident) + it.bound).sum();
-    (nobodys + memory, cpu)
 }
 
 /// Files in `/tmp` (with every private layer) and `/dev/shm`, which lie in memory. What of them is
@@ -441,7 +520,8 @@ fn usage(pid: i32) -> Option<Usage> {
     let slots = status.lines().find_map(|it| it.strip_prefix("FDSize:"));
     let open: u64 = slots.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
     let bound = sum(&status, &BOUND) + open * OPEN_FILE;
-    Some(Usage { resident: sum(&status, &["VmRSS:"]), bound })
+    let (resident, anonymous) = (sum(&status, &["VmRSS:"]), sum(&status, &["RssAnon:"]));
+    Some(Usage { resident, anonymous, bound })
 }
 
 /// What an open file may keep in the kernel: a pipe has two pages when its user has many.
@@ -497,8 +577,50 @@ mod tests {
 
     #[test]
     fn the_tree_of_this_process_has_memory() {
-        let (memory, _) = measure(rustix::process::getpid(), Held::ByHost, 0, None);
-        assert!(memory > 100 * 1024, "{memory}");
+        let seen = measure(rustix::process::getpid(), Held::ByHost, None);
+        assert!(seen.all() > 100 * 1024, "{}", seen.all());
+        assert!(seen.least > 0 && seen.least <= seen.all());
+    }
+
+    /// Processes of which each has `resident` bytes, and page tables of `bound` bytes.
+    fn forks(count: i32, resident: u64, bound: u64) -> Measured {
+        let usage = Usage { resident, anonymous: resident, bound };
+        // No process has such a number, so nothing is shared and nothing is left of what is looked at slowly.
+        let each = (0..count).map(|it| (i32::MAX - it, usage)).collect();
+        Measured {
+            each,
+            nobodys: 0,
+            least: resident + u64::from(count.unsigned_abs()) * bound,
+            cpu: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_is_certain_needs_no_slow_look() {
+        let mut shares = Shares::default();
+        // Page tables beside resident pages: each below the limit, and over it together.
+        let seen = forks(1, 60, 50);
+        assert_eq!(shares.judge(&seen, 100), 110);
+        assert!(shares.look.is_none());
+    }
+
+    #[test]
+    fn a_slow_look_is_not_waited_for() {
+        let mut shares = Shares::default();
+        let seen = forks(2, 60, 1);
+        // Nobody answers: the file of a process that holds its own lock.
+        let (keep, answer) = std::sync::mpsc::channel();
+        shares.look = Some((Instant::now(), answer));
+        let start = Instant::now();
+        assert_eq!(shares.judge(&seen, 100), 62);
+        assert!(start.elapsed() < PATIENCE / 2);
+        // What is certain counts meanwhile.
+        assert_eq!(shares.judge(&forks(1, 90, 20), 100), 110);
+        // After a bounded time pages that may be shared count in each process.
+        let answer = shares.look.take().map(|(_, answer)| answer).unwrap();
+        shares.look = Instant::now().checked_sub(PATIENCE).map(|since| (since, answer));
+        assert_eq!(shares.judge(&seen, 100), 122);
+        drop(keep);
     }
 
     #[test]
