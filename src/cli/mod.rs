@@ -99,7 +99,15 @@ impl Failure {
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
     // clap ends usage errors with 2 and `--help` with 0, as documented.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            // An argument may be the name of a foreign file.
+            Printer::new(args::Color::Never).usage(&error.render().to_string());
+            return Exit::Failed.into();
+        }
+        Err(error) => error.exit(),
+    };
     let printer = Printer::new(cli.color);
     let result = match &cli.command {
         Command::Build(arguments) => command::build::run(arguments, settings::Goal::Site, printer),

@@ -1,12 +1,14 @@
 //! Where words go: results to standard output, everything else to standard error.
 
+use std::borrow::Cow;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
 use super::args::{Color, Format};
-use crate::diagnostic::{self, Diagnostic, printable};
+use crate::diagnostic::{self, Diagnostic, Printable};
 use crate::source::Sources;
 
 /// Prints, with or without colours. A reader that has gone away is not an error: `nbc … | head`.
@@ -20,6 +22,8 @@ pub struct Printer {
 pub enum Said {
     /// To standard output.
     Result(String),
+    /// To standard output, for programs.
+    Document(String),
     /// To standard error.
     Text(String),
 }
@@ -56,24 +60,43 @@ impl Printer {
         for it in all {
             match it {
                 Said::Result(text) => self.result(text),
-                Said::Text(text) => self.text(text),
+                Said::Document(text) => self.document(&Printable::again(text)),
+                // It was kept in a cache, so it passes the gate again.
+                Said::Text(text) => self.text(&Printable::colored(text)),
             }
         }
     }
 
-    fn text(self, text: &str) {
+    fn text(self, text: &Printable) {
         if let Some(said) = &mut *said() {
-            said.push(Said::Text(text.to_owned()));
+            said.push(Said::Text(text.as_str().to_owned()));
         }
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::stderr().lock().write_all(for_log(text).as_bytes());
     }
 
-    /// Prints a result.
+    /// Prints a result: text for people.
     pub fn result(self, text: &str) {
         if let Some(said) = &mut *said() {
             said.push(Said::Result(text.to_owned()));
         }
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        self.out(&Printable::of(text));
+    }
+
+    /// Prints a result for programs.
+    pub fn json(self, text: &str) {
+        self.document(&Printable::json(text));
+    }
+
+    /// Prints a result in a language of its own.
+    pub fn document(self, text: &Printable) {
+        if let Some(said) = &mut *said() {
+            said.push(Said::Document(text.as_str().to_owned()));
+        }
+        self.out(text);
+    }
+
+    fn out(self, text: &Printable) {
+        let _ = std::io::stdout().lock().write_all(for_log(text).as_bytes());
     }
 
     /// Prints what stopped nbc, with its causes.
@@ -93,7 +116,12 @@ impl Printer {
 
     /// Prints progress or a log line as it is.
     pub fn line(self, text: &str) {
-        self.text(&format!("{text}\n"));
+        self.text(&Printable::of(&format!("{text}\n")));
+    }
+
+    /// Prints what is wrong with the arguments.
+    pub fn usage(self, text: &str) {
+        self.text(&Printable::of(text));
     }
 
     /// Prints findings: a result for programs, or text for people.
@@ -108,16 +136,16 @@ impl Printer {
         let color = format == Format::Full && self.colored(std::io::stderr().is_terminal());
         let text = diagnostic::render::render(diagnostics, sources, kind, color);
         if format.is_for_machines() {
-            self.result(&text);
+            self.document(&text);
         } else {
             self.text(&text);
         }
     }
 
     fn message(self, kind: &str, style: Style, message: &str) {
-        let message = printable(message);
         if self.colored(std::io::stderr().is_terminal()) {
-            self.line(&format!("{style}{kind}{style:#}: {message}"));
+            let message = diagnostic::printable(message);
+            self.text(&Printable::colored(&format!("{style}{kind}{style:#}: {message}\n")));
         } else {
             self.line(&format!("{kind}: {message}"));
         }
@@ -137,4 +165,18 @@ impl Printer {
             }
         }
     }
+}
+
+/// What is written for a text. The runner of a GitHub workflow takes its commands out of the log.
+fn for_log(text: &Printable) -> Cow<'_, str> {
+    if std::env::var_os("GITHUB_ACTIONS").is_none_or(|it| it.is_empty() || it == "false") {
+        return Cow::Borrowed(text.as_str());
+    }
+    text.fenced(token)
+}
+
+/// A word that nobody can foresee: hashes under keys that the system draws.
+fn token() -> String {
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("nbc-{:016x}{:016x}", half(), half())
 }

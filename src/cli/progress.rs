@@ -8,7 +8,7 @@ use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::command::counted;
 use super::printer::Printer;
-use crate::diagnostic::printable;
+use crate::diagnostic::one_line;
 use crate::notebook::CellId;
 use crate::run::record::CellRun;
 use crate::run::{Foreseen, Observer, ProtocolError, sweep};
@@ -76,9 +76,9 @@ impl Progress {
             Some(bar) => {
                 // A line that says nothing is not shown.
                 bar.enable_steady_tick(Duration::from_millis(100));
-                bar.set_message(printable(text));
+                bar.set_message(one_line(text));
             }
-            None => self.printer.line(&printable(text)),
+            None => self.printer.line(&one_line(text)),
         }
     }
 
@@ -103,7 +103,7 @@ impl Progress {
 
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
-        self.above(|| self.printer.line(&printable(text)));
+        self.above(|| self.printer.line(&one_line(text)));
     }
 
     /// Prints what the user should know.
@@ -134,7 +134,7 @@ impl Progress {
     fn show(&self) {
         if let Some(bar) = &self.bar {
             let text = format!("{}: cell {} of {}", self.name, self.done + 1, self.cells);
-            bar.set_message(printable(&text));
+            bar.set_message(one_line(&text));
         }
     }
 }
@@ -191,7 +191,7 @@ impl Observer for Progress {
                 format!(", {} left", duration(each.saturating_mul(rest).as_secs_f64()))
             }
         };
-        bar.set_message(printable(&format!("{}: state {done} of {states}{left}", self.name)));
+        bar.set_message(one_line(&format!("{}: state {done} of {states}{left}", self.name)));
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::args::ChosenValue;
 use super::command::counted;
 use crate::config::{SAMPLES_ARE, Samples};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, one_line};
 use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
 use crate::run::{RunRecord, sweep};
@@ -369,7 +369,7 @@ impl Listed {
 
 /// On one line: a log may take the beginning of a line for a command.
 fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    one_line(text)
 }
 
 /// A label in few characters.

@@ -5,9 +5,11 @@
 //! type of the phase, not a diagnostic.
 
 mod code;
+mod printable;
 pub mod render;
 
 pub use code::Code;
+pub use printable::{Printable, one_line, printable, turns};
 
 use crate::source::Span;
 
@@ -81,24 +83,9 @@ impl Diagnostic {
     /// Adds the way out.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(printable(&help.into()));
         self
     }
-}
-
-/// Foreign text for a terminal: without control characters, which would steer it, and without the
-/// marks that turn the direction of writing, which make a line read as something else
-/// (CVE-2021-42574). Each is replaced by a character of as many bytes, so that offsets stay.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\n' | '\t' => character,
-            '\u{80}'..='\u{9f}' => '\u{b7}',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            other if other.is_control() => '?',
-            other => other,
-        })
-        .collect()
 }
 
 /// The result of a phase that reports instead of failing.

@@ -34,13 +34,13 @@ impl Checked {
     /// Findings in the concise format.
     pub fn concise(&self) -> String {
         use nbc::diagnostic::render::{Format, render};
-        render(&self.diagnostics, &self.sources, Format::Concise, false)
+        render(&self.diagnostics, &self.sources, Format::Concise, false).as_str().to_owned()
     }
 
     /// Findings in the full format.
     pub fn full(&self) -> String {
         use nbc::diagnostic::render::{Format, render};
-        render(&self.diagnostics, &self.sources, Format::Full, false)
+        render(&self.diagnostics, &self.sources, Format::Full, false).as_str().to_owned()
     }
 }
 

@@ -206,10 +206,7 @@ pub(in crate::cli) fn run(
         let outcome = outcome?;
         diagnostics.extend(outcome.diagnostics);
         failures.extend(outcome.without_environment);
-        outcome
-            .listed
-            .iter()
-            .for_each(|it| printer.result(&format!("{}\n", diagnostic::printable(it))));
+        outcome.listed.iter().for_each(|it| printer.result(&format!("{it}\n")));
         built.extend(outcome.built);
     }
     if goal == Goal::List {

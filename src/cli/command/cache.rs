@@ -7,6 +7,7 @@ use crate::cache::{Cache, DEFAULT_SIZE, Usage};
 use crate::cli::args::{CacheCommand, ReportFormat};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure, cache_folder};
+use crate::diagnostic::one_line;
 
 pub(in crate::cli) fn run(command: CacheCommand, printer: Printer) -> Result<Exit, Failure> {
     let cache = Cache::below(&cache_folder(), DEFAULT_SIZE);
@@ -38,7 +39,7 @@ fn stats(cache: &Cache, format: ReportFormat, printer: Printer) -> Result<Exit, 
                 })
                 .collect();
             let report = json!({ "folder": cache.folder(), "kinds": kinds });
-            printer.result(&format!("{report:#}\n"));
+            printer.json(&format!("{report:#}\n"));
         }
         ReportFormat::Text => {
             printer.result(&format!("{}\n", cache.folder()));
@@ -58,7 +59,7 @@ fn clear(cache: &Cache, printer: Printer) -> Result<Exit, Failure> {
 fn verify(cache: &Cache, printer: Printer) -> Result<Exit, Failure> {
     let (whole, damaged) = cache.verify()?;
     for (path, reason) in &damaged {
-        printer.result(&format!("{path}: {reason}\n"));
+        printer.result(&format!("{}\n", one_line(&format!("{path}: {reason}"))));
     }
     let whole = usize::try_from(whole).unwrap_or(usize::MAX);
     let number = counted(damaged.len(), "file");

@@ -5,10 +5,11 @@ use clap::CommandFactory as _;
 use crate::cli::args::{Cli, Completions};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
+use crate::diagnostic::Printable;
 
 pub(in crate::cli) fn run(arguments: &Completions, printer: Printer) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "nbc", &mut script);
-    printer.result(&String::from_utf8_lossy(&script));
+    printer.document(&Printable::source(&String::from_utf8_lossy(&script)));
     Ok(Exit::Done)
 }

@@ -58,7 +58,7 @@ pub(in crate::cli) fn run(arguments: &Doctor, printer: Printer) -> Result<Exit, 
     match arguments.format {
         ReportFormat::Text => printer.result(&text(&report)),
         ReportFormat::Json => {
-            printer.result(&(serde_json::to_string_pretty(&report)? + "\n"));
+            printer.json(&(serde_json::to_string_pretty(&report)? + "\n"));
         }
     }
     let is_strict_available = report.levels.first().is_some_and(|it| it.available);

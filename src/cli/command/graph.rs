@@ -4,7 +4,7 @@ use super::{analyze_all, configuration, find_inputs};
 use crate::cli::args::{Format, Graph, GraphFormat};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
-use crate::diagnostic;
+use crate::diagnostic::{self, Printable};
 use crate::graph::print;
 
 pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, Failure> {
@@ -15,11 +15,13 @@ pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, F
     for analyzed in analyzed {
         if let Some(it) = analyzed.value {
             let text = match arguments.format {
-                GraphFormat::Json => print::json(&sources, &it.notebook, &it.graph),
-                GraphFormat::Mermaid => print::mermaid(&it.notebook, &it.graph),
-                GraphFormat::Dot => print::dot(&it.notebook, &it.graph),
+                GraphFormat::Json => {
+                    Printable::json(&print::json(&sources, &it.notebook, &it.graph))
+                }
+                GraphFormat::Mermaid => Printable::source(&print::mermaid(&it.notebook, &it.graph)),
+                GraphFormat::Dot => Printable::source(&print::dot(&it.notebook, &it.graph)),
             };
-            printer.result(&text);
+            printer.document(&text);
         }
         diagnostics.extend(analyzed.diagnostics);
     }

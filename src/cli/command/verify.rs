@@ -3,16 +3,16 @@
 use crate::cli::args::{FindingFormat, Verify};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
-use crate::diagnostic::printable;
+use crate::diagnostic::one_line;
 use crate::verify::{self, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
     let findings = verify::verify_folder(&arguments.folder)?;
     if arguments.format == FindingFormat::Json {
-        printer.result(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
+        printer.json(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
     } else {
         for finding in &findings {
-            printer.result(&format!("{}\n", printable(&text(finding))));
+            printer.result(&format!("{}\n", text(finding)));
         }
         match findings.len() {
             0 => printer.line(&format!("{}: every rule holds", arguments.folder)),
@@ -28,7 +28,9 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
 
 /// `report.html:3: [inline-handler] …`
 pub(in crate::cli) fn text(finding: &Finding) -> String {
-    format!("{}:{}: [{}] {}", finding.file, finding.line, finding.rule.slug(), finding.message)
+    let file = one_line(&finding.file.to_string());
+    let message = one_line(&finding.message);
+    format!("{file}:{}: [{}] {message}", finding.line, finding.rule.slug())
 }
 
 fn as_json(findings: &[Finding]) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `report.py:12:5: error[NBC201] message`.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, one_line, printable};
 use crate::source::Sources;
 
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
@@ -12,7 +12,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
                 "{}: {word}[{}] {}\n",
                 address(it, sources),
                 it.code.number(),
-                it.message.replace('\n', " ")
+                printable(&it.message.replace('\n', " "))
             )
         })
         .collect()
@@ -22,5 +22,5 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
 pub(super) fn address(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let source = sources.get(diagnostic.span.source);
     let (start, _) = super::places(source, diagnostic.span);
-    format!("{}:{}:{}", source.name(), start.line, start.column)
+    format!("{}:{}:{}", one_line(&source.name()), start.line, start.column)
 }

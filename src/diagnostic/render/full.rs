@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Severity, printable};
+use crate::diagnostic::{Diagnostic, Severity, one_line, printable};
 use crate::source::{Source, SourceId, Sources, Span};
 
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
@@ -33,7 +33,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Strin
     let rest = others.into_iter();
     let names: Vec<(String, &Source, Vec<_>)> = std::iter::once((diagnostic.span.source, first))
         .chain(rest)
-        .map(|(id, places)| (sources.get(id).name(), sources.get(id), places))
+        .map(|(id, places)| (one_line(&sources.get(id).name()), sources.get(id), places))
         .collect();
     let mut elements = Vec::new();
     for (name, source, places) in &names {
@@ -74,11 +74,12 @@ fn snippet<'a>(
     let from = text.get(..start).and_then(|it| it.rfind('\n')).map_or(0, |at| at + 1);
     let to = text.get(end..).and_then(|it| it.find('\n')).map_or(text.len(), |at| end + at);
     let line = source.line_column(from as u32).line as usize;
-    // Offsets stay: each character is replaced by one of as many bytes.
-    let lines = printable(text.get(from..to).unwrap_or_default());
-    let mut snippet = Snippet::source(lines).path(name).line_start(line).fold(true);
+    let lines = text.get(from..to).unwrap_or_default();
+    // A character that is written as its number moves what comes after it.
+    let place = |offset: usize| printable(lines.get(..offset - from).unwrap_or(lines)).len();
+    let mut snippet = Snippet::source(printable(lines)).path(name).line_start(line).fold(true);
     for (range, (_, label, kind)) in ranges.iter().zip(places) {
-        let annotation = kind.span(range.start - from..range.end - from);
+        let annotation = kind.span(place(range.start)..place(range.end));
         let label = Some(*label).filter(|it| !it.is_empty());
         snippet = snippet.annotation(annotation.label(label));
     }

@@ -1,6 +1,6 @@
 //! GitHub workflow commands.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, printable};
 use crate::source::Sources;
 
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
@@ -28,8 +28,9 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
         .collect()
 }
 
-/// A line break in a message would start a command of the notebook's own choice.
+/// A line break in a message would start a command of the notebook's own choice, and `##[` is a command anywhere.
 fn data(text: &str) -> String {
+    let text = printable(text).replace("##[", "#\\u{23}[");
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

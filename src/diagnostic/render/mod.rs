@@ -9,7 +9,7 @@ mod github;
 mod json;
 mod sarif;
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Printable, Severity};
 use crate::source::{LineColumn, Source, Sources, Span};
 
 /// How findings are printed.
@@ -35,13 +35,19 @@ pub fn render(
     sources: &Sources,
     format: Format,
     color: bool,
-) -> String {
-    match format {
+) -> Printable {
+    let text = match format {
         Format::Full => full::render(diagnostics, sources, color),
         Format::Concise => concise::render(diagnostics, sources),
         Format::Json => json::render(diagnostics, sources),
         Format::Sarif => sarif::render(diagnostics, sources),
         Format::Github => github::render(diagnostics, sources),
+    };
+    match format {
+        Format::Full | Format::Concise => Printable::rendered(&text),
+        Format::Json | Format::Sarif => Printable::json(&text),
+        // Annotations are commands of nbc itself, so none of them may be fenced.
+        Format::Github => Printable::commands(&text),
     }
 }
 
@@ -89,7 +95,7 @@ mod tests {
         .with_help("rename one of them");
         let second =
             Diagnostic::warning(Code::SyntaxError, Span::new(cell, 4, 900), "never closed, 100%");
-        render(&[first, second], &sources, format, false)
+        render(&[first, second], &sources, format, false).as_str().to_owned()
     }
 
     #[test]
@@ -137,6 +143,7 @@ mod tests {
                 {
                     assert!(
                         !render(std::slice::from_ref(&diagnostic), &sources, format, true)
+                            .as_str()
                             .is_empty()
                     );
                 }

@@ -1,0 +1,143 @@
+//! Messages are data: what a notebook, or the name of a file, says is no command of a log or a terminal.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::process::Command;
+
+const BIDI: &str = "\u{202e}";
+
+/// The text of a notebook whose one cell does not parse, on a line that attacks.
+fn notebook() -> String {
+    let source = "def f(:\n    pass # \u{1b}[2J ##[error]forged \u{9b} \u{202e}\n";
+    let cells = serde_json::json!([
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": null},
+        {"cell_type": "code", "source": "  ::error::forged (\n", "metadata": {}, "outputs": [], "execution_count": null},
+    ]);
+    serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+        .to_string()
+}
+
+/// Standard output and standard error of `nbc` in a folder with a notebook of a hostile name.
+fn said(arguments: &[&str], is_github: bool) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("a\n::error file=x::forged\u{1b}[31m##[error]{BIDI}, b.ipynb");
+    fs_err::write(folder.path().join(&name), notebook()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    command.args(arguments).current_dir(folder.path()).env("NBC_NO_CACHE", "1");
+    command.env_remove("GITHUB_ACTIONS").env("HOME", folder.path());
+    if is_github {
+        command.env("GITHUB_ACTIONS", "true");
+    }
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+/// Commands that the runner of a workflow would obey: `::x::` first in a line, `##[x]` anywhere, but for nbc's own.
+fn commands(log: &str) -> Vec<&str> {
+    let mut fence: Option<String> = None;
+    let mut found = vec![];
+    for line in log.split(['\n', '\r']) {
+        let start = line.trim_start();
+        if let Some(token) = &fence {
+            if start.strip_prefix("::").and_then(|it| it.strip_suffix("::")) == Some(token) {
+                fence = None;
+            }
+            continue;
+        }
+        if let Some(token) = start.strip_prefix("::stop-commands::") {
+            fence = Some(token.to_owned());
+        } else if start.starts_with("::") || line.contains("##[") {
+            found.push(line);
+        }
+    }
+    assert!(fence.is_none(), "a fence stays open: {log}");
+    found
+}
+
+fn assert_steers_nothing(text: &str) {
+    let bad = |it: char| (it.is_control() && it != '\n') || "\u{202e}\u{2066}".contains(it);
+    assert!(!text.contains(bad), "{text:?}");
+}
+
+#[test]
+fn no_format_and_no_path_prints_what_steers() {
+    for arguments in [
+        &["check", "."][..],
+        &["check", ".", "--format", "concise"],
+        &["check", ".", "--format", "json"],
+        &["check", ".", "--format", "sarif"],
+        &["check", ".", "--format", "github"],
+        &["graph", "."],
+        &["graph", ".", "--format", "json"],
+        &["build", ".", "--execute", "never", "--timings"],
+        &["explain", "\u{1b}[2J\u{202e}"],
+        &["check", "\u{1b}[2J\u{202e}.ipynb"],
+        &["verify", "\u{1b}[2J\u{202e}"],
+        &["check", "--\u{1b}[2J\u{202e}\r::error::x"],
+    ] {
+        let (out, err) = said(arguments, false);
+        assert!(!out.is_empty() || !err.is_empty(), "{arguments:?}");
+        assert_steers_nothing(&out);
+        assert_steers_nothing(&err);
+    }
+}
+
+#[test]
+fn a_workflow_takes_no_command_from_a_notebook() {
+    for arguments in [
+        &["check", "."][..],
+        &["check", ".", "--format", "concise"],
+        &["check", ".", "--format", "json"],
+        &["check", ".", "--format", "sarif"],
+        &["graph", "."],
+        &["build", ".", "--execute", "never"],
+        &["explain", "x\n::error::forged\n##[error]x"],
+        &["check", "x\n ::error::forged ##[error]x.ipynb"],
+        &["check", "--x\n::error::forged ##[error]x"],
+    ] {
+        let (out, err) = said(arguments, true);
+        assert_eq!(commands(&out), <Vec<&str>>::new(), "{arguments:?}");
+        assert_eq!(commands(&err), <Vec<&str>>::new(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn foreign_text_is_fenced_and_the_fence_is_never_the_same() {
+    let token = || {
+        let (_, err) = said(&["check", "x\n::error::forged.ipynb"], true);
+        let fence = err.lines().find_map(|it| it.strip_prefix("::stop-commands::"));
+        let token = fence.unwrap_or_else(|| panic!("no fence: {err}")).to_owned();
+        assert!(err.lines().any(|it| it == format!("::{token}::")), "{err}");
+        token
+    };
+    let (one, other) = (token(), token());
+    assert!(one != other && one.len() >= 32, "{one} {other}");
+}
+
+#[test]
+fn annotations_are_outside_of_every_fence_and_name_the_file_in_full() {
+    let (out, _) = said(&["check", ".", "--format", "github"], true);
+    let lines = commands(&out);
+    assert!(!lines.is_empty());
+    for line in lines {
+        assert!(
+            line.starts_with("::error title=nbc (") || line.starts_with("::warning title=nbc ("),
+            "{line}"
+        );
+        assert!(!line.contains("##["), "{line}");
+    }
+    assert!(out.contains("%2C b.ipynb,line="), "{out}");
+}
+
+#[test]
+fn a_file_for_programs_is_whole_in_a_workflow() {
+    let (out, _) = said(&["check", ".", "--format", "json"], true);
+    let findings: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let file = findings.pointer("/0/location/file").and_then(|it| it.as_str()).unwrap();
+    assert!(file.contains("##[error]\u{202e}, b.ipynb"), "{file:?}");
+}
