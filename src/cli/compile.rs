@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::links::{self, Anchors, Origin, Pages};
 use crate::charts::{Chart, Runtime};
 use crate::config::{Config, PageSettings};
-use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput, Shown};
@@ -554,19 +554,38 @@ const LONGEST_HIGHLIGHTED: usize = 256 * 1024;
 
 fn highlighted(code: &str, mode: Mode) -> SafeHtml {
     if code.len() > LONGEST_HIGHLIGHTED {
-        return SafeHtml::text(code);
+        return code_text(code);
     }
     let mut pieces = Vec::new();
     let mut end = 0;
     for (range, kind) in python::highlight(code, mode) {
         let (start, stop) = (range.start as usize, range.end as usize);
-        pieces.push(SafeHtml::text(code.get(end..start).unwrap_or_default()));
-        let text = SafeHtml::text(code.get(start..stop).unwrap_or_default());
+        pieces.push(code_text(code.get(end..start).unwrap_or_default()));
+        let text = code_text(code.get(start..stop).unwrap_or_default());
         pieces.push(SafeHtml::element("span", &[("class", class(kind))], text));
         end = stop;
     }
-    pieces.push(SafeHtml::text(code.get(end..).unwrap_or_default()));
+    pieces.push(code_text(code.get(end..).unwrap_or_default()));
     SafeHtml::concat(pieces)
+}
+
+/// Code in which a character that turns the direction of writing is shown by its number (CVE-2021-42574): a reader
+/// sees what Python runs, in its order.
+fn code_text(code: &str) -> SafeHtml {
+    if !code.contains(diagnostic::turns) {
+        return SafeHtml::text(code);
+    }
+    let pieces = code.split_inclusive(diagnostic::turns).flat_map(|piece| {
+        let mark = piece.chars().next_back().filter(|it| diagnostic::turns(*it));
+        let text = piece.trim_end_matches(diagnostic::turns);
+        let shown = mark.map(|it| {
+            let number = SafeHtml::text(&format!("U+{:04X}", u32::from(it)));
+            let title = ("title", "a character that turns the direction of writing");
+            SafeHtml::element("span", &[("class", "tok-magic"), title], number)
+        });
+        [Some(SafeHtml::text(text)), shown].into_iter().flatten()
+    });
+    SafeHtml::concat(pieces.collect::<Vec<_>>())
 }
 
 fn class(kind: TokenKind) -> &'static str {
@@ -652,6 +671,21 @@ fn title_of(file_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_that_turns_is_shown_by_the_numbers_of_its_marks() {
+        let code = "if x: # \u{202e} } \u{2066}if admin\n    y = '\u{200f}a'\u{202c}";
+        for mode in [Mode::Python, Mode::Ipython] {
+            let html = highlighted(code, mode);
+            assert!(!html.as_str().contains(diagnostic::turns), "{}", html.as_str());
+            for number in ["U+202E", "U+2066", "U+200F", "U+202C"] {
+                assert!(html.as_str().contains(&format!(">{number}</span>")), "{}", html.as_str());
+            }
+        }
+        let long = format!("{}{code}", "# long\n".repeat(LONGEST_HIGHLIGHTED / 7));
+        assert!(!highlighted(&long, Mode::Python).as_str().contains(diagnostic::turns));
+        assert_eq!(code_text("a < b").as_str(), SafeHtml::text("a < b").as_str());
+    }
 
     #[test]
     fn a_run_without_ipython_is_told() {

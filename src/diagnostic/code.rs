@@ -81,6 +81,11 @@ codes! {
     ///
     /// It must be a mapping between two lines of `---`. Aliases are not followed.
     InvalidFrontMatter = "NBC111" "invalid-front-matter",
+    /// Code holds a character that nobody sees and that turns the direction of writing, so that it may read as
+    /// something else than what Python runs (CVE-2021-42574).
+    ///
+    /// The page shows the number of the character in its place. Write it as an escape (`"\u202e"`), or remove it.
+    TurnedText = "NBC112" "turned-text",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
     /// marimo needs one defining cell a name, because the order of the cells follows from it.

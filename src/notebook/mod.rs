@@ -249,8 +249,30 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
         let file = std::mem::take(&mut notebook.about);
         notebook.about = About::of_header(&script.table).or(file);
     }
+    if let Some(notebook) = &parsed.value {
+        parsed.diagnostics.extend(notebook.cells.iter().filter_map(turned));
+    }
     crate::diagnostic::sort(&mut parsed.diagnostics);
     parsed
+}
+
+/// Code that may read as something else than what runs, at the first line that does. Prose may turn: people write it.
+fn turned(cell: &Cell) -> Option<Diagnostic> {
+    if cell.kind != CellKind::Code {
+        return None;
+    }
+    let at = cell.code.find(crate::diagnostic::turns)?;
+    let before = cell.code.get(..at).unwrap_or_default();
+    let line = before.bytes().filter(|it| *it == b'\n').count() + 1;
+    let mark = cell.code.get(at..).and_then(|it| it.chars().next()).unwrap_or_default();
+    let message = format!(
+        "the code holds U+{:04X}, which turns the direction of writing without being seen",
+        u32::from(mark)
+    );
+    let span = cell.line_span(u32::try_from(line).unwrap_or(1));
+    let help =
+        "it may read as something else than what Python runs; write it as an escape, or remove it";
+    Some(Diagnostic::warning(Code::TurnedText, span, message).with_help(help))
 }
 
 /// Whether a text in a file with this extension looks like a notebook: folders are walked with it,

@@ -135,3 +135,19 @@ fn an_attachment_takes_no_more_room_than_the_notebook_gives_it() {
     assert!(html.len() < 3 * large.len(), "{} bytes", html.len());
     assert!(said.iter().any(|it| it.contains("shown too often")), "{said:?}");
 }
+
+#[test]
+fn code_that_reads_as_something_else_is_told() {
+    let source = "x = 1\nif x: # \u{202e} } \u{2066}if admin\u{2069} \u{2066}\n    x = 2\n";
+    let cells =
+        json!([{"cell_type": "code", "source": source}, {"cell_type": "code", "source": "y = 1"}]);
+    let text = json!({"nbformat": 4, "metadata": {}, "cells": cells}).to_string();
+    let checked = check("a.ipynb", &text);
+    let concise = checked.concise();
+    assert_eq!(concise.matches("NBC112").count(), 1, "{concise}");
+    assert!(concise.starts_with("a.ipynb:cell 1:2:1: warning[NBC112]"), "{concise}");
+    // The line is quoted with the numbers of what cannot be seen.
+    let full = checked.full();
+    assert!(full.contains("\\u{202e} } \\u{2066}if admin\\u{2069}"), "{full}");
+    assert!(!full.contains('\u{202e}'), "{full}");
+}
