@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
 
 /// `report.html:3: [inline-handler] …`
 pub(in crate::cli) fn text(finding: &Finding) -> String {
-    let file = one_line(&finding.file.to_string());
+    let file = one_line(&finding.file);
     let message = one_line(&finding.message);
     format!("{file}:{}: [{}] {message}", finding.line, finding.rule.slug())
 }
