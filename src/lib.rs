@@ -21,6 +21,7 @@
 pub mod source;
 pub mod diagnostic;
 pub mod config;
+pub mod folder;
 pub mod cache;
 pub mod secret;
 pub mod python;

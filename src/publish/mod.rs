@@ -4,15 +4,18 @@
 //! Never leaves half a site: a build that fails, is killed or fills the disk leaves the earlier
 //! folder as it was.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
-use std::io;
-#[cfg(target_os = "linux")]
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::folder::{Entry, Folder, Kind};
 use crate::verify::VerifiedSite;
+
+/// Longest manifest of an earlier site that is read, in bytes.
+const LONGEST_MANIFEST: u64 = 256 << 20;
 
 /// Why a site could not be published. The earlier folder is untouched in every case.
 #[derive(Debug, thiserror::Error)]
@@ -49,14 +52,20 @@ pub enum PublishError {
 
 /// The right to publish to a folder, held from before the build until after it, so that two builds
 /// into one folder are found out early. Dropping it removes everything that is half-written.
+///
+/// The parent folder is opened once: whoever may write to it, or to those above it, can put a link in the place of
+/// each name at any moment, and root would write through it.
 #[derive(Debug)]
 pub struct Destination {
-    folder: Utf8PathBuf,
-    parent: Utf8PathBuf,
+    path: Utf8PathBuf,
+    parent_path: Utf8PathBuf,
+    parent: Folder,
     name: String,
-    lock_path: Utf8PathBuf,
-    /// Made as every file is, so that it has the rights that a new one gets.
-    lock: File,
+    lock: Lock,
+    /// Rights that a new folder gets here.
+    folder_mode: u32,
+    /// The folder under the name of the staging folder that this build put there.
+    staged: Cell<Option<(u64, u64)>>,
 }
 
 impl Destination {
@@ -66,36 +75,42 @@ impl Destination {
     /// When the folder holds something of somebody else, when another build has claimed it, or
     /// when its parent cannot be written.
     pub fn claim(folder: &Utf8Path) -> Result<Self, PublishError> {
-        let absolute = camino::absolute_utf8(folder)
+        let path = camino::absolute_utf8(folder)
             .map_err(|source| PublishError::Io { path: folder.to_owned(), source })?;
         let no_folder = || PublishError::NoFolder { path: folder.to_owned() };
-        let name = absolute.file_name().ok_or_else(no_folder)?.to_owned();
-        let parent = absolute.parent().ok_or_else(no_folder)?.to_owned();
-        let failed = |path: &Utf8Path| {
-            let path = path.to_owned();
-            move |source| PublishError::Io { path, source }
+        let name = path.file_name().ok_or_else(no_folder)?.to_owned();
+        let parent_path = path.parent().ok_or_else(no_folder)?.to_owned();
+        let failed = |source| PublishError::Io { path: parent_path.clone(), source };
+        fs_err::create_dir_all(&parent_path).map_err(failed)?;
+        let parent = Folder::open(&parent_path).map_err(failed)?;
+        refuse_foreign(&parent, &name, &path)?;
+        let lock = Lock::take(&parent, &parent_path, &name)?;
+        let mut destination = Self {
+            path,
+            parent_path,
+            parent,
+            name,
+            lock,
+            folder_mode: 0,
+            staged: Cell::new(None),
         };
-        fs_err::create_dir_all(&parent).map_err(failed(&parent))?;
-        refuse_foreign(&absolute)?;
-        let lock_path = parent.join(format!(".{name}.nbc-lock"));
-        let lock = lock(&lock_path, &absolute)?;
-        let destination = Self { folder: absolute, parent, name, lock_path, lock };
-        destination.sweep();
+        destination.remove_stale()?;
         // A folder that cannot be written is better found before a long run than after it.
-        let probe = destination.staging();
-        fs_err::create_dir(&probe).map_err(failed(&probe))?;
+        let probe = destination.stage(0o777)?;
+        destination.folder_mode = probe.own_entry().map_err(|it| destination.failed(it))?.mode;
         destination.sweep();
         Ok(destination)
     }
 
     /// The folder.
     pub fn folder(&self) -> &Utf8Path {
-        &self.folder
+        &self.path
     }
 
     /// What this build writes: the folder, and what is beside it while the build goes on.
     pub fn own_paths(&self) -> [Utf8PathBuf; 3] {
-        [self.folder.clone(), self.staging(), self.lock_path.clone()]
+        let beside = |name: &str| self.parent_path.join(name);
+        [self.path.clone(), beside(&self.staging()), beside(&self.lock.name)]
     }
 
     /// Replaces the folder by the site, in one rename. Files that it has already, byte for byte, are taken over
@@ -104,71 +119,213 @@ impl Destination {
     /// # Errors
     /// When a file cannot be written or the folder cannot be swapped.
     pub fn publish(self, site: &VerifiedSite) -> Result<usize, PublishError> {
-        let staging = self.staging();
-        let failed = |source| PublishError::Io { path: self.lock_path.clone(), source };
-        let new = self.lock.metadata().map_err(failed)?;
+        let failed = |source| self.failed(source);
+        let new = self.lock.file.metadata().map_err(failed)?;
+        // Nobody else looks in, let alone puts something there, before it is whole.
+        let staging = self.stage(0o700)?;
+        let earlier = self.parent.below(self.name.as_ref()).ok();
         let mut written = 0;
         for asset in site.site().files() {
-            let path = staging.join(asset.path().as_str());
-            let failed = |source| PublishError::Io { path: path.clone(), source };
-            if let Some(folder) = path.parent() {
-                fs_err::create_dir_all(folder).map_err(failed)?;
-            }
-            let earlier = self.folder.join(asset.path().as_str());
-            if !take_over(&earlier, &path, asset.bytes(), &new) {
-                fs_err::write(&path, asset.bytes()).map_err(failed)?;
+            let path = asset.path().as_str();
+            let failed = |source| PublishError::Io { path: self.path.join(path), source };
+            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let folder = Chain::make(&staging, folders).map_err(failed)?;
+            let old = earlier.as_ref().and_then(|it| Chain::find(it, folders).ok());
+            let is_taken_over = old.is_some_and(|old| {
+                take_over(old.last(), folder.last(), name, asset.bytes(), &new).unwrap_or(false)
+            });
+            if !is_taken_over {
+                let mut file = folder.last().create(name, 0o666).map_err(failed)?;
+                file.write_all(asset.bytes()).map_err(failed)?;
                 written += 1;
             }
         }
+        staging.set_mode(self.folder_mode).map_err(failed)?;
         // What came meanwhile into the folder is somebody's, too.
-        refuse_foreign(&self.folder)?;
-        swap(&staging, &self.folder)
-            .map_err(|source| PublishError::Io { path: self.folder.clone(), source })?;
+        refuse_foreign(&self.parent, &self.name, &self.path)?;
+        self.swap(&staging)?;
         Ok(written)
     }
 
-    fn staging(&self) -> Utf8PathBuf {
-        self.parent.join(format!(".{}.nbc-new", self.name))
+    fn staging(&self) -> String {
+        format!(".{}.nbc-new", self.name)
+    }
+
+    fn failed(&self, source: io::Error) -> PublishError {
+        PublishError::Io { path: self.path.clone(), source }
+    }
+
+    fn entry(&self, name: &str) -> Result<Option<Entry>, PublishError> {
+        self.parent.entry(name.as_ref()).map_err(|it| self.failed(it))
+    }
+
+    fn foreign(&self, found: String) -> PublishError {
+        PublishError::Foreign { path: self.parent_path.clone(), found }
+    }
+
+    /// Makes the staging folder, which must not be there.
+    fn stage(&self, mode: u32) -> Result<Folder, PublishError> {
+        let name = self.staging();
+        let made = self.parent.make(&name, mode).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => self.foreign(name),
+            _ => self.failed(source),
+        })?;
+        self.staged.set(Some(made.own_entry().map_err(|it| self.failed(it))?.identity));
+        Ok(made)
     }
 
     /// Removes what a killed build left; the lock says that no living build owns it.
+    fn remove_stale(&self) -> Result<(), PublishError> {
+        let name = self.staging();
+        match self.entry(&name)? {
+            None => Ok(()),
+            Some(it) if it.is_own && it.kind == Kind::Folder => {
+                self.parent.remove(&name).map_err(|it| self.failed(it))
+            }
+            // A build makes a folder. A link, or what belongs to another user, is a trap or their work.
+            Some(_) => Err(self.foreign(name)),
+        }
+    }
+
+    /// Removes what this build put beside the folder, and nothing that came in its place.
     fn sweep(&self) {
-        let _ = fs_err::remove_dir_all(self.staging());
+        let Some(staged) = self.staged.take() else { return };
+        let name = self.staging();
+        if let Ok(Some(it)) = self.entry(&name)
+            && it.identity == staged
+        {
+            let _ = self.parent.remove(&name);
+        }
+    }
+
+    /// Puts the staging folder in the place of the folder.
+    fn swap(&self, new: &Folder) -> Result<(), PublishError> {
+        let (staging, failed) = (self.staging(), |it| self.failed(it));
+        let made = new.own_entry().map_err(failed)?.identity;
+        if self.entry(&staging)?.is_none_or(|it| it.identity != made) {
+            return Err(self.foreign(staging));
+        }
+        let old = self.entry(&self.name)?;
+        match self.parent.exchange(&staging, &self.name) {
+            // The old site has now the name of the staging folder, which is swept.
+            Ok(()) => self.staged.set(old.map(|it| it.identity)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.parent.rename(&staging, &self.name).map_err(failed)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.swap_in_two_steps(&staging).map_err(failed)?;
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        Ok(())
+    }
+
+    /// Two renames, where one cannot do it; a failure of the second puts the old folder back.
+    fn swap_in_two_steps(&self, staging: &str) -> io::Result<()> {
+        let Some(old) = self.parent.entry(self.name.as_ref())? else {
+            return self.parent.rename(staging, &self.name);
+        };
+        let aside = format!("{staging}.nbc-old");
+        if self.parent.entry(aside.as_ref())?.is_some() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("`{aside}` exists")));
+        }
+        self.parent.rename(&self.name, &aside)?;
+        if let Err(error) = self.parent.rename(staging, &self.name) {
+            self.parent.rename(&aside, &self.name)?;
+            return Err(error);
+        }
+        if self.parent.entry(aside.as_ref())?.is_some_and(|it| it.identity == old.identity) {
+            let _ = self.parent.remove(&aside);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Destination {
     fn drop(&mut self) {
         self.sweep();
-        let _ = fs_err::remove_file(&self.lock_path);
+        self.lock.remove(&self.parent);
+    }
+}
+
+/// Folders in each other, each opened below the one before it.
+struct Chain<'a> {
+    root: &'a Folder,
+    last: Option<Folder>,
+}
+
+impl<'a> Chain<'a> {
+    fn last(&self) -> &Folder {
+        self.last.as_ref().unwrap_or(self.root)
+    }
+
+    fn find(root: &'a Folder, path: &str) -> io::Result<Self> {
+        let mut chain = Self { root, last: None };
+        for name in path.split('/').filter(|it| !it.is_empty()) {
+            chain.last = Some(chain.last().below(name.as_ref())?);
+        }
+        Ok(chain)
+    }
+
+    /// The same, with those made that are not there. One that is there has to be one of ours.
+    fn make(root: &'a Folder, path: &str) -> io::Result<Self> {
+        let mut chain = Self { root, last: None };
+        for name in path.split('/').filter(|it| !it.is_empty()) {
+            let next = match chain.last().entry(name.as_ref())? {
+                None => chain.last().make(name, 0o777)?,
+                Some(it) if it.is_own => chain.last().below(name.as_ref())?,
+                Some(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+            };
+            chain.last = Some(next);
+        }
+        Ok(chain)
     }
 }
 
 /// Gives an earlier file another name, if it holds just these bytes, is nobody else's, and everybody has the rights
 /// to it that a new file gives.
 #[cfg(target_os = "linux")]
-fn take_over(earlier: &Utf8Path, path: &Utf8Path, bytes: &[u8], new: &Metadata) -> bool {
+fn take_over(
+    old: &Folder,
+    folder: &Folder,
+    name: &str,
+    bytes: &[u8],
+    new: &Metadata,
+) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
 
-    let is_own = std::fs::symlink_metadata(earlier).is_ok_and(|it| {
-        it.is_file()
-            && it.nlink() == 1
-            && it.len() == bytes.len() as u64
-            && it.uid() == rustix::process::geteuid().as_raw()
-            && it.mode() == new.mode()
-    });
-    is_own && holds(earlier, bytes).unwrap_or(false) && std::fs::hard_link(earlier, path).is_ok()
+    let mut file = old.read(name)?;
+    let it = file.metadata()?;
+    let is_own = it.nlink() == 1
+        && it.len() == bytes.len() as u64
+        && it.uid() == rustix::process::geteuid().as_raw()
+        && it.mode() == new.mode();
+    if !is_own || !holds(&mut file, bytes)? {
+        return Ok(false);
+    }
+    old.link(name, folder, name)?;
+    // Another file may have got the name since.
+    let is_it = folder.entry(name.as_ref())?.is_some_and(|now| now.identity == (it.dev(), it.ino()));
+    if !is_it {
+        folder.remove_file(name.as_ref())?;
+    }
+    Ok(is_it)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn take_over(_earlier: &Utf8Path, _path: &Utf8Path, _bytes: &[u8], _new: &Metadata) -> bool {
-    false
+fn take_over(
+    _old: &Folder,
+    _folder: &Folder,
+    _name: &str,
+    _bytes: &[u8],
+    _new: &Metadata,
+) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Compares piece by piece: a file may be as large as a page with many pictures.
 #[cfg(target_os = "linux")]
-fn holds(path: &Utf8Path, bytes: &[u8]) -> io::Result<bool> {
-    let mut file = File::open(path)?;
+fn holds(file: &mut File, bytes: &[u8]) -> io::Result<bool> {
     let mut buffer = vec![0; 64 << 10];
     for part in bytes.chunks(64 << 10) {
         let Some(read) = buffer.get_mut(..part.len()) else { return Ok(false) };
@@ -180,125 +337,120 @@ fn holds(path: &Utf8Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(file.read(&mut buffer)? == 0)
 }
 
-/// Opens and locks the lock file; the lock ends with the process, however it ends.
-fn lock(path: &Utf8Path, folder: &Utf8Path) -> Result<File, PublishError> {
-    let failed = |source| PublishError::Io { path: path.to_owned(), source };
-    // The holder removes the file while others may have it open already: they must look again.
-    for _ in 0..16 {
-        let file = open_lock(path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(PublishError::Busy { path: folder.to_owned() });
+/// The lock file; the lock ends with the process, however it ends.
+#[derive(Debug)]
+struct Lock {
+    name: String,
+    /// Made as every file is, so that it has the rights that a new one gets.
+    file: File,
+    identity: (u64, u64),
+}
+
+impl Lock {
+    fn take(parent: &Folder, path: &Utf8Path, folder: &str) -> Result<Self, PublishError> {
+        let name = format!(".{folder}.nbc-lock");
+        let failed = |source| PublishError::Io { path: path.join(&name), source };
+        let busy = || PublishError::Busy { path: path.join(folder) };
+        // The holder removes the file while others may have it open already: they must look again.
+        for _ in 0..16 {
+            let file = match parent.create(&name, 0o666) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    match parent.entry(name.as_ref()).map_err(failed)? {
+                        None => continue,
+                        Some(it) if it.is_own && it.kind == Kind::File => {}
+                        Some(_) => {
+                            let (path, found) = (path.to_owned(), name.clone());
+                            return Err(PublishError::Foreign { path, found });
+                        }
+                    }
+                    match parent.modify(&name) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                        opened => opened.map_err(failed)?,
+                    }
+                }
+                made => made.map_err(failed)?,
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(std::fs::TryLockError::WouldBlock) => return Err(busy()),
+                Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+            let held = identity(&file).map_err(failed)?;
+            let named = parent.entry(name.as_ref()).map_err(failed)?;
+            if let Some(it) = named
+                && held.is_none_or(|held| held == it.identity)
+            {
+                return Ok(Self { name, file, identity: it.identity });
+            }
         }
-        if is_still_at(&file, path) {
-            return Ok(file);
+        Err(busy())
+    }
+
+    fn remove(&self, parent: &Folder) {
+        let name = self.name.as_ref();
+        if let Ok(Some(it)) = parent.entry(name)
+            && it.identity == self.identity
+        {
+            let _ = parent.remove_file(name);
         }
     }
-    Err(PublishError::Busy { path: folder.to_owned() })
 }
 
-/// A named pipe in the place of the file would make an open wait for ever, a link would lead away.
-fn open_lock(path: &Utf8Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-        options.custom_flags(flags.bits() as i32);
-    }
-    options.open(path)
-}
-
+/// A file, as an [`Entry`] would tell it, where the system has such numbers.
 #[cfg(unix)]
-fn is_still_at(file: &File, path: &Utf8Path) -> bool {
+fn identity(file: &File) -> io::Result<Option<(u64, u64)>> {
     use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
+    let metadata = file.metadata()?;
+    Ok(Some((metadata.dev(), metadata.ino())))
 }
 
 #[cfg(not(unix))]
-fn is_still_at(_file: &File, path: &Utf8Path) -> bool {
-    path.exists()
+fn identity(_file: &File) -> io::Result<Option<(u64, u64)>> {
+    Ok(None)
 }
 
 /// Refuses a folder with files that its own manifest does not name.
-fn refuse_foreign(folder: &Utf8Path) -> Result<(), PublishError> {
+fn refuse_foreign(parent: &Folder, name: &str, path: &Utf8Path) -> Result<(), PublishError> {
+    let foreign = |found: &str| PublishError::Foreign { path: path.to_owned(), found: found.to_owned() };
+    let failed = |source| PublishError::Io { path: path.to_owned(), source };
+    match parent.entry(name.as_ref()).map_err(failed)? {
+        None => return Ok(()),
+        // A link or a file in the place of the folder was made by somebody else.
+        Some(it) if it.kind != Kind::Folder => return Err(foreign("something that is no folder")),
+        Some(_) => {}
+    }
+    let folder = parent.below(name.as_ref()).map_err(failed)?;
+    let known = files_of_manifest(&folder).unwrap_or_default();
+    let mut found = None;
+    let walked = folder.walk(&mut |relative| {
+        let is_own_manifest = relative == "manifest.json" && !known.is_empty();
+        if known.contains(relative) || is_own_manifest {
+            return Ok(());
+        }
+        found = Some(relative.to_owned());
+        Err(io::ErrorKind::AlreadyExists.into())
+    });
+    match found {
+        Some(found) => Err(foreign(&found)),
+        None => walked.map_err(failed),
+    }
+}
+
+/// The files that the manifest of an earlier site names.
+fn files_of_manifest(folder: &Folder) -> Option<BTreeSet<String>> {
     #[derive(serde::Deserialize)]
     struct Manifest {
         generator: String,
-        files: Vec<Entry>,
+        files: Vec<Listed>,
     }
     #[derive(serde::Deserialize)]
-    struct Entry {
+    struct Listed {
         path: String,
     }
 
-    let foreign = |found: &str| {
-        Err(PublishError::Foreign { path: folder.to_owned(), found: found.to_owned() })
-    };
-    match std::fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(PublishError::Io { path: folder.to_owned(), source }),
-        // A link or a file in the place of the folder was made by somebody else.
-        Ok(metadata) if !metadata.is_dir() => return foreign("something that is no folder"),
-        Ok(_) => {}
-    }
-    let text = fs_err::read_to_string(folder.join("manifest.json")).unwrap_or_default();
-    let manifest: Option<Manifest> = serde_json::from_str(&text).ok();
-    let known: BTreeSet<String> = manifest
-        .filter(|it| it.generator.starts_with("nbc "))
-        .map(|it| it.files.into_iter().map(|file| file.path).collect())
-        .unwrap_or_default();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry
-            .map_err(|error| PublishError::Io { path: folder.to_owned(), source: error.into() })?;
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        let relative = relative.to_string_lossy();
-        let is_own_manifest = relative == "manifest.json" && !known.is_empty();
-        if !known.contains(relative.as_ref()) && !is_own_manifest {
-            return foreign(&relative);
-        }
-    }
-    Ok(())
-}
-
-/// Puts `new` in the place of `old`.
-#[cfg(target_os = "linux")]
-fn swap(new: &Utf8Path, old: &Utf8Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-
-    match renameat_with(CWD, new.as_str(), CWD, old.as_str(), RenameFlags::EXCHANGE) {
-        // The old site is now in the staging folder, which is swept.
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::NOENT) => std::fs::rename(new, old),
-        // Some network file systems cannot exchange.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => swap_in_two_steps(new, old),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn swap(new: &Utf8Path, old: &Utf8Path) -> io::Result<()> {
-    if old.exists() { swap_in_two_steps(new, old) } else { std::fs::rename(new, old) }
-}
-
-/// Two renames, where one cannot do it; a failure of the second puts the old folder back.
-fn swap_in_two_steps(new: &Utf8Path, old: &Utf8Path) -> io::Result<()> {
-    let aside = old.with_file_name(format!("{}.nbc-old", new.file_name().unwrap_or_default()));
-    std::fs::rename(old, &aside)?;
-    if let Err(error) = std::fs::rename(new, old) {
-        std::fs::rename(&aside, old)?;
-        return Err(error);
-    }
-    let _ = std::fs::remove_dir_all(&aside);
-    Ok(())
+    let mut text = Vec::new();
+    folder.read("manifest.json").ok()?.take(LONGEST_MANIFEST).read_to_end(&mut text).ok()?;
+    let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+    let is_own = manifest.generator.starts_with("nbc ");
+    is_own.then(|| manifest.files.into_iter().map(|it| it.path).collect())
 }

@@ -1,0 +1,225 @@
+//! Folders that are held open: names below them lead nowhere else.
+//!
+//! In: the path of a folder, followed once. Out: a [`Folder`], below which files are made that were not there, and
+//! links are never followed. Who may write to a folder can put a link in the place of a name at any moment: a path
+//! that is looked up twice may mean two files, a name below a descriptor cannot.
+
+#[cfg(target_os = "linux")]
+#[path = "held.rs"]
+mod held;
+#[cfg(not(target_os = "linux"))]
+#[path = "portable.rs"]
+mod held;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+use camino::Utf8Path;
+
+pub use held::Folder;
+
+/// Folders in folders that are walked or removed. Below descriptors no length of a path bounds them.
+const DEEPEST: usize = 256;
+
+/// The kind of an entry of a folder, its own and not that of the target of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A link, a pipe, a socket or a device.
+    Other,
+}
+
+/// An entry of a folder, as the file system tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its kind.
+    pub kind: Kind,
+    /// Whether it belongs to the user who runs nbc.
+    pub is_own: bool,
+    /// Rights and special bits.
+    pub mode: u32,
+    /// The file system and the number there: equal for two names of one file.
+    pub identity: (u64, u64),
+}
+
+impl Folder {
+    /// Calls `see` with the path of everything below that is no folder. An error of `see` ends the walk.
+    ///
+    /// # Errors
+    /// That of `see`, a folder that cannot be read, or too many folders in each other.
+    pub fn walk(&self, see: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+        self.walk_below("", 0, see)
+    }
+
+    fn walk_below(
+        &self,
+        above: &str,
+        depth: usize,
+        see: &mut dyn FnMut(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut names: Vec<OsString> = self.names()?;
+        names.sort();
+        for name in names {
+            let path = format!("{above}{}", name.to_string_lossy());
+            match self.entry(&name)? {
+                Some(Entry { kind: Kind::Folder, .. }) => {
+                    if depth >= DEEPEST {
+                        return Err(too_deep());
+                    }
+                    self.below(&name)?.walk_below(&format!("{path}/"), depth + 1, see)?;
+                }
+                Some(_) => see(&path)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file or a folder with all that is below it. Links are removed, never followed.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        self.remove_below(name.as_ref(), 0)
+    }
+
+    fn remove_below(&self, name: &std::ffi::OsStr, depth: usize) -> io::Result<()> {
+        match self.entry(name)? {
+            None => return Ok(()),
+            Some(Entry { kind: Kind::Folder, .. }) => {}
+            Some(_) => return self.remove_file(name),
+        }
+        if depth >= DEEPEST {
+            return Err(too_deep());
+        }
+        let below = self.below(name)?;
+        for inner in below.names()? {
+            below.remove_below(&inner, depth + 1)?;
+        }
+        self.remove_folder(name)
+    }
+}
+
+fn too_deep() -> io::Error {
+    io::Error::other("there are too many folders in each other")
+}
+
+/// Replaces a file as a whole, with the given rights: a reader sees the old one or the new one. In its place may be
+/// a regular file of the user who runs nbc, or a link, which is replaced and not followed.
+///
+/// # Errors
+/// When the folder cannot be written, or the file is somebody else's.
+pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let folder = Folder::open(parent)?;
+    let is_replaceable = folder
+        .entry(name.as_ref())?
+        .is_none_or(|it| it.is_own && it.kind != Kind::Folder);
+    if !is_replaceable {
+        let said = format!("`{path}` belongs to somebody else");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, said));
+    }
+    let (fresh, mut file) = folder.create_fresh(name)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| set_mode(&file, mode))
+        .and_then(|()| folder.rename(&fresh, name));
+    if written.is_err() {
+        let _ = folder.remove_file(fresh.as_ref());
+    }
+    written
+}
+
+#[cfg(unix)]
+fn set_mode(file: &std::fs::File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_file: &std::fs::File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+impl Folder {
+    /// A new file under a name that nobody could guess, with its name.
+    fn create_fresh(&self, name: &str) -> io::Result<(String, std::fs::File)> {
+        use std::hash::{BuildHasher as _, RandomState};
+
+        for _ in 0..16 {
+            let fresh = format!(".{name}.{:016x}", RandomState::new().hash_one(()));
+            match self.create(&fresh, 0o600) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return Ok((fresh, made?)),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    struct FolderTest {
+        directory: tempfile::TempDir,
+    }
+
+    impl FolderTest {
+        fn new() -> Self {
+            Self { directory: tempfile::tempdir().unwrap() }
+        }
+
+        fn path(&self, name: &str) -> camino::Utf8PathBuf {
+            Utf8Path::from_path(self.directory.path()).unwrap().join(name)
+        }
+
+        fn folder(&self) -> Folder {
+            Folder::open(&self.path("")).unwrap()
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_through_a_link_or_over_a_file() {
+        let test = FolderTest::new();
+        fs_err::create_dir(test.path("other")).unwrap();
+        fs_err::write(test.path("other/file"), "kept").unwrap();
+        for name in ["other", "other/file", "nowhere"] {
+            std::os::unix::fs::symlink(test.path(name), test.path("link")).unwrap();
+            let folder = test.folder();
+            assert!(folder.make("link", 0o700).is_err(), "{name}");
+            assert!(folder.create("link", 0o600).is_err(), "{name}");
+            assert!(folder.below("link".as_ref()).is_err(), "{name}");
+            assert!(folder.read("link").is_err(), "{name}");
+            folder.remove("link").unwrap();
+        }
+        assert_eq!(fs_err::read_to_string(test.path("other/file")).unwrap(), "kept");
+        assert!(!test.path("nowhere").exists());
+    }
+
+    #[test]
+    fn a_tree_is_removed_and_links_in_it_are_not_followed() {
+        let test = FolderTest::new();
+        fs_err::create_dir_all(test.path("tree/deep")).unwrap();
+        fs_err::create_dir(test.path("kept")).unwrap();
+        fs_err::write(test.path("kept/file"), "").unwrap();
+        std::os::unix::fs::symlink("../../kept", test.path("tree/deep/link")).unwrap();
+        test.folder().remove("tree").unwrap();
+        assert!(!test.path("tree").exists() && test.path("kept/file").exists());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_replaced() {
+        let test = FolderTest::new();
+        fs_err::write(test.path("kept"), "kept").unwrap();
+        std::os::unix::fs::symlink("kept", test.path("lock")).unwrap();
+        replace(&test.path("lock"), b"new", 0o644).unwrap();
+        assert_eq!(fs_err::read_to_string(test.path("kept")).unwrap(), "kept");
+        assert_eq!(fs_err::read_to_string(test.path("lock")).unwrap(), "new");
+        assert_eq!(test.folder().names().unwrap().len(), 2);
+    }
+}
