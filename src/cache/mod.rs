@@ -1,10 +1,12 @@
 //! What earlier builds found out, by what it depends on: a hit is what a miss would give.
 //!
 //! In: a [`Key`], the digest of everything that decides. Out: the bytes that were stored under it, or nothing.
+//! No entry decides which program is started, or anything else about code that runs outside the sandbox.
 //! Builds of any number share the folder. Never an error: an entry that is damaged, or that another program
 //! wrote, is a miss with a warning, and what cannot be written is not kept.
 
 mod key;
+mod place;
 mod tree;
 
 use std::fs::File;
@@ -16,6 +18,9 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use key::{Key, KeyBuilder};
+#[cfg(unix)]
+pub use place::let_runs_pass;
+pub use place::{PlaceError, claim, locate};
 pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged};
 
 use crate::config::ByteSize;
@@ -40,8 +45,6 @@ pub enum Kind {
     Run,
     /// Pictures of charts.
     Picture,
-    /// What an interpreter said of itself.
-    Interpreter,
     /// Digests of large files, by what the file system says of these.
     Digest,
     /// What a whole build read, and what it said.
@@ -52,8 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Run, Self::Picture, Self::Interpreter, Self::Digest, Self::Site, Self::Packed];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Picture, Self::Digest, Self::Site, Self::Packed];
 
     /// Name of its folder.
     #[must_use]
@@ -61,7 +63,6 @@ impl Kind {
         match self {
             Self::Run => "runs",
             Self::Picture => "pictures",
-            Self::Interpreter => "interpreters",
             Self::Digest => "digests",
             Self::Site => "sites",
             Self::Packed => "packed",
@@ -194,6 +195,13 @@ impl Cache {
             fs_err::create_dir_all(shared)?;
         }
         make_private(folder)?;
+        let between = folder.ancestors().take_while(|it| it.starts_with(&self.folder));
+        // A restored cache may hold links, which would lead out of it.
+        for it in between {
+            if !std::fs::symlink_metadata(it)?.is_dir() {
+                return Err(io::Error::other(format!("`{it}` is a link")));
+            }
+        }
         // Only the owner may read it: outputs of notebooks are nobody else's, and not yet sanitized.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
         file.write_all(header(kind, key.as_str(), body).as_bytes())?;
@@ -251,7 +259,9 @@ impl Cache {
     }
 
     fn files(&self) -> impl Iterator<Item = (Utf8PathBuf, std::fs::Metadata)> {
-        let entries = walkdir::WalkDir::new(&self.folder).min_depth(1).into_iter();
+        // A link in the place of the folder would have `clear` empty another one.
+        let walk = walkdir::WalkDir::new(&self.folder).follow_root_links(false);
+        let entries = walk.min_depth(1).into_iter();
         entries.filter_map(Result::ok).filter(|it| it.file_type().is_file()).filter_map(|entry| {
             let metadata = entry.metadata().ok()?;
             Some((Utf8PathBuf::from_path_buf(entry.into_path()).ok()?, metadata))

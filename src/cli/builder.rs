@@ -497,7 +497,7 @@ impl Builder<'_> {
         let runner = match self.runner.get() {
             Some(runner) => runner,
             None => {
-                let made = RunnerFolder::below(&cache_folder())?;
+                let made = RunnerFolder::below(&cache_folder()?)?;
                 self.runner.get_or_init(|| made)
             }
         };

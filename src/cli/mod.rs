@@ -132,18 +132,12 @@ pub fn main() -> ExitCode {
 }
 
 /// What earlier builds found out.
-fn entries(memory: &args::Memory) -> Arc<Cache> {
+fn entries(memory: &args::Memory) -> Result<Arc<Cache>, Failure> {
     let size = memory.cache_size.unwrap_or(cache::DEFAULT_SIZE);
-    Arc::new(Cache::below(&cache_folder(), size))
+    Ok(Arc::new(Cache::below(&cache_folder()?, size)))
 }
 
-/// `NBC_CACHE_DIR`, else the user's cache folder, as the XDG Base Directory Specification says.
-fn cache_folder() -> Utf8PathBuf {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    if let Some(folder) = variable("NBC_CACHE_DIR") {
-        return camino::absolute_utf8(&folder).unwrap_or_else(|_| folder.into());
-    }
-    let base = variable("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache"));
-    base.or_else(home).unwrap_or_else(|| "/tmp".into()).join("nbc")
+/// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
+fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {
+    cache::claim(&cache::locate()?)
 }

@@ -25,6 +25,8 @@ pub(super) struct Preparation {
     choice: Choice,
     buildable: BTreeSet<String>,
     sandbox: OnDemand,
+    /// The user's own.
+    cache: Utf8PathBuf,
     is_reported: AtomicBool,
     entries: Option<Arc<Cache>>,
     keeps_runs: bool,
@@ -58,10 +60,12 @@ impl Preparation {
         let isolation = isolation(arguments, config)?;
         let buildable =
             buildable(&arguments.allow_build, !matches!(isolation, Isolation::None(_)))?;
+        let cache = cache_folder()?;
         Ok(Self {
             choice,
             buildable,
-            sandbox: OnDemand::new(isolation),
+            sandbox: OnDemand::new(isolation, Some(cache.clone())),
+            cache,
             is_reported: AtomicBool::new(false),
             entries,
             keeps_runs,
@@ -124,8 +128,8 @@ impl Preparation {
         limits: &Limits,
         progress: &Progress,
     ) -> Result<charts::Runtime, Failure> {
-        let cache = cache_folder();
-        if let Some(runtime) = cached_runtime(known, &cache) {
+        let cache = self.cache.as_path();
+        if let Some(runtime) = cached_runtime(known, cache) {
             return Ok(runtime);
         }
         progress.step(&format!("fetching what draws charts of {}", known.kind.title()));
@@ -138,7 +142,7 @@ impl Preparation {
                 Some(Confinement { buildable: &NONE, ..self.confinement(limits, &say) })
             }
         };
-        let made = provisioner.runtime(known, &cache, confinement);
+        let made = provisioner.runtime(known, cache, confinement);
         made.map_err(|error| Failure { help: error.help(), message: error.to_string() })
     }
 
@@ -168,7 +172,7 @@ impl Preparation {
         }
         let (entries, trees) = (self.entries.clone(), Arc::clone(&self.trees));
         let (choice, keeps_runs) = (self.choice.clone(), self.keeps_runs);
-        let made = Provisioner::new(choice, &cache_folder(), entries, keeps_runs, trees)?;
+        let made = Provisioner::new(choice, &self.cache, entries, keeps_runs, trees)?;
         Ok(self.provisioner.get_or_init(|| made))
     }
 

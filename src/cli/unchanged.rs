@@ -150,7 +150,7 @@ fn call(printer: Printer) -> Option<Key> {
         .text("nbc", env!("CARGO_PKG_VERSION"))
         .value("program", &Stamp::of(&program))
         .text("folder", std::env::current_dir().ok()?.to_str()?)
-        .text("cache", cache_folder().as_str())
+        .text("cache", cache_folder().ok()?.as_str())
         .value("colors", &printer.is_colored());
     for argument in std::env::args_os().skip(1) {
         key = key.bytes("argument", argument.as_encoded_bytes());

@@ -4,7 +4,7 @@
 //! requirements were resolved to, `making-…` is work of a build that runs, or of one that died.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const SETTLED: Duration = Duration::from_secs(60);
 /// Folders that one build removes at most: nobody should wait for the remains of others.
 const MOST_REMOVED: usize = 8;
+/// Longest list of packages that is read, in bytes.
+const LONGEST: u64 = 64 << 20;
 /// How often a lock that another build holds is tried.
 const POLL: Duration = Duration::from_millis(50);
 /// The file in a folder of work that its maker holds.
@@ -76,11 +78,11 @@ impl Cache {
     ) -> Result<(Utf8PathBuf, Lease), InstallError> {
         let folder = self.path(key);
         let mut file = self.hold(key, Hold::Together)?;
-        if !folder.is_dir() {
+        if !is_folder(&folder)? {
             drop(file);
             // Two builds that need the same environment: the second waits and finds it made.
             file = self.hold(key, Hold::Alone)?;
-            if !folder.is_dir() {
+            if !is_folder(&folder)? {
                 let scratch = self.scratch()?;
                 let made = make(&scratch)?;
                 std::fs::rename(&made, &folder).map_err(failed(&folder))?;
@@ -96,10 +98,13 @@ impl Cache {
     /// What requirements were resolved to by an earlier build.
     pub(super) fn resolved(&self, key: &str) -> Option<String> {
         let path = self.path(&format!("{key}.txt"));
-        let text = fs_err::read_to_string(&path).ok()?;
-        if let Ok(file) = File::options().append(true).open(&path) {
-            touch(&file);
+        let mut file = without_links(File::options().read(true), &path).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
         }
+        let mut text = String::new();
+        Read::by_ref(&mut file).take(LONGEST).read_to_string(&mut text).ok()?;
+        touch(&file);
         Some(text)
     }
 
@@ -194,7 +199,7 @@ fn failed(path: &Utf8Path) -> impl Fn(io::Error) -> InstallError {
 /// A lock, if no other build holds it. A file that was removed in the meantime locks nothing.
 fn try_hold(path: &Utf8Path, hold: Hold) -> io::Result<Option<File>> {
     loop {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = without_links(File::options().create(true).append(true), path)?;
         let answer = match hold {
             Hold::Together => file.try_lock_shared(),
             Hold::Alone => file.try_lock(),
@@ -208,6 +213,28 @@ fn try_hold(path: &Utf8Path, hold: Hold) -> io::Result<Option<File>> {
         if std::fs::metadata(path).is_ok_and(|it| (it.dev(), it.ino()) == (own.dev(), own.ino())) {
             return Ok(Some(file));
         }
+    }
+}
+
+/// Opens a file; neither a link, which a restored cache may hold and which leads out of it, nor a pipe, which could
+/// wait for ever.
+fn without_links(options: &mut std::fs::OpenOptions, path: &Utf8Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
+/// Whether an environment is there. A link in its place would show the notebook another folder of the host.
+fn is_folder(path: &Utf8Path) -> Result<bool, InstallError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(true),
+        Ok(_) => Err(failed(path)(io::Error::other("it is a link, or no folder; remove it"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed(path)(error)),
     }
 }
 

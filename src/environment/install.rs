@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::bytecode::compile;
 use super::cache::{Cache, Lease};
 use super::confined::Confinement;
+use super::requirements::check_line;
 use super::resolve::Installer;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
@@ -239,7 +240,10 @@ fn resolve(
     let source_key = digest_of(&[&["sources", &key], allowed.as_slice()].concat());
     // Where wheels were enough without the permission, they are with it.
     for key in [&key, &source_key] {
-        if let Some(text) = cache.resolved(key) {
+        // Installers read the lines outside the sandbox: what nbc would not have written is resolved anew.
+        let known = cache.resolved(key);
+        let is_plain = |it: &String| it.lines().all(|it| it.is_empty() || check_line(it).is_ok());
+        if let Some(text) = known.filter(is_plain) {
             return Ok(Lock::of(text.lines().map(str::to_owned)));
         }
     }

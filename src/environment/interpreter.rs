@@ -1,12 +1,10 @@
 //! Finding Python and asking it about itself, without running anybody's code.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::cache::{Cache, Key, KeyBuilder, Kind, Stamp};
 use crate::process::tool::Tool;
 
 /// Oldest Python that nbc runs notebooks with: the oldest that marimo 0.25 supports.
@@ -54,7 +52,7 @@ pub enum InterpreterError {
     },
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 struct Answer {
     executable: String,
     version: Vec<u32>,
@@ -69,27 +67,14 @@ print(json.dumps({'executable': sys.executable, 'version': list(sys.version_info
 'level': sys.version_info.releaselevel}))";
 
 impl Interpreter {
-    /// Asks a program about itself, unless it is one that an earlier build asked. `-I -S` keeps it from running
-    /// `site`, hence any package's code.
+    /// Asks a program about itself, each time: an answer names the program that is started outside the sandbox, so
+    /// that it is never taken from a file that somebody may have restored. `-I -S` keeps it from running `site`,
+    /// hence any package's code.
     ///
     /// # Errors
     /// When it is no CPython, or too old.
-    pub fn probe(path: &Utf8Path, cache: Option<&Cache>) -> Result<Self, InterpreterError> {
-        let known = cache.and_then(|it| Some((it, memory_key(path)?)));
-        let remembered = known.as_ref().and_then(|(cache, key)| {
-            let answer = cache.get(Kind::Interpreter, key)?;
-            serde_json::from_slice(&answer).ok()
-        });
-        if let Some(answer) = remembered {
-            return Self::of(path, answer);
-        }
-        let answer = Self::ask(path)?;
-        if let Some((cache, key)) = known
-            && let Ok(body) = serde_json::to_vec(&answer)
-        {
-            cache.put(Kind::Interpreter, &key, &body);
-        }
-        Self::of(path, answer)
+    pub fn probe(path: &Utf8Path) -> Result<Self, InterpreterError> {
+        Self::of(path, Self::ask(path)?)
     }
 
     fn ask(path: &Utf8Path) -> Result<Answer, InterpreterError> {
@@ -139,16 +124,16 @@ impl Interpreter {
     ///
     /// # Errors
     /// When there is none.
-    pub fn active(cache: Option<&Cache>) -> Result<Self, InterpreterError> {
+    pub fn active() -> Result<Self, InterpreterError> {
         for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
             if let Ok(folder) = std::env::var(variable) {
                 let program = Utf8PathBuf::from(folder).join("bin/python");
-                if let Ok(interpreter) = Self::probe(&program, cache) {
+                if let Ok(interpreter) = Self::probe(&program) {
                     return Ok(interpreter);
                 }
             }
         }
-        Self::base(None, cache)
+        Self::base(None)
     }
 
     /// The newest interpreter on `PATH`, or among those that uv installed, that meets a `requires-python`
@@ -156,7 +141,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// When there is none.
-    pub fn base(requires: Option<&str>, cache: Option<&Cache>) -> Result<Self, InterpreterError> {
+    pub fn base(requires: Option<&str>) -> Result<Self, InterpreterError> {
         let requires = requires.filter(|it| !it.trim().is_empty());
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders: Vec<Utf8PathBuf> = std::env::split_paths(&path)
@@ -164,7 +149,6 @@ impl Interpreter {
             .collect();
         let mut search = Search {
             requires,
-            cache,
             best: None,
             seen: BTreeSet::new(),
             asked: BTreeSet::new(),
@@ -224,23 +208,6 @@ impl Interpreter {
     }
 }
 
-/// What an answer is remembered by. A script that starts one Python here and another there is asked each time.
-fn memory_key(path: &Utf8Path) -> Option<Key> {
-    let real = path.canonicalize_utf8().ok()?;
-    let mut file = fs_err::File::open(&real).ok()?;
-    let mut start = [0; 4];
-    io::Read::read_exact(&mut file, &mut start).ok()?;
-    let stamp = Stamp::of(&file.metadata().ok()?);
-    if start != *b"\x7fELF" || !stamp.is_settled() {
-        return None;
-    }
-    let settings = path.parent()?.parent()?.join("pyvenv.cfg");
-    let key =
-        KeyBuilder::new("interpreter").text("path", path.as_str()).text("real", real.as_str());
-    let key = key.value("stamp", &stamp);
-    Some(key.bytes("settings", &fs_err::read(settings).unwrap_or_default()).end())
-}
-
 /// The programs that uv installed, without asking uv.
 pub fn managed_folders() -> Vec<Utf8PathBuf> {
     let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
@@ -262,7 +229,6 @@ pub fn managed_folders() -> Vec<Utf8PathBuf> {
 /// A look at interpreters one after the other.
 struct Search<'a> {
     requires: Option<&'a str>,
-    cache: Option<&'a Cache>,
     best: Option<Interpreter>,
     /// Versions that were there.
     seen: BTreeSet<(Vec<u32>, String)>,
@@ -277,7 +243,7 @@ impl Search<'_> {
         if !real.is_file() || !self.asked.insert(real) {
             return;
         }
-        let found = match Interpreter::probe(program, self.cache) {
+        let found = match Interpreter::probe(program) {
             Ok(found) => found,
             Err(error) => {
                 self.last = Some(error);
@@ -421,7 +387,7 @@ mod tests {
         ];
         let search = |requires| {
             let (seen, asked) = (BTreeSet::new(), BTreeSet::new());
-            let mut search = Search { requires, cache: None, best: None, seen, asked, last: None };
+            let mut search = Search { requires, best: None, seen, asked, last: None };
             programs.iter().for_each(|it| search.look_at(it));
             search.end().map(|it| it.program.to_string()).map_err(|it| it.to_string())
         };

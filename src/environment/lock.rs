@@ -4,7 +4,6 @@
 //! installers read the first, a build with the lock installs exactly both.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -15,6 +14,7 @@ use super::pylock::{self, Overlay, Own, Package, PyLock};
 use super::requirements::{self, read};
 use super::resolve::Installer;
 use super::{EnvironmentError, InstallError, Interpreter, Requirements, RequirementsError, engine};
+use crate::folder;
 use crate::notebook::{Format, Notebook};
 
 /// A lock that notebooks need.
@@ -91,7 +91,7 @@ impl Locked {
     ) -> Result<bool, EnvironmentError> {
         let cache = Cache::new(cache);
         cache.open()?;
-        let interpreter = Interpreter::base(self.requirements.requires_python.as_deref(), None)?;
+        let interpreter = Interpreter::base(self.requirements.requires_python.as_deref())?;
         let earlier = match pins {
             // A file that is broken is no reason not to write a good one.
             Pins::Keep => self.on_disk().ok().flatten().unwrap_or_default(),
@@ -138,7 +138,7 @@ impl Locked {
         if fs_err::read_to_string(&self.path).is_ok_and(|it| it == text) {
             return Ok(false);
         }
-        replace(&self.path, &text)
+        folder::replace(&self.path, text.as_bytes(), 0o644)
             .map_err(|source| InstallError::Cache { path: self.path.clone(), source })?;
         Ok(true)
     }
@@ -154,16 +154,4 @@ impl Locked {
         let has = |_: &str, package: &str| lock.has(package);
         self.formats.iter().flat_map(|it| engine(*it, has)).collect()
     }
-}
-
-/// Replaces a file as a whole: a reader sees the old one or the new one.
-fn replace(path: &Utf8Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".pylock").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode)?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -223,7 +223,7 @@ impl Provisioner {
         }
         let requirements = requirements::find(notebook, path)?;
         let Some(requirements) = requirements else {
-            let interpreter = self.remembered("", || Interpreter::active(self.entries()))?;
+            let interpreter = self.remembered("", Interpreter::active)?;
             let mut environment = existing(&interpreter);
             let locks =
                 self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
@@ -313,11 +313,11 @@ impl Provisioner {
 
     fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
         let wanted = format!("requires {}", requires.unwrap_or_default());
-        self.remembered(&wanted, || Interpreter::base(requires, self.entries()))
+        self.remembered(&wanted, || Interpreter::base(requires))
     }
 
     fn given(&self, path: &Utf8Path) -> Result<Interpreter, InterpreterError> {
-        self.remembered(path.as_str(), || Interpreter::probe(path, self.entries()))
+        self.remembered(path.as_str(), || Interpreter::probe(path))
     }
 
     fn remembered(

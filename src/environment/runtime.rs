@@ -90,10 +90,7 @@ fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
 fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs_err::create_dir_all(folder)?;
-    let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut fresh, file)?;
-    fresh.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    crate::folder::replace(path, file, 0o600)
 }
 
 fn failed(known: &Known, reason: String) -> InstallError {

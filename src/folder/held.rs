@@ -111,7 +111,8 @@ impl Folder {
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         // A folder that was opened by its path alone has to be opened again to be read.
-        for entry in Dir::read_from(&self.0)? {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        for entry in Dir::new(rustix::fs::openat(&self.0, ".", flags, Mode::empty())?)? {
             let name = entry?.file_name().to_bytes().to_vec();
             if name != b"." && name != b".." {
                 names.push(OsString::from_vec(name));

@@ -116,9 +116,8 @@ pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let folder = Folder::open(parent)?;
-    let is_replaceable = folder
-        .entry(name.as_ref())?
-        .is_none_or(|it| it.is_own && it.kind != Kind::Folder);
+    let is_replaceable =
+        folder.entry(name.as_ref())?.is_none_or(|it| it.is_own && it.kind != Kind::Folder);
     if !is_replaceable {
         let said = format!("`{path}` belongs to somebody else");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, said));

@@ -2,26 +2,31 @@
 
 use std::sync::OnceLock;
 
+use camino::Utf8PathBuf;
+
 use super::{Isolation, Sandbox, SandboxError};
 
 /// What a build runs jobs in, if it runs any.
 #[derive(Debug)]
 pub struct OnDemand {
     isolation: Isolation,
+    /// The cache, in which runners and environments lie.
+    cache: Option<Utf8PathBuf>,
     made: OnceLock<Sandbox>,
 }
 
 impl OnDemand {
-    /// Nothing is tried yet.
+    /// Nothing is tried yet. Runs that have another user id than nbc are let pass through `cache`, which is otherwise
+    /// its owner's alone.
     #[must_use]
-    pub fn new(isolation: Isolation) -> Self {
-        Self { isolation, made: OnceLock::new() }
+    pub fn new(isolation: Isolation, cache: Option<Utf8PathBuf>) -> Self {
+        Self { isolation, cache, made: OnceLock::new() }
     }
 
     /// One that is there already.
     #[must_use]
     pub fn ready(isolation: Isolation, sandbox: Sandbox) -> Self {
-        Self { isolation, made: OnceLock::from(sandbox) }
+        Self { isolation, cache: None, made: OnceLock::from(sandbox) }
     }
 
     /// What was asked for.
@@ -39,6 +44,11 @@ impl OnDemand {
             return Ok(made);
         }
         let sandbox = Sandbox::confined(self.isolation)?;
+        #[cfg(target_os = "linux")]
+        if let Some(cache) = self.cache.as_ref().filter(|_| sandbox.is_other_user_on_host()) {
+            // What cannot be opened is named when a run needs it.
+            let _ = crate::cache::let_runs_pass(cache);
+        }
         Ok(self.made.get_or_init(|| sandbox))
     }
 }

@@ -85,15 +85,8 @@ impl Destination {
         let parent = Folder::open(&parent_path).map_err(failed)?;
         refuse_foreign(&parent, &name, &path)?;
         let lock = Lock::take(&parent, &parent_path, &name)?;
-        let mut destination = Self {
-            path,
-            parent_path,
-            parent,
-            name,
-            lock,
-            folder_mode: 0,
-            staged: Cell::new(None),
-        };
+        let mut destination =
+            Self { path, parent_path, parent, name, lock, folder_mode: 0, staged: Cell::new(None) };
         destination.remove_stale()?;
         // A folder that cannot be written is better found before a long run than after it.
         let probe = destination.stage(0o777)?;
@@ -305,7 +298,8 @@ fn take_over(
     }
     old.link(name, folder, name)?;
     // Another file may have got the name since.
-    let is_it = folder.entry(name.as_ref())?.is_some_and(|now| now.identity == (it.dev(), it.ino()));
+    let is_it =
+        folder.entry(name.as_ref())?.is_some_and(|now| now.identity == (it.dev(), it.ino()));
     if !is_it {
         folder.remove_file(name.as_ref())?;
     }
@@ -411,7 +405,8 @@ fn identity(_file: &File) -> io::Result<Option<(u64, u64)>> {
 
 /// Refuses a folder with files that its own manifest does not name.
 fn refuse_foreign(parent: &Folder, name: &str, path: &Utf8Path) -> Result<(), PublishError> {
-    let foreign = |found: &str| PublishError::Foreign { path: path.to_owned(), found: found.to_owned() };
+    let foreign =
+        |found: &str| PublishError::Foreign { path: path.to_owned(), found: found.to_owned() };
     let failed = |source| PublishError::Io { path: path.to_owned(), source };
     match parent.entry(name.as_ref()).map_err(failed)? {
         None => return Ok(()),

@@ -34,9 +34,11 @@ impl RunnerFolder {
         let all: String =
             RUNNER_FILES.iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
         let path = cache.join("runner-1").join(digest(&all));
-        let is_whole = RUNNER_FILES.iter().all(|(name, text)| {
-            fs_err::read_to_string(path.join(name)).is_ok_and(|found| found == *text)
-        });
+        let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|it| it.is_dir());
+        let is_whole = is_folder
+            && RUNNER_FILES.iter().all(|(name, text)| {
+                fs_err::read_to_string(path.join(name)).is_ok_and(|found| found == *text)
+            });
         if is_whole {
             return Ok(Self { path });
         }
@@ -52,7 +54,7 @@ impl RunnerFolder {
         }
         readable(&staged, 0o755)?;
         // Somebody changed the files, or another build was faster; a folder in use stays readable.
-        if path.exists() {
+        if std::fs::symlink_metadata(&path).is_ok() {
             std::fs::rename(&path, staging.path().join("old"))?;
         }
         match std::fs::rename(&staged, &path) {

@@ -1,7 +1,7 @@
 //! What a run gave: plain data, serializable, and hostile, since the notebook's process wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io;
 
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
@@ -90,12 +90,8 @@ impl RunRecord {
     pub fn store(&self, path: &Utf8Path) -> Result<(), RecordError> {
         let mut json = serde_json::to_vec(self).map_err(RecordError::Malformed)?;
         json.push(b'\n');
-        let folder =
-            path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(RecordError::Write)?;
-        file.write_all(&json).map_err(RecordError::Write)?;
-        file.persist(path).map_err(|error| RecordError::Write(error.error))?;
-        Ok(())
+        // Outputs before they are sanitized are nobody else's.
+        crate::folder::replace(path, &json, 0o600).map_err(RecordError::Write)
     }
 }
 

@@ -76,7 +76,7 @@ pub(in crate::cli) fn run(
         sweep.is_dry = goal == Goal::List;
     }
     let looks = Looks::load(folder_of(&arguments.inputs), &config)?;
-    let entries = entries(&arguments.memory);
+    let entries = entries(&arguments.memory)?;
     let cache = (!arguments.memory.no_cache).then(|| Arc::clone(&entries));
     let trees = Arc::new(Trees::default());
     let folder = folder_of(&arguments.inputs);

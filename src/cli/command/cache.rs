@@ -10,7 +10,7 @@ use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic::one_line;
 
 pub(in crate::cli) fn run(command: CacheCommand, printer: Printer) -> Result<Exit, Failure> {
-    let cache = Cache::below(&cache_folder(), DEFAULT_SIZE);
+    let cache = Cache::below(&cache_folder()?, DEFAULT_SIZE);
     match command {
         CacheCommand::Stats { format } => stats(&cache, format, printer),
         CacheCommand::Clear => clear(&cache, printer),

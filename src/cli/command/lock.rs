@@ -43,8 +43,9 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
     let pins = if arguments.upgrade { Pins::Upgrade } else { Pins::Keep };
     let builder = Builder::new(arguments)?;
     let confinement = builder.as_ref().map(Builder::confinement);
+    let cache = cache_folder()?;
     for lock in &locks {
-        let changed = lock.write(pins, &cache_folder(), confinement).map_err(helped)?;
+        let changed = lock.write(pins, &cache, confinement).map_err(helped)?;
         let done = if changed { "locked" } else { "unchanged" };
         printer.line(&format!("{done}: {}", lock.path));
     }
@@ -69,7 +70,7 @@ impl Builder {
             IsolationLevel::BestEffort => Isolation::BestEffort,
             IsolationLevel::Strict | IsolationLevel::None => Isolation::Strict,
         };
-        let sandbox = OnDemand::new(isolation);
+        let sandbox = OnDemand::new(isolation, Some(cache_folder()?));
         sandbox.get()?;
         let limits = limits::bounds(LimitSettings::default())?.process;
         Ok(Some(Self { sandbox, limits, buildable }))

@@ -78,7 +78,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
         compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
     };
     let have = |known| {
-        cached_runtime(known, &cache_folder()).ok_or_else(|| Failure {
+        cached_runtime(known, &cache_folder()?).ok_or_else(|| Failure {
             message: "an earlier `nbc build` has to have fetched what draws them".to_owned(),
             help: None,
         })

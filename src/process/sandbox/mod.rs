@@ -151,6 +151,12 @@ impl Sandbox {
         &self.layers
     }
 
+    /// Whether runs see the host's own files, as a user that owns none of them.
+    #[must_use]
+    pub fn is_other_user_on_host(&self) -> bool {
+        self.mode.is_on_host() && matches!(self.identity, Identity::Switched { .. })
+    }
+
     /// Starts a job, and comes back when its program runs.
     ///
     /// # Errors
