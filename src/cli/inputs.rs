@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 
+use super::ignored;
 use crate::notebook;
 use crate::site::SitePath;
+use crate::source::MAX_SOURCE_BYTES;
+use crate::source::project_file::{ProjectFileError, ProjectRoot};
 
 /// A notebook to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,16 @@ pub struct Input {
     pub relative: Utf8PathBuf,
     /// Whether the user named the file itself, not a folder that it was found in.
     pub is_named: bool,
+}
+
+impl Input {
+    /// The folder that it was found in; `None` for a file that was named itself.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Utf8Path> {
+        let above = self.path.as_str().strip_suffix(self.relative.as_str());
+        let folder = above.filter(|_| !self.is_named)?;
+        Some(Utf8Path::new(folder))
+    }
 }
 
 /// Why inputs cannot be found.
@@ -53,6 +65,14 @@ pub enum InputError {
         path: Utf8PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// An ignore file is none that nbc reads.
+    #[error("cannot read `{path}`: {source}")]
+    IgnoreFile {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: ProjectFileError,
     },
 }
 
@@ -99,37 +119,22 @@ fn walk(
         reason: error.to_string(),
     })?;
     // `.gitignore` holds outside a git checkout as well: an export or a container copy of one.
-    let walker = WalkBuilder::new(folder)
-        .overrides(overrides)
-        .require_git(false)
-        .git_global(false)
-        .filter_entry(|entry| entry.file_name() != "__pycache__")
-        .build();
-    for entry in walker {
-        let entry = entry.map_err(|error| InputError::Unreadable {
-            path: folder.to_owned(),
-            reason: error.to_string(),
-        })?;
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            continue;
-        }
-        // A name that is not UTF-8 cannot become a page; it is left to be named by hand.
-        let Ok(path) = Utf8PathBuf::from_path_buf(entry.into_path()) else { continue };
-        if is_notebook(&path) {
-            let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-            found.entry(path).or_insert((relative, false));
+    let root = ProjectRoot::new(folder);
+    for relative in ignored::files(folder, &overrides)? {
+        if is_notebook(&root, &relative) {
+            found.entry(folder.join(&relative)).or_insert((relative, false));
         }
     }
     Ok(())
 }
 
-fn is_notebook(path: &Utf8Path) -> bool {
+fn is_notebook(root: &ProjectRoot, path: &Utf8Path) -> bool {
     match path.extension() {
         // What is a notebook by its name may be too large to be read twice.
         Some(extension @ ("ipynb" | "qmd")) => notebook::is_notebook(extension, ""),
-        Some(extension @ ("py" | "md" | "markdown")) => {
-            fs_err::read_to_string(path).is_ok_and(|text| notebook::is_notebook(extension, &text))
-        }
+        Some(extension @ ("py" | "md" | "markdown")) => root
+            .text(path, MAX_SOURCE_BYTES)
+            .is_ok_and(|text| notebook::is_notebook(extension, &text)),
         _ => false,
     }
 }

@@ -101,6 +101,7 @@ fn templates(folder: &Utf8Path, path: &Utf8Path) -> Result<BTreeMap<String, Stri
         message: format!("cannot read the templates in `{path}`: {error}"),
         help: None,
     };
+    config::check_folder(folder, path).map_err(|error| unreadable(&error))?;
     let mut found = BTreeMap::new();
     for entry in path.read_dir_utf8().map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;

@@ -7,6 +7,7 @@ mod command;
 mod compile;
 mod exposure;
 mod grants;
+mod ignored;
 mod inputs;
 mod limits;
 mod links;

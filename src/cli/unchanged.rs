@@ -4,7 +4,6 @@
 //! build left it, there is nothing to do.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,7 +19,8 @@ use super::printer::{Printer, Said};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::{BASELINE, Config};
 use crate::environment;
-use crate::source::{Source, Sources};
+use crate::source::project_file::{ProjectRoot, read_named};
+use crate::source::{MAX_SOURCE_BYTES, Source, Sources};
 
 /// Variables that decide about interpreters, packages and pages.
 const VARIABLES: [&str; 10] = [
@@ -169,12 +169,11 @@ fn call(printer: Printer) -> Option<Key> {
 /// The digest of all notebooks, with their places.
 pub(super) fn digest(inputs: &[Input]) -> Option<Key> {
     let one = |input: &Input| {
-        let file = fs_err::File::open(&input.path).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        file.take(crate::source::MAX_SOURCE_BYTES).read_to_end(&mut bytes).ok()?;
+        let bytes = match input.folder() {
+            Some(folder) => ProjectRoot::new(folder).read(&input.relative, MAX_SOURCE_BYTES),
+            None => read_named(&input.path, MAX_SOURCE_BYTES),
+        };
+        let bytes = bytes.ok()?;
         Some(key(input, &Sha384::digest(&bytes)))
     };
     let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();

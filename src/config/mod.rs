@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
+use crate::source::project_file::ProjectRoot;
+
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
 pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
@@ -190,30 +192,11 @@ pub enum ConfigError {
 /// Longest file of settings, and of a theme.
 const LONGEST: u64 = 1 << 20;
 
-/// The file may have come with foreign notebooks: a link to a device would never end, and one to a file
-/// elsewhere would print that file's lines as errors.
-fn check_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
-    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(std::io::Error::other("it is no plain file of at most 1 MiB"));
-    }
-    if path.canonicalize_utf8()?.starts_with(folder.canonicalize_utf8()?) {
-        return Ok(());
-    }
-    Err(std::io::Error::other("it is a link to a file in another folder"))
-}
-
-/// The text of a file of settings in a folder, if there is one.
+/// The text of a file of settings in a folder, if there is one; it may have come with foreign notebooks.
 fn read_optional(folder: &Utf8Path, name: &str) -> Result<Option<String>, ConfigError> {
-    let path = folder.join(name);
-    if let Err(source) = check_plain(folder, &path) {
-        return Err(ConfigError::Unreadable { path, source });
-    }
-    match fs_err::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ConfigError::Unreadable { path, source }),
-    }
+    ProjectRoot::new(folder)
+        .optional_text(name.into(), LONGEST)
+        .map_err(|error| ConfigError::Unreadable { path: folder.join(name), source: error.into() })
 }
 
 /// Reads a file that a configuration names: plain, bounded, and below the folder.
@@ -221,8 +204,17 @@ fn read_optional(folder: &Utf8Path, name: &str) -> Result<Option<String>, Config
 /// # Errors
 /// When it is not that, or cannot be read as UTF-8.
 pub fn read_plain(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<String> {
-    check_plain(folder, path)?;
-    fs_err::read_to_string(path)
+    let relative = path.strip_prefix(folder).unwrap_or(path);
+    Ok(ProjectRoot::new(folder).text(relative, LONGEST)?)
+}
+
+/// Checks that a folder that a configuration names lies below its own.
+///
+/// # Errors
+/// When it lies elsewhere, or is none.
+pub fn check_folder(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
+    let relative = path.strip_prefix(folder).unwrap_or(path);
+    Ok(ProjectRoot::new(folder).check_folder(relative)?)
 }
 
 impl Config {

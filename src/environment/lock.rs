@@ -135,7 +135,7 @@ impl Locked {
         // What is written must be what a build takes: a source that is no index is told now.
         let written = PyLock::read(&self.path, &text)?;
         written.check(&self.path)?;
-        if fs_err::read_to_string(&self.path).is_ok_and(|it| it == text) {
+        if read(&self.path).is_ok_and(|it| it == text) {
             return Ok(false);
         }
         folder::replace(&self.path, text.as_bytes(), 0o644)
@@ -144,7 +144,7 @@ impl Locked {
     }
 
     fn on_disk(&self) -> Result<Option<PyLock>, RequirementsError> {
-        if !self.path.is_file() {
+        if self.path.symlink_metadata().is_err() {
             return Ok(None);
         }
         PyLock::read(&self.path, &read(&self.path)?).map(Some)

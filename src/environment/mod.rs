@@ -43,6 +43,7 @@ use pylock::LockTarget;
 use crate::cache::{Cache as Entries, KeyBuilder, Trees};
 use crate::notebook::{Format, Notebook};
 use crate::process::{Access, Mount};
+use crate::source::project_file::MOST_PROJECT_BYTES;
 
 /// Version of marimo that nbc brings where a notebook's environment has none.
 pub const MARIMO: &str = "marimo==0.25.2";
@@ -265,7 +266,12 @@ impl Provisioner {
     fn look(&self, notebook: &Notebook, path: &Utf8Path) {
         let Some(entries) = self.runs() else { return };
         for path in requirements::deciding(notebook, path) {
-            self.trees.look(entries, &path);
+            // Nobody reads more of it, so there is no digest to wait for.
+            let is_read = |it: std::fs::Metadata| it.is_file() && it.len() <= MOST_PROJECT_BYTES;
+            match path.symlink_metadata() {
+                Ok(_) if !path.metadata().is_ok_and(is_read) => self.trees.give_up(),
+                _ => self.trees.look(entries, &path),
+            }
         }
         if requirements::includes_others(path) {
             self.trees.give_up();

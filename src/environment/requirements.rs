@@ -7,6 +7,7 @@ use super::install::{digest_of, normalized};
 use super::pylock::{LockTarget, PyLock};
 use super::resolve::without_credentials;
 use crate::notebook::Notebook;
+use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot};
 
 /// Packages that an environment must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,10 +20,19 @@ pub struct Requirements {
     pub origin: String,
     /// Whether every line is pinned and carries a hash already.
     pub is_locked: bool,
-    /// A uv project whose `uv.lock` is to be exported.
-    pub uv_project: Option<Utf8PathBuf>,
+    /// A uv project whose lock is to be exported.
+    pub(super) uv_project: Option<UvProject>,
     /// The lock file that decides, and where it lies.
     pub(super) lock: Option<(Utf8PathBuf, PyLock)>,
+}
+
+/// The files of a uv project as they were read: uv gets copies, and never looks into the project itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct UvProject {
+    /// `uv.lock`.
+    pub(super) lock: String,
+    /// `pyproject.toml`.
+    pub(super) project: String,
 }
 
 /// Why requirements cannot be read.
@@ -33,8 +43,30 @@ pub enum RequirementsError {
     Unreadable {
         /// The file.
         path: Utf8PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// Why.
+        source: ProjectFileError,
+    },
+    /// A requirements file includes one that cannot be read.
+    #[error("`{path}`, line {line}: cannot read `{included}`: {source}")]
+    Included {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The file that the line names.
+        included: String,
+        /// Why.
+        source: ProjectFileError,
+    },
+    /// A line of a requirements file is none that nbc takes.
+    #[error("`{path}`, line {line}, {reason}")]
+    Line {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// Why; quotes nothing of the line.
+        reason: String,
     },
     /// The file is not TOML, or not of the expected shape.
     #[error("`{path}` is not valid: {reason}")]
@@ -83,7 +115,15 @@ impl RequirementsError {
                 "lock them here with `nbc lock`; with uv on PATH, a lock is for all platforms"
                     .to_owned(),
             ),
-            Self::Unreadable { .. } | Self::Invalid { .. } => None,
+            Self::Unreadable { source, .. } | Self::Included { source, .. } => {
+                source.help().map(str::to_owned)
+            }
+            Self::Line { .. } => Some(
+                "list packages by name and version, or the address of a wheel; `-r` includes files \
+                 of the notebook's folder"
+                    .to_owned(),
+            ),
+            Self::Invalid { .. } => None,
         }
     }
 }
@@ -196,7 +236,7 @@ pub(super) fn find(
     let folder = path.parent().unwrap_or(Utf8Path::new(""));
     let wanted = wanted(notebook, folder)?;
     let candidates = [own_lock_path(path), lock_path(notebook, path)];
-    let Some(path) = candidates.into_iter().find(|it| it.is_file()) else { return Ok(wanted) };
+    let Some(path) = candidates.into_iter().find(|it| is_there(it)) else { return Ok(wanted) };
     let lock = PyLock::read(&path, &read(&path)?)?;
     if let (Some(own), Some(wanted)) = (lock.own(), &wanted)
         && own.requirements != wanted.digest()
@@ -223,7 +263,9 @@ pub(super) fn wanted(
 ) -> Result<Option<Requirements>, RequirementsError> {
     let found = declared(notebook, folder)?;
     if let Some(found) = found.as_ref().filter(|it| it.uv_project.is_none()) {
-        for line in &found.lines {
+        // Those of a requirements file were checked where their numbers are known.
+        let lines = found.lines.iter().filter(|_| found.origin != REQUIREMENTS);
+        for line in lines {
             check_line(line).map_err(|reason| RequirementsError::Invalid {
                 path: found.origin.clone().into(),
                 reason: format!("`{}` {reason}", without_credentials(line).escape_debug()),
@@ -286,48 +328,60 @@ fn declared(
             script.requires_python.clone(),
         )));
     }
-    if folder.join("uv.lock").is_file() && folder.join("pyproject.toml").is_file() {
-        let mut found = Requirements::of("uv.lock", vec![read(&folder.join("uv.lock"))?], None);
-        // uv runs elsewhere.
-        found.uv_project =
-            Some(camino::absolute_utf8(folder).unwrap_or_else(|_| folder.to_owned()));
+    let [lock, requirements, pyproject] =
+        ["uv.lock", REQUIREMENTS, "pyproject.toml"].map(|it| folder.join(it));
+    if is_there(&lock) && is_there(&pyproject) {
+        let project = UvProject { lock: read(&lock)?, project: read(&pyproject)? };
+        let lines = vec![project.lock.clone(), project.project.clone()];
+        let mut found = Requirements::of("uv.lock", lines, None);
+        found.uv_project = Some(project);
         return Ok(Some(found));
     }
-    let requirements = folder.join("requirements.txt");
-    if requirements.is_file() {
-        return read(&requirements)
-            .and_then(|text| requirements_txt(&requirements, &text))
-            .map(Some);
+    if is_there(&requirements) {
+        return requirements_txt(&requirements, &read(&requirements)?).map(Some);
     }
-    let pyproject = folder.join("pyproject.toml");
-    if pyproject.is_file() {
+    if is_there(&pyproject) {
         return read(&pyproject).and_then(|text| pyproject_toml(&pyproject, &text));
     }
     Ok(None)
 }
 
-/// Reads a file that the notebook's author names: a device or a pipe would never end.
-pub(super) fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
-    let unreadable = |source| RequirementsError::Unreadable { path: path.to_owned(), source };
-    let metadata = fs_err::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        let reason = std::io::Error::other("it is no plain file, or larger than 64 MiB");
-        return Err(unreadable(reason));
-    }
-    fs_err::read_to_string(path).map_err(unreadable)
+/// The name of a requirements file.
+const REQUIREMENTS: &str = "requirements.txt";
+
+/// Whether something is there, be it a link that leads nowhere: it is read or refused, not passed over.
+fn is_there(path: &Utf8Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
-/// Most bytes of a file, and of a requirements file with all that it includes.
-const LARGEST: u64 = 64 << 20;
+/// Reads a file beside a notebook, which its author may have made a link to anything.
+pub(super) fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
+    let folder = path.parent().unwrap_or(Utf8Path::new(""));
+    let name = Utf8Path::new(path.file_name().unwrap_or_default());
+    ProjectRoot::new(folder)
+        .text(name, MOST_PROJECT_BYTES)
+        .map_err(|source| RequirementsError::Unreadable { path: path.to_owned(), source })
+}
+
 /// What an included file counts for at least: even empty ones end.
 const LEAST_SHARE: u64 = 16 << 10;
+/// Longest name of an included file that a message shows.
+const LONGEST_SHOWN: usize = 200;
 
-/// Includes (`-r`) are read by nbc, so that the cache key holds all that is asked for; other options
-/// (`--index-url`, `-e`, paths) are refused: index settings belong to the user, and a path or an
-/// editable install is built from source.
+/// Includes (`-r`) are read by nbc, so that the cache key holds all that is asked for, and below the folder of the
+/// file: others' files would be told to the index by their lines. Other options (`--index-url`, `-e`, paths) are
+/// refused: index settings belong to the user, and a path or an editable install is built from source.
 fn requirements_txt(path: &Utf8Path, text: &str) -> Result<Requirements, RequirementsError> {
-    let mut lines = Vec::new();
-    collect_lines(path, text, 0, &mut lines, &mut { LARGEST })?;
+    let folder = path.parent().unwrap_or(Utf8Path::new(""));
+    let mut reader = Includes {
+        root: ProjectRoot::new(folder),
+        folder,
+        lines: Vec::new(),
+        left: MOST_PROJECT_BYTES,
+    };
+    let name = Utf8Path::new(path.file_name().unwrap_or_default());
+    reader.add(name, text, 0)?;
+    let lines = reader.lines;
     let is_locked = !lines.is_empty()
         && lines.iter().all(|line| line.contains("==") && line.contains("--hash="));
     let mut found = Requirements::of(path.file_name().unwrap_or_default(), lines, None);
@@ -335,40 +389,76 @@ fn requirements_txt(path: &Utf8Path, text: &str) -> Result<Requirements, Require
     Ok(found)
 }
 
-fn collect_lines(
-    path: &Utf8Path,
-    text: &str,
-    depth: u32,
-    lines: &mut Vec<String>,
-    left: &mut u64,
-) -> Result<(), RequirementsError> {
-    let invalid = |reason: String| RequirementsError::Invalid { path: path.to_owned(), reason };
-    if depth > 8 {
-        return Err(invalid("files include each other too deeply".to_owned()));
-    }
-    // Files that include the next one twice are many after a few steps.
-    *left = left
-        .checked_sub((text.len() as u64).max(LEAST_SHARE))
-        .ok_or_else(|| invalid("files include each other too often".to_owned()))?;
-    for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
-        let line = line.split(" #").next().unwrap_or_default().trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+/// Reads a requirements file with all that it includes.
+struct Includes<'a> {
+    root: ProjectRoot,
+    /// The same, for messages.
+    folder: &'a Utf8Path,
+    lines: Vec<String>,
+    /// Bytes that may still come.
+    left: u64,
+}
+
+impl Includes<'_> {
+    /// Adds the lines of a file; `path` is below the root.
+    fn add(&mut self, path: &Utf8Path, text: &str, depth: u32) -> Result<(), RequirementsError> {
+        let shown = self.folder.join(path);
+        let invalid = |reason: &str| RequirementsError::Invalid {
+            path: shown.clone(),
+            reason: reason.to_owned(),
+        };
+        if depth > 8 {
+            return Err(invalid("files include each other too deeply"));
         }
-        let included = line.strip_prefix("-r ").or_else(|| line.strip_prefix("--requirement "));
-        if let Some(included) = included {
-            let other = path.parent().unwrap_or(Utf8Path::new("")).join(included.trim());
-            collect_lines(&other, &read(&other)?, depth + 1, lines, left)?;
-        } else if line.starts_with('-') || line.starts_with('.') || line.starts_with('/') {
-            return Err(invalid(format!(
-                "`{line}` is not supported: list packages by name, and set indexes in pip's or \
-                 uv's own configuration"
-            )));
-        } else {
-            lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
+        // Files that include the next one twice are many after a few steps.
+        self.left = self
+            .left
+            .checked_sub((text.len() as u64).max(LEAST_SHARE))
+            .ok_or_else(|| invalid("files include each other too often, or are too large"))?;
+        for (number, line) in numbered_lines(text) {
+            let refused = |reason: &str| RequirementsError::Line {
+                path: shown.clone(),
+                line: number,
+                reason: reason.to_owned(),
+            };
+            let included = line.strip_prefix("-r ").or_else(|| line.strip_prefix("--requirement "));
+            if let Some(included) = included.map(str::trim) {
+                let other = path.parent().unwrap_or(Utf8Path::new("")).join(included);
+                let text = self.root.text(&other, MOST_PROJECT_BYTES).map_err(|source| {
+                    let included = included.escape_debug().take(LONGEST_SHOWN).collect();
+                    let path = shown.clone();
+                    RequirementsError::Included { path, line: number, included, source }
+                })?;
+                self.add(&other, &text, depth + 1)?;
+            } else if line.starts_with(['-', '.', '/']) {
+                return Err(refused(
+                    "is not supported: list packages by name, and set indexes in pip's or uv's own \
+                     configuration",
+                ));
+            } else {
+                let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+                check_line(&line).map_err(refused)?;
+                self.lines.push(line);
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// The lines of a requirements file without comments, each with its number; a backslash at the end continues it.
+fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut raw = text.lines().enumerate();
+    std::iter::from_fn(move || {
+        let (idx, first) = raw.next()?;
+        let mut line = first.to_owned();
+        while line.ends_with('\\') {
+            line.pop();
+            line.push(' ');
+            line.push_str(raw.next().map(|it| it.1).unwrap_or_default());
+        }
+        Some((idx + 1, line.split(" #").next().unwrap_or_default().trim().to_owned()))
+    })
+    .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn pyproject_toml(path: &Utf8Path, text: &str) -> Result<Option<Requirements>, RequirementsError> {
@@ -459,7 +549,7 @@ mod tests {
     fn a_requirements_file_cannot_choose_an_index_or_build_a_path() {
         for bad in ["--index-url https://example.org", "-e .", "./package", "/package"] {
             let found = requirements_txt(Utf8Path::new("requirements.txt"), bad);
-            assert!(matches!(found, Err(RequirementsError::Invalid { .. })), "{bad}");
+            assert!(matches!(found, Err(RequirementsError::Line { line: 1, .. })), "{bad}");
         }
     }
 

@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
 use super::pylock::{Package, PyLock};
-use super::requirements::check_line;
+use super::requirements::{UvProject, check_line};
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 use crate::process::tool::{Tool, ToolOutput};
@@ -264,7 +264,8 @@ impl<'a> Installer<'a> {
             // Settings of the project would choose where uv's cache lies; an export needs none.
             Some(project) => uv
                 .args(["export", "--no-config", "--frozen", "--no-emit-project", "--no-header"])
-                .args(["--no-annotate", "--format", format, "--project", project.as_str()]),
+                .args(["--no-annotate", "--format", format])
+                .args(["--project", self.project(project)?.as_str()]),
             None => uv
                 .args(["pip", "compile", "--only-binary", ":all:", "--no-header"])
                 .args(["--no-annotate", "--format", format])
@@ -300,6 +301,17 @@ impl<'a> Installer<'a> {
         let text = read(&report)?;
         serde_json::from_str(&text)
             .map_err(|error| refused("resolving", requirements, &error.to_string()))
+    }
+
+    /// The files of a project in a folder of nbc's own: in the author's, uv would follow links, and look into the folders
+    /// above.
+    fn project(&self, project: &UvProject) -> Result<Utf8PathBuf, InstallError> {
+        let folder = self.folder.join("project");
+        let written = fs_err::create_dir_all(&folder)
+            .and_then(|()| fs_err::write(folder.join("uv.lock"), &project.lock))
+            .and_then(|()| fs_err::write(folder.join("pyproject.toml"), &project.project));
+        written.map_err(cache_error(&folder))?;
+        Ok(folder)
     }
 
     fn list(&self, requirements: &Requirements) -> Result<Utf8PathBuf, InstallError> {

@@ -4,12 +4,15 @@
 //! Never interprets a text: that is the job of [`crate::notebook`].
 
 pub mod json;
+pub mod project_file;
 
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
+
+use project_file::{ProjectFileError, ProjectRoot, read_named};
 
 /// Largest file that nbc reads, in bytes. Spans are 32 bits wide and a page of this size opens in
 /// no browser; the bound keeps the memory of a build predictable.
@@ -138,12 +141,10 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// The file is larger than [`MAX_SOURCE_BYTES`].
-    #[error("`{path}` has {bytes} bytes; nbc reads at most {MAX_SOURCE_BYTES}")]
+    #[error("`{path}` is larger than the {MAX_SOURCE_BYTES} bytes that nbc reads")]
     TooLarge {
         /// The file.
         path: Utf8PathBuf,
-        /// Its size.
-        bytes: u64,
     },
     /// The file is not UTF-8.
     #[error("`{path}` is not UTF-8: invalid byte at offset {offset}")]
@@ -173,27 +174,38 @@ impl Sources {
         (Self { others, place, ..Self::default() }, made)
     }
 
-    /// Reads a file.
+    /// Reads a file that the user names.
     ///
     /// # Errors
-    /// When the file cannot be read, is too large or is not UTF-8.
+    /// When the file cannot be read, is no regular file, is too large or is not UTF-8.
     pub fn load(&mut self, path: &Utf8Path) -> Result<SourceId, SourceError> {
-        let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
-        let metadata = std::fs::metadata(path).map_err(unreadable)?;
-        if !metadata.is_file() {
-            // A named pipe or a device would block or never end.
-            let kind = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(unreadable(kind));
+        self.take(path.to_owned(), read_named(path, MAX_SOURCE_BYTES))
+    }
+
+    /// Reads a file that was found below a folder, and is read there or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be read, leads elsewhere, is no regular file, is too large or is not UTF-8.
+    pub fn load_below(
+        &mut self,
+        folder: &Utf8Path,
+        relative: &Utf8Path,
+    ) -> Result<SourceId, SourceError> {
+        let read = ProjectRoot::new(folder).read(relative, MAX_SOURCE_BYTES);
+        self.take(folder.join(relative), read)
+    }
+
+    fn take(
+        &mut self,
+        path: Utf8PathBuf,
+        read: Result<Vec<u8>, ProjectFileError>,
+    ) -> Result<SourceId, SourceError> {
+        match read.and_then(project_file::utf8) {
+            Ok(text) => Ok(self.add(path, None, text)),
+            Err(ProjectFileError::TooLarge { .. }) => Err(SourceError::TooLarge { path }),
+            Err(ProjectFileError::NotUtf8 { offset }) => Err(SourceError::NotUtf8 { path, offset }),
+            Err(other) => Err(SourceError::Unreadable { path, source: other.into() }),
         }
-        if metadata.len() > MAX_SOURCE_BYTES {
-            return Err(SourceError::TooLarge { path: path.to_owned(), bytes: metadata.len() });
-        }
-        let bytes = fs_err::read(path).map_err(unreadable)?;
-        let text = String::from_utf8(bytes).map_err(|error| SourceError::NotUtf8 {
-            path: path.to_owned(),
-            offset: error.utf8_error().valid_up_to(),
-        })?;
-        Ok(self.add(path.to_owned(), None, text))
     }
 
     /// Adds a text that is already in memory; `cell` numbers a Jupyter cell from 1.

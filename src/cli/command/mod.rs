@@ -50,6 +50,7 @@ fn find_inputs(paths: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, 
             inputs::InputError::NoNotebooks { .. } => {
                 Some("name a notebook itself to see why it is not taken for one")
             }
+            inputs::InputError::IgnoreFile { source, .. } => source.help(),
             _ => None,
         };
         let failure = Failure::from(error);
@@ -68,7 +69,11 @@ fn analyze_all(inputs: Vec<Input>) -> (Sources, Vec<Parsed<Option<Analyzed>>>) {
 
 /// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
 fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
-    let source = match sources.load(&input.path) {
+    let loaded = match input.folder() {
+        Some(folder) => sources.load_below(folder, &input.relative),
+        None => sources.load(&input.path),
+    };
+    let source = match loaded {
         Ok(source) => source,
         Err(error) => {
             let empty = sources.add(input.path.clone(), None, String::new());

@@ -1,0 +1,278 @@
+//! Files that a project's author names, against what they can be made: links to devices, links out, pipes, folders,
+//! and more than anybody reads. Each reader is tried with each, and must end, tell the file, and tell nothing else.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests start the real binary, and a failed step is a failed test"
+)]
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What nobody may find in a message: it parses as the name of a package, too.
+const SECRET: &str = "hunter2-of-the-builder";
+/// A notebook without a header: the files beside it decide.
+const NOTEBOOK: &str = r#"{"cells": [{"cell_type": "code", "metadata": {}, "source": "1",
+    "outputs": [], "execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attack {
+    Device,
+    LinkOut,
+    LinkAbsolute,
+    Environment,
+    Pipe,
+    Folder,
+    Oversized,
+}
+
+const ATTACKS: [Attack; 7] = [
+    Attack::Device,
+    Attack::LinkOut,
+    Attack::LinkAbsolute,
+    Attack::Environment,
+    Attack::Pipe,
+    Attack::Folder,
+    Attack::Oversized,
+];
+
+impl Attack {
+    fn put(self, outer: &Path, path: &Path) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        drop(std::fs::remove_file(path));
+        match self {
+            Self::Device => symlink("/dev/zero", path).unwrap(),
+            Self::LinkOut => {
+                let depth = path.strip_prefix(outer).unwrap().components().count() - 1;
+                symlink(format!("{}secret", "../".repeat(depth)), path).unwrap();
+            }
+            Self::LinkAbsolute => symlink(outer.join("secret"), path).unwrap(),
+            Self::Environment => symlink("/proc/self/environ", path).unwrap(),
+            Self::Pipe => {
+                assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+            }
+            Self::Folder => std::fs::create_dir(path).unwrap(),
+            Self::Oversized => {
+                std::fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+            }
+        }
+    }
+}
+
+/// A reader: the file that it reads, what stands beside it, and the command that makes it read.
+struct Reader {
+    file: &'static str,
+    beside: &'static [(&'static str, &'static str)],
+    command: &'static [&'static str],
+    /// What a message calls the file.
+    told: &'static str,
+}
+
+const CHECK: &[&str] = &["check", "in"];
+const LOCK: &[&str] = &["lock", "in"];
+const BUILD: &[&str] = &["build", "in", "-o", "out", "--isolation", "best-effort"];
+
+const READERS: [Reader; 15] = [
+    Reader { file: "in/.gitignore", beside: &[], command: CHECK, told: ".gitignore" },
+    Reader { file: "in/.ignore", beside: &[], command: CHECK, told: ".ignore" },
+    Reader { file: "in/sub/.gitignore", beside: &[], command: CHECK, told: "sub/.gitignore" },
+    Reader { file: "in/.git/info/exclude", beside: &[], command: CHECK, told: "info/exclude" },
+    Reader { file: "in/nbc.toml", beside: &[], command: CHECK, told: "nbc.toml" },
+    Reader { file: "in/.nbc-secrets", beside: &[], command: BUILD, told: ".nbc-secrets" },
+    Reader {
+        file: "in/style.css",
+        beside: &[("in/nbc.toml", "[theme]\ncss = 'style.css'")],
+        command: BUILD,
+        told: "style.css",
+    },
+    Reader {
+        file: "in/t/document.html",
+        beside: &[("in/nbc.toml", "[theme]\ntemplates = 't'")],
+        command: &["build", "in", "-o", "out", "--trust-config"],
+        told: "document.html",
+    },
+    Reader { file: "in/requirements.txt", beside: &[], command: LOCK, told: "requirements.txt" },
+    Reader {
+        file: "in/more.txt",
+        beside: &[("in/requirements.txt", "six\n-r more.txt\n")],
+        command: LOCK,
+        told: "`in/requirements.txt`, line 2: cannot read `more.txt`",
+    },
+    Reader { file: "in/pyproject.toml", beside: &[], command: LOCK, told: "pyproject.toml" },
+    Reader {
+        file: "in/uv.lock",
+        beside: &[("in/pyproject.toml", "[project]\nname = 'x'\nversion = '1'")],
+        command: LOCK,
+        told: "uv.lock",
+    },
+    Reader {
+        file: "in/pyproject.toml",
+        beside: &[("in/uv.lock", "version = 1")],
+        command: LOCK,
+        told: "pyproject.toml",
+    },
+    Reader { file: "in/pylock.toml", beside: &[], command: BUILD, told: "pylock.toml" },
+    Reader { file: "in/named.ipynb", beside: &[], command: &["check", "in/named.ipynb"], told: "" },
+];
+
+struct Said {
+    code: i32,
+    text: String,
+}
+
+fn project() -> tempfile::TempDir {
+    let outer = tempfile::tempdir().unwrap();
+    std::fs::create_dir(outer.path().join("in")).unwrap();
+    fs_err::write(outer.path().join("in/a.ipynb"), NOTEBOOK).unwrap();
+    fs_err::write(outer.path().join("secret"), format!("{SECRET}\n")).unwrap();
+    outer
+}
+
+/// Runs nbc; one that does not end in time, or takes more than a GiB, fails the test.
+fn said(outer: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new("prlimit");
+    command.arg("--data=2147483648").arg(env!("CARGO_BIN_EXE_nbc")).args(arguments);
+    command.current_dir(outer).env("NBC_CACHE_DIR", outer.join("cache")).env("TOKEN", SECRET);
+    // No index is asked: what would be is refused before.
+    command
+        .env("PIP_INDEX_URL", "http://127.0.0.1:9/")
+        .env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/");
+    let out = fs_err::File::create(outer.join("said")).unwrap().into_parts().0;
+    command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
+    let mut child = command.spawn().unwrap();
+    let code = wait(&mut child);
+    Said { code, text: fs_err::read_to_string(outer.join("said")).unwrap() }
+}
+
+fn wait(child: &mut Child) -> i32 {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().unwrap_or(-1);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    -1
+}
+
+#[test]
+fn every_reader_refuses_what_is_no_file_of_the_project() {
+    for (idx, reader) in READERS.iter().enumerate() {
+        for attack in ATTACKS {
+            // What the user names may be a link.
+            let is_link = matches!(attack, Attack::LinkOut | Attack::LinkAbsolute);
+            if reader.told.is_empty() && is_link {
+                continue;
+            }
+            let outer = project();
+            for (name, text) in reader.beside {
+                fs_err::write(outer.path().join(name), text).unwrap();
+            }
+            attack.put(outer.path(), &outer.path().join(reader.file));
+            let said = said(outer.path(), reader.command);
+            let place = format!("{idx} {} {attack:?}: {} {}", reader.file, said.code, said.text);
+            assert!(said.code == 1 || said.code == 2, "{place}");
+            assert!(said.text.contains("error"), "{place}");
+            assert!(said.text.contains(reader.told), "{place}");
+            assert!(!said.text.contains(SECRET), "{place}");
+            assert!(!outer.path().join("out").exists(), "{place}");
+        }
+    }
+}
+
+#[test]
+fn requirements_include_nothing_from_elsewhere() {
+    for include in [
+        "/proc/self/environ",
+        "../secret",
+        "link",
+        "sub/../../secret",
+        "~/.netrc",
+        "/dev/zero",
+        ".",
+    ] {
+        let outer = project();
+        symlink("../secret", outer.path().join("in/link")).unwrap();
+        let text = format!("# ours\nsix\n-r {include}\n");
+        fs_err::write(outer.path().join("in/requirements.txt"), text).unwrap();
+        let said = said(outer.path(), LOCK);
+        assert_eq!(said.code, 2, "{include}: {}", said.text);
+        let told = format!("`in/requirements.txt`, line 3: cannot read `{include}`");
+        assert!(said.text.contains(&told), "{include}: {}", said.text);
+        assert!(!said.text.contains(SECRET), "{include}: {}", said.text);
+        assert!(!outer.path().join("in/pylock.toml").exists());
+    }
+}
+
+#[test]
+fn a_line_that_is_no_package_is_told_by_its_number() {
+    let outer = project();
+    let text = format!("six\nlogin me password {SECRET}\n");
+    fs_err::write(outer.path().join("in/more.txt"), text).unwrap();
+    fs_err::write(outer.path().join("in/requirements.txt"), "-r more.txt").unwrap();
+    for line in ["--index-url https://u:hunter2@h", "-c constraints.txt", "a @ file:///x.whl"] {
+        fs_err::write(outer.path().join("in/more.txt"), format!("six\\\n  ==1.0\n{line}\n"))
+            .unwrap();
+        let said = said(outer.path(), LOCK);
+        assert_eq!(said.code, 2, "{line}: {}", said.text);
+        assert!(said.text.contains("`in/more.txt`, line 3, is"), "{line}: {}", said.text);
+        assert!(!said.text.contains("hunter2"), "{line}: {}", said.text);
+        assert!(said.text.contains("help: list packages by name"), "{line}: {}", said.text);
+    }
+}
+
+#[test]
+fn ignore_files_say_what_they_said() {
+    let outer = project();
+    let put = |name: &str, text: &str| {
+        let path = outer.path().join("in").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    };
+    for name in [
+        "b.ipynb",
+        "c.ipynb",
+        "d.ipynb",
+        ".h.ipynb",
+        ".seen.ipynb",
+        "deep/b.ipynb",
+        "deep/x.ipynb",
+        "own/b.ipynb",
+        "build/z.ipynb",
+        "anchored.ipynb",
+        "deep/anchored.ipynb",
+        "e.ipynb",
+        "__pycache__/p.ipynb",
+    ] {
+        put(name, NOTEBOOK);
+    }
+    put(".gitignore", "\u{feff}b.ipynb\nbuild/\n/anchored.ipynb\n!.seen.ipynb\nd.ipynb\n[z-a\n");
+    put(".ignore", "c.ipynb\n!d.ipynb\n");
+    put(".git/info/exclude", "e.ipynb\n");
+    put("deep/.gitignore", "!b.ipynb\nx.ipynb\n");
+    // A repository of its own: the lists of git above are not its.
+    put("own/.git/HEAD", "");
+    symlink("ignored", outer.path().join("in/deep/.ignore")).unwrap();
+    put("deep/ignored", "anchored.ipynb\n!anchored.ipynb\n");
+    symlink("a.ipynb", outer.path().join("in/link.ipynb")).unwrap();
+    put("nbc.toml", "exclude = ['nothing.ipynb']");
+    let said = said(outer.path(), &["graph", "in"]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    let mut found: Vec<&str> = said
+        .text
+        .split(|it: char| it.is_whitespace() || "\"'`:,()".contains(it))
+        .filter(|it| it.ends_with(".ipynb"))
+        .filter_map(|it| it.strip_prefix("in/"))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    let expected =
+        [".seen.ipynb", "a.ipynb", "d.ipynb", "deep/anchored.ipynb", "deep/b.ipynb", "own/b.ipynb"];
+    assert_eq!(found, expected, "{}", said.text);
+}
