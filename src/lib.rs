@@ -24,6 +24,7 @@ pub mod config;
 pub mod folder;
 pub mod cache;
 pub mod secret;
+pub mod metadata;
 pub mod python;
 pub mod notebook;
 pub mod graph;

@@ -356,3 +356,150 @@ fn only_pages_with_tables_load_what_sorts_them() {
     assert_eq!(site.run(&["verify", "out"]).code, 0);
     assert!(fs_err::read("assets/tables.js").unwrap().len() < 10_240);
 }
+
+/// A picture with a text chunk, as base64.
+fn picture_with_text(text: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let mut bytes = STANDARD.decode(PICTURE).unwrap();
+    let mut chunk = u32::try_from(text.len() + 8).unwrap().to_be_bytes().to_vec();
+    chunk.extend(b"tEXtComment\0");
+    chunk.extend(text.as_bytes());
+    // Browsers pass over the checksum of a chunk that they do not show.
+    chunk.extend([0; 4]);
+    bytes.splice(33..33, chunk);
+    STANDARD.encode(bytes)
+}
+
+/// A photo with a place and a name in its segments, as base64.
+fn photo(mark: &str) -> String {
+    use base64::Engine as _;
+    let mut bytes = vec![0xff, 0xd8];
+    for (marker, name) in [(0xe1, "Exif\0\0"), (0xed, "Photoshop 3.0\0"), (0xfe, "")] {
+        let data = format!("{name}{mark}");
+        bytes.extend([0xff, marker]);
+        bytes.extend(u16::try_from(data.len() + 2).unwrap().to_be_bytes());
+        bytes.extend(data.as_bytes());
+    }
+    bytes.extend(
+        b"\xff\xc0\0\x0b\x08\0\x02\0\x03\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\x12\xff\xd9",
+    );
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Every byte of a folder, and of what stands there as base64.
+fn everything(folder: &std::path::Path) -> Vec<u8> {
+    use base64::Engine as _;
+    let mut all = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
+        if entry.file_type().is_file() {
+            all.extend(std::fs::read(entry.path()).unwrap());
+        }
+    }
+    let text = String::from_utf8_lossy(&all).into_owned();
+    for run in text.split(|it: char| !it.is_ascii_alphanumeric() && !"+/=".contains(it)) {
+        let run = run.trim_end_matches('=');
+        let whole = run.get(..run.len() / 4 * 4).unwrap_or_default();
+        all.extend(base64::engine::general_purpose::STANDARD.decode(whole).unwrap_or_default());
+    }
+    all
+}
+
+#[test]
+fn no_metadata_of_pictures_sound_and_files_is_published() {
+    const MARK: &str = "MARK-59.33N-Ada";
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let (png, jpeg) = (picture_with_text(MARK), photo(MARK));
+    let pdf = encode(
+        format!(
+            "%PDF-1.4\n2 0 obj\n<< /Author ({MARK}) >>\nendobj\ntrailer\n<< /Info 2 0 R >>\n%%EOF\n"
+        )
+        .as_bytes(),
+    );
+    let wav = encode(
+        &[
+            b"RIFF\x34\0\0\0WAVELIST\x18\0\0\0INFOIART\x0f\0\0\0",
+            MARK.as_bytes(),
+            b"\0data\x04\0\0\0abcd",
+        ]
+        .concat(),
+    );
+    let svg = format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><image width='9' height='9' href='data:image/jpeg;base64,{jpeg}'/></svg>"
+    );
+    let bundles = [
+        json!({ "image/png": png }),
+        json!({ "image/jpeg": jpeg }),
+        json!({ "application/pdf": pdf }),
+        json!({ "audio/wav": wav }),
+        json!({ "image/svg+xml": svg }),
+        json!({ "text/html": format!("<p>a</p><img src='data:image/png;base64,{png}'>") }),
+        json!({ "text/markdown": format!("![b](data:image/jpeg;base64,{jpeg})") }),
+    ];
+    let outputs: Vec<_> = bundles
+        .iter()
+        .map(|data| json!({ "output_type": "display_data", "data": data, "metadata": {} }))
+        .collect();
+    let prose = format!("![c](attachment:c.png)\n\n![d](data:image/jpeg;base64,{jpeg})");
+    let text = json!({
+        "cells": [
+            { "cell_type": "markdown", "metadata": {}, "source": prose, "attachments": { "c.png": { "image/png": png } } },
+            { "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "show()", "outputs": outputs },
+        ],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+    })
+    .to_string();
+    for layout in ["site", "single"] {
+        let site = Site::new(&[("in/a.ipynb", &text)]);
+        let said = site.build(layout, &[]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let all = everything(&site.folder.path().join("out"));
+        let shown = String::from_utf8_lossy(&all);
+        assert!(shown.matches("data:image/jpeg;base64,/9j/").count() >= 3, "{}", said.stderr);
+        assert!(shown.contains("data:application/pdf;base64,"), "{}", said.stderr);
+        assert!(shown.contains("data:audio/wav;base64,"), "{}", said.stderr);
+        assert!(!shown.contains("MARK-59"), "metadata is published");
+    }
+}
+
+#[test]
+fn a_secret_in_the_metadata_of_a_picture_stops_the_page() {
+    let token = ["ghp_", "A1b2C3d4E5f6G7h8I9j0", "K1l2M3n4O5p6Q7r8"].concat();
+    for data in [
+        json!({ "image/png": picture_with_text(&token) }),
+        json!({ "text/html": format!("<img src='data:image/png;base64,{}'>", picture_with_text(&token)) }),
+    ] {
+        let output = json!({ "output_type": "display_data", "data": data, "metadata": {} });
+        let text = json!({
+            "cells": [{ "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "show()", "outputs": [output] }],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+        });
+        let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+        let said = site.build("single", &[]);
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        assert!(said.stderr.contains("NBC420"), "{}", said.stderr);
+        assert!(!said.stderr.contains(&token), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_file_whose_metadata_stay_is_not_published_and_told() {
+    use base64::Engine as _;
+    let broken = b"\xff\xd8\xff\xe0\0\x02no segment begins here, though a name may stand in it: Ada Lovelace";
+    let broken = base64::engine::general_purpose::STANDARD.encode(broken);
+    for data in [
+        json!({ "image/jpeg": broken }),
+        json!({ "text/html": format!("<p>a</p><img src='data:image/jpeg;base64,{broken}'>") }),
+    ] {
+        let output = json!({ "output_type": "display_data", "data": data, "metadata": {} });
+        let text = json!({
+            "cells": [{ "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "show()", "outputs": [output] }],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+        });
+        let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+        let said = site.build("single", &[]);
+        assert!(said.stderr.contains("NBC423"), "{}", said.stderr);
+        assert!(!site.read("out/a.html").contains("data:image/jpeg"), "{}", said.stderr);
+    }
+}

@@ -11,7 +11,11 @@ mod plotly;
 mod runtime;
 mod vega;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use crate::metadata;
 
 pub use html::{Found, in_markup};
 pub use runtime::{Known, Origin, Runtime, file_of, fits, known};
@@ -97,6 +101,10 @@ impl Chart {
 
     fn new(kind: Kind, data: &Value) -> Result<Self, Refusal> {
         let json = script_json(data);
+        let json = match metadata::strip_in_text(&json) {
+            Cow::Borrowed(_) => json,
+            Cow::Owned(stripped) => stripped,
+        };
         if json.len() > LONGEST {
             return Refusal::because(format!("its data are {} MiB", json.len() >> 20));
         }

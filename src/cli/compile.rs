@@ -12,6 +12,7 @@ use crate::charts::{Chart, Runtime};
 use crate::config::{Config, PageSettings};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
+use crate::metadata;
 use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput, Shown};
 use crate::process::Limits;
@@ -627,10 +628,13 @@ fn without_outputs(text: &str) -> Vec<u8> {
     use serde_json::{Map, Value, json};
 
     let Ok(Value::Object(mut file)) = serde_json::from_str(text) else {
-        return text.as_bytes().to_vec();
+        return metadata::strip_in_text(text).as_bytes().to_vec();
     };
     let strip = |cells: &mut Vec<Value>| {
         for cell in cells.iter_mut().filter_map(Value::as_object_mut) {
+            if let Some(Value::Object(attachments)) = cell.get_mut("attachments") {
+                attachments.values_mut().for_each(without_metadata);
+            }
             if cell.contains_key("outputs") {
                 cell.insert("outputs".to_owned(), json!([]));
                 for key in ["execution_count", "prompt_number"] {
@@ -654,7 +658,21 @@ fn without_outputs(text: &str) -> Vec<u8> {
         // The state of widgets is an output too.
         metadata.shift_remove("widgets");
     }
-    serde_json::to_vec_pretty(&file).unwrap_or_default()
+    let text = serde_json::to_string_pretty(&file).unwrap_or_default();
+    metadata::strip_in_text(&text).as_bytes().to_vec()
+}
+
+/// Takes the metadata out of the files of an attachment; those that keep it are left out.
+fn without_metadata(bundle: &mut serde_json::Value) {
+    for data in bundle.as_object_mut().into_iter().flat_map(|it| it.values_mut()) {
+        let text = data.as_str().unwrap_or_default();
+        let compact: String = text.chars().filter(|it| !it.is_ascii_whitespace()).collect();
+        *data = match metadata::strip_base64(&compact) {
+            Ok(Cow::Owned(stripped)) => stripped.into(),
+            Ok(Cow::Borrowed(_)) => continue,
+            Err(_) => "".into(),
+        };
+    }
 }
 
 /// `sales_report.py` is titled "Sales report".

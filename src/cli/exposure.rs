@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::compile::Compiled;
 use super::publishing::Allowed;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::metadata;
 use crate::notebook::{Cell, CellId, Notebook};
 use crate::output;
 use crate::run::RunRecord;
@@ -162,6 +163,16 @@ pub(super) fn in_code(
     let mut findings = Vec::new();
     for (id, cell) in notebook.cells().filter(|(id, _)| is_shown(*id)) {
         let mut told = BTreeSet::new();
+        let mut hidden = Vec::new();
+        leaks_in_files(&Value::String(cell.code.to_string()), &mut hidden);
+        let attached = cell.attachments.iter().flat_map(|it| it.values());
+        attached.for_each(|it| leaks_in_files(it, &mut hidden));
+        for leak in hidden {
+            if !allowed.holds(&leak) && told.insert(leak.fingerprint.clone()) {
+                let place = format!("metadata of a file in cell {} hold", id.0 + 1);
+                findings.push(leaked(&leak, cell.head(), &place));
+            }
+        }
         for leak in secret::leaks(cell.code.as_bytes()) {
             if allowed.holds(&leak) || !told.insert(leak.fingerprint.clone()) {
                 continue;
@@ -200,6 +211,7 @@ pub(super) fn leaks_in_record(
                 RawOutput::Display { bundle } => {
                     let texts = bundle.data.iter().filter(|(mime, _)| output::mask::is_text(mime));
                     texts.for_each(|(_, value)| leaks_in_value(value, &mut leaks));
+                    bundle.data.values().for_each(|it| leaks_in_files(it, &mut leaks));
                     bundle.metadata.values().for_each(|it| leaks_in_value(it, &mut leaks));
                 }
             }
@@ -232,6 +244,24 @@ fn leaks_in_input(input: &Widget, leaks: &mut Vec<Leak>) {
     input.values.iter().for_each(|it| leaks_in_value(it, leaks));
     leaks.extend(input.labels.iter().flat_map(|it| secret::leaks_however_escaped(it)));
     input.parts.iter().for_each(|it| leaks_in_input(it, leaks));
+}
+
+/// Adds what looks like a secret in the metadata of pictures and other files, which the page will not have.
+fn leaks_in_files(value: &Value, leaks: &mut Vec<Leak>) {
+    match value {
+        Value::String(text) => {
+            let texts = metadata::texts_in(text);
+            leaks.extend(texts.iter().flat_map(|it| secret::leaks(it)));
+        }
+        // A text may be written as a list of its lines.
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let text: String = items.iter().filter_map(Value::as_str).collect();
+            leaks_in_files(&Value::String(text), leaks);
+        }
+        Value::Array(items) => items.iter().for_each(|it| leaks_in_files(it, leaks)),
+        Value::Object(items) => items.values().for_each(|it| leaks_in_files(it, leaks)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {

@@ -223,6 +223,11 @@ codes! {
     /// The bounds of a cell are `--shown-text`, `--shown-lines`, `--shown-rows`, `--shown-markup`,
     /// `--shown-pixels` and `--shown-pictures`, or the table `[shown]` of `nbc.toml`.
     ShortenedOutput = "NBC422" "shortened-output",
+    /// A picture, sound, film or PDF file is not published, since its metadata can't be removed.
+    ///
+    /// Places, names, dates and comments are taken out of what a page holds. This file is not built as its kind is, or keeps
+    /// them where nbc can't take them out. Save it anew with another program.
+    StuckMetadata = "NBC423" "stuck-metadata",
     /// Not every value of an input was run; its control offers the ones that were.
     ///
     /// The states of a notebook are the combinations of the values of its inputs that reach a cell together. Where

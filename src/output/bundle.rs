@@ -322,7 +322,7 @@ fn one(
             let html = media::player(&text_of(value), name.starts_with("video/"), notes);
             Drawn::new(OutputKind::Html, html)
         }
-        "application/pdf" => match media::pdf(&text_of(value)) {
+        "application/pdf" => match media::pdf(&text_of(value), notes) {
             Some(html) => Drawn::new(OutputKind::Html, html),
             None => {
                 notes.invalid("an output of type `application/pdf` is no PDF");

@@ -367,7 +367,9 @@ impl Compiled<'_, '_> {
     /// shown (marimo frames what libraries draw with a script), of others the address is told.
     fn embedded(&self, source: &str, document: &str, gate: &mut Gate) -> SafeHtml {
         let notes = self.marimo.notes;
-        if let Some(pdf) = Some(source).filter(|it| it.starts_with("data:")).and_then(media::pdf) {
+        if let Some(pdf) =
+            Some(source).filter(|it| it.starts_with("data:")).and_then(|it| media::pdf(it, notes))
+        {
             return pdf;
         }
         if !document.trim().is_empty() {
@@ -392,7 +394,10 @@ impl Compiled<'_, '_> {
         if let Some(mime) = mime
             && let Some(bytes) = super::image::decode(&data)
         {
-            return SafeHtml::div("nbc-widget", media::file(&name, mime, &bytes, label));
+            return SafeHtml::div(
+                "nbc-widget",
+                media::file(&name, mime, &bytes, label, self.marimo.notes),
+            );
         }
         self.marimo.notes.control("download");
         let name = SafeHtml::element("code", &[], SafeHtml::text(&name));

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value};
 
+use crate::metadata;
 use crate::sanitize::SafeHtml;
 use crate::sanitize::bytes::are_base64;
 
@@ -83,7 +84,16 @@ impl<'text> Picture<'text> {
         if size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) > MOST_PIXELS) {
             return Err("has more pixels than a page may show");
         }
-        let data = data.map_or_else(|| STANDARD.encode(&bytes).into(), Cow::Borrowed);
+        let stripped = match data {
+            // Its bytes are all here.
+            Some(data) if mime == "image/jpeg" => metadata::strip(&bytes).map(|it| match it {
+                Cow::Borrowed(_) => Cow::Borrowed(data),
+                Cow::Owned(bytes) => STANDARD.encode(bytes).into(),
+            }),
+            Some(data) => metadata::strip_base64(data),
+            None => metadata::strip(&bytes).map(|it| STANDARD.encode(it).into()),
+        };
+        let data = stripped.map_err(|_| metadata::STUCK)?;
         Ok(Self { mime, data, size })
     }
 
@@ -207,7 +217,11 @@ mod tests {
 
     #[test]
     fn data_that_nbc_would_write_again_is_passed_through_and_other_data_is_written_anew() {
-        let bytes: Vec<u8> = b"GIF89a\x01\0\x01\0".iter().copied().chain(0..=255).collect();
+        let bytes: Vec<u8> = b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x08\xff"
+            .iter()
+            .copied()
+            .chain(0..=255)
+            .collect();
         for length in [200, 201, 202] {
             let data = STANDARD.encode(bytes.get(..length).unwrap());
             let lines = data.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());

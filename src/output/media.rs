@@ -6,6 +6,7 @@
 use super::image::decode;
 use super::note;
 use super::notes::Notes;
+use crate::metadata;
 use crate::sanitize::{MediaKind, SafeHtml};
 
 /// A player for `data:…;base64,…` or bare base64.
@@ -14,6 +15,7 @@ pub(super) fn player(text: &str, is_film: bool, notes: &Notes) -> SafeHtml {
     let Some(bytes) = decode(text) else { return elsewhere(text, what, notes) };
     match MediaKind::of(&bytes, is_film) {
         Some(kind) => {
+            let Ok(bytes) = metadata::strip(&bytes) else { return stuck(what, notes) };
             let label = if kind.is_film() { "Video" } else { "Audio" };
             SafeHtml::player(kind, &bytes, label)
         }
@@ -27,19 +29,32 @@ pub(super) fn player(text: &str, is_film: bool, notes: &Notes) -> SafeHtml {
 }
 
 /// A link that saves a PDF, or `None` when it is none.
-pub(super) fn pdf(text: &str) -> Option<SafeHtml> {
+pub(super) fn pdf(text: &str, notes: &Notes) -> Option<SafeHtml> {
     let bytes = decode(text).filter(|it| it.starts_with(b"%PDF-"))?;
-    Some(file("document.pdf", "application/pdf", &bytes, SafeHtml::text("PDF document")))
+    Some(file("document.pdf", "application/pdf", &bytes, SafeHtml::text("PDF document"), notes))
+}
+
+/// A box for a file that could tell more than its author knows.
+fn stuck(what: &str, notes: &Notes) -> SafeHtml {
+    notes.invalid(format!("{what} {}", metadata::STUCK));
+    note("Here the notebook shows a file whose metadata can't be removed.")
 }
 
 /// A link that saves a file, with its size.
-pub(super) fn file(name: &str, mime: &str, bytes: &[u8], label: SafeHtml) -> SafeHtml {
+pub(super) fn file(
+    name: &str,
+    mime: &str,
+    bytes: &[u8],
+    label: SafeHtml,
+    notes: &Notes,
+) -> SafeHtml {
+    let Ok(bytes) = metadata::strip(bytes) else { return stuck("a file", notes) };
     let size = SafeHtml::element(
         "span",
         &[("class", "nbc-download-size")],
         SafeHtml::text(&format!(" {}", size(bytes.len()))),
     );
-    SafeHtml::download(name, mime, bytes, &SafeHtml::concat([label, size]))
+    SafeHtml::download(name, mime, &bytes, &SafeHtml::concat([label, size]))
 }
 
 /// A box for something at an address, which pages don't load by themselves.
@@ -90,18 +105,24 @@ mod tests {
     fn a_file_is_never_of_a_type_that_runs() {
         for mime in ["text/html", "image/svg+xml", "text/javascript", "application/xhtml+xml", "x"]
         {
-            let html = file("../a\u{202e}\"<b>.html", mime, b"<script>", SafeHtml::text("Get"));
+            let html = file(
+                "../a\u{202e}\"<b>.html",
+                mime,
+                b"<script>",
+                SafeHtml::text("Get"),
+                &Notes::default(),
+            );
             let html = html.as_str();
             assert!(html.contains("href=\"data:application/octet-stream;base64,PHNjcmlwdD4=\""));
             assert!(html.contains("download=\"ab.html\""), "{html}");
         }
-        let html = file("", "Text/CSV", b"a", SafeHtml::default());
+        let html = file("", "Text/CSV", b"a", SafeHtml::default(), &Notes::default());
         assert!(html.as_str().contains("download=\"download\" href=\"data:text/csv;base64,YQ==\""));
     }
 
     #[test]
     fn a_pdf_is_one_by_its_bytes() {
-        assert!(pdf("JVBERi0xLjQ=").is_some());
-        assert!(pdf("PHNjcmlwdD4=").is_none());
+        assert!(pdf("JVBERi0xLjQ=", &Notes::default()).is_some());
+        assert!(pdf("PHNjcmlwdD4=", &Notes::default()).is_none());
     }
 }

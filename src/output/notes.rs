@@ -8,6 +8,7 @@ use super::chart::PlacedChart;
 use super::{Alive, Islands, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::metadata;
 use crate::sanitize::{IslandKind, Removed};
 use crate::source::Span;
 
@@ -207,7 +208,11 @@ impl Notes {
 
     pub(super) fn into_diagnostics(self, span: Span) -> Vec<Diagnostic> {
         let mut found = Vec::new();
-        let removed = self.removed.into_inner();
+        let mut removed = self.removed.into_inner();
+        if removed.remove(metadata::STUCK_IMAGE).is_some() {
+            let message = format!("an image {}", metadata::STUCK);
+            found.push(Diagnostic::warning(Code::StuckMetadata, span, message));
+        }
         if !removed.is_empty() {
             let message = format!("removed from an output: {}", list(&counted(&removed)));
             found.push(Diagnostic::warning(Code::RemovedMarkup, span, message));
@@ -239,7 +244,10 @@ impl Notes {
             found.push(Diagnostic::warning(Code::ConfinedOutput, span, message));
         }
         for what in self.invalid.into_inner() {
-            found.push(Diagnostic::warning(Code::InvalidData, span, what));
+            found.push(match what.ends_with(metadata::STUCK) {
+                true => Diagnostic::warning(Code::StuckMetadata, span, what),
+                false => Diagnostic::warning(Code::InvalidData, span, what),
+            });
         }
         let shortened = self.shortened.into_inner();
         if !shortened.is_empty() {

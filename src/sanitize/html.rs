@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::policy::{self, Vocabulary};
 use super::token::{self, Tag, Token, Tokens};
 use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, fixed, reference, scan};
+use crate::metadata;
 
 /// Longest markup that is read, in bytes.
 pub const LONGEST_MARKUP: usize = 8 << 20;
@@ -778,6 +779,9 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
             format!("`{scheme}:` link")
         }
         ("a", "href") => "link to an unsafe address".to_owned(),
+        ("img" | "image", "src" | "href" | "xlink:href") if policy::is_stuck_image(value) => {
+            metadata::STUCK_IMAGE.to_owned()
+        }
         ("img", "src") => "image that is not in the notebook".to_owned(),
         (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
         _ => format!("`{name}` attribute with an unsafe value"),

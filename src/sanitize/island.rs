@@ -5,6 +5,7 @@
 //! from anywhere else. What the notebook wrote stands in it as JSON, which `assets/island.js` puts in place; that
 //! script refuses to do so where the document would have the origin of the site.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::token::{Token, Tokens, decode};
 use super::{SafeHtml, UntrustedHtml};
+use crate::metadata;
 use crate::site::{Asset, Integrity, SitePath, SitePathError};
 
 /// Begins with what stops it where the file has an origin: opened by itself, or framed by somebody else without a
@@ -445,7 +447,13 @@ impl Reader {
         self.html.insert_str(0, &html);
     }
 
-    fn finish(self, widget: &Value) -> Result<Island, IslandRefusal> {
+    fn finish(mut self, widget: &Value) -> Result<Island, IslandRefusal> {
+        let texts = self.styles.iter_mut().chain(self.scripts.iter_mut().map(|it| &mut it.text));
+        for text in texts.chain(std::iter::once(&mut self.html)) {
+            if let Cow::Owned(stripped) = metadata::strip_in_text(text) {
+                *text = stripped;
+            }
+        }
         let size = self.html.len()
             + self.scripts.iter().map(|it| it.text.len()).sum::<usize>()
             + self.styles.iter().map(String::len).sum::<usize>();

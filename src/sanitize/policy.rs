@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use super::bytes;
 use super::fixed::LINK_RELATION;
+use crate::metadata;
 
 /// Which vocabulary an element belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -833,6 +834,31 @@ fn is_image_kind(kind: &str) -> bool {
 
 /// An image in the text itself, without the line breaks that matplotlib puts into its data.
 fn image_address(address: &str) -> Option<Cow<'_, str>> {
+    let address = plain_image_address(address)?;
+    match stripped(&address)? {
+        Cow::Borrowed(_) => Some(address),
+        Cow::Owned(stripped) => Some(Cow::Owned(stripped)),
+    }
+}
+
+/// An image in the text itself without its metadata; `None` where these can't be found.
+fn stripped(address: &str) -> Option<Cow<'_, str>> {
+    /// Digits of data that are too few for a picture with metadata.
+    const SHORTEST: usize = 64;
+    let (before, data) = image_data(address)?;
+    let is_known = metadata::is_known_base64(data) || data.len() < SHORTEST;
+    Some(match metadata::strip_base64(data).ok().filter(|_| is_known)? {
+        Cow::Borrowed(_) => Cow::Borrowed(address),
+        Cow::Owned(data) => Cow::Owned(format!("{before}{data}")),
+    })
+}
+
+/// Whether an address is an image whose metadata can't be removed.
+pub(super) fn is_stuck_image(address: &str) -> bool {
+    plain_image_address(address).is_some_and(|it| stripped(&it).is_none())
+}
+
+fn plain_image_address(address: &str) -> Option<Cow<'_, str>> {
     if let Some((before, _)) = image_data(address)
         && before != "data:image/jpg;base64,"
     {

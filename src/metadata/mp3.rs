@@ -1,0 +1,64 @@
+//! MP3: ID3 of all versions, APE and Lyrics3, before and behind the sound.
+
+use super::{Cuts, Unstripped, little};
+
+pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
+    let mut cuts = Cuts::default();
+    let start = after_start(bytes).ok_or(Unstripped("the MP3 file ends before its sound"))?;
+    cuts.remove(0, start);
+    match bytes.get(start..start + 2) {
+        Some([0xff, second]) if second & 0xe0 == 0xe0 => {}
+        _ if start == bytes.len() => return Ok(cuts),
+        _ => return Err(Unstripped("the sound of the MP3 file is of another kind")),
+    }
+    let end = without_end(bytes, start);
+    cuts.remove(end, bytes.len());
+    Ok(cuts)
+}
+
+/// Where the tags before the sound end.
+fn after_start(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        if rest.starts_with(b"ID3") {
+            let length =
+                rest.get(6..10)?.iter().fold(0, |all, it| all << 7 | usize::from(it & 0x7f));
+            let footer = if rest.get(5)? & 0x10 != 0 { 10 } else { 0 };
+            at += 10 + length + footer;
+        } else if rest.starts_with(b"APETAGEX") {
+            at += 32 + little(rest, 12, 4)?;
+        } else if at > 0 && rest.first() == Some(&0) {
+            at += rest.iter().take_while(|it| **it == 0).count();
+        } else {
+            return Some(at);
+        }
+    }
+}
+
+/// Where the sound ends and tags begin. `start` is where the sound does.
+pub(super) fn without_end(bytes: &[u8], start: usize) -> usize {
+    let mut end = bytes.len();
+    loop {
+        let Some(sound) = bytes.get(start..end) else { return end };
+        let length = sound.len();
+        let before = |tail: usize| length.checked_sub(tail).and_then(|at| sound.get(at..));
+        let tail = if before(128).is_some_and(|it| it.starts_with(b"TAG")) {
+            128
+        } else if before(227).is_some_and(|it| it.starts_with(b"TAG+")) {
+            227
+        } else if let Some(footer) = before(32).filter(|it| it.starts_with(b"APETAGEX")) {
+            let head = if footer.get(23).is_some_and(|it| it & 0x80 != 0) { 32 } else { 0 };
+            little(footer, 12, 4).unwrap_or(0).max(32) + head
+        } else if sound.ends_with(b"LYRICS200") {
+            let digits = before(15).and_then(|it| std::str::from_utf8(it.get(..6)?).ok());
+            digits.and_then(|it| it.parse::<usize>().ok()).unwrap_or(0) + 15
+        } else if let Some(footer) = before(10).filter(|it| it.starts_with(b"3DI")) {
+            let size = footer.get(6..10).unwrap_or_default();
+            20 + size.iter().fold(0, |all, it| all << 7 | usize::from(it & 0x7f))
+        } else {
+            return end;
+        };
+        end = start + length.saturating_sub(tail);
+    }
+}

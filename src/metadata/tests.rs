@@ -1,0 +1,315 @@
+//! Files with metadata of every kind, made here, and what is left of them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Stands for a name, a place, a token.
+const MARK: &[u8] = b"MARK-59.33N";
+
+fn has_mark(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, MARK).is_some()
+}
+
+fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut sum = flate2::Crc::new();
+    sum.update(kind);
+    sum.update(data);
+    let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+    [&length, &kind[..], data, &sum.sum().to_be_bytes()].concat()
+}
+
+fn tiff(orientation: u8) -> Vec<u8> {
+    let mut tiff = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    tiff.extend([orientation, 0, 0, 0]);
+    tiff.extend(b"\x0e\x01\x02\0\x0b\0\0\0\x26\0\0\0\0\0\0\0");
+    tiff.extend(MARK);
+    tiff
+}
+
+/// A picture whose text has so many bytes more than a mark.
+fn png(more: usize) -> Vec<u8> {
+    let text = [b"Comment\0", MARK, &vec![b'x'; more]].concat();
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        png_chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]),
+        png_chunk(b"tEXt", &text),
+        png_chunk(b"eXIf", &tiff(6)),
+        png_chunk(b"iCCP", b"profile\0\0x"),
+        png_chunk(b"pHYs", &[0, 0, 1, 0, 0, 0, 1, 0, 1]),
+        png_chunk(b"tIME", MARK),
+        png_chunk(b"IDAT", &[0x78, 0x9c, 0x63, 0x60, 0, 0, 0, 2, 0, 1]),
+        png_chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", MARK].concat()),
+        png_chunk(b"IEND", b""),
+        MARK.to_vec(),
+    ]
+    .concat()
+}
+
+fn segment(marker: u8, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len() + 2).unwrap().to_be_bytes();
+    [&[0xff, marker][..], &length, data].concat()
+}
+
+fn jpeg() -> Vec<u8> {
+    [
+        vec![0xff, 0xd8],
+        segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"),
+        segment(0xe1, &[b"Exif\0\0", &*tiff(6)].concat()),
+        segment(0xe1, &[b"http://ns.adobe.com/xap/1.0/\0", MARK].concat()),
+        segment(0xe2, b"ICC_PROFILE\0\x01\x01colours"),
+        segment(0xe2, &[b"MPF\0", MARK].concat()),
+        segment(0xed, &[b"Photoshop 3.0\0", MARK].concat()),
+        segment(0xfe, MARK),
+        segment(0xdb, &[0; 65]),
+        segment(0xc0, &[8, 0, 2, 0, 3, 1, 1, 0x11, 0]),
+        segment(0xda, &[1, 1, 0, 0, 63, 0]),
+        vec![1, 2, 0xff, 0, 3, 0xff, 0xd0, 4, 0xff, 0xd9],
+        MARK.to_vec(),
+    ]
+    .concat()
+}
+
+fn gif() -> Vec<u8> {
+    let application = |name: &[u8; 11], data: &[u8]| {
+        [&[0x21, 0xff, 11][..], name, &[u8::try_from(data.len()).unwrap()], data, &[0]].concat()
+    };
+    let length = u8::try_from(MARK.len()).unwrap();
+    [
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff".to_vec(),
+        application(b"NETSCAPE2.0", &[1, 0, 0]),
+        application(b"XMP DataXMP", MARK),
+        [&[0x21, 0xfe, length][..], MARK, &[0]].concat(),
+        b"\x21\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec(),
+        MARK.to_vec(),
+    ]
+    .concat()
+}
+
+fn riff_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+    [&kind[..], &length, data, &vec![0; data.len() % 2]].concat()
+}
+
+fn riff(kind: &[u8; 4], chunks: &[Vec<u8>]) -> Vec<u8> {
+    riff_chunk(b"RIFF", &[&kind[..], &chunks.concat()].concat())
+}
+
+fn webp() -> Vec<u8> {
+    riff(
+        b"WEBP",
+        &[
+            riff_chunk(b"VP8X", &[0x2c, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            riff_chunk(b"ICCP", b"colours"),
+            riff_chunk(b"VP8L", &[0x2f, 0, 0, 0, 0]),
+            riff_chunk(b"EXIF", &tiff(6)),
+            riff_chunk(b"XMP ", MARK),
+        ],
+    )
+}
+
+fn wav() -> Vec<u8> {
+    let info = [b"INFO", &*riff_chunk(b"IART", MARK)].concat();
+    riff(
+        b"WAVE",
+        &[
+            riff_chunk(b"fmt ", &[1, 0, 1, 0, 64, 31, 0, 0, 64, 31, 0, 0, 1, 0, 8, 0]),
+            riff_chunk(b"LIST", &info),
+            riff_chunk(b"data", b"sound"),
+            riff_chunk(b"id3 ", MARK),
+        ],
+    )
+}
+
+fn pdf() -> Vec<u8> {
+    let mark = std::str::from_utf8(MARK).unwrap();
+    format!(
+        "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Metadata 3 0 R >>\nendobj\n\
+         2 0 obj\n<< /Author ({mark}) /CreationDate (D:2026) >>\nendobj\n\
+         3 0 obj\n<< /Type /Metadata /Subtype /XML /Length 99 >>\nstream\n\
+         <?xpacket begin?>{mark}<?xpacket end?>\nendstream\nendobj\n\
+         4 0 obj\n<< /Kept true >>\nendobj\n\
+         trailer\n<< /Root 1 0 R /Info 2 0 R >>\nstartxref\n9\n%%EOF\n"
+    )
+    .into_bytes()
+}
+
+fn mp4_box(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len() + 8).unwrap().to_be_bytes();
+    [&length, &kind[..], data].concat()
+}
+
+fn mp4(handler: &[u8; 4]) -> Vec<u8> {
+    let handler = [&[0; 8][..], handler, &[0; 12], MARK].concat();
+    let track = mp4_box(b"trak", &mp4_box(b"mdia", &mp4_box(b"hdlr", &handler)));
+    let moov = [track, mp4_box(b"udta", MARK), mp4_box(b"meta", MARK)].concat();
+    [
+        mp4_box(b"ftyp", b"isom\0\0\0\0"),
+        mp4_box(b"moov", &moov),
+        mp4_box(b"uuid", MARK),
+        mp4_box(b"mdat", b"film"),
+    ]
+    .concat()
+}
+
+fn mp3() -> Vec<u8> {
+    let tail = [b"TAG", MARK, &[0; 114]].concat();
+    let length = u8::try_from(MARK.len()).unwrap();
+    let ape = [b"APETAGEX\xd0\x07\0\0", &[length + 32, 0, 0, 0][..], &[0; 16]].concat();
+    [b"ID3\x04\0\0\0\0\0", &[length][..], MARK, b"\xff\xfb\x90\0sound", MARK, &ape, &tail].concat()
+}
+
+fn flac() -> Vec<u8> {
+    let length = u8::try_from(MARK.len()).unwrap();
+    [b"fLaC\0\0\0\x22", &[0; 34][..], &[0x84, 0, 0, length], MARK, b"\xff\xf8sound"].concat()
+}
+
+fn ogg_page(flags: u8, packet: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(packet.len()).unwrap();
+    [b"OggS\0", &[flags][..], &[0; 8], b"abcd", &[0; 8], &[1, length], packet].concat()
+}
+
+fn ogg() -> Vec<u8> {
+    let length = u32::try_from(MARK.len()).unwrap().to_le_bytes();
+    let comments = [b"\x03vorbis\0\0\0\0\x01\0\0\0", &length[..], MARK, &[1]].concat();
+    [ogg_page(2, b"\x01vorbis"), ogg_page(0, &comments), ogg_page(4, b"sound")].concat()
+}
+
+fn element(id: &[u8], data: &[u8]) -> Vec<u8> {
+    [id, &[0x80 | u8::try_from(data.len()).unwrap()], data].concat()
+}
+
+fn webm() -> Vec<u8> {
+    let info = [element(b"\x4d\x80", MARK), element(b"\x7b\xa9", MARK)].concat();
+    let segment = [
+        element(b"\x15\x49\xa9\x66", &info),
+        element(b"\x12\x54\xc3\x67", MARK),
+        element(b"\x1f\x43\xb6\x75", b"\xe7\x81\0"),
+    ]
+    .concat();
+    [element(b"\x1a\x45\xdf\xa3", b""), element(b"\x18\x53\x80\x67", &segment)].concat()
+}
+
+fn all() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("png", png(0)),
+        ("jpeg", jpeg()),
+        ("gif", gif()),
+        ("webp", webp()),
+        ("wav", wav()),
+        ("pdf", pdf()),
+        ("mp4", mp4(b"vide")),
+        ("mp3", mp3()),
+        ("flac", flac()),
+        ("ogg", ogg()),
+        ("webm", webm()),
+    ]
+}
+
+#[test]
+fn no_mark_is_left_in_any_kind_and_stripping_twice_is_stripping_once() {
+    for (name, bytes) in all() {
+        assert!(has_mark(&bytes), "{name}");
+        let stripped = strip(&bytes).unwrap_or_else(|it| panic!("{name}: {it}"));
+        if name == "mp3" {
+            // The mark before APE's footer is a part of the tag.
+            assert!(stripped.ends_with(b"sound"), "{name}");
+        }
+        assert!(!has_mark(&stripped), "{name}: {:?}", String::from_utf8_lossy(&stripped));
+        assert!(matches!(strip(&stripped), Ok(Cow::Borrowed(_))), "{name}");
+        assert!(texts(&bytes).iter().any(|it| has_mark(it)), "{name}");
+    }
+}
+
+#[test]
+fn what_a_reader_needs_stays() {
+    let holds = |bytes: &[u8], part: &[u8]| memchr::memmem::find(bytes, part).is_some();
+    let stripped = |bytes: Vec<u8>| strip(&bytes).unwrap().into_owned();
+    let (png, jpeg, webp, wav) =
+        (stripped(png(0)), stripped(jpeg()), stripped(webp()), stripped(wav()));
+    for part in
+        [&b"iCCP"[..], b"pHYs", b"IDAT", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06"]
+    {
+        assert!(holds(&png, part), "{part:?}");
+    }
+    assert!(png.ends_with(b"IEND\xaeB`\x82"));
+    for part in [&b"JFIF"[..], b"colours", b"\x01\x12\0\x03\0\0\0\x01\0\x06"] {
+        assert!(holds(&jpeg, part), "{part:?}");
+    }
+    assert!(jpeg.ends_with(&[1, 2, 0xff, 0, 3, 0xff, 0xd0, 4, 0xff, 0xd9]));
+    assert!(holds(&webp, b"colours") && holds(&webp, b"\x01\x12\0\x03\0\0\0\x01\0\x06"));
+    assert_eq!(little(&webp, 4, 4), Some(webp.len() - 8));
+    assert_eq!(webp.get(20), Some(&0x28));
+    assert!(holds(&wav, b"sound") && little(&wav, 4, 4) == Some(wav.len() - 8));
+    assert!(holds(&stripped(gif()), b"NETSCAPE2.0"));
+    assert!(holds(&stripped(pdf()), b"/Kept true"));
+    // Places in these files do not move.
+    for (name, bytes) in all() {
+        if ["pdf", "mp4", "ogg", "webm"].contains(&name) {
+            assert_eq!(strip(&bytes).unwrap().len(), bytes.len(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn base64_is_stripped_as_its_bytes_are() {
+    for more in 0..6 {
+        let bytes = png(more);
+        let text = STANDARD.encode(&bytes);
+        let expected = STANDARD.encode(strip(&bytes).unwrap());
+        assert_eq!(strip_base64(&text).unwrap(), expected, "{more}");
+        let page = format!("<img src=\"data:image/png;base64,{text}\"> and text");
+        let clean = format!("<img src=\"data:image/png;base64,{expected}\"> and text");
+        assert_eq!(strip_in_text(&page), clean);
+        assert!(texts_in(&page).iter().any(|it| has_mark(it)));
+        let lines = text.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        assert!(texts_in(&lines).iter().any(|it| has_mark(it)));
+    }
+}
+
+#[test]
+fn a_file_that_is_not_built_like_its_kind_is_refused() {
+    for bytes in [
+        &b"\xff\xd8\xff\xe0\0\x02plain"[..],
+        b"\x89PNG\r\n\x1a\n\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"GIF89a\x01\0\x01\0\0\0\0plain",
+        b"fLaCplain",
+        b"OggSplain",
+        b"%PDF-1.5\ntrailer << /Info 7 0 R >>",
+        b"\x1a\x45\xdf\xa3\0",
+        b"\0\0\0\x10ftypavif\0\0\0\0",
+        &mp4(b"meta"),
+    ] {
+        assert!(strip(bytes).is_err(), "{bytes:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_and_twice_is_once(
+        kind in 0_usize..11,
+        keep in 0_usize..300,
+        noise in proptest::collection::vec((0_usize..300, any::<u8>()), 0..6),
+    ) {
+        let (_, mut bytes) = all().swap_remove(kind);
+        bytes.truncate(keep.max(12));
+        for (at, byte) in noise {
+            if let Some(it) = bytes.get_mut(at) {
+                *it = byte;
+            }
+        }
+        let _ = texts(&bytes);
+        let text = STANDARD.encode(&bytes);
+        let encoded = strip_base64(&text);
+        if let Ok(once) = strip(&bytes) {
+            let encoded = encoded.unwrap();
+            prop_assert_eq!(&*encoded, &STANDARD.encode(&once));
+            if let Ok(twice) = strip(&once) {
+                prop_assert_eq!(&*twice, &*once);
+            }
+        }
+    }
+}
