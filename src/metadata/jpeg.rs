@@ -40,7 +40,7 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         let data = bytes.get(at + 4..end).unwrap_or_default();
         match marker {
             0xda => at = end_of_scan(bytes, end),
-            0xe0..=0xef | 0xf0..=0xfe => {
+            0xe0..=0xfe => {
                 if !is_kept(marker, data) {
                     let turned = data.strip_prefix(b"Exif\0\0").and_then(Orientation::of);
                     let turned = turned.filter(|_| marker == 0xe1 && !is_turned);
