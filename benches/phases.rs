@@ -257,12 +257,15 @@ fn check(criterion: &mut Criterion) {
     for (size, times) in SIZES {
         let page = page(times, &look);
         let provenance = [provenance(&page)];
+        let expected = verify::Expected::default();
         let site = emit::assemble(vec![page], &provenance, Layout::Single, &look, None)
             .expect("the page fits");
         let files: BTreeMap<String, Vec<u8>> =
             site.files().map(|it| (it.path().as_str().to_owned(), it.bytes().to_vec())).collect();
         group.throughput(Throughput::Bytes(files.values().map(|it| it.len() as u64).sum()));
-        assert_eq!(verify::verify_files(&files), [], "the page keeps its promises");
-        group.bench_function(size, |bench| bench.iter(|| verify::verify_files(black_box(&files))));
+        assert_eq!(verify::verify_files(&files, &expected), [], "the page keeps its promises");
+        group.bench_function(size, |bench| {
+            bench.iter(|| verify::verify_files(black_box(&files), &expected));
+        });
     }
 }

@@ -230,18 +230,18 @@ fn a_template_of_the_site_replaces_that_of_nbc() {
         ("in/looks/_end.html", "<p>The end.</p>"),
         ("in/looks/readme.txt", "no template"),
     ]);
-    let said = site.build("site", &[]);
+    let said = site.build("site", &["--trust-config"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(site.read("out/404.html").contains("<p>Gone.</p><p>The end.</p>"));
     assert_eq!(site.run(&["verify", "out"]).code, 0);
 
     site.write("in/looks/index.html", "<main>\n{{ tittle }}</main>");
-    let said = site.build("site", &[]);
+    let said = site.build("site", &["--trust-config"]);
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("`index.html` cannot be rendered: line 2"), "{}", said.stderr);
 
     site.write("in/looks/index.html", "{% for %}");
-    let said = site.build("site", &[]);
+    let said = site.build("site", &["--trust-config"]);
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(
         said.stderr.contains("`index.html`") && said.stderr.contains("in/looks"),
@@ -251,7 +251,7 @@ fn a_template_of_the_site_replaces_that_of_nbc() {
 
     fs_err::remove_file(site.folder.path().join("in/looks/index.html")).unwrap();
     site.write("in/looks/pages.html", "");
-    let said = site.build("site", &[]);
+    let said = site.build("site", &["--trust-config"]);
     assert!(said.stderr.contains("pages.html` replaces no template of nbc"), "{}", said.stderr);
 }
 
@@ -276,11 +276,85 @@ fn a_template_cannot_write_what_a_page_must_not_hold() {
         "<form action=\"https://example.org/\"></form>",
     ] {
         site.write("in/looks/index.html", &format!("<main>{bad}</main>"));
-        let said = site.build("site", &[]);
+        let said = site.build("site", &["--trust-config"]);
         assert_eq!(said.code, 2, "{bad}: {}", said.stderr);
         assert!(said.stderr.contains("own templates"), "{bad}: {}", said.stderr);
         assert!(!site.folder.path().join("out").exists(), "{bad}");
     }
+}
+
+/// The policy and a script of the template's own that it names: each rule about hashes holds.
+const FOREIGN_DOCUMENT: &str = r#"<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{{ policy|replace("script-src ", "script-src 'HASH' ") }}">
+<title>x</title>
+{%- if style %}<style>{{ style }}</style>{% endif %}
+{%- for sheet in stylesheets %}<link rel="stylesheet" href="{{ sheet.href }}" integrity="{{ sheet.integrity }}">{% endfor %}
+{%- for it in script_links %}<script defer src="{{ it.href }}" integrity="{{ it.integrity }}"></script>{% endfor %}
+{%- for it in scripts %}<script>{{ it }}</script>{% endfor %}
+<script>document.title = "taken";</script>
+</head><body>{{ body }}</body></html>
+"#;
+
+#[test]
+fn a_foreign_template_cannot_bring_a_script_of_its_own() {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+
+    let digest = sha2::Sha384::digest("document.title = \"taken\";");
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    let template = FOREIGN_DOCUMENT.replace("HASH", &format!("sha384-{digest}"));
+    let site = Site::new(&[
+        ("in/a.ipynb", &notebook(&json!({}))),
+        ("in/nbc.toml", "[theme]\ntemplates = 'looks'\n"),
+        ("in/looks/document.html", &template),
+    ]);
+    for layout in ["site", "single"] {
+        let said = site.build(layout, &[]);
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains("asks for the templates in `in/looks`"), "{}", said.stderr);
+        assert!(said.stderr.contains("--trust-config"), "{}", said.stderr);
+        assert!(!site.folder.path().join("out").exists());
+
+        let said = site.build(layout, &["--trust-config"]);
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains("known-script"), "{}", said.stderr);
+        assert!(!site.folder.path().join("out").exists());
+    }
+}
+
+#[test]
+fn copies_of_all_templates_of_nbc_keep_working() {
+    let site = Site::new(&[
+        ("in/a.ipynb", &notebook(&json!({}))),
+        ("in/nbc.toml", "[theme]\ntemplates = 'looks'\n"),
+    ]);
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+    for entry in std::fs::read_dir(own).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        site.write(&format!("in/looks/{name}"), &fs_err::read_to_string(&path).unwrap());
+    }
+    for layout in ["site", "single"] {
+        let said = site.build(layout, &["--trust-config"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert_eq!(site.run(&["verify", "out"]).code, 0);
+    }
+}
+
+#[test]
+fn the_digest_of_the_manifest_anchors_a_site() {
+    let site = Site::new(&[("in/a.ipynb", &notebook(&json!({})))]);
+    let said = site.build("single", &[]);
+    let digest = said.stderr.lines().find_map(|it| it.strip_prefix("manifest digest: ")).unwrap();
+    let digest = digest.to_owned();
+    assert_eq!(site.run(&["verify", "out", "--manifest-digest", &digest]).code, 0);
+    // A host that changes a page writes a manifest that fits it.
+    let manifest = site.read("out/manifest.json").replace("\"title\": \"", "\"title\": \"Not ");
+    site.write("out/manifest.json", &manifest);
+    assert_eq!(site.run(&["verify", "out"]).code, 0);
+    assert_eq!(site.run(&["verify", "out", "--manifest-digest", &digest]).code, 1);
+    assert_eq!(site.run(&["verify", "out", "--manifest-digest", "sha384-x"]).code, 2);
 }
 
 /// What hashes stand for is told by the tests of `emit`; what is allowed beside them must not change unseen.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use camino::Utf8Path;
-use nbc::verify::{Finding, Rule, verify_files, verify_folder};
+use nbc::verify::{Expected, Finding, Rule};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha384};
 
@@ -23,6 +23,19 @@ const BODY: &str = r##"
 <table><tbody><tr><td>1</td></tr></tbody></table><select><option>a</option></select>
 <script type="application/json">{"a": "\u003c"}</script>
 "##;
+
+/// The scripts of these sites are allowed as those of another version of nbc are.
+fn expected() -> Expected {
+    Expected::default().with_scripts([SCRIPT, RUNTIME, "draw()"].map(|it| integrity(it.as_bytes())))
+}
+
+fn verify_files(files: &Files) -> Vec<Finding> {
+    nbc::verify::verify_files(files, &expected())
+}
+
+fn verify_folder(folder: &Utf8Path) -> Result<Vec<Finding>, nbc::verify::VerifyError> {
+    nbc::verify::verify_folder(folder, &expected())
+}
 
 fn integrity(bytes: &[u8]) -> String {
     format!("sha384-{}", base64::engine::general_purpose::STANDARD.encode(Sha384::digest(bytes)))
@@ -853,7 +866,7 @@ fn a_site_that_passes_becomes_a_proof() {
         for (path, bytes) in files {
             site.add(Asset::new(SitePath::new(&path).unwrap(), bytes)).unwrap();
         }
-        nbc::verify::verify(site)
+        nbc::verify::verify(site, &expected())
     };
     let proof = build(single(&single_page())).unwrap();
     assert_eq!(proof.site().files().count(), 2);
@@ -1446,4 +1459,100 @@ fn the_data_of_charts_name_no_code_and_load_nothing() {
         "]".repeat(10_000)
     );
     breaks(&check("vega", &deep).0, Rule::Charts, "deep");
+}
+
+#[test]
+fn only_known_scripts_run_whatever_the_policy_names() {
+    let own = Expected::default();
+    let strict = |files: &Files| rules(&nbc::verify::verify_files(files, &own));
+    assert_eq!(strict(&single(&single_page())), [Rule::KnownScript]);
+    assert_eq!(strict(&site(|page| page)), [Rule::KnownScript]);
+    let runtime = with_runtime(&packed(RUNTIME), "data-runtime=\"vega\"");
+    let page_only = Expected::default().with_scripts([integrity(SCRIPT.as_bytes())]);
+    let found = nbc::verify::verify_files(&single(&runtime), &page_only);
+    assert_eq!(rules(&found), [Rule::KnownScript]);
+    let whole = format!("the script `{}` is not one of this nbc", integrity(RUNTIME.as_bytes()));
+    assert_eq!(found[0].message, whole);
+}
+
+#[test]
+fn the_manifest_can_be_known_from_outside() {
+    let files = single(&single_page());
+    let digest = integrity(&files["manifest.json"]);
+    let verify = |files: &Files, digest: &str| {
+        let expected = expected().with_manifest(Some(digest.to_owned()));
+        nbc::verify::verify_files(files, &expected)
+    };
+    assert_eq!(verify(&files, &digest), []);
+    let changed = single(&single_page().replace("<p>Hi", "<p>Ho"));
+    assert_eq!(verify_files(&changed), []);
+    assert_eq!(rules(&verify(&changed, &digest)), [Rule::Manifest]);
+    assert!(rules(&verify(&Files::new(), &digest)).contains(&Rule::Manifest));
+}
+
+#[test]
+fn nothing_opens_over_a_page_or_talks_over_it() {
+    body_breaks_only(
+        Rule::Overlay,
+        &[
+            "<dialog>a</dialog>",
+            "<dialog open>a</dialog>",
+            "<div popover>a</div>",
+            "<div popover=\"manual\" id=\"x\">a</div>",
+            "<button popovertarget=\"x\">a</button>",
+            "<button commandfor=\"x\" command=\"show-modal\">a</button>",
+            "<input type=\"password\">",
+            "<input type=\" PassWord \">",
+            "<p aria-live=\"assertive\">a</p>",
+            "<p ARIA-MODAL=true>a</p>",
+            "<p role=\"alert\">a</p>",
+            "<p role=\"note STATUS\">a</p>",
+            "<svg role=\"log\"><g aria-live=\"polite\"/></svg>",
+            "<output>a</output>",
+        ],
+    );
+    for good in ["<p role=\"note\">a</p>", "<input type=\"password\" disabled>"] {
+        assert_eq!(with_body(good), [], "{good}");
+    }
+}
+
+#[test]
+fn a_download_does_not_start_a_program() {
+    for name in ["a.exe", "report.pdf.SCR", "a.bat.", "a.lnk ", "x.js"] {
+        let link = format!("<a download=\"{name}\" href=\"data:application/octet-stream,a\">a</a>");
+        body_breaks_only(Rule::ActiveAddress, &[&link]);
+    }
+    assert_eq!(with_body("<a download=\"a.csv\" href=\"data:text/csv,a\">a</a>"), []);
+}
+
+#[test]
+fn a_page_states_no_address_but_its_own() {
+    let canonical = "<link rel=\"canonical\" href=\"https://e.org/n/report.html\"><title>A";
+    let page = single_page().replace("<title>A", canonical);
+    assert_eq!(rules(&verify_files(&single(&page))), [Rule::OwnAddress]);
+    let at = |base: &str| {
+        let mut files = single(&page);
+        let text = String::from_utf8(files["manifest.json"].clone()).unwrap();
+        let text = text.replacen('{', &format!("{{\"base_url\":\"{base}\","), 1);
+        files.insert("manifest.json".into(), text.into_bytes());
+        rules(&verify_files(&files))
+    };
+    assert_eq!(at("https://e.org/n/"), []);
+    assert_eq!(at("https://e.org/"), [Rule::OwnAddress]);
+    let og = "<meta property=\"og:url\" content=\"https://evil.example/\"><title>A";
+    let page = single_page().replace("<title>A", og);
+    assert_eq!(rules(&verify_files(&single(&page))), [Rule::OwnAddress]);
+}
+
+#[test]
+fn no_referrer_policy_is_looser_than_ours() {
+    for loose in ["unsafe-url", "origin", "", "no-referrer, unsafe-url"] {
+        let meta = format!("<meta name=\"Referrer\" content=\"{loose}\"><title>A");
+        let page = single_page().replace("<title>A", &meta);
+        assert_eq!(rules(&verify_files(&single(&page))), [Rule::MetaDirective], "{loose}");
+    }
+    let link = "<a href=\"https://e.org/\" referrerpolicy=\"unsafe-url\">a</a>";
+    body_breaks_only(Rule::MetaDirective, &[link]);
+    let meta = "<meta name=\"referrer\" content=\"no-referrer\"><title>A";
+    assert_eq!(verify_files(&single(&single_page().replace("<title>A", meta))), []);
 }

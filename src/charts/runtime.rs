@@ -86,6 +86,8 @@ pub struct Known {
     pub origin: Origin,
     /// SHA-384 of the file, as in Subresource Integrity.
     pub integrity: &'static str,
+    /// SHA-384 of the script in pages: the file with the scripts around it.
+    published: &'static str,
     /// Scripts around the file: libraries hide what `assets/charts.js` calls.
     around: (&'static str, &'static str),
 }
@@ -134,6 +136,11 @@ pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static Known> {
     }
 }
 
+/// Whether a script in a page, by its digest, is a runtime that nbc knows.
+pub fn is_published(digest: &str) -> bool {
+    KNOWN.iter().any(|it| it.published == digest)
+}
+
 /// Whether the runtime of a version draws what another version of its library wrote: BokehJS needs the same minor
 /// version.
 pub fn fits(kind: Kind, version: &str, made_by: Option<&str>) -> bool {
@@ -167,12 +174,28 @@ const fn plotly(
     integrity: &'static str,
 ) -> Known {
     let origin = Origin::File(PLOTLY);
-    Known { kind: Kind::Plotly, version, requirement, origin, integrity, around: ("", "") }
+    Known {
+        kind: Kind::Plotly,
+        version,
+        requirement,
+        origin,
+        integrity,
+        published: integrity,
+        around: ("", ""),
+    }
 }
 
 const fn bokeh(version: &'static str, requirement: &'static str, integrity: &'static str) -> Known {
     let origin = Origin::File(BOKEH);
-    Known { kind: Kind::Bokeh, version, requirement, origin, integrity, around: ("", "") }
+    Known {
+        kind: Kind::Bokeh,
+        version,
+        requirement,
+        origin,
+        integrity,
+        published: integrity,
+        around: ("", ""),
+    }
 }
 
 /// Newest first of each kind. Digests were taken from the wheels of PyPI in November 2026.
@@ -183,6 +206,7 @@ const KNOWN: &[Known] = &[
         requirement: "vl-convert-python==1.9.0.post1",
         origin: Origin::Printed(PRINT_VEGA),
         integrity: "sha384-I3BgFpCU1SkfKGlWMM0T7SeBj/phzaLPtM5jRL98w1UaTWzN4FlDtUo879nIXVLW",
+        published: "sha384-tkYAaSCIlsLBN0Tsko90EnWzNl4EajzSeug/NZ9a89rrEVgROM9gPf/e4lRUnyap",
         // The bundle keeps the three to itself, under these names.
         around: (
             "(() => {",

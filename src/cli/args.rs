@@ -316,7 +316,7 @@ pub struct Runtime {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
-    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python`, `isolation` and `trust`
+    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python`, `isolation`, `trust` and `templates`
     #[arg(long)]
     pub trust_config: bool,
 }
@@ -425,6 +425,15 @@ pub enum GraphFormat {
 pub struct Verify {
     /// Folder that a build wrote
     pub folder: Utf8PathBuf,
+    /// Allow a script with this digest, such as one of another version of nbc (repeatable)
+    #[arg(long, value_name = "SHA384")]
+    pub allow_script: Vec<TrustedRuntime>,
+    /// Allow what draws charts with this digest, as the build did (repeatable)
+    #[arg(long, value_name = "SHA384")]
+    pub trust_runtime: Vec<TrustedRuntime>,
+    /// Digest of `manifest.json` that the build printed: nothing in the site has changed since
+    #[arg(long, value_name = "SHA384")]
+    pub manifest_digest: Option<TrustedRuntime>,
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = FindingFormat::Concise)]
     pub format: FindingFormat,
@@ -458,6 +467,9 @@ pub struct Render {
     /// Draw on the page how its cells depend on each other
     #[arg(long)]
     pub show_graph: bool,
+    /// Grant what `nbc.toml` asks for: templates of its own
+    #[arg(long)]
+    pub trust_config: bool,
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,

@@ -146,7 +146,17 @@ pub(super) fn check_config(
     if config.isolation == Some(IsolationSetting::BestEffort) && arguments.isolation.is_none() {
         wishes.push("less isolation (`best-effort`)".to_owned());
     }
-    if wishes.is_empty() || arguments.trust_config {
+    refuse(&wishes, arguments.trust_config)
+}
+
+/// As [`check_config`], for a command that runs nothing.
+pub(super) fn check_templates(is_trusted: bool, config: &Config) -> Result<(), Failure> {
+    let wishes: Vec<String> = super::trust::templates(config).collect();
+    refuse(&wishes, is_trusted)
+}
+
+fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
+    if wishes.is_empty() || is_trusted {
         return Ok(());
     }
     let message = format!("`nbc.toml` asks for {}", wishes.join(", "));

@@ -46,6 +46,13 @@ impl std::str::FromStr for AllowedIsland {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrustedRuntime(String);
 
+impl TrustedRuntime {
+    /// `sha384-…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why a text is no [`TrustedRuntime`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no digest: write `sha384-` and 64 characters of base64")]
@@ -111,7 +118,12 @@ impl Trust {
 pub(super) fn wishes(config: &Config) -> impl Iterator<Item = String> {
     let islands = config.trust.islands.iter().map(|it| format!("scripts of outputs (`{it}`)"));
     let runtimes = config.trust.runtimes.iter().map(|it| format!("what draws charts (`{it}`)"));
-    islands.chain(runtimes)
+    islands.chain(runtimes).chain(templates(config))
+}
+
+/// Templates decide which markup all pages have.
+pub(super) fn templates(config: &Config) -> impl Iterator<Item = String> {
+    config.theme.templates.iter().map(|it| format!("the templates in `{it}`"))
 }
 
 #[cfg(test)]

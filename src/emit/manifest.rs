@@ -65,6 +65,9 @@ struct Manifest<'a> {
     format: u32,
     generator: &'a str,
     layout: &'a str,
+    /// The address of the site, to which those of its pages belong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_url: Option<&'a str>,
     files: Vec<File<'a>>,
     pages: &'a [Provenance],
 }
@@ -77,6 +80,7 @@ pub fn manifest(
     site: &Site,
     generator: &str,
     layout: &str,
+    base_url: Option<&str>,
     pages: &[Provenance],
 ) -> Result<String, serde_json::Error> {
     let files = site
@@ -87,6 +91,6 @@ pub fn manifest(
             integrity: asset.integrity(),
         })
         .collect();
-    let manifest = Manifest { format: MANIFEST_FORMAT, generator, layout, files, pages };
+    let manifest = Manifest { format: MANIFEST_FORMAT, generator, layout, base_url, files, pages };
     serde_json::to_string_pretty(&manifest).map(|text| text + "\n")
 }

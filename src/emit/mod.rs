@@ -19,8 +19,12 @@ pub use manifest::Provenance;
 
 use crate::cache::{Cache, KeyBuilder, Kind as Entry};
 use crate::charts::Kind;
+use crate::config::BaseUrl;
 use crate::render::environment::{raw_text_value, rendered_value};
 use crate::render::{self, Look, Page, RenderError, Rendered};
+use crate::site::scripts::{
+    CHARTS as CHART_SCRIPT, PAGE as PAGE_SCRIPT, STATES as STATE_SCRIPT, TABLES as TABLE_SCRIPT,
+};
 use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
 
 /// `nbc 0.1.0`.
@@ -29,13 +33,8 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 const PAGE_STYLE: &str =
     concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
-const CHART_SCRIPT: &str =
-    concat!(include_str!("../../assets/sheet.js"), include_str!("../../assets/charts.js"));
 const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
-const TABLE_SCRIPT: &str = include_str!("../../assets/tables.js");
-const PAGE_SCRIPT: &str = include_str!("../../assets/nbc.js");
 const STATE_STYLE: &str = include_str!("../../assets/states.css");
-const STATE_SCRIPT: &str = include_str!("../../assets/states.js");
 
 /// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
@@ -128,7 +127,8 @@ pub fn assemble(
         let headers = headers(&site, has_islands);
         site.add(Asset::new(SitePath::new("_headers")?, headers.into_bytes()))?;
     }
-    let text = manifest::manifest(&site, GENERATOR, layout.name(), provenance)?;
+    let base_url = look.base_url.as_ref().map(BaseUrl::as_str);
+    let text = manifest::manifest(&site, GENERATOR, layout.name(), base_url, provenance)?;
     site.add(Asset::new(SitePath::new("manifest.json")?, text.into_bytes()))?;
     Ok(site)
 }

@@ -901,6 +901,29 @@ mod tests {
     }
 
     #[test]
+    fn nothing_talks_over_the_page() {
+        for markup in [
+            "<p aria-live=assertive aria-atomic=true>a</p>",
+            "<p aria-modal=true aria-busy=true>a</p>",
+            "<p role=alert>a</p>",
+            "<p role='note STATUS'>a</p>",
+            "<p role=alertdialog>a</p>",
+            "<output role=log>a</output>",
+            "<svg role=timer><text aria-live=polite role=marquee>a</text></svg>",
+            "<math role=application><mi aria-live=polite>a</mi></math>",
+            "<marimo-callout-output role=alert aria-live=polite>a</marimo-callout-output>",
+        ] {
+            let kept = of(markup);
+            let is_silent = !["aria-", "role", "<output"].iter().any(|it| kept.contains(it));
+            assert!(is_silent, "{markup}: {kept}");
+        }
+        assert_eq!(
+            of("<p role=note aria-label=b>a</p>"),
+            "<p role=\"note\" aria-label=\"b\">a</p>"
+        );
+    }
+
+    #[test]
     fn a_use_shows_no_other_use() {
         let forward =
             "<svg><g id=a><use href=#b /></g><g id=b><use href=#c /></g><path id=c /></svg>";

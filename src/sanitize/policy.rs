@@ -266,7 +266,6 @@ const GENERIC: &[&str] = &[
     "aria-label",
     "aria-labelledby",
     "aria-level",
-    "aria-live",
     "aria-owns",
     "aria-roledescription",
     "class",
@@ -712,7 +711,8 @@ fn plain_value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, 
             value.len() <= 40 && value.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'),
         ),
         (_, "role") => {
-            kept(value.bytes().all(|it| it.is_ascii_alphabetic() || matches!(it, b'-' | b' ')))
+            let is_plain = |it: u8| it.is_ascii_alphabetic() || matches!(it, b'-' | b' ');
+            kept(value.bytes().all(is_plain) && !is_talking(value))
         }
         ("input", "checked" | "disabled") | ("details", "open") | ("ol", "reversed") => {
             Some(Cow::Borrowed(""))
@@ -732,6 +732,14 @@ fn plain_value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, 
         })),
         _ => kept(is_presentation(value, PAINT.contains(&name))),
     }
+}
+
+/// Whether a role lets an element speak to a screen reader unasked (`alert`), claim the whole page
+/// (`dialog`), or take over its keys (`application`).
+fn is_talking(role: &str) -> bool {
+    const ROLES: [&str; 8] =
+        ["alert", "alertdialog", "application", "dialog", "log", "marquee", "status", "timer"];
+    role.split_ascii_whitespace().any(|it| ROLES.iter().any(|role| it.eq_ignore_ascii_case(role)))
 }
 
 /// Whether a value of SVG or MathML, read as the piece of a stylesheet that it is to browsers,

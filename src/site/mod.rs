@@ -2,8 +2,13 @@
 //!
 //! [`SitePath`] stays inside the site, [`Asset`] carries the digest of its own bytes.
 
+mod executable;
+pub mod scripts;
+
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
+
+pub use executable::EXECUTABLE;
 
 use crate::source::Source;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Finding, Rule, verify_files};
+use super::{Expected, Finding, Rule, verify_files};
 
 const MOST_FILES: usize = 50_000;
 const MOST_BYTES_OF_A_FILE: u64 = 512 << 20;
@@ -38,14 +38,14 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// When the folder cannot be read, or is larger than any site.
-pub fn verify_folder(folder: &Utf8Path) -> Result<Vec<Finding>, VerifyError> {
+pub fn verify_folder(folder: &Utf8Path, expected: &Expected) -> Result<Vec<Finding>, VerifyError> {
     if !folder.is_dir() {
         return Err(VerifyError::NotAFolder { path: folder.to_owned() });
     }
     let mut reader =
         Reader { root: folder, files: BTreeMap::new(), findings: Vec::new(), bytes: 0 };
     reader.read(folder, "", 0)?;
-    let mut findings = verify_files(&reader.files);
+    let mut findings = verify_files(&reader.files, expected);
     findings.append(&mut reader.findings);
     findings.sort();
     Ok(findings)

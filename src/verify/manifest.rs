@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::{Files, Finding, Layout, Rule, excerpt};
+use super::{Expected, Files, Finding, Layout, Rule, excerpt};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -14,6 +14,7 @@ struct Manifest {
     format: u32,
     generator: String,
     layout: Layout,
+    base_url: Option<String>,
     files: Vec<Listed>,
     pages: Vec<serde_json::Value>,
 }
@@ -40,9 +41,15 @@ impl Stated {
         self.0.as_ref().map_or(Layout::Site, |it| it.layout)
     }
 
+    /// The address of the site, where the manifest names one.
+    pub(super) fn base_url(&self) -> Option<&str> {
+        self.0.as_ref().ok()?.base_url.as_deref()
+    }
+
     /// Checks names and manifest.
-    pub(super) fn check(&self, files: &Files<'_>) -> Vec<Finding> {
+    pub(super) fn check(&self, files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
         let mut findings = Vec::new();
+        check_digest(files, expected, &mut findings);
         check_paths(files, &mut findings);
         check_kinds(files, &mut findings);
         check_hashed_names(files, &mut findings);
@@ -72,6 +79,18 @@ fn read(files: &Files<'_>) -> Result<Manifest, String> {
         return Err("an entry of `pages` is no object".to_owned());
     }
     Ok(manifest)
+}
+
+/// The manifest against the digest that was kept outside the site: who can change a page there can
+/// write a manifest that fits it.
+fn check_digest(files: &Files<'_>, expected: &Expected, findings: &mut Vec<Finding>) {
+    let Some(wanted) = expected.manifest() else { return };
+    let found = files.get(MANIFEST).map(super::File::integrity);
+    if found.as_deref() != Some(wanted) {
+        let found = found.unwrap_or_else(|| "missing".to_owned());
+        let message = format!("the manifest is `{found}`, not `{wanted}`: the site was changed");
+        add(findings, MANIFEST, Rule::Manifest, message);
+    }
 }
 
 fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {

@@ -7,9 +7,11 @@
 
 mod address;
 mod charts;
+mod expected;
 mod folder;
 mod island;
 mod manifest;
+mod own;
 mod policy;
 mod rule;
 mod rules;
@@ -25,6 +27,7 @@ use base64::Engine as _;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
 
+pub use expected::Expected;
 pub use folder::{VerifyError, verify_folder};
 pub use rule::Rule;
 
@@ -67,17 +70,17 @@ impl VerifiedSite {
 ///
 /// # Errors
 /// Every broken rule, sorted by file and line.
-pub fn verify(site: crate::site::Site) -> Result<VerifiedSite, Vec<Finding>> {
+pub fn verify(site: crate::site::Site, expected: &Expected) -> Result<VerifiedSite, Vec<Finding>> {
     let files =
         site.files().map(|asset| (asset.path().as_str(), File::new(asset.bytes()))).collect();
-    let findings = verify_borrowed(&files);
+    let findings = verify_borrowed(&files, expected);
     if findings.is_empty() { Ok(VerifiedSite(site)) } else { Err(findings) }
 }
 
 /// Verifies the files of a site by relative path. Never panics, whatever the bytes are.
-pub fn verify_files(files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+pub fn verify_files(files: &BTreeMap<String, Vec<u8>>, expected: &Expected) -> Vec<Finding> {
     let borrowed = files.iter().map(|(path, bytes)| (path.as_str(), File::new(bytes))).collect();
-    verify_borrowed(&borrowed)
+    verify_borrowed(&borrowed, expected)
 }
 
 /// What would keep a page with this piece of markup, under these rules of style, from passing. Links
@@ -113,21 +116,22 @@ impl<'a> File<'a> {
     }
 }
 
-fn verify_borrowed(files: &Files<'_>) -> Vec<Finding> {
+fn verify_borrowed(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
     let manifest = manifest::Stated::read(files);
-    let layout = manifest.layout();
+    let stated =
+        rules::Stated { layout: manifest.layout(), base_url: manifest.base_url(), expected };
     let (mut findings, per_file) = rayon::join(
         || {
             // Most of the time of what follows.
             files.par_iter().for_each(|(_, file)| {
                 file.digest();
             });
-            manifest.check(files)
+            manifest.check(files, expected)
         },
         || -> Vec<Vec<Finding>> {
             let check = |(path, file): (&&str, &File<'_>)| {
                 let mut report = Report::new(path);
-                rules::check_file(&mut report, path, file.bytes, files, layout);
+                rules::check_file(&mut report, path, file.bytes, files, stated);
                 report.findings
             };
             files.par_iter().map(check).collect()

@@ -79,6 +79,12 @@ rules! {
     States = 24 "states",
     /// The data of a chart belong to a figure of the page, and name neither code nor anything to load.
     Charts = 25 "charts",
+    /// Every script is nbc's own, of this version, or a known program for charts; islands have their own rules.
+    KnownScript = 26 "known-script",
+    /// The address that a page states as its own lies below the `base-url` of the site.
+    OwnAddress = 27 "own-address",
+    /// Nothing opens over a page, asks for a password, or speaks to a screen reader unasked.
+    Overlay = 28 "overlay",
 }
 
 #[cfg(test)]

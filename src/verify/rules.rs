@@ -5,28 +5,41 @@ use std::collections::BTreeSet;
 use super::address::{self, Address, classify, is_image, resolve};
 use super::charts;
 use super::island;
+use super::own::{downloads, overlays, own_address, referrer};
 use super::policy::Policy;
 use super::states;
 use super::style::{self, Reference};
 use super::tokens::{self, Element, Namespace, Page};
-use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
+use super::{Expected, Files, Layout, Report, Rule, excerpt, integrity_of};
 
 /// A page with all that its rules look at.
-struct Context<'a> {
-    path: &'a str,
-    page: &'a Page,
+pub(super) struct Context<'a> {
+    pub(super) path: &'a str,
+    pub(super) page: &'a Page,
     policy: Policy,
     files: &'a Files<'a>,
     layout: Layout,
+    /// None for a piece of a page.
+    pub(super) stated: Option<Stated<'a>>,
+}
+
+/// Statements about the whole site.
+#[derive(Clone, Copy)]
+pub(super) struct Stated<'a> {
+    pub(super) layout: Layout,
+    /// The address of the site.
+    pub(super) base_url: Option<&'a str>,
+    pub(super) expected: &'a Expected,
 }
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 18] = [
+const PAGE_RULES: [PageRule; 23] = [
     markup,
     policy_place,
     policy_strength,
     script_hash,
+    known_scripts,
     runtimes,
     style_hash,
     unused_hash,
@@ -41,11 +54,23 @@ const PAGE_RULES: [PageRule; 18] = [
     inline_style_addresses,
     check_charts,
     check_states,
+    referrer,
+    own_address,
+    overlays,
+    downloads,
 ];
 
 /// Rules about what an output holds, whatever page it stands in.
-const FRAGMENT_RULES: &[PageRule] =
-    &[markup, attributes, active_address, loads, forbidden_element, inline_style_addresses];
+const FRAGMENT_RULES: &[PageRule] = &[
+    markup,
+    attributes,
+    active_address,
+    loads,
+    forbidden_element,
+    inline_style_addresses,
+    overlays,
+    downloads,
+];
 
 /// A page around a piece of one.
 fn page_of(html: &str, css: &str) -> Page {
@@ -63,8 +88,14 @@ pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
     let page = page_of(html, css);
     let files = Files::new();
     let policy = Policy::parse("");
-    let context =
-        Context { path: "x.html", page: &page, policy, files: &files, layout: Layout::Single };
+    let context = Context {
+        path: "x.html",
+        page: &page,
+        policy,
+        files: &files,
+        layout: Layout::Single,
+        stated: None,
+    };
     for rule in FRAGMENT_RULES {
         rule(&context, report);
     }
@@ -76,13 +107,15 @@ pub(super) fn check_file(
     path: &str,
     bytes: &[u8],
     files: &Files<'_>,
-    layout: Layout,
+    stated: Stated<'_>,
 ) {
+    let layout = stated.layout;
     match path.rsplit_once('.') {
         Some((_, extension)) if extension.eq_ignore_ascii_case("html") => {
             let page = tokens::read(bytes);
             let policy = Policy::parse(policies(&page).next().map_or("", |(_, text)| text));
-            let context = Context { path, page: &page, policy, files, layout };
+            let context =
+                Context { path, page: &page, policy, files, layout, stated: Some(stated) };
             if island::is_island(path) {
                 policy_place(&context, report);
                 let text = policies(&page).next().map_or("", |(_, text)| text);
@@ -197,6 +230,29 @@ fn script_hash(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// A page's policy is written by whoever writes the page, so a digest in it proves nothing.
+fn known_scripts(context: &Context<'_>, report: &mut Report<'_>) {
+    let Some(stated) = context.stated else { return };
+    let allowed = context.policy.hashes("script-src");
+    let drawing = context.page.elements.iter().filter(|it| is_runtime(it));
+    let drawing = drawing.filter_map(|it| Some((it.line, runtime_digest(context, it).ok()?)));
+    let running =
+        scripts(context).flat_map(|it| script_digests(it).into_iter().map(|d| (it.line, d)));
+    for (line, digest) in running.chain(drawing) {
+        // `script_hash` and `runtimes` name those that the policy stops.
+        if allowed.contains(digest.as_str()) && !stated.expected.allows_script(&digest) {
+            let message =
+                format!("the script `{}` is not one of this nbc", excerpt_digest(&digest));
+            report.add(line, Rule::KnownScript, message);
+        }
+    }
+}
+
+/// Whole, since it is what a user hands to `--allow-script`.
+fn excerpt_digest(digest: &str) -> String {
+    if digest.len() == 71 && digest.is_ascii() { digest.to_owned() } else { excerpt(digest) }
+}
+
 /// Scripts that our own code turns from text into code: packed in the page, or files beside it. The browser
 /// compares each with the policy when it runs, so here it must be what the policy names.
 fn runtimes(context: &Context<'_>, report: &mut Report<'_>) {
@@ -307,7 +363,7 @@ fn check_charts(context: &Context<'_>, report: &mut Report<'_>) {
 
 /// States are unpacked and looked at like outputs; what the policy allows for them is there for a reason.
 fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
-    let Context { path, page, policy, files, layout } = context;
+    let Context { path, page, policy, files, layout, .. } = context;
     let place = states::Place { path, page, files, layout: *layout };
     let mut plays = page.elements.iter().any(is_media);
     let runtimes = charts::runtimes(page);
@@ -332,7 +388,8 @@ fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
         });
         // No picture of an output is a file.
         let policy = Policy::parse("");
-        let context = Context { path, page: &page, policy, files, layout: Layout::Single };
+        let context =
+            Context { path, page: &page, policy, files, layout: Layout::Single, stated: None };
         for rule in FRAGMENT_RULES.iter().chain(&[links as PageRule]) {
             rule(&context, &mut own);
         }
@@ -785,7 +842,7 @@ fn forbidden_element(context: &Context<'_>, report: &mut Report<'_>) {
 }
 
 fn frames(context: &Context<'_>, report: &mut Report<'_>) {
-    let Context { path, page, policy, files, layout } = context;
+    let Context { path, page, policy, files, layout, .. } = context;
     island::check_frames(report, path, page, policy, files, *layout);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nbc::verify::{Rule, verify_files};
+use nbc::verify::{Expected, Rule, verify_files};
 
 /// What `nbc verify` says about a page that holds these outputs, but for what the page itself lacks:
 /// the manifest, and files that links lead to.
@@ -26,8 +26,11 @@ pub(crate) fn verified(html: &str, css: &str) -> Result<(), String> {
         Rule::LinkOpener,
         Rule::SelfContained,
         Rule::States,
+        Rule::Overlay,
     ];
-    let found = verify_files(&files).into_iter().filter(|it| of_page.contains(&it.rule));
+    let found = verify_files(&files, &Expected::default())
+        .into_iter()
+        .filter(|it| of_page.contains(&it.rule));
     let found = found.map(|it| it.to_string()).collect::<Vec<_>>().join("\n");
     if found.is_empty() { Ok(()) } else { Err(found) }
 }

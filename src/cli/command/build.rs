@@ -40,7 +40,7 @@ use crate::run::stored;
 use crate::run::warm::{Batch, Brood, Nursery};
 use crate::secret::Scanner;
 use crate::site::SitePath;
-use crate::verify;
+use crate::verify::{self, Expected};
 
 /// Links of the pages to each other; only now is it known which of them there are.
 fn link(
@@ -143,6 +143,8 @@ pub(in crate::cli) fn run(
     let layout = page_flags.layout(&config, is_one_file);
     // What the file asks for was granted when the grants were collected.
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
+
+    let expected = Expected::default().with_scripts(settings.trust.runtimes().iter().cloned());
 
     // The lines of a finding are printed as they are.
     let shows_secret = timings.measure(Phase::Exposure, || {
@@ -255,19 +257,20 @@ pub(in crate::cli) fn run(
         destination,
         &timings,
         printer,
-        (scanner, Some(&entries)),
+        (scanner, Some(&entries), &expected),
     )?;
-    let Some(written) = published else { return Ok(Exit::Failed) };
+    let Some(Published { changed, manifest }) = published else { return Ok(Exit::Failed) };
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
         timings.measure(Phase::Cache, || last.keep(digest, &preparation, said, pages));
     }
     if !arguments.format.is_for_machines() {
-        let changed = counted(written, "file");
+        let changed = counted(changed, "file");
         printer.line(&format!(
             "built {} into {folder}: {changed} new or changed",
             counted(pages, "page")
         ));
+        printer.line(&format!("manifest digest: {manifest}"));
     }
     if arguments.timings {
         printer.line(&told(&timings, arguments.format));
@@ -386,6 +389,7 @@ pub(super) fn publish_site(
     layout: Layout,
     look: (&Looks, &str),
     destination: Destination,
+    expected: &Expected,
     printer: Printer,
 ) -> Result<bool, Failure> {
     let built = documents
@@ -393,10 +397,23 @@ pub(super) fn publish_site(
         .map(|(document, provenance)| Built { document, provenance })
         .collect();
     let (timings, scanner) = (&Timings::start(), &Scanner::default());
-    Ok(publish(built, layout, look, destination, timings, printer, (scanner, None))?.is_some())
+    let published =
+        publish(built, layout, look, destination, timings, printer, (scanner, None, expected))?;
+    if let Some(published) = &published {
+        printer.line(&format!("manifest digest: {}", published.manifest));
+    }
+    Ok(published.is_some())
 }
 
-/// Phases 8 to 11; gives the number of files that were written. `None` when the site does not pass verification.
+/// A site that was written.
+struct Published {
+    /// Files that are new or differ.
+    changed: usize,
+    /// Digest of `manifest.json`, by which the site can be known from outside of it.
+    manifest: String,
+}
+
+/// Phases 8 to 11. `None` when the site does not pass verification.
 fn publish(
     built: Vec<Built<Document>>,
     layout: Layout,
@@ -404,8 +421,8 @@ fn publish(
     destination: Destination,
     timings: &Timings,
     printer: Printer,
-    (scanner, cache): (&Scanner, Option<&Cache>),
-) -> Result<Option<usize>, Failure> {
+    (scanner, cache, expected): (&Scanner, Option<&Cache>, &Expected),
+) -> Result<Option<Published>, Failure> {
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
@@ -419,7 +436,7 @@ fn publish(
     })?;
     let site = timings
         .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))?;
-    let site = match timings.measure(Phase::Verify, || verify::verify(site)) {
+    let site = match timings.measure(Phase::Verify, || verify::verify(site, expected)) {
         Ok(site) => site,
         Err(findings) => {
             for finding in &findings {
@@ -442,8 +459,10 @@ fn publish(
         printer.error(&message);
         return Ok(None);
     }
+    let manifest = site.site().files().find(|it| it.path().as_str() == "manifest.json");
+    let manifest = manifest.map(|it| it.integrity().as_str().to_owned()).unwrap_or_default();
     let written = timings.measure(Phase::Publish, || destination.publish(&site));
-    Ok(Some(written.map_err(helped)?))
+    Ok(Some(Published { changed: written.map_err(helped)?, manifest }))
 }
 
 fn helped(error: crate::publish::PublishError) -> Failure {

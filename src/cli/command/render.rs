@@ -9,6 +9,7 @@ use crate::cli::args::{Format, Render};
 use crate::cli::charts::Charts;
 use crate::cli::compile;
 use crate::cli::exposure;
+use crate::cli::grants;
 use crate::cli::inputs::{Input, page_paths};
 use crate::cli::links::{Origin, Pages};
 use crate::cli::look::Looks;
@@ -27,6 +28,7 @@ use crate::publish::Destination;
 use crate::run::{self, RunRecord};
 use crate::site::Integrity;
 use crate::source::Sources;
+use crate::verify::Expected;
 
 pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, Failure> {
     let file_name = arguments.notebook.file_name().unwrap_or("notebook").to_owned();
@@ -53,6 +55,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let destination = Destination::claim(&arguments.output)?;
     let inputs = std::slice::from_ref(&arguments.notebook);
     let config = configuration(inputs)?;
+    grants::check_templates(arguments.trust_config, &config)?;
     let flags = &arguments.publishing;
     let allowed = Allowed::new(&flags.allow_secret, &config, folder_of(inputs))?;
     let is_strict = flags.strict_sanitize || config.strict_sanitize;
@@ -114,7 +117,9 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let folder = destination.folder().to_owned();
     let title = site_title(&config);
     let built = vec![(document.value, provenance)];
-    if !publish_site(built, layout, (&looks, &title), destination, printer)? {
+    let runtimes = flags.trust_runtime.iter().map(|it| it.as_str().to_owned());
+    let expected = Expected::default().with_scripts(runtimes);
+    if !publish_site(built, layout, (&looks, &title), destination, &expected, printer)? {
         return Ok(Exit::Failed);
     }
     printer.line(&format!("built 1 page into {folder}"));

@@ -4,10 +4,14 @@ use crate::cli::args::{FindingFormat, Verify};
 use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure};
 use crate::diagnostic::one_line;
-use crate::verify::{self, Finding};
+use crate::verify::{self, Expected, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
-    let findings = verify::verify_folder(&arguments.folder)?;
+    let digests = arguments.allow_script.iter().chain(&arguments.trust_runtime);
+    let expected = Expected::default()
+        .with_scripts(digests.map(|it| it.as_str().to_owned()))
+        .with_manifest(arguments.manifest_digest.as_ref().map(|it| it.as_str().to_owned()));
+    let findings = verify::verify_folder(&arguments.folder, &expected)?;
     if arguments.format == FindingFormat::Json {
         printer.json(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
     } else {

@@ -1,0 +1,45 @@
+//! Knowledge about a site from outside of it: scripts that may run, and the digest of its manifest.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::integrity_of;
+use crate::charts;
+use crate::site::scripts;
+
+/// Digests of this version's own scripts.
+static OWN: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| scripts::ALL.iter().map(|it| integrity_of(it.as_bytes())).collect());
+
+/// Statements about a site that its own files can't make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    scripts: BTreeSet<String>,
+    manifest: Option<String>,
+}
+
+impl Expected {
+    /// Allows scripts with these digests (`sha384-…`) beside nbc's own and the programs for charts
+    /// that nbc knows.
+    #[must_use]
+    pub fn with_scripts(mut self, digests: impl IntoIterator<Item = String>) -> Self {
+        self.scripts.extend(digests);
+        self
+    }
+
+    /// Asks for the manifest with this digest. The manifest lists the digest of every other file, so
+    /// nothing in the site can change.
+    #[must_use]
+    pub fn with_manifest(mut self, digest: Option<String>) -> Self {
+        self.manifest = digest;
+        self
+    }
+
+    pub(super) fn allows_script(&self, digest: &str) -> bool {
+        OWN.contains(digest) || charts::is_published(digest) || self.scripts.contains(digest)
+    }
+
+    pub(super) fn manifest(&self) -> Option<&str> {
+        self.manifest.as_deref()
+    }
+}
