@@ -107,8 +107,9 @@ pub(super) fn supervise(
                     stopped_by = Some(Outcome::OutOfCpuTime);
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
-                    && shares.judge(&measure(stage.first, held, payload), limits.memory)
-                        > limits.memory
+                    && (shares.is_sure()
+                        || shares.judge(&measure(stage.first, held, payload), limits.memory)
+                            > limits.memory)
                 {
                     stopped_by = Some(Outcome::OutOfMemory);
                 } else if disk
@@ -397,11 +398,27 @@ struct Shares {
     look: Option<(Instant, Receiver<u64>)>,
     /// Looks that were given up; the thread of each ends with the process that it asks about.
     given_up: usize,
+    /// Judgements in a row that found too much. One that knows nothing yet leaves them as they are: the second look
+    /// may take longer than the watch waits, as the first did.
+    over: usize,
 }
 
 impl Shares {
     /// The most that may be said of the tree's memory by now, if that decides.
     fn judge(&mut self, seen: &Measured, most: u64) -> u64 {
+        let memory = self.look(seen, most);
+        if self.look.is_none() {
+            self.over = if memory > most { self.over + 1 } else { 0 };
+        }
+        memory
+    }
+
+    /// Whether two judgements in a row found too much.
+    fn is_sure(&self) -> bool {
+        self.over >= 2
+    }
+
+    fn look(&mut self, seen: &Measured, most: u64) -> u64 {
         let all = seen.all();
         if all <= most {
             return all;
@@ -602,6 +619,25 @@ mod tests {
         let seen = forks(1, 60, 50);
         assert_eq!(shares.judge(&seen, 100), 110);
         assert!(shares.look.is_none());
+    }
+
+    #[test]
+    fn two_slow_looks_in_a_row_are_enough() {
+        let mut shares = Shares::default();
+        let seen = forks(2, 60, 1);
+        let answered = |shares: &mut Shares| {
+            let (sender, answer) = std::sync::mpsc::channel();
+            sender.send(120).unwrap();
+            shares.look = Some((Instant::now(), answer));
+            shares.judge(&seen, 100)
+        };
+        assert_eq!((answered(&mut shares), shares.is_sure()), (122, false));
+        // The second look is not over at once, and says nothing about the first.
+        let (_keep, answer) = std::sync::mpsc::channel();
+        shares.look = Some((Instant::now(), answer));
+        assert_eq!((shares.judge(&seen, 100), shares.is_sure()), (62, false));
+        assert_eq!((answered(&mut shares), shares.is_sure()), (122, true));
+        assert_eq!((shares.judge(&forks(1, 10, 1), 100), shares.is_sure()), (11, false));
     }
 
     #[test]
