@@ -592,6 +592,36 @@ fn what_is_raised_while_an_output_is_displayed_is_a_finding_and_stays_off_the_pa
     assert!(!page.contains("ValueError: "), "{page}");
 }
 
+#[test]
+fn nbc_toml_cannot_raise_a_bound_beyond_its_ceiling() {
+    let notebook = jupyter(&["1"]);
+    let cases = [
+        ("[limits]\nmemory = '900GiB'", "--memory"),
+        ("title = 'x'\n[limits]\ntimeout = 604800", "--timeout"),
+        ("[sweep]\nsweep-timeout = 604800", "--sweep-timeout"),
+        ("[shown]\nmax-rows = 1000000", "--shown-rows"),
+    ];
+    for (setting, flag) in cases {
+        let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", setting)]);
+        let line = format!("nbc.toml:{}`", setting.lines().count());
+        for arguments in [&["build", "n.ipynb", "-o", "out"][..], &["states", "n.ipynb"]] {
+            let said = test.run(arguments);
+            assert_eq!(said.code, 2, "{setting}: {}", said.stderr);
+            for part in [flag, "--trust-config", &line] {
+                assert!(said.stderr.contains(part), "{setting}: {part}: {}", said.stderr);
+            }
+        }
+        assert!(!test.path("out").exists());
+        let trusted = test.run(&["build", "n.ipynb", "-o", "out", "--trust-config"]);
+        assert_eq!(trusted.code, 0, "{setting}: {}", trusted.stderr);
+    }
+    let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", "[limits]\nmemory = '900GiB'")]);
+    let prepared = test.run(&["prepare", "n.ipynb"]);
+    assert_eq!(prepared.code, 2, "{}", prepared.stderr);
+    let flagged = test.run(&["build", "n.ipynb", "-o", "out", "--memory", "1GiB"]);
+    assert_eq!(flagged.code, 0, "{}", flagged.stderr);
+}
+
 /// Every limit that a user can set: what runs into it, the finding, the flag that the help names.
 #[test]
 fn each_limit_strikes_with_a_finding_that_names_its_flag() {

@@ -316,7 +316,7 @@ pub struct Runtime {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
-    /// Grant what `nbc.toml` asks for with `allow-net`, `read`, `env`, `python`, `isolation`, `trust` and `templates`
+    /// Grant what `nbc.toml` asks for: `allow-net`, `read`, `env`, `python`, `isolation`, `trust`, `templates`, high limits
     #[arg(long)]
     pub trust_config: bool,
 }

@@ -13,7 +13,7 @@ const TIME: Duration = Duration::from_secs(600);
 /// Longest time that can be asked for: a week.
 const LONGEST: u64 = 604_800;
 /// What ten data-science libraries need, with room to spare.
-const MEMORY: ByteSize = ByteSize(2 << 30);
+pub(super) const MEMORY: ByteSize = ByteSize(2 << 30);
 /// Least that Python and an engine start with.
 const LEAST_MEMORY: ByteSize = ByteSize(64 << 20);
 const DISK: ByteSize = ByteSize(1 << 30);
@@ -85,12 +85,17 @@ pub(super) fn runs_at_once(whole: Option<ByteSize>, bounds: &Bounds) -> usize {
     usize::try_from(whole / bounds.process.memory.max(1)).unwrap_or(usize::MAX).max(1)
 }
 
-/// Three quarters of what the machine has; two notebooks where it does not say.
+/// Three quarters of what the machine has.
 fn machine_memory() -> u64 {
+    whole_memory() / 4 * 3
+}
+
+/// Memory of the machine; where it does not say, enough for two notebooks.
+pub(super) fn whole_memory() -> u64 {
     let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|it| it.strip_prefix("MemTotal:"));
     let kilobytes = total.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kilobytes.map_or(2 * MEMORY.0, |it| it * 1024 / 4 * 3)
+    kilobytes.map_or(3 * MEMORY.0, |it| it * 1024)
 }
 
 /// The bounds of a sweep.

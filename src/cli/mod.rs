@@ -2,6 +2,7 @@
 
 mod args;
 mod builder;
+mod ceilings;
 mod charts;
 mod command;
 mod compile;

@@ -7,7 +7,7 @@ use super::command::{folder_of, visibility};
 use super::compile::PageOptions;
 use super::publishing::{self, Allowed};
 use super::trust::Trust;
-use super::{Failure, limits};
+use super::{Failure, ceilings, limits};
 use crate::config::{ChartSetting, CodeSetting, Config, LayoutSetting};
 use crate::emit::Layout;
 use crate::notebook::Notebook;
@@ -51,6 +51,13 @@ pub(super) enum Goal {
 impl Settings {
     /// As flags and configuration decide.
     pub(super) fn new(arguments: &Build, config: &Config) -> Result<Self, Failure> {
+        let flags = ceilings::Flags {
+            limits: arguments.limits,
+            shown: arguments.publishing.shown,
+            sweep: arguments.sweep,
+            trusts_config: Some(arguments.runtime.trust_config),
+        };
+        ceilings::check(config, &flags, folder_of(&arguments.inputs))?;
         let jobs = limits::jobs(arguments.sweep.or(config.sweep));
         let mut bounds = limits::bounds(arguments.limits.or(config.limits))?;
         bounds.outputs.rows = publishing::shown(&arguments.publishing, config).rows;

@@ -73,6 +73,9 @@ pub struct Config {
     pub pages: BTreeMap<String, PageSettings>,
     /// How pages look.
     pub theme: ThemeSettings,
+    /// Lines of the file, by `table.key`, for messages.
+    #[serde(skip)]
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// What foreign code pages may hold.
@@ -218,6 +221,16 @@ pub fn check_folder(folder: &Utf8Path, path: &Utf8Path) -> std::io::Result<()> {
 }
 
 impl Config {
+    /// Reads the text of a `nbc.toml`; paths stay as they are written.
+    ///
+    /// # Errors
+    /// When it holds an unknown key or a wrong value.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let mut config: Self = toml::from_str(text)?;
+        config.lines = lines(text);
+        Ok(config)
+    }
+
     /// Reads `nbc.toml` in a folder; without one, every setting has its default.
     ///
     /// # Errors
@@ -225,7 +238,7 @@ impl Config {
     pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
         let Some(text) = read_optional(folder, "nbc.toml")? else { return Ok(Self::default()) };
         let path = folder.join("nbc.toml");
-        let mut config: Self = toml::from_str(&text)
+        let mut config = Self::parse(&text)
             .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
         config.python = config.python.map(|python| folder.join(python));
         for path in [&mut config.theme.css, &mut config.theme.templates].into_iter().flatten() {
@@ -234,6 +247,21 @@ impl Config {
         config.read = config.read.iter().map(|path| folder.join(path)).collect();
         Ok(config)
     }
+}
+
+/// The lines of keys in tables.
+fn lines(text: &str) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    let Ok(tables) = toml::de::DeTable::parse(text) else { return lines };
+    for (table, values) in tables.get_ref() {
+        let Some(values) = values.get_ref().as_table() else { continue };
+        for (key, value) in values {
+            let before = text.get(..value.span().start).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            lines.insert(format!("{}.{}", table.get_ref(), key.get_ref()), line);
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

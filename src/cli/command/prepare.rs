@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{analyze_all, configuration, find_inputs};
+use super::{analyze_all, configuration, find_inputs, folder_of};
 use crate::cli::args::{Format, Prepare};
 use crate::cli::builder::policy;
 use crate::cli::preparation::Preparation;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
-use crate::cli::{Exit, Failure, grants, limits};
+use crate::cli::{Exit, Failure, ceilings, grants, limits};
+use crate::config::Config;
 use crate::diagnostic::{self, Severity};
 use crate::process::interrupt;
 use crate::run::stored;
@@ -16,6 +17,14 @@ use crate::run::stored;
 pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit, Failure> {
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
+    let flags = ceilings::Flags {
+        limits: arguments.limits,
+        trusts_config: Some(arguments.runtime.trust_config),
+        ..ceilings::Flags::default()
+    };
+    // The others hold for builds.
+    let asked = Config { limits: config.limits, lines: config.lines.clone(), ..Config::default() };
+    ceilings::check(&asked, &flags, folder_of(&arguments.inputs))?;
     let bounds = limits::bounds(arguments.limits.or(config.limits))?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
     let preparation = Preparation::new(&arguments.runtime, &config, None, false, Arc::default())?;

@@ -17,7 +17,8 @@ use crate::cli::printer::Printer;
 use crate::cli::publishing::{self, Allowed};
 use crate::cli::settings::{PageFlags, site_title};
 use crate::cli::trust::Trust;
-use crate::cli::{Exit, Failure, cache_folder};
+use crate::cli::{Exit, Failure, cache_folder, ceilings};
+use crate::config::Config;
 use crate::diagnostic::{self, Parsed};
 use crate::emit::manifest::Granted;
 use crate::emit::{Layout, Provenance};
@@ -57,6 +58,10 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let config = configuration(inputs)?;
     grants::check_templates(arguments.trust_config, &config)?;
     let flags = &arguments.publishing;
+    // There is nothing to run, so only what a page shows of a cell can be too much.
+    let asked = Config { shown: config.shown, lines: config.lines.clone(), ..Config::default() };
+    let own = ceilings::Flags { shown: flags.shown, ..ceilings::Flags::default() };
+    ceilings::check(&asked, &own, folder_of(inputs))?;
     let allowed = Allowed::new(&flags.allow_secret, &config, folder_of(inputs))?;
     let is_strict = flags.strict_sanitize || config.strict_sanitize;
     // The lines of a finding are printed as they are.
