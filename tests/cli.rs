@@ -257,7 +257,7 @@ fn keep_going_does_not_go_on_without_the_sandbox() {
 #[test]
 #[cfg(target_os = "linux")]
 fn hidden_names_stay_unread_without_namespaces() {
-    let read = "for name in ['data.txt', '.env', '.git/config', 'plain']:\n\
+    let read = "for name in ['data.txt', '.env', '.git/config', 'plain', 'a/b/tls.pem', 'a/.x/y']:\n\
                 \x20   try:\n        print(name, open(name).read())\n\
                 \x20   except OSError as error:\n        print(name, type(error).__name__)";
     let test = NbcTest::new(&[
@@ -265,6 +265,8 @@ fn hidden_names_stay_unread_without_namespaces() {
         ("nb/data.txt", "for-readers"),
         ("nb/.env", "token-of-the-host"),
         ("nb/.git/config", "token-of-the-host"),
+        ("nb/a/b/tls.pem", "token-of-the-host"),
+        ("nb/a/.x/y", "token-of-the-host"),
     ]);
     std::os::unix::fs::symlink(".env", test.path("nb/plain")).unwrap();
     let arguments = ["build", "nb", "-o", "out", "--isolation", "best-effort"];
@@ -272,7 +274,7 @@ fn hidden_names_stay_unread_without_namespaces() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     let page = test.read("out/n.html");
     assert!(page.contains("data.txt for-readers"), "{page}");
-    for name in [".env", ".git/config", "plain"] {
+    for name in [".env", ".git/config", "plain", "a/b/tls.pem", "a/.x/y"] {
         assert!(page.contains(&format!("{name} PermissionError")), "{name}: {page}");
     }
     assert!(!page.contains("token-of-the-host"));

@@ -164,6 +164,54 @@ print('found', _found, os.listdir('.git'), sorted(os.listdir('.')))";
 }
 
 #[test]
+fn credentials_at_every_depth_do_not_exist_for_the_run() {
+    let probe = "\
+import os
+_found = []
+for _folder, _, _names in os.walk('.'):
+    _found += [os.path.join(_folder, _name) for _name in _names]
+for _path in ['data/alias', 'data/.cache/x', 'data/deep/tls.pem']:
+    _found += ['at ' + _path] if os.path.exists(_path) else []
+open('data/deep/new.csv', 'w').write('written')
+print('found', sorted(_found), open('data/deep/new.csv').read())";
+    let project = Project::new(&[probe]);
+    let secret = [
+        "data/deep/tls.pem",
+        "data/deep/ID_RSA",
+        "data/.cache/x",
+        "data/secrets.toml",
+        "dbt/profiles.yml",
+        "data/credentials.json",
+        ".streamlit/config.toml",
+        "data/.Renviron",
+        "a.tfstate",
+    ];
+    for name in secret {
+        project.write(&format!("project/{name}"), "token-of-the-host");
+    }
+    project.write("project/data/deep/a.csv", "1");
+    std::os::unix::fs::symlink("deep/tls.pem", project.root.join("project/data/alias")).unwrap();
+    let seen = |more: &str| {
+        format!(
+            "found [{more}&#x27;./data/alias&#x27;, &#x27;./data/deep/a.csv&#x27;, &#x27;./notebook.py&#x27;] written"
+        )
+    };
+    let plain = |page: &str| page.replace("&#x27;", "'").replace("&#39;", "'");
+    let page = plain(&project.built(&[]));
+    assert!(page.contains(&plain(&seen(""))), "{page}");
+    // Only what `inputs` spell, and never a credential; `--read` shows what it names.
+    project.write("project/nbc.toml", "inputs = ['*', '.streamlit/', 'data/secrets.toml']");
+    let page = plain(&project.built(&[]));
+    assert!(
+        page.contains("./.streamlit/config.toml") && !page.contains("./data/secrets.toml"),
+        "{page}"
+    );
+    let page = plain(&project.built(&["--read", "data/secrets.toml", "--read", "data/.cache"]));
+    assert!(page.contains("./data/secrets.toml") && page.contains("./data/.cache/x"), "{page}");
+    assert!(!page.contains("./data/deep/tls.pem"), "{page}");
+}
+
+#[test]
 fn a_hidden_path_is_shown_when_it_is_named() {
     let project = Project::new(&[
         "import os\nprint('seen', open('.git/config').read(), os.path.exists('.git/HEAD'))",

@@ -1,6 +1,6 @@
 //! Digests of what a run can read: a file, or a folder with all that is in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -155,7 +155,8 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
     let mut key = KeyBuilder::new("tree");
     let (mut files, mut bytes) = (0, 0);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().same_file_system(true);
-    let is_hidden = |path: &std::path::Path| hidden.iter().any(|it| path == it.as_std_path());
+    let hidden: BTreeSet<&std::path::Path> = hidden.iter().map(|it| it.as_std_path()).collect();
+    let is_hidden = |path: &std::path::Path| hidden.contains(path);
     for entry in entries.into_iter().filter_entry(|it| !is_hidden(it.path())) {
         let unreadable = |path: Option<&std::path::Path>| {
             let path = path.unwrap_or(root.as_std_path()).to_string_lossy().into_owned();

@@ -10,8 +10,10 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+#[cfg(doc)]
+use super::hidden::CREDENTIALS;
+use super::hidden::{self, HiddenError, Listed};
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
 use crate::process::network::PROXY_PORT;
 use crate::process::{Access, AllowedHost, Mount, Openings};
@@ -64,20 +66,9 @@ pub enum GrantError {
         /// As the user wrote it.
         path: Utf8PathBuf,
     },
-    /// A pattern of `inputs` is none.
-    #[error("the `inputs` pattern `{pattern}` is not valid: {reason}")]
-    Pattern {
-        /// As the author wrote it.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// To show a part of a folder, each name in it must be looked at.
-    #[error("`{path}` holds more than {MOST_NAMES} files, too many to show a part of it")]
-    TooMany {
-        /// The folder.
-        path: Utf8PathBuf,
-    },
+    /// The notebook's folder cannot be shown without what is hidden in it.
+    #[error(transparent)]
+    Hidden(#[from] HiddenError),
     /// Something else is there.
     #[error("`--read {path}` would be `{inside}` for the notebook, and there is {what}")]
     Taken {
@@ -99,35 +90,6 @@ const SYSTEM: [&str; 10] =
 /// Of the folders above, those that show the host's own.
 const SHOWN: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 
-/// Names at the top of a notebook's folder that are not there for the notebook: histories of the project and
-/// what tools keep their credentials in. A name that ends with `*` stands for all that begin so.
-pub const HIDDEN: [&str; 24] = [
-    ".git",
-    ".hg",
-    ".svn",
-    ".env",
-    ".env.*",
-    ".envrc",
-    ".netrc",
-    ".pypirc",
-    ".npmrc",
-    ".pgpass",
-    ".git-credentials",
-    ".ssh",
-    ".aws",
-    ".azure",
-    ".gnupg",
-    ".kube",
-    ".docker",
-    ".config",
-    ".mozilla",
-    ".password-store",
-    ".vault-token",
-    ".terraform.d",
-    ".bash_history",
-    ".python_history",
-];
-
 /// Where systems keep the certificates that they trust, as one file.
 const CERTIFICATES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -141,7 +103,7 @@ const CERTIFICATES_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What a notebook sees of its own folder.
 #[derive(Debug, Clone, Copy)]
 pub enum Shown<'a> {
-    /// All but what is [`HIDDEN`].
+    /// All but names with a dot and [`CREDENTIALS`].
     Folder,
     /// Itself, and what these patterns name, written as in `.gitignore`.
     Inputs {
@@ -169,18 +131,22 @@ pub fn open(
         places.add(path)?;
     }
     opened.mounts = places.mounts;
-    let mut hidden = {
-        let mut known = grants.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = || hidden(&folder, &grants.own_output);
-        known.entry(folder.clone()).or_insert_with(found).clone()
+    let hidden = match shown {
+        Shown::Folder => {
+            let mut known = grants.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.get(&folder) {
+                Some(hidden) => hidden.clone(),
+                None => {
+                    let hidden = hidden(&folder, &grants.own_output, None)?;
+                    known.entry(folder.clone()).or_insert(hidden).clone()
+                }
+            }
+        }
+        Shown::Inputs { notebook, patterns } => {
+            let listed = Listed::new(notebook, patterns)?;
+            hidden(&folder, &grants.own_output, Some(&listed))?
+        }
     };
-    if let Shown::Inputs { notebook, patterns } = shown {
-        let mut others = Others { folder: &folder, notebook, listed: listed(patterns)?, names: 0 };
-        let mut found = Vec::new();
-        others.below(Utf8Path::new(""), &hidden, &mut found)?;
-        hidden.extend(found);
-        hidden.sort();
-    }
     let places: Vec<Utf8PathBuf> = opened.mounts.iter().map(|it| it.inside.clone()).collect();
     opened.openings = Openings {
         hosts: grants.hosts.clone(),
@@ -210,98 +176,29 @@ pub fn open(
 }
 
 /// Paths inside that are not there for the run.
-fn hidden(folder: &Utf8Path, own_output: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
-    let is_hidden = |name: &str| {
-        HIDDEN.iter().any(|it| match it.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => *it == name,
-        })
-    };
-    let names = folder.read_dir_utf8().into_iter().flatten().flatten();
-    let names = names.map(|it| it.file_name().to_owned()).filter(|it| is_hidden(it));
-    let mut hidden: Vec<Utf8PathBuf> =
-        names.map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect();
+fn hidden(
+    folder: &Utf8Path,
+    own_output: &[Utf8PathBuf],
+    listed: Option<&Listed<'_>>,
+) -> Result<Vec<Utf8PathBuf>, HiddenError> {
+    let mut own = Vec::new();
     for path in own_output {
         let parent = path.parent().and_then(|it| it.canonicalize_utf8().ok());
         let (Some(parent), Some(name)) = (parent, path.file_name()) else { continue };
         let path = parent.join(name);
-        if let Ok(below) = path.strip_prefix(folder).map(Utf8Path::to_owned)
+        if let Ok(below) = path.strip_prefix(folder)
             && !below.as_str().is_empty()
         {
-            hidden.push(Utf8Path::new(NOTEBOOK_FOLDER).join(below));
+            own.push(below.to_owned());
         }
     }
+    let mut hidden = hidden::below(folder, &own, listed)?;
+    // The run must not see them when they are made meanwhile, either.
+    own.retain(|it| !it.ancestors().any(|above| hidden.iter().any(|it| it == above)));
+    hidden.extend(own);
     hidden.sort();
     hidden.dedup();
-    hidden
-}
-
-/// Most names in a folder of which a notebook sees a part.
-const MOST_NAMES: usize = 200_000;
-
-fn listed(patterns: &[String]) -> Result<Gitignore, GrantError> {
-    let mut builder = GitignoreBuilder::new("");
-    for pattern in patterns {
-        let refused = |error: ignore::Error| GrantError::Pattern {
-            pattern: pattern.clone(),
-            reason: error.to_string(),
-        };
-        builder.add_line(None, pattern).map_err(refused)?;
-    }
-    let pattern = patterns.join(", ");
-    builder.build().map_err(|error| GrantError::Pattern { pattern, reason: error.to_string() })
-}
-
-/// Finds what a notebook does not see beside its inputs.
-struct Others<'a> {
-    folder: &'a Utf8Path,
-    notebook: &'a str,
-    listed: Gitignore,
-    names: usize,
-}
-
-impl Others<'_> {
-    /// Adds what is not seen below a folder; tells whether anything there is. A folder of which nothing is seen is
-    /// named as a whole.
-    fn below(
-        &mut self,
-        folder: &Utf8Path,
-        hidden: &[Utf8PathBuf],
-        found: &mut Vec<Utf8PathBuf>,
-    ) -> Result<bool, GrantError> {
-        let mut is_seen = false;
-        // A folder that cannot be read shows nothing.
-        let entries = self.folder.join(folder).read_dir_utf8().into_iter().flatten().flatten();
-        for entry in entries {
-            self.names += 1;
-            if self.names > MOST_NAMES {
-                return Err(GrantError::TooMany { path: self.folder.to_owned() });
-            }
-            let path = folder.join(entry.file_name());
-            let inside = Utf8Path::new(NOTEBOOK_FOLDER).join(&path);
-            if hidden.contains(&inside) {
-                continue;
-            }
-            let is_folder = entry.file_type().is_ok_and(|it| it.is_dir());
-            let before = found.len();
-            let is_own = path == self.notebook
-                || if is_folder {
-                    self.below(&path, hidden, found)? || self.is_listed(&path, true)
-                } else {
-                    self.is_listed(&path, false)
-                };
-            if !is_own {
-                found.truncate(before);
-                found.push(inside);
-            }
-            is_seen |= is_own;
-        }
-        Ok(is_seen)
-    }
-
-    fn is_listed(&self, path: &Utf8Path, is_folder: bool) -> bool {
-        self.listed.matched_path_or_any_parents(path, is_folder).is_ignore()
-    }
+    Ok(hidden.into_iter().map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect())
 }
 
 struct Places<'a> {

@@ -6,6 +6,7 @@
 mod addresses;
 mod execute;
 pub mod grants;
+pub mod hidden;
 pub mod inputs;
 pub mod plan;
 pub mod protocol;
