@@ -242,7 +242,7 @@ fn resolve(
     for key in [&key, &source_key] {
         // Installers read the lines outside the sandbox: what nbc would not have written is resolved anew.
         let known = cache.resolved(key);
-        let is_plain = |it: &String| it.lines().all(|it| it.is_empty() || check_line(it).is_ok());
+        let is_plain = |it: &String| it.lines().all(is_pin);
         if let Some(text) = known.filter(is_plain) {
             return Ok(Lock::of(text.lines().map(str::to_owned)));
         }
@@ -256,6 +256,16 @@ fn resolve(
     let key = if sources.is_empty() { &key } else { &source_key };
     cache.remember(key, &lock.text(), &scratch)?;
     Ok(lock)
+}
+
+/// Whether a line is one that [`Lock::text`] writes: a package with hashes, or with the digest of its source.
+fn is_pin(line: &str) -> bool {
+    match line.split_once(" --source=sha256:") {
+        Some((pin, digest)) => {
+            check_line(pin).is_ok() && digest.bytes().all(|it| it.is_ascii_hexdigit())
+        }
+        None => line.is_empty() || check_line(line).is_ok(),
+    }
 }
 
 /// Asks an installer, and builds the wheels that it misses and that may be built. `known` versions are tried

@@ -141,7 +141,7 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// The file is larger than [`MAX_SOURCE_BYTES`].
-    #[error("`{path}` is larger than the {MAX_SOURCE_BYTES} bytes that nbc reads")]
+    #[error("`{path}` is too large: nbc reads at most {} MiB", MAX_SOURCE_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: Utf8PathBuf,
