@@ -66,7 +66,7 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("table", "mo.ui.table([{'n': 1, 'what': mo.md('**b**'), 'how': mo.ui.checkbox(True)}])"),
     ("tabs", "mo.ui.tabs({'One': mo.md('first'), 'Two': 'second'}, value='Two')"),
     ("tree", "mo.tree([1, (2, 'x'), {'k': mo.md('*md*')}], label='T')"),
-    ("video", "mo.video(b'\\x00\\x00\\x00\\x18ftypmp42')"),
+    ("video", "mo.video(b'\\x00\\x00\\x00\\x18ftypmp42\\x00\\x00\\x00\\x00mp42isom')"),
 ];
 
 #[test]
