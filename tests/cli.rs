@@ -618,6 +618,14 @@ fn nbc_toml_cannot_raise_a_bound_beyond_its_ceiling() {
         assert_eq!(trusted.code, 0, "{setting}: {}", trusted.stderr);
     }
     let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", "[limits]\nmemory = '900GiB'")]);
+    let rendering = NbcTest::new(&[("n.ipynb", &notebook)]);
+    let built = rendering.run(&["build", "n.ipynb", "-o", "out", "--record", "runs"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    rendering.write("nbc.toml", b"[shown]\nlines = 100001");
+    let render = ["render", "n.ipynb", "runs/n.run.json", "-o", "again"];
+    assert_eq!(rendering.run(&render).code, 2);
+    let trusted = [&render[..], &["--trust-config"]].concat();
+    assert_eq!(rendering.run(&trusted).code, 0);
     let prepared = test.run(&["prepare", "n.ipynb"]);
     assert_eq!(prepared.code, 2, "{}", prepared.stderr);
     let flagged = test.run(&["build", "n.ipynb", "-o", "out", "--memory", "1GiB"]);

@@ -21,8 +21,8 @@ pub(super) struct Flags {
     pub(super) limits: LimitSettings,
     pub(super) shown: ShownSettings,
     pub(super) sweep: SweepSettings,
-    /// Whether the user trusts the file; `None` for a command that cannot be told so.
-    pub(super) trusts_config: Option<bool>,
+    /// Whether the user trusts the file.
+    pub(super) trusts_config: bool,
 }
 
 /// Resources of this machine.
@@ -136,7 +136,7 @@ impl Bound {
 
 /// Refuses a file that asks for more than it may.
 pub(super) fn check(config: &Config, flags: &Flags, folder: &Utf8Path) -> Result<(), Failure> {
-    if flags.trusts_config == Some(true) {
+    if flags.trusts_config {
         return Ok(());
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -160,14 +160,11 @@ fn refusal(config: &Config, flags: &Flags, machine: Machine, path: &Utf8Path) ->
         message: format!(
             "`{path}{line}`: `{key}` in `[{table}]` asks for {asked}{unit}, and a file may ask for {most} at most"
         ),
-        help: Some(match flags.trusts_config {
-            Some(_) => format!(
-                "grant it with `{}`, or everything that the file asks for with `--trust-config`; read the file first \
-                 if others wrote it",
-                bound.flag()
-            ),
-            None => format!("grant it with `{}`", bound.flag()),
-        }),
+        help: Some(format!(
+            "grant it with `{}`, or everything that the file asks for with `--trust-config`; read the file first if \
+             others wrote it",
+            bound.flag()
+        )),
     })
 }
 
@@ -176,10 +173,6 @@ mod tests {
     use super::*;
 
     const MACHINE: Machine = Machine { memory: 64 << 30, cores: 4 };
-
-    fn untrusting() -> Flags {
-        Flags { trusts_config: Some(false), ..Flags::default() }
-    }
 
     fn said(text: &str, flags: &Flags) -> Option<String> {
         let config = Config::parse(text).unwrap();
@@ -210,8 +203,8 @@ mod tests {
         for Bound { table, key, most, unit, .. } in bounds {
             let value = |it: u64| if unit.is_empty() { it.to_string() } else { format!("'{it}'") };
             let text = |it| format!("title = 'x'\n[{table}]\n{key} = {}\n", value(it));
-            assert_eq!(said(&text(most), &untrusting()), None, "{key}");
-            let message = said(&text(most + 1), &untrusting()).unwrap();
+            assert_eq!(said(&text(most), &Flags::default()), None, "{key}");
+            let message = said(&text(most + 1), &Flags::default()).unwrap();
             assert!(message.contains("nbc.toml:3`"), "{message}");
             assert!(message.contains(&format!("`{key}` in `[{table}]`")), "{message}");
             assert!(message.contains("--trust-config") && message.contains(&key), "{message}");
@@ -222,9 +215,9 @@ mod tests {
     fn a_flag_replaces_what_the_file_asks_for() {
         let memory = Some(ByteSize(1 << 30));
         let limits = LimitSettings { memory, ..LimitSettings::default() };
-        let flags = Flags { limits, ..untrusting() };
+        let flags = Flags { limits, ..Flags::default() };
         let text = "limits = { memory = '900GiB' }";
-        assert!(said(text, &untrusting()).unwrap().contains("nbc.toml:1`"));
+        assert!(said(text, &Flags::default()).unwrap().contains("nbc.toml:1`"));
         assert_eq!(said(text, &flags), None);
         assert!(said("limits.memory = '900GiB'\nlimits.timeout = 604800", &flags).is_some());
     }

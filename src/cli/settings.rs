@@ -55,7 +55,7 @@ impl Settings {
             limits: arguments.limits,
             shown: arguments.publishing.shown,
             sweep: arguments.sweep,
-            trusts_config: Some(arguments.runtime.trust_config),
+            trusts_config: arguments.runtime.trust_config,
         };
         ceilings::check(config, &flags, folder_of(&arguments.inputs))?;
         let jobs = limits::jobs(arguments.sweep.or(config.sweep));

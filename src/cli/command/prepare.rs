@@ -19,7 +19,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     let config = configuration(&arguments.inputs)?;
     let flags = ceilings::Flags {
         limits: arguments.limits,
-        trusts_config: Some(arguments.runtime.trust_config),
+        trusts_config: arguments.runtime.trust_config,
         ..ceilings::Flags::default()
     };
     // The others hold for builds.

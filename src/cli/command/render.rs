@@ -60,7 +60,8 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let flags = &arguments.publishing;
     // There is nothing to run, so only what a page shows of a cell can be too much.
     let asked = Config { shown: config.shown, lines: config.lines.clone(), ..Config::default() };
-    let own = ceilings::Flags { shown: flags.shown, ..ceilings::Flags::default() };
+    let trusts_config = arguments.trust_config;
+    let own = ceilings::Flags { shown: flags.shown, trusts_config, ..ceilings::Flags::default() };
     ceilings::check(&asked, &own, folder_of(inputs))?;
     let allowed = Allowed::new(&flags.allow_secret, &config, folder_of(inputs))?;
     let is_strict = flags.strict_sanitize || config.strict_sanitize;
