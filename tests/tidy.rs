@@ -139,7 +139,12 @@ fn each_door_has_one_owner() {
 fn verify_shares_nothing_with_the_writer() {
     for (path, module, text) in sources() {
         let used = named_modules(&without_comments(&text));
-        let allowed = if path == "src/verify/mod.rs" { vec!["site"] } else { vec![] };
+        let allowed = match path.as_str() {
+            "src/verify/mod.rs" => vec!["site"],
+            // Lists of digests, which are data: the scripts of nbc, and the programs that draw charts.
+            "src/verify/expected.rs" => vec!["charts", "site"],
+            _ => vec![],
+        };
         let is_alone = used.iter().all(|it| allowed.contains(&it.as_str()));
         assert!(module != "verify" || is_alone, "{path} uses {used:?}");
     }

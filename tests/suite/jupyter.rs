@@ -1,5 +1,6 @@
 //! Jupyter files: tags, kernels, raw cells.
 
+use base64::Engine as _;
 use nbc::notebook::{CellKind, CellOptions, CodeVisibility};
 use nbc::output::{self, Place};
 use serde_json::json;
@@ -126,8 +127,13 @@ fn an_attachment_that_is_missing_broken_or_another_cell_is_left_out_and_told() {
 
 #[test]
 fn an_attachment_takes_no_more_room_than_the_notebook_gives_it() {
-    // Any bytes with the mark of a PNG in front are one to a page.
-    let large = format!("iVBORw0KGgo{}", "A".repeat(4_000_001));
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        [&u32::try_from(data.len()).unwrap().to_be_bytes(), kind.as_slice(), data, &[0; 4]].concat()
+    };
+    let header = chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]);
+    let pixels = chunk(b"IDAT", &vec![0; 3_000_000]);
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &header, &pixels, &chunk(b"IEND", &[])].concat();
+    let large = base64::engine::general_purpose::STANDARD.encode(png);
     let once = prose("![x](attachment:a.png)", json!({"a.png": {"image/png": large}}));
     assert!(once.0.len() > large.len() && once.1.is_empty(), "{:?}", once.1);
     let often = "![x](attachment:a.png)\n".repeat(2_000);
