@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
-use super::{Cut, Kind, Unstripped, is_known, png, strip, texts};
+use super::{Cut, Kind, MOST_TEXT, Unstripped, is_known, png, searchable, strip, texts};
 
 /// Stands before base64 in an address.
 const MARK: &[u8] = b";base64,";
@@ -161,18 +161,23 @@ pub fn texts_in(text: &str) -> Vec<Vec<u8>> {
 
 fn texts_of(data: &str) -> Vec<Vec<u8>> {
     let head = data.get(..HEAD).and_then(|it| LENIENT.decode(it).ok());
-    if head.as_deref().and_then(Kind::of) == Some(Kind::Png)
-        && data.trim_ascii_end().len().is_multiple_of(4)
-    {
+    let is_broken = memchr::memchr3(b'\n', b'\r', b' ', data.trim_ascii_end().as_bytes()).is_some();
+    if head.as_deref().and_then(Kind::of) == Some(Kind::Png) && !is_broken {
         let encoded = Encoded(data.trim_ascii_end());
-        if let Ok(cuts) = png::cuts(&encoded)
-            && cuts.0.is_empty()
+        if encoded.0.len().is_multiple_of(4)
+            && let Ok(cuts) = png::cuts(&encoded)
         {
-            return Vec::new();
+            let read = |it: &Cut| {
+                png::Source::read(&encoded, it.start, (it.end - it.start).min(MOST_TEXT))
+            };
+            let removed: Option<Vec<_>> = cuts.sorted().iter().map(read).collect();
+            // What can't be read in pieces may be read as a whole.
+            if let Some(removed) = removed {
+                return removed.into_iter().flat_map(|it| searchable(Kind::Png, it)).collect();
+            }
         }
     }
-    let is_broken = data.bytes().any(|it| it.is_ascii_whitespace());
-    let compact: Cow<'_, str> = match is_broken {
+    let compact: Cow<'_, str> = match data.bytes().any(|it| it.is_ascii_whitespace()) {
         true => Cow::Owned(data.chars().filter(|it| !it.is_ascii_whitespace()).collect()),
         false => Cow::Borrowed(data),
     };

@@ -161,21 +161,26 @@ pub fn texts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let Some(kind) = Kind::of(bytes) else { return Vec::new() };
     let mut found = Vec::new();
     for cut in cuts(kind, bytes).unwrap_or_default() {
-        let Some(removed) = bytes.get(cut.start..cut.end.min(cut.start.saturating_add(MOST_TEXT)))
-        else {
-            continue;
-        };
-        if kind == Kind::Png
-            && let Some(packed) = png::packed_text(removed)
-        {
-            let mut text = Vec::new();
-            let most = u64::try_from(MOST_TEXT).unwrap_or(u64::MAX);
-            // A text that is cut off is searched as far as it goes.
-            let _ = flate2::read::ZlibDecoder::new(packed).take(most).read_to_end(&mut text);
-            found.push(text);
-        }
-        found.push(removed.to_vec());
+        let end = cut.end.min(cut.start.saturating_add(MOST_TEXT));
+        let removed = bytes.get(cut.start..end).unwrap_or_default();
+        found.extend(searchable(kind, removed.to_vec()));
     }
+    found
+}
+
+/// Bytes that are taken out of a file, and the text that is packed in them.
+fn searchable(kind: Kind, removed: Vec<u8>) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    if kind == Kind::Png
+        && let Some(packed) = png::packed_text(&removed)
+    {
+        let mut text = Vec::new();
+        let most = u64::try_from(MOST_TEXT).unwrap_or(u64::MAX);
+        // A text that is cut off is searched as far as it goes.
+        let _ = flate2::read::ZlibDecoder::new(packed).take(most).read_to_end(&mut text);
+        found.push(text);
+    }
+    found.push(removed);
     found
 }
 
