@@ -254,6 +254,40 @@ fn what_a_reader_needs_stays() {
 }
 
 #[test]
+fn a_pdf_file_is_read_as_readers_do() {
+    let name = std::str::from_utf8(MARK).unwrap();
+    for (info, xmp) in [
+        ("/#49nfo 2 0 R", "/Type /Metadata"),
+        ("/Info% said so\n2\x000\tR", "/#54ype/#4d#65tadata"),
+        ("/I#6efo 2 0 R", "/Subtype %\n/XM#4C"),
+    ] {
+        let bytes = format!(
+            "%PDF-1.4\n2 0 obj\n<< /Author (>> {name}) >>\nendobj\n\
+             3 0 obj\n<< {xmp} /Length 12 >>\nstream\n{name}\nendstream\nendobj\n\
+             trailer\n<< {info} >>\n%%EOF\n"
+        );
+        let stripped = strip(bytes.as_bytes()).unwrap();
+        assert!(!has_mark(&stripped), "{}", String::from_utf8_lossy(&stripped));
+        assert_eq!(stripped.len(), bytes.len());
+    }
+    // A file in the file, and data that by chance look like an object.
+    let data = "endstream 2 0 obj << (kept) >> endobj /Info 9 0 R";
+    for length in [format!("/Length {}", data.len()), "/Length 7 0 R".to_owned()] {
+        let bytes = format!(
+            "%PDF-1.4\n2 0 obj\n<< /Author ({name}) >>\nendobj\n\
+             5 0 obj\n<< {length} >>\nstream\r\n{data}\nendstream\nendobj\n\
+             7 0 obj\n{}\nendobj\ntrailer\n<< /Info 2 0 R >>\n%%EOF\n",
+            data.len()
+        );
+        let stripped = strip(bytes.as_bytes()).unwrap();
+        assert!(!has_mark(&stripped));
+        let kept = memchr::memmem::find(&stripped, data.as_bytes());
+        assert!(kept.is_some(), "{}", String::from_utf8_lossy(&stripped));
+    }
+    assert!(strip(b"%PDF-1.4\ntrailer << /Info << /Author (Ada) >> >>").is_err());
+}
+
+#[test]
 fn base64_is_stripped_as_its_bytes_are() {
     for more in 0..6 {
         let bytes = png(more);
