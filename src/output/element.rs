@@ -150,8 +150,7 @@ impl<'n> Marimo<'n> {
                 Some(gate.within(data::tree_levels(depth), |gate| self.html(payload, gate)))
             }
             "image/png" | "image/jpeg" | "image/gif" | "image/webp" => {
-                let picture = super::image::Picture::parse(payload).ok()?;
-                Some(picture.html(&serde_json::Map::new()))
+                super::image::Picture::leaf(payload, self.notes)
             }
             "application/json" => {
                 let value = data::parse(payload)?;
@@ -446,10 +445,12 @@ impl Compiled<'_, '_> {
         metadata.insert("alt".to_owned(), label.into());
         match super::image::Picture::parse(&self.text(name)) {
             Ok(picture) => picture.html(&metadata),
-            Err(_) => {
-                self.marimo
-                    .notes
-                    .invalid(format!("an image of marimo's `{}` is not in the output", self.name));
+            Err(why) => {
+                let what = match why == crate::metadata::STUCK {
+                    true => format!("an image of marimo's `{}` {why}", self.name),
+                    false => format!("an image of marimo's `{}` is not in the output", self.name),
+                };
+                self.marimo.notes.invalid(what);
                 note("An image stood here that is not part of the notebook.")
             }
         }

@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value};
 
+use super::note;
+use super::notes::Notes;
 use crate::metadata;
 use crate::sanitize::SafeHtml;
 use crate::sanitize::bytes::are_base64;
@@ -95,6 +97,19 @@ impl<'text> Picture<'text> {
         };
         let data = stripped.map_err(|_| metadata::STUCK)?;
         Ok(Self { mime, data, size })
+    }
+
+    /// A picture among other values. Data of another kind are for the caller to show; those whose metadata stay are
+    /// not shown at all, not as text either.
+    pub(super) fn leaf(text: &'text str, notes: &Notes) -> Option<SafeHtml> {
+        match Self::parse(text) {
+            Ok(picture) => Some(picture.html(&Map::new())),
+            Err(why) if why == metadata::STUCK => {
+                notes.invalid(format!("an image among values {why}"));
+                Some(note("An image stood here whose metadata can't be removed."))
+            }
+            Err(_) => None,
+        }
     }
 
     /// The `data:` address.

@@ -185,7 +185,11 @@ impl Widgets<'_> {
                     let size = ["width", "height"].map(|it| (it.to_owned(), model.get(it).clone()));
                     picture.html(&size.into_iter().filter(|(_, it)| it != "").collect())
                 }
-                _ => note("An image stood here that is not part of the notebook."),
+                Some(Err(why)) => {
+                    self.notes.invalid(format!("an image of a widget {why}"));
+                    note("An image stood here that can't be shown.")
+                }
+                None => note("An image stood here that is not part of the notebook."),
             },
             "Audio" | "Video" => match model.buffer("value") {
                 Some(data) => media::player(data, model.kind == "Video", self.notes),

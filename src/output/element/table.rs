@@ -20,8 +20,7 @@ impl Marimo<'_> {
                 Some(gate.within(CELL_LEVELS, |gate| self.html(text, gate)))
             }
             (_, Value::String(text)) if mime.starts_with("image/") && mime != "image/svg+xml" => {
-                let picture = image::Picture::parse(text).ok()?;
-                Some(picture.html(&serde_json::Map::new()))
+                image::Picture::leaf(text, self.notes)
             }
             (_, Value::String(text)) => Some(SafeHtml::text(text)),
             _ => Some(SafeHtml::text(&plain(data))),
