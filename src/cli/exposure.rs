@@ -42,6 +42,12 @@ pub(super) fn in_record(
         });
         // A value may be printed in pieces.
         found.extend(scanner.find(printed.collect::<String>().as_bytes()));
+        for output in &run.outputs {
+            let RawOutput::Display { bundle } = output else { continue };
+            for value in bundle.data.values() {
+                in_files(value, &mut |text| found.extend(scanner.find(text)));
+            }
+        }
         let span = notebook.cell(id).map_or(Span::new(notebook.source, 0, 0), Cell::head);
         let number = id.0 + 1;
         findings.extend(found.into_iter().map(|name| {
@@ -118,6 +124,18 @@ pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -
     findings.extend(said.map(|name| {
         finding(file, &format!("what the page says of itself holds the value of `{name}`"))
     }));
+    for (id, cell) in notebook.cells().filter(|_| !scanner.is_empty()) {
+        let mut found = BTreeSet::new();
+        let mut look = |text: &[u8]| found.extend(scanner.find(text));
+        metadata::texts_in(&cell.code).iter().for_each(|it| look(it));
+        let attached = cell.attachments.iter().flat_map(|it| it.values());
+        attached.for_each(|it| in_files(it, &mut look));
+        findings.extend(found.into_iter().map(|name| {
+            let number = id.0 + 1;
+            let message = format!("a file in cell {number} holds the value of `{name}`");
+            finding(cell.head(), &message)
+        }));
+    }
     let source = document.source.as_deref().map(|it| scanner.find(it)).unwrap_or_default();
     findings.extend(source.into_iter().map(|name| {
         finding(
@@ -164,7 +182,8 @@ pub(super) fn in_code(
     for (id, cell) in notebook.cells().filter(|(id, _)| is_shown(*id)) {
         let mut told = BTreeSet::new();
         let mut hidden = Vec::new();
-        leaks_in_files(&Value::String(cell.code.to_string()), &mut hidden);
+        let texts = metadata::texts_in(&cell.code);
+        hidden.extend(texts.iter().flat_map(|it| secret::leaks(it)));
         let attached = cell.attachments.iter().flat_map(|it| it.values());
         attached.for_each(|it| leaks_in_files(it, &mut hidden));
         for leak in hidden {
@@ -248,18 +267,20 @@ fn leaks_in_input(input: &Widget, leaks: &mut Vec<Leak>) {
 
 /// Adds what looks like a secret in the metadata of pictures and other files, which the page will not have.
 fn leaks_in_files(value: &Value, leaks: &mut Vec<Leak>) {
+    in_files(value, &mut |text| leaks.extend(secret::leaks(text)));
+}
+
+/// Hands on the metadata of the pictures and other files in a value.
+fn in_files(value: &Value, look: &mut dyn FnMut(&[u8])) {
     match value {
-        Value::String(text) => {
-            let texts = metadata::texts_in(text);
-            leaks.extend(texts.iter().flat_map(|it| secret::leaks(it)));
-        }
+        Value::String(text) => metadata::texts_in(text).iter().for_each(|it| look(it)),
         // A text may be written as a list of its lines.
-        Value::Array(items) if items.iter().all(Value::is_string) => {
+        Value::Array(items) if items.len() > 1 && items.iter().all(Value::is_string) => {
             let text: String = items.iter().filter_map(Value::as_str).collect();
-            leaks_in_files(&Value::String(text), leaks);
+            metadata::texts_in(&text).iter().for_each(|it| look(it));
         }
-        Value::Array(items) => items.iter().for_each(|it| leaks_in_files(it, leaks)),
-        Value::Object(items) => items.values().for_each(|it| leaks_in_files(it, leaks)),
+        Value::Array(items) => items.iter().for_each(|it| in_files(it, look)),
+        Value::Object(items) => items.values().for_each(|it| in_files(it, look)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
