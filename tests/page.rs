@@ -537,6 +537,137 @@ fn no_metadata_of_pictures_sound_and_files_is_published() {
     }
 }
 
+/// A box of MPEG-4.
+fn mp4_box(kind: &str, data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len() + 8).unwrap().to_be_bytes();
+    [&length, kind.as_bytes(), data].concat()
+}
+
+/// A page of Ogg with one packet.
+fn ogg_page(flags: u8, packet: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(packet.len()).unwrap();
+    [b"OggS\0", &[flags][..], &[0; 8], b"abcd", &[0; 8], &[1, length], packet].concat()
+}
+
+/// An element of WebM.
+fn element(id: &[u8], data: &[u8]) -> Vec<u8> {
+    [id, &[0x80 | u8::try_from(data.len()).unwrap()], data].concat()
+}
+
+/// A chunk of RIFF.
+fn chunk(kind: &str, data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+    let padding = [0, 0].get(..data.len() % 2).unwrap_or_default();
+    [kind.as_bytes(), &length, data, padding].concat()
+}
+
+/// Pictures, sound and film of each kind, with a mark where each keeps names.
+fn marked(mark: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let mark = mark.as_bytes();
+    let length = u8::try_from(mark.len()).unwrap();
+    let gif = [
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x21\xfe",
+        &[length][..],
+        mark,
+        b"\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b",
+    ];
+    let webp = [
+        b"WEBP".to_vec(),
+        chunk("VP8X", &[4, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        chunk("VP8L", b"\x2f\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07"),
+        chunk("XMP ", mark),
+    ];
+    let handler = [&[0; 8][..], b"vide", &[0; 12], mark].concat();
+    let track = mp4_box("trak", &mp4_box("mdia", &mp4_box("hdlr", &handler)));
+    let moov = [track, mp4_box("udta", mark), mp4_box("meta", mark)].concat();
+    let mp4 = [
+        mp4_box("ftyp", b"isom\0\0\0\0"),
+        mp4_box("moov", &moov),
+        mp4_box("uuid", mark),
+        mp4_box("mdat", b"film"),
+    ];
+    let mp3 = [
+        b"ID3\x04\0\0\0\0\0",
+        &[length][..],
+        mark,
+        b"\xff\xfb\x90\0sound",
+        b"TAG",
+        mark,
+        &[0; 110],
+    ];
+    let flac = [b"fLaC\0\0\0\x22", &[0; 34][..], &[0x84, 0, 0, length], mark, b"\xff\xf8sound"];
+    let comments = [b"\x03vorbis\0\0\0\0\x01\0\0\0", &[length, 0, 0, 0][..], mark, &[1]].concat();
+    let ogg = [ogg_page(2, b"\x01vorbis"), ogg_page(0, &comments), ogg_page(4, b"sound")];
+    let info = element(b"\x15\x49\xa9\x66", &element(b"\x7b\xa9", mark));
+    let tags = element(b"\x12\x54\xc3\x67", mark);
+    let cluster = element(b"\x1f\x43\xb6\x75", b"\xe7\x81\0");
+    let segment = element(b"\x18\x53\x80\x67", &[info, tags, cluster].concat());
+    vec![
+        ("image/gif", gif.concat()),
+        ("image/webp", chunk("RIFF", &webp.concat())),
+        ("video/mp4", mp4.concat()),
+        ("audio/mpeg", mp3.concat()),
+        ("audio/flac", flac.concat()),
+        ("audio/ogg", ogg.concat()),
+        ("video/webm", [element(b"\x1a\x45\xdf\xa3", b""), segment].concat()),
+    ]
+}
+
+#[test]
+fn no_metadata_of_any_kind_that_a_page_shows_or_plays_is_published() {
+    const MARK: &str = "MARK-59.33N-Ada";
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    for (mime, bytes) in marked(MARK) {
+        let data = json!({ mime: encode(&bytes) });
+        let output = json!({ "output_type": "display_data", "data": data, "metadata": {} });
+        let mut outputs = vec![output];
+        if mime.starts_with("image/") {
+            let html = format!("<p>a</p><img src='data:{mime};base64,{}'>", encode(&bytes));
+            let data = json!({ "text/html": html });
+            outputs.push(json!({ "output_type": "display_data", "data": data, "metadata": {} }));
+        }
+        let text = json!({
+            "cells": [{ "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "show()", "outputs": outputs }],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+        });
+        let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+        let said = site.build("single", &[]);
+        assert_eq!(said.code, 0, "{mime}: {}", said.stderr);
+        let all = everything(&site.folder.path().join("out"));
+        let shown = String::from_utf8_lossy(&all);
+        let places = shown.matches(&format!("data:{mime};base64,")).count();
+        assert_eq!(places, outputs.len(), "{mime}: {}", said.stderr);
+        assert!(!shown.contains("MARK-59"), "metadata of {mime} are published");
+    }
+}
+
+#[test]
+fn a_picture_of_a_widget_or_among_values_that_is_refused_is_told() {
+    use base64::Engine as _;
+    let broken = b"\xff\xd8\xff\xe0\0\x02no segment begins here, though a name may stand in it: Ada Lovelace";
+    let broken = base64::engine::general_purpose::STANDARD.encode(broken);
+    let view = json!({ "application/vnd.jupyter.widget-view+json": { "model_id": "m1", "version_major": 2, "version_minor": 0 } });
+    let state = json!({ "m1": {
+        "model_name": "ImageModel", "model_module": "@jupyter-widgets/controls", "model_module_version": "2.0.0",
+        "state": { "format": "jpeg" },
+        "buffers": [{ "encoding": "base64", "path": ["value"], "data": broken }],
+    } });
+    let widgets = json!({ "application/vnd.jupyter.widget-state+json": { "version_major": 2, "version_minor": 0, "state": state } });
+    let tree = json!({ "application/json": [format!("image/jpeg:{broken}")] });
+    for (data, widgets) in [(view, widgets), (tree, json!({}))] {
+        let output = json!({ "output_type": "display_data", "data": data, "metadata": {} });
+        let text = json!({
+            "cells": [{ "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "show()", "outputs": [output] }],
+            "metadata": { "widgets": widgets }, "nbformat": 4, "nbformat_minor": 5,
+        });
+        let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+        let said = site.build("single", &[]);
+        assert!(said.stderr.contains("NBC423"), "{}", said.stderr);
+        assert!(!site.read("out/a.html").contains(&broken), "{}", said.stderr);
+    }
+}
+
 #[test]
 fn a_secret_in_the_metadata_of_a_picture_stops_the_page() {
     let token = ["ghp_", "A1b2C3d4E5f6G7h8I9j0", "K1l2M3n4O5p6Q7r8"].concat();
