@@ -36,7 +36,7 @@ use nbc::source::{Source, Sources, Span};
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("parse_marimo", |data| notebook(&["py"], data)),
     ("parse_percent", |data| notebook(&["py"], data)),
     ("parse_ipynb", |data| notebook(&["ipynb"], data)),
@@ -51,6 +51,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("charts", charts),
     ("masks", masks),
     ("leaks", leaks),
+    ("metadata", metadata),
     ("states", states),
     ("verify", verify),
 ];
@@ -328,6 +329,33 @@ fn leaks(data: &[u8]) {
         let is_left = left.iter().any(|it| it.fingerprint == leak.fingerprint);
         assert!(!is_left, "{value:?} is left in {masked:?}");
     }
+}
+
+/// A file that is stripped can be stripped again, to the same bytes; its base64 is stripped to its base64; nothing that
+/// was not there is added but an orientation, and what goes can be searched.
+fn metadata(data: &[u8]) {
+    use base64::Engine as _;
+    use nbc::metadata::{is_known, strip, strip_base64, strip_in_text, texts, texts_in};
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let text = encode(data);
+    let found = texts(data);
+    let _ = texts_in(&text);
+    let encoded = strip_base64(&text);
+    let address = format!("<img src=\"data:image/png;base64,{text}\"> and more");
+    let in_text = strip_in_text(&address);
+    let Ok(once) = strip(data) else {
+        assert!(encoded.is_err(), "refused as bytes, and not as base64: {data:?}");
+        assert_eq!(in_text, "<img src=\"data:image/png;base64,\"> and more");
+        return;
+    };
+    assert_eq!(encoded.as_deref(), Ok(&*encode(&once)));
+    assert_eq!(in_text, address.replace(&text, &encode(&once)));
+    assert!(is_known(data) || *once == *data, "a file of no known kind was changed");
+    // A segment, a chunk and fillers around it.
+    assert!(once.len() <= data.len() + 256, "{} bytes from {}", once.len(), data.len());
+    assert!(*once == *data || !found.is_empty(), "bytes went that nobody searched: {data:?}");
+    let Ok(twice) = strip(&once) else { panic!("what was stripped is refused: {data:?}") };
+    assert!(*twice == *once, "not the same twice: {data:?}");
 }
 
 /// A recorded run with states: what comes of it is harmless, and `verify` accepts how it is written.
