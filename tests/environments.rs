@@ -559,3 +559,38 @@ fn an_address_in_a_lock_is_that_of_a_wheel_and_holds_no_variable() {
         }
     }
 }
+
+#[test]
+fn packages_that_unpack_to_too_much_are_refused() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        test.notebook("n", &["bomb"], "1");
+        let bounded = ["prepare", "in", "--environment-size", "30MiB"];
+        let refused = test.run(&bounded);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        for part in ["unpack to more than 30 MiB", "`--environment-size SIZE`"] {
+            assert!(refused.text.contains(part), "{tool:?} lacks {part}: {}", refused.text);
+        }
+        // What was refused is not there for the next one.
+        assert_eq!(test.run(&bounded).code, 2, "{tool:?}");
+        let enough = test.run(&["prepare", "in", "--environment-size", "50MiB"]);
+        assert_eq!(enough.code, 0, "{tool:?}: {}", enough.text);
+        fs_err::write(test.path("in/nbc.toml"), "[limits]\nenvironment-size = \"900GiB\"").unwrap();
+        let refused = test.run(&["prepare", "in"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("--trust-config"), "{tool:?}: {}", refused.text);
+    }
+}
+
+#[test]
+fn a_wheel_does_not_replace_a_part_of_the_environment() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        for (package, place) in [("usurper", "python"), ("settler", "pyvenv.cfg")] {
+            test.notebook("n", &[package], "1");
+            let refused = test.run(&["prepare", "in"]);
+            assert_eq!(refused.code, 2, "{package} by {tool:?}: {}", refused.text);
+            assert!(refused.text.contains(place), "{package} by {tool:?}: {}", refused.text);
+        }
+    }
+}

@@ -82,7 +82,7 @@ impl Default for Options {
 fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
     let mut sources = Sources::default();
     let provisioner =
-        Provisioner::new(Choice::Given(python()), cache(), None, false, Arc::default());
+        Provisioner::new(Choice::Given(python()), (cache(), 2 << 30), None, false, Arc::default());
     let provisioner = provisioner.unwrap();
     let sandbox = OnDemand::ready(Isolation::Strict, SANDBOX.clone());
     let limits = &options.limits;

@@ -396,6 +396,9 @@ pub struct Lock {
     /// How much of the confinement there must be for that [default: strict]
     #[arg(long, value_enum, value_name = "LEVEL", requires = "allow_build")]
     pub isolation: Option<IsolationLevel>,
+    /// What the packages of an environment unpack to [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub environment_size: Option<ByteSize>,
 }
 
 /// `nbc graph`.

@@ -105,6 +105,7 @@ fn bounds(config: &Config, flags: &Flags, machine: Machine) -> Vec<Bound> {
         output_size 64 * MIB,
         outputs_size GIB,
         outputs 100_000,
+        environment_size 8 * GIB,
     ));
     // About ten times the defaults: what a page weighs is its readers' time.
     all.extend(table!(shown:

@@ -13,9 +13,10 @@ use super::progress::Progress;
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Trees};
 use crate::charts::{self, Known, Origin};
-use crate::config::{Config, IsolationSetting};
+use crate::config::{Config, IsolationSetting, LimitSettings};
 use crate::environment::{
-    Choice, Confinement, Environment, EnvironmentError, PackageName, Provisioner, cached_runtime,
+    Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName, Provisioner,
+    cached_runtime,
 };
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError, Trusted};
@@ -27,6 +28,8 @@ pub(super) struct Preparation {
     sandbox: OnDemand,
     /// The user's own.
     cache: Utf8PathBuf,
+    /// Most bytes that the packages of an environment unpack to.
+    largest: u64,
     is_reported: AtomicBool,
     entries: Option<Arc<Cache>>,
     keeps_runs: bool,
@@ -45,10 +48,11 @@ struct Found {
 }
 
 impl Preparation {
-    /// As flags and configuration decide; `entries` hold what earlier builds found out.
+    /// As flags and configuration decide, `limits` of both; `entries` hold what earlier builds found out.
     pub(super) fn new(
         arguments: &Runtime,
         config: &Config,
+        limits: LimitSettings,
         entries: Option<Arc<Cache>>,
         keeps_runs: bool,
         trees: Arc<Trees>,
@@ -66,6 +70,7 @@ impl Preparation {
             buildable,
             sandbox: OnDemand::new(isolation, Some(cache.clone())),
             cache,
+            largest: limits.environment_size.map_or(ENVIRONMENT_SIZE, |it| it.0),
             is_reported: AtomicBool::new(false),
             entries,
             keeps_runs,
@@ -172,7 +177,8 @@ impl Preparation {
         }
         let (entries, trees) = (self.entries.clone(), Arc::clone(&self.trees));
         let (choice, keeps_runs) = (self.choice.clone(), self.keeps_runs);
-        let made = Provisioner::new(choice, &self.cache, entries, keeps_runs, trees)?;
+        let made =
+            Provisioner::new(choice, (&self.cache, self.largest), entries, keeps_runs, trees)?;
         Ok(self.provisioner.get_or_init(|| made))
     }
 

@@ -44,6 +44,9 @@ pub struct LimitSettings {
     /// Outputs of one cell [default: 1000]
     #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub outputs: Option<NonZeroU64>,
+    /// What the packages of an environment unpack to [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub environment_size: Option<ByteSize>,
 }
 
 /// A number from a command line, where nobody knows of types.
@@ -67,6 +70,7 @@ impl LimitSettings {
             output_size: self.output_size.or(other.output_size),
             outputs_size: self.outputs_size.or(other.outputs_size),
             outputs: self.outputs.or(other.outputs),
+            environment_size: self.environment_size.or(other.environment_size),
         }
     }
 }

@@ -33,6 +33,8 @@ const HELD: &str = "held.lock";
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
     folder: Utf8PathBuf,
+    /// Most bytes that the packages of an environment unpack to.
+    largest: u64,
 }
 
 /// Keeps an environment from being removed while it is used.
@@ -44,6 +46,8 @@ pub struct Lease {
 /// A folder for work; gone at the end.
 pub(super) struct Scratch {
     pub(super) folder: Utf8PathBuf,
+    /// Most bytes that the packages of an environment unpack to.
+    pub(super) largest: u64,
     _held: File,
     _directory: tempfile::TempDir,
 }
@@ -55,8 +59,8 @@ enum Hold {
 }
 
 impl Cache {
-    pub(super) fn new(cache: &Utf8Path) -> Self {
-        Self { folder: cache.join(FORMAT) }
+    pub(super) fn new(cache: &Utf8Path, largest: u64) -> Self {
+        Self { folder: cache.join(FORMAT), largest }
     }
 
     pub(super) fn path(&self, name: &str) -> Utf8PathBuf {
@@ -129,7 +133,7 @@ impl Cache {
             .map_err(|_| failed(io::ErrorKind::InvalidFilename.into()))?;
         let held = File::create(folder.join(HELD)).map_err(failed)?;
         held.lock().map_err(failed)?;
-        Ok(Scratch { folder, _held: held, _directory: directory })
+        Ok(Scratch { folder, largest: self.largest, _held: held, _directory: directory })
     }
 
     /// Waits for the lock of a key; an interrupt ends the wait.
@@ -269,7 +273,7 @@ mod tests {
     impl CacheTest {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let cache = Cache::new(Utf8Path::from_path(folder.path()).unwrap());
+            let cache = Cache::new(Utf8Path::from_path(folder.path()).unwrap(), u64::MAX);
             cache.open().unwrap();
             Self { cache, _folder: folder }
         }

@@ -130,6 +130,14 @@ pub enum InstallError {
         /// Version of Python.
         python: String,
     },
+    /// Packages are larger than an environment may be.
+    #[error("the packages of {origin} unpack to more than {} MiB, which is the bound of an environment", most >> 20)]
+    TooLarge {
+        /// Where the requirements come from.
+        origin: String,
+        /// The bound, in bytes.
+        most: u64,
+    },
     /// A package could not be built from source.
     #[error("building `{package}` from source failed: {reason}")]
     Build {
@@ -178,6 +186,11 @@ impl InstallError {
                 "ask for a version that has a wheel, or let nbc build it in the sandbox with \
                  `--allow-build {package}`"
             )),
+            Self::TooLarge { .. } => Some(
+                "ask for fewer packages, or raise the bound with `--environment-size SIZE`; what was \
+                 unpacked may still be in the installer's own cache (`uv cache clean`, `pip cache purge`)"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -212,7 +225,7 @@ pub(super) fn install(
             Ok((it, wheel))
         });
         let wheels = wheels.collect::<Result<Vec<_>, InstallError>>()?;
-        let installer = Installer::find(interpreter, &scratch.folder)?;
+        let installer = Installer::find(interpreter, scratch)?;
         let installer = installer.with_wheels(wheels.iter().map(|(it, wheel)| (it, wheel)))?;
         installer.make_environment(&staging, &lock, &wheels, requirements)?;
         compile(&staging, interpreter, confinement)?;
@@ -282,7 +295,7 @@ pub(super) fn with_sources<T>(
     let mut scratches = Vec::new();
     loop {
         let scratch = cache.scratch()?;
-        let installer = Installer::find(interpreter, &scratch.folder)?;
+        let installer = Installer::find(interpreter, &scratch)?;
         let wheels = found.iter().map(|(fetched, built)| (&fetched.source, built));
         let installer = installer.with_wheels(wheels)?;
         let (missing, error) = match ask(&installer) {

@@ -79,17 +79,17 @@ impl Locked {
             && wanted.iter().all(|it| pinned.contains(it)))
     }
 
-    /// Resolves and writes the lock; true when the file changed. Without a sandbox nothing is built.
+    /// Resolves and writes the lock, with packages that unpack to at most `largest` bytes; true when the file changed. Without a sandbox nothing is built.
     ///
     /// # Errors
     /// When no interpreter fits, or a requirement cannot be had as a wheel.
     pub fn write(
         &self,
         pins: Pins,
-        cache: &Utf8Path,
+        (cache, largest): (&Utf8Path, u64),
         confinement: Option<Confinement<'_>>,
     ) -> Result<bool, EnvironmentError> {
-        let cache = Cache::new(cache);
+        let cache = Cache::new(cache, largest);
         cache.open()?;
         let interpreter = Interpreter::base(self.requirements.requires_python.as_deref())?;
         let earlier = match pins {

@@ -8,6 +8,7 @@
 mod bytecode;
 mod cache;
 mod confined;
+mod contents;
 mod draw;
 mod identity;
 mod install;
@@ -29,6 +30,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use cache::Lease;
 pub use confined::Confinement;
+pub use contents::ENVIRONMENT_SIZE;
 pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
@@ -169,18 +171,19 @@ struct Base {
 }
 
 impl Provisioner {
-    /// Environments are kept below `cache`; those that nobody used for long are removed.
+    /// Environments are kept below `cache`; those that nobody used for long are removed. The packages of one unpack to
+    /// at most `largest` bytes.
     ///
     /// # Errors
     /// When the cache cannot be made.
     pub fn new(
         choice: Choice,
-        cache: &Utf8Path,
+        (cache, largest): (&Utf8Path, u64),
         entries: Option<Arc<Entries>>,
         keeps_runs: bool,
         trees: Arc<Trees>,
     ) -> Result<Self, EnvironmentError> {
-        let cache = Cache::new(cache);
+        let cache = Cache::new(cache, largest);
         if choice == Choice::FromNotebook {
             cache.open()?;
         }

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::cache::Scratch;
+use super::contents::{Contents, Unfit};
 use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
 use super::pylock::{Package, PyLock};
 use super::requirements::{UvProject, check_line};
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
-use crate::process::tool::{Tool, ToolOutput};
+use crate::process::tool::{Tool, ToolError, ToolOutput, Written};
 
 /// Longest that one step of an installation may take.
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
@@ -22,6 +24,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(1200);
 const FETCH: &str = include_str!("source/fetch.py");
 /// pip that builds nothing, not even what is named by its address.
 const WHEELS_ONLY: &str = include_str!("ask_pip.py");
+/// What an installer writes for itself: what it knows of indexes.
+const OWN_WRITES: u64 = 256 << 20;
 /// What uv takes when nothing names an index.
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 
@@ -36,6 +40,8 @@ pub(super) struct Installer<'a> {
     interpreter: &'a Interpreter,
     /// Where its files lie; removed by the caller.
     folder: &'a Utf8Path,
+    /// Most bytes that the packages of an environment unpack to.
+    largest: u64,
     /// Wheels that were built, beside what indexes have; see [`Installer::with_wheels`].
     wheels: Option<Utf8PathBuf>,
     /// Their sources.
@@ -46,24 +52,26 @@ impl<'a> Installer<'a> {
     /// uv if it is on `PATH`, else pip.
     pub(super) fn find(
         interpreter: &'a Interpreter,
-        folder: &'a Utf8Path,
+        scratch: &'a Scratch,
     ) -> Result<Self, InstallError> {
         let paths = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&paths)
             .filter_map(|folder| Utf8PathBuf::from_path_buf(folder.join("uv")).ok())
             .find(|path| path.is_file());
         if let Some(uv) = found {
-            return Ok(Self::new(Program::Uv(uv), interpreter, folder));
+            return Ok(Self::new(Program::Uv(uv), interpreter, scratch));
         }
         let pip = base_python(interpreter).args(["-m", "pip", "--version"]).run()?;
         if pip.status.success() {
-            return Ok(Self::new(Program::Pip, interpreter, folder));
+            return Ok(Self::new(Program::Pip, interpreter, scratch));
         }
         Err(InstallError::NoInstaller { python: interpreter.program.clone() })
     }
 
-    fn new(program: Program, interpreter: &'a Interpreter, folder: &'a Utf8Path) -> Self {
-        Self { program, interpreter, folder, wheels: None, sources: Vec::new() }
+    fn new(program: Program, interpreter: &'a Interpreter, scratch: &'a Scratch) -> Self {
+        let Scratch { folder, largest, .. } = scratch;
+        let (wheels, sources) = (None, Vec::new());
+        Self { program, interpreter, folder, largest: *largest, wheels, sources }
     }
 
     /// Offers wheels that were built from sources, too.
@@ -119,7 +127,7 @@ impl<'a> Installer<'a> {
             Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv, package)?.join("\n")),
             Program::Pip => fetch,
         };
-        let output = fetch.run()?;
+        let output = self.run(fetch, package)?;
         if !output.status.success() {
             let said = without_credentials(&String::from_utf8_lossy(&output.stderr));
             let last = said.trim().lines().next_back().unwrap_or_default();
@@ -275,7 +283,8 @@ impl<'a> Installer<'a> {
         };
         // Only the end of what a tool prints is kept, so the answer comes as a file.
         let tool = tool.args(["--quiet", "--output-file", resolved.as_str()]);
-        self.accepted("resolving", requirements, tool.run()?).map(drop)
+        let output = self.run(tool, &requirements.origin)?;
+        self.accepted("resolving", requirements, output).map(drop)
     }
 
     fn ask_pip(
@@ -291,12 +300,12 @@ impl<'a> Installer<'a> {
         let (report, list) = (self.folder.join("report.json"), self.list(requirements)?);
         let pins = self.folder.join("constraints.txt");
         fs_err::write(&pins, constraints.join("\n")).map_err(cache_error(&pins))?;
-        let output = base_python(self.interpreter)
+        let pip = base_python(self.interpreter)
             .args(["-c", WHEELS_ONLY, "install", "--dry-run", "--ignore-installed", "--quiet"])
             .args(["--no-input", "--only-binary", ":all:", "--report", report.as_str()])
             .args(["-r", list.as_str(), "-c", pins.as_str()])
-            .args(self.links())
-            .run()?;
+            .args(self.links());
+        let output = self.run(pip, &requirements.origin)?;
         self.accepted("resolving", requirements, output)?;
         let text = read(&report)?;
         serde_json::from_str(&text)
@@ -369,7 +378,32 @@ impl<'a> Installer<'a> {
                 .args(["--no-compile", "--no-input"]),
         };
         let install = install.args(["-r", list.as_str()]).args(self.links());
-        self.accepted("installing", requirements, install.run()?).map(drop)
+        let before = Contents::of(folder).map_err(cache_error(folder))?;
+        let output = self.run(install, &requirements.origin)?;
+        self.accepted("installing", requirements, output)?;
+        before.check(folder, self.largest).map_err(|unfit| match unfit {
+            Unfit::TooLarge => self.too_large(&requirements.origin),
+            Unfit::Unread(source) => cache_error(folder)(source),
+            Unfit::Foreign(path, reason) => {
+                let path = path.to_string_lossy();
+                refused("installing", requirements, &format!("`{}` {reason}", path.escape_debug()))
+            }
+        })
+    }
+
+    /// Runs a tool that fetches or unpacks. A wheel is written as often as three times: as it came, as it is kept, and
+    /// unpacked.
+    fn run(&self, tool: Tool, origin: &str) -> Result<ToolOutput, InstallError> {
+        let total = self.largest.saturating_mul(3).saturating_add(OWN_WRITES);
+        let most = Written { file: self.largest.max(OWN_WRITES), total };
+        tool.most_written(most).run().map_err(|error| match error {
+            ToolError::WroteTooMuch { .. } => self.too_large(origin),
+            other => other.into(),
+        })
+    }
+
+    fn too_large(&self, origin: &str) -> InstallError {
+        InstallError::TooLarge { origin: origin.to_owned(), most: self.largest }
     }
 
     /// uv, in a folder without a project: the notebook's author chooses no indexes.

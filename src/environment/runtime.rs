@@ -105,7 +105,7 @@ fn from_wheel(
 ) -> Result<Vec<u8>, InstallError> {
     let requirements = Requirements::pinned_engine(vec![known.requirement.to_owned()]);
     let scratch = cache.scratch()?;
-    let installer = Installer::find(interpreter, &scratch.folder)?;
+    let installer = Installer::find(interpreter, &scratch)?;
     let folder = scratch.folder.join("environment");
     let lock = Lock::of([known.requirement.to_owned()]);
     installer.make_environment(&folder, &lock, &[], &requirements)?;

@@ -24,6 +24,8 @@ pub mod network;
 mod on_demand;
 mod relocation;
 pub mod tool;
+#[cfg(target_os = "linux")]
+mod written;
 
 pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
 pub use on_demand::OnDemand;

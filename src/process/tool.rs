@@ -15,6 +15,9 @@ use camino::Utf8PathBuf;
 const KEPT: usize = 256 * 1024;
 /// Most tools run for seconds.
 const POLL: Duration = Duration::from_millis(10);
+/// A disk takes a few hundred megabytes in this time.
+#[cfg(target_os = "linux")]
+const COUNT: Duration = Duration::from_millis(200);
 
 /// Variables that a package installer may need of the caller's environment.
 const ALLOWED: [&str; 12] = [
@@ -41,6 +44,16 @@ pub struct Tool {
     withheld: Vec<OsString>,
     folder: Option<Utf8PathBuf>,
     time_limit: Duration,
+    most_written: Option<Written>,
+}
+
+/// Bounds of what a tool writes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// In one file.
+    pub file: u64,
+    /// In all, wherever it goes.
+    pub total: u64,
 }
 
 /// What a tool said.
@@ -89,6 +102,14 @@ pub enum ToolError {
         /// The last of what it printed.
         stderr: Vec<u8>,
     },
+    /// It wrote too much; the tool and what it started are gone.
+    #[error("`{program}` was stopped, because it wrote more than {} MiB", limit >> 20)]
+    WroteTooMuch {
+        /// The program.
+        program: Utf8PathBuf,
+        /// The limit that it reached.
+        limit: u64,
+    },
 }
 
 impl Tool {
@@ -102,6 +123,7 @@ impl Tool {
             withheld: vec![],
             folder: None,
             time_limit: Duration::from_secs(600),
+            most_written: None,
         }
     }
 
@@ -146,10 +168,17 @@ impl Tool {
         self
     }
 
+    /// Bounds what the tool writes. Linux alone counts it.
+    #[must_use]
+    pub fn most_written(mut self, most: Written) -> Tool {
+        self.most_written = Some(most);
+        self
+    }
+
     /// Runs the tool to its end, whatever its exit code.
     ///
     /// # Errors
-    /// It is not there, does not start, or takes too long.
+    /// It is not there, does not start, takes too long or writes too much.
     pub fn run(&self) -> Result<ToolOutput, ToolError> {
         let not_run = |source: io::Error| {
             let program = self.program.clone();
@@ -159,14 +188,16 @@ impl Tool {
             }
         };
         let mut group = Group(self.command().spawn().map_err(not_run)?);
+        let mut watch = group.watch(self.most_written).map_err(not_run)?;
         let end = Instant::now() + self.time_limit;
         let stdout = keep(group.0.stdout.take());
         let stderr = keep(group.0.stderr.take());
-        let (mut in_time, mut interrupted) = (true, false);
+        let (mut in_time, mut interrupted, mut in_bounds) = (true, false, true);
         while !group.is_over().map_err(not_run)? {
             interrupted = super::interrupt::is_requested();
             in_time = Instant::now() < end;
-            if interrupted || !in_time {
+            in_bounds = watch.holds(&group);
+            if interrupted || !in_time || !in_bounds {
                 break;
             }
             std::thread::sleep(POLL);
@@ -178,6 +209,16 @@ impl Tool {
             (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
         if interrupted {
             return Err(ToolError::Interrupted { program: self.program.clone() });
+        }
+        let wrote_too_much =
+            |limit| ToolError::WroteTooMuch { program: self.program.clone(), limit };
+        if let Some(most) = self.most_written {
+            if !in_bounds {
+                return Err(wrote_too_much(most.total));
+            }
+            if is_over_a_file(status, &stderr) {
+                return Err(wrote_too_much(most.file));
+            }
         }
         if in_time {
             return Ok(ToolOutput { status, stdout, stderr });
@@ -209,10 +250,56 @@ fn is_allowed(name: &OsStr) -> bool {
     is_proxy || name.starts_with("PIP_") || name.starts_with("UV_") || ALLOWED.contains(&name)
 }
 
+/// Whether the kernel refused to let a file grow: by the signal for it, or by the error of a program that ignores that.
+fn is_over_a_file(status: ExitStatus, stderr: &[u8]) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    const XFSZ: i32 = 25;
+    let said = || String::from_utf8_lossy(stderr).contains("File too large");
+    status.signal() == Some(XFSZ) || (!status.success() && said())
+}
+
+/// Looks at what a group has written, from time to time.
+struct Watch {
+    #[cfg(target_os = "linux")]
+    most: Option<u64>,
+    #[cfg(target_os = "linux")]
+    next: Instant,
+}
+
+impl Watch {
+    #[cfg(target_os = "linux")]
+    fn holds(&mut self, group: &Group) -> bool {
+        let (Some(most), Some(id)) = (self.most, group.id()) else { return true };
+        if Instant::now() < self.next {
+            return true;
+        }
+        self.next = Instant::now() + COUNT;
+        super::written::by_group(id) <= most
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn holds(&mut self, _group: &Group) -> bool {
+        true
+    }
+}
+
 /// A process group that ends with this value.
 struct Group(Child);
 
 impl Group {
+    #[cfg(target_os = "linux")]
+    fn watch(&self, most: Option<Written>) -> io::Result<Watch> {
+        if let (Some(most), Some(id)) = (most, self.id()) {
+            super::written::limit_files(id, most.file)?;
+        }
+        Ok(Watch { most: most.map(|it| it.total), next: Instant::now() + COUNT })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn watch(&self, _most: Option<Written>) -> io::Result<Watch> {
+        Ok(Watch {})
+    }
+
     /// Whether the tool itself has ended. It is not collected yet, so its group cannot be anyone else's.
     #[cfg(target_os = "linux")]
     fn is_over(&mut self) -> io::Result<bool> {
@@ -330,6 +417,29 @@ mod tests {
         let Err(ToolError::TimedOut { stderr, .. }) = tool.run() else { panic!("it is too slow") };
         assert_eq!(stderr, b"begun\n");
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_tool_that_writes_too_much_is_stopped_whatever_it_writes_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let most = Written { file: 8 << 20, total: 64 << 20 };
+        for (script, expected) in [
+            // A child, many files, and a sleep so that nobody ends in time by themselves.
+            (
+                "(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
+                 head -c 5000000 /dev/zero > f$i; done; sleep 60)",
+                most.total,
+            ),
+            ("exec head -c 20000000 /dev/zero > one", most.file),
+        ] {
+            let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+            let start = Instant::now();
+            let ended = shell(script).folder(path).most_written(most).run();
+            assert!(start.elapsed() < Duration::from_secs(30), "{script}");
+            let Err(ToolError::WroteTooMuch { limit, .. }) = ended else { panic!("{ended:?}") };
+            assert_eq!(limit, expected, "{script}");
+        }
     }
 
     #[test]

@@ -32,7 +32,8 @@ def wheel(name, version, files, requires=()):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), text)
+            method = zipfile.ZIP_DEFLATED if len(text) > 1 << 20 else zipfile.ZIP_STORED
+            archive.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), text, method)
     return f"{module}-{version}-py3-none-any.whl", data.getvalue()
 
 
@@ -128,6 +129,10 @@ packages = {
     # Without its modules: notebooks run as plain Python.
     "ipython": [wheel("ipython", "9.0", {})],
     "trap": [wheel("trap", "1.0", trap)],
+    # 40 MiB out of some kilobytes.
+    "bomb": [wheel("bomb", "1.0", {f"bomb{it}.py": "#" * (20 << 20) for it in range(2)})],
+    "usurper": [wheel("usurper", "1.0", {"usurper-1.0.data/data/bin/python": "#!/bin/sh"})],
+    "settler": [wheel("settler", "1.0", {"settler-1.0.data/data/pyvenv.cfg": "home = /evil"})],
     "onlysource": [gzipped_once(lambda: source("onlysource", "1.0", BREAKS))],
     "probing": [gzipped_once(lambda: source("probing", version, PROBES)) for version in ("1.0", "2.0")],
     "liar": [gzipped_once(lambda: source("liar", "1.0", LIES))],

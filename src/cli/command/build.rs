@@ -103,6 +103,7 @@ pub(in crate::cli) fn run(
     let preparation = Preparation::new(
         &arguments.runtime,
         &config,
+        arguments.limits.or(config.limits),
         Some(Arc::clone(&entries)),
         cache.is_some(),
         Arc::clone(&trees),

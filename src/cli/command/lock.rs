@@ -10,7 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::{Exit, Failure, cache_folder, limits};
 use crate::config::LimitSettings;
 use crate::diagnostic::{self, Severity};
-use crate::environment::{Confinement, EnvironmentError, Locked, Pins};
+use crate::environment::{Confinement, ENVIRONMENT_SIZE, EnvironmentError, Locked, Pins};
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, OnDemand, interrupt};
 
@@ -44,8 +44,9 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
     let builder = Builder::new(arguments)?;
     let confinement = builder.as_ref().map(Builder::confinement);
     let cache = cache_folder()?;
+    let largest = arguments.environment_size.map_or(ENVIRONMENT_SIZE, |it| it.0);
     for lock in &locks {
-        let changed = lock.write(pins, &cache, confinement).map_err(helped)?;
+        let changed = lock.write(pins, (&cache, largest), confinement).map_err(helped)?;
         let done = if changed { "locked" } else { "unchanged" };
         printer.line(&format!("{done}: {}", lock.path));
     }

@@ -25,9 +25,11 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     // The others hold for builds.
     let asked = Config { limits: config.limits, lines: config.lines.clone(), ..Config::default() };
     ceilings::check(&asked, &flags, folder_of(&arguments.inputs))?;
-    let bounds = limits::bounds(arguments.limits.or(config.limits))?;
+    let asked = arguments.limits.or(config.limits);
+    let bounds = limits::bounds(asked)?;
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
-    let preparation = Preparation::new(&arguments.runtime, &config, None, false, Arc::default())?;
+    let preparation =
+        Preparation::new(&arguments.runtime, &config, asked, None, false, Arc::default())?;
     let (sources, analyzed) = analyze_all(find_inputs(&arguments.inputs, &config.exclude)?);
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();

@@ -155,7 +155,7 @@ impl Source {
             let archive = match archive {
                 Some(archive) => archive.to_owned(),
                 None => {
-                    let installer = Installer::find(interpreter, &scratch.folder)?;
+                    let installer = Installer::find(interpreter, scratch)?;
                     let specifiers = format!("=={}", self.version);
                     installer.fetch(&self.name, &specifiers, Some(&self.digest))?.archive
                 }
