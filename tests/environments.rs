@@ -594,3 +594,79 @@ fn a_wheel_does_not_replace_a_part_of_the_environment() {
         }
     }
 }
+
+#[test]
+fn what_others_name_does_not_lead_to_this_machine() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        fs_err::create_dir(test.path("other")).unwrap();
+        fs_err::create_dir(test.path("other/index")).unwrap();
+        let other = EnvironmentTest::serve(&test.path("other"));
+        let server = format!("127.0.0.1:{}", other.port);
+        let elsewhere = format!("http://user:{PASSWORD}@{server}");
+        fs_err::write(test.path("index/elsewhere"), &elsewhere).unwrap();
+        let direct = format!("demo @ {elsewhere}/files/demo-1.0-py3-none-any.whl");
+        // An index page, a redirect, an address, and what could lead anywhere without a proxy.
+        for requirement in ["linked", "moved", &direct] {
+            test.notebook("n", &[requirement], "1");
+            let mut command = test.command(&["prepare", "in"]);
+            command.env("PIP_RETRIES", "0").env("UV_HTTP_RETRIES", "0");
+            command.env("NO_PROXY", "*").env("no_proxy", "*").env_remove("HTTP_PROXY");
+            let refused = said(&mut command);
+            assert_eq!(refused.code, 2, "{requirement} by {tool:?}: {}", refused.text);
+            let message = format!("leads to `{server}`, which is this machine");
+            for part in [message.as_str(), "help: if the server is yours"] {
+                assert!(refused.text.contains(part), "{requirement}, {tool:?}: {}", refused.text);
+            }
+            assert!(!refused.text.contains(PASSWORD), "{tool:?}: {}", refused.text);
+        }
+        assert!(!test.path("other/index/requests.log").exists(), "{tool:?}");
+
+        // With the number of its line, and before anything is fetched.
+        fs_err::remove_file(test.path("in/n.ipynb")).unwrap();
+        fs_err::write(test.path("in/m.py"), "# %%\nprint(1)\n").unwrap();
+        fs_err::write(test.path("in/requirements.txt"), format!("demo\n\n{direct}\n")).unwrap();
+        let asked = fs_err::read_to_string(test.path("index/requests.log")).unwrap_or_default();
+        let refused = test.run(&["prepare", "in"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(refused.text.contains("requirements.txt`, line 3, leads to"), "{}", refused.text);
+        let after = fs_err::read_to_string(test.path("index/requests.log")).unwrap_or_default();
+        assert_eq!(after, asked, "{tool:?}");
+
+        // The user names the server, and it is reached.
+        test.notebook("n", &["linked", "moved"], "1");
+        fs_err::remove_file(test.path("in/m.py")).unwrap();
+        let mut command = test.command(&["prepare", "in"]);
+        command.env("PIP_TRUSTED_HOST", &server).env("UV_INSECURE_HOST", &server);
+        let reached = said(&mut command);
+        assert_eq!(reached.code, 0, "{tool:?}: {}", reached.text);
+        assert!(test.path("other/index/requests.log").exists(), "{tool:?}");
+    }
+}
+
+#[test]
+fn a_wheel_that_is_asked_for_by_its_address_is_fetched_from_there() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let file = "files/addressed-1.0-py3-none-any.whl";
+        let url = format!("http://user:{PASSWORD}@127.0.0.1:{}/{file}", test.index.port);
+        let code = "import addressed\nprint('it is', addressed.__name__)";
+        test.notebook("n", &[&format!("addressed @ {url}"), "demo"], code);
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/n.html").contains("it is addressed"), "{tool:?}");
+        let locked = test.run(&["lock", "in"]);
+        assert_eq!(locked.code, 0, "{tool:?}: {}", locked.text);
+        let lock = test.read("in/pylock.n.toml");
+        assert!(lock.contains("archive = { url = \"http://127.0.0.1:"), "{tool:?}: {lock}");
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/manifest.json").contains("addressed==1.0"), "{tool:?}");
+
+        fs_err::write(test.path("in/nbc.toml"), "[page]\npackages = false").unwrap();
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        let manifest = test.read("out/manifest.json");
+        assert!(!manifest.contains("addressed") && !manifest.contains("demo"), "{manifest}");
+    }
+}

@@ -308,9 +308,13 @@ impl Builder<'_> {
         if failed {
             return Ok(None);
         }
-        let provenance = self.timings.measure(Phase::Emit, || {
+        let mut provenance = self.timings.measure(Phase::Emit, || {
             provenance(document.value.document(), input.relative.as_str(), source, &ran)
         });
+        // Their names tell what a company calls its own.
+        if !self.settings.page.names_packages() {
+            provenance.packages.clear();
+        }
         Ok(Some(Built { document: document.value, provenance }))
     }
 

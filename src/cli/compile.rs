@@ -61,6 +61,11 @@ impl PageOptions {
         let own = self.pages.get(path.as_str()).and_then(|it| it.source);
         own.or(self.page.source).unwrap_or_default()
     }
+
+    /// Whether the manifest names packages.
+    pub(super) fn names_packages(&self) -> bool {
+        self.page.packages.unwrap_or(true)
+    }
 }
 
 fn about_of(settings: &PageSettings) -> About {

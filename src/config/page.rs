@@ -22,6 +22,8 @@ pub struct PageSettings {
     pub language: Option<String>,
     /// Whether readers may download the notebook, without its outputs.
     pub source: Option<bool>,
+    /// Whether the manifest names the packages that the notebook ran with; counts in `[page]` only.
+    pub packages: Option<bool>,
     /// What the notebook sees of its own folder, as in `.gitignore`; counts in `[pages]` only.
     pub inputs: Option<Vec<String>>,
 }

@@ -138,6 +138,30 @@ pub enum InstallError {
         /// The bound, in bytes.
         most: u64,
     },
+    /// The way to the network could not be made.
+    #[error("cannot listen on loopback for the proxy between the installer and the network")]
+    Proxy {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others named a server that is this machine or of its network.
+    #[error(
+        "{place} leads to `{server}`, which is this machine or of its network, and no server of your own settings"
+    )]
+    Home {
+        /// The file and line, or where the requirements come from.
+        place: String,
+        /// The server.
+        server: String,
+    },
+    /// Packages would have to be fetched that are larger than an environment may be.
+    #[error("fetching the packages of {origin} took more bytes than an environment of {} MiB needs", most >> 20)]
+    FetchedTooMuch {
+        /// Where the requirements come from.
+        origin: String,
+        /// The bound of an environment, in bytes.
+        most: u64,
+    },
     /// A package could not be built from source.
     #[error("building `{package}` from source failed: {reason}")]
     Build {
@@ -186,6 +210,14 @@ impl InstallError {
                 "ask for a version that has a wheel, or let nbc build it in the sandbox with \
                  `--allow-build {package}`"
             )),
+            Self::Home { .. } => Some(
+                "if the server is yours, name it in your own settings of pip or uv (`index-url`, \
+                 `extra-index-url`, `find-links`, `trusted-host`)"
+                    .to_owned(),
+            ),
+            Self::FetchedTooMuch { .. } => {
+                Some("raise the bound with `--environment-size SIZE`".to_owned())
+            }
             Self::TooLarge { .. } => Some(
                 "ask for fewer packages, or raise the bound with `--environment-size SIZE`; what was \
                  unpacked may still be in the installer's own cache (`uv cache clean`, `pip cache purge`)"

@@ -21,6 +21,7 @@ mod pylock;
 mod requirements;
 mod resolve;
 mod runtime;
+mod settings;
 mod source;
 
 use std::collections::BTreeMap;

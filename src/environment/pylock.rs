@@ -93,6 +93,13 @@ impl Package {
         }
     }
 
+    /// A package whose wheel was asked for by its address.
+    pub(super) fn of_address(name: &str, version: &str, url: &str, sha256: &str) -> Self {
+        let mut package = Self::of_wheel(name, version, url, sha256);
+        package.archive = package.wheels.pop();
+        package
+    }
+
     /// A package that the installer took from somewhere else.
     pub(super) fn of_nothing(name: &str, version: &str) -> Self {
         let version = Some(version.to_owned());

@@ -1,5 +1,7 @@
 //! What a notebook asks for: its own header first, else the files beside it.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Interpreter;
@@ -18,6 +20,8 @@ pub struct Requirements {
     pub requires_python: Option<String>,
     /// Where they come from, for messages.
     pub origin: String,
+    /// Lines with an address, each with the file and the number where it stands.
+    pub(super) places: BTreeMap<String, String>,
     /// Whether every line is pinned and carries a hash already.
     pub is_locked: bool,
     /// A uv project whose lock is to be exported.
@@ -144,6 +148,12 @@ impl Requirements {
         Self::of(format!("the build of `{package}`"), lines, None)
     }
 
+    /// The address of a line, if it names one.
+    pub(super) fn address(line: &str) -> Option<&str> {
+        let (_, address) = line.split(" --").next()?.split_once('@')?;
+        address.split_whitespace().next()
+    }
+
     /// The versions of a package that the lines themselves ask for.
     pub(super) fn specifiers(&self, package: &str) -> String {
         let of_line = |line: &String| {
@@ -164,7 +174,8 @@ impl Requirements {
 
     fn of(origin: impl Into<String>, lines: Vec<String>, requires_python: Option<String>) -> Self {
         let (origin, is_locked, uv_project) = (origin.into(), false, None);
-        Self { lines, requires_python, origin, is_locked, uv_project, lock: None }
+        let (places, lock) = (BTreeMap::new(), None);
+        Self { lines, requires_python, origin, places, is_locked, uv_project, lock }
     }
 
     /// Whether another day gives the same packages.
@@ -377,15 +388,17 @@ fn requirements_txt(path: &Utf8Path, text: &str) -> Result<Requirements, Require
         root: ProjectRoot::new(folder),
         folder,
         lines: Vec::new(),
+        places: BTreeMap::new(),
         left: MOST_PROJECT_BYTES,
     };
     let name = Utf8Path::new(path.file_name().unwrap_or_default());
     reader.add(name, text, 0)?;
-    let lines = reader.lines;
+    let Includes { lines, places, .. } = reader;
     let is_locked = !lines.is_empty()
         && lines.iter().all(|line| line.contains("==") && line.contains("--hash="));
     let mut found = Requirements::of(path.file_name().unwrap_or_default(), lines, None);
     found.is_locked = is_locked;
+    found.places = places;
     Ok(found)
 }
 
@@ -395,6 +408,8 @@ struct Includes<'a> {
     /// The same, for messages.
     folder: &'a Utf8Path,
     lines: Vec<String>,
+    /// Of lines with an address.
+    places: BTreeMap<String, String>,
     /// Bytes that may still come.
     left: u64,
 }
@@ -438,6 +453,10 @@ impl Includes<'_> {
             } else {
                 let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
                 check_line(&line).map_err(refused)?;
+                if line.contains('@') {
+                    let place = format!("`{shown}`, line {number},");
+                    self.places.entry(line.clone()).or_insert(place);
+                }
                 self.lines.push(line);
             }
         }

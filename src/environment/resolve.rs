@@ -14,8 +14,11 @@ use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
 use super::pylock::{Package, PyLock};
 use super::requirements::{UvProject, check_line};
+use super::settings::Settings;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
+#[cfg(target_os = "linux")]
+use crate::process::network::FetchProxy;
 use crate::process::tool::{Tool, ToolError, ToolOutput, Written};
 
 /// Longest that one step of an installation may take.
@@ -24,6 +27,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(1200);
 const FETCH: &str = include_str!("source/fetch.py");
 /// pip that builds nothing, not even what is named by its address.
 const WHEELS_ONLY: &str = include_str!("ask_pip.py");
+/// How often the bytes of an environment may be fetched: versions that do not fit are, too.
+#[cfg(target_os = "linux")]
+const MOST_FETCHED: u64 = 4;
 /// What an installer writes for itself: what it knows of indexes.
 const OWN_WRITES: u64 = 256 << 20;
 /// What uv takes when nothing names an index.
@@ -42,6 +48,11 @@ pub(super) struct Installer<'a> {
     folder: &'a Utf8Path,
     /// Most bytes that the packages of an environment unpack to.
     largest: u64,
+    /// What the user's own settings name.
+    settings: Settings,
+    /// The way to the network; none where the user has proxies for everything.
+    #[cfg(target_os = "linux")]
+    proxy: Option<FetchProxy>,
     /// Wheels that were built, beside what indexes have; see [`Installer::with_wheels`].
     wheels: Option<Utf8PathBuf>,
     /// Their sources.
@@ -59,19 +70,108 @@ impl<'a> Installer<'a> {
             .filter_map(|folder| Utf8PathBuf::from_path_buf(folder.join("uv")).ok())
             .find(|path| path.is_file());
         if let Some(uv) = found {
-            return Ok(Self::new(Program::Uv(uv), interpreter, scratch));
+            return Self::new(Program::Uv(uv), Settings::of_uv(), interpreter, scratch);
         }
-        let pip = base_python(interpreter).args(["-m", "pip", "--version"]).run()?;
+        let pip = base_python(interpreter).args(["-m", "pip", "config", "list"]).run()?;
         if pip.status.success() {
-            return Ok(Self::new(Program::Pip, interpreter, scratch));
+            let settings = Settings::of_pip(&String::from_utf8_lossy(&pip.stdout));
+            return Self::new(Program::Pip, settings, interpreter, scratch);
         }
         Err(InstallError::NoInstaller { python: interpreter.program.clone() })
     }
 
-    fn new(program: Program, interpreter: &'a Interpreter, scratch: &'a Scratch) -> Self {
-        let Scratch { folder, largest, .. } = scratch;
-        let (wheels, sources) = (None, Vec::new());
-        Self { program, interpreter, folder, largest: *largest, wheels, sources }
+    fn new(
+        program: Program,
+        settings: Settings,
+        interpreter: &'a Interpreter,
+        scratch: &'a Scratch,
+    ) -> Result<Self, InstallError> {
+        let (folder, largest) = (scratch.folder.as_path(), scratch.largest);
+        #[cfg(target_os = "linux")]
+        let proxy = match (settings.proxies_http, settings.proxies_https) {
+            (true, true) => None,
+            _ => {
+                let most = largest.saturating_mul(MOST_FETCHED).saturating_add(OWN_WRITES);
+                let started = FetchProxy::start(settings.servers.clone(), most);
+                Some(started.map_err(|source| InstallError::Proxy { source })?)
+            }
+        };
+        Ok(Self {
+            program,
+            interpreter,
+            folder,
+            largest,
+            settings,
+            #[cfg(target_os = "linux")]
+            proxy,
+            wheels: None,
+            sources: Vec::new(),
+        })
+    }
+
+    /// Lets a tool reach what it may: by nbc's proxy, or by the user's, which decides where names lead. No list of
+    /// exceptions lets what others name go around either.
+    fn reaching(&self, tool: Tool) -> Tool {
+        #[cfg(target_os = "linux")]
+        let tool = {
+            let set = |tool: Tool, names: [&str; 2], value: &str| {
+                names.into_iter().fold(tool, |tool, name| tool.env(name, value))
+            };
+            let exceptions = std::env::var("no_proxy").or_else(|_| std::env::var("NO_PROXY"));
+            let (http, https) = (self.settings.proxies_http, self.settings.proxies_https);
+            let exceptions = match exceptions {
+                Ok(list) if http || https => self.settings.exceptions(&list),
+                _ => String::new(),
+            };
+            let mut tool = set(tool, ["NO_PROXY", "no_proxy"], &exceptions);
+            if let Some(proxy) = &self.proxy {
+                if !http {
+                    tool = set(tool, ["HTTP_PROXY", "http_proxy"], proxy.address());
+                }
+                if !https {
+                    tool = set(tool, ["HTTPS_PROXY", "https_proxy"], proxy.address());
+                }
+                if !http && !https {
+                    tool = set(tool, ["ALL_PROXY", "all_proxy"], proxy.address());
+                }
+            }
+            tool
+        };
+        tool
+    }
+
+    /// Why the network was in the way, if it was.
+    fn refused_way(&self, origin: &str) -> Option<InstallError> {
+        #[cfg(target_os = "linux")]
+        if let Some(proxy) = &self.proxy {
+            if let Some(server) = proxy.refused().into_iter().next() {
+                let place = format!("what the packages of {origin} ask for");
+                return Some(InstallError::Home { place, server });
+            }
+            if proxy.is_cut_off() {
+                let origin = origin.to_owned();
+                return Some(InstallError::FetchedTooMuch { origin, most: self.largest });
+            }
+        }
+        let _ = origin;
+        None
+    }
+
+    /// Refuses lines whose address is this machine or its network, unless the user's settings name the server.
+    fn check_addresses<'b>(
+        &self,
+        lines: impl IntoIterator<Item = &'b str>,
+        requirements: &Requirements,
+    ) -> Result<(), InstallError> {
+        for line in lines {
+            let refused = Requirements::address(line).and_then(|it| self.settings.refused(it));
+            let Some(server) = refused else { continue };
+            let name: String = line.chars().take_while(|it| *it != '@' && *it != ' ').collect();
+            let place = requirements.places.get(line).cloned();
+            let place = place.unwrap_or_else(|| format!("`{name}` in {}", requirements.origin));
+            return Err(InstallError::Home { place, server });
+        }
+        Ok(())
     }
 
     /// Offers wheels that were built from sources, too.
@@ -129,6 +229,9 @@ impl<'a> Installer<'a> {
         };
         let output = self.run(fetch, package)?;
         if !output.status.success() {
+            if let Some(error) = self.refused_way(&format!("`{package}`")) {
+                return Err(error);
+            }
             let said = without_credentials(&String::from_utf8_lossy(&output.stderr));
             let last = said.trim().lines().next_back().unwrap_or_default();
             let last = match last.split_once("No module named 'pip") {
@@ -175,6 +278,7 @@ impl<'a> Installer<'a> {
 
     /// Pins for this machine.
     pub(super) fn pins(&self, requirements: &Requirements) -> Result<Lock, InstallError> {
+        self.check_wanted(requirements)?;
         match &self.program {
             Program::Uv(uv) => {
                 let resolved = self.folder.join("compiled.txt");
@@ -196,6 +300,12 @@ impl<'a> Installer<'a> {
                         return Ok(source.line(&pin));
                     }
                     let hash = item.sha256(requirements)?;
+                    if let Some(address) = item.address() {
+                        return Ok(format!(
+                            "{} @ {address} --hash=sha256:{hash}",
+                            normalized(name)
+                        ));
+                    }
                     Ok(format!("{pin} --hash=sha256:{hash}"))
                 });
                 Ok(Lock::of(lines.collect::<Result<Vec<_>, InstallError>>()?))
@@ -210,6 +320,7 @@ impl<'a> Installer<'a> {
         requirements: &Requirements,
         earlier: &[Package],
     ) -> Result<PyLock, InstallError> {
+        self.check_wanted(requirements)?;
         let constraints: Vec<String> = earlier
             .iter()
             .filter_map(|it| Some(format!("{}=={}", it.name, it.version.as_ref()?)))
@@ -251,12 +362,21 @@ impl<'a> Installer<'a> {
                         return Ok(Package::of_nothing(name, version));
                     }
                     let hash = item.sha256(requirements)?;
+                    if let Some(address) = item.address() {
+                        return Ok(Package::of_address(name, version, address, hash));
+                    }
                     Ok(Package::of_wheel(name, version, &item.download_info.url, hash))
                 });
                 let packages = packages.collect::<Result<Vec<_>, InstallError>>()?;
                 Ok(PyLock::of_platform(packages, &report.environment))
             }
         }
+    }
+
+    /// Looks at the addresses of requirements that are lines.
+    fn check_wanted(&self, requirements: &Requirements) -> Result<(), InstallError> {
+        let lines = requirements.lines.iter().filter(|_| requirements.uv_project.is_none());
+        self.check_addresses(lines.map(String::as_str), requirements)
     }
 
     fn ask_uv(
@@ -346,6 +466,7 @@ impl<'a> Installer<'a> {
                 refused("installing", requirements, &said)
             })?;
         }
+        self.check_addresses(text.lines(), requirements)?;
         fs_err::write(&list, text).map_err(cache_error(&list))?;
         let python = folder.join("bin/python");
         let options =
@@ -396,7 +517,7 @@ impl<'a> Installer<'a> {
     fn run(&self, tool: Tool, origin: &str) -> Result<ToolOutput, InstallError> {
         let total = self.largest.saturating_mul(3).saturating_add(OWN_WRITES);
         let most = Written { file: self.largest.max(OWN_WRITES), total };
-        tool.most_written(most).run().map_err(|error| match error {
+        self.reaching(tool).most_written(most).run().map_err(|error| match error {
             ToolError::WroteTooMuch { .. } => self.too_large(origin),
             other => other.into(),
         })
@@ -420,6 +541,9 @@ impl<'a> Installer<'a> {
     ) -> Result<ToolOutput, InstallError> {
         if output.status.success() {
             return Ok(output);
+        }
+        if let Some(error) = self.refused_way(&requirements.origin) {
+            return Err(error);
         }
         let said =
             if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
@@ -447,9 +571,15 @@ impl<'a> Installer<'a> {
                 let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
                 let name = after.split(|it| !is_name(it)).next().filter(|it| !it.is_empty())?;
                 // pip says the same of a package that does not exist; it lists the versions of one that does.
-                let known = base_python(self.interpreter)
-                    .args(["-m", "pip", "index", "versions", "--no-input", name])
-                    .run();
+                let asked = base_python(self.interpreter).args([
+                    "-m",
+                    "pip",
+                    "index",
+                    "versions",
+                    "--no-input",
+                    name,
+                ]);
+                let known = self.reaching(asked).run();
                 known.is_ok_and(|it| it.status.success()).then(|| name.to_owned())
             }
         }
@@ -468,6 +598,9 @@ struct Report {
 struct Item {
     metadata: Metadata,
     download_info: Download,
+    /// Whether an address was asked for, not a name.
+    #[serde(default)]
+    is_direct: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -488,6 +621,12 @@ struct Archive {
 }
 
 impl Item {
+    /// The address that was asked for: an index may have another wheel of that name, or none.
+    fn address(&self) -> Option<&str> {
+        let bare = self.download_info.url.split('#').next().unwrap_or_default();
+        self.is_direct.then_some(bare).filter(|it| it.starts_with("http"))
+    }
+
     fn sha256(&self, requirements: &Requirements) -> Result<&str, InstallError> {
         let Metadata { name, version } = &self.metadata;
         let hashes = self.download_info.archive_info.as_ref().and_then(|it| it.hashes.as_ref());

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use crate::notebook::CellId;
+use crate::source::project_file::{ProjectFileError, read_named};
 
 /// Version of the record; a record of another version is not read.
 pub const RECORD_VERSION: u32 = 1;
@@ -29,6 +30,9 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
 }
+
+/// Longest record that is read, in bytes: runs with their states hold less.
+const LONGEST: u64 = 2 << 30;
 
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +77,11 @@ impl RunRecord {
     /// # Errors
     /// When the file cannot be read, is no record, or is one of another version.
     pub fn load(path: &Utf8Path) -> Result<Self, RecordError> {
-        Self::parse(&fs_err::read(path).map_err(RecordError::Read)?)
+        let json = read_named(path, LONGEST).map_err(|error| match error {
+            ProjectFileError::System(source) => RecordError::Read(source),
+            other => RecordError::Read(io::Error::other(other)),
+        })?;
+        Self::parse(&json)
     }
 
     /// What every cell gave, in the run itself and in each of its states.

@@ -140,6 +140,11 @@ packages = {
 }
 address = f"http://{credentials or ''}@127.0.0.1:{server.server_port}/files/onlysource-1.0.tar.gz"
 packages["leads"] = [wheel("leads", "1.0", {}, [f"onlysource @ {address}"])]
+# Not on any page of the index: to be had by its address alone.
+packages["addressed"] = [wheel("addressed", "1.0", {"addressed.py": ""})]
+# An index page that links to another server of this machine, and one whose file is moved there.
+packages["linked"] = [wheel("linked", "1.0", {})]
+packages["moved"] = [wheel("moved", "1.0", {})]
 if (folder / "newer").exists():
     packages["demo"].append(wheel("demo", "3.0", {"demo.py": "version = '3.0'\n"}, ["helper"]))
 
@@ -155,9 +160,17 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         parts = [part for part in self.path.split("/") if part]
-        if parts[:1] == ["simple"] and len(parts) == 2 and parts[1] in packages:
+        elsewhere = (folder / "elsewhere").read_text() if (folder / "elsewhere").exists() else ""
+        if elsewhere and parts[:2] == ["files", "moved-1.0-py3-none-any.whl"]:
+            self.send_response(302)
+            self.send_header("Location", elsewhere + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if parts[:1] == ["simple"] and len(parts) == 2 and parts[1] in packages and parts[1] != "addressed":
+            other = elsewhere if parts[1] == "linked" else ""
             links = "".join(
-                f'<a href="/files/{name}#sha256={hashlib.sha256(data).hexdigest()}">{name}</a>\n'
+                f'<a href="{other}/files/{name}#sha256={hashlib.sha256(data).hexdigest()}">{name}</a>\n'
                 for name, data in packages[parts[1]]
             )
             return self.answer("text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode())

@@ -3,8 +3,9 @@
 //! The run keeps a network namespace with nothing but `lo` in it. A listening socket of that namespace is
 //! handed to nbc, which accepts on it outside: what nbc does not connect to cannot be reached.
 
-#[cfg(target_os = "linux")]
 mod address;
+#[cfg(target_os = "linux")]
+mod fetch;
 #[cfg(target_os = "linux")]
 mod head;
 #[cfg(target_os = "linux")]
@@ -18,7 +19,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
-pub(super) use proxy::Proxy;
+pub use fetch::FetchProxy;
+#[cfg(target_os = "linux")]
+pub(super) use proxy::{Proxy, Reach};
 
 /// Where the proxy listens inside, on the loopback interface of the run's own network.
 pub const PROXY_PORT: u16 = 3128;
@@ -140,7 +143,36 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
 }
 
+/// Whether a host is this machine or of a network that is not public, by its name or number alone. Names may still
+/// lead there.
+#[must_use]
+pub fn is_home(host: &AllowedHost) -> bool {
+    match &host.host {
+        HostName::Address(address) => !address::is_public(*address),
+        HostName::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
 impl AllowedHost {
+    /// The host without the port, as addresses write it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.host.to_string()
+    }
+
+    /// The same with a port, if it has none.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        Self { port: self.port.or(Some(port)), ..self }
+    }
+
+    /// Whether another, with its port, is allowed where this one is.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let target = |port| Target { host: other.host.clone(), port };
+        other.port.is_some_and(|port| self.allows(&target(port)))
+    }
+
     fn allows(&self, target: &Target) -> bool {
         self.host == target.host
             && self.port.map_or(USUAL_PORTS.contains(&target.port), |port| port == target.port)

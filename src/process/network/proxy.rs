@@ -15,8 +15,10 @@ use super::address::is_public;
 use super::head::{self, Malformed, Request};
 use super::{AllowedHost, HostName, Refusal, Target, Traffic};
 
-/// Connections at the same time. More wait until one ends.
+/// Connections of a run at the same time. More wait until one ends.
 const MOST_CONNECTIONS: usize = 64;
+/// The same of an installer, which keeps many open that it may still need.
+const MOST_FETCHES: usize = 1024;
 /// A head has to be whole in this time.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// A name has to be resolved, and an address has to answer, in this time.
@@ -25,6 +27,31 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 const MOST_ADDRESSES: usize = 4;
 /// A plain request whose answer stands still for this long is over.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
+
+/// What a client may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Reach {
+    /// The hosts that the user named, by names at public addresses only.
+    Named,
+    /// The hosts that the user named, wherever they are, and all others at public addresses; so many bytes in all.
+    Public {
+        /// Most bytes in both directions.
+        most_bytes: u64,
+    },
+}
+
+impl Reach {
+    fn most_bytes(self) -> u64 {
+        match self {
+            Self::Named => Traffic::MOST_BYTES,
+            Self::Public { most_bytes } => most_bytes,
+        }
+    }
+
+    fn most_connections(self) -> usize {
+        if self == Self::Named { MOST_CONNECTIONS } else { MOST_FETCHES }
+    }
+}
 
 /// Serves the connections of one run.
 #[derive(Debug)]
@@ -36,6 +63,7 @@ pub(in super::super) struct Proxy {
 #[derive(Debug)]
 struct Shared {
     hosts: Vec<AllowedHost>,
+    reach: Reach,
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -56,8 +84,10 @@ impl Proxy {
     pub(in super::super) fn start(
         listener: TcpListener,
         hosts: Vec<AllowedHost>,
+        reach: Reach,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared { hosts, state: Mutex::default(), freed: Condvar::new() });
+        let (state, freed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { hosts, reach, state, freed });
         let proxy = Self { listener, shared };
         let (listener, shared) = (proxy.listener.try_clone()?, Arc::clone(&proxy.shared));
         spawn("proxy", move || accept(&listener, &shared))?;
@@ -142,7 +172,7 @@ impl Shared {
     /// Waits for a place among the connections; false when the run is over.
     fn take_place(&self) -> bool {
         let state = self.state();
-        let full = |it: &mut State| !it.is_over && it.connections >= MOST_CONNECTIONS;
+        let full = |it: &mut State| !it.is_over && it.connections >= self.reach.most_connections();
         let mut state = self.freed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
         state.connections += 1;
         !state.is_over
@@ -173,7 +203,7 @@ impl Shared {
     fn count(&self, bytes: usize) -> io::Result<()> {
         let mut state = self.state();
         state.bytes = state.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if state.bytes <= Traffic::MOST_BYTES {
+        if state.bytes <= self.reach.most_bytes() {
             return Ok(());
         }
         state.traffic.is_cut_off = true;
@@ -266,19 +296,37 @@ fn answer(mut client: &TcpStream, status: &str) -> io::Result<()> {
 
 /// Connects to a target that is allowed; `None` when it is not.
 fn connect(target: &Target, shared: &Shared) -> io::Result<Option<TcpStream>> {
-    if !shared.hosts.iter().any(|it| it.allows(target)) {
+    let is_user_s = shared.hosts.iter().any(|it| it.allows(target));
+    if !is_user_s && shared.reach == Reach::Named {
         shared.refuse(target, Refusal::NotNamed);
         return Ok(None);
     }
     let start = Instant::now();
     let addresses = match &target.host {
         // Who names an address or this machine means it.
-        HostName::Address(address) => vec![*address],
-        HostName::Name(name) if name == "localhost" => {
+        HostName::Address(address) if is_user_s => vec![*address],
+        HostName::Address(address) => {
+            if !is_public(*address) {
+                shared.refuse(target, Refusal::PrivateAddress);
+                return Ok(None);
+            }
+            vec![*address]
+        }
+        HostName::Name(name) if is_user_s && name == "localhost" => {
             vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
         }
+        // Not every resolver knows the name with a final dot.
+        HostName::Name(name) if name == "localhost" && shared.reach != Reach::Named => {
+            shared.refuse(target, Refusal::PrivateAddress);
+            return Ok(None);
+        }
+        // An index of one's own may have a short name, in a domain that the system adds.
+        HostName::Name(name) if is_user_s && shared.reach != Reach::Named => {
+            mixed(resolve(name.clone())?)
+        }
         HostName::Name(name) => {
-            let mut found = resolve(name)?;
+            // The final dot keeps the resolver from adding the domains of the host's own network.
+            let mut found = mixed(resolve(format!("{name}."))?);
             // A host of one's own network is reached when its address is named as well.
             let is_named = |address| {
                 let target = Target { host: HostName::Address(address), port: target.port };
@@ -304,13 +352,25 @@ fn connect(target: &Target, shared: &Shared) -> io::Result<Option<TcpStream>> {
     Err(failure)
 }
 
+/// Both families in turn: only the first addresses are tried, and one family may lead nowhere.
+fn mixed(found: Vec<IpAddr>) -> Vec<IpAddr> {
+    let first = found.first().is_some_and(IpAddr::is_ipv4);
+    let (one, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.is_ipv4() == first);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut all = Vec::new();
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return all,
+            pair => all.extend([pair.0, pair.1].into_iter().flatten()),
+        }
+    }
+}
+
 /// The addresses of a name. The resolver cannot be told to give up, so it is left behind when it is slow.
-fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
+fn resolve(name: String) -> io::Result<Vec<IpAddr>> {
     let (say, hear) = mpsc::channel();
-    let host = name.to_owned();
     spawn("proxy resolver", move || {
-        // The final dot keeps the resolver from adding the domains of the host's own network.
-        let found = (format!("{host}."), 0).to_socket_addrs();
+        let found = (name, 0).to_socket_addrs();
         let found = found.map(|it| it.map(|it| it.ip()).collect::<Vec<_>>());
         drop(say.send(found));
     })?;

@@ -32,7 +32,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::network::Proxy;
+use super::network::{Proxy, Reach};
 use super::{
     Ended, Isolation, Job, Layer, Outcome, Relocation, Room, STAGE_ARGUMENT, SandboxError, Traffic,
 };
@@ -533,7 +533,8 @@ fn start_stage(
             }
             Report::Listening => {
                 let hosts = job.map_or_else(Vec::new, |it| it.openings.hosts.clone());
-                let proxy = network::take(&control).and_then(|it| Proxy::start(it, hosts));
+                let proxy =
+                    network::take(&control).and_then(|it| Proxy::start(it, hosts, Reach::Named));
                 let proxy = proxy
                     .map_err(|source| refused("network namespace", "opening the proxy", source))?;
                 drop(shared.proxy.set(proxy));
