@@ -17,6 +17,7 @@ struct Site {
 
 struct Said {
     code: i32,
+    stdout: String,
     stderr: String,
 }
 
@@ -49,6 +50,7 @@ impl Site {
             .unwrap();
         Said {
             code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
@@ -318,9 +320,64 @@ fn a_foreign_template_cannot_bring_a_script_of_its_own() {
 
         let said = site.build(layout, &["--trust-config"]);
         assert_eq!(said.code, 2, "{}", said.stderr);
-        assert!(said.stderr.contains("known-script"), "{}", said.stderr);
+        // Filters see no word of the policy: the slot is not where it was.
+        assert!(said.stderr.contains("the template `document.html`"), "{}", said.stderr);
+        assert!(said.stderr.contains("`policy` must stand once"), "{}", said.stderr);
+        assert!(said.stderr.contains("own templates in `in/looks`"), "{}", said.stderr);
         assert!(!site.folder.path().join("out").exists());
     }
+}
+
+/// A document of nbc's own, changed at one place.
+fn changed_document(from: &str, to: &str) -> String {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/document.html");
+    let text = fs_err::read_to_string(own).unwrap();
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn a_template_places_slots_and_cannot_touch_them() {
+    let site = Site::new(&[
+        ("in/a.ipynb", &notebook(&json!({}))),
+        ("in/nbc.toml", "[theme]\ntemplates = 'looks'\n"),
+    ]);
+    let policy = "content=\"{{ policy }}\"";
+    let loose = "content=\"script-src 'unsafe-inline'\"";
+    let body = "{{ body }}";
+    for (from, to, reason) in [
+        (policy, "content=\"{{ policy|replace('none', 'self') }}\"", "`policy` must stand once"),
+        (policy, "content=\"{{ policy }} x\"", "`policy` must stand once"),
+        (policy, loose, "`policy` must stand once"),
+        ("<meta name=\"viewport\"", "<meta content=\"{{ policy }}\" name=\"a\"", "must stand once"),
+        ("<meta charset=\"utf-8\">", "<meta charset=\"utf-8\"><base href=\"/x/\">", "`<base>`"),
+        ("<meta charset=\"utf-8\">", "<meta charset=\"utf-8\"><title>x</title>", "must follow"),
+        ("<script>{{ script }}</script>", "<script>{{ script }};x()</script>", "`script` must"),
+        ("<script>{{ script }}</script>", "", "`script` must stand once"),
+        ("<style>{{ style }}</style>", "<style>{{ style }}p{}</style>", "`style` must"),
+        (body, "{{ body }}<script>x()</script>", "`<script>`"),
+        (body, "{{ body }}<img src=\"x\" onerror=\"x()\">", "`onerror`"),
+        (body, "{{ body }}<iframe src=\"x\"></iframe>", "`<iframe>`"),
+        (body, "{{ body }}<meta http-equiv=\"refresh\" content=\"0\">", "`http-equiv`"),
+        (body, "", "`body` must stand once"),
+        (body, "{{ body }}{{ body }}", "places `body` twice"),
+        (body, "<p title=\"{{ body }}\"></p>", "holds a slot"),
+        (body, "{% set it %}{{ body }}{% endset %}{{ it|replace('<', '<script') }}", "`body` must"),
+    ] {
+        site.write("in/looks/document.html", &changed_document(from, to));
+        let said = site.build("single", &["--trust-config"]);
+        assert_eq!(said.code, 2, "{to}: {}", said.stderr);
+        assert!(said.stderr.contains("the template `document.html` cannot"), "{}", said.stderr);
+        assert!(said.stderr.contains(reason), "{to}: {}", said.stderr);
+        assert!(said.stderr.contains("own templates in `in/looks`"), "{to}: {}", said.stderr);
+        assert!(!site.folder.path().join("out").exists(), "{to}");
+    }
+    // Filters of the body see nothing of it, nor does a test.
+    let read = "{{ body }}{% if 'layout' in body|string %}<p>read</p>{% endif %}";
+    site.write("in/looks/document.html", &changed_document(body, read));
+    let said = site.build("single", &["--trust-config"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!site.read("out/a.html").contains("<p>read</p>"));
 }
 
 #[test]
@@ -339,7 +396,27 @@ fn copies_of_all_templates_of_nbc_keep_working() {
         let said = site.build(layout, &["--trust-config"]);
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert_eq!(site.run(&["verify", "out"]).code, 0);
+        let copied = site.read("out/a.html");
+        site.write("in/nbc.toml", "");
+        assert_eq!(site.build(layout, &[]).code, 0);
+        assert_eq!(site.read("out/a.html"), copied);
+        site.write("in/nbc.toml", "[theme]\ntemplates = 'looks'\n");
     }
+}
+
+#[test]
+fn the_digests_of_own_scripts_are_printed() {
+    let site = Site::new(&[("in/a.ipynb", &notebook(&json!({})))]);
+    let said = site.run(&["verify", "--print-scripts"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let names: Vec<&str> =
+        said.stdout.lines().filter_map(|it| it.rsplit_once(' ')).map(|it| it.1).collect();
+    assert_eq!(names, ["nbc", "charts", "tables", "states"]);
+    assert_eq!(site.build("site", &[]).code, 0);
+    let (digest, _) = said.stdout.split_once(' ').unwrap();
+    assert!(site.read("out/a.html").contains(digest), "{digest}");
+    assert_eq!(site.run(&["verify"]).code, 2);
+    assert_eq!(site.run(&["verify", "--print-scripts", "out"]).code, 2);
 }
 
 #[test]

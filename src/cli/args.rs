@@ -427,7 +427,11 @@ pub enum GraphFormat {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// Folder that a build wrote
-    pub folder: Utf8PathBuf,
+    #[arg(required_unless_present = "print_scripts")]
+    pub folder: Option<Utf8PathBuf>,
+    /// Print the digests of this version's own scripts, for `--allow-script` of another version
+    #[arg(long, exclusive = true)]
+    pub print_scripts: bool,
     /// Allow a script with this digest, such as one of another version of nbc (repeatable)
     #[arg(long, value_name = "SHA384")]
     pub allow_script: Vec<TrustedRuntime>,

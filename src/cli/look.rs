@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Failure;
 use crate::config::{self, Config};
 use crate::emit::Layout;
-use crate::render::{Look, Templates, is_template};
+use crate::render::{Look, RenderError, Templates, is_template};
 use crate::sanitize::{self, SafeCss};
 
 /// Most files of a folder of templates.
@@ -75,16 +75,19 @@ impl Looks {
         })
     }
 
+    /// The failure of a template, with the place to mend it.
+    pub fn failure(&self, error: &RenderError) -> Failure {
+        let failure = Failure::from(error);
+        match &self.folder {
+            Some(folder) => failure.with_help(format!(
+                "mend the site's own templates in `{folder}`; see docs/themes.md"
+            )),
+            None => failure,
+        }
+    }
+
     fn templates(&self) -> Result<Templates<'_>, Failure> {
-        Templates::new(&self.overrides).map_err(|error| {
-            let failure = Failure::from(error);
-            match &self.folder {
-                Some(folder) => {
-                    failure.with_help(format!("mend it in `{folder}`; see docs/themes.md"))
-                }
-                None => failure,
-            }
-        })
+        Templates::new(&self.overrides).map_err(|error| self.failure(&error))
     }
 }
 

@@ -4,6 +4,7 @@
 //! holds, and a manifest. Never reads a clock or a random source: same pages, same bytes.
 
 pub mod csp;
+mod document;
 pub mod manifest;
 mod states;
 
@@ -14,14 +15,12 @@ use base64::Engine as _;
 use minijinja::{Value, context};
 use rayon::prelude::*;
 
-use csp::{Charts, Contents, Csp, OwnFiles};
+use document::{document, has_tables};
 pub use manifest::Provenance;
 
 use crate::cache::{Cache, KeyBuilder, Kind as Entry};
-use crate::charts::Kind;
 use crate::config::BaseUrl;
-use crate::render::environment::{raw_text_value, rendered_value};
-use crate::render::{self, Look, Page, RenderError, Rendered};
+use crate::render::{self, Look, Page, RenderError};
 use crate::site::scripts::{
     CHARTS as CHART_SCRIPT, PAGE as PAGE_SCRIPT, STATES as STATE_SCRIPT, TABLES as TABLE_SCRIPT,
 };
@@ -35,11 +34,6 @@ const PAGE_STYLE: &str =
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
 const STATE_STYLE: &str = include_str!("../../assets/states.css");
-
-/// Three cells and what leads from one to the next. Without an icon, browsers ask for `/favicon.ico`.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
-    %3Crect width='16' height='16' rx='3.5' fill='%230b5cad'/%3E%3Cpath d='M4 4.5h8M4 8h5M4 11.5h8' \
-    stroke='%23fff' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E";
 
 /// How a site is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,19 +245,6 @@ impl SharedFiles {
     }
 }
 
-/// Whether a part is in a text, which may be megabytes.
-fn holds(text: &str, part: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
-}
-
-/// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
-fn has_tables(page: &Page, body: &str) -> bool {
-    let has = |html: &str| {
-        ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| holds(html, it))
-    };
-    has(body) || page.states.as_ref().is_some_and(|it| it.any_html(has))
-}
-
 /// The runtimes of pages, packed; one may take a quarter of a second, so that it is done once.
 fn pack_runtimes(
     pages: &[Page],
@@ -311,110 +292,6 @@ fn compress(text: &str) -> Result<Vec<u8>, EmitError> {
 /// nbc's rules, and behind them the site's own, which win.
 fn page_style(look: &Look<'_>) -> String {
     format!("{PAGE_STYLE}{}", look.theme.as_str())
-}
-
-/// A whole HTML document around the body of a page, which is taken: it may be most of the memory of a build.
-/// `packed` are the runtimes that stand in pages.
-fn document(
-    page: &mut Page,
-    shared: Option<&SharedFiles>,
-    packed: &BTreeMap<Integrity, String>,
-    states: &[states::Piece],
-    look: &Look<'_>,
-) -> Result<Rendered, RenderError> {
-    let (head, whole_body) = (std::mem::take(&mut page.head), std::mem::take(&mut page.body));
-    let (page, body) = (&*page, whole_body.as_str());
-    let plays = |html: &str| ["<audio ", "<video "].iter().any(|it| holds(html, it));
-    let has_media = plays(body) || page.states.as_ref().is_some_and(|it| it.any_html(plays));
-    let mut contents = Contents { has_media, has_islands: page.has_islands, ..Contents::default() };
-    let mut inline_style = page.style.as_str().to_owned();
-    let (mut inline_scripts, mut scripts, mut stylesheets) = (Vec::new(), Vec::new(), Vec::new());
-    let has_charts = !page.runtimes.is_empty();
-    let has_tables = has_tables(page, body);
-    let has_states = !states.is_empty();
-    if has_states {
-        let is_fetched = states.iter().any(|it| it.file().is_some());
-        contents.states = if is_fetched { csp::States::Fetched } else { csp::States::Held };
-    }
-    if let Some(SharedFiles { style, script, charts, tables, states }) = shared {
-        contents.own_files = OwnFiles::Linked;
-        let charts = charts.as_ref().filter(|_| has_charts);
-        let tables = tables.as_ref().filter(|_| has_tables);
-        let states = states.as_ref().filter(|_| has_states);
-        stylesheets.extend([style].into_iter().chain(charts.map(|it| &it.style)));
-        stylesheets.extend(states.into_iter().chain(tables).map(|it| &it.style));
-        scripts.extend([script].into_iter().chain(charts.map(|it| &it.script)));
-        // The script of states copies tables as they are, before the one of tables changes them.
-        scripts.extend(states.into_iter().chain(tables).map(|it| &it.script));
-        contents.scripts.extend(scripts.iter().map(|it| it.integrity().clone()));
-    } else {
-        let charts = if has_charts { CHART_STYLE } else { "" };
-        let tables = if has_tables { TABLE_STYLE } else { "" };
-        let states = if has_states { STATE_STYLE } else { "" };
-        let style = [PAGE_STYLE, charts, tables, states, look.theme.as_str()].concat();
-        inline_style.insert_str(0, &style);
-        inline_scripts.push(PAGE_SCRIPT);
-        inline_scripts.extend(has_charts.then_some(CHART_SCRIPT));
-        inline_scripts.extend(has_states.then_some(STATE_SCRIPT));
-        inline_scripts.extend(has_tables.then_some(TABLE_SCRIPT));
-        let digests = inline_scripts.iter().map(|it| Integrity::of(it.as_bytes()));
-        contents.scripts.extend(digests);
-    }
-    let mut runtimes: Vec<Value> = Vec::new();
-    for runtime in &page.runtimes {
-        let files = shared.and_then(|it| it.charts.as_ref());
-        let file = files.and_then(|it| it.runtimes.get(runtime.integrity()));
-        contents.scripts.push(runtime.integrity().clone());
-        runtimes.push(context! {
-            kind => runtime.kind().name(),
-            src => file.map(|it| page.path.link_to(it.path())).unwrap_or_default(),
-            integrity => file.map_or("", |it| it.integrity().as_str()),
-            text => packed.get(runtime.integrity()).filter(|_| file.is_none()),
-        });
-        contents.charts = match (contents.charts, runtime.kind()) {
-            (Charts::Saved, _) | (_, Kind::Plotly | Kind::Bokeh) => Charts::Saved,
-            (Charts::None | Charts::Drawn, Kind::Vega) => Charts::Drawn,
-        };
-    }
-    let charts = page.charts.iter().filter(|_| has_charts).map(|placed| {
-        let json = raw_text_value("script", placed.chart.json())?;
-        Ok(context! { id => placed.id.as_str(), json })
-    });
-    if !inline_style.is_empty() {
-        contents.styles.push(Integrity::of(inline_style.as_bytes()));
-    }
-    let links = |assets: &[&Asset]| assets.iter().map(|it| link(page, it)).collect::<Vec<_>>();
-    let inline_scripts = inline_scripts.iter().map(|it| raw_text_value("script", it));
-    let charts = charts.collect::<Result<Vec<_>, RenderError>>()?;
-    let packed: usize = runtimes.iter().filter_map(|it| it.get_attr("text").ok()?.len()).sum();
-    let length = body.len() + inline_style.len() + packed;
-    look.templates.render_large(
-        "document.html",
-        context! {
-            language => page.language.as_str(),
-            direction => render::direction(&page.language),
-            policy => Csp::of(&contents).as_str(),
-            generator => GENERATOR,
-            head => rendered_value(head),
-            icon => ICON,
-            stylesheets => links(&stylesheets),
-            style => raw_text_value("style", &inline_style)?,
-            script_links => links(&scripts),
-            body => rendered_value(whole_body),
-            charts,
-            runtimes,
-            states => states.iter().map(|it| it.value(page)).collect::<Vec<_>>(),
-            scripts => inline_scripts.collect::<Result<Vec<_>, _>>()?,
-        },
-        length,
-    )
-}
-
-fn link(page: &Page, asset: &Asset) -> Value {
-    context! {
-        href => page.path.link_to(asset.path()),
-        integrity => asset.integrity().as_str(),
-    }
 }
 
 /// Most bytes of pictures on the index page.

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use minijinja::{Value, context};
 
-use super::{EmitError, Layout, compress};
-use crate::render::Page;
+use super::{EmitError, Layout, compress, document};
+use crate::render::{Page, RenderError, Slots};
 use crate::site::Asset;
 
 /// Most packed bytes that stand in a page that may have files.
@@ -59,15 +59,19 @@ impl Piece {
     }
 
     /// What the template needs.
-    pub(super) fn value(&self, page: &Page) -> Value {
+    pub(super) fn value<'it>(
+        &'it self,
+        page: &Page,
+        slots: &mut Slots<'it>,
+    ) -> Result<Value, RenderError> {
         let name = self.name.as_str();
-        match &self.data {
-            Data::Inline(text) => context! { name, text, src => "" },
-            Data::File(file) => context! {
-                name,
-                src => page.path.link_to(file.path()),
-                integrity => file.integrity().as_str(),
-            },
-        }
+        let data = match &self.data {
+            Data::Inline(text) => document::Data::Text(text),
+            Data::File(file) => document::Data::File(file),
+        };
+        let open = format!("<script type=\"text/plain\" data-states=\"{name}\"");
+        let names = ("piece.text", "piece.integrity");
+        let (src, text, integrity) = data.place(slots, page, names, &open)?;
+        Ok(context! { name, src, text, integrity })
     }
 }

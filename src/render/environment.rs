@@ -1,15 +1,16 @@
 //! The template engine, set up so that a template cannot opt out of escaping.
 //!
-//! In: a template's name and values. Out: text. The `safe` filter does not exist, an undefined
-//! variable is an error, and only [`html_value`],
-//! [`rendered_value`] and [`raw_text_value`] skip escaping. That holds for a site's own templates too;
-//! what they write around the values is proved by `verify`, like everything else on a page.
+//! In: a template's name, values and [`Slots`]. Out: text. The `safe` filter does not exist, an undefined
+//! variable is an error, and no value skips escaping: what must not be escaped is a slot, which a
+//! template places and cannot read. That holds for a site's own templates too; what they write around
+//! slots and values is markup without powers, or is refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
+use super::slots::{Author, EndsElement, Mark, Slots};
 use crate::sanitize::SafeHtml;
 
 const TEMPLATES: &[(&str, &str)] = &[
@@ -33,9 +34,15 @@ pub fn is_template(name: &str) -> bool {
     TEMPLATES.iter().any(|(known, _)| *known == name)
 }
 
+/// The one template that writes a frame.
+const ISLAND: &str = "island.html";
+
 /// The templates of a site.
 #[derive(Debug)]
-pub struct Templates<'text>(Environment<'text>);
+pub struct Templates<'text> {
+    environment: Environment<'text>,
+    author: Author,
+}
 
 impl<'text> Templates<'text> {
     /// nbc's templates, of which `overrides` replace those that they are named like; others are parts
@@ -51,8 +58,12 @@ impl<'text> Templates<'text> {
         environment.remove_filter("safe");
         // The engine's own escaping turns every `/` into an entity, which makes addresses unreadable.
         environment.set_formatter(|output, _, value| {
+            if let Some(mark) = value.downcast_object_ref::<Mark>() {
+                return output.write_str(&mark.text()).map_err(minijinja::Error::from);
+            }
             // A page of megabytes is a value, too.
             let text = value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed);
+            // Text that a template captured was escaped when it was written.
             let written = if value.is_safe() {
                 output.write_str(&text)
             } else {
@@ -65,43 +76,35 @@ impl<'text> Templates<'text> {
         for (name, text) in own.chain(theirs) {
             environment.add_template(name, text).map_err(|error| RenderError::of(name, &error))?;
         }
-        Ok(Self(environment))
+        let author = if overrides.is_empty() { Author::Nbc } else { Author::Site };
+        Ok(Self { environment, author })
     }
 
-    /// Renders a template.
+    /// Renders a template without slots.
     ///
     /// # Errors
-    /// When the template does not exist, names a value that is not there, or does not end.
+    /// When the template does not exist, names a value that is not there, does not end, or is a site's
+    /// own and writes what only nbc may.
     pub fn render(&self, template: &str, values: Value) -> Result<Rendered, RenderError> {
-        let fail = |error: minijinja::Error| RenderError::of(template, &error);
-        let found = self.0.get_template(template).map_err(fail)?;
-        found.render(values).map(Rendered).map_err(fail)
+        self.fill(template, values, Slots::default())
     }
 
-    /// Renders a template whose values have about so many bytes: text that grows to megabytes is copied, and held
-    /// twice, each time that it outgrows its place.
+    /// Renders a template, and fills the slots that it places.
     ///
     /// # Errors
-    /// As [`Self::render`].
-    pub fn render_large(
+    /// As [`Self::render`], and when a slot does not stand where it must.
+    pub fn fill(
         &self,
         template: &str,
         values: Value,
-        bytes: usize,
+        slots: Slots<'_>,
     ) -> Result<Rendered, RenderError> {
-        const OWN: usize = 64 << 10;
         let fail = |error: minijinja::Error| RenderError::of(template, &error);
-        let found = self.0.get_template(template).map_err(fail)?;
-        let mut text = Vec::with_capacity(bytes.saturating_add(bytes / 64).saturating_add(OWN));
-        found.render_captured_to(values, &mut text).map_err(fail)?;
-        // Of a small page most would be room, and there may be ten thousand of them.
-        if text.len() < OWN {
-            text.shrink_to_fit();
-        }
-        let text = String::from_utf8(text);
-        text.map(Rendered).map_err(|_| RenderError {
+        let found = self.environment.get_template(template).map_err(fail)?;
+        let text = found.render(values).map_err(fail)?;
+        slots.fill(&text, self.author, template == ISLAND).map_err(|reason| RenderError {
             template: template.to_owned(),
-            reason: "it writes bytes that are no text".to_owned(),
+            reason: format!("{reason}; only nbc writes scripts, styles, frames and the policy"),
         })
     }
 }
@@ -124,11 +127,26 @@ impl RenderError {
     }
 }
 
+impl From<EndsElement> for RenderError {
+    fn from(error: EndsElement) -> Self {
+        Self { template: "document.html".to_owned(), reason: error.to_string() }
+    }
+}
+
 /// Markup that the template engine made, every value in it escaped or proved safe.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered(String);
 
 impl Rendered {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The markup, taken.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// The markup.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -138,38 +156,6 @@ impl Rendered {
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }
-}
-
-/// Sanitized markup as a value that is not escaped again.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one door for notebook markup; `SafeHtml` proves that it may pass"
-)]
-pub fn html_value(html: SafeHtml) -> Value {
-    Value::from_safe_string(html.into_string())
-}
-
-/// Rendered markup as a value that is not escaped again, to put one template into another.
-#[expect(clippy::disallowed_methods, reason = "`Rendered` is escaped template output")]
-pub fn rendered_value(rendered: Rendered) -> Value {
-    Value::from_safe_string(rendered.0)
-}
-
-/// Text of a `<style>` or `<script>` element, where HTML escapes do not apply. Refuses text that
-/// would end the element or open a comment in it.
-///
-/// # Errors
-/// When the text holds `</`, `<!--` or `<script`, which would change where the element ends.
-#[expect(clippy::disallowed_methods, reason = "the text was checked not to end its element")]
-pub fn raw_text_value(element: &'static str, text: &str) -> Result<Value, RenderError> {
-    let lower = text.to_ascii_lowercase();
-    if let Some(bad) = ["</", "<!--", "<script"].into_iter().find(|bad| lower.contains(bad)) {
-        return Err(RenderError {
-            template: element.to_owned(),
-            reason: format!("its text holds `{bad}`"),
-        });
-    }
-    Ok(Value::from_safe_string(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -188,16 +174,19 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_safe_markup_is_not() {
+        let mut slots = Slots::default();
+        let output = slots.html("output", SafeHtml::text("a & b"));
         let values = context! {
             home => "", has_code => false, file_name => "</title><script>",
             heading => "", title_cell => 0, notes => Vec::<String>::new(), byline => false, lead => "", graph => false,
             outline => Vec::<String>::new(), width => "", source => false, name => "",
             cells => [context! {
                 id => "cell-1", kind => "code", name => "", code_state => "hidden", code_label => "",
-                code => "", outputs => [html_value(SafeHtml::text("a & b"))],
+                code => "", outputs => [output],
             }],
         };
-        let text = render("page.html", &[], values).unwrap();
+        let none = BTreeMap::new();
+        let text = Templates::new(&none).unwrap().fill("page.html", values, slots).unwrap();
         assert!(text.as_str().contains("&lt;/title&gt;&lt;script&gt;"), "{}", text.as_str());
         assert!(text.as_str().contains("a &amp; b"));
     }
@@ -237,11 +226,5 @@ mod tests {
         assert!(render("page.html", &[("page.html", loops)], context! {}).is_err());
         let itself = "{% include 'page.html' %}";
         assert!(render("page.html", &[("page.html", itself)], context! {}).is_err());
-    }
-
-    #[test]
-    fn style_text_cannot_end_its_element() {
-        assert!(raw_text_value("style", "a{content:'</StYle>'}").is_err());
-        assert!(raw_text_value("style", "a{color:red}").is_ok());
     }
 }

@@ -4,14 +4,16 @@
 //! Never prints an unescaped string: see [`environment`].
 
 pub mod environment;
+mod markup;
+mod slots;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use minijinja::{Value, context};
 
-use environment::rendered_value;
 pub use environment::{RenderError, Rendered, Templates, is_template};
+pub use slots::Slots;
 
 use crate::charts::Runtime;
 use crate::config::BaseUrl;
@@ -191,13 +193,11 @@ pub fn page(
     let has_code = blocks
         .iter()
         .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
-    let outputs = blocks.iter().flat_map(|block| &block.outputs);
-    let length: usize = outputs.map(|output| output.html.as_str().len()).sum();
-    let (mut frames, mut charts) = (Vec::new(), Vec::new());
+    let (mut frames, mut charts, mut slots) = (Vec::new(), Vec::new(), Slots::default());
     let mut cells: Vec<Value> = Vec::new();
     for mut block in blocks {
         charts.append(&mut block.charts);
-        cells.push(cell_value(block, &document.path, &mut frames, look)?);
+        cells.push(cell_value(block, &document.path, &mut frames, &mut slots, look)?);
     }
     let headings: Vec<&Heading> =
         document.outline.iter().filter(|heading| matches!(heading.level, 2 | 3)).collect();
@@ -217,7 +217,7 @@ pub fn page(
     let published = if is_iso_date(date) { date } else { "" };
     let byline = context! { authors => authors.as_str(), date, published };
     let lead = document.description.as_deref().filter(|_| document.print_description);
-    let body = look.templates.render_large(
+    let body = look.templates.fill(
         "page.html",
         context! {
             home => home.unwrap_or_default(),
@@ -234,7 +234,7 @@ pub fn page(
             source,
             cells,
         },
-        length,
+        slots,
     )?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let picture_address = match (&look.base_url, &shared) {
@@ -418,29 +418,32 @@ fn graph_value(graph: &DrawnGraph) -> Value {
 }
 
 /// What a template needs of a cell; the files of its islands are put to `files`.
-fn cell_value(
+fn cell_value<'text>(
     block: Block,
     path: &SitePath,
     files: &mut Vec<Asset>,
+    slots: &mut Slots<'text>,
     look: &Look<'_>,
 ) -> Result<Value, LayoutError> {
+    // What depends on an input is one piece, so that templates of a site's own have it as well.
+    let mut of_slot = block.slot.map(|slot| (slot, Slots::default()));
+    let place = of_slot.as_mut().map_or(&mut *slots, |(_, own)| own);
     let mut outputs: Vec<Value> = Vec::new();
     for output in block.outputs {
-        outputs.push(environment::html_value(output.html));
+        outputs.push(place.html("output", output.html));
         if let Some(island) = output.island {
             let file = island.file(stem(path))?;
             let frame = island.frame(path, file.path());
             let values = context! {
                 source => frame.source, height => frame.height, title => frame.title,
             };
-            outputs.push(rendered_value(look.templates.render("island.html", values)?));
+            outputs.push(place.rendered("output", look.templates.render("island.html", values)?));
             files.push(file);
         }
     }
-    if let Some(slot) = block.slot {
-        // One piece, so that templates of a site's own have it as well.
-        let values = context! { slot, outputs };
-        outputs = vec![rendered_value(look.templates.render("slot.html", values)?)];
+    if let Some((slot, own)) = of_slot {
+        let made = look.templates.fill("slot.html", context! { slot, outputs }, own)?;
+        outputs = vec![slots.rendered("output", made)];
     }
     let code_state = match block.code.as_ref().map(|code| code.visibility) {
         Some(CodeVisibility::Shown) => "shown",
@@ -457,7 +460,7 @@ fn cell_value(
         name => block.name.as_deref().unwrap_or_default(),
         code_state,
         code_label,
-        code => block.code.map_or(Value::UNDEFINED, |code| environment::html_value(code.html)),
+        code => block.code.map_or(Value::UNDEFINED, |code| slots.html("cell.code", code.html)),
         outputs,
     })
 }

@@ -10,5 +10,6 @@ pub const TABLES: &str = include_str!("../../assets/tables.js");
 /// Shows the page for other values of its inputs.
 pub const STATES: &str = include_str!("../../assets/states.js");
 
-/// Each script that a page of this version may hold, those of islands apart.
-pub const ALL: [&str; 4] = [PAGE, CHARTS, TABLES, STATES];
+/// Each script that a page of this version may hold, by name; those of islands apart.
+pub const ALL: [(&str, &str); 4] =
+    [("nbc", PAGE), ("charts", CHARTS), ("tables", TABLES), ("states", STATES)];

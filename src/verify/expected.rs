@@ -9,7 +9,13 @@ use crate::site::scripts;
 
 /// Digests of this version's own scripts.
 static OWN: LazyLock<BTreeSet<String>> =
-    LazyLock::new(|| scripts::ALL.iter().map(|it| integrity_of(it.as_bytes())).collect());
+    LazyLock::new(|| own_scripts().map(|(_, digest)| digest).collect());
+
+/// Names and digests (`sha384-…`) of this version's own scripts, for whoever verifies a site with
+/// another version.
+pub fn own_scripts() -> impl Iterator<Item = (&'static str, String)> {
+    scripts::ALL.iter().map(|(name, text)| (*name, integrity_of(text.as_bytes())))
+}
 
 /// Statements about a site that its own files can't make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

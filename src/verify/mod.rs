@@ -27,7 +27,7 @@ use base64::Engine as _;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
 
-pub use expected::Expected;
+pub use expected::{Expected, own_scripts};
 pub use folder::{VerifyError, verify_folder};
 pub use rule::Rule;
 

@@ -427,16 +427,26 @@ fn publish(
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
-    let (pages, provenance): (Vec<_>, Vec<_>) = timings.measure(Phase::Output, || {
-        let pages = built.into_par_iter().map(|Built { document, provenance }| {
-            let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            Ok((render::page(document, home.as_deref(), &look)?, provenance))
-        });
-        let pages = pages.collect::<Result<Vec<_>, render::LayoutError>>()?;
-        Ok::<_, render::LayoutError>(pages.into_iter().unzip())
-    })?;
+    let (pages, provenance): (Vec<_>, Vec<_>) = timings
+        .measure(Phase::Output, || {
+            let pages = built.into_par_iter().map(|Built { document, provenance }| {
+                let home =
+                    (has_home && document.path != index).then(|| document.path.link_to(&index));
+                Ok((render::page(document, home.as_deref(), &look)?, provenance))
+            });
+            let pages = pages.collect::<Result<Vec<_>, render::LayoutError>>()?;
+            Ok(pages.into_iter().unzip())
+        })
+        .map_err(|error| match &error {
+            render::LayoutError::Render(template) => looks.failure(template),
+            render::LayoutError::Path(_) => error.into(),
+        })?;
     let site = timings
-        .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))?;
+        .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))
+        .map_err(|error| match &error {
+            emit::EmitError::Render(template) => looks.failure(template),
+            _ => error.into(),
+        })?;
     let site = match timings.measure(Phase::Verify, || verify::verify(site, expected)) {
         Ok(site) => site,
         Err(findings) => {

@@ -7,11 +7,17 @@ use crate::diagnostic::one_line;
 use crate::verify::{self, Expected, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
+    let Some(folder) = arguments.folder.as_ref().filter(|_| !arguments.print_scripts) else {
+        for (name, digest) in verify::own_scripts() {
+            printer.result(&format!("{digest} {name}\n"));
+        }
+        return Ok(Exit::Done);
+    };
     let digests = arguments.allow_script.iter().chain(&arguments.trust_runtime);
     let expected = Expected::default()
         .with_scripts(digests.map(|it| it.as_str().to_owned()))
         .with_manifest(arguments.manifest_digest.as_ref().map(|it| it.as_str().to_owned()));
-    let findings = verify::verify_folder(&arguments.folder, &expected)?;
+    let findings = verify::verify_folder(folder, &expected)?;
     if arguments.format == FindingFormat::Json {
         printer.json(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
     } else {
@@ -19,12 +25,8 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
             printer.result(&format!("{}\n", text(finding)));
         }
         match findings.len() {
-            0 => printer.line(&format!("{}: every rule holds", arguments.folder)),
-            number => printer.line(&format!(
-                "{}: {}",
-                arguments.folder,
-                super::counted(number, "finding")
-            )),
+            0 => printer.line(&format!("{folder}: every rule holds")),
+            number => printer.line(&format!("{folder}: {}", super::counted(number, "finding"))),
         }
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Findings })
