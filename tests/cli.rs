@@ -173,6 +173,9 @@ fn a_failing_cell_leaves_the_previous_site() {
     assert_eq!(said.code, 1, "{}", said.stderr);
     assert!(said.stderr.contains("error[NBC301]"), "{}", said.stderr);
     assert!(said.stderr.contains("n.py:14:"), "{}", said.stderr);
+    // A traceback keeps its lines, each behind a mark.
+    assert!(said.stderr.contains("a cell failed:\n  | Traceback"), "{}", said.stderr);
+    assert!(!said.stderr.contains("\\n"), "{}", said.stderr);
     assert_eq!(test.read("out/n.html"), before);
     assert_eq!(test.listing(), ["n.py", "out"]);
 }

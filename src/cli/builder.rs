@@ -475,7 +475,7 @@ impl Builder<'_> {
             let mut console = result.console;
             self.granted.scanner.mask(&mut console);
             crate::secret::mask_leaks(&mut console);
-            progress.line(&format!("{path}: the process said:\n{}", quoted(&console)));
+            progress.quote(&format!("{path}: the process said:"), &console);
         }
         let contacted = result.traffic.contacted;
         if !contacted.is_empty() {
@@ -577,14 +577,8 @@ fn log_traceback(
     });
     let run = cell.and_then(|(id, _)| record.cells.get(&id));
     if let Some(CellStatus::Failed { error }) = run.map(|run| &run.status) {
-        progress.line(&format!("{path}: a cell failed:\n{}", quoted(&error.traceback)));
+        progress.quote(&format!("{path}: a cell failed:"), &error.traceback);
     }
-}
-
-/// Foreign text behind a mark, so that no line of it passes for one of nbc's own.
-fn quoted(text: &str) -> String {
-    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("  | {line}")).collect();
-    lines.join("\n")
 }
 
 pub(super) fn policy(execute: Execute) -> Policy {

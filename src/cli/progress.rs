@@ -106,6 +106,17 @@ impl Progress {
         self.above(|| self.printer.line(&one_line(text)));
     }
 
+    /// Prints foreign text of several lines below a line of nbc. Each stands behind a mark, so that none passes for
+    /// one of nbc's own.
+    pub fn quote(&self, title: &str, foreign: &str) {
+        self.above(|| {
+            self.printer.line(&one_line(title));
+            for line in foreign.trim_end().lines() {
+                self.printer.line(&format!("  | {}", one_line(line)));
+            }
+        });
+    }
+
     /// Prints what the user should know.
     pub fn warning(&self, text: &str) {
         self.above(|| self.printer.warning(text));
