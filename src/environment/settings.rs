@@ -11,6 +11,9 @@ use crate::process::network::is_home;
 const HOSTS: [&str; 3] = ["trusted-host", "allow-insecure-host", "insecure-host"];
 /// Names of proxies, in settings and in the environment.
 const PROXIES: [&str; 4] = ["proxy", "http-proxy", "https-proxy", "all-proxy"];
+/// Servers of the index that pip and uv ask where no setting names another one. They are the user's choice, too: a
+/// mirror inside a company's network, or a proxy without settings, may stand at their names.
+const DEFAULTS: [&str; 2] = ["pypi.org:443", "files.pythonhosted.org:443"];
 /// Longest settings that are read.
 const LONGEST: u64 = 1 << 20;
 
@@ -53,7 +56,8 @@ impl Settings {
     }
 
     fn of_variables(prefix: &str) -> Self {
-        let mut found = Self::default();
+        let servers = DEFAULTS.iter().filter_map(|it| it.parse().ok()).collect();
+        let mut found = Self { servers, ..Self::default() };
         for (name, value) in std::env::vars_os() {
             let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
             if let Some(key) = name.strip_prefix(prefix) {
@@ -191,6 +195,16 @@ mod tests {
         let mut servers: Vec<String> = toml.servers.iter().map(ToString::to_string).collect();
         servers.sort();
         assert_eq!(servers, ["127.0.0.1:3141", "f.corp", "g.corp:443"]);
+    }
+
+    #[test]
+    fn the_index_that_tools_ask_by_default_is_the_users_own() {
+        for found in [Settings::of_pip(""), Settings::of_uv()] {
+            for server in ["https://pypi.org/simple/", "https://files.pythonhosted.org/a.whl"] {
+                let server = super::server(server).flatten().unwrap();
+                assert!(found.servers.iter().any(|own| own.covers(&server)), "{server}");
+            }
+        }
     }
 
     #[test]
