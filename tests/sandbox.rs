@@ -453,6 +453,56 @@ fn files_in_temporary_folders_count_as_memory() {
     assert_eq!(ended.outcome, Outcome::OutOfMemory, "{}", text(&ended));
 }
 
+/// The folder of this process's control group of version 1, where memory is counted and root may make others.
+fn group_of_version_1() -> Option<Utf8PathBuf> {
+    let groups = fs_err::read_to_string("/proc/self/cgroup").expect("a process has groups");
+    let own = groups.lines().find_map(|it| it.split_once(":memory:"))?.1;
+    let folder = Utf8PathBuf::from(format!("/sys/fs/cgroup/memory{own}"));
+    let probe = folder.join(format!("probe-{}", std::process::id()));
+    fs_err::create_dir(&probe).and_then(|()| fs_err::remove_dir(&probe)).ok().map(|()| folder)
+}
+
+#[test]
+fn a_group_of_version_1_counts_what_no_process_shows() {
+    let Some(folder) = group_of_version_1() else {
+        return println!("skipped: no hierarchy of version 1 can be written to");
+    };
+    // One that a killed nbc left behind: no process has such a number.
+    let left_behind = folder.join("nbc-4194999-0");
+    fs_err::create_dir(&left_behind).expect("made");
+    // Pages of pipes belong to no process, so that the watch alone lets this run to its end.
+    let script = "import fcntl, os\nkept = []\nfor _ in range(900):\n    one, other = os.pipe()\n    os.set_blocking(other, False)\n    kept += [one, other]\n    try:\n        while True: os.write(other, b'x' * 4096)\n    except BlockingIOError: pass\nprint('survived', flush=True)\nimport time; time.sleep(1)";
+    let mut job = job(script);
+    job.limits.open_files = 4096;
+    job.limits.memory = 50 * MIB;
+    let ended = run(&job);
+    assert_eq!((ended.outcome, text(&ended).as_str()), (Outcome::OutOfMemory, ""));
+    let bound = job.limits.memory;
+    assert!(ended.memory > bound / 2 && ended.memory <= bound, "{}", ended.memory);
+    let own = format!("nbc-{}-", std::process::id());
+    assert!(!left_behind.exists());
+    job.limits.memory = 512 * MIB;
+    let ended = run(&job);
+    assert_eq!((ended.outcome, text(&ended).as_str()), (Outcome::Exited(0), "survived"));
+    // Other tests of this process have groups of their own meanwhile, and each is gone with its run.
+    let start = Instant::now();
+    loop {
+        let entries = folder.read_dir_utf8().expect("listed").flatten();
+        let left = entries.filter(|it| it.file_name().starts_with(&own)).count();
+        if left == 0 || start.elapsed() > Duration::from_secs(60) {
+            break assert_eq!(left, 0);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_child_that_the_kernel_kills_ends_the_run() {
+    // Where no group counts, the watch finds the same.
+    let script = "import os, time\nif os.fork() == 0:\n    keep = b'x' * 900_000_000\n    time.sleep(60)\nos.wait()\ntime.sleep(60)";
+    assert_eq!(run(&job(script)).outcome, Outcome::OutOfMemory);
+}
+
 #[test]
 fn pages_that_forks_share_count_once() {
     let ended = run(&job(

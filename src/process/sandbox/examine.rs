@@ -35,7 +35,8 @@ pub fn examine() -> io::Result<Vec<Examined>> {
 /// No level needs it: a watch measures the tree where the kernel does not count it.
 const GROUP: &str = "control group";
 const GROUP_WAY_OUT: &str = "no level needs it: nbc measures the memory of the tree every 25 ms. \
-     `systemd-run --user --scope -p Delegate=yes nbc build ...` has the kernel count it";
+     `systemd-run --user --scope -p Delegate=yes nbc build ...` has the kernel count it, and so does \
+     running nbc as root where control groups of version 1 can be written to";
 
 fn examine_in_stage() -> io::Result<Vec<Examined>> {
     let (control, its_control) = UnixStream::pair()?;

@@ -1,11 +1,13 @@
-//! A control group (v2) of the run's own, where nbc may make one: the kernel then counts the memory of the
+//! A control group of the run's own, where nbc may make one: the kernel then counts the memory of the
 //! tree to the page, with what pipes and page tables hold, and stops it before the watch could see it.
 //!
-//! nbc may where a service manager delegates its group, as `systemd-run --user --scope -p Delegate=yes`
-//! does. Elsewhere the watch alone holds the limit.
-//! Source: Linux, Documentation/admin-guide/cgroup-v2.rst.
+//! Groups of version 2 need a service manager that delegates its group, as `systemd-run --user --scope -p
+//! Delegate=yes` does; those of version 1 need a hierarchy of memory that nbc may write to, as root may.
+//! Elsewhere the watch alone holds the limit.
+//! Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 
 use std::io;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -16,6 +18,14 @@ use super::super::Limits;
 #[derive(Debug)]
 pub(super) struct Group {
     folder: Utf8PathBuf,
+    version: Version,
+}
+
+/// Versions of the kernel's interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 /// What the group has to count.
@@ -27,16 +37,14 @@ impl Group {
     /// Makes a group below the one that nbc is in.
     ///
     /// # Errors
-    /// Nothing is delegated to nbc, which is the usual case outside of services.
+    /// Nothing is delegated to nbc, and no hierarchy of version 1 can be written to: the usual case of
+    /// ordinary users.
     pub(super) fn make(limits: &Limits) -> io::Result<Group> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        Group::of_two(limits).or_else(|refusal| Group::of_one(limits).map_err(|_| refusal))
+    }
 
-        let parent = delegated()?;
-        remove_left_behind(&parent);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        fs_err::create_dir(&folder)?;
-        let group = Group { folder };
+    fn of_two(limits: &Limits) -> io::Result<Group> {
+        let group = Group::below(&delegated()?, Version::Two)?;
         group.write("memory.max", &limits.memory.to_string())?;
         // The outer and the first process are inside as well.
         group.write("pids.max", &(u64::from(limits.processes) + 2).to_string())?;
@@ -46,19 +54,81 @@ impl Group {
         Ok(group)
     }
 
+    fn of_one(limits: &Limits) -> io::Result<Group> {
+        let group = Group::below(&own_group(Version::One)?, Version::One)?;
+        let most = limits.memory.to_string();
+        // It holds page tables, pipes and sockets as well: `memory.kmem.limit_in_bytes` has no effect any more.
+        group.write("memory.limit_in_bytes", &most)?;
+        // Memory and swap together. A kernel without swap has no such file, and needs none.
+        drop(group.write("memory.memsw.limit_in_bytes", &most));
+        // The setting is inherited, and processes that nobody kills would wait for ever.
+        group.write("memory.oom_control", "0")?;
+        Ok(group)
+    }
+
+    fn below(parent: &Utf8Path, version: Version) -> io::Result<Group> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+        remove_left_behind(parent);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        fs_err::create_dir(&folder)?;
+        Ok(Group { folder, version })
+    }
+
     fn write(&self, file: &str, value: &str) -> io::Result<()> {
         fs_err::write(self.folder.join(file), value)
     }
 
-    /// Puts a process into the group, with all that it starts from now on.
-    pub(super) fn add(&self, pid: u32) -> io::Result<()> {
-        self.write("cgroup.procs", &pid.to_string())
+    /// Starts a process inside the group, with all that it starts from now on; drops the group if it cannot be
+    /// entered. A process of version 2 has to wait for its first order until this returns.
+    pub(super) fn start(group: &mut Option<Group>, command: &mut Command) -> io::Result<Child> {
+        // Moving a process waits for every processor, 10 ms and more. A thread that moves itself waits for
+        // nobody, and its children begin where it is; nbc's memory is counted where nbc's first thread is.
+        let is_inside = group
+            .as_ref()
+            .is_some_and(|it| it.version == Version::One && it.write("tasks", "0").is_ok());
+        let child = command.spawn();
+        if is_inside && let Some(parent) = group.as_ref().and_then(|it| it.folder.parent()) {
+            // Nobody can take away the group that nbc's other threads are in.
+            drop(fs_err::write(parent.join("tasks"), "0"));
+        }
+        let is_counted = match (&child, &*group) {
+            (Ok(child), Some(it)) if it.version == Version::Two => {
+                it.write("cgroup.procs", &child.id().to_string()).is_ok()
+            }
+            _ => is_inside,
+        };
+        if !is_counted {
+            *group = None;
+        }
+        child
     }
 
-    /// Whether the kernel killed the tree for want of memory.
-    pub(super) fn ran_out_of_memory(&self) -> bool {
-        let events = fs_err::read_to_string(self.folder.join("memory.events"));
-        events.is_ok_and(|it| count_of(&it, "oom_kill") > 0)
+    /// Whether layers tell of it. What a site says of its run must not depend on who built it, and of version 1
+    /// only root has one.
+    pub(super) fn is_told(&self) -> bool {
+        self.version == Version::Two
+    }
+
+    /// How many processes the kernel has killed for want of memory.
+    pub(super) fn kills(&self) -> u64 {
+        let file = match self.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        let events = fs_err::read_to_string(self.folder.join(file));
+        events.map_or(0, |it| count_of(&it, "oom_kill"))
+    }
+
+    /// The most memory that it ever held, in bytes; nothing where the kernel is too old to tell.
+    pub(super) fn peak(&self) -> u64 {
+        let file = match self.version {
+            Version::One => "memory.max_usage_in_bytes",
+            Version::Two => "memory.peak",
+        };
+        let most = fs_err::read_to_string(self.folder.join(file)).ok();
+        most.and_then(|it| it.trim().parse().ok()).unwrap_or(0)
     }
 }
 
@@ -73,7 +143,7 @@ impl Drop for Group {
                 _ => break,
             }
         }
-        if let Some(parent) = self.folder.parent() {
+        if let (Version::Two, Some(parent)) = (self.version, self.folder.parent()) {
             leave_leaf(parent);
         }
     }
@@ -98,13 +168,15 @@ fn leave_leaf(parent: &Utf8Path) {
 
 /// The group in which nbc may make others that count what they should.
 fn delegated() -> io::Result<Utf8PathBuf> {
-    let own = own_group()?;
-    if counts(&own)? {
+    let own = own_group(Version::Two)?;
+    if has_all(&own, "cgroup.subtree_control")? {
         return Ok(own);
     }
     // A group that holds processes cannot hand its controllers on, so nbc has to leave it for one below.
     let itself = std::process::id().to_string();
-    if fs_err::read_to_string(own.join("cgroup.procs"))?.trim() != itself {
+    // Beside a hierarchy of version 1 that counts memory, version 2 has nothing to hand on.
+    let can_hand_on = has_all(&own, "cgroup.controllers")?;
+    if !can_hand_on || fs_err::read_to_string(own.join("cgroup.procs"))?.trim() != itself {
         let message = "the memory controller is not delegated to nbc's control group";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
@@ -116,16 +188,16 @@ fn delegated() -> io::Result<Utf8PathBuf> {
     Ok(own)
 }
 
-fn counts(group: &Utf8Path) -> io::Result<bool> {
-    let handed_on = fs_err::read_to_string(group.join("cgroup.subtree_control"))?;
-    Ok(CONTROLLERS.iter().all(|it| handed_on.split_whitespace().any(|found| found == *it)))
+fn has_all(group: &Utf8Path, list: &str) -> io::Result<bool> {
+    let listed = fs_err::read_to_string(group.join(list))?;
+    Ok(CONTROLLERS.iter().all(|it| listed.split_whitespace().any(|found| found == *it)))
 }
 
-/// The folder of the group that delegates to nbc: its own, or the one above a leaf that nbc made.
-fn own_group() -> io::Result<Utf8PathBuf> {
+/// The folder of the group that nbc may make others in: its own, or the one above a leaf that nbc made.
+fn own_group(version: Version) -> io::Result<Utf8PathBuf> {
     let groups = fs_err::read_to_string("/proc/self/cgroup")?;
     let mounts = fs_err::read_to_string("/proc/self/mountinfo")?;
-    let folder = folder_of(&groups, &mounts)
+    let folder = folder_of(&groups, &mounts, version)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no cgroup v2 here"))?;
     let leaf = format!("{PREFIX}{}", std::process::id());
     Ok(if folder.file_name() == Some(&leaf) {
@@ -135,12 +207,25 @@ fn own_group() -> io::Result<Utf8PathBuf> {
     })
 }
 
-fn folder_of(groups: &str, mounts: &str) -> Option<Utf8PathBuf> {
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+fn folder_of(groups: &str, mounts: &str, version: Version) -> Option<Utf8PathBuf> {
+    let counts_memory = |list: &str| list.split(',').any(|it| it == "memory");
+    let group = groups.lines().find_map(|line| match version {
+        Version::One => {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            counts_memory(controllers).then_some(group)
+        }
+        Version::Two => line.strip_prefix("0::"),
+    })?;
     let (root, place) = mounts.lines().find_map(|line| {
         let (fields, kind) = line.split_once(" - ")?;
         let mut fields = fields.split(' ').skip(3);
-        kind.starts_with("cgroup2 ").then_some((fields.next()?, fields.next()?))
+        let is_it = match version {
+            Version::One => {
+                kind.starts_with("cgroup ") && kind.rsplit(' ').next().is_some_and(counts_memory)
+            }
+            Version::Two => kind.starts_with("cgroup2 "),
+        };
+        is_it.then_some((fields.next()?, fields.next()?))
     })?;
     let below = Utf8Path::new(group).strip_prefix(root).ok()?;
     Some(Utf8Path::new(place).join(below))
@@ -172,12 +257,17 @@ mod tests {
     fn the_group_is_found_below_its_mount() {
         let mounts = "\
 25 1 0:23 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro\n\
-30 25 0:27 /user.slice /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n";
-        let groups = "8:pids:/x\n0::/user.slice/run-1.scope\n";
-        let found = folder_of(groups, mounts);
-        assert_eq!(found, Some("/sys/fs/cgroup/unified/run-1.scope".into()));
-        assert_eq!(folder_of("0::/other\n", mounts), None);
-        assert_eq!(folder_of("4:memory:/\n", mounts), None);
+30 25 0:27 /user.slice /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
+31 25 0:28 / /sys/fs/cgroup/pids rw shared:11 - cgroup cgroup rw,pids\n\
+32 25 0:29 / /sys/fs/cgroup/memory rw shared:12 - cgroup cgroup rw,cpuacct,memory\n";
+        let groups = "8:pids:/x\n7:cpuacct,memory:/y/z\n0::/user.slice/run-1.scope\n";
+        let found = |groups, version| folder_of(groups, mounts, version);
+        let two = found(groups, Version::Two);
+        assert_eq!(two, Some("/sys/fs/cgroup/unified/run-1.scope".into()));
+        assert_eq!(found("0::/other\n", Version::Two), None);
+        assert_eq!(found("4:memory:/\n", Version::Two), None);
+        assert_eq!(found(groups, Version::One), Some("/sys/fs/cgroup/memory/y/z".into()));
+        assert_eq!(found("8:pids:/x\n0::/\n", Version::One), None);
     }
 
     #[test]
@@ -185,5 +275,6 @@ mod tests {
         let events = "low 0\noom 3\noom_kill 2\noom_group_kill 1\n";
         assert_eq!(count_of(events, "oom_kill"), 2);
         assert_eq!(count_of(events, "none"), 0);
+        assert_eq!(count_of("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", "oom_kill"), 1);
     }
 }

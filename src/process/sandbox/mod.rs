@@ -485,7 +485,12 @@ fn start_stage(
         .stdin(OwnedFd::from(its_control))
         .stdout(OwnedFd::from(its_channel))
         .stderr(Stdio::from(its_console));
-    let mut child = Unless(Some(command.spawn().map_err(failed("executing nbc again"))?));
+    let has_rooms = !rooms.is_empty();
+    let mut group =
+        job.and_then(|it| group::Group::make(&warm::counted(&it.limits, has_rooms)).ok());
+    // It waits for its first order, so nothing of the tree is counted elsewhere.
+    let started = group::Group::start(&mut group, &mut command);
+    let mut child = Unless(Some(started.map_err(failed("executing nbc again"))?));
     // It owns the other ends, which must close when the second stage ends.
     drop(command);
 
@@ -494,11 +499,6 @@ fn start_stage(
         console: last_words(&console),
         source,
     };
-    // It waits for its first order, so nothing of the tree is counted elsewhere.
-    let has_rooms = !rooms.is_empty();
-    let group = job
-        .and_then(|it| group::Group::make(&warm::counted(&it.limits, has_rooms)).ok())
-        .filter(|group| child.0.as_ref().is_some_and(|stage| group.add(stage.id()).is_ok()));
     let (identity, mode) = (sandbox.identity, sandbox.mode);
     let temporary = temporary.map(Utf8Path::to_owned);
     let secrets = job.map_or_else(Revealed::default, |it| Revealed::of(&it.openings));
@@ -549,7 +549,7 @@ fn start_stage(
                     let handle = control.try_clone().map_err(failed("making a socket"))?;
                     drop(shared.orders.set(handle));
                 }
-                if group.is_some() {
+                if group.as_ref().is_some_and(group::Group::is_told) {
                     count_by_kernel(&mut layers);
                 }
                 return Ok((Stage { child, first, control, console, group }, channel, layers));

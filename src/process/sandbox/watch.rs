@@ -40,6 +40,7 @@ pub(super) fn supervise(
     let mut cpu_before = Duration::ZERO;
     let mut payload = None;
     let kills_before = kernel_kills();
+    let mut group_before = 0;
     let mut console = Console::new(limits.map_or(0, |it| it.console));
     let mut own_word = None;
     let mut stopped_by = None;
@@ -68,6 +69,7 @@ pub(super) fn supervise(
                     payload = payload.or_else(|| tree(stage.first).get(1).copied());
                     (start, is_running, most_memory) = (Instant::now(), true, 0);
                     (cpu_before, cpu) = (cpu_of(&tree(stage.first)), Duration::ZERO);
+                    group_before = stage.kills();
                     tell(news, News::Entered);
                 }
                 Ok(Report::Cleared) => {
@@ -103,7 +105,10 @@ pub(super) fn supervise(
             let memory = shares.judge(&seen, limits.memory);
             most_memory = most_memory.max(memory);
             if stopped_by.is_none() && own_word.is_none() {
-                if is_running && cpu > limits.cpu.saturating_add(extra_cpu) {
+                if stage.kills() > group_before {
+                    // Of version 1 the kernel kills one process, and the notebook may be another one.
+                    stopped_by = Some(Outcome::OutOfMemory);
+                } else if is_running && cpu > limits.cpu.saturating_add(extra_cpu) {
                     stopped_by = Some(Outcome::OutOfCpuTime);
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
@@ -130,7 +135,10 @@ pub(super) fn supervise(
         shared.end_tree();
     }
     drop(stage.child.wait());
-    let by_group = stage.group.take().is_some_and(|it| it.ran_out_of_memory());
+    let by_group = stage.kills() > group_before;
+    if let Some(group) = stage.group.take().filter(|_| by_group) {
+        most_memory = most_memory.max(group.peak());
+    }
     // Every writer is dead, so what is left in the pipe is all there will be.
     while console.read(&stage.console) {}
     if control_open && own_word.is_none() {
@@ -143,6 +151,8 @@ pub(super) fn supervise(
     }
     let outcome = match (stopped_by, own_word) {
         (Some(limit), _) => limit,
+        // nbc gives up whoever breaks off in the middle, and that may be the kernel's doing.
+        _ if by_group => Outcome::OutOfMemory,
         _ if shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
         (None, Some((status, _))) => decode(status),
         // The first process itself was killed, and not by nbc.
@@ -157,13 +167,18 @@ pub(super) fn supervise(
         {
             Outcome::OutOfCpuTime
         }
-        Outcome::Signalled(libc::SIGKILL) if by_group || kernel_kills() > kills_before => {
-            Outcome::OutOfMemory
-        }
+        Outcome::Signalled(libc::SIGKILL) if kernel_kills() > kills_before => Outcome::OutOfMemory,
         other => other,
     };
     console.cut();
     Ended { outcome, console: console.bytes, cpu, memory: most_memory }
+}
+
+impl Stage {
+    /// How many processes the group of the tree has killed.
+    fn kills(&self) -> u64 {
+        self.group.as_ref().map_or(0, super::group::Group::kills)
+    }
 }
 
 /// What became of an order, for whoever gave it.
