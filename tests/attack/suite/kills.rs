@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::place::{self, Level, Place};
-use super::worker::{adopt_orphans, end_all, left_behind, traces};
+use super::worker::{adopt_orphans, end_all, groups, left_behind, traces};
 
 /// Forty show a hole that opens once in a while; the two hundred of a release are run by hand.
 const USUALLY: u32 = 40;
@@ -66,6 +66,8 @@ pub(super) fn worker(arguments: &[String]) -> ExitCode {
         let mut command = Command::new(place.join("nbc"));
         command.args(["build", "report.ipynb", "--output", "../site/pages", "--isolation", level]);
         command.args(["--python", place::python().as_str()]).current_dir(&project);
+        // A stored run would be over before most of the kills.
+        command.env("NBC_NO_CACHE", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
@@ -80,6 +82,7 @@ pub(super) fn worker(arguments: &[String]) -> ExitCode {
     let seed = std::process::id();
     let mut random = u64::from(seed);
     let (mut complaints, mut unfinished, mut in_time) = (vec![], 0, 0);
+    let mut killed = vec![];
     for round in 0..kills {
         let mut child = build().spawn().expect("nbc starts");
         random =
@@ -88,6 +91,7 @@ pub(super) fn worker(arguments: &[String]) -> ExitCode {
         std::thread::sleep(usual.mul_f64(part));
         in_time += u32::from(child.try_wait().expect("its state").is_none());
         child.kill().expect("killed");
+        killed.push(child.id());
         child.wait().expect("ended");
         let after = format!("kill {round} after {:.0} ms", usual.mul_f64(part).as_secs_f64() * 1e3);
         let left = left_behind(Duration::from_secs(5));
@@ -108,6 +112,11 @@ pub(super) fn worker(arguments: &[String]) -> ExitCode {
     let beside = names(&folder.join("site"));
     if !last.success() || files(&site) != earlier || beside != ["pages"] {
         complaints.push(format!("the next build: {last}, beside the output: {beside:?}"));
+    }
+    // Nobody removes an empty group but the next nbc.
+    let groups: Vec<_> = killed.into_iter().flat_map(groups).collect();
+    if !groups.is_empty() {
+        complaints.push(format!("after the next build: groups: {groups:?}"));
     }
     println!(
         "{kills} kills ({in_time} before the end of a build of {:.0} ms), {} complaints, {unfinished} \

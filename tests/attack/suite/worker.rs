@@ -403,10 +403,24 @@ pub(super) fn traces() -> Vec<String> {
         // The next probe is not to be blamed for it.
         drop(fs_err::remove_file(entry.path()).or_else(|_| fs_err::remove_dir_all(entry.path())));
     }
-    let own = format!("nbc-{}", std::process::id());
-    for group in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        let Ok(entries) = Utf8Path::new(group).read_dir_utf8() else { continue };
-        let ours = entries.flatten().filter(|it| it.file_name().starts_with(&own));
+    found.extend(groups(std::process::id()));
+    found
+}
+
+/// Control groups that an nbc with this number has made.
+pub(super) fn groups(nbc: u32) -> Vec<String> {
+    let own = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let of_memory = own.lines().find_map(|it| it.split_once(":memory:"));
+    let of_memory = of_memory.map(|(_, group)| format!("/sys/fs/cgroup/memory{group}"));
+    let folders = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(str::to_owned);
+    let prefix = format!("nbc-{nbc}");
+    let mut found = vec![];
+    for folder in folders.into_iter().chain(of_memory) {
+        let Ok(entries) = Utf8Path::new(&folder).read_dir_utf8() else { continue };
+        let ours = entries.flatten().filter(|it| {
+            let rest = it.file_name().strip_prefix(&prefix);
+            rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
+        });
         found.extend(ours.map(|it| it.path().to_string()));
     }
     found
