@@ -141,3 +141,47 @@ fn a_file_for_programs_is_whole_in_a_workflow() {
     let file = findings.pointer("/0/location/file").and_then(|it| it.as_str()).unwrap();
     assert!(file.contains("##[error]\u{202e}, b.ipynb"), "{file:?}");
 }
+
+#[test]
+fn a_line_break_in_a_name_begins_no_line_of_a_message() {
+    for name in ["x\nwarning: forged.ipynb", "x\nbuilt 1 page into .site.ipynb"] {
+        let (_, err) = said(&["check", name], false);
+        let forged = |it: &str| it.starts_with("warning: forged") || it.starts_with("built 1 page");
+        assert!(err.contains("error") && !err.lines().any(forged), "{err}");
+    }
+}
+
+#[test]
+fn a_title_turns_nothing_that_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let cells = serde_json::json!([
+        {"cell_type": "markdown", "source": "# A\u{202e}B\u{2067}C \u{200f}שלום\n\nText \u{202e}kept", "metadata": {}},
+    ]);
+    let notebook =
+        serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
+    let project = folder.path().join("project");
+    fs_err::create_dir(&project).unwrap();
+    fs_err::write(project.join("a\u{202e}b.ipynb"), notebook.to_string()).unwrap();
+    fs_err::write(project.join("nbc.toml"), "title = \"S\\u202ET\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    command.args(["build", ".", "--execute", "never", "--layout", "site", "--output", "../site"]);
+    command.current_dir(&project).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let is_page = |it: &walkdir::DirEntry| it.path().extension().is_some_and(|it| it == "html");
+    let files = walkdir::WalkDir::new(folder.path().join("site")).into_iter().flatten();
+    let pages: Vec<_> =
+        files.filter(is_page).map(|it| fs_err::read_to_string(it.path()).unwrap()).collect();
+    assert!(pages.len() >= 2, "a page and an index");
+    let turns = |text: &str| text.contains(['\u{202e}', '\u{2067}']);
+    for page in &pages {
+        // Prose keeps its marks, in blocks of its own.
+        let (page, prose) = page.split_once("Text \u{202e}kept").unwrap_or((page, ""));
+        let page = page.replace("<h1", "\n<h1").replace("</h1>", "</h1>\n");
+        let others = page.lines().filter(|it| !it.starts_with("<h1"));
+        let turned: Vec<_> = others.filter(|it| turns(it)).collect();
+        assert!(turned.is_empty() && !turns(prose), "{turned:?}");
+    }
+    let has_title = |it: &&String| it.contains("<title>ABC \u{200f}שלום");
+    assert!(pages.iter().any(|it| has_title(&it)), "letters of its own direction keep their marks");
+}

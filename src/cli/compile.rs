@@ -90,7 +90,7 @@ pub fn document(
     options: &PageOptions,
     alive: &Alive,
 ) -> Parsed<Compiled> {
-    let file_name = origin.notebook.file_name().unwrap_or("notebook");
+    let file_name = &diagnostic::straight(origin.notebook.file_name().unwrap_or("notebook"));
     let states = states::compile(notebook, record, &options.shown, alive);
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
@@ -159,6 +159,9 @@ pub fn document(
             charts,
         });
     }
+    for heading in &mut outline {
+        heading.text = diagnostic::straight(&heading.text);
+    }
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let (title, about) = options.about(notebook, origin.notebook);
     let title_cell = title_cell.unwrap_or_default();
@@ -181,13 +184,16 @@ pub fn document(
     }
     let document = Document {
         path: origin.page.clone(),
-        title,
+        title: diagnostic::straight(&title),
         title_cell,
         print_title: first_heading.is_none(),
         print_description: about.description.is_some(),
-        description: about.description.or_else(|| description(&blocks)),
-        authors: about.authors,
-        date: about.date,
+        description: about
+            .description
+            .or_else(|| description(&blocks))
+            .map(|it| diagnostic::straight(&it)),
+        authors: about.authors.iter().map(|it| diagnostic::straight(it)).collect(),
+        date: about.date.map(|it| diagnostic::straight(&it)),
         language: about.language.unwrap_or_else(|| "en".to_owned()),
         source: None,
         file_name: file_name.to_owned(),

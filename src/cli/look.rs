@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Failure;
 use crate::config::{self, Config};
+use crate::diagnostic;
 use crate::emit::Layout;
 use crate::render::{Look, RenderError, Templates, is_template};
 use crate::sanitize::{self, SafeCss};
@@ -65,8 +66,8 @@ impl Looks {
         let page = &self.config.page;
         Ok(Look {
             title: title.to_owned(),
-            site_name: self.config.title.clone().unwrap_or_default(),
-            description: page.description.clone(),
+            site_name: self.config.title.as_deref().map(diagnostic::straight).unwrap_or_default(),
+            description: page.description.as_deref().map(diagnostic::straight),
             language: page.language.clone().unwrap_or_else(|| "en".to_owned()),
             templates: self.templates()?,
             theme: self.theme.clone(),

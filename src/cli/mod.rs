@@ -100,6 +100,10 @@ impl Failure {
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        Printer::panic(&place, panic.payload_as_str().unwrap_or_default());
+    }));
     // clap ends usage errors with 2 and `--help` with 0, as documented.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -142,9 +142,15 @@ impl Printer {
         }
     }
 
+    /// Prints where nbc itself went wrong, and why. A cause can quote foreign text: that of a slice does.
+    pub fn panic(place: &str, cause: &str) {
+        let text = Printable::of(&panicked(place, cause));
+        let _ = std::io::stderr().lock().write_all(for_log(&text).as_bytes());
+    }
+
     fn message(self, kind: &str, style: Style, message: &str) {
+        let message = diagnostic::indented(message);
         if self.colored(std::io::stderr().is_terminal()) {
-            let message = diagnostic::printable(message);
             self.text(&Printable::colored(&format!("{style}{kind}{style:#}: {message}\n")));
         } else {
             self.line(&format!("{kind}: {message}"));
@@ -167,6 +173,10 @@ impl Printer {
     }
 }
 
+fn panicked(place: &str, cause: &str) -> String {
+    format!("error: nbc went wrong at {place}: {}\n", diagnostic::one_line(cause))
+}
+
 /// What is written for a text. The runner of a GitHub workflow takes its commands out of the log.
 fn for_log(text: &Printable) -> Cow<'_, str> {
     if std::env::var_os("GITHUB_ACTIONS").is_none_or(|it| it.is_empty() || it == "false") {
@@ -179,4 +189,19 @@ fn for_log(text: &Printable) -> Cow<'_, str> {
 fn token() -> String {
     let half = || RandomState::new().hash_one(std::process::id());
     format!("nbc-{:016x}{:016x}", half(), half())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_quotes_nothing_that_steers() {
+        let cause = "byte index 1 is not a char boundary of `\u{e9}\n::error::x \u{1b}[2J\u{202e}`";
+        let said = panicked("src/a.rs:1:2", cause);
+        assert!(
+            !said.trim_end().contains(|it: char| it.is_control() || it == '\u{202e}'),
+            "{said}"
+        );
+    }
 }

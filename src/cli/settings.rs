@@ -9,6 +9,7 @@ use super::publishing::{self, Allowed};
 use super::trust::Trust;
 use super::{Failure, ceilings, limits};
 use crate::config::{ChartSetting, CodeSetting, Config, LayoutSetting};
+use crate::diagnostic;
 use crate::emit::Layout;
 use crate::notebook::Notebook;
 use crate::run::{Bounds, OnError, SweepPlan};
@@ -163,5 +164,5 @@ impl<'a> PageFlags<'a> {
 
 /// The title of a site.
 pub(super) fn site_title(config: &Config) -> String {
-    config.title.clone().unwrap_or_else(|| "Notebooks".to_owned())
+    config.title.as_deref().map_or_else(|| "Notebooks".to_owned(), diagnostic::straight)
 }

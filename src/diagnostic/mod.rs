@@ -9,7 +9,7 @@ mod printable;
 pub mod render;
 
 pub use code::Code;
-pub use printable::{Printable, one_line, printable, turns};
+pub use printable::{Printable, indented, one_line, printable, straight, turns};
 
 use crate::source::Span;
 

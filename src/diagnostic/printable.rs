@@ -131,6 +131,18 @@ pub fn one_line(text: &str) -> String {
     escaped(text, steers)
 }
 
+/// The same with later lines indented, for messages: a line break in a name begins no line that reads like one of nbc.
+pub fn indented(text: &str) -> String {
+    printable(text.trim_end()).replace('\n', "\n    ")
+}
+
+/// Text for a title, which stands among words of others: in a tab, a list, a search result. Marks that turn all
+/// that follows (embeddings, overrides, isolates) are left out; those that stand for one letter (LRM, RLM, ALM)
+/// stay, since Hebrew and Arabic need them.
+pub fn straight(text: &str) -> String {
+    text.replace(|it| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'), "")
+}
+
 fn escaped(text: &str, is_unwanted: impl Fn(char) -> bool) -> String {
     if !text.chars().any(&is_unwanted) {
         return text.to_owned();
@@ -194,6 +206,17 @@ mod tests {
         assert_eq!(printable("é שלום 👩\u{200d}💻"), "é שלום 👩\u{200d}💻");
         let once = printable("\x1b\u{202e}");
         assert_eq!(printable(&once), once);
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_begins_no_line() {
+        assert_eq!(indented("no `a\nwarning: b\u{202e}`\n"), "no `a\n    warning: b\\u{202e}`");
+    }
+
+    #[test]
+    fn a_title_turns_nothing_that_follows() {
+        assert_eq!(straight("a\u{202e}b\u{2066}c\u{202a}d\u{2069}"), "abcd");
+        assert_eq!(straight("\u{200f}שלום!\u{200e} \u{61c}"), "\u{200f}שלום!\u{200e} \u{61c}");
     }
 
     #[test]

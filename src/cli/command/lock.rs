@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
     for lock in &locks {
         let changed = lock.write(pins, (&cache, largest), confinement).map_err(helped)?;
         let done = if changed { "locked" } else { "unchanged" };
-        printer.line(&format!("{done}: {}", lock.path));
+        printer.line(&format!("{done}: {}", diagnostic::one_line(lock.path.as_str())));
     }
     Ok(Exit::Done)
 }

@@ -63,6 +63,6 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     }
     progress.finish();
     preparation.warn(printer);
-    lines.iter().for_each(|it| printer.line(it));
+    lines.iter().for_each(|it| printer.line(&diagnostic::one_line(it)));
     Ok(Exit::Done)
 }
