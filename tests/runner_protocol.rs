@@ -18,6 +18,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nbc::notebook::CellId;
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{CellRun, CellStatus, RawOutput, StreamName};
+#[path = "runner/uncaught.rs"]
+mod uncaught;
 #[path = "runner/widgets.rs"]
 mod widgets;
 

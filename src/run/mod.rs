@@ -53,6 +53,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = &[
     ("session.py", include_str!("runner/session.py")),
     ("sweep.py", include_str!("runner/sweep.py")),
     ("traces.py", include_str!("runner/traces.py")),
+    ("uncaught.py", include_str!("runner/uncaught.py")),
     ("warm.py", include_str!("runner/warm.py")),
     ("widgets.py", include_str!("runner/widgets.py")),
 ];

@@ -18,24 +18,30 @@ class Console:
     of text and displays is kept, and unlike with pipes there is no thread, which a fork would lose.
     """
 
-    def __init__(self, sink):
+    def __init__(self, sink, fail):
         self._sink = sink
+        self._fail = fail
         self._lock = threading.RLock()
         self.process = os.getpid()
         # The console of the process itself, for crashes and for the logs of libraries.
         self.original = os.fdopen(fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 100), "w", errors="replace")
-        self._files = [_File("stdout", 1), _File("stderr", 2)]
+        self._open()
         self.stdout = Writer(self, "stdout", 1)
         self.stderr = Writer(self, "stderr", 2)
 
     def adopt(self):
         """Takes the streams over in a fork, which must not write where the other processes do."""
         self.process = os.getpid()
+        self._open()
+
+    def _open(self):
         self._files = [_File("stdout", 1), _File("stderr", 2)]
+        # Lines about exceptions that ended children which have a copy of this process.
+        self._failures, self._rest = _File("failures", None), ""
 
     def descriptors(self):
         """Descriptors that are its own."""
-        return {1, 2, self.original.fileno(), *(it._file for it in self._files)}
+        return {1, 2, self.original.fileno(), *(it._file for it in (*self._files, self._failures))}
 
     def install(self):
         """Makes `sys.stdout` and `sys.stderr` write here."""
@@ -50,6 +56,14 @@ class Console:
             self.drain()
             self._sink(name, text)
 
+    def is_fork(self):
+        """Whether this process is a child that a cell forked."""
+        return os.getpid() != self.process
+
+    def report(self, line):
+        """Tells the process that forked this one about an exception; `line` ends with its only line break."""
+        os.write(self._failures._file, line.encode("utf-8", "replace"))
+
     def drain(self):
         """Records what was written to the descriptors since the last time."""
         if os.getpid() != self.process:
@@ -59,6 +73,11 @@ class Console:
                 text = file.take()
                 if text:
                     self._sink(file.name, text)
+            text = self._failures.take()
+            if text:
+                *lines, self._rest = (self._rest + text).split("\n")
+                for line in lines:
+                    self._fail(line)
 
 
 def _temporary_file():
@@ -80,7 +99,8 @@ class _File:
         except (AttributeError, OSError):
             file = _temporary_file()
         fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
-        os.dup2(file, descriptor)
+        if descriptor is not None:
+            os.dup2(file, descriptor)
         self._file = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 100)
         os.close(file)
 

@@ -11,8 +11,7 @@ class _Finder:
         self._actions = actions
 
     def find_spec(self, name, path=None, target=None):
-        action = self._actions.pop(name, None)
-        if action is None:
+        if name not in self._actions:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is None or not hasattr(spec.loader, "exec_module"):
@@ -21,8 +20,11 @@ class _Finder:
 
         def exec_module(module):
             execute(module)
+            # Only now: a module may be looked for and not imported.
+            action = self._actions.pop(name, None)
             try:
-                action(module)
+                if action is not None:
+                    action(module)
             except Exception as problem:
                 sys.__stderr__.write(f"nbc: {name} could not be set up: {problem}\n")
 

@@ -57,7 +57,7 @@ class IPythonEngine:
     def __enter__(self):
         prepare()
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
-        self.session.console.install()
+        self.session.install(self._locate)
         self.widgets = Widgets(self.session)
         self.widgets.install()
         self.session.divert = self.widgets.capture_text
@@ -72,6 +72,7 @@ class IPythonEngine:
             config=config, user_module=module, user_ns=module.__dict__, nbc=self
         )
         self.shell.kernel = self.widgets.kernel
+        self.shell.events.trigger = self._trigger
         self.shell.set_hook("show_in_pager", lambda *_, **__: None)
         builtins.input = _no_input
         import getpass
@@ -128,7 +129,9 @@ class IPythonEngine:
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
         from nbc_runner import ipython_inputs
 
+        self.session.escaped.clear()
         raised = ipython_inputs.set_value(self, widget, widget.value(index))
+        self.session.console.drain()
         # An observer that fails outside `Output` widgets leaves them as they were, which is not this state.
         self._failed.pop(widget.id, None)
         if raised:
@@ -137,7 +140,7 @@ class IPythonEngine:
         for cell in sorted(widget.reach):
             result = self.session.results[cell]
             self.widgets.attach(result)
-            failed = [status for reach, status in self._failed.values() if cell in reach]
+            failed = [status for reach, status in self._failed.values() if cell in reach] + self.session.escaped
             cells[cell] = {**result.report(), **({"status": failed[0]} if failed else {})}
         return cells, ipython_inputs.followers(self, widget, self._inputs, self._samples)
 
@@ -187,6 +190,14 @@ class IPythonEngine:
             offset = before.count("\n") if found else 0
         self._files[name] = (self._cell, offset)
         return name
+
+    def _trigger(self, event, *rest, **named):
+        """Calls what waits for an event. IPython's own way prints the callback and its arguments when one fails."""
+        for callback in self.shell.events.callbacks[event][:]:
+            try:
+                callback(*rest, **named)
+            except (Exception, KeyboardInterrupt):
+                self.shell.showtraceback()
 
     def _locate(self, file, line):
         known = self._files.get(file)

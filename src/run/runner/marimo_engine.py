@@ -12,8 +12,9 @@ import random
 import string
 import sys
 
-from nbc_runner import errors
+from nbc_runner import errors, uncaught
 from nbc_runner.console import Writer
+from nbc_runner.imports import after_import
 from nbc_runner.session import Unavailable
 
 try:
@@ -116,7 +117,8 @@ class MarimoEngine:
             if hasattr(handler, "setStream"):
                 handler.setStream(sys.__stderr__)
         console = self.session.console
-        console.install()
+        self.session.install(self._locate)
+        after_import({"altair.utils": lambda utils: uncaught.of_charts(utils, self.session)})
         self._scope = kernel_session(KernelArgs(
             streams=KernelStreams(
                 stream=_Messages(self._message),
@@ -415,16 +417,37 @@ class MarimoEngine:
             if named.get("include_opinionated") is False and self._unformatted:
                 # The second try, without marimo's own formatters, counts instead of the first.
                 self._unformatted.pop()
-            output = format_value(obj, *rest, **named)
+            written, divert = self._hold_errors()
+            try:
+                output = format_value(obj, *rest, **named)
+            finally:
+                self.session.console.drain()
+                self.session.divert = divert
             problem, text = getattr(output, "exception", None), getattr(output, "traceback", None)
             if isinstance(problem, BaseException):
                 self._unformatted.append(errors.failed(problem, self._locate))
             elif text:
                 name, _, message = text.strip().rpartition("\n")[2].partition(": ")
                 self._unformatted.append(errors.status(name, message, (), text))
+            for piece in written:
+                # Libraries print the traceback of what they then raise.
+                self.session.log(piece) if problem or text else self.session.stream("stderr", piece)
             return output
 
         formatting.try_format = try_format
+
+    def _hold_errors(self):
+        """Keeps what is written to standard error from here on; gives the list, and what took it before."""
+        session, written, divert = self.session, [], self.session.divert
+        session.console.drain()
+
+        def hold(name, text):
+            if name == "stderr":
+                written.append(text)
+            return name == "stderr"
+
+        session.divert = hold
+        return written, divert
 
     def _output(self, cell, mime, data):
         if self._rendering:

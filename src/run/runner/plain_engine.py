@@ -13,7 +13,7 @@ import platform
 import sys
 import types
 
-from nbc_runner import errors
+from nbc_runner import errors, uncaught
 from nbc_runner.imports import after_import
 
 REPRESENTATIONS = [
@@ -45,8 +45,11 @@ class PlainEngine:
 
     def __enter__(self):
         prepare()
-        after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
-        self.session.console.install()
+        after_import({
+            "altair": lambda altair: altair.renderers.enable("mimetype"),
+            "altair.utils": lambda utils: uncaught.of_charts(utils, self.session),
+        })
+        self.session.install(self._locate)
         module = types.ModuleType("__main__")
         module.__file__ = self.session.file
         self._names = module.__dict__

@@ -1,12 +1,13 @@
 """What every engine shares: cells, their results, bounds, and the events about them."""
 
 import faulthandler
+import json
 import platform
 import sys
 import threading
 import time
 
-from nbc_runner import bundles
+from nbc_runner import bundles, errors, uncaught
 from nbc_runner.console import Console
 
 PROTOCOL = 1
@@ -43,9 +44,19 @@ class Session:
         self.ran = set()
         # Takes text that belongs to a widget and not to the cell, and then gives True.
         self.divert = None
-        self.console = Console(self.stream)
+        # `(cell, line)` of a line of a file, if the file is a cell; the engine knows.
+        self.locate = lambda file, line: None
+        # Exceptions that nothing caught, since the last time that somebody asked.
+        self.escaped = []
+        self.console = Console(self.stream, self._failed_elsewhere)
         sys.__stderr__ = self.console.original
         faulthandler.enable(self.console.original)
+
+    def install(self, locate):
+        """Takes the streams over, and the exceptions that would be printed to them."""
+        self.locate = locate
+        self.console.install()
+        uncaught.install(self)
 
     def hello(self, engine, version):
         self.channel.send({
@@ -67,6 +78,7 @@ class Session:
         self.console.adopt()
         self.is_fork = True
         self.ran = set()
+        self.escaped = []
 
     def begin(self, cell):
         """`cell` runs from here on: streams and displays are its own."""
@@ -87,7 +99,8 @@ class Session:
         if cell == self.current:
             self.seconds[cell] = time.monotonic() - self.began
         result = self.results.setdefault(cell, Result(self))
-        result.status = status
+        result.is_over = True
+        result.status = status if status["kind"] == "failed" else result.uncaught or status
         if not result.sent:
             result.sent = True
             self._send("finished", cell, result)
@@ -101,6 +114,48 @@ class Session:
         for cell, result in list(self.results.items()):
             if result.sent and result.changed:
                 self._send("updated", cell, result)
+
+    # Exceptions that nothing catches: they fail the cell that runs, or the last one that ran.
+
+    def uncaught(self, problem, kind=None):
+        """`problem` was raised where only Python itself would tell about it."""
+        if problem is None:
+            status = errors.status(getattr(kind, "__name__", "Exception"), "")
+        else:
+            status = errors.failed(problem, self.locate)
+        if self.console.is_fork():
+            self.console.report(json.dumps(status["error"]) + "\n")
+        else:
+            self._fail(status)
+
+    def _failed_elsewhere(self, line):
+        """A child that a cell forked met such an exception; the notebook can write here, too."""
+        try:
+            told = json.loads(line)
+            frames = [
+                {"cell": it["cell"], "line": it["line"]} for it in told["frames"]
+                if it["cell"] in self.cells and type(it["line"]) is int and 0 < it["line"] < 1 << 31
+            ]
+            status = errors.status(told["name"], str(told["message"]), frames, str(told["traceback"]))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            return
+        self._fail(status)
+
+    def _fail(self, status):
+        if not self.escaped:
+            self.escaped.append(status)
+        result = self.results.get(self.current)
+        if result is None or not result.fail(status):
+            # There is no cell, or it has failed already.
+            self.log(status["error"]["traceback"])
+
+    def log(self, text):
+        """Writes where the process would, which is no part of the page."""
+        try:
+            self.console.original.write(f"nbc: {text.rstrip()}\n")
+            self.console.original.flush()
+        except OSError:
+            pass
 
     def _send(self, event, cell, result):
         result.changed = False
@@ -169,6 +224,20 @@ class Result:
         self._clear_next = False
         self._full = False
         self.changed = True
+        # Whether the cell ran to its end, and the status of an exception beside it.
+        self.is_over = False
+        self.uncaught = None
+
+    def fail(self, status):
+        """The cell has failed, whatever its own code did; gives whether that was not known yet."""
+        with self._lock:
+            if self.uncaught is not None or self.is_over and self.status["kind"] == "failed":
+                return False
+            self.uncaught = status
+            if self.is_over:
+                self.status = status
+                self.changed = True
+            return True
 
     def report(self):
         with self._lock:
