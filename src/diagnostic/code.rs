@@ -127,7 +127,9 @@ codes! {
     ///
     /// Python may find the notebook, which lies beside it, before the library. Rename the notebook.
     SelfImport = "NBC209" "self-import",
-    /// A cell raised an exception, or one was raised while its output was displayed.
+    /// A cell raised an exception, or one was raised while its output was displayed. So does an exception that
+    /// nothing catches and that Python itself would print: in a thread, a destructor, a task, a callback, a handler of
+    /// a log or a forked process. It counts for the cell that runs, or for the last one that ran.
     ///
     /// The build stops, and the previous site stays as it is. `--allow-errors` publishes the page
     /// with a neutral box in place of the cell's output, and nothing else of the error.
