@@ -38,6 +38,21 @@ pub enum ThemeError {
 /// Properties that keep an output in its box.
 const KEPT: [&str; 5] = ["all", "contain", "isolation", "behavior", "-moz-binding"];
 
+/// Properties by which a sheet writes text of its own, prefixes apart.
+const WRITING: [&str; 8] = [
+    "content",
+    "quotes",
+    "list-style",
+    "list-style-type",
+    "text-emphasis",
+    "text-emphasis-style",
+    "text-overflow",
+    "hyphenate-character",
+];
+
+/// Longest text of such a property, in characters.
+const LONGEST_TEXT: usize = 4;
+
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Color,
@@ -190,11 +205,39 @@ fn block(block: &DeclarationBlock<'_>, line: u32) -> Result<(), ThemeError> {
         if KEPT.contains(&name.as_str()) {
             return fail(format!("`{name}` keeps outputs in their place and cannot be changed"));
         }
+        let plain = ["-webkit-", "-moz-"].iter().find_map(|it| name.strip_prefix(it));
+        let plain = plain.unwrap_or(&name);
+        if WRITING.contains(&plain) && writes_words(value) {
+            return fail(format!("`{name}` writes words, which only templates may"));
+        }
+        if plain == "position" && !["static", "relative", "absolute"].contains(&value.trim()) {
+            return fail(
+                "`position` may not stay over the page: a theme can't cover it".to_owned(),
+            );
+        }
         if is_refused(value) || !css::is_balanced(&text) {
             return fail(format!("`{name}` loads something: a theme is one file"));
         }
     }
     Ok(())
+}
+
+/// Whether a printed value shows more than marks, such as arrows, or takes its text from elsewhere.
+fn writes_words(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    if lower.contains('\\') || ["var(", "attr(", "env("].iter().any(|it| lower.contains(it)) {
+        return true;
+    }
+    let (mut quote, mut length) = (None, 0);
+    for it in value.chars() {
+        match quote {
+            Some(end) if it == end => quote = None,
+            Some(_) if it.is_alphanumeric() || length == LONGEST_TEXT => return true,
+            Some(_) => length += 1,
+            None => quote = Some(it).filter(|it| matches!(it, '"' | '\'')),
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -239,6 +282,8 @@ mod tests {
             sheet("@media print { .bar::after { content: '“' } }").unwrap(),
             "@media print{.bar:after{content:\"“\"}}"
         );
+        assert!(sheet("li{list-style:square;position:absolute}q{quotes:'»' '«'}").is_ok());
+        assert!(sheet("h2::before{content:counter(a) '. '}").is_ok());
         for (bad, line) in [
             ("\n\na{background:url(https://e.x/)}", 3),
             ("\na{background:image-set('x' 1x)}", 2),
@@ -251,6 +296,20 @@ mod tests {
             ("a{b{isolation:auto}}", 1),
             ("a{content:'</style>'}", 1),
             ("a{--x:url(x)}", 1),
+            ("body::before{content:'Your session has expired'}", 1),
+            ("a{content:'a'}", 1),
+            ("a{--x:'Log in';content:var(--x)}", 1),
+            ("a::after{content:attr(href)}", 1),
+            ("a{content:'\\4c'}", 1),
+            ("ul{list-style-type:'Log in'}", 1),
+            ("ul{list-style:'Log in'}", 1),
+            ("q{quotes:'Log in' 'x'}", 1),
+            ("a{content:'----' '----'}", 1),
+            ("a{-webkit-text-emphasis:'Log'}", 1),
+            (".bar{position:fixed}", 1),
+            ("\n@media print{.bar{position:STICKY}}", 2),
+            (".bar{position:-webkit-sticky}", 1),
+            (".bar{--x:fixed;position:var(--x)}", 1),
             ("a{\ncolor", 2),
             ("}", 1),
         ] {
