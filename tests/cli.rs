@@ -1344,7 +1344,10 @@ fn scripts_of_outputs_run_in_frames_and_only_where_the_author_allows_it() {
     let headers = test.read("on/_headers");
     assert!(headers.contains("/islands/*\n  X-Frame-Options: SAMEORIGIN\n"), "{headers}");
     assert!(headers.contains("/a.html\n  X-Frame-Options: DENY\n"), "{headers}");
-    assert_eq!(test.run(&["verify", "on"]).code, 0);
+    assert_eq!(test.run(&["verify", "on", "--allow-island"]).code, 0);
+    let refused = test.run(&["verify", "on"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stdout.contains("`--allow-island`"), "{}", refused.stdout);
 
     let said = test.run(&["build", "in/a.ipynb", "-o", "one", "--allow-island", "pyvis"]);
     assert_eq!(said.code, 0, "{}", said.stderr);

@@ -220,6 +220,26 @@ fn a_broken_theme_says_where_and_builds_nothing() {
     }
 }
 
+/// A host makes pages of Markdown, and Jekyll of every file that starts with front matter.
+#[test]
+fn a_markdown_notebook_is_offered_as_text() {
+    let text = "# A\n\n```{python}\n1\n```\n<script>alert(1)</script>\n";
+    let front = format!("---\ntitle: A\npermalink: /x.html\n---\n{text}");
+    for (name, source) in [("a.qmd", text), ("b.qmd", &front)] {
+        let site = Site::new(&[(&format!("in/{name}"), source)]);
+        let said = site.build("site", &["--include-source"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let page = site.read(&format!("out/{}", name.replace(".qmd", ".html")));
+        assert!(page.contains(&format!("download=\"{name}\"")), "{page}");
+        assert_eq!(site.run(&["verify", "out"]).code, 0);
+        let folder = site.folder.path().join("out/assets");
+        let names = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
+        let sources: Vec<_> = names.filter(|it| it.to_str().unwrap().contains(".md.")).collect();
+        assert_eq!(sources.len(), usize::from(source == text), "{sources:?}");
+        assert!(sources.iter().all(|it| it.to_str().unwrap().ends_with(".txt")), "{sources:?}");
+    }
+}
+
 #[test]
 fn a_template_of_the_site_replaces_that_of_nbc() {
     let site = Site::new(&[

@@ -26,7 +26,8 @@ const BODY: &str = r##"
 
 /// The scripts of these sites are allowed as those of another version of nbc are.
 fn expected() -> Expected {
-    Expected::default().with_scripts([SCRIPT, RUNTIME, "draw()"].map(|it| integrity(it.as_bytes())))
+    let scripts = [SCRIPT, RUNTIME, "draw()"].map(|it| integrity(it.as_bytes()));
+    Expected::default().with_scripts(scripts).with_islands(true)
 }
 
 fn verify_files(files: &Files) -> Vec<Finding> {
@@ -48,6 +49,17 @@ fn hashed(stem: &str, extension: &str, bytes: &[u8]) -> String {
     }
     format!("assets/{stem}.{hash}.{extension}")
 }
+
+/// The picture of the `site` layout.
+fn plot() -> String {
+    hashed("plot", "png", b"png")
+}
+
+const HEADERS: &str = "/*\n  X-Content-Type-Options: nosniff\n  X-Frame-Options: DENY\n  \
+    Content-Security-Policy: frame-ancestors 'none'\n  Referrer-Policy: no-referrer\n  \
+    Cross-Origin-Opener-Policy: same-origin\n  \
+    Permissions-Policy: camera=(), geolocation=(), microphone=()\n/assets/*\n  \
+    Cache-Control: public, max-age=31536000, immutable\n";
 
 fn policy(scripts: &str, styles: &str, own: &str) -> String {
     format!(
@@ -110,14 +122,14 @@ fn site(edit: impl Fn(String) -> String) -> Files {
              <style>{STYLE}</style>\
              <script defer src=\"../{js_path}\" integrity=\"{js_sri}\"></script>"
         ),
-        &format!("{BODY}<a href=\"../index.html#top\">up</a><img src=\"plot.png\" alt=\"\">"),
+        &format!("{BODY}<a href=\"../index.html#top\">up</a><img src=\"../{}\" alt=\"\">", plot()),
     );
     let index = page(&policy("'none'", "'none'", ""), "", "<a href=\"a/report.html\">a</a>");
     let files = Files::from([
         ("a/report.html".into(), edit(html).into_bytes()),
-        ("a/plot.png".into(), b"png".to_vec()),
+        (plot(), b"png".to_vec()),
         ("index.html".into(), index.into_bytes()),
-        ("_headers".into(), b"/*\n  X-Content-Type-Options: nosniff\n".to_vec()),
+        ("_headers".into(), HEADERS.into()),
         (css_path, css.to_vec()),
         (js_path, SCRIPT.as_bytes().to_vec()),
     ]);
@@ -172,7 +184,7 @@ fn good_sites_have_no_finding() {
         "<img srcset=\"data:image/png;base64,AA== 1x, data:image/png;base64,BB== 2x\">",
         "<svg><image href=\"data:image/png;base64,AA==\"/><use href=\"#g\"/></svg>",
         "<svg><text class=\"on\" font-family=\"O'Neill\">url(x)</text></svg>",
-        "<textarea><script>alert(1)</script></textarea>",
+        "<textarea disabled><script>alert(1)</script></textarea>",
         "<!-- <script>alert(1)</script> -->",
         "<p title=\"onclick=x style=y\">javascript:alert(1)</p>",
         "<template><p>a</p></template>",
@@ -272,11 +284,98 @@ fn file_names_are_safe() {
 
 #[test]
 fn only_pages_are_documents() {
-    for path in ["x.svg", "x.xhtml", "x.htm", "x.xml", "x.HTML", "x.mht", "x"] {
+    for path in ["x.svg", "x.xhtml", "x.htm", "x.xml", "x.HTML", "x.mht", "x", "x.txt", "_headers"]
+    {
         let page = single_page().into_bytes();
         let files = Files::from([("report.html".into(), page), (path.into(), Vec::new())]);
         breaks(&verify_files(&seal(files, "single")), Rule::PassiveFile, path);
     }
+}
+
+/// Files that are not pages, which a host takes for settings, programs or documents.
+#[test]
+fn a_site_has_no_file_that_nbc_does_not_write() {
+    for path in [
+        "notes.txt",
+        "_worker.js",
+        "_redirects",
+        "_routes.json",
+        "_config.yml",
+        "functions/nb.js",
+        "vercel.json",
+        "staticwebapp.config.json",
+        "package.json",
+        "netlify.toml",
+        "CNAME",
+        "x.md",
+        "plot.png",
+        "a/plot.png",
+        "assets/a/b.txt",
+        "sw.js",
+    ] {
+        let mut files = site(|page| page);
+        files.insert(path.into(), b"<script>1</script>".to_vec());
+        breaks(&verify_files(&seal(files, "site")), Rule::PassiveFile, path);
+    }
+    let front = b"---\r\npermalink: /x.html\n---\n<script>1</script>";
+    for (kind, bytes, is_bad) in [
+        ("md", b"# A".as_slice(), true),
+        ("markdown", b"# A", true),
+        ("json", b"{}", true),
+        ("html", b"x", true),
+        ("txt", front, true),
+        ("py", b"---", true),
+        ("txt", b"# A\n---\n", false),
+        ("ipynb", b"{}", false),
+        ("py", b"--- 1", false),
+    ] {
+        let mut files = site(|page| page);
+        files.insert(hashed("x", kind, bytes), bytes.to_vec());
+        let found = rules(&verify_files(&seal(files, "site")));
+        assert_eq!(found.contains(&Rule::PassiveFile), is_bad, "{kind} {bytes:?}");
+        assert_eq!(found.is_empty(), !is_bad, "{kind} {bytes:?}");
+    }
+}
+
+#[test]
+fn the_headers_are_those_of_nbc() {
+    for headers in [
+        String::new(),
+        format!("{HEADERS}/notes.txt\n  Content-Type: text/html\n"),
+        format!("{HEADERS}/*\n  Refresh: 0; url=https://evil.example/\n"),
+        HEADERS.replace("DENY", "SAMEORIGIN"),
+        HEADERS.replace("no-referrer", "unsafe-url"),
+    ] {
+        let mut files = site(|page| page);
+        files.insert("_headers".into(), headers.clone().into_bytes());
+        assert_eq!(rules(&verify_files(&seal(files, "site"))), [Rule::PassiveFile], "{headers}");
+    }
+}
+
+#[test]
+fn an_island_stands_only_where_somebody_allowed_it() {
+    let script = format!("{ONLY_HERE}let a;");
+    let files = island_site(&island_code(), &[&script], same, same);
+    let found = nbc::verify::verify_files(&files, &Expected::default());
+    assert_eq!(rules(&found), [Rule::Island]);
+    assert!(found[0].message.contains("`--allow-island`"), "{}", found[0]);
+    let allowed = Expected::default().with_islands(true);
+    assert_eq!(nbc::verify::verify_files(&files, &allowed), []);
+    let known = Expected::default().with_manifest(Some(integrity(&files["manifest.json"])));
+    assert_eq!(nbc::verify::verify_files(&files, &known), []);
+}
+
+#[test]
+fn a_manifest_of_very_many_entries_takes_no_memory() {
+    let mut files = single(&single_page());
+    let text = String::from_utf8(files["manifest.json"].clone()).unwrap();
+    let many = format!("\"pages\":[{}{{\"a\":[1]}},", "{},".repeat(10_000_000));
+    files.insert("manifest.json".into(), text.replace("\"pages\":[", &many).into_bytes());
+    let started = std::time::Instant::now();
+    assert_eq!(rules(&verify_files(&files)), [Rule::Manifest]);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    files.insert("manifest.json".into(), vec![b' '; (64 << 20) + 1]);
+    assert_eq!(rules(&verify_files(&files)), [Rule::Manifest]);
 }
 
 #[test]
@@ -293,6 +392,7 @@ fn the_manifest_has_the_known_form() {
         ("\"single\"", "\"double\""),
         ("\"bytes\":", "\"extra\":1,\"bytes\":"),
         ("\"pages\":[", "\"pages\":[1,"),
+        ("\"pages\":[", "\"pages\":[[],"),
         ("\"generator\"", "\"format\":1,\"generator\""),
     ] {
         assert!(text.contains(from), "{from}");
@@ -306,13 +406,11 @@ fn the_manifest_has_the_known_form() {
 fn the_manifest_lists_every_file_as_it_is() {
     let good = site(|page| page);
     let mut changed = good.clone();
-    changed.get_mut("a/plot.png").unwrap()[0] ^= 1;
+    changed.get_mut("a/report.html").unwrap().push(b' ');
     assert_eq!(rules(&verify_files(&changed)), [Rule::ListedFile]);
-    let mut longer = good.clone();
-    longer.get_mut("a/plot.png").unwrap().push(0);
-    assert_eq!(verify_files(&longer).len(), 2, "size and digest");
+    assert_eq!(verify_files(&changed).len(), 2, "size and digest");
     let mut more = good.clone();
-    more.insert("a/more.png".into(), Vec::new());
+    more.insert("b.html".into(), good["index.html"].clone());
     assert_eq!(rules(&verify_files(&more)), [Rule::ListedFile]);
     let mut less = good;
     less.remove("_headers");
@@ -549,7 +647,7 @@ fn nothing_is_loaded_from_another_origin() {
             "<video src=\"https://example.org/x\"></video>",
             "<audio src=\"https://example.org/x\"></audio>",
             "<video><track src=\"https://example.org/x\"></video>",
-            "<input type=\"image\" src=\"https://example.org/x\">",
+            "<input type=\"image\" disabled src=\"https://example.org/x\">",
             "<link rel=\"icon\" href=\"https://example.org/x\">",
             "<link rel=\"dns-prefetch\" href=\"https://example.org/\">",
             "<link rel=\"preconnect\" href=\"https://example.org/\">",
@@ -795,7 +893,8 @@ fn styles_load_only_data_and_own_files() {
         assert_eq!(rules(&verify_files(&seal(files, "site"))), [Rule::StyleAddress], "{css}");
     }
     let mut files = site(|page| page);
-    let css = "@font-face{src:url(../a/plot.png)}";
+    let name = plot().replace("assets/", "");
+    let css = format!("@font-face{{src:url({name})}}");
     files.insert(hashed("x", "css", css.as_bytes()), css.into());
     assert_eq!(verify_files(&seal(files, "site")), []);
 }
@@ -806,7 +905,8 @@ fn a_single_page_needs_no_other_file() {
         let page = single_page().replace("<p>Hi", &format!("{markup}<p>Hi"));
         let mut files = single(&page);
         files.insert("plot.png".into(), Vec::new());
-        assert_eq!(rules(&verify_files(&seal(files, "single"))), [Rule::SelfContained], "{markup}");
+        let found = rules(&verify_files(&seal(files, "single")));
+        assert_eq!(found, [Rule::PassiveFile, Rule::SelfContained], "{markup}");
     }
 }
 
@@ -824,7 +924,7 @@ fn relative_links_lead_to_files() {
             "<map><area href=\"gone.html\"></map>",
         ],
     );
-    let image = site(|page| page.replace("plot.png", "gone.png"));
+    let image = site(|page| page.replace(&plot(), "gone.png"));
     assert_eq!(rules(&verify_files(&image)), [Rule::BrokenLink]);
 }
 
@@ -1503,6 +1603,17 @@ fn nothing_opens_over_a_page_or_talks_over_it() {
             "<button commandfor=\"x\" command=\"show-modal\">a</button>",
             "<input type=\"password\">",
             "<input type=\" PassWord \">",
+            "<input>",
+            "<input type=\"text\">",
+            "<input type=\"file\">",
+            "<input type=\"submit\">",
+            "<textarea>a</textarea>",
+            "<input type=\"checkbox\" autofocus>",
+            "<input type=\"text\" disabled autocomplete=\"current-password\">",
+            "<p contenteditable>a</p>",
+            "<a href=\"#x\" accesskey=\"s\">a</a>",
+            "<form>a</form>",
+            "<marquee>a</marquee>",
             "<p aria-live=\"assertive\">a</p>",
             "<p ARIA-MODAL=true>a</p>",
             "<p role=\"alert\">a</p>",
@@ -1511,17 +1622,35 @@ fn nothing_opens_over_a_page_or_talks_over_it() {
             "<output>a</output>",
         ],
     );
-    for good in ["<p role=\"note\">a</p>", "<input type=\"password\" disabled>"] {
+    for good in [
+        "<p role=\"note\">a</p>",
+        "<input type=\"password\" disabled>",
+        "<input type=\"checkbox\">",
+    ] {
         assert_eq!(with_body(good), [], "{good}");
     }
 }
 
 #[test]
 fn a_download_does_not_start_a_program() {
-    for name in ["a.exe", "report.pdf.SCR", "a.bat.", "a.lnk ", "x.js"] {
+    for name in [
+        "a.exe",
+        "report.pdf.SCR",
+        "a.bat.",
+        "a.lnk ",
+        "x.js",
+        "a.html",
+        "a.svg",
+        "a.docm",
+        "a.settingcontent-ms",
+        "a.py.",
+        "a\u{202e}fdp.csv",
+        "a/b.csv",
+    ] {
         let link = format!("<a download=\"{name}\" href=\"data:application/octet-stream,a\">a</a>");
         body_breaks_only(Rule::ActiveAddress, &[&link]);
     }
+    assert_eq!(with_body("<a download=\"Är 1's!.csv\" href=\"data:text/csv,a\">a</a>"), []);
     assert_eq!(with_body("<a download=\"a.csv\" href=\"data:text/csv,a\">a</a>"), []);
 }
 
@@ -1542,6 +1671,44 @@ fn a_page_states_no_address_but_its_own() {
     let og = "<meta property=\"og:url\" content=\"https://evil.example/\"><title>A";
     let page = single_page().replace("<title>A", og);
     assert_eq!(rules(&verify_files(&single(&page))), [Rule::OwnAddress]);
+}
+
+#[test]
+fn a_page_says_no_more_of_itself_than_nbc_lets_it() {
+    for (head, rule) in [
+        ("<meta name=\"og:url\" content=\"https://evil.example/\">", Rule::OwnAddress),
+        ("<meta property=\"twitter:url\" content=\"https://evil.example/\">", Rule::MetaDirective),
+        ("<meta itemprop=\"url\" content=\"https://evil.example/\">", Rule::MetaDirective),
+        ("<meta name=\"google-site-verification\" content=\"x\">", Rule::MetaDirective),
+        ("<meta name=\"apple-itunes-app\" content=\"app-id=1\">", Rule::MetaDirective),
+        ("<meta name=\"Robots\" content=\"noindex\">", Rule::MetaDirective),
+        ("<meta name=\"monetization\" content=\"$evil.example\">", Rule::MetaDirective),
+        (
+            "<link rel=\"alternate\" hreflang=\"x-default\" href=\"https://evil.example/\">",
+            Rule::ForeignLoad,
+        ),
+        ("<link rel=\"me\" href=\"https://evil.example/\">", Rule::ForeignLoad),
+        ("<link rel=\"monetization\" href=\"https://evil.example/\">", Rule::ForeignLoad),
+        ("<link itemprop=\"url\" href=\"https://evil.example/\">", Rule::ForeignLoad),
+    ] {
+        let page = single_page().replace("<title>A", &format!("{head}<title>A"));
+        assert_eq!(rules(&verify_files(&single(&page))), [rule], "{head}");
+    }
+    let head = "<meta name=\"theme-color\" media=\"print\" content=\"red\"><meta property=\"og:title\" content=\"A\">";
+    let page = single_page().replace("<title>A", &format!("{head}<title>A"));
+    assert_eq!(verify_files(&single(&page)), []);
+}
+
+#[test]
+fn the_address_of_a_site_can_be_known_from_outside() {
+    let files = single(&single_page());
+    let wanted = expected().with_base_url(Some("https://e.org/".to_owned()));
+    assert_eq!(rules(&nbc::verify::verify_files(&files, &wanted)), [Rule::OwnAddress]);
+    let mut files = files;
+    let text = String::from_utf8(files["manifest.json"].clone()).unwrap();
+    let text = text.replacen('{', "{\"base_url\":\"https://e.org/\",", 1);
+    files.insert("manifest.json".into(), text.into_bytes());
+    assert_eq!(nbc::verify::verify_files(&files, &wanted), []);
 }
 
 #[test]

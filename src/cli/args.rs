@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::grants::SecretFile;
 use super::trust::{AllowedIsland, TrustedRuntime};
 use crate::config::{
-    ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
+    BaseUrl, ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings,
+    SweepSettings,
 };
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
@@ -423,6 +424,10 @@ pub enum GraphFormat {
     Dot,
 }
 
+fn base_url(text: &str) -> Result<BaseUrl, String> {
+    BaseUrl::try_from(text.to_owned())
+}
+
 /// `nbc verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -441,6 +446,12 @@ pub struct Verify {
     /// Digest of `manifest.json` that the build printed: nothing in the site has changed since
     #[arg(long, value_name = "SHA384")]
     pub manifest_digest: Option<TrustedRuntime>,
+    /// Allow islands, in which code of notebooks runs in sandboxed frames, as the build did
+    #[arg(long)]
+    pub allow_island: bool,
+    /// Address of the site, which pages may state as theirs [default: what the manifest says]
+    #[arg(long, value_name = "URL", value_parser = base_url)]
+    pub base_url: Option<BaseUrl>,
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = FindingFormat::Concise)]
     pub format: FindingFormat,

@@ -108,6 +108,11 @@ impl Trust {
         Islands { allowed, has_files: self.has_files }
     }
 
+    /// Whether any notebook may have islands.
+    pub(super) fn has_islands(&self) -> bool {
+        !self.islands.is_empty()
+    }
+
     /// Digests of programs that draw charts, beside those that nbc knows.
     pub(super) fn runtimes(&self) -> &BTreeSet<String> {
         &self.runtimes

@@ -114,7 +114,7 @@ mod tests {
             );
             let html = html.as_str();
             assert!(html.contains("href=\"data:application/octet-stream;base64,PHNjcmlwdD4=\""));
-            assert!(html.contains("download=\"ab.html\""), "{html}");
+            assert!(html.contains("download=\"ab.html.bin\""), "{html}");
         }
         let html = file("", "Text/CSV", b"a", SafeHtml::default(), &Notes::default());
         assert!(html.as_str().contains("download=\"download\" href=\"data:text/csv;base64,YQ==\""));

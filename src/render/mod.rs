@@ -21,7 +21,7 @@ use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, PlacedChart, RenderedOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
-use crate::site::{Asset, SitePath, SitePathError};
+use crate::site::{Asset, SitePath, SitePathError, download_name};
 use crate::states::States;
 
 /// What all pages of a site have in common.
@@ -361,14 +361,22 @@ fn is_iso_date(text: &str) -> bool {
 /// The link by which readers get the notebook, and the file that it leads to, if it is one.
 fn source(document: &Document, look: &Look<'_>) -> Result<(Value, Vec<Asset>), SitePathError> {
     let Some(bytes) = &document.source else { return Ok((Value::from(false), Vec::new())) };
-    let name = document.file_name.as_str();
-    if !look.has_files {
+    let file_name = document.file_name.as_str();
+    let name = download_name(file_name);
+    let name = name.as_ref();
+    // Jekyll, which some hosts run, takes every file that starts so for a template.
+    if !look.has_files || bytes.starts_with(b"---") {
         let data = base64::engine::general_purpose::STANDARD.encode(bytes);
         let href = format!("data:application/octet-stream;base64,{data}");
         return Ok((context! { href, name }, Vec::new()));
     }
-    let extension = name.rsplit_once('.').map_or("txt", |(_, it)| it);
-    let file = Asset::hashed("assets", stem(&document.path), extension, bytes.clone())?;
+    let (stem, extension) =
+        (stem(&document.path), file_name.rsplit_once('.').map_or("", |it| it.1));
+    let file = match extension {
+        "py" | "ipynb" => Asset::hashed("assets", stem, extension, bytes.clone())?,
+        // Hosts make pages of Markdown.
+        _ => Asset::hashed("assets", &format!("{stem}.md"), "txt", bytes.clone())?,
+    };
     Ok((context! { href => document.path.link_to(file.path()), name }, vec![file]))
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{SafeHtml, policy};
-use crate::site::EXECUTABLE;
+use crate::site::download_name;
 
 /// Types of files that browsers save or show without running anything in them.
 const PASSIVE_FILES: &[&str] = &[
@@ -175,7 +175,7 @@ impl SafeHtml {
             "" => "download",
             name => name,
         };
-        let name = harmless(name);
+        let name = download_name(name);
         let data = STANDARD.encode(bytes);
         SafeHtml(format!(
             "<a class=\"nbc-download\" download=\"{}\" href=\"data:{mime};base64,{data}\">{}</a>",
@@ -199,23 +199,18 @@ fn is_address_allowed(name: &str, attribute: &str, value: &str) -> bool {
     policy::value(name, attribute, value).is_some()
 }
 
-/// The name with `.bin` behind it, where opening the file would start a program.
-fn harmless(name: &str) -> std::borrow::Cow<'_, str> {
-    // Windows drops dots and blanks at the end.
-    let kept = name.trim_end_matches(|it: char| it == '.' || it.is_whitespace());
-    let extension = kept.rsplit_once('.').map_or("", |(_, it)| it).trim();
-    let is_program = EXECUTABLE.iter().any(|it| it.eq_ignore_ascii_case(extension));
-    if is_program { format!("{kept}.bin").into() } else { name.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_download_of_a_program_gets_another_name() {
-        for (name, saved) in [("a.exe", "a.exe.bin"), ("b.LNK. ", "b.LNK.bin"), ("c.csv", "c.csv")]
-        {
+        for (name, saved) in [
+            ("a.exe", "a.exe.bin"),
+            ("b.LNK. ", "b.LNK.bin"),
+            ("c.csv", "c.csv"),
+            ("d.html", "d.html.bin"),
+        ] {
             let link = SafeHtml::download(name, "text/plain", b"", &SafeHtml::text("x"));
             assert!(link.as_str().contains(&format!("download=\"{saved}\"")), "{link:?}");
         }

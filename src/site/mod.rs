@@ -2,13 +2,13 @@
 //!
 //! [`SitePath`] stays inside the site, [`Asset`] carries the digest of its own bytes.
 
-mod executable;
+mod passive;
 pub mod scripts;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
 
-pub use executable::EXECUTABLE;
+pub use passive::{PASSIVE, download_name};
 
 use crate::source::Source;
 

@@ -22,6 +22,8 @@ pub fn own_scripts() -> impl Iterator<Item = (&'static str, String)> {
 pub struct Expected {
     scripts: BTreeSet<String>,
     manifest: Option<String>,
+    base_url: Option<String>,
+    has_islands: bool,
 }
 
 impl Expected {
@@ -39,6 +41,29 @@ impl Expected {
     pub fn with_manifest(mut self, digest: Option<String>) -> Self {
         self.manifest = digest;
         self
+    }
+
+    /// Asks for this address of the site, with its `/`; without one, the site's own word counts.
+    #[must_use]
+    pub fn with_base_url(mut self, address: Option<String>) -> Self {
+        self.base_url = address;
+        self
+    }
+
+    /// Whether the site may have islands, in which code of notebooks runs.
+    #[must_use]
+    pub fn with_islands(mut self, may_be: bool) -> Self {
+        self.has_islands = may_be;
+        self
+    }
+
+    /// A known manifest lists the islands that the build was allowed to write.
+    pub(super) fn allows_islands(&self) -> bool {
+        self.has_islands || self.manifest.is_some()
+    }
+
+    pub(super) fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref()
     }
 
     pub(super) fn allows_script(&self, digest: &str) -> bool {

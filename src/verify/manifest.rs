@@ -1,13 +1,20 @@
 //! Rules about the site as a whole: names of files, and the manifest that lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Expected, Files, Finding, Layout, Rule, excerpt};
+use super::{Expected, Files, Finding, Layout, Rule, excerpt, place};
 
 const MANIFEST: &str = "manifest.json";
+
+/// In bytes.
+const LONGEST: usize = 64 << 20;
+
+/// As many as files of a folder that is verified.
+const MOST_ENTRIES: usize = 50_000;
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -16,7 +23,7 @@ struct Manifest {
     layout: Layout,
     base_url: Option<String>,
     files: Vec<Listed>,
-    pages: Vec<serde_json::Value>,
+    pages: Vec<Object>,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +32,30 @@ struct Listed {
     path: String,
     bytes: u64,
     integrity: String,
+}
+
+/// An object, whatever it holds. It takes no memory, however many there are.
+struct Object;
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Object;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 /// What the manifest says, or why it cannot be read.
@@ -46,12 +77,23 @@ impl Stated {
         self.0.as_ref().ok()?.base_url.as_deref()
     }
 
+    /// The address of the site against the one that was named outside of it.
+    fn check_address(&self, expected: &Expected, findings: &mut Vec<Finding>) {
+        let Some(wanted) = expected.base_url() else { return };
+        let stated = self.base_url().unwrap_or_default();
+        if stated != wanted {
+            let message = format!("`base_url` is `{}`, not `{}`", excerpt(stated), excerpt(wanted));
+            add(findings, MANIFEST, Rule::OwnAddress, message);
+        }
+    }
+
     /// Checks names and manifest.
     pub(super) fn check(&self, files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
         let mut findings = Vec::new();
         check_digest(files, expected, &mut findings);
         check_paths(files, &mut findings);
-        check_kinds(files, &mut findings);
+        place::check(files, self.layout(), expected, &mut findings);
+        self.check_address(expected, &mut findings);
         check_hashed_names(files, &mut findings);
         match &self.0 {
             Ok(manifest) => check_listed(files, manifest, &mut findings),
@@ -67,6 +109,9 @@ fn add(findings: &mut Vec<Finding>, file: &str, rule: Rule, message: impl Into<S
 
 fn read(files: &Files<'_>) -> Result<Manifest, String> {
     let bytes = files.get(MANIFEST).ok_or("there is no `manifest.json`")?;
+    if bytes.bytes.len() > LONGEST {
+        return Err("it is longer than 64 MiB".to_owned());
+    }
     let manifest: Manifest = serde_json::from_slice(bytes.bytes)
         .map_err(|error| format!("not a manifest: {}", excerpt(&error.to_string())))?;
     if manifest.format != 1 {
@@ -75,8 +120,8 @@ fn read(files: &Files<'_>) -> Result<Manifest, String> {
     if !manifest.generator.starts_with("nbc ") {
         return Err("the site was not made by nbc".to_owned());
     }
-    if manifest.pages.iter().any(|page| !page.is_object()) {
-        return Err("an entry of `pages` is no object".to_owned());
+    if manifest.files.len() > MOST_ENTRIES || manifest.pages.len() > MOST_ENTRIES {
+        return Err("it lists more than 50,000 files".to_owned());
     }
     Ok(manifest)
 }
@@ -109,27 +154,6 @@ fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {
         if let Some(other) = folded.insert(path.to_ascii_lowercase(), path) {
             let message = format!("differs from `{}` in letter case only", excerpt(other));
             add(findings, path, Rule::SafePath, message);
-        }
-    }
-}
-
-/// A browser opens these kinds as documents of their own, in which scripts run without our policy,
-/// or guesses the kind from the content.
-fn check_kinds(files: &Files<'_>, findings: &mut Vec<Finding>) {
-    const KINDS: [&str; 31] = [
-        "html", "css", "js", "json", "png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "bmp",
-        "woff", "woff2", "ttf", "otf", "txt", "csv", "md", "pdf", "py", "ipynb", "wasm", "mp3",
-        "mp4", "webm", "ogg", "wav", "gz", "parquet", "bin",
-    ];
-    for path in files.keys() {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let is_known = match name.rsplit_once('.') {
-            Some((_, extension)) => KINDS.contains(&extension),
-            None => *path == "_headers" || *path == "CNAME",
-        };
-        if !is_known {
-            let message = "not a kind of file that browsers are known to leave alone";
-            add(findings, path, Rule::PassiveFile, message);
         }
     }
 }

@@ -12,6 +12,7 @@ mod folder;
 mod island;
 mod manifest;
 mod own;
+mod place;
 mod policy;
 mod rule;
 mod rules;

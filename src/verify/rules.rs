@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::address::{self, Address, classify, is_image, resolve};
 use super::charts;
 use super::island;
-use super::own::{downloads, overlays, own_address, referrer};
+use super::own::{downloads, meta_names, overlays, own_address, referrer};
 use super::policy::Policy;
 use super::states;
 use super::style::{self, Reference};
@@ -34,7 +34,7 @@ pub(super) struct Stated<'a> {
 
 type PageRule = fn(&Context<'_>, &mut Report<'_>);
 
-const PAGE_RULES: [PageRule; 23] = [
+const PAGE_RULES: [PageRule; 24] = [
     markup,
     policy_place,
     policy_strength,
@@ -51,6 +51,7 @@ const PAGE_RULES: [PageRule; 23] = [
     forbidden_element,
     frames,
     meta_directive,
+    meta_names,
     inline_style_addresses,
     check_charts,
     check_states,
@@ -469,19 +470,8 @@ enum LinkKind {
 }
 
 fn link_kind(element: &Element) -> LinkKind {
-    const RELATIONS: [&str; 11] = [
-        "canonical",
-        "author",
-        "license",
-        "next",
-        "prev",
-        "alternate",
-        "help",
-        "bookmark",
-        "me",
-        "up",
-        "index",
-    ];
+    // None of which says where else the page is (`alternate`), or whose it is (`me`).
+    const RELATIONS: [&str; 7] = ["canonical", "author", "license", "next", "prev", "help", "up"];
     if element.name != "link" {
         return LinkKind::None;
     }

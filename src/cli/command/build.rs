@@ -145,7 +145,9 @@ pub(in crate::cli) fn run(
     // What the file asks for was granted when the grants were collected.
     settings.trust = Trust::new(&arguments.publishing, Some(&config), layout == Layout::Site)?;
 
-    let expected = Expected::default().with_scripts(settings.trust.runtimes().iter().cloned());
+    let expected = Expected::default()
+        .with_scripts(settings.trust.runtimes().iter().cloned())
+        .with_islands(settings.trust.has_islands());
 
     // The lines of a finding are printed as they are.
     let shows_secret = timings.measure(Phase::Exposure, || {

@@ -81,7 +81,8 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let layout = page_flags.layout(&config, true);
     let origin = Origin { page: &path, notebook: &analyzed.input.relative };
     let charts = Charts::new(page_flags.charts(&config));
-    let islands = Trust::new(flags, None, layout == Layout::Site)?.islands(origin.notebook);
+    let trust = Trust::new(flags, None, layout == Layout::Site)?;
+    let islands = trust.islands(origin.notebook);
     let compile = |live: &BTreeSet<Kind>| {
         let alive = Alive { charts: live.clone(), islands: islands.clone(), ..Alive::default() };
         compile::document(&notebook, &analyzed.graph, &record, origin, &page, &alive)
@@ -124,7 +125,7 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     let title = site_title(&config);
     let built = vec![(document.value, provenance)];
     let runtimes = flags.trust_runtime.iter().map(|it| it.as_str().to_owned());
-    let expected = Expected::default().with_scripts(runtimes);
+    let expected = Expected::default().with_scripts(runtimes).with_islands(trust.has_islands());
     if !publish_site(built, layout, (&looks, &title), destination, &expected, printer)? {
         return Ok(Exit::Failed);
     }

@@ -16,7 +16,9 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
     let digests = arguments.allow_script.iter().chain(&arguments.trust_runtime);
     let expected = Expected::default()
         .with_scripts(digests.map(|it| it.as_str().to_owned()))
-        .with_manifest(arguments.manifest_digest.as_ref().map(|it| it.as_str().to_owned()));
+        .with_manifest(arguments.manifest_digest.as_ref().map(|it| it.as_str().to_owned()))
+        .with_base_url(arguments.base_url.as_ref().map(|it| it.as_str().to_owned()))
+        .with_islands(arguments.allow_island);
     let findings = verify::verify_folder(folder, &expected)?;
     if arguments.format == FindingFormat::Json {
         printer.json(&(serde_json::to_string_pretty(&as_json(&findings))? + "\n"));
