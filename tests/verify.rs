@@ -656,7 +656,6 @@ fn nothing_is_loaded_from_another_origin() {
             "<link href=\"https://example.org/\">",
             "<table background=\"https://example.org/x\"></table>",
             "<a href=\"#x\" ping=\"https://example.org/\">a</a>",
-            "<form action=\"report.html\"></form>",
             "<button formaction=\"report.html\">a</button>",
             "<svg><image href=\"https://example.org/x\"/></svg>",
             "<svg><image xlink:href=\"https://example.org/x\"/></svg>",
