@@ -766,6 +766,36 @@ fn a_picture_of_a_widget_or_among_values_that_is_refused_is_told() {
 }
 
 #[test]
+fn a_notebook_that_readers_download_has_no_metadata_in_its_files() {
+    const MARK: &str = "MARK-59.33N-Ada";
+    let photo = photo(MARK);
+    let lines: Vec<&str> =
+        photo.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap()).collect();
+    let mut prose = vec!["Above\n".to_owned(), "<img src=\"data:image/jpeg;base64,\n".to_owned()];
+    prose.extend(lines.iter().map(|it| format!("{it}\n")));
+    prose.push("\">\n".to_owned());
+    let svg = format!("<svg xmlns='http://www.w3.org/2000/svg'><!-- {MARK} --><path/></svg>");
+    let example = "x = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA'";
+    let text = json!({
+        "cells": [
+            { "cell_type": "markdown", "metadata": {}, "source": prose,
+              "attachments": { "a.svg": { "image/svg+xml": [svg] }, "b.jpg": { "image/jpeg": [photo] } } },
+            { "cell_type": "code", "execution_count": 1, "metadata": {}, "source": example, "outputs": [] },
+        ],
+        "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+    });
+    let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+    let said = site.build("site", &["--include-source"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stderr.contains("NBC423"), "{}", said.stderr);
+    let all = everything(&site.folder.path().join("out"));
+    let shown = String::from_utf8_lossy(&all);
+    assert!(shown.contains("iVBORw0KGgoAAAANSUhEUgAA'"), "the code is another");
+    assert!(shown.contains("image/svg+xml"), "no attachment");
+    assert!(!shown.contains("MARK-59"), "metadata is published");
+}
+
+#[test]
 fn a_secret_in_the_metadata_of_a_picture_stops_the_page() {
     let token = ["ghp_", "A1b2C3d4E5f6G7h8I9j0", "K1l2M3n4O5p6Q7r8"].concat();
     for data in [

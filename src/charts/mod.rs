@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::metadata;
+use crate::metadata::{self, TextOf};
 
 pub use html::{Found, in_markup};
 pub use runtime::{Known, Origin, Runtime, file_of, fits, is_published, known};
@@ -72,6 +72,7 @@ pub struct Chart {
     title: Option<String>,
     version: Option<String>,
     has_own_paper: bool,
+    lost: usize,
 }
 
 impl Chart {
@@ -101,7 +102,9 @@ impl Chart {
 
     fn new(kind: Kind, data: &Value) -> Result<Self, Refusal> {
         let json = script_json(data);
-        let json = match metadata::strip_in_text(&json) {
+        let cleaned = metadata::strip_in_text(&json, TextOf::Page);
+        let lost = cleaned.refused;
+        let json = match cleaned.text {
             Cow::Borrowed(_) => json,
             Cow::Owned(stripped) => stripped,
         };
@@ -112,7 +115,12 @@ impl Chart {
         if serde_json::from_str::<serde::de::IgnoredAny>(&json).is_err() {
             return Refusal::because("its data nest too deeply");
         }
-        Ok(Self { kind, json, title: None, version: None, has_own_paper: false })
+        Ok(Self { kind, json, title: None, version: None, has_own_paper: false, lost })
+    }
+
+    /// Pictures in it that are left out, since their metadata can't be removed.
+    pub fn lost(&self) -> usize {
+        self.lost
     }
 
     /// Which runtime draws it.

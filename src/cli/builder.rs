@@ -292,7 +292,8 @@ impl Builder<'_> {
         let mut document = self.document(worker, &notebook, &graph, &ran, origin);
         let source = self.sources.get(notebook.source);
         let text = source.text();
-        document.value.offer_source(text, &self.settings.page);
+        let told = document.value.offer_source(text, notebook.source, &self.settings.page);
+        document.diagnostics.extend(told);
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
         let exposed = self.timings.measure(Phase::Exposure, || {
             let mut exposed = exposure::in_page(&document.value, &notebook, scanner);

@@ -8,11 +8,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::links::{self, Anchors, Origin, Pages};
+use super::offered;
 use crate::charts::{Chart, Runtime};
 use crate::config::{Config, PageSettings};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
-use crate::metadata;
 use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput, Shown};
 use crate::process::Limits;
@@ -22,7 +22,7 @@ use crate::run::RunRecord;
 use crate::run::record::{CellError, CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::SitePath;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 use crate::states::{self, States};
 use crate::verify;
 
@@ -275,11 +275,20 @@ impl Compiled {
         Parsed { value: self.document, diagnostics }
     }
 
-    /// Offers the notebook to readers, if the options say so.
-    pub fn offer_source(&mut self, text: &str, options: &PageOptions) {
-        if options.offers_source(&self.notebook) {
-            self.document.source = Some(without_outputs(text));
+    /// Offers the notebook to readers, if the options say so. Tells of files that readers do not get.
+    pub fn offer_source(
+        &mut self,
+        text: &str,
+        source: SourceId,
+        options: &PageOptions,
+    ) -> Option<Diagnostic> {
+        if !options.offers_source(&self.notebook) {
+            return None;
         }
+        let offered = offered::without_outputs(text);
+        let found = offered.finding(Span::new(source, 0, 0));
+        self.document.source = Some(offered.bytes);
+        found
     }
 
     /// Charts that a runtime is to draw.
@@ -631,59 +640,6 @@ fn description(blocks: &[Block]) -> Option<String> {
     let cut: String = text.chars().take(DESCRIPTION_LENGTH - 1).collect();
     let end = cut.rfind(' ').unwrap_or(cut.len());
     Some(format!("{}…", cut.get(..end).unwrap_or(&cut)))
-}
-
-/// A notebook as a reader may have it: a Jupyter notebook loses what its runs left in it, which the page
-/// shows sanitized. What is not JSON is source through and through.
-fn without_outputs(text: &str) -> Vec<u8> {
-    use serde_json::{Map, Value, json};
-
-    let Ok(Value::Object(mut file)) = serde_json::from_str(text) else {
-        return metadata::strip_in_text(text).as_bytes().to_vec();
-    };
-    let strip = |cells: &mut Vec<Value>| {
-        for cell in cells.iter_mut().filter_map(Value::as_object_mut) {
-            if let Some(Value::Object(attachments)) = cell.get_mut("attachments") {
-                attachments.values_mut().for_each(without_metadata);
-            }
-            if cell.contains_key("outputs") {
-                cell.insert("outputs".to_owned(), json!([]));
-                for key in ["execution_count", "prompt_number"] {
-                    if let Some(count) = cell.get_mut(key) {
-                        *count = Value::Null;
-                    }
-                }
-            }
-        }
-    };
-    let cells_of = |map: &mut Map<String, Value>| {
-        if let Some(Value::Array(cells)) = map.get_mut("cells") {
-            strip(cells);
-        }
-    };
-    cells_of(&mut file);
-    if let Some(Value::Array(sheets)) = file.get_mut("worksheets") {
-        sheets.iter_mut().filter_map(Value::as_object_mut).for_each(cells_of);
-    }
-    if let Some(Value::Object(metadata)) = file.get_mut("metadata") {
-        // The state of widgets is an output too.
-        metadata.shift_remove("widgets");
-    }
-    let text = serde_json::to_string_pretty(&file).unwrap_or_default();
-    metadata::strip_in_text(&text).as_bytes().to_vec()
-}
-
-/// Takes the metadata out of the files of an attachment; those that keep it are left out.
-fn without_metadata(bundle: &mut serde_json::Value) {
-    for data in bundle.as_object_mut().into_iter().flat_map(|it| it.values_mut()) {
-        let text = data.as_str().unwrap_or_default();
-        let compact: String = text.chars().filter(|it| !it.is_ascii_whitespace()).collect();
-        *data = match metadata::strip_base64(&compact) {
-            Ok(Cow::Owned(stripped)) => stripped.into(),
-            Ok(Cow::Borrowed(_)) => continue,
-            Err(_) => "".into(),
-        };
-    }
 }
 
 /// `sales_report.py` is titled "Sales report".

@@ -13,6 +13,7 @@ mod inputs;
 mod limits;
 mod links;
 mod look;
+mod offered;
 mod preparation;
 mod printer;
 mod progress;

@@ -1,16 +1,14 @@
-//! Metadata of files that are written as base64, in addresses or alone.
+//! Metadata of files that are written as base64.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
-use super::{Cut, Kind, MOST_TEXT, Unstripped, is_known, png, searchable, strip, texts};
+use super::{Cut, Kind, Unstripped, png, searchable, strip, texts};
 
-/// Stands before base64 in an address.
-const MARK: &[u8] = b";base64,";
 /// Digits that tell the kind of a file.
-const HEAD: usize = 16;
+const HEAD: usize = 24;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -38,8 +36,18 @@ impl png::Source for Encoded<'_> {
 
 /// Whether base64 begins like a file that [`strip`] understands.
 pub fn is_known_base64(data: &str) -> bool {
-    let head = data.get(..HEAD).and_then(|it| LENIENT.decode(it).ok());
-    head.is_some_and(|it| is_known(&it))
+    kind_of(data).is_some()
+}
+
+/// The kind of a file, by the digits that it begins with.
+pub(super) fn kind_of(data: &str) -> Option<Kind> {
+    let length = data.len().min(HEAD) / 4 * 4;
+    LENIENT.decode(data.get(..length)?).ok().as_deref().and_then(Kind::of)
+}
+
+/// The bytes of base64, which may lack its padding.
+pub(super) fn decoded(data: &str) -> Option<Vec<u8>> {
+    LENIENT.decode(data).ok()
 }
 
 /// Takes the metadata out of a file that is given as base64, as [`strip`] does. Of a PNG file only what changes is
@@ -48,8 +56,7 @@ pub fn is_known_base64(data: &str) -> bool {
 /// # Errors
 /// When the file begins like one of a known kind, and is not built like one.
 pub fn strip_base64(data: &str) -> Result<Cow<'_, str>, Unstripped> {
-    let head = data.get(..HEAD).and_then(|it| LENIENT.decode(it).ok());
-    let Some(kind) = head.as_deref().and_then(Kind::of) else { return Ok(Cow::Borrowed(data)) };
+    let Some(kind) = kind_of(data) else { return Ok(Cow::Borrowed(data)) };
     if kind == Kind::Png && data.len().is_multiple_of(4) {
         let encoded = Encoded(data);
         let cuts = png::cuts(&encoded)?.sorted();
@@ -101,75 +108,14 @@ fn spliced(file: &Encoded<'_>, cuts: &[Cut]) -> Option<String> {
     Some(out)
 }
 
-/// The files in a text: where their base64 begins and ends.
-fn files(text: &str) -> Vec<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    let mut last = 0;
-    for mark in memchr::memmem::find_iter(bytes, MARK) {
-        let start = mark + MARK.len();
-        if start < last {
-            continue;
-        }
-        let is_data = |it: &&u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
-        let rest = bytes.get(start..).unwrap_or_default();
-        last = start + rest.iter().take_while(is_data).count();
-        found.push((start, last));
-    }
-    found
-}
-
-/// Takes the metadata out of every file that is an address in a text. What can't be cleaned is left out.
-pub fn strip_in_text(text: &str) -> Cow<'_, str> {
-    let (mut out, mut from) = (String::new(), 0);
-    for (start, end) in files(text) {
-        let Some(data) = text.get(start..end) else { continue };
-        let stripped = match strip_base64(data) {
-            Ok(Cow::Borrowed(_)) => continue,
-            Ok(Cow::Owned(stripped)) => stripped,
-            Err(_) => String::new(),
-        };
-        out.push_str(text.get(from..start).unwrap_or_default());
-        out.push_str(&stripped);
-        from = end;
-    }
-    if from == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    Cow::Owned(out)
-}
-
-/// The metadata of the files in a text, which may itself be base64, for a search.
-pub fn texts_in(text: &str) -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
-    let start = text.trim_start();
-    let begins = start.get(..HEAD).and_then(|it| LENIENT.decode(it).ok());
-    if begins.is_some_and(|it| is_known(&it)) {
-        found.extend(texts_of(start));
-    }
-    // With line breaks in it, the data is longer than its first line.
-    for (start, end) in files(text) {
-        let data = match text.starts_with("data:") {
-            true => text.get(start..),
-            false => text.get(start..end),
-        };
-        found.extend(data.into_iter().flat_map(texts_of));
-    }
-    found
-}
-
-fn texts_of(data: &str) -> Vec<Vec<u8>> {
-    let head = data.get(..HEAD).and_then(|it| LENIENT.decode(it).ok());
+pub(super) fn texts_of(data: &str) -> Vec<Vec<u8>> {
     let is_broken = memchr::memchr3(b'\n', b'\r', b' ', data.trim_ascii_end().as_bytes()).is_some();
-    if head.as_deref().and_then(Kind::of) == Some(Kind::Png) && !is_broken {
+    if kind_of(data) == Some(Kind::Png) && !is_broken {
         let encoded = Encoded(data.trim_ascii_end());
         if encoded.0.len().is_multiple_of(4)
             && let Ok(cuts) = png::cuts(&encoded)
         {
-            let read = |it: &Cut| {
-                png::Source::read(&encoded, it.start, (it.end - it.start).min(MOST_TEXT))
-            };
+            let read = |it: &Cut| png::Source::read(&encoded, it.start, it.end - it.start);
             let removed: Option<Vec<_>> = cuts.sorted().iter().map(read).collect();
             // What can't be read in pieces may be read as a whole.
             if let Some(removed) = removed {

@@ -26,8 +26,10 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
                     Some(0xff) => is_kept(bytes.get(at + 2..end).unwrap_or_default()),
                     _ => false,
                 };
-                if !is_kept {
-                    cuts.remove(at, end);
+                let data = bytes.get(at + 2..end).unwrap_or_default();
+                let instead = repeats(data).filter(|_| label == Some(0xff)).unwrap_or_default();
+                if !is_kept && bytes.get(at..end) != Some(&*instead) {
+                    cuts.replace(at, end, instead);
                 }
                 at = end;
             }
@@ -43,8 +45,29 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
 }
 
 fn is_kept(blocks: &[u8]) -> bool {
-    let is = |name: &[u8]| blocks.get(1..12) == Some(name);
-    (is(b"NETSCAPE2.0") || is(b"ANIMEXTS1.0")) && blocks.len() == 17 || is(b"ICCRGBG1012")
+    blocks.get(1..12) == Some(b"ICCRGBG1012")
+}
+
+/// The block of an application that says how often a film repeats, without the others beside it: 1 is the number of
+/// times, 2 the bytes that a player is to have first.
+fn repeats(blocks: &[u8]) -> Option<Vec<u8>> {
+    let name = blocks.get(..12)?;
+    if !matches!(name.get(1..), Some(b"NETSCAPE2.0" | b"ANIMEXTS1.0")) {
+        return None;
+    }
+    let mut at = 12;
+    loop {
+        let length = usize::from(*blocks.get(at)?);
+        let block = blocks.get(at + 1..at + 1 + length)?;
+        match block {
+            [] => return None,
+            [id, _, _] if id & 7 == 1 => {
+                let times = blocks.get(at..at + 4)?;
+                return Some([&[0x21, 0xff], name, times, &[0]].concat());
+            }
+            _ => at += 1 + length,
+        }
+    }
 }
 
 /// The bytes of a colour table, by the byte that announces it.

@@ -3,18 +3,25 @@
 use super::exif::Orientation;
 use super::{Cuts, Unstripped, big};
 
+/// Most bytes between two segments.
+const MOST_PADDING: usize = 16;
+
 pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
     let mut cuts = Cuts::default();
     let mut is_turned = false;
     let mut at = 2;
     while let Some(&byte) = bytes.get(at) {
         if byte != 0xff {
-            return Err(Unstripped("a segment of the JPEG file begins with no marker"));
+            // Some cameras fill up their segments.
+            let rest = bytes.get(at..).unwrap_or_default();
+            let padding = memchr::memchr(0xff, rest).filter(|it| *it <= MOST_PADDING);
+            let padding =
+                padding.ok_or(Unstripped("a segment of the JPEG file begins with no marker"))?;
+            cuts.remove(at, at + padding);
+            at += padding;
+            continue;
         }
-        let Some(&marker) = bytes.get(at + 1) else {
-            cuts.remove(at, bytes.len());
-            break;
-        };
+        let Some(&marker) = bytes.get(at + 1) else { break };
         match marker {
             0xff => {
                 at += 1;
@@ -34,7 +41,13 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         }
         let length = big(bytes, at + 2, 2).filter(|it| *it >= 2);
         let Some(end) = length.map(|it| at + 2 + it).filter(|it| *it <= bytes.len()) else {
-            cuts.remove(at, bytes.len());
+            let data = bytes.get(at + 4..).unwrap_or_default();
+            let is_start = marker == 0xe0 && length.is_none_or(|it| it == 16);
+            let is_start = is_start && data.iter().zip(b"JFIF\0").all(|(it, name)| it == name);
+            // The beginning of a picture in somebody's code.
+            if !is_start && (0xe0..=0xfe).contains(&marker) {
+                cuts.remove(at, bytes.len());
+            }
             break;
         };
         let data = bytes.get(at + 4..end).unwrap_or_default();

@@ -15,6 +15,8 @@ mod ogg;
 mod pdf;
 mod png;
 mod riff;
+mod svg;
+mod text;
 mod webm;
 
 #[cfg(test)]
@@ -23,7 +25,8 @@ mod tests;
 use std::borrow::Cow;
 use std::io::Read as _;
 
-pub use encoded::{is_known_base64, strip_base64, strip_in_text, texts_in};
+pub use encoded::{is_known_base64, strip_base64};
+pub use text::{Cleaned, TextOf, strip_in_text, texts_in};
 
 /// The end of each message about a file that is refused for its metadata.
 pub const STUCK: &str = "has metadata that can't be removed";
@@ -86,11 +89,16 @@ enum Kind {
     Ogg,
     Flac,
     WebM,
+    Svg,
+    Tiff,
 }
 
 impl Kind {
     /// Reads the kind from the first 12 bytes.
     fn of(bytes: &[u8]) -> Option<Self> {
+        if is_xml(bytes) {
+            return Some(Self::Svg);
+        }
         Some(match bytes {
             [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Self::Png,
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
@@ -103,6 +111,7 @@ impl Kind {
             [b'O', b'g', b'g', b'S', ..] => Self::Ogg,
             [b'f', b'L', b'a', b'C', ..] => Self::Flac,
             [0x1a, 0x45, 0xdf, 0xa3, ..] => Self::WebM,
+            [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Self::Tiff,
             _ => return None,
         })
     }
@@ -121,8 +130,19 @@ fn cuts(kind: Kind, bytes: &[u8]) -> Result<Vec<Cut>, Unstripped> {
         Kind::Ogg => ogg::cuts(bytes)?,
         Kind::Flac => flac::cuts(bytes)?,
         Kind::WebM => webm::cuts(bytes)?,
+        Kind::Svg => svg::cuts(bytes)?,
+        Kind::Tiff => return Err(Unstripped("it is a TIFF picture")),
     };
     Ok(cuts.sorted())
+}
+
+/// Whether bytes begin like XML, in UTF-8 or UTF-16. Whether it is SVG is seen later.
+fn is_xml(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let begins = [&b"<svg"[..], b"<?xml", b"<!--", b"<!DOCTYPE", b"<!doctype"];
+    begins.iter().any(|it| text.starts_with(it))
+        || bytes.starts_with(b"\xff\xfe<\0")
+        || bytes.starts_with(b"\xfe\xff\0<")
 }
 
 /// Whether the bytes begin like a file that [`strip`] understands.
@@ -153,7 +173,7 @@ pub fn strip(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Unstripped> {
     Ok(Cow::Owned(out))
 }
 
-/// Most bytes of metadata of one file that are searched, and that one compressed text may unpack to.
+/// Most bytes that one compressed text is unpacked to.
 const MOST_TEXT: usize = 1 << 20;
 
 /// The bytes that [`strip`] would take out, for a search: texts of PNG files are unpacked.
@@ -161,8 +181,7 @@ pub fn texts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let Some(kind) = Kind::of(bytes) else { return Vec::new() };
     let mut found = Vec::new();
     for cut in cuts(kind, bytes).unwrap_or_default() {
-        let end = cut.end.min(cut.start.saturating_add(MOST_TEXT));
-        let removed = bytes.get(cut.start..end).unwrap_or_default();
+        let removed = bytes.get(cut.start..cut.end).unwrap_or_default();
         found.extend(searchable(kind, removed.to_vec()));
     }
     found
@@ -179,6 +198,10 @@ fn searchable(kind: Kind, removed: Vec<u8>) -> Vec<Vec<u8>> {
         // A text that is cut off is searched as far as it goes.
         let _ = flate2::read::ZlibDecoder::new(packed).take(most).read_to_end(&mut text);
         found.push(text);
+    }
+    // UTF-16, as Windows, ID3 and PDF write it.
+    if removed.contains(&0) {
+        found.push(removed.iter().copied().filter(|it| *it != 0).collect());
     }
     found.push(removed);
     found

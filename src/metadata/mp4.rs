@@ -28,7 +28,10 @@ const KEPT: &[(&[u8], &[&[u8]])] = &[
 
 pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
     let brand = bytes.get(8..12).unwrap_or_default();
-    if [b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"].iter().any(|it| *it == brand) {
+    if [b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"miaf", b"avio"]
+        .iter()
+        .any(|it| *it == brand)
+    {
         return Err(Unstripped("it is a picture, no film"));
     }
     let mut cuts = Cuts::default();

@@ -15,6 +15,10 @@ const KEPT: &[(&[u8], usize)] = &[
     (b"cHRM", 32),
     (b"sRGB", 1),
     (b"cICP", 4),
+    (b"cLLI", 8),
+    (b"cLLi", 8),
+    (b"mDCV", 24),
+    (b"mDCv", 24),
     (b"sBIT", 4),
     (b"bKGD", 6),
     (b"pHYs", 9),
@@ -47,10 +51,8 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
     let mut at = 8;
     let mut is_turned = false;
     while at < length {
-        let Some(head) = file.read(at, 8) else {
-            cuts.remove(at, length);
-            break;
-        };
+        // The beginning of a picture in somebody's code.
+        let Some(head) = file.read(at, 8) else { break };
         let (size, kind) = head.split_at(4);
         let size = number(size);
         if !kind.iter().all(u8::is_ascii_alphabetic) {
@@ -68,7 +70,7 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
             || kind == FILLER && size <= 2 && file.read(at, 12 + size) == Some(filler(size));
         if end > length {
             // What a browser shows of a file that was cut off.
-            if !is_kept || !matches!(kind, b"IDAT" | b"fdAT") {
+            if !is_kept {
                 cuts.remove(at, length);
             }
             break;

@@ -102,7 +102,7 @@ pub(super) fn wav(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         // The end that the file states may lie in the head of its last chunk.
         let length = data_end.saturating_sub(at + 8);
         let is_kept = match name {
-            b"fmt " => length <= 40,
+            b"fmt " => length <= 128,
             b"fact" => length <= 12,
             b"data" => true,
             _ => false,

@@ -296,7 +296,7 @@ fn base64_is_stripped_as_its_bytes_are() {
         assert_eq!(strip_base64(&text).unwrap(), expected, "{more}");
         let page = format!("<img src=\"data:image/png;base64,{text}\"> and text");
         let clean = format!("<img src=\"data:image/png;base64,{expected}\"> and text");
-        assert_eq!(strip_in_text(&page), clean);
+        assert_eq!(cleaned(&page), clean);
         assert!(texts_in(&page).iter().any(|it| has_mark(it)));
         let lines = text.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());
         let lines = lines.collect::<Vec<_>>().join("\n");
@@ -346,4 +346,150 @@ proptest! {
             }
         }
     }
+}
+
+fn cleaned(text: &str) -> String {
+    strip_in_text(text, TextOf::Page).text.into_owned()
+}
+
+#[test]
+fn the_beginning_of_a_file_in_code_stays_as_it_is() {
+    let pictures = [(&STANDARD.encode(png(0)), 44), (&STANDARD.encode(jpeg()), 22)];
+    for (text, most) in pictures {
+        for length in 0..=most {
+            let code = format!("x = \"data:image/png;base64,{}\"", text.get(..length).unwrap());
+            let cleaned = strip_in_text(&code, TextOf::Source);
+            assert_eq!((&*cleaned.text, cleaned.refused), (&*code, 0));
+        }
+    }
+    // The same beginning with more digits than an example has.
+    let long = [&png(0)[..33], &png_chunk(b"IDAT", &[7; 99])[..80]].concat();
+    let code = format!("data:image/png;base64,{}", STANDARD.encode(long).trim_end_matches('='));
+    assert_eq!(strip_in_text(&code, TextOf::Source).text, code);
+}
+
+#[test]
+fn a_film_of_pictures_repeats_as_it_did() {
+    let application = b"\x21\xff\x0bNETSCAPE2.0";
+    let film =
+        |blocks: &[u8]| [&b"GIF89a\x01\0\x01\0\0\0\0"[..], application, blocks, b"\0\x3b"].concat();
+    let (times, buffer) = (b"\x03\x01\x05\0", b"\x05\x02\0\0\x01\0");
+    let named = [&[11][..], MARK].concat();
+    for blocks in [[&times[..], buffer].concat(), [&buffer[..], times, &named].concat()] {
+        assert_eq!(strip(&film(&blocks)).unwrap(), film(times));
+    }
+}
+
+#[test]
+fn a_photo_with_padding_between_its_segments_is_shown() {
+    let mut padded = jpeg();
+    let at = memchr::memmem::find(&padded, &[0xff, 0xdb]).unwrap();
+    padded.splice(at..at, [0, 0]);
+    assert_eq!(strip(&padded).unwrap(), strip(&jpeg()).unwrap());
+}
+
+#[test]
+fn files_are_found_however_a_text_writes_them() {
+    let text = STANDARD.encode(jpeg());
+    let clean = STANDARD.encode(strip(&jpeg()).unwrap());
+    let wrapped = |between: &str| {
+        let lines = text.as_bytes().chunks(76).map(|it| std::str::from_utf8(it).unwrap());
+        lines.collect::<Vec<_>>().join(between)
+    };
+    for written in [
+        text.replace('/', "\\u002f"),
+        text.replace('/', "\\\\u002F"),
+        text.replace('/', "\\/").replace('+', "\\u002b"),
+        text.replace('/', "\\x2f"),
+        text.replace('/', "\\2f "),
+        text.replace('/', "&#47;").replace('=', "&#x3d;"),
+        text.replace('/', "%2F").replace('+', "%2B"),
+        wrapped("\n"),
+        wrapped("\r\n  "),
+        wrapped("\\n"),
+        wrapped("\\\n"),
+        wrapped("%0A"),
+    ] {
+        for mark in ["data:image/jpeg;base64,", "DATA:image\\/jpeg;BASE64,", "data:;base64\\u002c"]
+        {
+            let page = format!("a \"{mark}{written}\" b");
+            assert_eq!(cleaned(&page), format!("a \"{mark}{clean}\" b"));
+            assert!(texts_in(&page).iter().any(|it| has_mark(it)), "{page}");
+        }
+    }
+    // Words below a file are none of it.
+    for prose in ["\nThanks\n", "\n\nThanks\n", " Thanks", "\nThanks to all"] {
+        let page = format!("![a](data:image/jpeg;base64,{text}{prose}");
+        assert_eq!(cleaned(&page), format!("![a](data:image/jpeg;base64,{clean}{prose}"));
+    }
+}
+
+#[test]
+fn a_picture_of_a_kind_that_is_not_understood_is_left_out_of_pages() {
+    let unknown = STANDARD.encode([b"BM", MARK, &[7; 90]].concat());
+    let page = format!("url(data:image/bmp;base64,{unknown})");
+    let cleaned = strip_in_text(&page, TextOf::Page);
+    assert_eq!((&*cleaned.text, cleaned.refused), ("url(data:image/bmp;base64,)", 1));
+    assert_eq!(strip_in_text(&page, TextOf::Source).text, page);
+    for (kind, bytes) in [("tiff", &tiff(6)[..]), ("avif", b"\0\0\0\x10ftypavif\0\0\0\0")] {
+        let bytes = [bytes, &[7; 90]].concat();
+        let page = format!("url(data:image/{kind};base64,{})", STANDARD.encode(bytes));
+        for text in [TextOf::Page, TextOf::Source] {
+            assert_eq!(strip_in_text(&page, text).refused, 1, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn svg_keeps_what_is_drawn() {
+    let mark = std::str::from_utf8(MARK).unwrap();
+    let photo = STANDARD.encode(jpeg());
+    let clean = STANDARD.encode(strip(&jpeg()).unwrap());
+    let drawing = |photo: &str, notes: [String; 4]| {
+        let [before, inside, attribute, child] = notes;
+        format!(
+            "<?xml version=\"1.0\"?>\n{before}<svg xmlns=\"http://www.w3.org/2000/svg\"{attribute} width='9'>{inside}\
+             <g id='a > b'{attribute}><path d=\"M0 0\"/>{child}</g><image href=\"data:image/jpeg;base64,{photo}\"/></svg>"
+        )
+    };
+    let with = drawing(
+        &photo,
+        [
+            format!("<!-- {mark} -->"),
+            format!("<metadata><rdf:RDF><dc:creator>{mark}</dc:creator><x/></rdf:RDF></metadata>"),
+            format!(" inkscape:export-filename = '/home/{mark}'"),
+            format!("<sodipodi:namedview name=\"{mark}\"/><?xpacket {mark}?>"),
+        ],
+    );
+    let without = drawing(&clean, [const { String::new() }; 4]);
+    assert_eq!(strip(with.as_bytes()).unwrap(), without.as_bytes());
+    assert!(matches!(strip(without.as_bytes()), Ok(Cow::Borrowed(_))));
+    assert!(texts(with.as_bytes()).iter().any(|it| has_mark(it)));
+    for refused in ["<!DOCTYPE svg [<!ENTITY a 'b'>]><svg/>", "\u{feff}<svg a='"] {
+        assert!(strip(refused.as_bytes()).is_err(), "{refused}");
+    }
+    for other in
+        ["<?xml version='1.0'?><!-- x --><kml><metadata/></kml>", "<!DOCTYPE html><!-- x --><p>"]
+    {
+        assert!(matches!(strip(other.as_bytes()), Ok(Cow::Borrowed(_))), "{other}");
+    }
+}
+
+#[test]
+fn what_players_need_stays_and_wide_letters_are_searched() {
+    let format = riff_chunk(b"fmt ", &[2; 50]);
+    let sound = riff(b"WAVE", &[format, riff_chunk(b"data", b"sound")]);
+    assert!(matches!(strip(&sound), Ok(Cow::Borrowed(_))));
+    let light = [png_chunk(b"cLLI", &[1; 8]), png_chunk(b"mDCV", &[1; 24])].concat();
+    let end = png_chunk(b"IEND", b"");
+    let picture = [&png(0)[..33], &light, &end].concat();
+    assert!(matches!(strip(&picture), Ok(Cow::Borrowed(_))));
+    for brand in [b"miaf", b"avio"] {
+        assert!(strip(&[b"\0\0\0\x10ftyp", &brand[..], &[0; 4]].concat()).is_err());
+    }
+    let wide: Vec<u8> = MARK.iter().flat_map(|it| [*it, 0]).collect();
+    let far = [&b"Comment\0"[..], &vec![b'x'; 2 << 20], &wide].concat();
+    let picture = [&png(0)[..33], &png_chunk(b"tEXt", &far), &end].concat();
+    assert!(texts(&picture).iter().any(|it| has_mark(it)));
+    assert!(texts_in(&STANDARD.encode(&picture)).iter().any(|it| has_mark(it)));
 }

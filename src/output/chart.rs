@@ -8,6 +8,7 @@ use super::bundle::text_of;
 use super::notes::Notes;
 use super::{RenderedOutput, note};
 use crate::charts::{self, Chart, Kind, Refusal};
+use crate::metadata::STUCK;
 use crate::sanitize::SafeHtml;
 
 /// MIME types of charts; the first that a prefix fits counts.
@@ -140,7 +141,12 @@ pub(super) fn figure(
             notes.undrawn();
             None
         }
-        Ok(chart) => notes.live(chart),
+        Ok(chart) => {
+            if chart.lost() > 0 {
+                notes.invalid(format!("a picture in {what} {STUCK}"));
+            }
+            notes.live(chart)
+        }
         Err(Refusal(reason)) => {
             notes.unsupported(format!("the interaction of {what}: {reason}"));
             None

@@ -8,6 +8,7 @@ use super::bundle::text_of;
 use super::notes::Notes;
 use super::widget::{STATE, VIEW};
 use super::{Drawn, OutputKind, data, note};
+use crate::metadata::STUCK;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{
     Island, IslandKind, IslandRefusal, SafeHtml, UntrustedHtml, island, widget_island,
@@ -70,6 +71,9 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
         Ok(island) => {
             if !island.losses().is_empty() {
                 notes.confined(what, island.losses());
+            }
+            if island.lost() > 0 {
+                notes.invalid(format!("a picture in the frame of {what} {STUCK}"));
             }
             let text =
                 SafeHtml::text("Runs code of the notebook, in a frame that reaches nothing else.");

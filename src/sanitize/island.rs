@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::token::{Token, Tokens, decode};
 use super::{SafeHtml, UntrustedHtml};
-use crate::metadata;
+use crate::metadata::{self, TextOf};
 use crate::site::{Asset, Integrity, SitePath, SitePathError};
 
 /// Begins with what stops it where the file has an origin: opened by itself, or framed by somebody else without a
@@ -114,6 +114,7 @@ pub struct Island {
     document: String,
     height: u32,
     losses: Vec<String>,
+    lost: usize,
 }
 
 impl Island {
@@ -130,6 +131,11 @@ impl Island {
     /// What does not work in it: noun phrases for the log.
     pub fn losses(&self) -> &[String] {
         &self.losses
+    }
+
+    /// Files in it that are left out, since their metadata can't be removed.
+    pub fn lost(&self) -> usize {
+        self.lost
     }
 
     /// Its file in the site.
@@ -235,6 +241,20 @@ pub fn widget_island(state: &Value, buffers: &Value) -> Result<Island, IslandRef
         .collect();
     reader.height = Some(320);
     reader.finish(&json!({ "state": values, "buffers": buffers }))
+}
+
+/// Markup without the `<metadata>` of its pictures, where it has any.
+fn without_descriptions(html: &str) -> Option<String> {
+    let (mut out, mut from) = (String::new(), 0);
+    let mut ends = memchr::memmem::find_iter(html.as_bytes(), "</metadata>").peekable();
+    for start in memchr::memmem::find_iter(html.as_bytes(), "<metadata") {
+        while ends.next_if(|it| *it < start).is_some() {}
+        let is_tag = matches!(html.as_bytes().get(start + 9), Some(b'>' | b' ' | b'\n'));
+        let Some(end) = ends.peek().filter(|_| is_tag && start >= from) else { continue };
+        out.push_str(html.get(from..start)?);
+        from = end + "</metadata>".len();
+    }
+    (from > 0).then(|| out + html.get(from..).unwrap_or_default())
 }
 
 struct Script {
@@ -448,11 +468,17 @@ impl Reader {
     }
 
     fn finish(mut self, widget: &Value) -> Result<Island, IslandRefusal> {
+        let mut lost = 0;
         let texts = self.styles.iter_mut().chain(self.scripts.iter_mut().map(|it| &mut it.text));
         for text in texts.chain(std::iter::once(&mut self.html)) {
-            if let Cow::Owned(stripped) = metadata::strip_in_text(text) {
+            let cleaned = metadata::strip_in_text(text, TextOf::Page);
+            lost += cleaned.refused;
+            if let Cow::Owned(stripped) = cleaned.text {
                 *text = stripped;
             }
+        }
+        if let Some(clean) = without_descriptions(&self.html) {
+            self.html = clean;
         }
         let size = self.html.len()
             + self.scripts.iter().map(|it| it.text.len()).sum::<usize>()
@@ -499,6 +525,7 @@ impl Reader {
             document,
             height: height.unwrap_or(480).clamp(80, 1200),
             losses,
+            lost,
         })
     }
 }

@@ -95,7 +95,8 @@ pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, 
     };
     let mut document = charts.compile(compile, &BTreeMap::new(), |_| None, have);
     charts.warn(printer);
-    document.value.offer_source(sources.get(notebook.source).text(), &page);
+    let text = sources.get(notebook.source).text();
+    document.diagnostics.extend(document.value.offer_source(text, notebook.source, &page));
     diagnostics.extend(document.diagnostics);
     diagnostics.extend(exposure::leaks_in_page(&document.value, &notebook, &allowed));
     let pages = Pages::new([document.value.place()]);
