@@ -229,6 +229,7 @@ codes! {
     ///
     /// Places, names, dates and comments are taken out of what a page holds. This file is not built as its kind is, or keeps
     /// them where nbc can't take them out. Save it anew with another program.
+    /// The code of a notebook that readers may download is another where metadata of a file in it were removed.
     StuckMetadata = "NBC423" "stuck-metadata",
     /// Not every value of an input was run; its control offers the ones that were.
     ///
