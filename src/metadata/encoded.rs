@@ -119,7 +119,7 @@ pub(super) fn texts_of(data: &str) -> Vec<Vec<u8>> {
             let removed: Option<Vec<_>> = cuts.sorted().iter().map(read).collect();
             // What can't be read in pieces may be read as a whole.
             if let Some(removed) = removed {
-                return removed.into_iter().flat_map(|it| searchable(Kind::Png, it)).collect();
+                return searchable(Kind::Png, removed);
             }
         }
     }

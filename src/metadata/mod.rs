@@ -176,29 +176,35 @@ pub fn strip(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Unstripped> {
 }
 
 /// Most bytes that one compressed text is unpacked to.
-const MOST_TEXT: usize = 1 << 20;
+const MOST_TEXT: u64 = 1 << 20;
+/// Most bytes that all compressed texts of one file are unpacked to: a file may have thousands, each a bomb.
+const MOST_TEXTS: u64 = 16 << 20;
 
 /// The bytes that [`strip`] would take out, for a search: texts of PNG files are unpacked.
 pub fn texts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let Some(kind) = Kind::of(bytes) else { return Vec::new() };
-    let mut found = Vec::new();
-    for cut in cuts(kind, bytes).unwrap_or_default() {
-        let removed = bytes.get(cut.start..cut.end).unwrap_or_default();
-        found.extend(searchable(kind, removed.to_vec()));
-    }
-    found
+    let cuts = cuts(kind, bytes).unwrap_or_default();
+    let removed = cuts.iter().filter_map(|it| bytes.get(it.start..it.end));
+    searchable(kind, removed.map(<[u8]>::to_vec))
 }
 
-/// Bytes that are taken out of a file, and the text that is packed in them.
-fn searchable(kind: Kind, removed: Vec<u8>) -> Vec<Vec<u8>> {
+/// Pieces that are taken out of a file, and the texts that are packed in them.
+fn searchable(kind: Kind, pieces: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut left = MOST_TEXTS;
+    pieces.into_iter().flat_map(|it| views(kind, it, &mut left)).collect()
+}
+
+/// One piece as it is, unpacked while bytes are `left` for that, and without the zeros of UTF-16.
+fn views(kind: Kind, removed: Vec<u8>, left: &mut u64) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     if kind == Kind::Png
         && let Some(packed) = png::packed_text(&removed)
     {
         let mut text = Vec::new();
-        let most = u64::try_from(MOST_TEXT).unwrap_or(u64::MAX);
         // A text that is cut off is searched as far as it goes.
+        let most = MOST_TEXT.min(*left);
         let _ = flate2::read::ZlibDecoder::new(packed).take(most).read_to_end(&mut text);
+        *left = left.saturating_sub(text.len() as u64);
         found.push(text);
     }
     // UTF-16, as Windows, ID3 and PDF write it.

@@ -494,3 +494,19 @@ fn what_players_need_stays_and_wide_letters_are_searched() {
     assert!(texts(&picture).iter().any(|it| has_mark(it)));
     assert!(texts_in(&STANDARD.encode(&picture)).iter().any(|it| has_mark(it)));
 }
+
+#[test]
+fn packed_texts_of_a_picture_are_unpacked_to_so_many_bytes_and_no_more() {
+    use std::io::Write as _;
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    let bomb = png_chunk(b"zTXt", &[b"k\0\0".as_slice(), &packer.finish().unwrap()].concat());
+    let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
+    picture.extend(png_chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]));
+    picture.extend(bomb.repeat(64));
+    picture.extend(png_chunk(b"IEND", b""));
+    for found in [texts(&picture), encoded::texts_of(&STANDARD.encode(&picture))] {
+        let unpacked: usize = found.iter().map(Vec::len).filter(|it| *it >= 1 << 19).sum();
+        assert_eq!(unpacked, 16 << 20);
+    }
+}
