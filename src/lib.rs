@@ -18,6 +18,7 @@
 //!
 //! [`cli`] calls them in this order: [`cli::main`] is all that the binary does.
 
+pub mod interrupt;
 pub mod source;
 pub mod diagnostic;
 pub mod config;

@@ -276,3 +276,75 @@ fn ignore_files_say_what_they_said() {
         [".seen.ipynb", "a.ipynb", "d.ipynb", "deep/anchored.ipynb", "deep/b.ipynb", "own/b.ipynb"];
     assert_eq!(found, expected, "{}", said.text);
 }
+
+/// Patterns that cost much to compile, and are hardly ever meant.
+fn costly(number: usize) -> impl Iterator<Item = String> {
+    (0..number).map(|idx| format!("**/a{idx}*/**/b*"))
+}
+
+#[test]
+fn lists_of_patterns_are_bounded_before_they_are_compiled() {
+    let ignored = || costly(100_000).map(|it| format!("{it}\n")).collect::<String>();
+    let excluded = || format!("exclude = {:?}", costly(30_000).collect::<Vec<_>>());
+    for (file, text, told) in [
+        ("in/.gitignore", ignored(), ".gitignore`, line "),
+        ("in/sub/.ignore", ignored(), "sub/.ignore`, line "),
+        ("in/.git/info/exclude", ignored(), "exclude`, line "),
+        ("in/nbc.toml", excluded(), "`exclude` (nbc.toml, `--exclude`) cannot be used"),
+    ] {
+        let outer = project();
+        let path = outer.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+        let start = Instant::now();
+        let said = said(outer.path(), CHECK);
+        assert_eq!(said.code, 2, "{file}: {}", said.text);
+        assert!(said.text.contains(told), "{file}: {}", said.text);
+        assert!(said.text.contains("64 KiB of patterns with wildcards"), "{file}: {}", said.text);
+        assert!(said.text.contains("help: name folders"), "{file}: {}", said.text);
+        assert!(said.text.len() < 1000, "{file}: {}", said.text);
+        assert!(start.elapsed() < Duration::from_secs(20), "{file}: {:?}", start.elapsed());
+    }
+    // A list of names is no danger.
+    let outer = project();
+    let names: String = (0..9_000).map(|idx| format!("data/file-{idx}.csv\n")).collect();
+    fs_err::write(outer.path().join("in/.gitignore"), names).unwrap();
+    assert_eq!(said(outer.path(), CHECK).code, 0);
+}
+
+#[test]
+fn ignore_files_above_are_the_users_own_and_end_at_the_repository() {
+    let outer = project();
+    let pipe = outer.path().join(".gitignore");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs_err::create_dir(outer.path().join(".ignore")).unwrap();
+    let found = said(outer.path(), CHECK);
+    assert_eq!(found.code, 0, "{}", found.text);
+    assert!(found.text.contains("warning: cannot read `"), "{}", found.text);
+    assert!(found.text.contains("it is passed over"), "{}", found.text);
+    fs_err::remove_file(&pipe).unwrap();
+    fs_err::write(&pipe, "*\n").unwrap();
+    assert_eq!(said(outer.path(), CHECK).code, 2, "a list of the user's own holds");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&pipe, Some(23_456), None).unwrap();
+        let found = said(outer.path(), CHECK);
+        assert_eq!(found.code, 0, "{}", found.text);
+        assert!(found.text.contains("belongs to another user"), "{}", found.text);
+        std::os::unix::fs::chown(&pipe, Some(0), None).unwrap();
+    }
+    std::fs::create_dir(outer.path().join("in/.git")).unwrap();
+    let found = said(outer.path(), CHECK);
+    assert_eq!(found.code, 0, "{}", found.text);
+    assert!(!found.text.contains("passed over"), "{}", found.text);
+}
+
+#[test]
+fn a_file_of_six_tebibytes_beside_a_notebook_is_not_read() {
+    let outer = project();
+    fs_err::File::create(outer.path().join("in/data.bin")).unwrap().set_len(6 << 40).unwrap();
+    let start = Instant::now();
+    let said = said(outer.path(), BUILD);
+    // Whether notebooks can be run here or not, it ends.
+    assert!([0, 2].contains(&said.code), "{}", said.text);
+    assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+}

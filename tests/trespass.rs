@@ -251,8 +251,13 @@ fn a_record_does_not_replace_the_file_of_another_user() {
     chown(&record, Some(ATTACKER), Some(ATTACKER)).unwrap();
     let (code, text) = build();
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("belongs to somebody else"), "{text}");
+    assert!(text.contains("neither to you nor to the owner of its folder"), "{text}");
     assert_eq!(fs_err::read_to_string(&record).unwrap(), "theirs");
+    // In a container root builds in the folder of a user of the host, who owns all that lies there.
+    chown(test.path("theirs"), Some(ATTACKER), Some(ATTACKER)).unwrap();
+    let (code, text) = build();
+    assert_eq!(code, 0, "{text}");
+    assert_ne!(fs_err::read_to_string(&record).unwrap(), "theirs");
 }
 
 #[test]
@@ -269,4 +274,123 @@ fn the_cache_says_nothing_of_which_program_to_start() {
     let mut kinds =
         fs_err::read_dir(entries).into_iter().flatten().map(|it| it.unwrap().file_name());
     assert!(kinds.all(|it| it != "interpreters"), "{text}");
+}
+
+#[test]
+fn a_link_of_another_user_does_not_choose_the_cache() {
+    if !is_root() {
+        return;
+    }
+    let test = Trespass::new();
+    let roots = test.path("roots");
+    fs_err::create_dir(&roots).unwrap();
+    fs_err::set_permissions(&roots, Permissions::from_mode(0o755)).unwrap();
+    let link = test.path("home/lnk");
+    symlink(&roots, &link).unwrap();
+    std::os::unix::fs::lchown(&link, Some(ATTACKER), Some(ATTACKER)).unwrap();
+    let (code, text) = said(test.nbc().args(["cache", "stats"]).env("NBC_CACHE_DIR", &link));
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("is a link of another user"), "{text}");
+    assert_eq!(fs_err::metadata(&roots).unwrap().mode() & 0o7777, 0o755);
+    // A link of one's own may lead to a larger disk.
+    fs_err::remove_file(&link).unwrap();
+    symlink(&roots, &link).unwrap();
+    let (code, text) = said(test.nbc().args(["cache", "stats"]).env("NBC_CACHE_DIR", &link));
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_folder_that_is_used_for_other_things_stays_open() {
+    let test = Trespass::new();
+    let srv = test.path("srv");
+    fs_err::create_dir_all(srv.join("www")).unwrap();
+    fs_err::set_permissions(&srv, Permissions::from_mode(0o755)).unwrap();
+    let stats = || said(test.nbc().args(["cache", "stats"]).env("NBC_CACHE_DIR", &srv));
+    let (code, text) = stats();
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("holds `www`") && text.contains("srv/nbc`"), "{text}");
+    assert_eq!(fs_err::metadata(&srv).unwrap().mode() & 0o7777, 0o755);
+    // The root of a volume: `lost+found` belongs to root.
+    fs_err::rename(srv.join("www"), srv.join("lost+found")).unwrap();
+    if is_root() {
+        chown(srv.join("lost+found"), Some(ATTACKER), Some(ATTACKER)).unwrap();
+    }
+    let (code, text) = stats();
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(fs_err::metadata(&srv).unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_cache_below_a_folder_of_a_group_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let test = Trespass::new();
+    let above = test.path("home/.cache");
+    fs_err::set_permissions(&above, Permissions::from_mode(0o775)).unwrap();
+    assert_eq!(test.build().0, 0, "the group of root");
+    chown(&above, None, Some(ATTACKER)).unwrap();
+    let (code, text) = test.build();
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains(&format!("can be written by the group {ATTACKER}")), "{text}");
+}
+
+#[test]
+fn what_is_mounted_at_the_output_or_below_is_found_before_a_run_and_left_alone() {
+    let test = Trespass::new();
+    assert_eq!(test.build().0, 0);
+    let nbc = env!("CARGO_BIN_EXE_nbc");
+    let mounted = |at: &str| {
+        let script = format!(
+            "mkdir -p theirs/site/other other && mount --bind other {at} && touch other/kept && \
+             {nbc} build report.ipynb --execute never -o theirs/site; code=$?; umount {at}; exit $code"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", &script]);
+        command.current_dir(test.folder.path()).stdin(Stdio::null());
+        said(command.env("NBC_CACHE_DIR", test.path("home/.cache/nbc")))
+    };
+    let (code, text) = mounted("theirs/site");
+    if text.contains("unshare failed") || text.contains("permission denied") {
+        eprintln!("not attacked: nothing can be mounted here: {text}");
+        return;
+    }
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("is a mount point") && text.contains("theirs/site/site"), "{text}");
+    let (code, text) = mounted("theirs/site/other");
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("something is mounted at `other`"), "{text}");
+    assert!(test.path("other/kept").exists());
+    let names: Vec<_> =
+        fs_err::read_dir(test.path("theirs")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names, ["site"]);
+}
+
+#[test]
+fn a_pipe_in_a_restored_cache_is_not_waited_for() {
+    let test = Trespass::new();
+    let cache = test.path("home/.cache/nbc");
+    let build = || {
+        let mut command = Command::new("timeout");
+        command.args(["60", env!("CARGO_BIN_EXE_nbc"), "build", "report.ipynb", "-o", "site"]);
+        command.args(["--isolation", "best-effort"]).current_dir(test.folder.path());
+        command.env("NBC_CACHE_DIR", &cache).env_remove("NBC_NO_CACHE").stdin(Stdio::null());
+        said(&mut command)
+    };
+    let code =
+        NOTEBOOK.replace("\"markdown\"", "\"code\", \"outputs\": [], \"execution_count\": null");
+    fs_err::write(test.path("report.ipynb"), code.replace("# Built", "print(6 * 7)")).unwrap();
+    let (code, text) = build();
+    if code != 0 {
+        eprintln!("not attacked: notebooks do not run here: {text}");
+        return;
+    }
+    let runner = fs_err::read_dir(cache.join("runner-1")).unwrap().next().unwrap().unwrap();
+    let main = runner.path().join("main.py");
+    fs_err::remove_file(&main).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &main, rustix::fs::Mode::RWXU).unwrap();
+    fs_err::remove_dir_all(cache.join("entries-1")).unwrap();
+    let (code, text) = build();
+    assert_eq!(code, 0, "{text}");
+    assert!(fs_err::symlink_metadata(&main).unwrap().is_file());
 }

@@ -20,7 +20,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use key::{Key, KeyBuilder};
 #[cfg(unix)]
 pub use place::let_runs_pass;
-pub use place::{PlaceError, claim, locate};
+pub use place::{PlaceError, check_claims, claim, locate};
 pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged};
 
 use crate::config::ByteSize;
@@ -336,18 +336,22 @@ fn is_below(folder: &Utf8Path, path: &Utf8Path, kind: Kind) -> bool {
 }
 
 /// A folder that only the owner may enter.
-fn make_private(folder: &Utf8Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Utf8Path) -> io::Result<()> {
+    make(folder, 0o700)
+}
+
+/// A folder with at most these rights, whatever the mask of the user is.
+pub(crate) fn make(folder: &Utf8Path, mode: u32) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     builder.recursive(true).create(folder)
 }
 
 /// A plain file; neither a link nor a pipe, which could wait for ever.
-fn open(path: &Utf8Path) -> io::Result<File> {
+pub(crate) fn open(path: &Utf8Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]

@@ -38,6 +38,36 @@ pub enum PlaceError {
         /// Property that is at fault.
         reason: String,
     },
+    /// Something that leads elsewhere lies in the cache.
+    #[error(
+        "`{path}` in the cache `{folder}` is a link, or no file: nbc follows none there; put a folder in its place, or \
+         keep the whole cache elsewhere by naming a folder there in NBC_CACHE_DIR"
+    )]
+    Link {
+        /// The cache.
+        folder: Utf8PathBuf,
+        /// The link.
+        path: Utf8PathBuf,
+    },
+    /// The folder is used for other things, and others may look into it.
+    #[error(
+        "the cache `{folder}` holds `{found}`, which is not nbc's, and others may enter it (mode {mode:o}): name a folder \
+         in NBC_CACHE_DIR that is for nbc alone, such as `{folder}/nbc`"
+    )]
+    Shared {
+        /// The cache.
+        folder: Utf8PathBuf,
+        /// A name in it.
+        found: String,
+        /// Its rights.
+        mode: u32,
+    },
+    /// Another folder has got its name since nbc looked at it.
+    #[error("the cache `{folder}` is no longer the folder that this build began with")]
+    Exchanged {
+        /// The cache.
+        folder: Utf8PathBuf,
+    },
     /// The system refused.
     #[error("cannot make the cache `{folder}` ({source}); name another folder in NBC_CACHE_DIR")]
     Io {
@@ -88,31 +118,106 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
         reason: reason.to_owned(),
     };
     refuse_foreign_above(folder, folder)?;
+    // Who may put a link into a folder that users share chooses a folder of root's that it makes private.
+    match folder.symlink_metadata() {
+        Ok(it) if it.is_symlink() && foreign_owner(&it).is_some() => {
+            return Err(foreign(folder.to_owned(), "is a link of another user"));
+        }
+        _ => {}
+    }
     super::make_private(folder).map_err(failed)?;
     let real = folder.canonicalize_utf8().map_err(failed)?;
     refuse_foreign_above(&real, folder)?;
-    let held = Folder::open(&real).map_err(failed)?;
+    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    };
+    let held = Folder::open(parent).and_then(|it| it.below(name.as_ref())).map_err(failed)?;
     let entry = held.own_entry().map_err(failed)?;
     if !entry.is_own {
-        return Err(foreign(real, "belongs to another user"));
+        let owner = real.metadata().map(|it| std::os::unix::fs::MetadataExt::uid(&it));
+        let ids = owner.map(told_ids).unwrap_or_default();
+        return Err(foreign(real, &format!("belongs to another user{ids}")));
     }
-    let mode = entry.mode & 0o7777;
-    if mode & 0o777 != PRIVATE && mode != PASSABLE {
-        std::fs::set_permissions(&real, std::os::unix::fs::PermissionsExt::from_mode(PRIVATE))
-            .map_err(failed)?;
-    }
+    // All is looked at before anything is changed.
+    let mut other = None;
     for name in held.names().map_err(failed)? {
         let Some(it) = held.entry(&name).map_err(failed)? else { continue };
-        let path = || real.join(name.to_string_lossy().as_ref());
-        if !it.is_own {
-            return Err(foreign(path(), "belongs to another user"));
+        let shown = name.to_string_lossy().into_owned();
+        if !is_of_nbc(&shown) {
+            // The root of a volume has a `lost+found` of root's, which is nobody's.
+            other = other.or((shown != "lost+found").then_some(shown));
+            continue;
         }
         // A restored cache would lead nbc to another place.
         if it.kind == Kind::Other {
-            return Err(foreign(path(), "is a link, or no file"));
+            return Err(PlaceError::Link { folder: folder.to_owned(), path: real.join(shown) });
+        }
+        if !it.is_own {
+            return Err(foreign(real.join(shown), "belongs to another user"));
         }
     }
+    let mode = entry.mode & 0o7777;
+    if mode & 0o777 != PRIVATE && mode != PASSABLE {
+        // `NBC_CACHE_DIR=/srv` would close a folder that others need.
+        if let Some(found) = other {
+            return Err(PlaceError::Shared { folder: folder.to_owned(), found, mode });
+        }
+        held.set_mode(PRIVATE).map_err(failed)?;
+    }
+    claimed().push(Claim { folder: real.clone(), identity: entry.identity });
     Ok(real)
+}
+
+/// A folder of the cache that was looked at, so that nobody puts another one in its place.
+#[cfg(unix)]
+struct Claim {
+    folder: Utf8PathBuf,
+    identity: (u64, u64),
+}
+
+/// The claims of this process.
+#[cfg(unix)]
+fn claimed() -> std::sync::MutexGuard<'static, Vec<Claim>> {
+    static CLAIMED: std::sync::Mutex<Vec<Claim>> = std::sync::Mutex::new(Vec::new());
+    CLAIMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Checks that the folders of the cache still are those that were looked at: programs that are started outside the
+/// sandbox read and write there by path.
+///
+/// # Errors
+/// When another folder has the name.
+#[cfg(unix)]
+pub fn check_claims() -> Result<(), PlaceError> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    for Claim { folder, identity } in claimed().iter() {
+        // One that was removed takes nothing with it.
+        let now = folder.symlink_metadata().ok().map(|it| (it.dev(), it.ino()));
+        if now.is_some_and(|it| it != *identity) {
+            return Err(PlaceError::Exchanged { folder: folder.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Elsewhere nothing is claimed.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn check_claims() -> Result<(), PlaceError> {
+    Ok(())
+}
+
+/// Whether a name in the cache is one that nbc, of some version, gives.
+#[cfg(unix)]
+fn is_of_nbc(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(stem, version)| {
+        ["entries", "environments", "runtimes", "runner"].contains(&stem)
+            && !version.is_empty()
+            && version.bytes().all(|it| it.is_ascii_digit())
+    })
 }
 
 /// Elsewhere no notebook is run.
@@ -148,22 +253,23 @@ pub fn let_runs_pass(folder: &Utf8Path) -> io::Result<()> {
 fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), PlaceError> {
     use std::os::unix::fs::MetadataExt as _;
 
-    let user = effective_user();
     for above in path.ancestors().skip(1).filter(|it| !it.as_str().is_empty()) {
         let metadata = match std::fs::symlink_metadata(above) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(PlaceError::Io { folder: folder.to_owned(), source }),
         };
-        let (owner, mode) = (metadata.uid(), metadata.mode());
-        let reason = match () {
-            () if owner != 0 && Some(owner) != user && !is_unmapped(owner) => {
-                "belongs to another user"
-            }
-            () if metadata.is_dir() && mode & 0o1002 == 0o0002 => "can be written by everybody",
-            () => continue,
+        let mode = metadata.mode();
+        let is_open = |bit: u32| metadata.is_dir() && mode & (0o1000 | bit) == bit;
+        let reason = if let Some(owner) = foreign_owner(&metadata) {
+            format!("belongs to another user{}", told_ids(owner))
+        } else if is_open(0o002) {
+            "can be written by everybody".to_owned()
+        } else if is_open(0o020) && !is_private_group(metadata.gid()) {
+            format!("can be written by the group {}", metadata.gid())
+        } else {
+            continue;
         };
-        let reason = reason.to_owned();
         return Err(PlaceError::Foreign {
             folder: folder.to_owned(),
             path: above.to_owned(),
@@ -171,6 +277,55 @@ fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), PlaceE
         });
     }
     Ok(())
+}
+
+/// The owner, if it is neither the user nor root.
+#[cfg(unix)]
+fn foreign_owner(metadata: &std::fs::Metadata) -> Option<u32> {
+    let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+    let is_foreign = owner != 0 && Some(owner) != effective_user() && !is_unmapped(owner);
+    is_foreign.then_some(owner)
+}
+
+/// In a container `HOME` often belongs to a user of the host: the numbers tell.
+#[cfg(unix)]
+fn told_ids(owner: u32) -> String {
+    let user = effective_user().map(|it| format!(", nbc runs as {it}")).unwrap_or_default();
+    format!(" (id {owner}{user})")
+}
+
+/// Whether a group is root's, or has nobody in it but the user: systems that give each user a group let it write.
+#[cfg(target_os = "linux")]
+fn is_private_group(group: u32) -> bool {
+    if group == 0 || is_unmapped(group) {
+        return true;
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let names = |table: &str, id: u32| {
+        let text = fs_err::read_to_string(table).unwrap_or_default();
+        text.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let &[name, _, number, ref rest @ ..] = fields.as_slice() else { return None };
+            let last = rest.last().copied().unwrap_or_default().to_owned();
+            (number.parse() == Ok(id)).then(|| (name.to_owned(), last))
+        })
+    };
+    let own_name = names("/etc/passwd", user).map(|it| it.0);
+    let is_own = rustix::process::getegid().as_raw() == group;
+    match names("/etc/group", group) {
+        Some((name, members)) => {
+            let is_named_alike = Some(&name) == own_name.as_ref() || group == user;
+            let mut members = members.split(',').filter(|it| !it.is_empty());
+            is_own && is_named_alike && members.all(|it| Some(it) == own_name.as_deref())
+        }
+        None => is_own && group == user,
+    }
+}
+
+/// Elsewhere no notebook is run.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_private_group(_group: u32) -> bool {
+    true
 }
 
 /// In a user namespace the system's own folders belong to an id that stands for all that have none there.
@@ -239,6 +394,56 @@ mod tests {
         let folder = Utf8Path::from_path(directory.path()).unwrap().join("nbc");
         claim(&folder).unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("entries-1")).unwrap();
-        assert!(matches!(claim(&folder), Err(PlaceError::Foreign { .. })));
+        assert!(matches!(claim(&folder), Err(PlaceError::Link { .. })));
+        // What nbc did not put there is nothing that it uses.
+        fs_err::remove_file(folder.join("entries-1")).unwrap();
+        std::os::unix::fs::symlink("/etc", folder.join("lost+found")).unwrap();
+        claim(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_is_not_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(directory.path()).unwrap().join("srv");
+        fs_err::create_dir_all(folder.join("site")).unwrap();
+        set_mode(&folder, 0o755);
+        assert!(matches!(claim(&folder), Err(PlaceError::Shared { .. })));
+        assert_eq!(mode(&folder), 0o755);
+        fs_err::rename(folder.join("site"), folder.join("lost+found")).unwrap();
+        fs_err::create_dir(folder.join("entries-1")).unwrap();
+        claim(&folder).unwrap();
+        assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn a_folder_below_one_that_a_group_may_write_to_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let shared = Utf8Path::from_path(directory.path()).unwrap().join("shared");
+        fs_err::create_dir(&shared).unwrap();
+        set_mode(&shared, 0o775);
+        let group = Some(23_457);
+        // Only root can give a folder to a group that it is not in.
+        if std::os::unix::fs::chown(&shared, None, group).is_ok() {
+            assert!(matches!(claim(&shared.join("nbc")), Err(PlaceError::Foreign { .. })));
+        }
+        let own = rustix::process::getegid().as_raw();
+        std::os::unix::fs::chown(&shared, None, Some(own)).unwrap();
+        let is_private = is_private_group(own);
+        assert_eq!(claim(&shared.join("nbc")).is_ok(), is_private);
+    }
+
+    #[test]
+    fn another_folder_in_the_place_of_the_cache_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(directory.path()).unwrap().join("nbc");
+        let real = claim(&folder).unwrap();
+        let is_it =
+            |it: &PlaceError| matches!(it, PlaceError::Exchanged { folder } if *folder == real);
+        assert!(check_claims().err().as_ref().is_none_or(|it| !is_it(it)));
+        fs_err::rename(&folder, folder.with_extension("aside")).unwrap();
+        fs_err::create_dir(&folder).unwrap();
+        assert!(check_claims().err().as_ref().is_some_and(is_it));
+        // Other tests of this process start tools.
+        fs_err::remove_dir(&folder).unwrap();
     }
 }

@@ -1,7 +1,6 @@
 //! Digests of what a run can read: a file, or a folder with all that is in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::key::hexadecimal;
-use super::{Cache, Key, KeyBuilder, Kind, now};
+use super::{Cache, Key, KeyBuilder, Kind, now, open};
+use crate::interrupt;
 
 /// Smaller files are read each time; of larger ones the digest is remembered.
 const LARGE: u64 = 1 << 20;
@@ -36,6 +36,9 @@ pub enum UncachedTree {
     /// It cannot be read, or changes while it is read.
     #[error("`{0}` cannot be read")]
     Unreadable(Utf8PathBuf),
+    /// The user asked nbc to stop.
+    #[error("nbc was stopped while it read `{0}`")]
+    Interrupted(Utf8PathBuf),
     /// There is too much in it.
     #[error("`{0}` holds more than {MOST_FILES} files or 64 GiB")]
     TooLarge(Utf8PathBuf),
@@ -143,7 +146,9 @@ impl Trees {
 /// Whether all of it is as it was.
 #[must_use]
 pub fn is_unchanged(cache: &Cache, evidence: &[Evidence]) -> bool {
-    evidence.par_iter().all(|it| digest(cache, &it.path, &it.hidden).ok() == it.digest)
+    let is_same = |it: &Evidence| digest(cache, &it.path, &it.hidden).ok() == it.digest;
+    // A digest that an interrupt ended is none, as if there were nothing.
+    evidence.par_iter().all(is_same) && !interrupt::is_requested()
 }
 
 fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key, UncachedTree> {
@@ -153,7 +158,7 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
     }
     let mut memory = Memory { cache, key: memory_key, digests: None, has_news: false };
     let mut key = KeyBuilder::new("tree");
-    let (mut files, mut bytes) = (0, 0);
+    let (mut files, mut bytes) = (0_usize, 0_u64);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().same_file_system(true);
     let hidden: BTreeSet<&std::path::Path> = hidden.iter().map(|it| it.as_std_path()).collect();
     let is_hidden = |path: &std::path::Path| hidden.contains(path);
@@ -165,6 +170,9 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
         let entry = entry.map_err(|it| unreadable(it.path()))?;
         let path =
             Utf8Path::from_path(entry.path()).ok_or_else(|| unreadable(Some(entry.path())))?;
+        if interrupt::is_requested() {
+            return Err(UncachedTree::Interrupted(path.to_owned()));
+        }
         let kind = entry.file_type();
         if kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
             return Err(UncachedTree::Special(path.to_owned()));
@@ -180,11 +188,15 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
             key = key.text("link", &target.to_string_lossy());
         } else {
             let (size, digest, rights) =
-                memory.file(path).map_err(|_| unreadable(Some(entry.path())))?;
+                memory.file(path, MOST_BYTES - bytes).map_err(|error| match error.kind() {
+                    io::ErrorKind::FileTooLarge => UncachedTree::TooLarge(root.to_owned()),
+                    _ if interrupt::is_requested() => UncachedTree::Interrupted(path.to_owned()),
+                    _ => unreadable(Some(entry.path())),
+                })?;
             bytes += size;
             key = key.text("file", &digest).value("rights", &rights);
         }
-        if files > MOST_FILES || bytes > MOST_BYTES {
+        if files > MOST_FILES {
             return Err(UncachedTree::TooLarge(root.to_owned()));
         }
     }
@@ -209,12 +221,20 @@ impl Memory<'_> {
         })
     }
 
-    /// Size, digest, and who may do what.
-    fn file(&mut self, path: &Utf8Path) -> io::Result<(u64, String, u32)> {
-        let mut file = File::open(path)?;
+    /// Size, digest, and who may do what; of a file that takes at most `most` bytes.
+    fn file(&mut self, path: &Utf8Path, most: u64) -> io::Result<(u64, String, u32)> {
+        // Since the walk told its kind, it may have become a link or a pipe.
+        let mut file = open(path)?;
         let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let rights = metadata.mode() & RIGHTS;
         let stamp = Stamp::of(&metadata);
+        // A sparse file of 6 TiB takes no room on the disk, and days to read.
+        if stamp.size > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         if stamp.size >= LARGE
             && let Some((known, digest)) = self.digests().get(path.as_str())
             && *known == stamp
@@ -223,11 +243,17 @@ impl Memory<'_> {
         }
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 64 << 10];
+        let mut left = most;
         loop {
+            if interrupt::is_requested() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let read = file.read(&mut buffer)?;
             if read == 0 {
                 break;
             }
+            // It may grow while it is read.
+            left = left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
             hasher.update(buffer.get(..read).unwrap_or_default());
         }
         let digest = hexadecimal(&hasher.finalize());
@@ -250,6 +276,8 @@ impl Memory<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::cache::DEFAULT_SIZE;
 
@@ -334,5 +362,21 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, pipe.as_str(), rustix::fs::Mode::RWXU).unwrap();
         assert_eq!(test.digest(&[]), Err(UncachedTree::Special(pipe)));
         assert!(test.digest(&["data/pipe"]).is_ok());
+    }
+
+    #[test]
+    fn a_tree_that_is_too_large_is_told_before_it_is_read() {
+        let test = TreeTest::new();
+        // Nothing of it is on the disk.
+        let hole = |name: &str, size: u64| {
+            File::create(test.path(name)).unwrap().set_len(size).unwrap();
+        };
+        hole("data/z.bin", 6 << 40);
+        let start = std::time::Instant::now();
+        let too_large =
+            Err(UncachedTree::TooLarge(test.path("").as_str().trim_end_matches('/').into()));
+        assert_eq!(test.digest(&[]), too_large);
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(test.digest(&["data/z.bin"]).is_ok());
     }
 }

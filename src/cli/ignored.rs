@@ -4,6 +4,7 @@
 //! others wrote, which the walk of the crate `ignore` does not do: a `.gitignore` that is a link to `/dev/zero`
 //! takes all memory there, and one that is a pipe never ends.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,6 +13,8 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::overrides::Override;
 
 use super::inputs::InputError;
+use crate::interrupt;
+use crate::source::patterns::PatternBudget;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot, read_named};
 
 /// What the ignore files of a folder say, and those above it.
@@ -47,27 +50,15 @@ impl Level {
     }
 }
 
-/// Reads one of the files of a folder, whose text is `None` where there is none.
-type Reader<'a> = &'a dyn Fn(&str) -> Result<Option<Vec<u8>>, ProjectFileError>;
+/// Gives one of the lists of a folder by its name; an empty one where there is none.
+type Reader<'a> = &'a dyn Fn(&str) -> Result<Gitignore, InputError>;
 
-/// The lists of a folder; `place` is where it really lies, `folder` what the user calls it.
+/// The lists of a folder.
 fn level(
-    place: &Utf8Path,
     folder: &Utf8Path,
     above: Option<Arc<Level>>,
-    read: Reader<'_>,
+    list: Reader<'_>,
 ) -> Result<Arc<Level>, InputError> {
-    let list = |name: &str| {
-        let mut builder = GitignoreBuilder::new(place);
-        let bytes = read(name)
-            .map_err(|error| InputError::IgnoreFile { path: folder.join(name), source: error })?;
-        let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
-        for line in text.trim_start_matches('\u{feff}').lines() {
-            // git passes over what is no pattern, too.
-            drop(builder.add_line(None, line));
-        }
-        Ok(builder.build().unwrap_or_else(|_| Gitignore::empty()))
-    };
     let repository = folder.join(".git").symlink_metadata();
     // The `.git` of a linked work tree is a file, which names a folder elsewhere.
     let exclude = match &repository {
@@ -78,30 +69,100 @@ fn level(
     Ok(Arc::new(Level { above, lists, is_repository: repository.is_ok() }))
 }
 
-fn optional(found: Result<Vec<u8>, ProjectFileError>) -> Result<Option<Vec<u8>>, ProjectFileError> {
-    match found {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(error),
+/// The patterns of an ignore file. `place` is where its folder really lies, `path` what the user calls it.
+fn compiled(
+    place: &Utf8Path,
+    path: &Utf8Path,
+    found: Result<Vec<u8>, ProjectFileError>,
+    all: &Cell<PatternBudget>,
+) -> Result<Gitignore, InputError> {
+    let bytes = match found {
+        Err(error) if error.is_missing() => return Ok(Gitignore::empty()),
+        found => {
+            found.map_err(|source| InputError::IgnoreFile { path: path.to_owned(), source })?
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut builder = GitignoreBuilder::new(place);
+    let (mut own, mut together) = (PatternBudget::of_list(), all.get());
+    for (idx, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        own.take(line).and_then(|()| together.take(line)).map_err(|reason| {
+            InputError::TooManyPatterns { path: path.to_owned(), line: idx + 1, reason }
+        })?;
+        // git passes over what is no pattern, too.
+        drop(builder.add_line(None, line));
     }
+    all.set(together);
+    // Taken for an empty list, it would publish what its author left out.
+    builder.build().map_err(|error| InputError::IgnoreList {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
-/// The lists of the folders above, which are the user's: a link there may lead anywhere.
-fn levels_above(place: &Utf8Path) -> Result<Option<Arc<Level>>, InputError> {
-    let mut folders: Vec<&Utf8Path> = place.ancestors().skip(1).collect();
-    folders.reverse();
+/// The lists of the folders above, up to that of the repository. Links there may lead anywhere, but of a file of another
+/// user nothing is believed: anybody may put one into `/tmp`. One that cannot be read is told, and passed over, since
+/// it may be out of the user's hands.
+fn levels_above(
+    place: &Utf8Path,
+    all: &Cell<PatternBudget>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Arc<Level>>, InputError> {
+    let is_repository = |it: &Utf8Path| it.join(".git").symlink_metadata().is_ok();
+    let mut folders: Vec<&Utf8Path> = Vec::new();
+    for folder in place.ancestors() {
+        if folders.last().is_some_and(|it| is_repository(it)) {
+            break;
+        }
+        folders.push(folder);
+    }
+    let told = RefCell::new(warnings);
     let mut above = None;
-    for folder in folders {
-        let read = |name: &str| optional(read_named(&folder.join(name), MOST_PROJECT_BYTES));
-        above = Some(level(folder, folder, above, &read)?);
+    for folder in folders.into_iter().skip(1).rev() {
+        let list = |name: &str| {
+            let path = folder.join(name);
+            let passed_over = |why: String| {
+                told.borrow_mut().push(format!("{why}; it is passed over"));
+                Gitignore::empty()
+            };
+            if !is_believed(&path) {
+                return Ok(passed_over(format!("`{path}` belongs to another user")));
+            }
+            let read = compiled(folder, &path, read_named(&path, MOST_PROJECT_BYTES), all);
+            Ok(read.unwrap_or_else(|error| passed_over(error.to_string())))
+        };
+        above = Some(level(folder, above, &list)?);
     }
     Ok(above)
 }
 
-/// The regular files below a folder that are neither hidden nor ignored, as paths below it.
+/// Whether a file, and a link to it, belong to the user or to root; so does what is not there.
+#[cfg(target_os = "linux")]
+fn is_believed(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = [0, rustix::process::geteuid().as_raw()];
+    let is_own =
+        |it: std::io::Result<std::fs::Metadata>| it.is_ok_and(|it| own.contains(&it.uid()));
+    match path.symlink_metadata() {
+        Ok(link) => is_own(Ok(link)) && (is_own(path.metadata()) || path.metadata().is_err()),
+        Err(_) => true,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_believed(_path: &Utf8Path) -> bool {
+    true
+}
+
+/// The regular files below a folder that are neither hidden nor ignored, as paths below it. Tells which lists above
+/// were passed over.
 pub(super) fn files(
     folder: &Utf8Path,
     overrides: &Override,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Utf8PathBuf>, InputError> {
     let unreadable = |path: &Utf8Path, error: &std::io::Error| InputError::Unreadable {
         path: path.to_owned(),
@@ -109,14 +170,21 @@ pub(super) fn files(
     };
     let root = ProjectRoot::new(folder);
     let place = folder.canonicalize_utf8().map_err(|error| unreadable(folder, &error))?;
-    let mut waiting = vec![(Utf8PathBuf::new(), levels_above(&place)?)];
+    let all = Cell::new(PatternBudget::of_walk());
+    let mut waiting = vec![(Utf8PathBuf::new(), levels_above(&place, &all, warnings)?)];
     let mut found = Vec::new();
     while let Some((below, above)) = waiting.pop() {
         let path = folder.join(&below);
-        let read = |name: &str| optional(root.read(&below.join(name), MOST_PROJECT_BYTES));
-        let lists = level(&place.join(&below), &path, above, &read)?;
+        let list = |name: &str| {
+            let bytes = root.read(&below.join(name), MOST_PROJECT_BYTES);
+            compiled(&place.join(&below), &path.join(name), bytes, &all)
+        };
+        let lists = level(&path, above, &list)?;
         for entry in fs_err::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
             let entry = entry.map_err(|error| unreadable(&path, &error))?;
+            if interrupt::is_requested() {
+                return Err(InputError::Interrupted { path: folder.to_owned() });
+            }
             // A name that is not UTF-8 cannot become a page; it is left to be named by hand.
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
             let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;

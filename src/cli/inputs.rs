@@ -9,6 +9,7 @@ use super::ignored;
 use crate::notebook;
 use crate::site::SitePath;
 use crate::source::MAX_SOURCE_BYTES;
+use crate::source::patterns::{PatternBudget, TooManyPatterns};
 use crate::source::project_file::{ProjectFileError, ProjectRoot};
 
 /// A notebook to build.
@@ -58,6 +59,39 @@ pub enum InputError {
         /// Why.
         reason: String,
     },
+    /// The patterns of `exclude` are too many.
+    #[error("`exclude` (nbc.toml, `--exclude`) cannot be used: {0}")]
+    TooManyExcluded(#[from] TooManyPatterns),
+    /// Patterns that are valid each for itself cannot be used together.
+    #[error("the patterns of `exclude` cannot be used together: {reason}")]
+    Excluded {
+        /// Why.
+        reason: String,
+    },
+    /// A list of what is ignored is too long.
+    #[error("cannot use `{path}`, line {line}: {reason}")]
+    TooManyPatterns {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The first line that is too much, from 1.
+        line: usize,
+        /// Why.
+        reason: TooManyPatterns,
+    },
+    /// Lines of an ignore file that are valid each for itself cannot be used together.
+    #[error("cannot use the patterns of `{path}` together: {reason}")]
+    IgnoreList {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The user asked nbc to stop.
+    #[error("nbc was stopped while it looked for notebooks in `{path}`")]
+    Interrupted {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
     /// A folder cannot be read.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
@@ -76,18 +110,22 @@ pub enum InputError {
     },
 }
 
-/// All notebooks of the inputs, sorted by path, each once.
+/// All notebooks of the inputs, sorted by path, each once; `warnings` gets what was passed over.
 ///
 /// # Errors
 /// When an input does not exist, a folder holds no notebook, or a pattern is not valid.
-pub fn find(inputs: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, InputError> {
+pub fn find(
+    inputs: &[Utf8PathBuf],
+    exclude: &[String],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Input>, InputError> {
     let mut found = BTreeMap::new();
     for input in inputs {
         let metadata =
             std::fs::metadata(input).map_err(|_| InputError::Missing { path: input.clone() })?;
         if metadata.is_dir() {
             let before = found.len();
-            walk(input, exclude, &mut found)?;
+            walk(input, exclude, &mut found, warnings)?;
             if found.len() == before {
                 return Err(InputError::NoNotebooks { path: input.clone() });
             }
@@ -106,21 +144,22 @@ fn walk(
     folder: &Utf8Path,
     exclude: &[String],
     found: &mut BTreeMap<Utf8PathBuf, (Utf8PathBuf, bool)>,
+    warnings: &mut Vec<String>,
 ) -> Result<(), InputError> {
     let mut overrides = OverrideBuilder::new(folder);
+    let mut budget = PatternBudget::of_list();
     for pattern in exclude {
+        budget.take(pattern)?;
         overrides.add(&format!("!{pattern}")).map_err(|error| InputError::Pattern {
             pattern: pattern.clone(),
             reason: error.to_string(),
         })?;
     }
-    let overrides = overrides.build().map_err(|error| InputError::Pattern {
-        pattern: exclude.join(", "),
-        reason: error.to_string(),
-    })?;
+    let overrides =
+        overrides.build().map_err(|error| InputError::Excluded { reason: error.to_string() })?;
     // `.gitignore` holds outside a git checkout as well: an export or a container copy of one.
     let root = ProjectRoot::new(folder);
-    for relative in ignored::files(folder, &overrides)? {
+    for relative in ignored::files(folder, &overrides, warnings)? {
         if is_notebook(&root, &relative) {
             found.entry(folder.join(&relative)).or_insert((relative, false));
         }

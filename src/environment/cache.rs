@@ -69,7 +69,7 @@ impl Cache {
 
     /// Makes the folder, and removes what nobody needs any more.
     pub(super) fn open(&self) -> Result<(), InstallError> {
-        fs_err::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
+        crate::cache::make(&self.folder, 0o755).map_err(failed(&self.folder))?;
         self.clean();
         Ok(())
     }

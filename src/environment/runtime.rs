@@ -15,7 +15,9 @@ use super::{
     Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
     system_mounts,
 };
+use crate::cache::make_private;
 use crate::charts::{Kind, Known, Origin, Runtime, file_of};
+use crate::folder;
 
 /// Version of the layout of the folder in the cache.
 const FORMAT: &str = "runtimes-1";
@@ -80,7 +82,8 @@ fn version_of(folder: &Utf8Path, name: &str) -> Option<String> {
 
 /// A runtime that an earlier build took.
 pub fn cached_runtime(known: &'static Known, cache: &Utf8Path) -> Option<Runtime> {
-    known.runtime(&fs_err::read(place(known, cache)).ok()?)
+    // In a cache that was restored a pipe may lie in its place, which nobody writes to.
+    known.runtime(&folder::read(&place(known, cache), u64::from(LONGEST)).ok()?)
 }
 
 fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
@@ -89,8 +92,8 @@ fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
 
 fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
-    fs_err::create_dir_all(folder)?;
-    crate::folder::replace(path, file, 0o600)
+    make_private(folder)?;
+    folder::replace(path, file, 0o600)
 }
 
 fn failed(known: &Known, reason: String) -> InstallError {

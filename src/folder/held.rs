@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 
 use camino::Utf8Path;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, StatxAttributes};
 use rustix::io::Errno;
 
 use super::{Entry, Kind};
@@ -90,10 +90,30 @@ impl Folder {
     /// When it cannot be told.
     pub fn entry(&self, name: &OsStr) -> io::Result<Option<Entry>> {
         match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(told(&stat))),
+            Ok(stat) => {
+                let told = told(&stat);
+                let is_mounted = told.kind == Kind::Folder && self.is_mounted(name, &told)?;
+                Ok(Some(Entry { is_mounted, ..told }))
+            }
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether something is mounted at a folder below. A bind mount may be of the same file system, and kernels before
+    /// 5.8 do not tell it.
+    fn is_mounted(&self, name: &OsStr, told: &Entry) -> io::Result<bool> {
+        if told.identity.0 != self.own_entry()?.identity.0 {
+            return Ok(true);
+        }
+        let found = rustix::fs::statx(
+            &self.0,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+            rustix::fs::StatxFlags::empty(),
+        );
+        let root = StatxAttributes::MOUNT_ROOT;
+        Ok(found.is_ok_and(|it| it.stx_attributes.contains(root)))
     }
 
     /// The folder itself.
@@ -181,5 +201,7 @@ fn told(stat: &Stat) -> Entry {
         _ => Kind::Other,
     };
     let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
-    Entry { kind, is_own, mode: stat.st_mode, identity: (stat.st_dev, stat.st_ino) }
+    let identity = (stat.st_dev, stat.st_ino);
+    let (owner, mode) = (stat.st_uid, stat.st_mode);
+    Entry { kind, is_own, owner, mode, identity, is_mounted: false }
 }

@@ -12,7 +12,7 @@ mod held;
 mod held;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 
 use camino::Utf8Path;
 
@@ -39,17 +39,21 @@ pub struct Entry {
     pub kind: Kind,
     /// Whether it belongs to the user who runs nbc.
     pub is_own: bool,
+    /// Number of the user whom it belongs to.
+    pub owner: u32,
     /// Rights and special bits.
     pub mode: u32,
     /// The file system and the number there: equal for two names of one file.
     pub identity: (u64, u64),
+    /// Whether it is a folder that something is mounted at.
+    pub is_mounted: bool,
 }
 
 impl Folder {
     /// Calls `see` with the path of everything below that is no folder. An error of `see` ends the walk.
     ///
     /// # Errors
-    /// That of `see`, a folder that cannot be read, or too many folders in each other.
+    /// That of `see`, a folder that cannot be read or that something is mounted at, or too many folders in each other.
     pub fn walk(&self, see: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         self.walk_below("", 0, see)
     }
@@ -65,6 +69,9 @@ impl Folder {
         for name in names {
             let path = format!("{above}{}", name.to_string_lossy());
             match self.entry(&name)? {
+                Some(Entry { kind: Kind::Folder, is_mounted: true, .. }) => {
+                    return Err(mounted(&path));
+                }
                 Some(Entry { kind: Kind::Folder, .. }) => {
                     if depth >= DEEPEST {
                         return Err(too_deep());
@@ -78,17 +85,19 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a file or a folder with all that is below it. Links are removed, never followed.
+    /// Removes a file or a folder with all that is below it. Links are removed, never followed. What is mounted there
+    /// lies elsewhere, and is left: then nothing more is removed.
     ///
     /// # Errors
-    /// When something cannot be removed.
+    /// When something cannot be removed; [`io::ErrorKind::CrossesDevices`] names what is mounted.
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        self.remove_below(name.as_ref(), 0)
+        self.remove_below(name.as_ref(), name, 0)
     }
 
-    fn remove_below(&self, name: &std::ffi::OsStr, depth: usize) -> io::Result<()> {
+    fn remove_below(&self, name: &std::ffi::OsStr, path: &str, depth: usize) -> io::Result<()> {
         match self.entry(name)? {
             None => return Ok(()),
+            Some(Entry { is_mounted: true, .. }) => return Err(mounted(path)),
             Some(Entry { kind: Kind::Folder, .. }) => {}
             Some(_) => return self.remove_file(name),
         }
@@ -97,29 +106,55 @@ impl Folder {
         }
         let below = self.below(name)?;
         for inner in below.names()? {
-            below.remove_below(&inner, depth + 1)?;
+            let path = format!("{path}/{}", inner.to_string_lossy());
+            below.remove_below(&inner, &path, depth + 1)?;
         }
         self.remove_folder(name)
     }
+}
+
+fn mounted(path: &str) -> io::Error {
+    let said = format!("something is mounted at `{path}`, and is left as it is");
+    io::Error::new(io::ErrorKind::CrossesDevices, said)
 }
 
 fn too_deep() -> io::Error {
     io::Error::other("there are too many folders in each other")
 }
 
+/// The bytes of a regular file of at most `most` bytes. A link in its place is not followed, and a pipe not waited for.
+///
+/// # Errors
+/// When there is none, or it is larger.
+pub fn read(path: &Utf8Path, most: u64) -> io::Result<Vec<u8>> {
+    let (parent, name) = split(path)?;
+    let file = Folder::open(parent)?.read(name)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn split(path: &Utf8Path) -> io::Result<(&Utf8Path, &str)> {
+    let parent = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    Ok((parent, path.file_name().ok_or(io::ErrorKind::InvalidFilename)?))
+}
+
 /// Replaces a file as a whole, with the given rights: a reader sees the old one or the new one. In its place may be
-/// a regular file of the user who runs nbc, or a link, which is replaced and not followed.
+/// a file or a link of the user who runs nbc, or of the owner of the folder, who may do there as they like: root builds
+/// in folders of others. A link is replaced and not followed.
 ///
 /// # Errors
 /// When the folder cannot be written, or the file is somebody else's.
 pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let parent = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let (parent, name) = split(path)?;
     let folder = Folder::open(parent)?;
-    let is_replaceable =
-        folder.entry(name.as_ref())?.is_none_or(|it| it.is_own && it.kind != Kind::Folder);
-    if !is_replaceable {
-        let said = format!("`{path}` belongs to somebody else");
+    let owner = folder.own_entry()?.owner;
+    let is_replaceable = |it: Entry| (it.is_own || it.owner == owner) && it.kind != Kind::Folder;
+    if !folder.entry(name.as_ref())?.is_none_or(is_replaceable) {
+        let said = format!("`{path}` belongs neither to you nor to the owner of its folder");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, said));
     }
     let (fresh, mut file) = folder.create_fresh(name)?;

@@ -162,11 +162,11 @@ fn told(metadata: &Metadata) -> Entry {
         _ => Kind::Other,
     };
     #[cfg(unix)]
-    let (mode, identity) = {
+    let (owner, mode, identity) = {
         use std::os::unix::fs::MetadataExt as _;
-        (metadata.mode(), (metadata.dev(), metadata.ino()))
+        (metadata.uid(), metadata.mode(), (metadata.dev(), metadata.ino()))
     };
     #[cfg(not(unix))]
-    let (mode, identity) = (0, (0, 0));
-    Entry { kind, is_own: true, mode, identity }
+    let (owner, mode, identity) = (0, 0, (0, 0));
+    Entry { kind, is_own: true, owner, mode, identity, is_mounted: false }
 }

@@ -19,7 +19,6 @@ mod sandbox;
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
 pub mod apart;
-pub mod interrupt;
 pub mod network;
 mod on_demand;
 mod relocation;
@@ -27,6 +26,7 @@ pub mod tool;
 #[cfg(target_os = "linux")]
 mod written;
 
+pub use crate::interrupt;
 pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
 pub use on_demand::OnDemand;
 pub use relocation::Relocation;

@@ -187,6 +187,7 @@ impl Tool {
                 _ => ToolError::NotRun { program, source },
             }
         };
+        crate::cache::check_claims().map_err(|it| not_run(io::Error::other(it)))?;
         let mut group = Group(self.command().spawn().map_err(not_run)?);
         let mut watch = group.watch(self.most_written).map_err(not_run)?;
         let end = Instant::now() + self.time_limit;

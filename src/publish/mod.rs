@@ -40,6 +40,12 @@ pub enum PublishError {
         /// The folder.
         path: Utf8PathBuf,
     },
+    /// Something is mounted at the folder, which keeps its name from being given to another one.
+    #[error("`{path}` is a mount point, and cannot be replaced by another folder")]
+    Mounted {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
     /// The system refused: no room, no permission.
     #[error("cannot write `{path}`: {source}")]
     Io {
@@ -91,7 +97,7 @@ impl Destination {
         // A folder that cannot be written is better found before a long run than after it.
         let probe = destination.stage(0o777)?;
         destination.folder_mode = probe.own_entry().map_err(|it| destination.failed(it))?.mode;
-        destination.sweep();
+        drop(destination.sweep());
         Ok(destination)
     }
 
@@ -107,11 +113,11 @@ impl Destination {
     }
 
     /// Replaces the folder by the site, in one rename. Files that it has already, byte for byte, are taken over
-    /// with their times. Gives the number of files that were written.
+    /// with their times.
     ///
     /// # Errors
     /// When a file cannot be written or the folder cannot be swapped.
-    pub fn publish(self, site: &VerifiedSite) -> Result<usize, PublishError> {
+    pub fn publish(self, site: &VerifiedSite) -> Result<Published, PublishError> {
         let failed = |source| self.failed(source);
         let new = self.lock.file.metadata().map_err(failed)?;
         // Nobody else looks in, let alone puts something there, before it is whole.
@@ -137,7 +143,7 @@ impl Destination {
         // What came meanwhile into the folder is somebody's, too.
         refuse_foreign(&self.parent, &self.name, &self.path)?;
         self.swap(&staging)?;
-        Ok(written)
+        Ok(Published { written, left: self.sweep() })
     }
 
     fn staging(&self) -> String {
@@ -180,15 +186,16 @@ impl Destination {
         }
     }
 
-    /// Removes what this build put beside the folder, and nothing that came in its place.
-    fn sweep(&self) {
-        let Some(staged) = self.staged.take() else { return };
+    /// Removes what this build put beside the folder, and nothing that came in its place. Tells what it left.
+    fn sweep(&self) -> Option<Left> {
+        let staged = self.staged.take()?;
         let name = self.staging();
-        if let Ok(Some(it)) = self.entry(&name)
-            && it.identity == staged
-        {
-            let _ = self.parent.remove(&name);
+        let entry = self.entry(&name).ok().flatten()?;
+        if entry.identity != staged {
+            return None;
         }
+        let reason = self.parent.remove(&name).err()?;
+        Some(Left { path: self.parent_path.join(name), reason })
     }
 
     /// Puts the staging folder in the place of the folder.
@@ -234,9 +241,26 @@ impl Destination {
     }
 }
 
+/// A site that was published.
+#[derive(Debug)]
+pub struct Published {
+    /// Number of files that were written.
+    pub written: usize,
+    /// The earlier site, if it could not be removed.
+    pub left: Option<Left>,
+}
+
+/// A folder beside the site that is of no use any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the earlier site is left in `{path}`: {reason}")]
+pub struct Left {
+    path: Utf8PathBuf,
+    reason: io::Error,
+}
+
 impl Drop for Destination {
     fn drop(&mut self) {
-        self.sweep();
+        drop(self.sweep());
         self.lock.remove(&self.parent);
     }
 }
@@ -412,6 +436,7 @@ fn refuse_foreign(parent: &Folder, name: &str, path: &Utf8Path) -> Result<(), Pu
         None => return Ok(()),
         // A link or a file in the place of the folder was made by somebody else.
         Some(it) if it.kind != Kind::Folder => return Err(foreign("something that is no folder")),
+        Some(it) if it.is_mounted => return Err(PublishError::Mounted { path: path.to_owned() }),
         Some(_) => {}
     }
     let folder = parent.below(name.as_ref()).map_err(failed)?;

@@ -8,6 +8,9 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use crate::process::interrupt;
+use crate::source::patterns::{PatternBudget, TooManyPatterns};
+
 /// Names, at every depth and in any case, that hold credentials, what was typed, or a project's history. Nothing but
 /// `--read` shows them: `inputs` may have come with the notebook. Written as in `.gitignore`; the reasons are in
 /// `docs/security.md`.
@@ -135,6 +138,18 @@ pub enum HiddenError {
         /// What is wrong with it.
         source: ignore::Error,
     },
+    /// The list of patterns is too long.
+    #[error("`inputs` cannot be used: {0}; {help}", help = TooManyPatterns::HELP)]
+    TooManyPatterns(#[from] TooManyPatterns),
+    /// Patterns that are valid each for itself cannot be used together.
+    #[error("the patterns of `inputs` cannot be used together: {0}")]
+    Patterns(ignore::Error),
+    /// The user asked nbc to stop.
+    #[error("nbc was stopped while it looked through `{path}`")]
+    Interrupted {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
     /// It holds too much.
     #[error(
         "`{path}` holds more than {MOST_NAMES} files, or more than {MOST_HIDDEN} that are hidden: too many to show a \
@@ -170,6 +185,8 @@ impl<'a> Listed<'a> {
     /// # Errors
     /// When one of them is none.
     pub fn new(notebook: &'a str, patterns: &[String]) -> Result<Self, HiddenError> {
+        let mut budget = PatternBudget::of_list();
+        patterns.iter().try_for_each(|it| budget.take(it))?;
         let patterns = patterns.iter().map(String::as_str);
         let spells_dot =
             |it: &&str| it.starts_with('!') || it.split('/').any(|it| it.starts_with('.'));
@@ -192,11 +209,11 @@ fn matcher<'a>(
     let mut builder = GitignoreBuilder::new("");
     let refused =
         |pattern: &str, source| HiddenError::Pattern { pattern: pattern.to_owned(), source };
-    builder.case_insensitive(is_any_case).map_err(|it| refused("", it))?;
+    builder.case_insensitive(is_any_case).map_err(HiddenError::Patterns)?;
     for pattern in patterns {
         builder.add_line(None, pattern).map_err(|it| refused(pattern, it))?;
     }
-    builder.build().map_err(|it| refused("", it))
+    builder.build().map_err(HiddenError::Patterns)
 }
 
 /// The paths below a folder, relative to it and sorted, that are hidden from the run; a folder of which nothing is seen
@@ -239,6 +256,9 @@ impl Walk<'_> {
         };
         let mut is_seen = false;
         for entry in entries.flatten() {
+            if interrupt::is_requested() {
+                return Err(HiddenError::Interrupted { path: self.folder.to_owned() });
+            }
             self.names += 1;
             if self.names > MOST_NAMES || self.hidden.len() > MOST_HIDDEN {
                 return Err(HiddenError::TooMany { path: self.folder.to_owned() });

@@ -4,6 +4,7 @@
 //! Never interprets a text: that is the job of [`crate::notebook`].
 
 pub mod json;
+pub mod patterns;
 pub mod project_file;
 
 use std::sync::{Arc, OnceLock};

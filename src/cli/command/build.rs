@@ -83,8 +83,8 @@ pub(in crate::cli) fn run(
     let last = (goal == Goal::Site)
         .then(|| LastBuild::of(arguments, &config, folder, cache.as_ref(), &trees, printer))
         .flatten();
-    let inputs =
-        timings.measure(Phase::Analyze, || find_inputs(&arguments.inputs, &config.exclude))?;
+    let inputs = timings
+        .measure(Phase::Analyze, || find_inputs(&arguments.inputs, &config.exclude, printer))?;
     let pages =
         timings.measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
     if let Some(pages) = pages {
@@ -474,8 +474,10 @@ fn publish(
     }
     let manifest = site.site().files().find(|it| it.path().as_str() == "manifest.json");
     let manifest = manifest.map(|it| it.integrity().as_str().to_owned()).unwrap_or_default();
-    let written = timings.measure(Phase::Publish, || destination.publish(&site));
-    Ok(Some(Published { changed: written.map_err(helped)?, manifest }))
+    let published = timings.measure(Phase::Publish, || destination.publish(&site));
+    let published = published.map_err(helped)?;
+    published.left.iter().for_each(|it| printer.warning(&it.to_string()));
+    Ok(Some(Published { changed: published.written, manifest }))
 }
 
 fn helped(error: crate::publish::PublishError) -> Failure {
@@ -485,7 +487,14 @@ fn helped(error: crate::publish::PublishError) -> Failure {
         PublishError::NoFolder { .. } => "name a folder for the site, such as `--output site`",
         PublishError::Foreign { .. } => "choose another folder with `--output`, or empty this one",
         PublishError::Busy { .. } => "wait for it to end, or choose another folder with `--output`",
+        PublishError::Mounted { path } => {
+            let help = format!("name a folder below it, such as `--output {path}/site`");
+            return Failure::from(error).with_help(help);
+        }
         PublishError::Io { source, .. } => match source.kind() {
+            std::io::ErrorKind::CrossesDevices => {
+                "unmount it, or choose another folder with `--output`"
+            }
             std::io::ErrorKind::StorageFull => "make room on the disk; the earlier site is whole",
             std::io::ErrorKind::PermissionDenied => "choose a folder that you may write to",
             _ => "the earlier site, if there was one, is whole",

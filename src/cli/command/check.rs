@@ -10,7 +10,7 @@ use crate::diagnostic::{self, Severity};
 
 pub(in crate::cli) fn run(arguments: &Check, printer: Printer) -> Result<Exit, Failure> {
     let config = configuration(&arguments.inputs)?;
-    let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
+    let inputs = find_inputs(&arguments.inputs, &config.exclude, printer)?;
     let number = inputs.len();
     let (sources, analyzed) = analyze_all(inputs);
     let mut diagnostics = Vec::new();

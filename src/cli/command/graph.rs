@@ -9,7 +9,7 @@ use crate::graph::print;
 
 pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, Failure> {
     let config = configuration(&arguments.inputs)?;
-    let inputs = find_inputs(&arguments.inputs, &config.exclude)?;
+    let inputs = find_inputs(&arguments.inputs, &config.exclude, printer)?;
     let (sources, analyzed) = analyze_all(inputs);
     let mut diagnostics = Vec::new();
     for analyzed in analyzed {

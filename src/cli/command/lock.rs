@@ -17,7 +17,8 @@ use crate::process::{Isolation, Limits, OnDemand, interrupt};
 pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Failure> {
     interrupt::install()?;
     let config = configuration(&arguments.inputs)?;
-    let (sources, analyzed) = analyze_all(find_inputs(&arguments.inputs, &config.exclude)?);
+    let (sources, analyzed) =
+        analyze_all(find_inputs(&arguments.inputs, &config.exclude, printer)?);
     let mut diagnostics = Vec::new();
     let mut notebooks: Vec<(Input, Notebook)> = Vec::new();
     for analyzed in analyzed {

@@ -16,11 +16,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Failure;
 use super::inputs::{self, Input};
+use super::printer::Printer;
 use crate::config::{CodeSetting, Config};
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, CodeVisibility, Notebook};
 use crate::output::on_big_stack;
+use crate::source::patterns::TooManyPatterns;
 use crate::source::{Sources, Span};
 
 /// A notebook after phases 1 and 2.
@@ -43,14 +45,24 @@ pub(super) fn folder_of(inputs: &[Utf8PathBuf]) -> &Utf8Path {
 }
 
 /// Finds notebooks; a path that does not exist gets the usual help.
-fn find_inputs(paths: &[Utf8PathBuf], exclude: &[String]) -> Result<Vec<Input>, Failure> {
-    inputs::find(paths, exclude).map_err(|error| {
+fn find_inputs(
+    paths: &[Utf8PathBuf],
+    exclude: &[String],
+    printer: Printer,
+) -> Result<Vec<Input>, Failure> {
+    let mut warnings = Vec::new();
+    let found = inputs::find(paths, exclude, &mut warnings);
+    warnings.iter().for_each(|it| printer.warning(it));
+    found.map_err(|error| {
         let help = match &error {
             inputs::InputError::Missing { .. } => Some("check the spelling of the path"),
             inputs::InputError::NoNotebooks { .. } => {
                 Some("name a notebook itself to see why it is not taken for one")
             }
             inputs::InputError::IgnoreFile { source, .. } => source.help(),
+            inputs::InputError::TooManyPatterns { .. } | inputs::InputError::TooManyExcluded(_) => {
+                Some(TooManyPatterns::HELP)
+            }
             _ => None,
         };
         let failure = Failure::from(error);

@@ -30,7 +30,8 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
     grants::check_config(&arguments.runtime, &config, Vec::new())?;
     let preparation =
         Preparation::new(&arguments.runtime, &config, asked, None, false, Arc::default())?;
-    let (sources, analyzed) = analyze_all(find_inputs(&arguments.inputs, &config.exclude)?);
+    let (sources, analyzed) =
+        analyze_all(find_inputs(&arguments.inputs, &config.exclude, printer)?);
     let mut diagnostics = Vec::new();
     let mut notebooks = Vec::new();
     for analyzed in analyzed {
