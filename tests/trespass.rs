@@ -394,3 +394,38 @@ fn a_pipe_in_a_restored_cache_is_not_waited_for() {
     assert_eq!(code, 0, "{text}");
     assert!(fs_err::symlink_metadata(&main).unwrap().is_file());
 }
+
+#[test]
+fn a_program_in_the_folder_of_a_notebook_is_never_started() {
+    let test = Trespass::new();
+    let notebook =
+        "# /// script\n# requires-python = \">=3.10\"\n# dependencies = [\"x\"]\n# ///\n# %%\n1\n";
+    fs_err::write(test.path("theirs/s.py"), notebook).unwrap();
+    let mark = test.path("mark");
+    let program = format!("#!/bin/sh\necho $0 >> {}\n", mark.display());
+    fs_err::create_dir(test.path("theirs/bin")).unwrap();
+    for folder in ["theirs", "theirs/bin"] {
+        for name in ["python3", "python", "python3.12", "python3.13", "uv", "pip", "git"] {
+            let path = test.path(folder).join(name);
+            fs_err::write(&path, &program).unwrap();
+            fs_err::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    let nothing = test.path("home");
+    for path in ["", ".", "bin", "./bin", "../theirs"] {
+        let mut nbc = test.nbc();
+        let path = format!("{}:{path}", nothing.display());
+        nbc.env("PATH", path).env_remove("NBC_PYTHON").env_remove("VIRTUAL_ENV");
+        nbc.env("UV_PYTHON_INSTALL_DIR", "bin").env("CONDA_PREFIX", ".");
+        let (code, text) = said(nbc.current_dir(test.path("theirs")).args(["build", "s.py"]));
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("no Python"), "{text}");
+        assert!(!mark.exists(), "{}", fs_err::read_to_string(&mark).unwrap());
+    }
+    // A name alone is one of `PATH`.
+    let mut nbc = test.nbc();
+    nbc.env("PATH", format!("{}:", nothing.display())).current_dir(test.path("theirs"));
+    let (code, text) = said(nbc.args(["build", "s.py", "--python", "python3"]));
+    assert_eq!(code, 2, "{text}");
+    assert!(!mark.exists(), "{}", fs_err::read_to_string(&mark).unwrap());
+}

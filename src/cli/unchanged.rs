@@ -19,6 +19,7 @@ use super::printer::{Printer, Said};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::{BASELINE, Config};
 use crate::environment;
+use crate::process::tool::search_path;
 use crate::source::project_file::{ProjectRoot, read_named};
 use crate::source::{MAX_SOURCE_BYTES, Source, Sources};
 
@@ -214,9 +215,7 @@ fn written(folder: &Utf8Path) -> Option<Vec<(Utf8PathBuf, Stamp)>> {
 
 /// Folders in which interpreters are looked for: their times tell when a program came or went.
 fn searched() -> Option<Vec<(Utf8PathBuf, Option<Stamp>)>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<Utf8PathBuf> =
-        std::env::split_paths(&path).filter_map(|it| Utf8PathBuf::from_path_buf(it).ok()).collect();
+    let mut folders = search_path();
     folders.extend(environment::managed_folders());
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         folders.extend(std::env::var(name).ok().map(|it| Utf8PathBuf::from(it).join("bin")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::process::tool::Tool;
+use crate::process::tool::{Tool, on_path, search_path};
 
 /// Oldest Python that nbc runs notebooks with: the oldest that marimo 0.25 supports.
 const OLDEST: (u32, u32) = (3, 10);
@@ -77,10 +77,24 @@ impl Interpreter {
         Self::of(path, Self::ask(path)?)
     }
 
+    /// As the user names a program: a name alone is looked for on `PATH`.
+    fn located(path: &Utf8Path) -> Option<Utf8PathBuf> {
+        if path.components().count() == 1 && path.file_name().is_some_and(|it| it == path.as_str())
+        {
+            return on_path(path.as_str());
+        }
+        Utf8PathBuf::from_path_buf(std::path::absolute(path).ok()?).ok()
+    }
+
     fn ask(path: &Utf8Path) -> Result<Answer, InterpreterError> {
         let unusable =
             |reason: String| InterpreterError::Unusable { path: path.to_owned(), reason };
-        let output = Tool::new(path.as_str())
+        let program = Self::located(path)
+            .ok_or_else(|| unusable("there is no such program on PATH".to_owned()))?;
+        // Version managers such as asdf put programs on `PATH` that read a file of the working folder to find out
+        // which Python to start, and the notebook's folder would have a say.
+        let output = Tool::new(program)
+            .folder("/")
             .args(["-I", "-S", "-c", QUESTION])
             .time_limit(Duration::from_secs(20))
             .run()
@@ -105,6 +119,9 @@ impl Interpreter {
             )));
         }
         let program = Utf8PathBuf::from(answer.executable);
+        if !program.is_absolute() {
+            return Err(unusable("it does not tell where it lies".to_owned()));
+        }
         let virtual_environment = program
             .parent()
             .and_then(Utf8Path::parent)
@@ -126,11 +143,11 @@ impl Interpreter {
     /// When there is none.
     pub fn active() -> Result<Self, InterpreterError> {
         for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
-            if let Ok(folder) = std::env::var(variable) {
-                let program = Utf8PathBuf::from(folder).join("bin/python");
-                if let Ok(interpreter) = Self::probe(&program) {
-                    return Ok(interpreter);
-                }
+            let folder = std::env::var(variable).ok().map(Utf8PathBuf::from);
+            if let Some(folder) = folder.filter(|it| it.is_absolute())
+                && let Ok(interpreter) = Self::probe(&folder.join("bin/python"))
+            {
+                return Ok(interpreter);
             }
         }
         Self::base(None)
@@ -143,10 +160,7 @@ impl Interpreter {
     /// When there is none.
     pub fn base(requires: Option<&str>) -> Result<Self, InterpreterError> {
         let requires = requires.filter(|it| !it.trim().is_empty());
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders: Vec<Utf8PathBuf> = std::env::split_paths(&path)
-            .filter_map(|folder| Utf8PathBuf::from_path_buf(folder).ok())
-            .collect();
+        let folders = search_path();
         let mut search = Search {
             requires,
             best: None,
@@ -210,7 +224,8 @@ impl Interpreter {
 
 /// The programs that uv installed, without asking uv.
 pub fn managed_folders() -> Vec<Utf8PathBuf> {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    // A relative folder would be one of the working folder.
+    let variable = |name| std::env::var(name).ok().filter(|it| it.starts_with('/'));
     let data = variable("XDG_DATA_HOME").map(Utf8PathBuf::from);
     let home = || variable("HOME").map(|it| Utf8PathBuf::from(it).join(".local/share"));
     let own = variable("UV_PYTHON_INSTALL_DIR").map(Utf8PathBuf::from);

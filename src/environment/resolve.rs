@@ -19,7 +19,7 @@ use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 #[cfg(target_os = "linux")]
 use crate::process::network::FetchProxy;
-use crate::process::tool::{Tool, ToolError, ToolOutput, Written};
+use crate::process::tool::{Tool, ToolError, ToolOutput, Written, on_path};
 
 /// Longest that one step of an installation may take.
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
@@ -65,11 +65,7 @@ impl<'a> Installer<'a> {
         interpreter: &'a Interpreter,
         scratch: &'a Scratch,
     ) -> Result<Self, InstallError> {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&paths)
-            .filter_map(|folder| Utf8PathBuf::from_path_buf(folder.join("uv")).ok())
-            .find(|path| path.is_file());
-        if let Some(uv) = found {
+        if let Some(uv) = on_path("uv") {
             return Self::new(Program::Uv(uv), Settings::of_uv(), interpreter, scratch);
         }
         let pip = base_python(interpreter).args(["-m", "pip", "config", "list"]).run()?;

@@ -1,7 +1,8 @@
 //! Trusted tools (`uv`, `pip`, `python -m venv`): not confined, but cleared, limited, and ended as a group.
 //!
 //! They run on behalf of the person who started nbc, with that person's package index settings and no
-//! other part of the environment, so that a token meant for another program does not come along.
+//! other part of the environment, so that a token meant for another program does not come along. They are named by
+//! absolute paths, and look for others only below such: a relative entry of `PATH` would be a folder of the notebook.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -34,6 +35,29 @@ const ALLOWED: [&str; 12] = [
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 ];
+
+/// Where tools look for others if `PATH` names nothing usable: without any, some shells look in the working folder.
+const USUAL_PATH: &str = "/usr/bin:/bin";
+
+/// The folders of `PATH` that programs are looked for in: absolute ones alone. An empty or relative entry means the
+/// working folder, which may hold the files of somebody else.
+#[must_use]
+pub fn search_path() -> Vec<Utf8PathBuf> {
+    absolute_folders(&std::env::var_os("PATH").unwrap_or_default())
+}
+
+fn absolute_folders(path: &OsStr) -> Vec<Utf8PathBuf> {
+    std::env::split_paths(path)
+        .filter_map(|folder| Utf8PathBuf::from_path_buf(folder).ok())
+        .filter(|folder| folder.is_absolute())
+        .collect()
+}
+
+/// The first file with this name in the folders of [`search_path`].
+#[must_use]
+pub fn on_path(name: &str) -> Option<Utf8PathBuf> {
+    search_path().into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+}
 
 /// A trusted tool, about to run.
 #[derive(Debug, Clone)]
@@ -113,7 +137,7 @@ pub enum ToolError {
 }
 
 impl Tool {
-    /// A tool by path, or by name to be found on `PATH`; ten minutes of time.
+    /// A tool by its absolute path; ten minutes of time. A relative one does not run.
     #[must_use]
     pub fn new(program: impl Into<Utf8PathBuf>) -> Tool {
         Tool {
@@ -188,6 +212,10 @@ impl Tool {
             }
         };
         crate::cache::check_claims().map_err(|it| not_run(io::Error::other(it)))?;
+        if !self.program.is_absolute() {
+            let reason = "a program outside the sandbox is named by its absolute path";
+            return Err(not_run(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+        }
         let mut group = Group(self.command().spawn().map_err(not_run)?);
         let mut watch = group.watch(self.most_written).map_err(not_run)?;
         let end = Instant::now() + self.time_limit;
@@ -233,6 +261,7 @@ impl Tool {
         command.args(&self.arguments).env_clear();
         let is_kept = |name: &OsString| is_allowed(name) && !self.withheld.contains(name);
         command.envs(std::env::vars_os().filter(|(name, _)| is_kept(name)));
+        command.env("PATH", joined(&search_path()));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
@@ -243,6 +272,13 @@ impl Tool {
         super::sandbox::end_with_nbc(&mut command);
         command
     }
+}
+
+/// The value of `PATH` for tools.
+fn joined(folders: &[Utf8PathBuf]) -> OsString {
+    let is_empty = folders.is_empty();
+    let joined = std::env::join_paths(folders.iter().map(|it| it.as_std_path()));
+    joined.ok().filter(|_| !is_empty).unwrap_or_else(|| USUAL_PATH.into())
 }
 
 fn is_allowed(name: &OsStr) -> bool {
@@ -375,7 +411,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Tool {
-        Tool::new("sh").args(["-c", script])
+        Tool::new("/bin/sh").args(["-c", script])
     }
 
     #[test]
@@ -390,7 +426,7 @@ mod tests {
 
     #[test]
     fn the_environment_is_a_list_of_names() {
-        let output = Tool::new("env").env("ADDED", "1").run().expect("env runs");
+        let output = Tool::new("/usr/bin/env").env("ADDED", "1").run().expect("env runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.lines().any(|it| it == "ADDED=1"));
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "the probe would be empty");
@@ -459,7 +495,19 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_named() {
-        let error = Tool::new("no-such-tool").run().expect_err("it is missing");
-        assert_eq!(error.to_string(), "`no-such-tool` is not installed, or not on PATH");
+        let error = Tool::new("/no-such-tool").run().expect_err("it is missing");
+        assert_eq!(error.to_string(), "`/no-such-tool` is not installed, or not on PATH");
+    }
+
+    #[test]
+    fn a_program_of_the_working_folder_does_not_run() {
+        for program in ["env", "./env", "bin/env", ""] {
+            let error = Tool::new(program).run().expect_err(program);
+            assert!(matches!(error, ToolError::NotRun { .. }), "{program}: {error}");
+        }
+        let folders = absolute_folders(OsStr::new(":/usr/bin:.:bin:../x::/bin:"));
+        assert_eq!(folders, ["/usr/bin", "/bin"]);
+        assert_eq!(joined(&folders), "/usr/bin:/bin");
+        assert_eq!(joined(&[]), USUAL_PATH);
     }
 }
