@@ -396,6 +396,10 @@ impl<'g> Pass<'g> {
         if name == "img" && self.is_missing_image(tag) {
             return;
         }
+        if name == "input" && !is_mark(tag) {
+            self.gate.remove("`<input>` field".to_owned());
+            return;
+        }
         if self.open.len() >= DEEPEST || self.level() >= DEEPEST_OUTPUT {
             self.gate.remove("tag nested too deeply");
             return;
@@ -619,9 +623,6 @@ impl<'g> Pass<'g> {
         if element.name == "input" {
             let has =
                 |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
-            if !has(&["type"]) {
-                self.push_attribute("type", "checkbox");
-            }
             // A task list's box has no label of its own.
             if !has(&["id", "aria-label", "aria-labelledby"])
                 && !self.open.iter().any(|it| it.name == "label")
@@ -795,6 +796,16 @@ fn printable(name: &str) -> String {
         .collect()
 }
 
+/// Whether an input is a box or a dot to mark, which stay as boxes. Other fields take what readers type, and a box in their
+/// place would say what nobody meant.
+fn is_mark(tag: &Tag<'_>) -> bool {
+    let kind = tag.attributes.iter().find(|(name, _)| name == "type");
+    kind.is_some_and(|(_, raw)| {
+        let kind = token::decode(raw);
+        ["checkbox", "radio"].iter().any(|it| kind.trim().eq_ignore_ascii_case(it))
+    })
+}
+
 /// The last step: ammonia, then nbc's own markup into its slots.
 fn gate(markup: String, slots: &[SafeHtml]) -> SafeHtml {
     let clean = if fixed::is_fixed(&markup) {
@@ -921,6 +932,17 @@ mod tests {
             of("<p role=note aria-label=b>a</p>"),
             "<p role=\"note\" aria-label=\"b\">a</p>"
         );
+    }
+
+    #[test]
+    fn a_field_to_type_into_is_no_box_to_mark() {
+        for kind in ["", " type=text", " type=password", " type=file", " type=''", " type=submit"] {
+            assert_eq!(of(&format!("<p>a<input{kind} checked>b</p>")), "<p>ab</p>", "{kind}");
+        }
+        for kind in ["checkbox", "CheckBox", "radio"] {
+            let kept = of(&format!("<input type={kind}>"));
+            assert!(kept.contains("type=\"checkbox\""), "{kept}");
+        }
     }
 
     #[test]
