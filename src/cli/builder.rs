@@ -522,7 +522,7 @@ impl Builder<'_> {
             _ => Shown::Folder,
         };
         let grants = &self.granted.grants;
-        let opened = run::grants::open(grants, folder, &environment.mounts, shown)?;
+        let opened = run::grants::open(grants, absolute, &environment.mounts, shown)?;
         let on_error = self.settings.on_error;
         Ok(run::plan::plan(notebook, graph, environment, places, bounds, on_error, opened))
     }

@@ -498,6 +498,11 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
         "FileNotFoundError" if says("/run/secrets/") => {
             Some("hand the notebook a file there with `--secret NAME=FILE`".to_owned())
         }
+        "FileNotFoundError" | "PermissionError" if names_what_is_hidden(&error.message) => Some(
+            "names that begin with a dot, and those that often hold credentials, are hidden from the run, see \
+             docs/security.md; show this one with `--read PATH`"
+                .to_owned(),
+        ),
         "FileNotFoundError" => Some(
             "the run sees the folder of the notebook and nothing else; show it more with \
              `--read PATH`"
@@ -505,6 +510,12 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
         ),
         _ => None,
     }
+}
+
+/// Whether the file that an exception is about has a name that no run sees.
+fn names_what_is_hidden(message: &str) -> bool {
+    let path = message.split('\'').nth(1).map(Utf8Path::new);
+    path.is_some_and(crate::run::hidden::is_by_name)
 }
 
 /// Warnings about outputs that the runner left out for their size or number.

@@ -15,6 +15,7 @@ use ignore::overrides::Override;
 use super::inputs::InputError;
 use crate::interrupt;
 use crate::source::patterns::PatternBudget;
+use crate::source::credentials::Credentials;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot, read_named};
 
 /// What the ignore files of a folder say, and those above it.
@@ -168,6 +169,8 @@ pub(super) fn files(
         path: path.to_owned(),
         reason: error.to_string(),
     };
+    let credentials =
+        Credentials::new().map_err(|error| unreadable(folder, &std::io::Error::other(error)))?;
     let root = ProjectRoot::new(folder);
     let place = folder.canonicalize_utf8().map_err(|error| unreadable(folder, &error))?;
     let all = Cell::new(PatternBudget::of_walk());
@@ -195,6 +198,10 @@ pub(super) fn files(
             };
             let is_hidden = name.starts_with('.') && !says.is_whitelist();
             if says.is_ignore() || is_hidden || name == "__pycache__" {
+                continue;
+            }
+            // What an ignore file takes in is not looked for among the logins of the user.
+            if kind.is_dir() && name.starts_with('.') && credentials.hold(&relative, true) {
                 continue;
             }
             if kind.is_dir() {

@@ -61,7 +61,8 @@ impl Confinement<'_> {
         limits.wall = time_limit;
         limits.cpu = limits.cpu.max(time_limit);
         limits.memory = limits.memory.max(LEAST_MEMORY);
-        let openings = Openings::default();
+        let hidden = super::hidden(&mounts).map_err(|error| failed(error.to_string()))?;
+        let openings = Openings { hidden, ..Openings::default() };
         let working_folder = "/tmp".into();
         let job = Job { program, arguments, environment, mounts, working_folder, limits, openings };
         let sandbox = self.sandbox.get().map_err(|error| failed(error.to_string()))?;

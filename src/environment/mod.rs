@@ -17,6 +17,7 @@ mod lock;
 #[cfg(target_os = "linux")]
 mod packages;
 mod marker;
+mod prefix;
 mod pylock;
 mod requirements;
 mod resolve;
@@ -35,6 +36,7 @@ pub use contents::ENVIRONMENT_SIZE;
 pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
+pub use prefix::hidden;
 pub use requirements::{Requirements, RequirementsError};
 pub use runtime::cached_runtime;
 pub use source::{PackageName, PackageNameError};
@@ -212,24 +214,24 @@ impl Provisioner {
         confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
         self.look(notebook, path);
-        if let Choice::Given(path) = &self.choice {
-            let interpreter = self.given(path)?;
+        if let Choice::Given(program) = &self.choice {
+            let interpreter = self.given(program)?;
             let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
             if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
                 return Err(EnvironmentError::WrongPython {
-                    path: path.clone(),
+                    path: program.clone(),
                     version: interpreter.version,
                     requires: requires.to_owned(),
                 });
             }
-            let mut environment = existing(&interpreter);
+            let mut environment = existing(&interpreter, path);
             environment.identity = self.identity(&interpreter, &environment, &[]);
             return Ok(environment);
         }
         let requirements = requirements::find(notebook, path)?;
         let Some(requirements) = requirements else {
             let interpreter = self.remembered("", Interpreter::active)?;
-            let mut environment = existing(&interpreter);
+            let mut environment = existing(&interpreter, path);
             let locks =
                 self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
             environment.identity = self.identity(&interpreter, &environment, &locks);
@@ -242,7 +244,7 @@ impl Provisioner {
         let mut environment = Environment {
             program: Utf8Path::new(INSIDE).join("bin/python"),
             python: interpreter.version.clone(),
-            mounts: system_mounts(&interpreter),
+            mounts: prefix::mounts(&interpreter.base_prefix, &interpreter, path.parent()),
             packages: vec![interpreter.packages_below(&installed.folder)],
             overlays: Vec::new(),
             masks: masks(&interpreter),
@@ -435,13 +437,14 @@ fn engine(format: Format, has: impl Fn(&str, &str) -> bool) -> Vec<&'static str>
     wanted
 }
 
-/// An interpreter with the packages that it has, at the paths that it has on the host.
-fn existing(interpreter: &Interpreter) -> Environment {
-    let mut mounts = system_mounts(interpreter);
+/// An interpreter with the packages that it has, at the paths that it has on the host, for the notebook at `path`.
+fn existing(interpreter: &Interpreter, path: &Utf8Path) -> Environment {
+    let beside = path.parent();
+    let mut mounts = prefix::mounts(&interpreter.base_prefix, interpreter, beside);
     let folder = interpreter.virtual_environment.as_ref().unwrap_or(&interpreter.base_prefix);
     let packages = vec![interpreter.packages_below(folder)];
     if let Some(folder) = &interpreter.virtual_environment {
-        mounts.push(read_only(folder, folder));
+        mounts.extend(prefix::mounts(folder, interpreter, beside));
     }
     Environment {
         program: interpreter.program.clone(),
@@ -471,8 +474,7 @@ fn masks(interpreter: &Interpreter) -> Vec<(String, &'static str)> {
 
 /// The interpreter itself, where it is not part of the system.
 fn system_mounts(interpreter: &Interpreter) -> Vec<Mount> {
-    let prefix = &interpreter.base_prefix;
-    if prefix.starts_with("/usr") { Vec::new() } else { vec![read_only(prefix, prefix)] }
+    prefix::mounts(&interpreter.base_prefix, interpreter, None)
 }
 
 fn read_only(host: &Utf8Path, inside: &Utf8Path) -> Mount {

@@ -124,7 +124,8 @@ pub struct Job {
 pub struct Openings {
     /// Hosts that can be reached through nbc's proxy. Without any there is no network at all.
     pub hosts: Vec<AllowedHost>,
-    /// Paths inside, below an [`Access::Overlay`], that are not there for the job.
+    /// Paths inside that are not there for the job, as [`crate::source::credentials::text_of`] writes them. Right below an
+    /// [`Access::Overlay`], also those that are not there yet.
     pub hidden: Vec<Utf8PathBuf>,
     /// Variables whose values nobody may see; they come last.
     #[serde(skip)]

@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-#[cfg(doc)]
-use super::hidden::CREDENTIALS;
 use super::hidden::{self, HiddenError, Listed};
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
+use crate::environment;
 use crate::process::network::PROXY_PORT;
 use crate::process::{Access, AllowedHost, Mount, Openings};
 use crate::secret::Secret;
+#[cfg(doc)]
+use crate::source::credentials::CREDENTIALS;
 
 /// What the user opens, for all notebooks of a build.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +70,9 @@ pub enum GrantError {
     /// The notebook's folder cannot be shown without what is hidden in it.
     #[error(transparent)]
     Hidden(#[from] HiddenError),
+    /// The interpreter's folders cannot be shown without credentials in them.
+    #[error("the folders of the interpreter cannot be looked through for credentials")]
+    Programs(#[source] io::Error),
     /// Something else is there.
     #[error("`--read {path}` would be `{inside}` for the notebook, and there is {what}")]
     Taken {
@@ -114,23 +118,31 @@ pub enum Shown<'a> {
     },
 }
 
-/// Finds out what the grants come to for a notebook in `folder`, beside the mounts that it has anyway.
+/// Finds out what the grants come to for a notebook, beside the mounts that it has anyway.
 ///
 /// # Errors
 /// When a path cannot be shown, or a pattern cannot be read; see [`GrantError`].
 pub fn open(
     grants: &Grants,
-    folder: &Utf8Path,
+    notebook: &Utf8Path,
     present: &[Mount],
     shown: Shown<'_>,
 ) -> Result<Opened, GrantError> {
     let mut opened = Opened::default();
+    let folder = notebook.parent().unwrap_or(notebook);
     let folder = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
     let mut places = Places { folder: &folder, present, mounts: Vec::new() };
     for path in &grants.reads {
         places.add(path)?;
     }
     opened.mounts = places.mounts;
+    // A notebook may have been put beside the logins of its user.
+    let shown = match (shown, notebook.file_name()) {
+        (_, Some(name)) if hidden::is_of_credentials(&folder) => {
+            Shown::Inputs { notebook: name, patterns: &[] }
+        }
+        (shown, _) => shown,
+    };
     let hidden = match shown {
         Shown::Folder => {
             let mut known = grants.hidden.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,10 +159,13 @@ pub fn open(
             hidden(&folder, &grants.own_output, Some(&listed))?
         }
     };
-    let places: Vec<Utf8PathBuf> = opened.mounts.iter().map(|it| it.inside.clone()).collect();
+    let mut hidden = hidden;
+    // A folder that the user names is shown whole.
+    hidden.retain(|it| !opened.mounts.iter().any(|mount| it.starts_with(&mount.inside)));
+    hidden.extend(environment::hidden(present).map_err(GrantError::Programs)?);
     opened.openings = Openings {
         hosts: grants.hosts.clone(),
-        hidden: hidden.into_iter().filter(|it| !places.contains(it)).collect(),
+        hidden,
         variables: grants.variables.clone(),
         files: grants.files.clone(),
     };
@@ -339,7 +354,7 @@ mod tests {
         };
         let host = root.join("env");
         let present = Mount { host, inside: "/env".into(), access: Access::ReadOnly };
-        let opened = open(&grants, &root.join("project"), &[present], Shown::Folder);
+        let opened = open(&grants, &root.join("project/nb.py"), &[present], Shown::Folder);
         let opened = opened.map_err(|it| it.to_string().replace(root.as_str(), "~"))?;
         let mounts = opened.mounts.iter();
         let mounts =
@@ -367,7 +382,7 @@ mod tests {
         }
         let patterns: Vec<String> = patterns.iter().map(|it| (*it).to_owned()).collect();
         let shown = Shown::Inputs { notebook: "nb.py", patterns: &patterns };
-        let opened = open(&Grants::default(), &root, &[], shown).unwrap();
+        let opened = open(&Grants::default(), &root.join("nb.py"), &[], shown).unwrap();
         opened.openings.hidden.iter().map(ToString::to_string).collect()
     }
 

@@ -1,126 +1,18 @@
 //! Names in a notebook's folder that do not exist for the run: the one list, which the sandbox's view and the key of
 //! the cache both follow.
 //!
-//! In: a folder, and the `inputs` of its notebook. Out: the paths below it that are hidden. Follows no link.
+//! In: a folder, and the `inputs` of its notebook. Out: the paths below it that are hidden, as
+//! [`text_of`] writes them. Follows no link.
 
 use std::io;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::plan::NOTEBOOK_FOLDER;
 use crate::process::interrupt;
+use crate::source::credentials::{CREDENTIALS, Credentials, path_of, text_of};
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
-
-/// Names, at every depth and in any case, that hold credentials, what was typed, or a project's history. Nothing but
-/// `--read` shows them: `inputs` may have come with the notebook. Written as in `.gitignore`; the reasons are in
-/// `docs/security.md`.
-pub const CREDENTIALS: [&str; 97] = [
-    // Histories of projects, which hold what was deleted, and remotes with passwords.
-    ".git",
-    ".hg",
-    ".svn",
-    ".bzr",
-    ".jj",
-    // Variables with secrets.
-    ".env",
-    ".env.*",
-    "*.env",
-    ".envrc",
-    ".Renviron",
-    ".secrets",
-    // Logins of hosts, databases and registries.
-    ".netrc",
-    "_netrc",
-    ".pypirc",
-    ".npmrc",
-    ".yarnrc*",
-    ".pgpass",
-    "pgpass.conf",
-    ".my.cnf",
-    ".mylogin.cnf",
-    ".git-credentials",
-    ".dockercfg",
-    ".dockerconfigjson",
-    ".htpasswd",
-    "htpasswd",
-    ".s3cfg",
-    ".boto",
-    ".databrickscfg",
-    "profiles.yml",
-    "profiles.yaml",
-    "kaggle.json",
-    "rclone.conf",
-    "kubeconfig*",
-    "*.kubeconfig",
-    "*.ovpn",
-    "credentials*",
-    "*credentials.json",
-    "secrets.toml",
-    "secrets.yml",
-    "secrets.yaml",
-    "secrets.json",
-    "*.secret",
-    "*.secrets",
-    // Tokens of clouds.
-    "client_secret*",
-    "service-account*",
-    "service_account*",
-    "*service-account*.json",
-    "*service_account*.json",
-    "gha-creds-*",
-    "token.json",
-    "token.pickle",
-    "accessTokens.json",
-    "msal_token_cache*",
-    ".vault-token",
-    // State and variables of Terraform.
-    "*.tfstate",
-    "*.tfstate.*",
-    "*.tfvars",
-    "*.tfvars.json",
-    ".terraform*",
-    // Keys and stores of keys.
-    "*.pem",
-    "*.key",
-    "*.p8",
-    "*.ppk",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "*.kdb",
-    "*.keychain*",
-    "*.keyring",
-    "id_rsa*",
-    "id_dsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    // Folders where programs keep such things.
-    ".ssh",
-    ".aws",
-    ".azure",
-    ".gnupg",
-    ".kube",
-    ".docker",
-    ".config",
-    ".local",
-    ".mozilla",
-    ".password-store",
-    ".dbt",
-    ".kaggle",
-    ".huggingface",
-    ".snowflake",
-    ".snowsql",
-    ".oci",
-    ".m2",
-    // What was typed into shells and interpreters.
-    ".*history",
-    "*_history",
-    ".RData",
-    ".ipython",
-    ".jupyter",
-];
 
 /// Most names in a folder; each must be looked at.
 pub const MOST_NAMES: usize = 500_000;
@@ -190,8 +82,8 @@ impl<'a> Listed<'a> {
         let patterns = patterns.iter().map(String::as_str);
         let spells_dot =
             |it: &&str| it.starts_with('!') || it.split('/').any(|it| it.starts_with('.'));
-        let dotted = matcher(patterns.clone().filter(spells_dot), false)?;
-        Ok(Self { notebook, patterns: matcher(patterns, false)?, dotted })
+        let dotted = matcher(patterns.clone().filter(spells_dot))?;
+        Ok(Self { notebook, patterns: matcher(patterns)?, dotted })
     }
 
     /// Whether a pattern names a path. Below a name with a dot counts only one that spells such a name, so that `*`
@@ -202,14 +94,10 @@ impl<'a> Listed<'a> {
     }
 }
 
-fn matcher<'a>(
-    patterns: impl Iterator<Item = &'a str>,
-    is_any_case: bool,
-) -> Result<Gitignore, HiddenError> {
+fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Gitignore, HiddenError> {
     let mut builder = GitignoreBuilder::new("");
     let refused =
         |pattern: &str, source| HiddenError::Pattern { pattern: pattern.to_owned(), source };
-    builder.case_insensitive(is_any_case).map_err(HiddenError::Patterns)?;
     for pattern in patterns {
         builder.add_line(None, pattern).map_err(|it| refused(pattern, it))?;
     }
@@ -226,54 +114,117 @@ pub fn below(
     own: &[Utf8PathBuf],
     listed: Option<&Listed<'_>>,
 ) -> Result<Vec<Utf8PathBuf>, HiddenError> {
-    let credentials = matcher(CREDENTIALS.into_iter(), true)?;
+    let credentials = credentials()?;
     let mut walk = Walk { folder, own, listed, credentials, names: 0, hidden: Vec::new() };
-    walk.below(Utf8Path::new(""), false)?;
+    if walk.below(Utf8Path::new(""), false)? == Sight::Locked {
+        let source = io::ErrorKind::PermissionDenied.into();
+        return Err(HiddenError::Unreadable { path: folder.to_owned(), source });
+    }
     let mut hidden = walk.hidden;
     hidden.sort();
     Ok(hidden)
+}
+
+/// Names without a wildcard that are hidden beside a notebook even before they are there: a run sees the folder as it is
+/// meanwhile.
+pub fn expected() -> impl Iterator<Item = &'static str> {
+    // Folders of such names may be made by an honest notebook, which not every kernel lets it where a name is hidden.
+    let may_be_made = ["secrets", "secrets.d", "credentials", "token"];
+    CREDENTIALS.iter().copied().filter(move |it| !it.contains('*') && !may_be_made.contains(it))
+}
+
+/// Whether a path that a notebook names is hidden for its name, or for that of a folder in it.
+#[must_use]
+pub fn is_by_name(path: &Utf8Path) -> bool {
+    let Ok(credentials) = credentials() else { return false };
+    let below = path.strip_prefix(NOTEBOOK_FOLDER).unwrap_or(path);
+    let names = below.components().filter_map(|it| match it {
+        Utf8Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    let mut names = names.map(Utf8Path::new).peekable();
+    while let Some(name) = names.next() {
+        let is_folder = names.peek().is_some();
+        if name.as_str().starts_with('.') || credentials.hold(name, is_folder) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a folder, or one of those above it, is one where programs keep credentials. Not asked are the two below
+/// which projects lie as well.
+#[must_use]
+pub fn is_of_credentials(folder: &Utf8Path) -> bool {
+    let Ok(credentials) = credentials() else { return true };
+    let names = folder.components().map(|it| Utf8Path::new(it.as_str()));
+    let mut names = names.filter(|it| ![".config", ".local"].map(Utf8Path::new).contains(it));
+    names.any(|it| credentials.hold(it, true))
+}
+
+fn credentials() -> Result<Credentials, HiddenError> {
+    Credentials::new().map_err(|source| HiddenError::Pattern { pattern: String::new(), source })
+}
+
+/// What a look at a folder came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// Something in it is seen.
+    Seen,
+    /// Nothing is.
+    Nothing,
+    /// Nobody can say what is in it. The run could change the mode of its own copy, and then look.
+    Locked,
 }
 
 struct Walk<'a> {
     folder: &'a Utf8Path,
     own: &'a [Utf8PathBuf],
     listed: Option<&'a Listed<'a>>,
-    credentials: Gitignore,
+    credentials: Credentials,
     names: usize,
     hidden: Vec<Utf8PathBuf>,
 }
 
 impl Walk<'_> {
-    /// Adds what is hidden below a folder; tells whether anything there is seen.
-    fn below(&mut self, folder: &Utf8Path, is_in_dot: bool) -> Result<bool, HiddenError> {
+    /// Adds what is hidden below a folder.
+    fn below(&mut self, folder: &Utf8Path, is_in_dot: bool) -> Result<Sight, HiddenError> {
         let path = self.folder.join(folder);
-        let entries = match path.read_dir_utf8() {
+        let place = path_of(&path);
+        // The second look needs the right to pass through.
+        let entries = fs_err::read_dir(&place)
+            .and_then(|entries| fs_err::symlink_metadata(place.join(".")).map(|_| entries));
+        let entries = match entries {
             Ok(entries) => entries,
-            // What nbc may not read, the run may not either.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(Sight::Locked);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sight::Nothing),
             Err(source) => return Err(HiddenError::Unreadable { path, source }),
         };
-        let mut is_seen = false;
-        for entry in entries.flatten() {
+        let mut sight = Sight::Nothing;
+        for entry in entries {
             if interrupt::is_requested() {
                 return Err(HiddenError::Interrupted { path: self.folder.to_owned() });
             }
+            let unreadable = |source| HiddenError::Unreadable { path: path.clone(), source };
+            let entry = entry.map_err(unreadable)?;
             self.names += 1;
             if self.names > MOST_NAMES || self.hidden.len() > MOST_HIDDEN {
                 return Err(HiddenError::TooMany { path: self.folder.to_owned() });
             }
-            let path = folder.join(entry.file_name());
+            let path = folder.join(text_of(&entry.file_name()));
+            // A name that is gone meanwhile is no folder.
             let is_folder = entry.file_type().is_ok_and(|it| it.is_dir());
             let before = self.hidden.len();
-            let is_shown = self.is_shown(&path, is_folder, is_in_dot)?;
-            if !is_shown {
+            if self.is_shown(&path, is_folder, is_in_dot)? {
+                sight = Sight::Seen;
+            } else {
                 self.hidden.truncate(before);
                 self.hidden.push(path);
             }
-            is_seen |= is_shown;
         }
-        Ok(is_seen)
+        Ok(sight)
     }
 
     fn is_shown(
@@ -285,22 +236,22 @@ impl Walk<'_> {
         if self.listed.is_some_and(|it| path == it.notebook) {
             return Ok(true);
         }
-        let is_credential = self.credentials.matched(path, is_folder).is_ignore();
-        if is_credential || self.own.iter().any(|it| it == path) {
+        if self.credentials.hold(path, is_folder) || self.own.iter().any(|it| it == path) {
             return Ok(false);
         }
         let is_in_dot = is_in_dot || path.file_name().is_some_and(|it| it.starts_with('.'));
         let Some(listed) = self.listed else {
-            if !is_in_dot && is_folder {
-                self.below(path, false)?;
-            }
-            return Ok(!is_in_dot);
+            let is_locked = !is_in_dot && is_folder && self.below(path, false)? == Sight::Locked;
+            return Ok(!is_in_dot && !is_locked);
         };
         if !is_folder {
             return Ok(listed.holds(path, false, is_in_dot));
         }
-        let has_seen = self.below(path, is_in_dot)?;
-        Ok(has_seen || listed.holds(path, true, is_in_dot))
+        Ok(match self.below(path, is_in_dot)? {
+            Sight::Seen => true,
+            Sight::Nothing => listed.holds(path, true, is_in_dot),
+            Sight::Locked => false,
+        })
     }
 }
 
@@ -326,9 +277,12 @@ mod tests {
     fn credentials_and_names_with_a_dot_are_hidden_at_every_depth() {
         let bad = [
             "a/.x/y",
-            "a/b/.dvc",
+            "a/b/.app",
             "a/server.pem",
             "a/b/c/tls.KEY",
+            "a/.dvc/config.local",
+            "a/secrets.toml.bak",
+            "a/.condarc",
             "id_rsa",
             "a/id_ed25519.pub",
             "a/secrets.toml",
@@ -355,7 +309,7 @@ mod tests {
             let found = hidden(&["nb.py", name], Some(&["*", "**/*", name]));
             assert_eq!(
                 found.is_empty(),
-                name.contains(".x/") || name.contains(".dvc"),
+                name.contains(".x/") || name.contains(".app"),
                 "{name}: {found:?}"
             );
         }
@@ -366,6 +320,9 @@ mod tests {
             "a/environment.yml",
             "b/tokenizer.json",
             "a/history.csv",
+            "order_history/a.csv",
+            "service_account_demo.py",
+            "credentials_utils.py",
         ];
         assert!(hidden(&good, None).is_empty());
     }
@@ -378,11 +335,42 @@ mod tests {
         assert!(hidden(&names, Some(&[".app", "x"])).is_empty());
     }
 
+    #[cfg(unix)]
     #[test]
-    fn each_name_is_in_the_docs() {
-        let text = include_str!("../../docs/security.md");
-        for name in CREDENTIALS {
-            assert!(text.contains(&format!("`{name}`")), "{name}");
+    fn names_of_any_bytes_are_hidden_and_looked_through() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let names: [&[u8]; 5] =
+            [b"caf\xe9/.env", b"caf\xe9/data.csv", b".ssh\xff/k", b"id_rsa\xe9", b"caf\xe9.csv"];
+        for name in names {
+            let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "").unwrap();
+        }
+        let found = below(root, &[], None).unwrap();
+        let found: Vec<_> = found.iter().map(|it| path_of(it).into_os_string()).collect();
+        let found: Vec<&[u8]> = found.iter().map(|it| it.as_bytes()).collect();
+        assert_eq!(found, [&b".ssh\xff"[..], b"caf\xe9/.env", b"id_rsa\xe9"]);
+    }
+
+    #[test]
+    fn a_path_that_is_hidden_is_told_by_its_names() {
+        for path in [".env", "./a/secrets.toml", "/nb/credentials_2024.csv", "../.x/y", "id_rsa"] {
+            assert!(is_by_name(Utf8Path::new(path)), "{path}");
+        }
+        for path in ["data.csv", "../data.csv", "./order_history/a.csv", "/tmp/x", ""] {
+            assert!(!is_by_name(Utf8Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn folders_of_credentials_are_told_by_any_part_of_their_path() {
+        for folder in ["/home/a/.kube", "/home/a/.kube/b", "/p/.ssh/x", "/p/secrets"] {
+            assert!(is_of_credentials(Utf8Path::new(folder)), "{folder}");
+        }
+        for folder in ["/home/a", "/home/a/.local/share/x", "/p/order_history", "/p/keys"] {
+            assert!(!is_of_credentials(Utf8Path::new(folder)), "{folder}");
         }
     }
 }

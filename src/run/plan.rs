@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::CHANNEL_VARIABLE;
 use super::grants::Opened;
+use super::hidden;
 use super::protocol::{OutputLimits, Start};
 use super::sweep::SweepPlan;
 use crate::environment::Environment;
@@ -84,6 +85,11 @@ pub fn plan(
     let mut mounts = environment.mounts.clone();
     mounts.push(mount(folder, NOTEBOOK_FOLDER, Access::Overlay));
     mounts.push(mount(places.runner, RUNNER_FOLDER, Access::ReadOnly));
+    let mut openings = opened.openings;
+    let expected = hidden::expected().map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it));
+    openings
+        .hidden
+        .extend(expected.filter(|it| !opened.mounts.iter().any(|mount| mount.inside == *it)));
     mounts.extend(opened.mounts);
     let mut environment_variables = variables(environment);
     let given = opened.variables.into_iter();
@@ -97,7 +103,7 @@ pub fn plan(
         mounts,
         working_folder: NOTEBOOK_FOLDER.into(),
         limits: bounds.process,
-        openings: opened.openings,
+        openings,
     };
     let file = Utf8PathBuf::from(NOTEBOOK_FOLDER).join(file_name);
     let mut start = Start::new(notebook, &graph.graph().order, file);

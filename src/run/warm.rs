@@ -393,7 +393,8 @@ impl Process {
         let rooms = plans.iter().filter_map(|it| room(it)).map(|(room, _)| room).collect();
         let mut job = plan.job.clone();
         job.mounts = room(plan).map(|(_, rest)| rest).unwrap_or_default();
-        job.openings.hidden.clear();
+        // Those of the rooms come with the rooms.
+        job.openings.hidden.retain(|it| !it.starts_with(NOTEBOOK_FOLDER));
         job.working_folder = "/".into();
         let warm = sandbox.start_warm(&job, rooms).map_err(io::Error::other)?;
         let channel = warm.channel()?;

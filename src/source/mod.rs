@@ -3,6 +3,7 @@
 //! In: paths or texts. Out: [`Sources`], which maps an offset to a line and a column.
 //! Never interprets a text: that is the job of [`crate::notebook`].
 
+pub mod credentials;
 pub mod json;
 pub mod patterns;
 pub mod project_file;

@@ -23,6 +23,7 @@ use super::seccomp::{self, Surroundings};
 use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::system::{self, Fork};
 use super::{landlock, watch};
+use crate::source::credentials::path_of;
 
 /// Who runs where.
 pub(super) struct Place {
@@ -282,7 +283,8 @@ fn readable(job: &Job) -> Vec<Readable> {
             .hidden
             .iter()
             .filter_map(|it| it.strip_prefix(&mount.inside).ok())
-            .filter(|it| !it.as_str().is_empty())
+            // Names that may come yet are hidden by a layer only, and there is none.
+            .filter(|it| !it.as_str().is_empty() && is_there(&mount.host, it))
             .collect();
         if hidden.is_empty() {
             all.push(Readable::Whole(mount.host.clone()));
@@ -293,6 +295,12 @@ fn readable(job: &Job) -> Vec<Readable> {
     all
 }
 
+fn is_there(folder: &Utf8Path, path: &Utf8Path) -> bool {
+    let found = fs_err::symlink_metadata(folder.as_std_path().join(path_of(path)));
+    !found.is_err_and(|it| it.kind() == io::ErrorKind::NotFound)
+}
+
+/// Adds the entries that are not hidden. One whose name is no UTF-8 is not among them: it cannot be read there.
 fn except(folder: &Utf8Path, hidden: &[&Utf8Path], all: &mut Vec<Readable>) {
     all.push(Readable::Names(folder.to_owned()));
     let Ok(entries) = folder.read_dir_utf8() else { return };

@@ -21,6 +21,7 @@ use super::protocol::Subject;
 use super::stage::{Failure, Named};
 use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
 use crate::secret::Secret;
+use crate::source::credentials::path_of;
 
 /// The layer that this file makes.
 pub(super) const VIEW: &str = "file system view";
@@ -360,9 +361,9 @@ pub(super) fn enter(
     for (idx, tree) in trees.mounts.iter().enumerate() {
         let attached = match tree.access {
             Access::ReadOnly if tree.is_folder && !tree.has_mounts => {
-                attach_overlay(tree, idx, Layering::ReadOnly, &[])
+                attach_overlay(tree, idx, Layering::ReadOnly, &openings.hidden)
             }
-            Access::ReadOnly => attach(tree),
+            Access::ReadOnly => attach(tree).and_then(|()| cover(&tree.inside, &openings.hidden)),
             Access::Overlay => {
                 view.writable.push(tree.inside.clone());
                 attach_overlay(tree, idx, Layering::Private, &openings.hidden)
@@ -528,8 +529,8 @@ fn attach_overlay(
         hide(path, Utf8Path::new(&lower), Utf8Path::new(&upper))?;
     }
     let made = match layering {
-        // One lower layer alone is no overlay, so an empty one lies under it.
-        Layering::ReadOnly => overlay(&[("lowerdir", &format!("{lower}:{upper}"))]),
+        // One lower layer alone is no overlay; the one over it holds the marks.
+        Layering::ReadOnly => overlay(&[("lowerdir", &format!("{upper}:{lower}"))]),
         Layering::Private => {
             overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])
         }
@@ -538,27 +539,58 @@ fn attach_overlay(
     match (made, layering) {
         (Ok(overlay), _) => move_to(&overlay, tree.inside.as_str()),
         // Some file systems cannot lie under an overlay; as they are, they can at least be read.
-        (Err(_), Layering::ReadOnly) => move_to(&copy_of(&lower)?, tree.inside.as_str()),
+        (Err(_), Layering::ReadOnly) => {
+            move_to(&copy_of(&lower)?, tree.inside.as_str())?;
+            cover(&tree.inside, hidden)
+        }
         (Err(error), Layering::Private) => Err(error),
     }
 }
 
-/// Puts the mark of a removed file over what must not be seen: for the job it has never been there.
+/// Puts the mark of a removed file over what must not be seen: for the job it has never been there. A name that is not
+/// there yet is marked right below the top only: the folders above it would be made anew, with a mode of their own.
 fn hide(path: &Utf8Path, lower: &Utf8Path, upper: &Utf8Path) -> io::Result<()> {
-    let is_there = fs_err::symlink_metadata(lower.join(path)).is_ok();
-    if path.as_str().is_empty() || !is_there {
+    let path = path_of(path);
+    let is_at_top = path.components().count() == 1;
+    if path.as_os_str().is_empty() || !is_at_top && !is_there(&lower.as_std_path().join(&path)) {
         return Ok(());
     }
-    if let Some(parent) = path.parent() {
-        make_folder(&upper.join(parent))?;
+    let place = upper.as_std_path().join(&path);
+    if let Some(parent) = place.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
     }
     let (kind, mode) = (rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::empty());
-    let place = upper.join(path);
-    match rustix::fs::mknodat(CWD, place.as_str(), kind, mode, rustix::fs::makedev(0, 0)) {
+    match rustix::fs::mknodat(CWD, &place, kind, mode, rustix::fs::makedev(0, 0)) {
         // A folder above it is hidden.
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What cannot be looked at is there.
+fn is_there(path: &std::path::Path) -> bool {
+    !fs_err::symlink_metadata(path).is_err_and(|it| it.kind() == io::ErrorKind::NotFound)
+}
+
+/// Puts nothing over what must not be seen, where no layer can take it away: its name stays.
+fn cover(inside: &Utf8Path, hidden: &[Utf8PathBuf]) -> io::Result<()> {
+    for path in hidden.iter().filter(|it| it.starts_with(inside) && *it != inside) {
+        let place = path_of(path);
+        let Ok(metadata) = fs_err::symlink_metadata(&place) else { continue };
+        let cover = if metadata.is_dir() {
+            let nothing = memory_file_system("4k", "2", "555")?;
+            system::set_mount_attributes(nothing.as_fd(), false, READ_ONLY | INERT | DEVICE, None)?;
+            nothing
+        } else if metadata.is_file() {
+            copy_of("/dev/null")?
+        } else {
+            // A link is looked up among what the job sees.
+            continue;
+        };
+        const WHOLE: MoveMountFlags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(cover, c"", CWD, &place, WHOLE)?;
+    }
+    Ok(())
 }
 
 fn overlay(layers: &[(&str, &str)]) -> io::Result<OwnedFd> {
