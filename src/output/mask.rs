@@ -96,6 +96,24 @@ enum Trigger {
 const TRIGGERS: &[(&str, Trigger)] = &[
     ("/home/", Trigger::Home),
     ("/Users/", Trigger::Home),
+    // Homes elsewhere: of immutable and of Solaris-like systems, of a session, on another disk.
+    ("/var/home/", Trigger::Home),
+    ("/export/home/", Trigger::Home),
+    ("/data/home/", Trigger::Home),
+    ("/run/user/", Trigger::Home),
+    ("/Volumes/", Trigger::Home),
+    // Written with two slashes, in JSON, and in HTML.
+    ("/home//", Trigger::Home),
+    ("/Users//", Trigger::Home),
+    ("\\/home\\/", Trigger::Home),
+    ("\\/Users\\/", Trigger::Home),
+    ("&#47;home&#47;", Trigger::Home),
+    ("&#47;Users&#47;", Trigger::Home),
+    ("&#x2F;home&#x2F;", Trigger::Home),
+    ("&#x2F;Users&#x2F;", Trigger::Home),
+    (":\\users\\", Trigger::WindowsHome),
+    (":\\\\users\\\\", Trigger::WindowsHome),
+    (":/users/", Trigger::WindowsHome),
     (":\\Users\\", Trigger::WindowsHome),
     (":\\\\Users\\\\", Trigger::WindowsHome),
     (":/Users/", Trigger::WindowsHome),
@@ -363,15 +381,20 @@ impl Masks {
             }
             Trigger::Home => {
                 let name = name_length(after);
-                if !begins_path(out) || name == 0 {
+                // A disk of Windows, as other systems on the same machine see it.
+                let disk = if matched == "/Users/" { mounted_disk(out) } else { out.len() };
+                if !out.get(..disk).is_some_and(begins_path) || name == 0 {
                     return None;
                 }
+                out.truncate(disk);
                 out.push('~');
                 Some(name)
             }
             Trigger::WindowsHome => {
                 let drive = out.chars().next_back().filter(char::is_ascii_alphabetic)?;
                 let before = out.get(..out.len() - drive.len_utf8()).unwrap_or_default();
+                // `\\?\` says that the path is as long as it likes.
+                let before = before.strip_suffix(r"\\?\").unwrap_or(before);
                 let name = windows_name_length(after);
                 let is_file = before.ends_with("file:///");
                 if !is_file && before.ends_with(is_of_path) || name == 0 {
@@ -476,6 +499,16 @@ fn is_of_name(it: char) -> bool {
 fn begins_path(before: &str) -> bool {
     let glued = ["file://", "...", "\\n", "\\t", "-I", "-L"];
     glued.iter().any(|it| before.ends_with(it)) || !before.ends_with(is_of_path)
+}
+
+/// Length of the text before `/mnt/c`, `/cygdrive/c` or `/c`, if it ends with one of these; its own length otherwise.
+fn mounted_disk(before: &str) -> usize {
+    let mut letters = before.chars();
+    let is_letter = letters.next_back().is_some_and(|it| it.is_ascii_alphabetic());
+    let Some(rest) = letters.as_str().strip_suffix('/').filter(|_| is_letter) else {
+        return before.len();
+    };
+    rest.strip_suffix("/mnt").or_else(|| rest.strip_suffix("/cygdrive")).unwrap_or(rest).len()
 }
 
 /// Length of a name of a user.
@@ -583,6 +616,13 @@ mod tests {
             (r#""C:\\Users\\ada\\data.csv""#, r#""~\\data.csv""#),
             ("C:/Users/ada/x", "~/x"),
             ("/root/.cache/x", "~/.cache/x"),
+            ("/mnt/c/Users/ada/x /c/Users/ada/x /cygdrive/d/Users/ada/x", "~/x ~/x ~/x"),
+            (r"c:\users\ada\x", r"~\x"),
+            (r"\\?\C:\Users\ada\x", r"\\?\~\x"),
+            ("/var/home/ada/x /export/home/ada/x /data/home/ada/x", "~/x ~/x ~/x"),
+            ("/run/user/1000/x /Volumes/ada/x /home//ada/x", "~/x ~/x ~/x"),
+            (r"\/home\/ada\/x", r"~\/x"),
+            ("&#47;home&#47;ada&#47;x", "~&#47;x"),
             ("/tmp/ipykernel_123/4567.py:3: UserWarning: odd", "…:3: UserWarning: odd"),
             (r"C:\Users\ada\AppData\Local\Temp\ipykernel_1\23.py:1: W", "…:1: W"),
             ("/tmp/tmpabc123/out.csv", "…/out.csv"),
