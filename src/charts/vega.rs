@@ -7,6 +7,20 @@ use super::{Chart, Kind, Refusal, names_an_address};
 
 /// Most rows that a `sequence` makes by itself.
 const LONGEST_SEQUENCE: f64 = 100_000.0;
+/// A role of its marks lets a chart speak over the page (`alert`) as soon as it is drawn.
+const ROLE: &str = "ariaRole";
+/// What may happen to marks once they are encoded: each writes members of its own, or those that `as` names.
+const OF_MARKS: [&str; 9] = [
+    "force",
+    "formula",
+    "geopath",
+    "geopoint",
+    "geoshape",
+    "label",
+    "linkpath",
+    "voronoi",
+    "wordcloud",
+];
 /// Languages of charts, as `$schema` names them.
 const SCHEMAS: [(&str, bool); 2] = [("/schema/vega-lite/", true), ("/schema/vega/", false)];
 
@@ -60,8 +74,11 @@ fn clean(name: &str, value: &mut Value) -> Result<(), Refusal> {
             if matches!(name, "data" | "from") || fields.contains_key("format") {
                 source(fields)?;
             }
-            for forbidden in ["cursor", "href", "url"] {
+            for forbidden in ["cursor", "href", "url", ROLE] {
                 fields.shift_remove(forbidden);
+            }
+            if name == "marks" {
+                written(fields)?;
             }
             if name == "sequence" {
                 sequence(fields)?;
@@ -92,9 +109,35 @@ fn clean(name: &str, value: &mut Value) -> Result<(), Refusal> {
         Value::String(mark) if name == "mark" && mark == "image" => {
             return Refusal::because("it draws pictures from addresses");
         }
+        Value::String(text) if text == ROLE => {
+            return Refusal::because("it gives its marks a role on the page");
+        }
         // A paint that would be loaded.
         Value::String(text) if text.contains('(') && names_an_address(text) => text.clear(),
         _ => {}
+    }
+    Ok(())
+}
+
+/// Members that marks get beside their encoding: with names that an expression or a row makes up, a role could be one.
+fn written(mark: &Map<String, Value>) -> Result<(), Refusal> {
+    let list = |name: &str| match mark.get(name) {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(other) => std::slice::from_ref(other),
+        None => &[],
+    };
+    let is_name = |it: &Value| match it {
+        Value::Array(names) => names.iter().all(Value::is_string),
+        it => it.is_string(),
+    };
+    let is_known = |it: &Value| {
+        it.get("type").and_then(Value::as_str).is_some_and(|it| OF_MARKS.contains(&it))
+            && it.get("as").is_none_or(is_name)
+    };
+    if list("on").iter().any(|it| it.get("trigger").is_some())
+        || !list("transform").iter().all(is_known)
+    {
+        return Refusal::because("it changes its marks after they are drawn");
     }
     Ok(())
 }
@@ -224,6 +267,31 @@ mod tests {
     }
 
     #[test]
+    fn marks_have_no_role_of_their_own() {
+        let loud = json!({"type": "bar", "ariaRole": "alert", "description": "a"});
+        let chart = read(
+            &json!({
+                "config": {"mark": {"ariaRole": "alert"}, "style": {"x": {"ariaRole": "log"}}},
+                "data": {"values": [{"ariaRole": "a column"}]},
+                "layer": [{"mark": loud}],
+                "marks": [{
+                    "type": "rect",
+                    "encode": {"update": {"ariaRole": {"value": "alert"}, "x": {"value": 1}}},
+                    "transform": [{"type": "formula", "as": "y", "expr": "1"}],
+                    "on": [{"events": "click"}],
+                }],
+            }),
+            false,
+        )
+        .unwrap();
+        let spec = spec(&chart);
+        assert_eq!(spec["layer"][0]["mark"], json!({"type": "bar", "description": "a"}));
+        assert_eq!(spec["config"], json!({"mark": {}, "style": {"x": {}}}));
+        assert_eq!(spec["marks"][0]["encode"], json!({"update": {"x": {"value": 1}}}));
+        assert_eq!(spec["data"]["values"], json!([{"ariaRole": "a column"}]));
+    }
+
+    #[test]
     fn data_in_an_address_are_taken_out_of_it() {
         let csv = "data:text/csv;base64,YSxiCjEsdHdvCiw=";
         let chart = read(&json!({"data": {"url": csv}, "mark": "bar"}), true).unwrap();
@@ -246,6 +314,25 @@ mod tests {
             (json!({"layer": [{"mark": "image"}]}), "pictures"),
             (json!({"data": {"sequence": {"start": 0, "stop": 1e8}}}), "100000000 rows"),
             (json!({"data": {"sequence": {"stop": {"signal": "n"}}}}), "unknown length"),
+            (json!({"transform": [{"calculate": "'alert'", "as": "ariaRole"}]}), "a role"),
+            (
+                json!({"marks": [{"transform": [{"type": "formula", "as": ["ariaRole"]}]}]}),
+                "a role",
+            ),
+            (
+                json!({"marks": [{"transform": [{"type": "formula", "as": {"signal": "n"}}]}]}),
+                "changes its marks",
+            ),
+            (
+                json!({"marks": [{"marks": [{"transform": [
+                    {"type": "lookup", "from": "r", "key": "k", "fields": ["k"], "values": ["ariaRole"]},
+                ]}]}]}),
+                "changes its marks",
+            ),
+            (
+                json!({"marks": [{"on": [{"trigger": "a", "modify": "b", "values": "data('r')[0]"}]}]}),
+                "changes its marks",
+            ),
             (json!([1]), "no object"),
         ] {
             let Refusal(said) = read(&it, true).unwrap_err();

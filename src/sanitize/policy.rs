@@ -735,10 +735,21 @@ fn plain_value<'v>(element: &str, name: &str, value: &'v str) -> Option<Cow<'v, 
 }
 
 /// Whether a role lets an element speak to a screen reader unasked (`alert`), claim the whole page
-/// (`dialog`), or take over its keys (`application`).
+/// (`dialog`, `main`), or take over its keys (`application`).
 fn is_talking(role: &str) -> bool {
-    const ROLES: [&str; 8] =
-        ["alert", "alertdialog", "application", "dialog", "log", "marquee", "status", "timer"];
+    const ROLES: [&str; 11] = [
+        "alert",
+        "alertdialog",
+        "application",
+        "banner",
+        "contentinfo",
+        "dialog",
+        "log",
+        "main",
+        "marquee",
+        "status",
+        "timer",
+    ];
     role.split_ascii_whitespace().any(|it| ROLES.iter().any(|role| it.eq_ignore_ascii_case(role)))
 }
 

@@ -99,10 +99,14 @@ fn loads(text: &str) -> bool {
 fn vega(name: &str, value: &Value) -> Option<String> {
     match value {
         Value::Object(fields) => {
-            let forbidden =
-                ["cursor", "href", "url"].into_iter().find(|it| fields.contains_key(*it));
+            let forbidden = ["cursor", "href", "url", "ariaRole"]
+                .into_iter()
+                .find(|it| fields.contains_key(*it));
             if let Some(forbidden) = forbidden {
                 return Some(format!("the member `{forbidden}`"));
+            }
+            if name == "marks" && !are_plain(fields) {
+                return Some("marks that change after they are drawn".to_owned());
             }
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             if text("type") == Some("image") || text("mark") == Some("image") {
@@ -123,11 +127,42 @@ fn vega(name: &str, value: &Value) -> Option<String> {
         Value::String(mark) if name == "mark" && mark == "image" => {
             Some("pictures from addresses".to_owned())
         }
+        // A role may speak over the page as soon as the chart is drawn.
+        Value::String(text) if text == "ariaRole" => Some("marks with a role".to_owned()),
         Value::String(text) if loads(text) && text.contains('(') => {
             Some("a style that loads something".to_owned())
         }
         _ => None,
     }
+}
+
+/// Whether marks get no members but those of their encoding, and such as are named in so many words.
+fn are_plain(mark: &Map<String, Value>) -> bool {
+    const KNOWN: [&str; 9] = [
+        "force",
+        "formula",
+        "geopath",
+        "geopoint",
+        "geoshape",
+        "label",
+        "linkpath",
+        "voronoi",
+        "wordcloud",
+    ];
+    let items = |name: &str| match mark.get(name) {
+        Some(Value::Array(items)) => items.clone(),
+        Some(other) => vec![other.clone()],
+        None => Vec::new(),
+    };
+    let is_name = |it: &Value| {
+        it.is_string() || it.as_array().is_some_and(|it| it.iter().all(Value::is_string))
+    };
+    let is_known = |it: &Value| {
+        let kind = it.get("type").and_then(Value::as_str).unwrap_or_default();
+        KNOWN.contains(&kind) && it.get("as").is_none_or(is_name)
+    };
+    items("transform").iter().all(is_known)
+        && items("on").iter().all(|it| it.get("trigger").is_none())
 }
 
 /// Traces that take their map from the network, or make code from text.
