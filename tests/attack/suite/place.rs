@@ -25,8 +25,13 @@ pub(super) enum User {
     Ordinary,
 }
 
-/// An id that no user of any machine has.
-const ORDINARY: u32 = 54_321;
+/// The id of the ordinary user, which no user of a machine has. Each suite has its own: probes count, signal and exhaust
+/// what belongs to their user, and would do so to those of another suite on the same machine.
+fn ordinary() -> u32 {
+    const FIRST: u32 = 54_321;
+    const IDS: u32 = 10_000;
+    FIRST + std::process::id() % IDS
+}
 
 pub(super) fn level(level: Level) -> &'static str {
     match level {
@@ -115,7 +120,7 @@ impl Place {
         for path in [folder.clone(), folder.join("temporary")] {
             fs_err::create_dir(&path).expect("made");
             if self.is_root && user == User::Ordinary {
-                std::os::unix::fs::chown(&path, Some(ORDINARY), Some(ORDINARY)).expect("given");
+                std::os::unix::fs::chown(&path, Some(ordinary()), Some(ordinary())).expect("given");
             }
         }
         folder
@@ -128,7 +133,7 @@ impl Place {
         let mut words: Vec<String> = vec![];
         let python = python().into_string();
         if self.is_root && user == User::Ordinary {
-            let id = ORDINARY.to_string();
+            let id = ordinary().to_string();
             words.extend(["setpriv", "--reuid", &id, "--regid", &id].map(str::to_owned));
             words.push("--clear-groups".to_owned());
         }
