@@ -207,6 +207,68 @@ fn a_notebook_among_credentials_sees_itself_alone() {
 }
 
 #[test]
+fn a_run_that_misses_a_hidden_name_is_told_the_name_and_the_way_out() {
+    let test = Beside::new(&[]);
+    for name in [
+        "secrets.toml",
+        "client_secret_1.json",
+        ".app/data.csv",
+        "deep/.app/more/data.csv",
+        ".settings",
+        "it's/server.key",
+    ] {
+        test.write(name.as_bytes(), "honest data");
+    }
+    let inputs = |text: &str| {
+        let header = text.split_once("`inputs = ").and_then(|(_, it)| it.split_once('`'))?;
+        Some(format!("# /// script\n# [tool.nbc]\n# inputs = {}\n# ///\n", header.0))
+    };
+    let said = |more: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let site = out.path().join("site");
+        let output = test.nbc("nb.py", &python(), &site).args(more).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).replace("\n          ", " "),
+        )
+    };
+    for (opened, name, is_dot) in [
+        ("secrets.toml", "secrets.toml", false),
+        ("./client_secret_1.json", "client_secret_1.json", false),
+        ("/nb/secrets.toml", "secrets.toml", false),
+        ("it's/server.key", "server.key", false),
+        (".app/data.csv", ".app", true),
+        ("deep/.app/more/data.csv", ".app", true),
+        (".settings", ".settings", true),
+    ] {
+        let code = format!("# %%\nprint(open({opened:?}).read())\n");
+        test.write(b"nb.py", &code);
+        for level in ["strict", "best-effort"] {
+            let (is_built, text) = said(&["--isolation", level]);
+            assert!(!is_built && text.contains("NBC301"), "{opened}: {text}");
+            assert!(text.contains(&format!("`{name}` is hidden from the run")), "{opened}: {text}");
+            assert!(text.contains("`--read PATH`"), "{opened}: {text}");
+            assert_eq!(text.contains("`inputs`"), is_dot, "{opened}: {text}");
+        }
+        // Each way out is one.
+        let path = opened.strip_prefix("/nb/").unwrap_or(opened);
+        let (is_built, text) = said(&["--read", path]);
+        assert!(is_built, "{opened}: {text}");
+        if is_dot {
+            let (_, text) = said(&[]);
+            let header = inputs(&text).unwrap();
+            test.write(b"nb.py", &format!("{header}{code}"));
+            let (is_built, text) = said(&[]);
+            assert!(is_built, "{opened}: {header} {text}");
+        }
+    }
+    // What is missing under another name is only missing.
+    test.write(b"nb.py", "# %%\nprint(open('data2.csv').read())\n");
+    let (_, text) = said(&[]);
+    assert!(text.contains("NBC301") && !text.contains("is hidden"), "{text}");
+}
+
+#[test]
 fn a_login_that_appears_during_the_run_is_not_there() {
     let test = Beside::new(&[]);
     // The look at a name that is not there yet may be kept, so that there is one.

@@ -19,6 +19,7 @@ use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
+use crate::run::hidden::{self, HiddenName};
 use crate::run::record::{CellError, CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::SitePath;
@@ -498,11 +499,11 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
         "FileNotFoundError" if says("/run/secrets/") => {
             Some("hand the notebook a file there with `--secret NAME=FILE`".to_owned())
         }
-        "FileNotFoundError" | "PermissionError" if names_what_is_hidden(&error.message) => Some(
-            "names that begin with a dot, and those that often hold credentials, are hidden from the run, see \
-             docs/security.md; show this one with `--read PATH`"
-                .to_owned(),
-        ),
+        "FileNotFoundError" | "PermissionError" | "NotADirectoryError"
+            if let Some(help) = of_a_hidden_name(&error.message) =>
+        {
+            Some(help)
+        }
         "FileNotFoundError" => Some(
             "the run sees the folder of the notebook and nothing else; show it more with \
              `--read PATH`"
@@ -512,10 +513,22 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
     }
 }
 
-/// Whether the file that an exception is about has a name that no run sees.
-fn names_what_is_hidden(message: &str) -> bool {
-    let path = message.split('\'').nth(1).map(Utf8Path::new);
-    path.is_some_and(crate::run::hidden::is_by_name)
+/// The way out where an exception is about a file whose name no run sees. Python quotes it, in either quotes; other
+/// libraries put it last.
+fn of_a_hidden_name(message: &str) -> Option<String> {
+    let quoted = ['\'', '"'].into_iter().flat_map(|it| message.split(it).skip(1).step_by(2));
+    let last = message.rsplit(": ").next().filter(|it| !it.contains(char::is_whitespace));
+    let hidden = quoted.chain(last).find_map(|it| hidden::by_name(Utf8Path::new(it.trim())))?;
+    Some(match hidden {
+        HiddenName::Credentials(name) => format!(
+            "`{name}` is hidden from the run, since files of such names often hold credentials (docs/security.md has \
+             the list); if this one may be read, show it with `--read PATH`, or give it another name"
+        ),
+        HiddenName::Dot(name, pattern) => format!(
+            "`{name}` is hidden from the run, since its name begins with a dot; show it with `--read PATH`, or with a \
+             pattern of `inputs` that spells the dot, such as `inputs = [\"*\", \"{pattern}\"]`"
+        ),
+    })
 }
 
 /// Warnings about outputs that the runner left out for their size or number.

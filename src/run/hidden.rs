@@ -133,23 +133,38 @@ pub fn expected() -> impl Iterator<Item = &'static str> {
     CREDENTIALS.iter().copied().filter(move |it| !it.contains('*') && !may_be_made.contains(it))
 }
 
-/// Whether a path that a notebook names is hidden for its name, or for that of a folder in it.
+/// A name that a run does not see, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HiddenName {
+    /// Files of this name often hold credentials.
+    Credentials(String),
+    /// It begins with a dot, and is none of these; with the pattern of `inputs` that shows it.
+    Dot(String, String),
+}
+
+/// The part of a path, as a notebook names it, that no run sees: a credential's name, else one with a dot.
 #[must_use]
-pub fn is_by_name(path: &Utf8Path) -> bool {
-    let Ok(credentials) = credentials() else { return false };
+pub fn by_name(path: &Utf8Path) -> Option<HiddenName> {
+    let credentials = credentials().ok()?;
     let below = path.strip_prefix(NOTEBOOK_FOLDER).unwrap_or(path);
-    let names = below.components().filter_map(|it| match it {
-        Utf8Component::Normal(name) => Some(name),
-        _ => None,
-    });
-    let mut names = names.map(Utf8Path::new).peekable();
-    while let Some(name) = names.next() {
-        let is_folder = names.peek().is_some();
-        if name.as_str().starts_with('.') || credentials.hold(name, is_folder) {
-            return true;
-        }
-    }
-    false
+    let names: Vec<&str> = below
+        .components()
+        .filter_map(|it| match it {
+            Utf8Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    let last = names.len().saturating_sub(1);
+    let credential = names
+        .iter()
+        .enumerate()
+        .find(|(at, name)| credentials.hold(Utf8Path::new(name), *at < last));
+    let credential = credential.map(|(_, name)| HiddenName::Credentials((*name).to_owned()));
+    credential.or_else(|| {
+        let at = names.iter().position(|it| it.starts_with('.'))?;
+        let pattern = names.get(..=at)?.join("/") + if at < last { "/**" } else { "" };
+        Some(HiddenName::Dot((*names.get(at)?).to_owned(), pattern))
+    })
 }
 
 /// Whether a folder, or one of those above it, is one where programs keep credentials. Not asked are the two below
@@ -356,11 +371,27 @@ mod tests {
 
     #[test]
     fn a_path_that_is_hidden_is_told_by_its_names() {
-        for path in [".env", "./a/secrets.toml", "/nb/credentials_2024.csv", "../.x/y", "id_rsa"] {
-            assert!(is_by_name(Utf8Path::new(path)), "{path}");
+        let of = |path: &str| by_name(Utf8Path::new(path));
+        for (path, name) in [
+            (".env", ".env"),
+            ("./a/secrets.toml", "secrets.toml"),
+            ("/nb/credentials_2024.csv", "credentials_2024.csv"),
+            ("id_rsa", "id_rsa"),
+            (".ssh/config", ".ssh"),
+            (".x/id_rsa", "id_rsa"),
+        ] {
+            assert_eq!(of(path), Some(HiddenName::Credentials(name.to_owned())), "{path}");
         }
-        for path in ["data.csv", "../data.csv", "./order_history/a.csv", "/tmp/x", ""] {
-            assert!(!is_by_name(Utf8Path::new(path)), "{path}");
+        for (path, name, pattern) in [
+            ("../.x/y", ".x", ".x/**"),
+            ("a/.app/b/c.csv", ".app", "a/.app/**"),
+            ("/nb/.dvc", ".dvc", ".dvc"),
+        ] {
+            let hidden = HiddenName::Dot(name.to_owned(), pattern.to_owned());
+            assert_eq!(of(path), Some(hidden), "{path}");
+        }
+        for path in ["data.csv", "../data.csv", "./order_history/a.csv", "/tmp/x", "", "."] {
+            assert_eq!(of(path), None, "{path}");
         }
     }
 
