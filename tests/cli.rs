@@ -1160,6 +1160,30 @@ fn help_and_completions_name_every_command() {
 }
 
 #[test]
+fn the_docs_name_every_flag() {
+    let docs =
+        fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md")).unwrap();
+    let is_part = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    let named: std::collections::BTreeSet<&str> =
+        docs.split(|it| !is_part(it)).filter(|it| it.starts_with("--")).collect();
+    let test = NbcTest::new(&[]);
+    for command in ["build", "verify", "lock", "prepare"] {
+        let help = test.run(&[command, "--help"]).stdout;
+        let flags = help.lines().filter_map(|it| {
+            // `-o, --output <DIR>`, `--color <COLOR>`; not `- auto: on a terminal, unless …`.
+            let it = it.trim_start();
+            let long = it.starts_with('-').then(|| it.find("--"))??;
+            it.get(long..)?.split(|it| !is_part(it)).next()
+        });
+        let flags: Vec<&str> = flags.collect();
+        assert!(flags.len() > 2, "{help}");
+        let missing: Vec<_> =
+            flags.iter().filter(|it| **it != "--help" && !named.contains(**it)).collect();
+        assert!(missing.is_empty(), "docs/cli.md does not name {missing:?} of `nbc {command}`");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let test = NbcTest::new(&[]);
     let script =

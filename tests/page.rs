@@ -454,6 +454,104 @@ fn the_digest_of_the_manifest_anchors_a_site() {
     assert_eq!(site.run(&["verify", "out", "--manifest-digest", "sha384-x"]).code, 2);
 }
 
+#[test]
+fn the_digest_of_the_manifest_is_kept_in_a_file_outside_of_the_site() {
+    let site = Site::new(&[
+        ("in/a.ipynb", &notebook(&json!({}))),
+        ("kept/old", "sha384-x"),
+        ("bin/notebook.py", "# mine"),
+    ]);
+    let name = |path: &str| site.folder.path().join(path).to_str().unwrap().to_owned();
+    let cache = name("cache");
+    let build = |file: &str| {
+        let fixed = ["build", "in", "-o", "out", "--layout", "site", "--execute", "never"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        command.args(fixed).args(["--digest-file", file]).current_dir(site.folder.path());
+        command.env("NBC_CACHE_DIR", &cache).env_remove("NBC_NO_CACHE").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
+    };
+    for bad in [
+        "out/digest",
+        "./out/x/../digest",
+        "out",
+        ".out.nbc-lock",
+        ".out.nbc-new",
+        "gone/digest",
+        "bin",
+        "/",
+        "kept/..",
+        "/dev/stdout",
+        "/dev/null",
+        // A slip of the hand.
+        "bin/notebook.py",
+    ] {
+        let (code, said) = build(bad);
+        assert_eq!(code, 2, "{bad}: {said}");
+        assert!(said.contains("`--digest-file`") && said.contains("help: "), "{bad}: {said}");
+        assert!(!site.folder.path().join("out").exists(), "{bad}");
+    }
+    assert_eq!(site.read("bin/notebook.py"), "# mine");
+    // A link to the site leads into it, too; one in place of the file is not followed, nor replaced.
+    std::fs::create_dir(name("out")).unwrap();
+    std::os::unix::fs::symlink(name("out"), name("link")).unwrap();
+    std::os::unix::fs::symlink(name("bin/notebook.py"), name("kept/link")).unwrap();
+    for bad in ["link/digest", "kept/link"] {
+        assert_eq!(build(bad).0, 2, "{bad}");
+    }
+
+    site.write("kept/digest", "");
+    for (file, is_repeated) in [("kept/digest", false), ("kept/digest", true), ("digest", true)] {
+        if !is_repeated {
+            fs_err::write(name(file), "").unwrap();
+        }
+        let (code, said) = build(file);
+        assert_eq!(code, 0, "{said}");
+        let kept = site.read(file);
+        // The same line in a build that had nothing to do.
+        assert!(said.contains(&format!("manifest digest: {kept}")), "{said}");
+        assert!(kept.starts_with("sha384-") && kept.len() == 72, "{kept:?}");
+        let digest = kept.trim_end().to_owned();
+        assert_eq!(site.run(&["verify", "out", "--manifest-digest", &digest]).code, 0);
+        fs_err::remove_file(name(file)).unwrap();
+    }
+    let (_, said) = build("digest");
+    assert!(said.contains("nothing has changed"), "{said}");
+    assert!(site.folder.path().join("digest").exists());
+    // What cannot be built leaves the digest of the site that is there.
+    let before = site.read("digest");
+    site.write("in/b.ipynb", "{");
+    assert_eq!(build("digest").0, 1);
+    assert_eq!(site.read("digest"), before);
+}
+
+#[test]
+fn a_template_that_writes_an_unknown_meta_is_told_as_such() {
+    let site = Site::new(&[
+        ("in/a.ipynb", &notebook(&json!({}))),
+        ("in/nbc.toml", "[theme]\ntemplates = 'looks'\n"),
+    ]);
+    let own = include_str!("../templates/head.html");
+    site.write("in/looks/head.html", &format!("{own}<meta name=\"keywords\" content=\"rain\">"));
+    let said = site.build("single", &["--trust-config"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for bad in [
+        "<meta name=\"google-site-verification\" content=\"x\">",
+        "<meta name=\"monetization\" content=\"$x\">",
+        "<meta property=\"fb:app_id\" content=\"1\">",
+        "<meta itemprop=\"url\" content=\"https://example.org/\">",
+    ] {
+        site.write("in/looks/head.html", &format!("{own}{bad}"));
+        for layout in ["single", "site"] {
+            let said = site.build(layout, &["--trust-config"]);
+            assert_eq!(said.code, 2, "{bad}: {}", said.stderr);
+            assert!(said.stderr.contains("own templates"), "{bad}: {}", said.stderr);
+            assert!(said.stderr.contains("docs/themes.md"), "{bad}: {}", said.stderr);
+            assert!(!said.stderr.contains("defect of nbc"), "{bad}: {}", said.stderr);
+        }
+    }
+}
+
 /// What hashes stand for is told by the tests of `emit`; what is allowed beside them must not change unseen.
 #[test]
 fn the_policies_are_these() {

@@ -2,7 +2,7 @@
 //! break a rule. Digests are computed here, so that no code of nbc vouches for itself.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -335,6 +335,63 @@ fn a_site_has_no_file_that_nbc_does_not_write() {
         assert_eq!(found.contains(&Rule::PassiveFile), is_bad, "{kind} {bytes:?}");
         assert_eq!(found.is_empty(), !is_bad, "{kind} {bytes:?}");
     }
+}
+
+fn allowing(files: &[&str]) -> Expected {
+    expected().with_files(files.iter().map(|it| it.parse().unwrap()))
+}
+
+#[test]
+fn a_file_of_the_host_stands_only_where_somebody_allowed_it() {
+    let mut files = site(|page| page);
+    let digest = integrity(&files["manifest.json"]);
+    for (path, bytes) in [
+        ("CNAME", "reports.example.org\n"),
+        (".nojekyll", ""),
+        ("robots.txt", "User-agent: *\n"),
+        (".well-known/security.txt", "Contact: mailto:a@example.org\n"),
+    ] {
+        files.insert(path.into(), bytes.into());
+    }
+    let all = ["CNAME", ".nojekyll", "robots.txt", ".well-known/security.txt"];
+    let verify = |files: &Files, allowed: &[&str]| {
+        // The manifest stays what the build wrote, and its digest, too.
+        let expected = allowing(allowed).with_manifest(Some(digest.clone()));
+        nbc::verify::verify_files(files, &expected)
+    };
+    assert_eq!(verify(&files, &all), []);
+    for left in all {
+        let others: Vec<&str> = all.into_iter().filter(|it| *it != left).collect();
+        let findings = verify(&files, &others);
+        breaks(&findings, Rule::PassiveFile, left);
+        assert!(findings.iter().all(|it| it.file == left), "{findings:?}");
+    }
+    let findings = verify(&files, &["robots.txt", ".nojekyll", ".well-known/security.txt"]);
+    assert!(findings.iter().any(|it| it.message.contains("`--allow-file`")), "{findings:?}");
+    // A name allows no other one, and none of a page.
+    for other in ["CNAME.txt", "cname", "a/CNAME", "Robots.txt", "_headers2", "x.html"] {
+        let mut files = files.clone();
+        files.insert(other.into(), b"x".to_vec());
+        assert_ne!(verify(&files, &all), [], "{other}");
+    }
+    // Jekyll would make a page of it.
+    files.insert("robots.txt".into(), b"---\npermalink: /x.html\n---\n<script>1</script>".to_vec());
+    breaks(&verify(&files, &all), Rule::PassiveFile, "front matter");
+    // What the manifest lists is a file of the build, and is proved as such.
+    let listed = seal(files.clone(), "site");
+    let findings = nbc::verify::verify_files(&listed, &allowing(&all));
+    breaks(&findings, Rule::ListedFile, "listed");
+}
+
+#[test]
+fn a_file_of_the_host_may_be_bound_to_its_bytes() {
+    let mut files = site(|page| page);
+    files.insert("CNAME".into(), b"reports.example.org\n".to_vec());
+    let named = format!("CNAME={}", integrity(b"reports.example.org\n"));
+    assert_eq!(nbc::verify::verify_files(&files, &allowing(&[&named])), []);
+    files.insert("CNAME".into(), b"evil.example\n".to_vec());
+    let findings = nbc::verify::verify_files(&files, &allowing(&[&named]));
+    assert_eq!(rules(&findings), [Rule::PassiveFile]);
 }
 
 #[test]
@@ -955,6 +1012,20 @@ fn folders_are_read_without_following_links() {
     let files: Vec<_> = findings.iter().map(|it| (it.file.as_str(), it.rule)).collect();
     assert_eq!(files, [(".htaccess", Rule::SafePath), ("etc", Rule::SafePath)]);
     assert!(verify_folder(&root.join("gone")).is_err());
+    // Names that begin with a dot are looked at where one of them is allowed, and one by one.
+    fs_err::create_dir(root.join(".well-known")).unwrap();
+    fs_err::create_dir(root.join(".git")).unwrap();
+    for path in [".nojekyll", ".well-known/security.txt", ".well-known/x.txt", ".git/x.txt"] {
+        fs_err::write(root.join(path), "").unwrap();
+    }
+    let expected = allowing(&[".nojekyll", ".well-known/security.txt"]);
+    let findings = nbc::verify::verify_folder(root, &expected).unwrap();
+    let files: BTreeSet<_> = findings.iter().map(|it| it.file.as_str()).collect();
+    assert_eq!(files, [".git", ".htaccess", ".well-known/x.txt", "etc"].into());
+    // A link is none of the host's files, whatever its name.
+    std::os::unix::fs::symlink("/etc/hostname", root.join("CNAME")).unwrap();
+    let findings = nbc::verify::verify_folder(root, &allowing(&["CNAME"])).unwrap();
+    assert!(findings.iter().any(|it| it.file == "CNAME" && it.rule == Rule::SafePath));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::config::{
 };
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
+use crate::verify::AllowedFile;
 
 /// Compiles Python notebooks into static web apps that need no server.
 ///
@@ -132,8 +133,9 @@ pub enum FindingFormat {
 }
 
 /// Flags of `nbc build` that change pages only.
-const OF_PAGES: [&str; 12] = [
+const OF_PAGES: [&str; 13] = [
     "output",
+    "digest_file",
     "layout",
     "code",
     "charts",
@@ -156,6 +158,9 @@ pub struct Build {
     /// Folder that the site replaces
     #[arg(short, long, value_name = "DIR", default_value = "site")]
     pub output: Utf8PathBuf,
+    /// Write the digest of the site's manifest to this file outside of it, for `nbc verify --manifest-digest`
+    #[arg(long, value_name = "FILE")]
+    pub digest_file: Option<Utf8PathBuf>,
     /// Layout; default: single for one notebook, site for a folder or several
     #[arg(long, value_enum)]
     pub layout: Option<LayoutSetting>,
@@ -449,6 +454,11 @@ pub struct Verify {
     /// Allow islands, in which code of notebooks runs in sandboxed frames, as the build did
     #[arg(long)]
     pub allow_island: bool,
+    /// Allow this file of the host's, such as `CNAME`, `robots.txt` or `.nojekyll`; with a digest, these bytes of it (repeatable)
+    ///
+    /// A path below the folder. Texts and pictures only: nothing that a browser runs, and no settings of a host.
+    #[arg(long, value_name = "PATH[=SHA384]")]
+    pub allow_file: Vec<AllowedFile>,
     /// Address of the site, which pages may state as theirs [default: what the manifest says]
     #[arg(long, value_name = "URL", value_parser = base_url)]
     pub base_url: Option<BaseUrl>,

@@ -1,5 +1,6 @@
 //! The command line: flags to calls of the phases, results to words and an exit code.
 
+mod anchor;
 mod args;
 mod builder;
 mod ceilings;

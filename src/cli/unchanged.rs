@@ -57,6 +57,8 @@ struct Seen {
     written: Vec<(Utf8PathBuf, Stamp)>,
     said: Vec<Said>,
     pages: usize,
+    /// Digest of the manifest.
+    manifest: String,
 }
 
 /// The last build into a folder, as far as it can be compared with this one.
@@ -99,8 +101,9 @@ impl LastBuild {
         Some(Self { cache, trees, entry, call, folder: output })
     }
 
-    /// Says what the last build said, if this one would do the same; gives the number of its pages.
-    pub(super) fn repeat(&self, inputs: &[Input], printer: Printer) -> Option<usize> {
+    /// Says what the last build said, if this one would do the same; gives the number of its pages, and the digest
+    /// of its manifest.
+    pub(super) fn repeat(&self, inputs: &[Input], printer: Printer) -> Option<(usize, String)> {
         let body = self.cache.get(Kind::Site, &self.entry)?;
         let seen: Seen = serde_json::from_slice(&body).ok()?;
         let is_same = seen.call == self.call
@@ -113,7 +116,7 @@ impl LastBuild {
             return None;
         }
         printer.repeat(&seen.said);
-        Some(seen.pages)
+        Some((seen.pages, seen.manifest))
     }
 
     /// Keeps what this build depended on, if all of that can be told.
@@ -122,7 +125,7 @@ impl LastBuild {
         inputs: Option<Key>,
         preparation: &Preparation,
         said: Vec<Said>,
-        pages: usize,
+        (pages, manifest): (usize, &str),
     ) {
         let seen = || {
             Some(Seen {
@@ -134,6 +137,7 @@ impl LastBuild {
                 written: written(&self.folder)?,
                 said,
                 pages,
+                manifest: manifest.to_owned(),
             })
         };
         if let Some(seen) = seen()

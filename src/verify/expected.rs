@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use super::allowed::AllowedFile;
 use super::integrity_of;
 use crate::charts;
 use crate::site::scripts;
@@ -24,6 +25,7 @@ pub struct Expected {
     manifest: Option<String>,
     base_url: Option<String>,
     has_islands: bool,
+    files: Vec<AllowedFile>,
 }
 
 impl Expected {
@@ -55,6 +57,23 @@ impl Expected {
     pub fn with_islands(mut self, may_be: bool) -> Self {
         self.has_islands = may_be;
         self
+    }
+
+    /// Allows files that nbc does not write, which a host asks for.
+    #[must_use]
+    pub fn with_files(mut self, files: impl IntoIterator<Item = AllowedFile>) -> Self {
+        self.files.extend(files);
+        self
+    }
+
+    /// The rule for a file that nbc did not write, where there is one.
+    pub(super) fn file(&self, path: &str) -> Option<&AllowedFile> {
+        self.files.iter().find(|it| it.path() == path)
+    }
+
+    /// Whether a file that is allowed lies below this folder, which ends in `/`.
+    pub(super) fn has_files_below(&self, folder: &str) -> bool {
+        self.files.iter().any(|it| it.path().starts_with(folder))
     }
 
     /// A known manifest lists the islands that the build was allowed to write.

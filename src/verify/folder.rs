@@ -42,8 +42,8 @@ pub fn verify_folder(folder: &Utf8Path, expected: &Expected) -> Result<Vec<Findi
     if !folder.is_dir() {
         return Err(VerifyError::NotAFolder { path: folder.to_owned() });
     }
-    let mut reader =
-        Reader { root: folder, files: BTreeMap::new(), findings: Vec::new(), bytes: 0 };
+    let (files, findings) = (BTreeMap::new(), Vec::new());
+    let mut reader = Reader { root: folder, expected, files, findings, bytes: 0 };
     reader.read(folder, "", 0)?;
     let mut findings = verify_files(&reader.files, expected);
     findings.append(&mut reader.findings);
@@ -53,6 +53,7 @@ pub fn verify_folder(folder: &Utf8Path, expected: &Expected) -> Result<Vec<Findi
 
 struct Reader<'a> {
     root: &'a Utf8Path,
+    expected: &'a Expected,
     files: BTreeMap<String, Vec<u8>>,
     findings: Vec<Finding>,
     bytes: u64,
@@ -72,7 +73,11 @@ impl Reader<'_> {
             if self.files.len() + self.findings.len() >= MOST_FILES {
                 return Err(self.too_large(self.root, "it holds more than 50,000 files"));
             }
-            if name.starts_with('.') {
+            let is_allowed = match kind.is_dir() {
+                true => self.expected.has_files_below(&format!("{path}/")),
+                false => self.expected.file(&path).is_some(),
+            };
+            if name.starts_with('.') && !is_allowed {
                 self.refuse(path, "a dot-file: hosts leave it out, and it may hold anything");
             } else if kind.is_dir() {
                 if depth >= DEEPEST {

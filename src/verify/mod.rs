@@ -6,6 +6,7 @@
 //! browser that reads it the other way can't surprise us.
 
 mod address;
+mod allowed;
 mod charts;
 mod expected;
 mod folder;
@@ -28,6 +29,7 @@ use base64::Engine as _;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
 
+pub use allowed::{AllowedFile, AllowedFileError};
 pub use expected::{Expected, own_scripts};
 pub use folder::{VerifyError, verify_folder};
 pub use rule::Rule;
@@ -97,6 +99,7 @@ pub fn verify_fragment(html: &str, css: &str) -> Vec<Finding> {
 type Files<'a> = BTreeMap<&'a str, File<'a>>;
 
 /// The bytes of a file, and their digest, which the manifest and many pages may state.
+#[derive(Clone)]
 struct File<'a> {
     bytes: &'a [u8],
     digest: OnceLock<[u8; 48]>,
@@ -118,6 +121,19 @@ impl<'a> File<'a> {
 }
 
 fn verify_borrowed(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
+    // Those of the host are no part of what nbc built: pages cannot refer to them, nor the manifest list them.
+    let (hosts, own): (Files<'_>, Files<'_>) = files
+        .iter()
+        .map(|(path, file)| (*path, file.clone()))
+        .partition(|(path, _)| expected.file(path).is_some());
+    let mut findings = place::check_allowed(&hosts, expected);
+    findings.extend(verify_own(&own, expected));
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+fn verify_own(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
     let manifest = manifest::Stated::read(files);
     let stated =
         rules::Stated { layout: manifest.layout(), base_url: manifest.base_url(), expected };
@@ -139,8 +155,6 @@ fn verify_borrowed(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
         },
     );
     findings.extend(per_file.into_iter().flatten());
-    findings.sort();
-    findings.dedup();
     findings
 }
 

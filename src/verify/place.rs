@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::allowed::{AllowedFile, is_allowable};
 use super::{Expected, Files, Finding, Layout, Rule};
+
+const FRONT_MATTER: &str = "starts with `---`: a host that runs Jekyll rewrites it";
 
 /// Names and kinds of files, what they start with, and the headers.
 pub(super) fn check(
@@ -18,10 +21,17 @@ pub(super) fn check(
     };
     for (path, file) in files {
         if !has_place(path, layout) {
-            add(path, Rule::PassiveFile, "not a file that nbc writes at this place");
+            let message = "not a file that nbc writes at this place";
+            match is_allowable(path) {
+                true => {
+                    let way = "`--allow-file` says that the host may have it";
+                    add(path, Rule::PassiveFile, &format!("{message}; {way}"));
+                }
+                false => add(path, Rule::PassiveFile, message),
+            }
         }
         if has_front_matter(file.bytes) {
-            add(path, Rule::PassiveFile, "starts with `---`: a host that runs Jekyll rewrites it");
+            add(path, Rule::PassiveFile, FRONT_MATTER);
         }
         if path.starts_with("islands/") && !expected.allows_islands() {
             let message = "runs code of a notebook: `--allow-island` says that this site may";
@@ -33,6 +43,26 @@ pub(super) fn check(
     {
         add("_headers", Rule::PassiveFile, "not the headers that nbc writes for these files");
     }
+}
+
+/// Files of the host: what they start with, and their bytes where these are known.
+pub(super) fn check_allowed(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |file: &str, message: String| {
+        let file = file.to_owned();
+        findings.push(Finding { file, line: 1, rule: Rule::PassiveFile, message });
+    };
+    for (path, file) in files {
+        if has_front_matter(file.bytes) {
+            add(path, FRONT_MATTER.to_owned());
+        }
+        let wanted = expected.file(path).and_then(AllowedFile::integrity);
+        let found = file.integrity();
+        if let Some(wanted) = wanted.filter(|it| *it != found) {
+            add(path, format!("is `{found}`, not `{wanted}` as `--allow-file` says"));
+        }
+    }
+    findings
 }
 
 fn has_place(path: &str, layout: Layout) -> bool {

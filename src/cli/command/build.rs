@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{Analyzed, analyze_all, configuration, counted, find_inputs, folder_of};
 use crate::cache::{Cache, Trees};
+use crate::cli::anchor::DigestFile;
 use crate::cli::args::{Build, Format};
 use crate::cli::builder::{Builder, Built, Outcome, Prepared, Worker, policy};
 use crate::cli::charts::Charts;
@@ -87,13 +88,17 @@ pub(in crate::cli) fn run(
         .measure(Phase::Analyze, || find_inputs(&arguments.inputs, &config.exclude, printer))?;
     let pages =
         timings.measure(Phase::Cache, || last.as_ref().and_then(|it| it.repeat(&inputs, printer)));
-    if let Some(pages) = pages {
+    if let Some((pages, manifest)) = pages {
+        if let Some(file) = digest_file(arguments)? {
+            file.keep(&manifest)?;
+        }
         if !arguments.format.is_for_machines() {
             printer.line(&format!(
                 "nothing has changed: {} in {} as the last build left them",
                 counted(pages, "page"),
                 arguments.output
             ));
+            printer.line(&format!("manifest digest: {manifest}"));
         }
         if arguments.timings {
             printer.line(&told(&timings, arguments.format));
@@ -115,6 +120,7 @@ pub(in crate::cli) fn run(
         None => arguments.output.clone(),
     };
     let destination = Destination::claim(&output).map_err(helped)?;
+    let digest_file = digest_file(arguments)?;
     let granted = grants::collect(arguments, &config, &destination, printer)?;
 
     let (sources, analyzed) = timings.measure(Phase::Analyze, || analyze_all(inputs.clone()));
@@ -263,9 +269,10 @@ pub(in crate::cli) fn run(
         (scanner, Some(&entries), &expected),
     )?;
     let Some(Published { changed, manifest }) = published else { return Ok(Exit::Failed) };
+    digest_file.map_or(Ok(()), |it| it.keep(&manifest))?;
     if let (Some(last), 0) = (last, errors) {
         let said = Printer::remembered();
-        timings.measure(Phase::Cache, || last.keep(digest, &preparation, said, pages));
+        timings.measure(Phase::Cache, || last.keep(digest, &preparation, said, (pages, &manifest)));
     }
     if !arguments.format.is_for_machines() {
         let changed = counted(changed, "file");
@@ -279,6 +286,11 @@ pub(in crate::cli) fn run(
         printer.line(&told(&timings, arguments.format));
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
+}
+
+fn digest_file(arguments: &Build) -> Result<Option<DigestFile>, Failure> {
+    let file = arguments.digest_file.as_deref();
+    file.map(|it| DigestFile::claim(it, &arguments.output)).transpose()
 }
 
 /// Phases 3 to 7 of all notebooks, several at once.
@@ -460,7 +472,8 @@ fn publish(
                 counted(findings.len(), "finding")
             ));
             printer.help(if looks.has_templates() {
-                "the site's own templates may write what pages must not hold; see docs/themes.md"
+                "the site's own templates may write what pages must not hold, such as a `<meta>` that is \
+                 not known; docs/themes.md says what they may"
             } else {
                 "this is a defect of nbc: please report it with the notebook"
             });

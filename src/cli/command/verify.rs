@@ -18,6 +18,7 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
         .with_scripts(digests.map(|it| it.as_str().to_owned()))
         .with_manifest(arguments.manifest_digest.as_ref().map(|it| it.as_str().to_owned()))
         .with_base_url(arguments.base_url.as_ref().map(|it| it.as_str().to_owned()))
+        .with_files(arguments.allow_file.iter().cloned())
         .with_islands(arguments.allow_island);
     let findings = verify::verify_folder(folder, &expected)?;
     if arguments.format == FindingFormat::Json {
