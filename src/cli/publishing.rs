@@ -6,7 +6,7 @@ use camino::Utf8Path;
 
 use super::Failure;
 use super::args::Publishing;
-use crate::config::{BASELINE, ByteSize, Config, ShownSettings, baseline};
+use crate::config::{BASELINE, ByteSize, Config, ConfigError, ShownSettings, baseline};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::output::Shown;
 use crate::secret;
@@ -26,16 +26,24 @@ impl Allowed {
         config: &Config,
         folder: &Utf8Path,
     ) -> Result<Self, Failure> {
-        let mut allowed = Self { fingerprints: baseline(folder)?, rules: BTreeSet::new() };
-        allowed.fingerprints.extend(config.allow_secret.iter().cloned());
-        if let Some(bad) = allowed.fingerprints.iter().find(|it| !is_fingerprint(it)) {
-            return Err(Failure {
-                message: format!("`{bad}` is no fingerprint of a finding"),
-                help: Some(format!(
-                    "`{BASELINE}` and `allow-secret` in nbc.toml hold what NBC420 prints, such as `jwt:12ab34cd`"
-                )),
-            });
+        let helped = |message: String| Failure {
+            message,
+            help: Some(format!(
+                "`{BASELINE}` and `allow-secret` in nbc.toml hold what NBC420 prints, such as `jwt:12ab34cd`"
+            )),
+        };
+        let fingerprints = baseline(folder, is_fingerprint).map_err(|error| match error {
+            ConfigError::Fingerprint { .. } => helped(error.to_string()),
+            other => other.into(),
+        })?;
+        let mut allowed = Self { fingerprints, rules: BTreeSet::new() };
+        if let Some(idx) = config.allow_secret.iter().position(|it| !is_fingerprint(it)) {
+            let number = idx + 1;
+            return Err(helped(format!(
+                "`allow-secret` in nbc.toml: its entry number {number} is no fingerprint of a finding"
+            )));
         }
+        allowed.fingerprints.extend(config.allow_secret.iter().cloned());
         for it in flags {
             if is_fingerprint(it) {
                 allowed.fingerprints.insert(it.clone());

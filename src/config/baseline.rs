@@ -12,11 +12,25 @@ pub const BASELINE: &str = ".nbc-secrets";
 /// Reads the fingerprints of a folder; what follows a `#` is for people.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
-pub fn baseline(folder: &Utf8Path) -> Result<BTreeSet<String>, ConfigError> {
+/// When the file is there and cannot be read, or a line is no fingerprint. The line is not quoted: nobody wrote what it
+/// says for a message.
+pub fn baseline(
+    folder: &Utf8Path,
+    is_fingerprint: impl Fn(&str) -> bool,
+) -> Result<BTreeSet<String>, ConfigError> {
     let text = read_optional(folder, BASELINE)?.unwrap_or_default();
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(lines.filter(|it| !it.is_empty()).map(str::to_owned).collect())
+    let mut found = BTreeSet::new();
+    for (idx, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        if !is_fingerprint(line) {
+            return Err(ConfigError::Fingerprint { path: folder.join(BASELINE), line: idx + 1 });
+        }
+        found.insert(line.to_owned());
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -27,9 +41,13 @@ mod tests {
     fn a_line_is_a_fingerprint_and_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8Path::from_path(folder.path()).unwrap();
-        assert!(baseline(path).unwrap().is_empty());
-        fs_err::write(path.join(BASELINE), "# ours\n\njwt:12ab34cd  # a sample of the docs\n")
-            .unwrap();
-        assert_eq!(baseline(path).unwrap(), BTreeSet::from(["jwt:12ab34cd".to_owned()]));
+        let read = || baseline(path, |it| it.starts_with("jwt:"));
+        assert!(read().unwrap().is_empty());
+        let text = "\u{feff}# ours\n\njwt:12ab34cd  # a sample of the docs\n";
+        fs_err::write(path.join(BASELINE), text).unwrap();
+        assert_eq!(read().unwrap(), BTreeSet::from(["jwt:12ab34cd".to_owned()]));
+        fs_err::write(path.join(BASELINE), format!("{text}root:x:0:0\n")).unwrap();
+        let told = read().unwrap_err().to_string();
+        assert!(told.ends_with(".nbc-secrets`, line 4, is no fingerprint of a finding"), "{told}");
     }
 }

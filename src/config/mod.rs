@@ -15,6 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use crate::source::project_file::ProjectRoot;
+use crate::source::toml_error;
 
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
@@ -183,12 +184,20 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not valid.
-    #[error("`{path}` is not a valid configuration:\n{source}")]
+    #[error("`{path}` is not a valid configuration: {reason}")]
     Invalid {
         /// The file.
         path: Utf8PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// The place and the rule; quotes no value.
+        reason: String,
+    },
+    /// A line of `.nbc-secrets` is none.
+    #[error("`{path}`, line {line}, is no fingerprint of a finding")]
+    Fingerprint {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The line, from 1.
+        line: usize,
     },
 }
 
@@ -238,8 +247,10 @@ impl Config {
     pub fn load(folder: &Utf8Path) -> Result<Self, ConfigError> {
         let Some(text) = read_optional(folder, "nbc.toml")? else { return Ok(Self::default()) };
         let path = folder.join("nbc.toml");
-        let mut config = Self::parse(&text)
-            .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
+        let mut config = Self::parse(&text).map_err(|error| ConfigError::Invalid {
+            path,
+            reason: toml_error::told(&error, &text),
+        })?;
         config.python = config.python.map(|python| folder.join(python));
         for path in [&mut config.theme.css, &mut config.theme.templates].into_iter().flatten() {
             *path = folder.join(&*path);
@@ -256,8 +267,7 @@ fn lines(text: &str) -> BTreeMap<String, usize> {
     for (table, values) in tables.get_ref() {
         let Some(values) = values.get_ref().as_table() else { continue };
         for (key, value) in values {
-            let before = text.get(..value.span().start).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
+            let line = toml_error::line_at(text, value.span().start);
             lines.insert(format!("{}.{}", table.get_ref(), key.get_ref()), line);
         }
     }
@@ -294,5 +304,27 @@ mod tests {
     fn an_unknown_key_is_an_error() {
         let error = toml::from_str::<Config>("exlude = []").unwrap_err();
         assert!(error.to_string().contains("unknown field `exlude`"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_its_line_and_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        for (text, told) in [
+            (
+                "api_key = 'sk-live'",
+                "nbc.toml` is not a valid configuration: line 1, column 1: unknown",
+            ),
+            ("\nstrict-sanitize = 'sk-live'", "line 2, column 19: invalid type: string, expected"),
+            ("code = 'sk-live'", "line 1, column 8: unknown value, expected one of `"),
+            ("[limits]\nmemory = 'sk-live'", "line 2, column 10: the value is no size; write"),
+            ("[page]\nlanguage = 'sk live'", "line 2, column 12: the value is no language tag"),
+            ("sk-live", "line 1, column 8: "),
+            ("\u{feff}[limits]\nmemory = 4", "line 2, column 10: invalid type: integer"),
+        ] {
+            fs_err::write(path.join("nbc.toml"), text).unwrap();
+            let error = Config::load(path).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("sk-live"), "{text}: {error}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod json;
 pub mod patterns;
 pub mod project_file;
+pub mod toml_error;
 
 use std::sync::{Arc, OnceLock};
 
