@@ -670,3 +670,84 @@ fn a_wheel_that_is_asked_for_by_its_address_is_fetched_from_there() {
         assert!(!manifest.contains("addressed") && !manifest.contains("demo"), "{manifest}");
     }
 }
+
+#[test]
+fn a_package_is_never_a_file_beside_the_notebook() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let wheel = "demo-1.0-py3-none-any.whl";
+        for place in [wheel, "demo==1.0.zip", "in/demo-1.0-py3-none-any.whl"] {
+            fs_err::write(test.path(place), "no wheel at all").unwrap();
+        }
+        for name in [wheel, "demo-1.0-py3-none-any.WHL", "demo==1.0.zip", "demo[x]==1.0.zip"] {
+            test.notebook("n", &["helper", name], "1");
+            for command in ["lock", "prepare"] {
+                let refused = test.run(&[command, "in"]);
+                assert_eq!(refused.code, 2, "{name} by {tool:?}: {}", refused.text);
+                let place = "n.ipynb`, line 2 of its script header, is the name of a file";
+                assert!(refused.text.contains(place), "{name} by {tool:?}: {}", refused.text);
+                assert!(!refused.text.contains(name), "{name} by {tool:?}: {}", refused.text);
+            }
+        }
+        // The installers do not work in that folder, either: a setting of the user counts from another one.
+        fs_err::write(test.path("onlyhere-1.0-py3-none-any.whl"), "no wheel at all").unwrap();
+        test.notebook("n", &["onlyhere"], "1");
+        let mut command = test.command(&["prepare", "in"]);
+        let refused = said(command.env("PIP_FIND_LINKS", ".").env("UV_FIND_LINKS", "."));
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(!refused.text.contains(".whl"), "{tool:?}: {}", refused.text);
+        assert!(
+            !test.path("index/requests.log").exists()
+                || !test.read("index/requests.log").contains("demo")
+        );
+    }
+}
+
+#[test]
+fn constraints_hold_for_locks_and_builds() {
+    for tool in TOOLS {
+        let test = EnvironmentTest::new(tool);
+        let code = "# %%\nimport demo\nprint('demo', demo.version)\n";
+        fs_err::create_dir(test.path("in/sub")).unwrap();
+        fs_err::write(test.path("in/sub/m.py"), code).unwrap();
+        let put = |name: &str, text: &str| fs_err::write(test.path(name), text).unwrap();
+        // Both files stand above, in the folder that is built, and begin with a byte order mark.
+        put("in/sub/requirements.txt", "\u{feff}-r ../requirements.txt\n");
+        put("in/requirements.txt", "\u{feff}demo\n--constraint=constraints.txt\n");
+        put("in/constraints.txt", "# of all\ndemo<2\nsettler==9.9\n");
+        let built = test.run(&["build", "in", "-o", "out"]);
+        assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
+        assert!(test.read("out/sub/m.html").contains("demo 1.0"), "{tool:?}");
+        let locked = test.run(&["lock", "in"]);
+        assert_eq!(locked.code, 0, "{tool:?}: {}", locked.text);
+        let lock = test.read("in/sub/pylock.toml");
+        assert!(lock.contains("name = \"demo\"\nversion = \"1.0\""), "{tool:?}: {lock}");
+        assert!(!lock.contains("settler"), "{tool:?}: {lock}");
+        assert_eq!(test.run(&["lock", "in", "--check"]).code, 0, "{tool:?}");
+        // Pins of the lock stay, and constraints are a part of what was locked.
+        put("in/constraints.txt", "demo<1\n");
+        assert_eq!(test.run(&["lock", "in", "--check"]).code, 1, "{tool:?}");
+        let refused = test.run(&["lock", "in"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        put("in/constraints.txt", "demo==2.0\n");
+        let locked = test.run(&["lock", "in"]);
+        assert_eq!(locked.code, 0, "{tool:?}: {}", locked.text);
+        let lock = test.read("in/sub/pylock.toml");
+        assert!(lock.contains("name = \"demo\"\nversion = \"2.0\""), "{tool:?}: {lock}");
+
+        // Of the notebook alone, the file above is outside.
+        let refused = test.run(&["lock", "in/sub/m.py"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        for part in ["sub/requirements.txt`, line 1: cannot read `../req", "name the folder that"] {
+            assert!(refused.text.contains(part), "{tool:?}: {}", refused.text);
+        }
+        put("in/constraints.txt", "demo @ http://127.0.0.1:9/demo-1.0-py3-none-any.whl\n");
+        let refused = test.run(&["lock", "in"]);
+        assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
+        assert!(
+            refused.text.contains("constraints.txt`, line 1, leads to `127.0.0.1:9`"),
+            "{tool:?}: {}",
+            refused.text
+        );
+    }
+}

@@ -76,7 +76,7 @@ const CHECK: &[&str] = &["check", "in"];
 const LOCK: &[&str] = &["lock", "in"];
 const BUILD: &[&str] = &["build", "in", "-o", "out", "--isolation", "best-effort"];
 
-const READERS: [Reader; 15] = [
+const READERS: [Reader; 16] = [
     Reader { file: "in/.gitignore", beside: &[], command: CHECK, told: ".gitignore" },
     Reader { file: "in/.ignore", beside: &[], command: CHECK, told: ".ignore" },
     Reader { file: "in/sub/.gitignore", beside: &[], command: CHECK, told: "sub/.gitignore" },
@@ -99,6 +99,12 @@ const READERS: [Reader; 15] = [
     Reader {
         file: "in/more.txt",
         beside: &[("in/requirements.txt", "six\n-r more.txt\n")],
+        command: LOCK,
+        told: "`in/requirements.txt`, line 2: cannot read `more.txt`",
+    },
+    Reader {
+        file: "in/more.txt",
+        beside: &[("in/requirements.txt", "six\n-c more.txt\n")],
         command: LOCK,
         told: "`in/requirements.txt`, line 2: cannot read `more.txt`",
     },
@@ -213,10 +219,17 @@ fn requirements_include_nothing_from_elsewhere() {
 #[test]
 fn a_line_that_is_no_package_is_told_by_its_number() {
     let outer = project();
-    let text = format!("six\nlogin me password {SECRET}\n");
-    fs_err::write(outer.path().join("in/more.txt"), text).unwrap();
     fs_err::write(outer.path().join("in/requirements.txt"), "-r more.txt").unwrap();
-    for line in ["--index-url https://u:hunter2@h", "-c constraints.txt", "a @ file:///x.whl"] {
+    for line in [
+        "--index-url https://u:hunter2@h",
+        "a @ file:///x.whl",
+        "login me password hunter2",
+        "sk-live-hunter2_value!!",
+        "hunter2==1.0.whl",
+        "hunter2.tar.gz",
+        "a ; hunter2 == value",
+        "machine=hunter2",
+    ] {
         fs_err::write(outer.path().join("in/more.txt"), format!("six\\\n  ==1.0\n{line}\n"))
             .unwrap();
         let said = said(outer.path(), LOCK);
@@ -225,6 +238,53 @@ fn a_line_that_is_no_package_is_told_by_its_number() {
         assert!(!said.text.contains("hunter2"), "{line}: {}", said.text);
         assert!(said.text.contains("help: list packages by name"), "{line}: {}", said.text);
     }
+}
+
+#[test]
+fn no_reader_quotes_what_it_cannot_read() {
+    let lock = "lock-version = '1.0'\n[[packages]]\n";
+    for (file, text, command, told) in [
+        (".nbc-secrets", "# ours\nroot:hunter2:0:0\n".to_owned(), BUILD, ".nbc-secrets`, line 2,"),
+        (".nbc-secrets", "hunter2".to_owned(), CHECK, ".nbc-secrets`, line 1,"),
+        ("nbc.toml", "\napi_key = 'hunter2'".to_owned(), CHECK, "nbc.toml` is not a valid configuration: line 2"),
+        ("nbc.toml", "code = 'hunter2'".to_owned(), CHECK, "line 1, column 8: unknown value"),
+        ("nbc.toml", "'hunter2 is it' = 1".to_owned(), CHECK, "line 1, column 1: unknown field, "),
+        ("nbc.toml", "title = hunter2".to_owned(), CHECK, "line 1, column 9: "),
+        ("nbc.toml", "[limits]\nmemory = 'hunter2'".to_owned(), CHECK, "line 2, column 10: "),
+        ("nbc.toml", "allow-secret = ['hunter2']".to_owned(), CHECK, "entry number 1"),
+        ("pyproject.toml", "[project]\ndependencies = ['six', 'is hunter2']".to_owned(), LOCK, "pyproject.toml`, line 2, is no requirement"),
+        ("pyproject.toml", "hunter2".to_owned(), LOCK, "pyproject.toml` is not valid: line 1, column "),
+        ("pyproject.toml", "project = 'hunter2'".to_owned(), LOCK, "pyproject.toml` is not valid: line 1, column "),
+        ("pylock.toml", "hunter2".to_owned(), BUILD, "pylock.toml` is not valid: line 1, column "),
+        ("pylock.toml", "lock-version = 'hunter2'".to_owned(), BUILD, "another than 1.0"),
+        ("pylock.toml", format!("{lock}name = 'is hunter2'\nversion = '1'"), BUILD, "a name of a package in it"),
+        ("pylock.toml", format!("{lock}name = 'six'\nversion = 'is hunter2'"), BUILD, "the version of `six`"),
+        ("pylock.toml", format!("{lock}name = 'six'\nmarker = 'is hunter2'"), BUILD, "a marker in it"),
+        ("pylock.toml", format!("{lock}name = 'six'\nversion = '1'\nwheels = [{{path = '/hunter2', hashes = {{}}}}]"), BUILD, "`six` comes from a file"),
+        ("b.py", "# /// script\n# x = hunter2\n# ///\nimport marimo\napp = marimo.App()\n".to_owned(), CHECK, "not valid TOML: line 2, column "),
+        ("b.py", "# /// script\n# dependencies = ['six',\n#   'is hunter2']\n# ///\nimport marimo\napp = marimo.App()\n".to_owned(), LOCK, "b.py`, line 3 of its script header, is no"),
+    ] {
+        let outer = project();
+        fs_err::write(outer.path().join("in").join(file), &text).unwrap();
+        let said = said(outer.path(), command);
+        let place = format!("{file} {text:?}: {} {}", said.code, said.text);
+        assert!(said.code == 1 || said.code == 2, "{place}");
+        assert!(said.text.contains(told), "{place}");
+        // A finding about a notebook shows its line, which is what the notebook publishes, too.
+        assert!(!said.text.contains("hunter2") || told.contains("TOML"), "{place}");
+        assert!(!outer.path().join("out").exists(), "{place}");
+    }
+    // uv reads copies, and would show their lines.
+    let outer = project();
+    for (name, text) in
+        [("uv.lock", "version = 1"), ("pyproject.toml", "[project]\nname = hunter2")]
+    {
+        fs_err::write(outer.path().join("in").join(name), text).unwrap();
+    }
+    let said = said(outer.path(), LOCK);
+    assert_eq!(said.code, 2, "{}", said.text);
+    assert!(said.text.contains("pyproject.toml` is not valid: line 2, column 8"), "{}", said.text);
+    assert!(!said.text.contains("hunter2"), "{}", said.text);
 }
 
 #[test]

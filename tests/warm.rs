@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbc::environment::{Choice, Confinement, Environment, Provisioner};
+use nbc::environment::{Beside, Choice, Confinement, Environment, Provisioner};
 use nbc::notebook::Notebook;
 use nbc::process::{Isolation, Limits, OnDemand, Sandbox};
 use nbc::run::grants::Shown;
@@ -97,7 +97,7 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
             let buildable = std::collections::BTreeSet::new();
             let confinement =
                 Confinement { sandbox: &sandbox, limits, buildable: &buildable, say: &|_| () };
-            provisioner.provision(&notebook, path, confinement).unwrap()
+            provisioner.provision(&notebook, Beside::new(path, None), confinement).unwrap()
         });
         let places = Places { notebook: path, runner: RUNNER.path() };
         let bounds = Bounds {

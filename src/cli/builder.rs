@@ -172,7 +172,7 @@ impl Builder<'_> {
         progress.moment(&format!("{}: preparing its environment", input.path));
         let limits = &self.settings.bounds.process;
         let environment = self.timings.measure(Phase::Environment, || {
-            self.preparation.environment(&notebook, &input.path, limits, progress)
+            self.preparation.environment(&notebook, &input, limits, progress)
         });
         let environment = match environment {
             Ok(environment) => environment,

@@ -14,8 +14,8 @@ use ignore::overrides::Override;
 
 use super::inputs::InputError;
 use crate::interrupt;
-use crate::source::patterns::PatternBudget;
 use crate::source::credentials::Credentials;
+use crate::source::patterns::PatternBudget;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot, read_named};
 
 /// What the ignore files of a folder say, and those above it.

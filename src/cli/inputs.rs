@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::overrides::OverrideBuilder;
 
 use super::ignored;
+use crate::environment::Beside;
 use crate::notebook;
 use crate::site::SitePath;
 use crate::source::MAX_SOURCE_BYTES;
@@ -30,6 +31,12 @@ impl Input {
         let above = self.path.as_str().strip_suffix(self.relative.as_str());
         let folder = above.filter(|_| !self.is_named)?;
         Some(Utf8Path::new(folder))
+    }
+
+    /// The files beside it, and how far links and includes of them may lead.
+    #[must_use]
+    pub fn beside(&self) -> Beside<'_> {
+        Beside::new(&self.path, self.folder())
     }
 }
 

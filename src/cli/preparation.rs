@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
 use super::args::{IsolationLevel, Runtime};
 use super::command::counted;
+use super::inputs::Input;
 use super::printer::Printer;
 use super::progress::Progress;
 use super::{Failure, cache_folder};
@@ -15,8 +16,8 @@ use crate::cache::{Cache, Trees};
 use crate::charts::{self, Known, Origin};
 use crate::config::{Config, IsolationSetting, LimitSettings};
 use crate::environment::{
-    Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName, Provisioner,
-    cached_runtime,
+    Beside, Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName,
+    Provisioner, cached_runtime,
 };
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError, Trusted};
@@ -94,22 +95,25 @@ impl Preparation {
         self.sandbox.isolation()
     }
 
-    /// The environment of the notebook at `path`.
+    /// The environment of a notebook.
     pub(super) fn environment(
         &self,
         notebook: &Notebook,
-        path: &Utf8Path,
+        input: &Input,
         limits: &Limits,
         progress: &Progress,
     ) -> Result<Environment, Failure> {
+        let path = &input.path;
         let absolute = camino::absolute_utf8(path)?;
+        let root = input.folder().map(camino::absolute_utf8).transpose()?;
+        let beside = Beside::new(&absolute, root.as_deref());
         let failed = |error: EnvironmentError| Failure {
             message: format!("{path}: {error}"),
             help: error.help(),
         };
         let provisioner = self.provisioner().map_err(failed)?;
         let say = |text: &str| progress.step(&format!("{path}: {text}"));
-        let made = provisioner.provision(notebook, &absolute, self.confinement(limits, &say));
+        let made = provisioner.provision(notebook, beside, self.confinement(limits, &say));
         let environment = match made {
             Ok(environment) => environment,
             Err(error) => {
@@ -121,7 +125,7 @@ impl Preparation {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.built.extend(environment.built.iter().cloned());
         if environment.unlocked.is_some() {
-            found.unlocked.insert(path.to_owned());
+            found.unlocked.insert(path.clone());
         }
         Ok(environment)
     }

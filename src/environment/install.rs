@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::bytecode::compile;
 use super::cache::{Cache, Lease};
 use super::confined::Confinement;
-use super::requirements::check_line;
+use super::pep508::Requirement;
 use super::resolve::Installer;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
@@ -278,7 +278,7 @@ fn resolve(
     if requirements.is_locked || requirements.lines.is_empty() {
         return Ok(Lock::of(requirements.lines.iter().cloned()));
     }
-    let lines = requirements.lines.join("\n");
+    let lines = requirements.asked();
     let machine = [&interpreter.version, std::env::consts::OS, std::env::consts::ARCH];
     let key = digest_of(&[&[lines.as_str()], machine.as_slice()].concat());
     let allowed: Vec<&str> = confinement.buildable.iter().map(String::as_str).collect();
@@ -307,9 +307,9 @@ fn resolve(
 fn is_pin(line: &str) -> bool {
     match line.split_once(" --source=sha256:") {
         Some((pin, digest)) => {
-            check_line(pin).is_ok() && digest.bytes().all(|it| it.is_ascii_hexdigit())
+            Requirement::parse(pin).is_ok() && digest.bytes().all(|it| it.is_ascii_hexdigit())
         }
-        None => line.is_empty() || check_line(line).is_ok(),
+        None => line.is_empty() || Requirement::parse(line).is_ok(),
     }
 }
 

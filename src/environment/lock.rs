@@ -11,7 +11,7 @@ use super::cache::Cache;
 use super::confined::Confinement;
 use super::install::with_sources;
 use super::pylock::{self, Overlay, Own, Package, PyLock};
-use super::requirements::{self, read};
+use super::requirements::{self, Beside};
 use super::resolve::Installer;
 use super::{EnvironmentError, InstallError, Interpreter, Requirements, RequirementsError, engine};
 use crate::folder;
@@ -22,6 +22,8 @@ use crate::notebook::{Format, Notebook};
 pub struct Locked {
     /// The file.
     pub path: Utf8PathBuf,
+    /// The folder that a link in its place does not leave.
+    root: Utf8PathBuf,
     requirements: Requirements,
     formats: BTreeSet<Format>,
     /// The first of its notebooks.
@@ -38,20 +40,21 @@ pub enum Pins {
 }
 
 impl Locked {
-    /// The locks of notebooks, each with its path; those that ask for nothing need none.
+    /// The locks of notebooks, each with its place; those that ask for nothing need none.
     ///
     /// # Errors
     /// When requirements cannot be read, or notebooks would have to share a lock and cannot.
     pub fn of<'a>(
-        notebooks: impl IntoIterator<Item = (&'a Notebook, &'a Utf8Path)>,
+        notebooks: impl IntoIterator<Item = (&'a Notebook, Beside<'a>)>,
     ) -> Result<Vec<Self>, EnvironmentError> {
         let mut found: BTreeMap<Utf8PathBuf, Self> = BTreeMap::new();
-        for (notebook, file) in notebooks {
-            let folder = file.parent().unwrap_or(Utf8Path::new(""));
-            let Some(requirements) = requirements::wanted(notebook, folder)? else { continue };
+        for (notebook, beside) in notebooks {
+            let file = beside.notebook();
+            let Some(requirements) = requirements::wanted(notebook, beside)? else { continue };
             let path = requirements::lock_path(notebook, file);
             let own = found.entry(path.clone()).or_insert_with(|| Self {
                 path: path.clone(),
+                root: beside.root().to_owned(),
                 requirements: requirements.clone(),
                 formats: BTreeSet::new(),
                 notebook: file.to_owned(),
@@ -135,7 +138,7 @@ impl Locked {
         // What is written must be what a build takes: a source that is no index is told now.
         let written = PyLock::read(&self.path, &text)?;
         written.check(&self.path)?;
-        if read(&self.path).is_ok_and(|it| it == text) {
+        if self.text().is_ok_and(|it| it == text) {
             return Ok(false);
         }
         folder::replace(&self.path, text.as_bytes(), 0o644)
@@ -147,7 +150,11 @@ impl Locked {
         if self.path.symlink_metadata().is_err() {
             return Ok(None);
         }
-        PyLock::read(&self.path, &read(&self.path)?).map(Some)
+        PyLock::read(&self.path, &self.text()?).map(Some)
+    }
+
+    fn text(&self) -> Result<String, RequirementsError> {
+        Beside::new(&self.path, Some(&self.root)).read(self.path.file_name().unwrap_or_default())
     }
 
     fn engines(&self, lock: &PyLock) -> BTreeSet<&'static str> {

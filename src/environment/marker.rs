@@ -8,6 +8,36 @@ use std::collections::BTreeSet;
 use super::Interpreter;
 use super::interpreter::compare_versions;
 
+/// Variables of PEP 508 with their older spellings, those that PEP 751 adds, and the operators that are words.
+const WORDS: [&str; 24] = [
+    "and",
+    "or",
+    "not",
+    "in",
+    "python_version",
+    "python_full_version",
+    "os_name",
+    "os.name",
+    "sys_platform",
+    "sys.platform",
+    "platform_release",
+    "platform_system",
+    "platform_version",
+    "platform.version",
+    "platform_machine",
+    "platform.machine",
+    "platform_python_implementation",
+    "platform.python_implementation",
+    "python_implementation",
+    "implementation_name",
+    "implementation_version",
+    "extra",
+    "extras",
+    "dependency_groups",
+];
+/// Signs between two values, and around markers.
+const SIGNS: [&str; 10] = ["(", ")", "<", "<=", "!=", "==", ">=", ">", "~=", "==="];
+
 /// Deepest nesting of brackets that is followed.
 const DEEPEST: u32 = 32;
 
@@ -37,6 +67,11 @@ impl Target {
         let mut parser = Parser { target: self, rest: tokens.as_slice() };
         let answer = parser.alternatives(0)?;
         parser.rest.is_empty().then_some(answer)
+    }
+
+    /// A target of no machine, for the question whether a marker can be read.
+    fn nowhere() -> Self {
+        Self { python: (3, 0), version: String::new(), groups: BTreeSet::new() }
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -91,6 +126,17 @@ impl Target {
             _ => None,
         }
     }
+}
+
+/// Whether a text is a marker of known variables: installers quote one that is not.
+pub(super) fn is_marker(text: &str) -> bool {
+    let is_known = |token: &Token<'_>| match token {
+        Token::Word(word) => WORDS.contains(word),
+        Token::Sign(sign) => SIGNS.contains(sign),
+        Token::Text(_) => true,
+    };
+    let is_plain = tokens(text).is_some_and(|it| it.iter().all(is_known));
+    is_plain && Target::nowhere().meets(text).is_some()
 }
 
 fn mirrored(operator: &str) -> Option<&str> {
@@ -206,6 +252,19 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_marker_is_made_of_known_variables() {
+        for good in
+            ["os.name=='nt'", "(extra == 'a') and 'x' not in extras or '3' < python_version"]
+        {
+            assert!(is_marker(good), "{good}");
+        }
+        for bad in ["token == 'x'", "os_name <> 'nt'", "os_name == nt", "os_name", "", "sk-live!!"]
+        {
+            assert!(!is_marker(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn markers_hold_or_not_or_are_left_to_the_installer() {

@@ -11,12 +11,14 @@ mod confined;
 mod contents;
 mod draw;
 mod identity;
+mod includes;
 mod install;
 mod interpreter;
 mod lock;
 #[cfg(target_os = "linux")]
 mod packages;
 mod marker;
+mod pep508;
 mod prefix;
 mod pylock;
 mod requirements;
@@ -37,7 +39,7 @@ pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
 pub use prefix::hidden;
-pub use requirements::{Requirements, RequirementsError};
+pub use requirements::{Beside, Requirements, RequirementsError};
 pub use runtime::cached_runtime;
 pub use source::{PackageName, PackageNameError};
 
@@ -203,17 +205,18 @@ impl Provisioner {
         self.entries().filter(|_| self.keeps_runs)
     }
 
-    /// The environment for the notebook at `path`.
+    /// The environment for a notebook.
     ///
     /// # Errors
     /// When no interpreter fits, a lock does not, or a requirement cannot be had as a wheel.
     pub fn provision(
         &self,
         notebook: &Notebook,
-        path: &Utf8Path,
+        beside: Beside<'_>,
         confinement: Confinement<'_>,
     ) -> Result<Environment, EnvironmentError> {
-        self.look(notebook, path);
+        let path = beside.notebook();
+        self.look(notebook, beside);
         if let Choice::Given(program) = &self.choice {
             let interpreter = self.given(program)?;
             let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
@@ -228,7 +231,7 @@ impl Provisioner {
             environment.identity = self.identity(&interpreter, &environment, &[]);
             return Ok(environment);
         }
-        let requirements = requirements::find(notebook, path)?;
+        let requirements = requirements::find(notebook, beside)?;
         let Some(requirements) = requirements else {
             let interpreter = self.remembered("", Interpreter::active)?;
             let mut environment = existing(&interpreter, path);
@@ -269,9 +272,9 @@ impl Provisioner {
     }
 
     /// Takes note of the files that decide about the environment of a notebook.
-    fn look(&self, notebook: &Notebook, path: &Utf8Path) {
+    fn look(&self, notebook: &Notebook, beside: Beside<'_>) {
         let Some(entries) = self.runs() else { return };
-        for path in requirements::deciding(notebook, path) {
+        for path in requirements::deciding(notebook, beside.notebook()) {
             // Nobody reads more of it, so there is no digest to wait for.
             let is_read = |it: std::fs::Metadata| it.is_file() && it.len() <= MOST_PROJECT_BYTES;
             match path.symlink_metadata() {
@@ -279,7 +282,7 @@ impl Provisioner {
                 _ => self.trees.look(entries, &path),
             }
         }
-        if requirements::includes_others(path) {
+        if requirements::includes_others(beside) {
             self.trees.give_up();
         }
     }

@@ -8,7 +8,8 @@ use camino::Utf8Path;
 use super::RequirementsError;
 use super::install::normalized;
 use super::marker::Target;
-use super::resolve::without_credentials;
+use super::pep508::{Requirement, shown_name};
+use super::requirements::invalid_toml;
 use super::source::Fetched;
 
 /// The digest that nbc checks; others may stand beside it.
@@ -122,10 +123,18 @@ impl Package {
     fn line(&self) -> Result<String, String> {
         let name = &self.name;
         // All of it becomes one line of a file for the installer.
-        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.!+".contains(it);
         let version = self.version.as_deref().unwrap_or_default();
-        if !name.chars().all(is_plain) || !version.chars().all(is_plain) {
-            return Err(format!("`{name}` is no package name, or `{version}` no version"));
+        let pin = if version.is_empty() { name.clone() } else { format!("{name}=={version}") };
+        let is_pin = |it: Requirement<'_>| {
+            it.name == name && it.address.is_none() && it.versions.get(2..).unwrap_or("") == version
+        };
+        if !Requirement::parse(&pin).is_ok_and(is_pin) {
+            return Err(match shown_name(name) {
+                Some(name) => {
+                    format!("the version of `{name}` is none, or its name is that of a file")
+                }
+                None => "a name of a package in it is none".to_owned(),
+            });
         }
         let from_source = "which runs code of the package to install it; nbc installs wheels only";
         if self.vcs.is_some() {
@@ -165,17 +174,15 @@ impl Package {
 impl File {
     /// The hash as an option of a requirements file, after a look at where the file comes from.
     fn checked(&self, package: &str) -> Result<String, String> {
-        let file = self.file_name();
-        let shown = without_credentials(self.url.as_deref().unwrap_or_default());
         match (&self.url, &self.path) {
             (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => {}
             (Some(_), _) => {
                 return Err(format!(
-                    "`{package}` comes from `{shown}`; nbc takes addresses of `https:` and `http:`"
+                    "`{package}` has an address that nbc does not take: only those of `https:` and `http:`"
                 ));
             }
-            (None, Some(path)) => {
-                return Err(format!("`{package}` comes from the file `{path}`, not from an index"));
+            (None, Some(_)) => {
+                return Err(format!("`{package}` comes from a file, not from an index"));
             }
             // Files are asked for by name and hash, so this one can be had all the same.
             (None, None) => {}
@@ -184,14 +191,8 @@ impl File {
         let is_digest = |it: &String| it.len() == 64 && it.chars().all(|it| it.is_ascii_hexdigit());
         match hash.filter(is_digest) {
             Some(hash) => Ok(format!(" --hash={HASH}:{hash}")),
-            None => Err(format!("`{file}` of `{package}` has no SHA-256 hash")),
+            None => Err(format!("a file of `{package}` has no SHA-256 hash")),
         }
-    }
-
-    fn file_name(&self) -> String {
-        let last = |it: &String| bare_address(it).rsplit('/').next().unwrap_or_default().to_owned();
-        let named = self.name.clone().or_else(|| self.url.as_ref().map(last));
-        named.or_else(|| self.path.as_ref().map(last)).unwrap_or_default()
     }
 }
 
@@ -222,11 +223,11 @@ impl PyLock {
     /// Reads a lock file; `path` is for messages.
     pub(super) fn read(path: &Utf8Path, text: &str) -> Result<Self, RequirementsError> {
         let invalid = |reason| RequirementsError::Invalid { path: path.to_owned(), reason };
-        let lock: Self =
-            toml::from_str(text).map_err(|error| invalid(error.message().to_owned()))?;
+        let lock: Self = toml::from_str(text).map_err(|error| invalid_toml(path, &error, text))?;
         if lock.lock_version.split('.').next() != Some("1") {
-            let version = &lock.lock_version;
-            return Err(invalid(format!("its version is `{version}`, and nbc reads 1.0")));
+            return Err(invalid(
+                "its `lock-version` is another than 1.0, which nbc reads".to_owned(),
+            ));
         }
         Ok(lock)
     }
@@ -319,7 +320,7 @@ impl LockTarget<'_> {
     fn meets(&self, lock: &PyLock, marker: &str) -> Result<Option<bool>, RequirementsError> {
         let answer = Target::new(self.interpreter, &lock.default_groups).meets(marker);
         answer.filter(|it| it.is_some() || !marker.contains(" -")).ok_or_else(|| {
-            let reason = format!("the marker `{marker}` cannot be read");
+            let reason = "a marker in it cannot be read".to_owned();
             RequirementsError::Invalid { path: self.path.to_owned(), reason }
         })
     }
@@ -484,21 +485,18 @@ mod tests {
                 "archive of its source",
             ),
             ("sdist = {url = 'https://h/six.tar.gz', hashes = {}}", "has no SHA-256"),
-            (&format!("sdist = {{path = 'six.tar.gz', {hash}}}"), "from the file `six.tar.gz`"),
+            (&format!("sdist = {{path = 'six.tar.gz', {hash}}}"), "from a file, not"),
             ("", "has no wheel in the lock"),
             (
                 "wheels = [{url = 'https://h/six.whl', hashes = {}}]",
-                "`six.whl` of `six` has no SHA-256",
+                "a file of `six` has no SHA-256",
             ),
             ("wheels = [{url = 'https://h/six.whl', hashes = {sha256 = 'ab --x'}}]", "no SHA-256"),
-            (&format!("wheels = [{{path = 'six.whl', {hash}}}]"), "from the file `six.whl`"),
-            (
-                &format!("wheels = [{{url = 'file:///six.whl', {hash}}}]"),
-                "takes addresses of `https:`",
-            ),
+            (&format!("wheels = [{{path = 'six.whl', {hash}}}]"), "from a file, not"),
+            (&format!("wheels = [{{url = 'file:///six.whl', {hash}}}]"), "only those of `https:`"),
             (
                 &format!("wheels = [{{url = 'ssh://u:p@h/six.whl', {hash}}}]"),
-                "`ssh://****@h/six.whl`",
+                "only those of `https:`",
             ),
         ] {
             let refused = package(rest).unwrap_err();
@@ -515,8 +513,8 @@ mod tests {
             "{HEAD}[[packages]]\nname = 'six'\nversion = \"1\\n--index-url https://evil\"\n\
              wheels = [{{url = 'https://h/six.whl', {hash}}}]"
         );
-        assert!(lines(&injected).unwrap_err().contains("no version"));
-        assert!(lines("lock-version = '2.0'").unwrap_err().contains("`2.0`"));
+        assert!(lines(&injected).unwrap_err().contains("the version of `six` is none"));
+        assert!(lines("lock-version = '2.0'").unwrap_err().contains("another than 1.0"));
         let elsewhere = format!("{HEAD}environments = [\"sys_platform == 'win32'\"]\n");
         assert!(lines(&elsewhere).unwrap_err().contains("for other machines"));
     }

@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Interpreter;
+use super::includes::requirements_txt;
 use super::install::{digest_of, normalized};
+use super::pep508::Requirement;
 use super::pylock::{LockTarget, PyLock};
-use super::resolve::without_credentials;
 use crate::notebook::Notebook;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot};
+use crate::source::toml_error;
 
 /// Packages that an environment must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requirements {
     /// Lines in the format of a requirements file.
     pub lines: Vec<String>,
+    /// Versions of packages, if something asks for them; lines of the same format.
+    pub constraints: Vec<String>,
     /// Python versions that will do, a PEP 440 specifier set.
     pub requires_python: Option<String>,
     /// Where they come from, for messages.
@@ -72,6 +76,24 @@ pub enum RequirementsError {
         /// Why; quotes nothing of the line.
         reason: String,
     },
+    /// A dependency of a script header is none that nbc takes.
+    #[error("`{path}`, line {line} of its script header, {reason}")]
+    Header {
+        /// The notebook.
+        path: Utf8PathBuf,
+        /// Line of the header, from 1.
+        line: usize,
+        /// Why; quotes nothing of the line.
+        reason: String,
+    },
+    /// A requirements file leads to more than nbc reads.
+    #[error("cannot read `{path}`: {bound}")]
+    Includes {
+        /// The file that is one too many.
+        path: Utf8PathBuf,
+        /// The bound that was reached.
+        bound: &'static str,
+    },
     /// The file is not TOML, or not of the expected shape.
     #[error("`{path}` is not valid: {reason}")]
     Invalid {
@@ -109,6 +131,11 @@ pub enum RequirementsError {
 }
 
 impl RequirementsError {
+    /// A line of a file that is none that nbc takes.
+    pub(super) fn line(path: &Utf8Path, line: usize, reason: String) -> Self {
+        Self::Line { path: path.to_owned(), line, reason }
+    }
+
     /// The way out, if it is not in the message.
     pub(super) fn help(&self) -> Option<String> {
         match self {
@@ -119,14 +146,22 @@ impl RequirementsError {
                 "lock them here with `nbc lock`; with uv on PATH, a lock is for all platforms"
                     .to_owned(),
             ),
+            Self::Included { source: ProjectFileError::Outside, .. } => Some(
+                "put a copy of the file beside this one, or name the folder that holds both: \
+                 `nbc build FOLDER`"
+                    .to_owned(),
+            ),
             Self::Unreadable { source, .. } | Self::Included { source, .. } => {
                 source.help().map(str::to_owned)
             }
-            Self::Line { .. } => Some(
-                "list packages by name and version, or the address of a wheel; `-r` includes files \
-                 of the notebook's folder"
+            Self::Line { .. } | Self::Header { .. } => Some(
+                "list packages by name and version, or the address of a wheel; `-r` and `-c` of a \
+                 requirements file name others of the folder that is built"
                     .to_owned(),
             ),
+            Self::Includes { .. } => {
+                Some("write what is asked for into one file, and name no file twice".to_owned())
+            }
             Self::Invalid { .. } => None,
         }
     }
@@ -150,32 +185,31 @@ impl Requirements {
 
     /// The address of a line, if it names one.
     pub(super) fn address(line: &str) -> Option<&str> {
-        let (_, address) = line.split(" --").next()?.split_once('@')?;
-        address.split_whitespace().next()
+        Requirement::parse(line).ok()?.address
     }
 
-    /// The versions of a package that the lines themselves ask for.
+    /// The versions of a package that the lines themselves ask for, and that constraints allow.
     pub(super) fn specifiers(&self, package: &str) -> String {
-        let of_line = |line: &String| {
-            let line = line.split([';', '#']).next()?.split(" --").next()?;
-            let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
-            let (name, rest) = line.trim().split_at(line.trim().find(|it| !is_name(it))?);
-            let rest = rest.trim_start();
-            let rest = match rest.strip_prefix('[') {
-                Some(extras) => extras.split_once(']')?.1,
-                None => rest,
-            };
-            let rest = rest.trim().trim_start_matches('(').trim_end_matches(')');
-            let is_asked = normalized(name) == package && !rest.starts_with('@');
-            (is_asked && !rest.is_empty()).then(|| rest.to_owned())
-        };
-        self.lines.iter().filter_map(of_line).collect::<Vec<_>>().join(",")
+        let all = self.lines.iter().chain(&self.constraints);
+        let own = all.filter_map(|it| Requirement::parse(it).ok());
+        let own = own.filter(|it| normalized(it.name) == package && !it.versions.is_empty());
+        own.map(|it| it.versions).collect::<Vec<_>>().join(",")
     }
 
-    fn of(origin: impl Into<String>, lines: Vec<String>, requires_python: Option<String>) -> Self {
+    /// All that decides about a resolution, as a text: the same lines without constraints are the lines alone.
+    pub(super) fn asked(&self) -> String {
+        let constraints = self.constraints.iter().map(|it| format!("-c {it}"));
+        self.lines.iter().cloned().chain(constraints).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn of(
+        origin: impl Into<String>,
+        lines: Vec<String>,
+        requires_python: Option<String>,
+    ) -> Self {
         let (origin, is_locked, uv_project) = (origin.into(), false, None);
-        let (places, lock) = (BTreeMap::new(), None);
-        Self { lines, requires_python, origin, places, is_locked, uv_project, lock }
+        let (constraints, places, lock) = (Vec::new(), BTreeMap::new(), None);
+        Self { lines, constraints, requires_python, origin, places, is_locked, uv_project, lock }
     }
 
     /// Whether another day gives the same packages.
@@ -185,8 +219,9 @@ impl Requirements {
 
     /// What a lock is compared by: the order of the lines and blanks do not count.
     pub(super) fn digest(&self) -> String {
-        let mut lines: Vec<String> =
-            self.lines.iter().map(|it| it.split_whitespace().collect()).collect();
+        let compact = |it: &String| it.split_whitespace().collect::<String>();
+        let mut lines: Vec<String> = self.lines.iter().map(compact).collect();
+        lines.extend(self.constraints.iter().map(|it| format!("-c {}", compact(it))));
         lines.sort();
         lines.push(self.requires_python.clone().unwrap_or_default());
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -202,6 +237,57 @@ impl Requirements {
             self.lines = lock.lines(&LockTarget { path, interpreter })?;
         }
         Ok(self)
+    }
+}
+
+/// A notebook's folder, and the folder that nothing read for it leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    notebook: &'a Utf8Path,
+    root: &'a Utf8Path,
+}
+
+impl<'a> Beside<'a> {
+    /// The folder of the notebook at a path. Links and includes may lead to other files below `root`, the folder that
+    /// the user named; without one, or where the notebook lies elsewhere, its own folder is the root.
+    #[must_use]
+    pub fn new(notebook: &'a Utf8Path, root: Option<&'a Utf8Path>) -> Self {
+        let own = notebook.parent().unwrap_or(Utf8Path::new(""));
+        Self { notebook, root: root.filter(|it| own.starts_with(it)).unwrap_or(own) }
+    }
+
+    /// The notebook.
+    pub(super) fn notebook(self) -> &'a Utf8Path {
+        self.notebook
+    }
+
+    /// The folder that nothing leaves.
+    pub(super) fn root(self) -> &'a Utf8Path {
+        self.root
+    }
+
+    /// The notebook's folder.
+    pub(super) fn folder(self) -> &'a Utf8Path {
+        self.notebook.parent().unwrap_or(Utf8Path::new(""))
+    }
+
+    /// The text of a file, named from the notebook's folder.
+    pub(super) fn text_at(self, relative: &Utf8Path) -> Result<String, ProjectFileError> {
+        let folder = self.folder();
+        let below = folder.strip_prefix(self.root).unwrap_or(Utf8Path::new(""));
+        ProjectRoot::new(self.root).text(&below.join(relative), MOST_PROJECT_BYTES)
+    }
+
+    fn has(self, name: &str) -> bool {
+        is_there(&self.folder().join(name))
+    }
+
+    /// The text of a file in the notebook's folder.
+    pub(super) fn read(self, name: &str) -> Result<String, RequirementsError> {
+        self.text_at(Utf8Path::new(name)).map_err(|source| RequirementsError::Unreadable {
+            path: self.folder().join(name),
+            source,
+        })
     }
 }
 
@@ -230,9 +316,9 @@ pub(super) fn deciding(notebook: &Notebook, path: &Utf8Path) -> Vec<Utf8PathBuf>
     all
 }
 
-/// Whether the requirements beside a notebook name files elsewhere.
-pub(super) fn includes_others(path: &Utf8Path) -> bool {
-    let text = read(&path.with_file_name("requirements.txt")).unwrap_or_default();
+/// Whether the requirements beside a notebook name other files.
+pub(super) fn includes_others(beside: Beside<'_>) -> bool {
+    let text = beside.text_at(Utf8Path::new(REQUIREMENTS)).unwrap_or_default();
     text.lines().any(|it| it.trim_start().starts_with('-'))
 }
 
@@ -242,13 +328,13 @@ pub(super) fn includes_others(path: &Utf8Path) -> bool {
 /// When a file is there but cannot be understood, or a lock is for other requirements.
 pub(super) fn find(
     notebook: &Notebook,
-    path: &Utf8Path,
+    beside: Beside<'_>,
 ) -> Result<Option<Requirements>, RequirementsError> {
-    let folder = path.parent().unwrap_or(Utf8Path::new(""));
-    let wanted = wanted(notebook, folder)?;
+    let wanted = wanted(notebook, beside)?;
+    let path = beside.notebook();
     let candidates = [own_lock_path(path), lock_path(notebook, path)];
     let Some(path) = candidates.into_iter().find(|it| is_there(it)) else { return Ok(wanted) };
-    let lock = PyLock::read(&path, &read(&path)?)?;
+    let lock = PyLock::read(&path, &beside.read(path.file_name().unwrap_or_default())?)?;
     if let (Some(own), Some(wanted)) = (lock.own(), &wanted)
         && own.requirements != wanted.digest()
     {
@@ -263,96 +349,46 @@ pub(super) fn find(
     Ok(Some(found))
 }
 
-/// What a notebook asks for, whether locked or not: PEP 723 header, then beside it `uv.lock`,
-/// `requirements.txt`, `pyproject.toml`; `None` if it asks for nothing.
+/// The requirements of a notebook, whether locked or not: PEP 723 header, then beside it `uv.lock`,
+/// `requirements.txt`, `pyproject.toml`; `None` if it asks for nothing. They become lines of a file for an installer
+/// that is not confined, so each parses as a requirement.
 ///
 /// # Errors
 /// When a file is there but cannot be understood.
 pub(super) fn wanted(
     notebook: &Notebook,
-    folder: &Utf8Path,
-) -> Result<Option<Requirements>, RequirementsError> {
-    let found = declared(notebook, folder)?;
-    if let Some(found) = found.as_ref().filter(|it| it.uv_project.is_none()) {
-        // Those of a requirements file were checked where their numbers are known.
-        let lines = found.lines.iter().filter(|_| found.origin != REQUIREMENTS);
-        for line in lines {
-            check_line(line).map_err(|reason| RequirementsError::Invalid {
-                path: found.origin.clone().into(),
-                reason: format!("`{}` {reason}", without_credentials(line).escape_debug()),
-            })?;
-        }
-    }
-    Ok(found)
-}
-
-/// What a notebook's author wrote, here or in a lock, becomes lines of a file for an installer that is not
-/// confined: no option, no path, no variable, and no address but that of a wheel, since all else is built, which runs its code.
-pub(super) fn check_line(line: &str) -> Result<(), &'static str> {
-    let (line, options) = line.split_at(line.find(" --").unwrap_or(line.len()));
-    let is_hash = |it: &str| {
-        let hash = it.strip_prefix("--hash=").and_then(|it| it.split_once(':'));
-        let is_plain = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric());
-        hash.is_some_and(|(name, digest)| is_plain(name) && is_plain(digest))
-    };
-    if !options.split_whitespace().all(is_hash) {
-        return Err("has an option: only `--hash` may stand after a package");
-    }
-    // pip ends a line at each character that Unicode calls an end of one.
-    let is_text = |it: char| (it.is_ascii_graphic() || it == ' ') && it != '$' && it != '\\';
-    if !line.chars().all(is_text) || line.contains(" -") {
-        return Err("is not supported: list packages by name");
-    }
-    let (package, address) = match line.split_once('@') {
-        Some((package, address)) => (package, Some(address.trim_start())),
-        None => (line.split(';').next().unwrap_or_default(), None),
-    };
-    if let Some(address) = address {
-        // A marker stands after a blank.
-        let url = address.split_whitespace().next().unwrap_or_default();
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let is_web = url.starts_with("https://") || url.starts_with("http://");
-        if !is_web || !path.ends_with(".whl") {
-            return Err("is not a wheel on a server: nbc runs no code of a package to install it");
-        }
-    }
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.[],<>=!~()*+ ".contains(it);
-    let starts = package.starts_with(|it: char| it.is_ascii_alphanumeric());
-    if starts && package.chars().all(is_plain) {
-        Ok(())
-    } else {
-        Err(
-            "is not supported: list packages by name, and set indexes in pip's or uv's own configuration",
-        )
-    }
-}
-
-fn declared(
-    notebook: &Notebook,
-    folder: &Utf8Path,
+    beside: Beside<'_>,
 ) -> Result<Option<Requirements>, RequirementsError> {
     if let Some(script) = &notebook.script {
-        let lines = script.dependencies.clone();
-        return Ok(Some(Requirements::of(
-            "the script header",
-            lines,
-            script.requires_python.clone(),
-        )));
+        for (idx, line) in script.dependencies.iter().enumerate() {
+            Requirement::parse(line).map_err(|reason| RequirementsError::Header {
+                path: beside.notebook().to_owned(),
+                line: script.dependency_lines.get(idx).copied().unwrap_or(1),
+                reason: reason.to_owned(),
+            })?;
+        }
+        let (lines, requires) = (script.dependencies.clone(), script.requires_python.clone());
+        return Ok(Some(Requirements::of("the script header", lines, requires)));
     }
-    let [lock, requirements, pyproject] =
-        ["uv.lock", REQUIREMENTS, "pyproject.toml"].map(|it| folder.join(it));
-    if is_there(&lock) && is_there(&pyproject) {
-        let project = UvProject { lock: read(&lock)?, project: read(&pyproject)? };
+    let [lock, pyproject] = ["uv.lock", "pyproject.toml"];
+    if beside.has(lock) && beside.has(pyproject) {
+        let project = UvProject { lock: beside.read(lock)?, project: beside.read(pyproject)? };
+        // uv quotes the line of what is no TOML.
+        for (name, text) in [(lock, &project.lock), (pyproject, &project.project)] {
+            toml::from_str::<toml::Table>(text)
+                .map_err(|error| invalid_toml(&beside.folder().join(name), &error, text))?;
+        }
         let lines = vec![project.lock.clone(), project.project.clone()];
-        let mut found = Requirements::of("uv.lock", lines, None);
+        let mut found = Requirements::of(lock, lines, None);
         found.uv_project = Some(project);
         return Ok(Some(found));
     }
-    if is_there(&requirements) {
-        return requirements_txt(&requirements, &read(&requirements)?).map(Some);
+    if beside.has(REQUIREMENTS) {
+        return requirements_txt(beside, REQUIREMENTS, &beside.read(REQUIREMENTS)?).map(Some);
     }
-    if is_there(&pyproject) {
-        return read(&pyproject).and_then(|text| pyproject_toml(&pyproject, &text));
+    if beside.has(pyproject) {
+        let text = beside.read(pyproject)?;
+        return pyproject_toml(&beside.folder().join(pyproject), &text);
     }
     Ok(None)
 }
@@ -365,121 +401,6 @@ fn is_there(path: &Utf8Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Reads a file beside a notebook, which its author may have made a link to anything.
-pub(super) fn read(path: &Utf8Path) -> Result<String, RequirementsError> {
-    let folder = path.parent().unwrap_or(Utf8Path::new(""));
-    let name = Utf8Path::new(path.file_name().unwrap_or_default());
-    ProjectRoot::new(folder)
-        .text(name, MOST_PROJECT_BYTES)
-        .map_err(|source| RequirementsError::Unreadable { path: path.to_owned(), source })
-}
-
-/// What an included file counts for at least: even empty ones end.
-const LEAST_SHARE: u64 = 16 << 10;
-/// Longest name of an included file that a message shows.
-const LONGEST_SHOWN: usize = 200;
-
-/// Includes (`-r`) are read by nbc, so that the cache key holds all that is asked for, and below the folder of the
-/// file: others' files would be told to the index by their lines. Other options (`--index-url`, `-e`, paths) are
-/// refused: index settings belong to the user, and a path or an editable install is built from source.
-fn requirements_txt(path: &Utf8Path, text: &str) -> Result<Requirements, RequirementsError> {
-    let folder = path.parent().unwrap_or(Utf8Path::new(""));
-    let mut reader = Includes {
-        root: ProjectRoot::new(folder),
-        folder,
-        lines: Vec::new(),
-        places: BTreeMap::new(),
-        left: MOST_PROJECT_BYTES,
-    };
-    let name = Utf8Path::new(path.file_name().unwrap_or_default());
-    reader.add(name, text, 0)?;
-    let Includes { lines, places, .. } = reader;
-    let is_locked = !lines.is_empty()
-        && lines.iter().all(|line| line.contains("==") && line.contains("--hash="));
-    let mut found = Requirements::of(path.file_name().unwrap_or_default(), lines, None);
-    found.is_locked = is_locked;
-    found.places = places;
-    Ok(found)
-}
-
-/// Reads a requirements file with all that it includes.
-struct Includes<'a> {
-    root: ProjectRoot,
-    /// The same, for messages.
-    folder: &'a Utf8Path,
-    lines: Vec<String>,
-    /// Of lines with an address.
-    places: BTreeMap<String, String>,
-    /// Bytes that may still come.
-    left: u64,
-}
-
-impl Includes<'_> {
-    /// Adds the lines of a file; `path` is below the root.
-    fn add(&mut self, path: &Utf8Path, text: &str, depth: u32) -> Result<(), RequirementsError> {
-        let shown = self.folder.join(path);
-        let invalid = |reason: &str| RequirementsError::Invalid {
-            path: shown.clone(),
-            reason: reason.to_owned(),
-        };
-        if depth > 8 {
-            return Err(invalid("files include each other too deeply"));
-        }
-        // Files that include the next one twice are many after a few steps.
-        self.left = self
-            .left
-            .checked_sub((text.len() as u64).max(LEAST_SHARE))
-            .ok_or_else(|| invalid("files include each other too often, or are too large"))?;
-        for (number, line) in numbered_lines(text) {
-            let refused = |reason: &str| RequirementsError::Line {
-                path: shown.clone(),
-                line: number,
-                reason: reason.to_owned(),
-            };
-            let included = line.strip_prefix("-r ").or_else(|| line.strip_prefix("--requirement "));
-            if let Some(included) = included.map(str::trim) {
-                let other = path.parent().unwrap_or(Utf8Path::new("")).join(included);
-                let text = self.root.text(&other, MOST_PROJECT_BYTES).map_err(|source| {
-                    let included = included.escape_debug().take(LONGEST_SHOWN).collect();
-                    let path = shown.clone();
-                    RequirementsError::Included { path, line: number, included, source }
-                })?;
-                self.add(&other, &text, depth + 1)?;
-            } else if line.starts_with(['-', '.', '/']) {
-                return Err(refused(
-                    "is not supported: list packages by name, and set indexes in pip's or uv's own \
-                     configuration",
-                ));
-            } else {
-                let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-                check_line(&line).map_err(refused)?;
-                if line.contains('@') {
-                    let place = format!("`{shown}`, line {number},");
-                    self.places.entry(line.clone()).or_insert(place);
-                }
-                self.lines.push(line);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The lines of a requirements file without comments, each with its number; a backslash at the end continues it.
-fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, String)> {
-    let mut raw = text.lines().enumerate();
-    std::iter::from_fn(move || {
-        let (idx, first) = raw.next()?;
-        let mut line = first.to_owned();
-        while line.ends_with('\\') {
-            line.pop();
-            line.push(' ');
-            line.push_str(raw.next().map(|it| it.1).unwrap_or_default());
-        }
-        Some((idx + 1, line.split(" #").next().unwrap_or_default().trim().to_owned()))
-    })
-    .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-}
-
 fn pyproject_toml(path: &Utf8Path, text: &str) -> Result<Option<Requirements>, RequirementsError> {
     #[derive(serde::Deserialize)]
     struct PyProject {
@@ -488,18 +409,30 @@ fn pyproject_toml(path: &Utf8Path, text: &str) -> Result<Option<Requirements>, R
     #[derive(serde::Deserialize)]
     struct Project {
         #[serde(default)]
-        dependencies: Vec<String>,
+        dependencies: Vec<toml::Spanned<String>>,
         #[serde(rename = "requires-python")]
         requires_python: Option<String>,
     }
-    let parsed: PyProject = toml::from_str(text).map_err(|error| invalid_toml(path, &error))?;
-    Ok(parsed
-        .project
-        .map(|it| Requirements::of("pyproject.toml", it.dependencies, it.requires_python)))
+    let parsed: PyProject =
+        toml::from_str(text).map_err(|error| invalid_toml(path, &error, text))?;
+    let Some(project) = parsed.project else { return Ok(None) };
+    let lines = project.dependencies.into_iter().map(|dependency| {
+        let line = toml_error::line_at(text, dependency.span().start);
+        Requirement::parse(dependency.get_ref())
+            .map_err(|reason| RequirementsError::line(path, line, reason.to_owned()))?;
+        Ok(dependency.into_inner())
+    });
+    let lines = lines.collect::<Result<Vec<_>, RequirementsError>>()?;
+    Ok(Some(Requirements::of("pyproject.toml", lines, project.requires_python)))
 }
 
-fn invalid_toml(path: &Utf8Path, error: &toml::de::Error) -> RequirementsError {
-    RequirementsError::Invalid { path: path.to_owned(), reason: error.message().to_owned() }
+/// A file that is no TOML, or of another shape, told without quotes of it.
+pub(super) fn invalid_toml(
+    path: &Utf8Path,
+    error: &toml::de::Error,
+    text: &str,
+) -> RequirementsError {
+    RequirementsError::Invalid { path: path.to_owned(), reason: toml_error::told(error, text) }
 }
 
 #[cfg(test)]
@@ -507,84 +440,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_requirements_file_loses_comments_and_joins_lines() {
-        let text = "# top\nnumpy>=2 # why\npandas==2.0 \\\n  --hash=sha256:ab\n\n";
-        let found = requirements_txt(Utf8Path::new("requirements.txt"), text).unwrap();
-        assert_eq!(found.lines, ["numpy>=2", "pandas==2.0 --hash=sha256:ab"]);
-        assert!(!found.is_locked);
-    }
-
-    #[test]
-    fn a_requirement_is_a_package_by_name_or_a_wheel() {
-        for good in [
-            "numpy",
-            "a-b[c, d] >=1,<2 ; python_version > '3' and sys_platform != \"win32\"",
-            "a==1.0 ; os_name == 'nt' --hash=sha256:ab --hash=sha256:cd",
-            "a @ https://h/a-1-py3-none-any.whl#sha256=ab",
-            "a[b]@http://h/a-1-py3-none-any.whl ; os_name == 'nt'",
-            "a (>=1)",
-        ] {
-            assert_eq!(check_line(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            "--index-url=https://evil",
-            "-r /etc/hostname",
-            "-e .",
-            "a --index-url=https://evil",
-            "a --config-settings=x=y",
-            "a -r x",
-            "a\n-r x",
-            "a @ https://h/a.tar.gz",
-            "a @ https://h/a.tar.gz#x.whl",
-            "a @ https://h/a.tar.gz?x.whl",
-            "a @ https://h/a.tar.gz ; os_name == '.whl'",
-            "a @ git+https://h/a.whl",
-            "a @ file:///a.whl",
-            "a @ /a.whl",
-            "a @ https://h/${HOME}/a.whl",
-            "./a.whl",
-            "/a/b.tar.gz",
-            "a/b.tar.gz",
-            "https://h/a.tar.gz",
-            "git+https://h/a",
-            "a ; os_name == '${HOME}'",
-            "a ; os_name == 'nt'\u{2028}--index-url=https://evil",
-            "a ; os_name == 'nt'\u{85}-r x",
-        ] {
-            assert!(check_line(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn the_versions_of_a_package_are_those_that_lines_name() {
-        let lines = ["a_B [x] >=1,<3 ; python_version > '3'", "a-b~=2.0 --hash=x", "ab==9", "A.b"];
+        let lines =
+            ["a_B [x] >=1,<3 ; python_version > '3'", "a-b~=2.0 --hash=sha256:ab", "ab==9", "A.b"];
         let asked = Requirements::of("x", lines.map(str::to_owned).to_vec(), None);
         assert_eq!(asked.specifiers("a-b"), ">=1,<3,~=2.0");
         assert_eq!(asked.specifiers("c"), "");
     }
 
     #[test]
-    fn a_requirements_file_cannot_choose_an_index_or_build_a_path() {
-        for bad in ["--index-url https://example.org", "-e .", "./package", "/package"] {
-            let found = requirements_txt(Utf8Path::new("requirements.txt"), bad);
-            assert!(matches!(found, Err(RequirementsError::Line { line: 1, .. })), "{bad}");
+    fn a_dependency_that_is_none_is_told_by_its_line() {
+        let path = Utf8Path::new("in/pyproject.toml");
+        let text = "[project]\ndependencies = [\n  'six',\n  'login me password hunter2',\n]";
+        let told = pyproject_toml(path, text).unwrap_err().to_string();
+        assert!(told.starts_with("`in/pyproject.toml`, line 4, is no requirement"), "{told}");
+        for text in ["[project]\ndependencies = 'hunter2'", "hunter2", "a = 1\nb = hunter2"] {
+            let told = pyproject_toml(path, text).unwrap_err().to_string();
+            assert!(told.contains("is not valid: line ") && !told.contains("hunter2"), "{told}");
         }
-    }
-
-    #[test]
-    fn includes_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = Utf8Path::from_path(directory.path()).unwrap();
-        for idx in 0..7 {
-            let text = format!("-r r{}.txt\n", idx + 1).repeat(30);
-            fs_err::write(folder.join(format!("r{idx}.txt")), text).unwrap();
-        }
-        fs_err::write(folder.join("r7.txt"), "").unwrap();
-        for included in ["r0.txt", "/dev/zero", "."] {
-            let found = requirements_txt(&folder.join("x.txt"), &format!("-r {included}"));
-            assert!(found.is_err(), "{included}");
-        }
-        assert!(requirements_txt(&folder.join("x.txt"), "-r r5.txt").is_ok());
     }
 }

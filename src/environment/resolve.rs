@@ -12,8 +12,9 @@ use super::cache::Scratch;
 use super::contents::{Contents, Unfit};
 use super::install::{InstallError, Lock, normalized};
 use super::interpreter::lower_bound;
+use super::pep508::{Requirement, shown_name};
 use super::pylock::{Package, PyLock};
-use super::requirements::{UvProject, check_line};
+use super::requirements::UvProject;
 use super::settings::Settings;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
@@ -68,7 +69,8 @@ impl<'a> Installer<'a> {
         if let Some(uv) = on_path("uv") {
             return Self::new(Program::Uv(uv), Settings::of_uv(), interpreter, scratch);
         }
-        let pip = base_python(interpreter).args(["-m", "pip", "config", "list"]).run()?;
+        let pip = base_python(interpreter, &scratch.folder);
+        let pip = pip.args(["-m", "pip", "config", "list"]).run()?;
         if pip.status.success() {
             let settings = Settings::of_pip(&String::from_utf8_lossy(&pip.stdout));
             return Self::new(Program::Pip, settings, interpreter, scratch);
@@ -216,7 +218,7 @@ impl<'a> Installer<'a> {
         let failed = |reason: String| InstallError::Build { package: package.to_owned(), reason };
         let folder = self.folder.join(format!("source-{package}"));
         fs_err::create_dir(&folder).map_err(cache_error(&folder))?;
-        let fetch = base_python(self.interpreter).args(["-c", FETCH, package, specifiers]);
+        let fetch = self.base_python().args(["-c", FETCH, package, specifiers]);
         let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str()]);
         let fetch = match &self.program {
             // Where uv is used, its settings decide about indexes, not those of pip.
@@ -321,7 +323,7 @@ impl<'a> Installer<'a> {
             .iter()
             .filter_map(|it| Some(format!("{}=={}", it.name, it.version.as_ref()?)))
             // They are from a file that others may have written.
-            .filter(|it| check_line(it).is_ok())
+            .filter(|it| Requirement::parse(it).is_ok())
             .collect();
         match &self.program {
             Program::Uv(uv) => {
@@ -371,7 +373,8 @@ impl<'a> Installer<'a> {
 
     /// Looks at the addresses of requirements that are lines.
     fn check_wanted(&self, requirements: &Requirements) -> Result<(), InstallError> {
-        let lines = requirements.lines.iter().filter(|_| requirements.uv_project.is_none());
+        let lines = requirements.lines.iter().chain(&requirements.constraints);
+        let lines = lines.filter(|_| requirements.uv_project.is_none());
         self.check_addresses(lines.map(String::as_str), requirements)
     }
 
@@ -394,6 +397,7 @@ impl<'a> Installer<'a> {
                 .args(["pip", "compile", "--only-binary", ":all:", "--no-header"])
                 .args(["--no-annotate", "--format", format])
                 .args(form)
+                .args(["--constraint", self.constraints(requirements, &[])?.as_str()])
                 .args(self.links())
                 .arg(self.list(requirements)?.as_str()),
         };
@@ -406,7 +410,7 @@ impl<'a> Installer<'a> {
     fn ask_pip(
         &self,
         requirements: &Requirements,
-        constraints: &[String],
+        pins: &[String],
     ) -> Result<Report, InstallError> {
         if requirements.uv_project.is_some() {
             let reason = "a `uv.lock` is read by uv, which is not on PATH: install it (`pip install \
@@ -414,12 +418,12 @@ impl<'a> Installer<'a> {
             return Err(refused("resolving", requirements, reason));
         }
         let (report, list) = (self.folder.join("report.json"), self.list(requirements)?);
-        let pins = self.folder.join("constraints.txt");
-        fs_err::write(&pins, constraints.join("\n")).map_err(cache_error(&pins))?;
-        let pip = base_python(self.interpreter)
+        let constraints = self.constraints(requirements, pins)?;
+        let pip = self
+            .base_python()
             .args(["-c", WHEELS_ONLY, "install", "--dry-run", "--ignore-installed", "--quiet"])
             .args(["--no-input", "--only-binary", ":all:", "--report", report.as_str()])
-            .args(["-r", list.as_str(), "-c", pins.as_str()])
+            .args(["-r", list.as_str(), "-c", constraints.as_str()])
             .args(self.links());
         let output = self.run(pip, &requirements.origin)?;
         self.accepted("resolving", requirements, output)?;
@@ -437,6 +441,18 @@ impl<'a> Installer<'a> {
             .and_then(|()| fs_err::write(folder.join("pyproject.toml"), &project.project));
         written.map_err(cache_error(&folder))?;
         Ok(folder)
+    }
+
+    /// A file of the constraints of requirements, and of pins that are to stay.
+    fn constraints(
+        &self,
+        requirements: &Requirements,
+        pins: &[String],
+    ) -> Result<Utf8PathBuf, InstallError> {
+        let file = self.folder.join("constraints.txt");
+        let lines = [&requirements.constraints, pins].concat().join("\n") + "\n";
+        fs_err::write(&file, lines).map_err(cache_error(&file))?;
+        Ok(file)
     }
 
     fn list(&self, requirements: &Requirements) -> Result<Utf8PathBuf, InstallError> {
@@ -457,8 +473,9 @@ impl<'a> Installer<'a> {
         let list = self.folder.join("lock.txt");
         let text = lock.installable(wheels);
         for line in text.lines().filter(|it| !it.is_empty()) {
-            check_line(line).map_err(|reason| {
-                let said = format!("`{}` {reason}", without_credentials(line));
+            Requirement::parse(line).map_err(|reason| {
+                let name = line.split([' ', '=', '[']).next().and_then(shown_name);
+                let said = format!("the line of `{}` {reason}", name.unwrap_or("a package"));
                 refused("installing", requirements, &said)
             })?;
         }
@@ -474,7 +491,7 @@ impl<'a> Installer<'a> {
                 folder.as_str(),
             ]),
             Program::Pip => {
-                base_python(self.interpreter).args(["-m", "venv", "--without-pip", folder.as_str()])
+                self.base_python().args(["-m", "venv", "--without-pip", folder.as_str()])
             }
         };
         self.accepted("installing", requirements, make.run()?)?;
@@ -489,7 +506,8 @@ impl<'a> Installer<'a> {
                 "--python",
                 python.as_str(),
             ]),
-            Program::Pip => base_python(self.interpreter)
+            Program::Pip => self
+                .base_python()
                 .args(["-m", "pip", "--python", python.as_str()])
                 .args(options)
                 .args(["--no-compile", "--no-input"]),
@@ -529,6 +547,11 @@ impl<'a> Installer<'a> {
         Tool::new(uv).folder(self.folder).env_remove("UV_COMPILE_BYTECODE").time_limit(TIME_LIMIT)
     }
 
+    /// Python, and with it pip, in the same folder.
+    fn base_python(&self) -> Tool {
+        base_python(self.interpreter, self.folder)
+    }
+
     fn accepted(
         &self,
         step: &'static str,
@@ -543,7 +566,7 @@ impl<'a> Installer<'a> {
         }
         let said =
             if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
-        let said = without_credentials(&String::from_utf8_lossy(said));
+        let said = without_quotes(&without_credentials(&String::from_utf8_lossy(said)));
         if let Some(package) = self.source_only(&said) {
             return Err(InstallError::SourceOnly {
                 package,
@@ -567,14 +590,8 @@ impl<'a> Installer<'a> {
                 let is_name = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
                 let name = after.split(|it| !is_name(it)).next().filter(|it| !it.is_empty())?;
                 // pip says the same of a package that does not exist; it lists the versions of one that does.
-                let asked = base_python(self.interpreter).args([
-                    "-m",
-                    "pip",
-                    "index",
-                    "versions",
-                    "--no-input",
-                    name,
-                ]);
+                let asked =
+                    self.base_python().args(["-m", "pip", "index", "versions", "--no-input", name]);
                 let known = self.reaching(asked).run();
                 known.is_ok_and(|it| it.status.success()).then(|| name.to_owned())
             }
@@ -633,11 +650,13 @@ impl Item {
     }
 }
 
-/// The interpreter outside any virtual environment: what is installed never runs in it.
-fn base_python(interpreter: &Interpreter) -> Tool {
+/// The interpreter outside any virtual environment: what is installed never runs in it. It works in a folder of nbc's
+/// own: pip takes the name of a package for a file of the working folder if one is called so.
+fn base_python(interpreter: &Interpreter, folder: &Utf8Path) -> Tool {
     // Settings that are right for a person's own installations, and would send these elsewhere.
     let settings = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"];
-    let tool = Tool::new(interpreter.program.as_str()).args(["-I"]).time_limit(TIME_LIMIT);
+    let tool = Tool::new(interpreter.program.as_str()).folder(folder).args(["-I"]);
+    let tool = tool.time_limit(TIME_LIMIT);
     let tool = tool.env("PIP_REQUIRE_VIRTUALENV", "0").env("PIP_USER", "0");
     settings.into_iter().fold(tool, Tool::env_remove)
 }
@@ -666,6 +685,15 @@ fn joined_lines(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Leaves out lines of files that uv shows with their numbers, `3 | …`, and the marks below them.
+fn without_quotes(text: &str) -> String {
+    let is_quote = |line: &&str| {
+        let number = line.trim_start().split_once('|').map(|it| it.0.trim_end());
+        number.is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()))
+    };
+    text.lines().filter(|it| !is_quote(it)).collect::<Vec<_>>().join("\n")
+}
+
 /// Masks `user:password@` in addresses: an index's credentials must not reach a log.
 pub(super) fn without_credentials(text: &str) -> String {
     let mut masked = String::new();
@@ -688,6 +716,12 @@ pub(super) fn without_credentials(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_files_are_left_out() {
+        let said = "error: bad\n  |\n3 | key = sk-live\n  | ^^^\n    | x\nexpected a | b";
+        assert_eq!(without_quotes(said), "error: bad\nexpected a | b");
+    }
 
     #[test]
     fn credentials_of_an_index_are_masked() {

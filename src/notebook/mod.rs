@@ -216,6 +216,8 @@ pub struct AppOptions {
 pub struct ScriptMetadata {
     /// `dependencies`, PEP 508 requirement strings.
     pub dependencies: Vec<String>,
+    /// Lines of the block where they stand, its first one being 1.
+    pub dependency_lines: Vec<usize>,
     /// `requires-python`, a PEP 440 specifier set.
     pub requires_python: Option<String>,
     /// The whole table, for `[tool.nbc]` and `[tool.uv]`.

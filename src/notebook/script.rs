@@ -1,7 +1,7 @@
 //! PEP 723: the `# /// script` block.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, Span, toml_error};
 
 use super::{About, ScriptMetadata};
 
@@ -54,7 +54,8 @@ pub(super) fn find(
     }
     close(block.take(), end_of_last);
     let (span, content) = found?;
-    read(&content, span, diagnostics)
+    // The first line opens the block, so that lines count from there.
+    read(&format!("\n{content}"), span, diagnostics)
 }
 
 /// Reads the TOML of a header, wherever it was found.
@@ -64,13 +65,25 @@ pub(super) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ScriptMetadata> {
     match content.parse::<toml::Table>() {
-        Ok(table) => Some(metadata(table, span, diagnostics)),
+        Ok(table) => {
+            let found = metadata(table, span, diagnostics);
+            Some(ScriptMetadata { dependency_lines: dependency_lines(content), ..found })
+        }
         Err(error) => {
-            let message = format!("the script header is not valid TOML: {}", error.message());
+            let reason = toml_error::told(&error, content);
+            let message = format!("the script header is not valid TOML: {reason}");
             diagnostics.push(Diagnostic::error(Code::InvalidScriptHeader, span, message));
             None
         }
     }
+}
+
+/// Lines of the dependencies of a header.
+fn dependency_lines(content: &str) -> Vec<usize> {
+    let Ok(table) = toml::de::DeTable::parse(content) else { return Vec::new() };
+    let found = table.get_ref().get("dependencies").and_then(|it| it.get_ref().as_array());
+    let texts = found.into_iter().flatten().filter(|it| it.get_ref().is_str());
+    texts.map(|it| toml_error::line_at(content, it.span().start)).collect()
 }
 
 fn metadata(table: toml::Table, span: Span, diagnostics: &mut Vec<Diagnostic>) -> ScriptMetadata {
@@ -101,7 +114,7 @@ fn metadata(table: toml::Table, span: Span, diagnostics: &mut Vec<Diagnostic>) -
     if let Some(own) = table.get("tool").and_then(|it| it.get("nbc")) {
         check_own(own, span, diagnostics);
     }
-    ScriptMetadata { dependencies, requires_python, table, span }
+    ScriptMetadata { dependencies, dependency_lines: Vec::new(), requires_python, table, span }
 }
 
 /// What `[tool.nbc]` may say: nobody else reads it, so that what cannot be read is a mistake.

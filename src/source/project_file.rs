@@ -33,6 +33,9 @@ pub enum ProjectFileError {
         /// The bound.
         most: u64,
     },
+    /// A line of another file names a file that holds credentials by its name.
+    #[error("it holds credentials, by its name")]
+    Credentials,
     /// A text is asked for, and this is none.
     #[error("it is not UTF-8: invalid byte at offset {offset}")]
     NotUtf8 {
@@ -60,6 +63,7 @@ impl ProjectFileError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Outside => Some("put a copy of the file into the folder of the project"),
+            Self::Credentials => Some("give the file another name, if it holds none"),
             Self::NotRegular => Some("put a plain file in its place"),
             Self::TooLarge { .. } => Some("make it smaller, or leave it out"),
             Self::NotUtf8 { .. } => Some("save it as UTF-8"),
@@ -93,12 +97,13 @@ impl ProjectRoot {
         bounded(self.open(relative)?, most)
     }
 
-    /// The same of a text.
+    /// The same of a text, without the byte order mark that some editors begin it with.
     ///
     /// # Errors
     /// When it cannot be read as above, or is not UTF-8.
     pub fn text(&self, relative: &Utf8Path, most: u64) -> Result<String, ProjectFileError> {
-        utf8(self.read(relative, most)?)
+        let text = utf8(self.read(relative, most)?)?;
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 
     /// The same of a text that need not be there.
@@ -345,9 +350,11 @@ mod tests {
             }
         }
         let root = ProjectRoot::new(&folder);
+        fs_err::write(folder.join("marked"), "\u{feff}a").unwrap();
         for link in ["inner", "sub/up"] {
             assert_eq!(root.text(link.into(), 1).unwrap(), "a", "{link}");
         }
+        assert_eq!(root.text("marked".into(), 4).unwrap(), "a");
         assert!(root.check_folder("sub".into()).is_ok() && root.check_folder("a".into()).is_err());
         assert_eq!(root.optional_text("none".into(), 1).unwrap(), None);
     }

@@ -32,8 +32,8 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
     if diagnostic::has_errors(&diagnostics) {
         return Ok(Exit::Findings);
     }
-    let locks = Locked::of(notebooks.iter().map(|(input, it)| (it, input.path.as_path())))
-        .map_err(helped)?;
+    let locks =
+        Locked::of(notebooks.iter().map(|(input, it)| (it, input.beside()))).map_err(helped)?;
     if locks.is_empty() {
         printer.line("nothing to lock: no notebook asks for packages");
         return Ok(Exit::Done);

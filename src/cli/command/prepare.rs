@@ -55,7 +55,7 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
             continue;
         }
         progress.step(&format!("{path}: preparing its environment"));
-        let made = preparation.environment(&it.notebook, path, &bounds.process, &progress)?;
+        let made = preparation.environment(&it.notebook, &it.input, &bounds.process, &progress)?;
         if interrupt::is_requested() {
             progress.finish();
             return Ok(Exit::Interrupted);

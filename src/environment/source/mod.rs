@@ -12,8 +12,10 @@ use sha2::{Digest as _, Sha256};
 use super::cache::{Cache, Lease};
 use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, digest_of, hexadecimal, install, normalized};
+use super::pep508::Requirement;
 use super::resolve::Installer;
 use super::{INSIDE, Interpreter, Requirements, read_only, system_mounts};
+use crate::source::toml_error;
 
 const PROGRAM: &str = include_str!("build.py");
 /// Where the archive lies inside.
@@ -254,7 +256,8 @@ impl Backend {
             build_system: Option<System>,
         }
         let text = std::str::from_utf8(pyproject).map_err(|error| error.to_string())?;
-        let invalid = |error: toml::de::Error| format!("pyproject.toml: {}", error.message());
+        let invalid =
+            |error: toml::de::Error| format!("pyproject.toml: {}", toml_error::told(&error, text));
         let project: Project = toml::from_str(text).map_err(invalid)?;
         let system = project.build_system.unwrap_or_default();
         let requires = system.requires.unwrap_or_else(|| vec!["setuptools>=40.8.0".to_owned()]);
@@ -269,17 +272,12 @@ impl Backend {
 /// no option, no address, no path.
 fn check(requires: &[String]) -> Result<(), String> {
     if requires.len() > MOST_REQUIREMENTS {
-        return Err("it has too many build requirements".to_owned());
+        return Err(format!("it has more than {MOST_REQUIREMENTS} build requirements"));
     }
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.[],<>=!~;()*+ '\"".contains(it);
-    for it in requires {
-        let starts = it.starts_with(|it: char| it.is_ascii_alphanumeric());
-        if it.len() > LONGEST_REQUIREMENT
-            || !starts
-            || !it.chars().all(is_plain)
-            || it.contains(" -")
-        {
-            return Err(format!("its build requirement `{}` is no package", it.escape_debug()));
+    for (idx, it) in requires.iter().enumerate() {
+        let is_named = |it: Requirement<'_>| it.address.is_none() && !it.has_hashes;
+        if it.len() > LONGEST_REQUIREMENT || !Requirement::parse(it).is_ok_and(is_named) {
+            return Err(format!("its build requirement number {} is no package", idx + 1));
         }
     }
     Ok(())
