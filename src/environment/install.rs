@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::bytecode::compile;
 use super::cache::{Cache, Lease};
 use super::confined::Confinement;
+use super::installer::Installer;
 use super::pep508::Requirement;
-use super::resolve::Installer;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, Requirements};
 

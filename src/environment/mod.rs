@@ -10,11 +10,14 @@ mod cache;
 mod confined;
 mod contents;
 mod draw;
+mod fetch;
 mod identity;
 mod includes;
 mod install;
+mod installer;
 mod interpreter;
 mod lock;
+mod make;
 #[cfg(target_os = "linux")]
 mod packages;
 mod marker;

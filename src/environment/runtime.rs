@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::cache::Cache;
 use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, Lock, install};
-use super::resolve::Installer;
+use super::installer::Installer;
 use super::{
     Environment, EnvironmentError, INSIDE, Interpreter, Provisioner, Requirements, read_only,
     system_mounts,

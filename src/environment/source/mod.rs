@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::cache::{Cache, Lease};
 use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
 use super::install::{InstallError, digest_of, hexadecimal, install, normalized};
+use super::installer::Installer;
 use super::pep508::Requirement;
-use super::resolve::Installer;
 use super::{INSIDE, Interpreter, Requirements, read_only, system_mounts};
 use crate::source::toml_error;
 
