@@ -7,10 +7,13 @@ import struct
 
 from probe import CAPABILITY, call, probe
 
+# Seconds in which a host answers, however busy it is.
+PATIENCE = 10
+
 
 def told(host, connection):
     """Evidence of a connection: `host.py` greets with the canary."""
-    connection.settimeout(2)
+    connection.settimeout(PATIENCE)
     return connection.recv(100).decode() or None
 
 
@@ -39,7 +42,7 @@ def udp(host):
 def multipath_tcp(host):
     """Connects over multipath TCP, which Landlock's TCP rights leave out."""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
-    connection.settimeout(2)
+    connection.settimeout(PATIENCE)
     connection.connect(("127.0.0.1", host["tcp"]))
     return told(host, connection)
 
@@ -57,14 +60,14 @@ def server(host):
 def fast_open(host):
     """Connects by sending."""
     connection = socket.socket()
-    connection.settimeout(2)
+    connection.settimeout(PATIENCE)
     connection.sendto(b"x", 0x20000000, ("127.0.0.1", host["tcp"]))
     return told(host, connection)
 
 
 def unix(kind, address):
     connection = socket.socket(socket.AF_UNIX, kind)
-    connection.settimeout(2)
+    connection.settimeout(PATIENCE)
     connection.connect(address)
     return connection
 
