@@ -78,7 +78,11 @@ pub(super) fn supervise(
                     is_running = false;
                     cpu = cpu_of(&tree(stage.first)).saturating_sub(cpu_before).max(cpu);
                     let console = std::mem::take(&mut console.bytes);
-                    let outcome = Outcome::Exited(0);
+                    // The kernel may have ended the fork before the watch could see why.
+                    let outcome = match stage.kills() > group_before {
+                        true => Outcome::OutOfMemory,
+                        false => Outcome::Exited(0),
+                    };
                     tell(news, News::Cleared(Ended { outcome, console, cpu, memory: most_memory }));
                 }
                 Ok(_) => {}
@@ -97,6 +101,7 @@ pub(super) fn supervise(
             stopped_by = Some(Outcome::TimedOut);
         }
         if now >= measure_at {
+            let used = own_time();
             let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
             let seen = measure(stage.first, held, payload);
             if is_running {
@@ -124,8 +129,9 @@ pub(super) fn supervise(
                     stopped_by = Some(Outcome::OutOfDisk);
                 }
             }
-            // A tree of hundreds takes a while to measure; the watch must not eat what it guards.
-            measure_at = Instant::now() + PERIOD.max(now.elapsed() * 4);
+            // A tree of hundreds takes a while to measure; the watch must not eat what it guards. Time in which a busy
+            // machine lets it wait eats nothing, and must not make it look away.
+            measure_at = Instant::now() + PERIOD.max(own_time().saturating_sub(used) * 4);
         }
         if stopped_by.is_some() {
             shared.end_tree();
@@ -135,6 +141,7 @@ pub(super) fn supervise(
         shared.end_tree();
     }
     drop(stage.child.wait());
+    let has_group = stage.group.is_some();
     let by_group = stage.kills() > group_before;
     if let Some(group) = stage.group.take().filter(|_| by_group) {
         most_memory = most_memory.max(group.peak());
@@ -167,7 +174,10 @@ pub(super) fn supervise(
         {
             Outcome::OutOfCpuTime
         }
-        Outcome::Signalled(libc::SIGKILL) if kernel_kills() > kills_before => Outcome::OutOfMemory,
+        // Without a group of its own, whom the kernel killed can only be guessed.
+        Outcome::Signalled(libc::SIGKILL) if !has_group && kernel_kills() > kills_before => {
+            Outcome::OutOfMemory
+        }
         other => other,
     };
     console.cut();
@@ -192,6 +202,12 @@ pub(super) enum News {
 fn tell(news: Option<&Sender<News>>, what: News) {
     // Whoever does not wait any longer has given the sandbox up.
     drop(news.map(|it| it.send(what)));
+}
+
+/// CPU time of this thread, which is the watch's.
+fn own_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// CPU time of these processes, and of children that they have collected.
@@ -284,12 +300,12 @@ impl Disk {
 
     /// Walks the folder, a few times a second at most and never for most of the time.
     fn holds_more_than(&mut self, bytes: u64, first: Pid) -> bool {
-        let start = Instant::now();
-        if start < self.look_at {
+        if Instant::now() < self.look_at {
             return false;
         }
+        let used = own_time();
         let held = size_of_folder(&self.folder) + files_without_names(&tree(first), &self.folder);
-        self.look_at = Instant::now() + PERIOD.max(start.elapsed() * 4);
+        self.look_at = Instant::now() + PERIOD.max(own_time().saturating_sub(used) * 4);
         held > bytes
     }
 }
