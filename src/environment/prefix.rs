@@ -136,7 +136,10 @@ impl Programs<'_> {
             let entry = entry?;
             self.names += 1;
             if self.names > MOST_NAMES {
-                let reason = format!("`{folder}` holds more than {MOST_NAMES} names");
+                let reason = format!(
+                    "`{folder}` is in a folder of more than {MOST_NAMES} names: name an interpreter in an environment \
+                     of its own with `--python PATH`"
+                );
                 return Err(io::Error::other(reason));
             }
             let name = text_of(&entry.file_name());

@@ -42,14 +42,28 @@ pub enum HiddenError {
         /// The folder.
         path: Utf8PathBuf,
     },
-    /// It holds too much.
+    /// It holds too much to look through.
     #[error(
-        "`{path}` holds more than {MOST_NAMES} files, or more than {MOST_HIDDEN} that are hidden: too many to show a \
-         part of it"
+        "`{path}` holds more than {MOST_NAMES} files and folders, the last of them in `{within}`: each is looked at before a \
+         run; move data out of the notebook's folder, and show it with `--read PATH`"
     )]
-    TooMany {
+    TooManyNames {
         /// The folder.
         path: Utf8PathBuf,
+        /// The folder in it that was being looked at.
+        within: Utf8PathBuf,
+    },
+    /// Too much of it is hidden.
+    #[error(
+        "`{path}` holds more than {MOST_HIDDEN} names that are hidden from the run, the last of them in `{within}`: move \
+         or delete them (`dot_clean` removes the `._*` files of macOS), or write `inputs`: a folder of which they list \
+         nothing counts once"
+    )]
+    TooManyHidden {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The folder in it that was being looked at.
+        within: Utf8PathBuf,
     },
     /// A part of it cannot be looked at, and so not be hidden.
     #[error("`{path}` cannot be looked through")]
@@ -114,8 +128,17 @@ pub fn below(
     own: &[Utf8PathBuf],
     listed: Option<&Listed<'_>>,
 ) -> Result<Vec<Utf8PathBuf>, HiddenError> {
+    below_bounded(folder, own, listed, (MOST_NAMES, MOST_HIDDEN))
+}
+
+fn below_bounded(
+    folder: &Utf8Path,
+    own: &[Utf8PathBuf],
+    listed: Option<&Listed<'_>>,
+    most: (usize, usize),
+) -> Result<Vec<Utf8PathBuf>, HiddenError> {
     let credentials = credentials()?;
-    let mut walk = Walk { folder, own, listed, credentials, names: 0, hidden: Vec::new() };
+    let mut walk = Walk { folder, own, listed, credentials, most, names: 0, hidden: Vec::new() };
     if walk.below(Utf8Path::new(""), false)? == Sight::Locked {
         let source = io::ErrorKind::PermissionDenied.into();
         return Err(HiddenError::Unreadable { path: folder.to_owned(), source });
@@ -197,6 +220,8 @@ struct Walk<'a> {
     own: &'a [Utf8PathBuf],
     listed: Option<&'a Listed<'a>>,
     credentials: Credentials,
+    /// Bounds of the next two.
+    most: (usize, usize),
     names: usize,
     hidden: Vec<Utf8PathBuf>,
 }
@@ -225,8 +250,18 @@ impl Walk<'_> {
             let unreadable = |source| HiddenError::Unreadable { path: path.clone(), source };
             let entry = entry.map_err(unreadable)?;
             self.names += 1;
-            if self.names > MOST_NAMES || self.hidden.len() > MOST_HIDDEN {
-                return Err(HiddenError::TooMany { path: self.folder.to_owned() });
+            let (most_names, most_hidden) = self.most;
+            if self.names > most_names {
+                return Err(HiddenError::TooManyNames {
+                    path: self.folder.to_owned(),
+                    within: path,
+                });
+            }
+            if self.hidden.len() > most_hidden {
+                return Err(HiddenError::TooManyHidden {
+                    path: self.folder.to_owned(),
+                    within: path,
+                });
             }
             let path = folder.join(text_of(&entry.file_name()));
             // A name that is gone meanwhile is no folder.
@@ -286,6 +321,28 @@ mod tests {
         let listed = inputs.map(|_| Listed::new("nb.py", &patterns).unwrap());
         let found = below(root, &[], listed.as_ref()).unwrap();
         found.into_iter().map(Utf8PathBuf::into_string).collect()
+    }
+
+    #[test]
+    fn a_bound_that_is_hit_is_told_with_its_folder_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir(root.join("photos")).unwrap();
+        for idx in 0..9 {
+            fs_err::write(root.join(format!("photos/._{idx}.jpg")), "").unwrap();
+        }
+        let told = |most| below_bounded(root, &[], None, most).unwrap_err().to_string();
+        let photos = root.join("photos");
+        for (most, parts) in [
+            ((5, 99), ["500000 files and folders", "`--read PATH`"]),
+            ((99, 5), ["32768 names that are hidden", "`dot_clean`"]),
+        ] {
+            let told = told(most);
+            for part in parts.into_iter().chain([photos.as_str()]) {
+                assert!(told.contains(part), "{told}");
+            }
+        }
+        assert_eq!(below_bounded(root, &[], None, (99, 9)).unwrap().len(), 9);
     }
 
     #[test]
