@@ -751,3 +751,19 @@ fn constraints_hold_for_locks_and_builds() {
         );
     }
 }
+
+#[test]
+fn a_build_sees_a_change_of_a_file_that_folders_share() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    fs_err::create_dir(test.path("in/sub")).unwrap();
+    let code = "# %%\nimport demo\nprint('demo', demo.version)\n";
+    fs_err::write(test.path("in/sub/m.py"), code).unwrap();
+    std::os::unix::fs::symlink("../shared.txt", test.path("in/sub/requirements.txt")).unwrap();
+    for version in ["1.0", "2.0"] {
+        fs_err::write(test.path("in/shared.txt"), format!("demo=={version}\n")).unwrap();
+        let built = said(test.command(&["build", "in", "-o", "out"]).env_remove("NBC_NO_CACHE"));
+        assert_eq!(built.code, 0, "{}", built.text);
+        let page = test.read("out/sub/m.html");
+        assert!(page.contains(&format!("demo {version}")), "{version}: {}", built.text);
+    }
+}

@@ -281,7 +281,10 @@ impl Provisioner {
             // Nobody reads more of it, so there is no digest to wait for.
             let is_read = |it: std::fs::Metadata| it.is_file() && it.len() <= MOST_PROJECT_BYTES;
             match path.symlink_metadata() {
-                Ok(_) if !path.metadata().is_ok_and(is_read) => self.trees.give_up(),
+                // Of a link only its target is noted, and the file may lie above what is looked at.
+                Ok(it) if it.is_symlink() || !path.metadata().is_ok_and(is_read) => {
+                    self.trees.give_up();
+                }
                 _ => self.trees.look(entries, &path),
             }
         }
