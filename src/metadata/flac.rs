@@ -32,3 +32,29 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
     cuts.remove(end, bytes.len());
     Ok(cuts)
 }
+
+/// Makes padding of all blocks but those that a player needs, where other files keep them: no place moves.
+pub(super) fn pad(
+    bytes: &[u8],
+    (start, end): (usize, usize),
+    cuts: &mut Cuts,
+) -> Result<(), Unstripped> {
+    const PADDING: u8 = 1;
+    const BROKEN: Unstripped = Unstripped("a block of FLAC is cut off");
+    let mut at = start;
+    while at < end {
+        let (Some(&head), Some(length)) = (bytes.get(at), big(bytes, at + 1, 3)) else {
+            return Err(BROKEN);
+        };
+        let next = at + 4 + length;
+        if next > end {
+            return Err(BROKEN);
+        }
+        if !matches!((head & 0x7f, length), (0, 34)) {
+            cuts.overwrite(bytes, at, vec![head & 0x80 | PADDING]);
+            cuts.overwrite(bytes, at + 4, vec![0; length]);
+        }
+        at = next;
+    }
+    Ok(())
+}

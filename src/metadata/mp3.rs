@@ -12,6 +12,13 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         _ => return Err(Unstripped("the sound of the MP3 file is of another kind")),
     }
     let end = without_end(bytes, start);
+    let mut at = start;
+    for (tag, stop) in between(bytes, start, end) {
+        if stop > at {
+            cuts.remove(tag.max(at), stop);
+            at = stop;
+        }
+    }
     cuts.remove(end, bytes.len());
     Ok(cuts)
 }
@@ -34,6 +41,49 @@ fn after_start(bytes: &[u8]) -> Option<usize> {
             return Some(at);
         }
     }
+}
+
+/// Tags in the sound, in the order of the file: where files were joined, behind the sound, and before zeros that fill up
+/// the file. Each has so many bytes of a fixed form that sound does not meet them by chance.
+fn between(bytes: &[u8], start: usize, end: usize) -> Vec<(usize, usize)> {
+    let sound = bytes.get(start..end).unwrap_or_default();
+    let mut found = Vec::new();
+    for at in memchr::memmem::find_iter(sound, b"ID3") {
+        let head = sound.get(at + 3..at + 10).unwrap_or_default();
+        if let [2..=4, 0, flags, size @ ..] = head
+            && flags & 0x0f == 0
+            && size.iter().all(|it| *it < 0x80)
+        {
+            let length = size.iter().fold(0, |all, it| all << 7 | usize::from(*it));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            found.push((at, at + 10 + length + footer));
+        }
+    }
+    for at in memchr::memmem::find_iter(sound, b"APETAGEX") {
+        const IS_HEAD: u8 = 0x20;
+        let (Some(size), Some(flags)) = (little(sound, at + 12, 4), sound.get(at + 23)) else {
+            continue;
+        };
+        let version = little(sound, at + 8, 4);
+        if matches!(version, Some(1000 | 2000)) && flags & IS_HEAD != 0 {
+            found.push((at, at + 32 + size));
+        } else if matches!(version, Some(1000 | 2000)) {
+            found.push(((at + 32).saturating_sub(size), at + 32));
+        }
+    }
+    for at in memchr::memmem::find_iter(sound, b"TAG") {
+        let texts = sound.get(at + 3..at + 97).unwrap_or_default();
+        let rest = sound.get(at + 128..).unwrap_or_default();
+        let is_followed = matches!(rest, [0xff, 0xe0..=0xff, ..])
+            || rest.starts_with(b"ID3")
+            || !rest.is_empty() && rest.iter().all(|it| *it == 0);
+        // Title, artist and album: texts that zeros fill up.
+        if texts.len() == 94 && !texts.iter().any(|it| (1..32).contains(it)) && is_followed {
+            found.push((at, at + 128));
+        }
+    }
+    found.sort_unstable();
+    found.into_iter().map(|it| (start + it.0, (start + it.1).min(end))).collect()
 }
 
 /// Where the sound ends and tags begin. `start` is where the sound does.

@@ -104,16 +104,8 @@ impl Stream {
     fn blank(&self, bytes: &[u8], blanks: &mut BTreeMap<usize, Vec<u8>>) -> Result<(), Unstripped> {
         let pieces = self.pieces.iter().filter_map(|(start, end)| bytes.get(*start..*end));
         let packet: Vec<u8> = pieces.flatten().copied().collect();
-        let fixed = self.prefix.len() + 8 + usize::from(self.has_bit);
-        let vendor = packet.len().checked_sub(fixed).filter(|_| packet.starts_with(self.prefix));
-        let vendor = vendor.ok_or(Unstripped("the Ogg file has no comments where they belong"))?;
-        let mut blank = self.prefix.to_vec();
-        blank.extend(u32::try_from(vendor).unwrap_or(u32::MAX).to_le_bytes());
-        blank.resize(blank.len() + vendor, b' ');
-        blank.extend([0; 4]);
-        if self.has_bit {
-            blank.push(1);
-        }
+        let blank = no_comments(&packet, self.prefix, self.has_bit)
+            .ok_or(Unstripped("the Ogg file has no comments where they belong"))?;
         let mut rest = blank.as_slice();
         for (start, end) in &self.pieces {
             let (piece, after) = rest.split_at_checked(end - start).unwrap_or((rest, &[]));
@@ -122,6 +114,20 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// The header of comments, as long as this one and without any.
+pub(super) fn no_comments(packet: &[u8], prefix: &[u8], has_bit: bool) -> Option<Vec<u8>> {
+    let fixed = prefix.len() + 8 + usize::from(has_bit);
+    let vendor = packet.len().checked_sub(fixed).filter(|_| packet.starts_with(prefix))?;
+    let mut blank = prefix.to_vec();
+    blank.extend(u32::try_from(vendor).unwrap_or(u32::MAX).to_le_bytes());
+    blank.resize(blank.len() + vendor, b' ');
+    blank.extend([0; 4]);
+    if has_bit {
+        blank.push(1);
+    }
+    Some(blank)
 }
 
 fn rewrite(

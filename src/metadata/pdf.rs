@@ -18,13 +18,18 @@ static REFERENCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"/([A-Za-z#][A-Za-z0-9#]{3,23})~*([0-9]{1,10})~+[0-9]{1,5}~+R"));
 static INLINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"/([A-Za-z#][A-Za-z0-9#]{3,11})~*<<"));
+static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"([0-9]{1,10})~+[0-9]{1,5}~+R"));
 static OBJECT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"([0-9]{1,10})~+[0-9]{1,5}~+obj(?:~*([0-9]{1,10})~*endobj)?"));
+static STREAM_HERE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\A>>~*stream(?:\r\n|\n|\r)"));
 static STREAM: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r">>~*stream(?:\r\n|\n|\r)"));
 static LENGTH: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"/Length~+([0-9]{1,10})(~+[0-9]{1,5}~+R)?"));
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"/([A-Za-z0-9#]{1,24})"));
 
+const COMPRESSED: Unstripped =
+    Unstripped("the information of the PDF file lies in a compressed object");
 const UNREADABLE: Unstripped = Unstripped("the PDF file can't be read");
 
 /// An object: its number, and where its words, its stream and it itself end. Streams are data: bytes in them that look
@@ -67,6 +72,11 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
             return Err(Unstripped("the information of the PDF file is no object of its own"));
         }
     }
+    // Some programs give each text of the information an object of its own (`/Author 6 0 R`).
+    let texts = texts_of(&objects, &needed, bytes)?;
+    for object in objects.iter().filter(|it| texts.contains(it.id)) {
+        ranges.push((object.start, object.end));
+    }
     for object in &objects {
         let head = bytes.get(object.start..object.head).unwrap_or_default();
         if named.contains(object.id) || is_xmp(head)? {
@@ -75,7 +85,7 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         }
     }
     if !needed.is_empty() {
-        return Err(Unstripped("the information of the PDF file lies in a compressed object"));
+        return Err(COMPRESSED);
     }
     for start in memchr::memmem::find_iter(bytes, b"<?xpacket begin") {
         let rest = bytes.get(start..).unwrap_or_default();
@@ -85,9 +95,104 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
     Ok(blanked(bytes, ranges))
 }
 
+/// The objects that the document's information names, if they hold texts. Other values, such as names and numbers, stay.
+fn texts_of<'a>(
+    objects: &[Object<'a>],
+    information: &BTreeSet<&[u8]>,
+    bytes: &[u8],
+) -> Result<BTreeSet<&'a [u8]>, Unstripped> {
+    let head = |it: &Object<'_>| bytes.get(it.start..it.head).unwrap_or_default();
+    let number = NUMBER.as_ref().ok_or(UNREADABLE)?;
+    let mut wanted: BTreeSet<Vec<u8>> = BTreeSet::new();
+    for object in objects.iter().filter(|it| information.contains(it.id)) {
+        let words = without_strings(head(object));
+        let found =
+            number.captures_iter(&words).filter_map(|it| Some(it.get(1)?.as_bytes().to_vec()));
+        wanted.extend(found);
+    }
+    let mut texts = BTreeSet::new();
+    let mut missing = wanted.clone();
+    for object in objects.iter().filter(|it| wanted.contains(it.id)) {
+        missing.remove(object.id);
+        let words = head(object).trim_ascii();
+        let is_hexadecimal = words.starts_with(b"<") && !words.starts_with(b"<<");
+        if object.stream.is_none() && (is_hexadecimal || words.starts_with(b"(")) {
+            texts.insert(object.id);
+        } else if words.contains(&b'(') || words.contains(&b'<') {
+            return Err(Unstripped("the information of the PDF file lies in several objects"));
+        }
+    }
+    missing.is_empty().then_some(texts).ok_or(COMPRESSED)
+}
+
+/// The words of an object with spaces in the place of its strings.
+fn without_strings(words: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(words.len());
+    let mut at = 0;
+    while let Some(&byte) = words.get(at) {
+        if byte == b'(' {
+            at = string_end(words, at).unwrap_or(words.len());
+            out.push(b' ');
+        } else {
+            out.push(byte);
+            at += 1;
+        }
+    }
+    out
+}
+
+/// Where the string that begins here ends: parentheses in it come in pairs, or behind a backslash.
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = start;
+    loop {
+        match bytes.get(at)? {
+            b'\\' => at += 1,
+            b'(' => depth += 1,
+            b')' if depth == 1 => return Some(at + 1),
+            b')' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// Where the words of an object end, at `endobj` or at its stream, and where the stream's data begin. Neither word counts
+/// in a string. `None` where a string does not end.
+fn end_of_words(bytes: &[u8], start: usize, stream: &Regex) -> Option<(usize, Option<usize>)> {
+    let mut at = start;
+    loop {
+        let rest = bytes.get(at..)?;
+        at += memchr::memchr3(b'(', b'e', b'>', rest)?;
+        let rest = bytes.get(at..)?;
+        if rest.starts_with(b"(") {
+            at = string_end(bytes, at)?;
+        } else if rest.starts_with(b"endobj") {
+            return Some((at, None));
+        } else if rest.starts_with(b">>")
+            && let Some(found) = stream.find(rest)
+        {
+            return Some((at, Some(at + found.end())));
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// The same for a file with a string that does not end, in which all words count.
+fn end_of_any_words(bytes: &[u8], start: usize, stream: &Regex) -> (usize, Option<usize>) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let end = memchr::memmem::find(rest, b"endobj").unwrap_or(rest.len());
+    match stream.find(rest.get(..end).unwrap_or_default()) {
+        Some(found) => (start + found.start(), Some(start + found.end())),
+        None => (start + end, None),
+    }
+}
+
 /// The objects that are not compressed, in the order of the file.
 fn objects(bytes: &[u8]) -> Result<Vec<Object<'_>>, Unstripped> {
     let pattern = OBJECT.as_ref().ok_or(UNREADABLE)?;
+    let here = STREAM_HERE.as_ref().ok_or(UNREADABLE)?;
     let (stream, length) = (STREAM.as_ref().ok_or(UNREADABLE)?, LENGTH.as_ref().ok_or(UNREADABLE)?);
     let begins = pattern.captures_iter(bytes).filter_map(|found| {
         let (whole, id) = (found.get(0)?, found.get(1)?);
@@ -100,21 +205,20 @@ fn objects(bytes: &[u8]) -> Result<Vec<Object<'_>>, Unstripped> {
     let numbers: BTreeMap<&[u8], &[u8]> =
         begins.iter().filter_map(|(id, _, _, number)| Some((*id, (*number)?))).collect();
     let mut found: Vec<Object<'_>> = Vec::new();
-    let mut last = 0;
+    let (mut last, mut is_whole) = (0, true);
     for (id, at, start, _) in begins {
         if at < last {
             continue;
         }
-        let rest = bytes.get(start..).unwrap_or_default();
-        let end = memchr::memmem::find(rest, b"endobj").map_or(bytes.len(), |it| start + it);
-        let words = bytes.get(start..end).unwrap_or_default();
-        let Some(begin) = stream.find(words) else {
-            found.push(Object { id, start, head: end, stream: None, end });
-            last = end;
+        let words = if is_whole { end_of_words(bytes, start, here) } else { None };
+        is_whole = words.is_some();
+        let (head, data) = words.unwrap_or_else(|| end_of_any_words(bytes, start, stream));
+        let Some(data) = data else {
+            found.push(Object { id, start, head, stream: None, end: head });
+            last = head;
             continue;
         };
-        let (head, data) = (start + begin.start(), start + begin.end());
-        let stated = length.captures(words.get(..begin.start()).unwrap_or_default());
+        let stated = length.captures(bytes.get(start..head).unwrap_or_default());
         let stated = stated.and_then(|it| match (it.get(1), it.get(2)) {
             (Some(id), Some(_)) => numbers.get(id.as_bytes()).copied().and_then(decimal),
             (number, _) => decimal(number?.as_bytes()),

@@ -70,10 +70,22 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
             || kind == FILLER && size <= 2 && file.read(at, 12 + size) == Some(filler(size));
         if end > length {
             // What a browser shows of a file that was cut off.
-            if !is_kept {
+            if !is_kept || kind == b"iCCP" {
                 cuts.remove(at, length);
             }
             break;
+        }
+        if is_kept && kind == b"iCCP" {
+            let whole = file.read(at, end - at).unwrap_or_default();
+            let named = unnamed(&whole)
+                .ok_or(Unstripped("the colour profile of the PNG file has no name"))?;
+            let sum = whole.len() - 4;
+            for (start, stop) in [(8, sum.min(88)), (sum, sum + 4)] {
+                let (old, new) = (whole.get(start..stop), named.get(start..stop));
+                if old != new {
+                    cuts.replace(at + start, at + stop, new.unwrap_or_default().to_vec());
+                }
+            }
         }
         if !is_kept {
             let turned = match kind {
@@ -96,6 +108,16 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
         at = end;
     }
     Ok(cuts)
+}
+
+/// The chunk of a colour profile with a name that says nothing, and is as long: programs write the name of a monitor or
+/// of a file there.
+fn unnamed(profile: &[u8]) -> Option<Vec<u8>> {
+    let data = profile.get(8..profile.len().checked_sub(4)?)?;
+    let length = data.iter().take(80).position(|it| *it == 0).filter(|it| *it > 0)?;
+    let name = b"icc".iter().copied().cycle().take(length);
+    let data: Vec<u8> = name.chain(data.get(length..)?.iter().copied()).collect();
+    Some(chunk(b"iCCP", &data))
 }
 
 fn filler(length: usize) -> Vec<u8> {

@@ -510,3 +510,159 @@ fn packed_texts_of_a_picture_are_unpacked_to_so_many_bytes_and_no_more() {
         assert_eq!(unpacked, 16 << 20);
     }
 }
+
+#[test]
+fn information_of_a_pdf_file_in_objects_of_its_own_goes() {
+    let mark = std::str::from_utf8(MARK).unwrap();
+    let hex: String = MARK.iter().map(|it| format!("{it:02x}")).collect();
+    let file = |info: &str, more: &str| {
+        format!(
+            "%PDF-1.3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n2 0 obj\n<< {info} >>\nendobj\n{more}\n\
+             trailer\n<< /Root 1 0 R /Info 2 0 R >>\n%%EOF\n"
+        )
+    };
+    // As macOS writes it, and an earlier version of the same object.
+    for (info, more) in [
+        ("/Author 6 0 R /Trapped /False", format!("6 0 obj\n({mark})\nendobj")),
+        ("/Title 6%\n0\tR", format!("6 0 obj ( a \\) ( {mark} ) endobj ) endobj")),
+        ("/Author 6 0 R", format!("6 0 obj\n<{hex}>\nendobj\n6 0 obj ({mark}) endobj")),
+        ("/Count 5 0 R", "5 0 obj 12 endobj".to_owned()),
+    ] {
+        let bytes = file(info, &more);
+        let stripped = strip(bytes.as_bytes()).unwrap();
+        let is_left = memchr::memmem::find(&stripped, hex.as_bytes()).is_some();
+        assert!(!has_mark(&stripped) && !is_left, "{}", String::from_utf8_lossy(&stripped));
+        assert_eq!(stripped.len(), bytes.len());
+        assert!(memchr::memmem::find(&stripped, b"/Type /Catalog").is_some());
+    }
+    // Words in a string are none, neither the end of an object nor a reference.
+    let bytes = file(&format!("/Title (see 1 0 R, endobj) /Author ({mark})"), "");
+    let stripped = strip(bytes.as_bytes()).unwrap();
+    assert!(!has_mark(&stripped) && memchr::memmem::find(&stripped, b"/Catalog").is_some());
+    let bytes = file(&format!("/Title (>> stream\nendstream endobj) /Author ({mark})"), "");
+    assert!(!has_mark(&strip(bytes.as_bytes()).unwrap()));
+    // Objects that are not to be seen, and others than texts.
+    assert!(strip(file("/Author 6 0 R", "").as_bytes()).is_err());
+    let values = format!("6 0 obj << /Name ({mark}) >> endobj");
+    assert!(strip(file("/Author 6 0 R", &values).as_bytes()).is_err());
+    // A string that does not end makes the file no longer than it is.
+    let _ = strip(file("/Author (never ends", "3 0 obj (x) endobj").as_bytes());
+}
+
+#[test]
+fn what_a_film_says_of_its_codecs_and_places_goes() {
+    let entry = |format: &[u8; 4], fields: usize, children: &[u8]| {
+        let fields: Vec<u8> = std::iter::repeat_n(0, fields).collect();
+        mp4_box(format, &[&fields, children].concat())
+    };
+    let film = |entry: &[u8], reference: &[u8]| {
+        let list = |kind, items: &[u8]| mp4_box(kind, &[&[0, 0, 0, 0, 0, 0, 0, 1], items].concat());
+        let places = mp4_box(b"dinf", &list(b"dref", reference));
+        let table = mp4_box(b"stbl", &list(b"stsd", entry));
+        let media = mp4_box(b"minf", &[places, table].concat());
+        let moov = mp4_box(b"trak", &mp4_box(b"mdia", &media));
+        [mp4_box(b"ftyp", b"isom\0\0\0\0"), mp4_box(b"moov", &moov)].concat()
+    };
+    let children = [mp4_box(b"avcC", b"decode"), mp4_box(b"udta", MARK), mp4_box(b"uuid", MARK)];
+    let children = [children.concat(), vec![0; 4]].concat();
+    let own = mp4_box(b"url ", &[0, 0, 0, 1]);
+    let mut named = entry(b"avc1", 78, &children);
+    named.splice(8 + 43..8 + 43 + MARK.len(), MARK.iter().copied());
+    let comments = [&[0x84, 0, 0, 11][..], MARK].concat();
+    let flac = [&[0, 0, 0, 0, 0, 0, 0, 34][..], &[7; 34], &comments].concat();
+    let path = |kind| mp4_box(kind, &[&[0, 0, 0, 0][..], MARK].concat());
+    let mut second = entry(b"mp4a", 44, &mp4_box(b"wave", &mp4_box(b"name", MARK)));
+    second.splice(16..18, [0, 1]);
+    second.splice(36..40, [0, 0, 4, 0]);
+    for (film, kept) in [
+        (film(&named, &own), &b"avcCdecode"[..]),
+        (film(&entry(b"fLaC", 28, &mp4_box(b"dfLa", &flac)), &own), &[7; 34]),
+        (film(&second, &own), b"wave"),
+        (film(&entry(b"vp09", 78, b""), &path(b"alis")), b"\0\0\0\x17alis\0\0\0\x01\0"),
+        (film(&entry(b"vp09", 78, b""), &path(b"url ")), b"url \0\0\0\x01\0"),
+    ] {
+        assert!(has_mark(&film));
+        let stripped = strip(&film).unwrap();
+        assert!(!has_mark(&stripped) && stripped.len() == film.len());
+        let holds = memchr::memmem::find(&stripped, kept).is_some();
+        assert!(holds, "{}", String::from_utf8_lossy(&stripped));
+        assert!(matches!(strip(&stripped), Ok(Cow::Borrowed(_))));
+    }
+    assert!(strip(&film(&entry(b"mett", 78, MARK), &own)).is_err());
+}
+
+#[test]
+fn comments_that_webm_keeps_with_its_codec_go() {
+    let film = |codec: &[u8], private: &[u8]| {
+        let length = u16::try_from(private.len()).unwrap() | 0x4000;
+        let private = [b"\x63\xa2", &length.to_be_bytes()[..], private].concat();
+        let track = [element(b"\x86", codec), private].concat();
+        let track = [&[0xae, 0x40, u8::try_from(track.len()).unwrap()][..], &track].concat();
+        let tracks =
+            [b"\x16\x54\xae\x6b\x40", &[u8::try_from(track.len()).unwrap()][..], &track].concat();
+        let segment =
+            [b"\x18\x53\x80\x67\x40", &[u8::try_from(tracks.len()).unwrap()][..], &tracks].concat();
+        [element(b"\x1a\x45\xdf\xa3", b""), segment].concat()
+    };
+    let comments = [b"\x03vorbis\x02\0\0\0ab\x01\0\0\0\x0b\0\0\0", MARK, b"\x01"].concat();
+    let lengths = [2, 7, u8::try_from(comments.len()).unwrap()];
+    let vorbis = [&lengths[..], b"\x01vorbis", &comments, b"\x05vorbis"].concat();
+    let flac = [b"fLaC\0\0\0\x22", &[7; 34][..], b"\x84\0\0\x0b", MARK].concat();
+    let titled = [b"[Script Info]\nTitle: ", MARK].concat();
+    for (codec, private, kept) in [
+        (&b"A_VORBIS"[..], &vorbis, Some(&b"\x05vorbis"[..])),
+        (b"A_FLAC", &flac, Some(&[7; 34])),
+        (b"S_TEXT/ASS", &titled, None),
+    ] {
+        let film = film(codec, private);
+        let stripped = strip(&film).unwrap();
+        assert!(has_mark(&film) && !has_mark(&stripped) && film.len() == stripped.len());
+        assert!(kept.is_none_or(|it| memchr::memmem::find(&stripped, it).is_some()));
+        assert!(matches!(strip(&stripped), Ok(Cow::Borrowed(_))));
+    }
+    assert!(strip(&film(b"A_VORBIS", b"\x02\x07\x09\x01vorbis\x03othersound")).is_err());
+    let other = film(b"A_AAC", b"\x02\x01");
+    assert!(matches!(strip(&other), Ok(Cow::Borrowed(_))));
+}
+
+#[test]
+fn tags_at_odd_places_of_sound_go() {
+    let frame = [b"\xff\xfb\x90\0", &[b'~'; 40][..]].concat();
+    let length = u8::try_from(MARK.len()).unwrap();
+    let second = [b"ID3\x03\0\0\0\0\0", &[length][..], MARK].concat();
+    let first = [b"TAG", MARK, &[0; 30 - 11], &[b'a'; 30], &[0; 65]].concat();
+    let ape = [b"APETAGEX\xd0\x07\0\0", &[length + 32, 0, 0, 0][..], &[0; 16]].concat();
+    let ape = [MARK, &ape].concat();
+    let join = |parts: &[&[u8]]| parts.concat();
+    let clean = join(&[&frame, &frame]);
+    assert_eq!(first.len(), 128);
+    for (file, expected) in [
+        (join(&[&frame, &frame, &second]), clean.clone()),
+        (join(&[&second, &frame, &second, &frame]), clean.clone()),
+        (join(&[&frame, &first, &second, &frame, &first]), clean.clone()),
+        (join(&[&frame, &ape, &frame, &ape]), clean.clone()),
+        (join(&[&frame, &frame, &first, &[0; 64]]), join(&[&clean, &[0; 64]])),
+    ] {
+        assert!(has_mark(&file));
+        let stripped = strip(&file).unwrap();
+        assert_eq!(stripped, expected);
+        assert!(matches!(strip(&stripped), Ok(Cow::Borrowed(_))));
+    }
+    // Letters in the sound are none of these.
+    let sound = join(&[&frame, b"ID3\xff~TAG~\x01\x02APETAGEX~", &[b'~'; 200], &frame]);
+    assert!(matches!(strip(&sound), Ok(Cow::Borrowed(_))));
+}
+
+#[test]
+fn a_colour_profile_loses_its_name_and_stays() {
+    let profile = [MARK, b"\0\0packed colours"].concat();
+    let picture =
+        |chunk: &[u8]| [png(0).get(..33).unwrap(), chunk, &png_chunk(b"IEND", b"")].concat();
+    let named = picture(&png_chunk(b"iCCP", &profile));
+    let unnamed = picture(&png_chunk(b"iCCP", b"iccicciccic\0\0packed colours"));
+    assert_eq!(strip(&named).unwrap(), unnamed);
+    assert_eq!(strip_base64(&STANDARD.encode(&named)).unwrap(), STANDARD.encode(&unnamed));
+    assert!(matches!(strip(&unnamed), Ok(Cow::Borrowed(_))));
+    assert!(texts(&named).iter().any(|it| has_mark(it)));
+    assert!(strip(&picture(&png_chunk(b"iCCP", &[b'a'; 90]))).is_err());
+}

@@ -1,12 +1,13 @@
 //! WebM: elements that a player does not need become `Void`, so that no place in the file moves.
 
-use super::{Cuts, Unstripped, number};
+use super::{Cuts, Unstripped, flac, number, ogg};
 
 const SEGMENT: usize = 0x1853_8067;
 const INFO: usize = 0x1549_A966;
 const TRACKS: usize = 0x1654_AE6B;
 const TRACK: usize = 0xAE;
 const CLUSTER: usize = 0x1F43_B675;
+const CODEC_PRIVATE: usize = 0x63A2;
 const VOID: usize = 0xEC;
 
 const BROKEN: Unstripped = Unstripped("an element of the WebM file is cut off");
@@ -27,8 +28,8 @@ fn is_kept(parent: usize, id: usize) -> bool {
         // The unit of time, the duration, the programs.
         INFO => matches!(id, 0x2A_D7B1 | 0x4489 | 0x4D80 | 0x5741),
         TRACKS => id == TRACK,
-        // Not the name (536E), nor a codec's name (258688), nor attachments (7446).
-        TRACK => !matches!(id, 0x536E | 0x25_8688 | 0x7446 | 0xBF),
+        // Not the name (536E), nor a codec's name (258688), nor attachments (7446), nor additions with names (41E4).
+        TRACK => !matches!(id, 0x536E | 0x25_8688 | 0x7446 | 0x41E4 | 0xBF),
         _ => true,
     }
 }
@@ -67,12 +68,77 @@ fn inside(
             } else {
                 return Err(BROKEN);
             }
+        } else if id == CODEC_PRIVATE && parent == TRACK {
+            let data = (data, next);
+            if is_text_track(bytes, (start, end)) {
+                // Subtitles begin with their title and the names of those who wrote them; no browser shows them.
+                cuts.overwrite(bytes, at, void(next - at).ok_or(BROKEN)?);
+            } else {
+                codec_private(bytes, data, cuts)?;
+            }
         } else if matches!(id, 0x4D80 | 0x5741) && parent == INFO {
             cuts.overwrite(bytes, data, vec![b' '; next - data]);
         } else if matches!(id, SEGMENT | INFO | TRACKS | TRACK) && !(is_open && id != SEGMENT) {
             inside(bytes, (data, next), id, cuts)?;
         }
         at = next;
+    }
+    Ok(())
+}
+
+/// Whether a track holds text, by the name of its codec.
+fn is_text_track(bytes: &[u8], (start, end): (usize, usize)) -> bool {
+    const CODEC: usize = 0x86;
+    let mut at = start;
+    while at < end {
+        let Ok((id, id_length)) = id(bytes, at) else { return false };
+        let Ok((Some(size), size_length)) = size(bytes, at + id_length) else { return false };
+        let data = at + id_length + size_length;
+        if id == CODEC {
+            let name = bytes.get(data..).unwrap_or_default();
+            return name.starts_with(b"S_") || name.starts_with(b"D_");
+        }
+        at = data.saturating_add(size);
+    }
+    false
+}
+
+/// What a codec is to know before the first picture or sound: FLAC, Vorbis and Theora keep their comments there.
+fn codec_private(
+    bytes: &[u8],
+    (data, end): (usize, usize),
+    cuts: &mut Cuts,
+) -> Result<(), Unstripped> {
+    let private = bytes.get(data..end).unwrap_or_default();
+    if private.starts_with(b"fLaC") {
+        return flac::pad(bytes, (data + 4, end), cuts);
+    }
+    // Three packets: the lengths of the first two stand before them, as sums of bytes.
+    let Some((2, mut rest)) = private.split_first().map(|(count, rest)| (*count, rest)) else {
+        return Ok(());
+    };
+    let mut lengths = [0_usize; 2];
+    for length in &mut lengths {
+        loop {
+            let Some((byte, after)) = rest.split_first() else { return Ok(()) };
+            rest = after;
+            *length += usize::from(*byte);
+            if *byte < 255 {
+                break;
+            }
+        }
+    }
+    let [first, second] = lengths;
+    let start = end - rest.len() + first;
+    let comments = bytes.get(start..(start + second).min(end)).unwrap_or_default();
+    let blank = ogg::no_comments(comments, b"\x03vorbis", true)
+        .or_else(|| ogg::no_comments(comments, b"\x81theora", false));
+    match blank {
+        Some(blank) => cuts.overwrite(bytes, start, blank),
+        None if rest.starts_with(b"\x01vorbis") || rest.starts_with(b"\x80theora") => {
+            return Err(Unstripped("the WebM file has no comments where they belong"));
+        }
+        None => {}
     }
     Ok(())
 }
