@@ -185,3 +185,133 @@ fn a_title_turns_nothing_that_follows() {
     let has_title = |it: &&String| it.contains("<title>ABC \u{200f}שלום");
     assert!(pages.iter().any(|it| has_title(&it)), "letters of its own direction keep their marks");
 }
+
+/// Builds a notebook from its cells with the outputs that it stores, and returns its page and what was told.
+fn built(cells: &serde_json::Value) -> (String, String) {
+    built_with(cells, "shown")
+}
+
+fn built_with(cells: &serde_json::Value, code: &str) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let notebook =
+        serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
+    fs_err::write(folder.path().join("a.ipynb"), notebook.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    command.args(["build", "a.ipynb", "--execute", "never", "--code", code, "--output", "out"]);
+    command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    (only_page(&folder.path().join("out")), told)
+}
+
+fn only_page(folder: &std::path::Path) -> String {
+    let files = fs_err::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let pages: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == "html")).collect();
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    fs_err::read_to_string(&pages[0]).unwrap()
+}
+
+#[test]
+fn marks_in_any_code_of_a_page_are_seen_and_told() {
+    let html = |text: &str| serde_json::json!({"output_type": "display_data", "metadata": {}, "data": {"text/html": text}});
+    let markdown = |text: &str| serde_json::json!({"output_type": "display_data", "metadata": {}, "data": {"text/markdown": text}});
+    let editor = serde_json::Value::from("x = 1 # \u{202e}").to_string().replace('"', "&quot;");
+    let editor = format!(
+        "<marimo-code-editor data-initial-value='{editor}' data-language='&quot;python&quot;'></marimo-code-editor>"
+    );
+    let prose =
+        |text: &str| serde_json::json!({"cell_type": "markdown", "metadata": {}, "source": text});
+    let output = |output: serde_json::Value| serde_json::json!({"cell_type": "code", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [output]});
+    for cell in [
+        prose("```python\nif admin: # \u{202e}\n```"),
+        prose("text `a \u{202e}` text"),
+        prose("    indented \u{202e}"),
+        output(markdown("~~~\na \u{202e}\n~~~")),
+        output(html(
+            "<div class=codehilite><pre><span class=n>a</span> <i>&#x202E;</i></pre></div>",
+        )),
+        output(html("<code>a &#8238 b</code>")),
+        output(html("<kbd>a &#x0000000000202E; b</kbd>")),
+        output(html(&editor)),
+    ] {
+        let (page, told) = built(&serde_json::json!([cell]));
+        let marks = page.matches('\u{202e}').count();
+        let alone = page.matches("<bdi class=\"x-turns x-turns-202e\">\u{202e}</bdi>").count();
+        assert_eq!((marks, alone), (1, 1), "{cell}\n{page}");
+        assert_eq!(told.matches("NBC112").count(), 1, "{cell}\n{told}");
+    }
+}
+
+#[test]
+fn marks_that_hebrew_needs_are_seen_and_not_told() {
+    let code = "names = ['\u{200f}שלום!\u{200f}', 'a\u{200e}', '\u{61c}']";
+    let cells = serde_json::json!([
+        {"cell_type": "code", "metadata": {}, "source": code, "execution_count": 1, "outputs": []},
+        {"cell_type": "markdown", "metadata": {}, "source": "`\u{200f}שלום`"},
+    ]);
+    let (page, told) = built(&cells);
+    assert!(!told.contains("NBC112"), "{told}");
+    for (mark, count) in [("200f", 3), ("200e", 1), ("061c", 1)] {
+        assert_eq!(page.matches(&format!("\"x-turns x-turns-{mark}\"")).count(), count, "{page}");
+    }
+}
+
+#[test]
+fn names_of_a_notebook_turn_nothing_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "a\u{202e}ipynb.py.ipynb";
+    let notebook = serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {"author": "E\u{202e}ve"}, "cells": [
+        {"cell_type": "code", "metadata": {"name": "c\u{202e}d"}, "source": "#| label: e\u{2067}f\n1", "execution_count": 1, "outputs": []},
+    ]});
+    fs_err::write(folder.path().join(name), notebook.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    command.args(["build", name, "--execute", "never", "--include-source", "--show-graph"]);
+    command.args(["--output", "out", "--code", "folded"]);
+    command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = only_page(&folder.path().join("out"));
+    assert!(
+        page.contains("<span class=\"file-name\" dir=\"ltr\">aipynb.py.ipynb</span>"),
+        "{page}"
+    );
+    assert!(page.contains("download=\"aipynb.py.ipynb\""), "{page}");
+    let outside = page.replace("<bdi class=\"x-turns x-turns-2067\">\u{2067}</bdi>", "");
+    assert!(!outside.contains(['\u{202e}', '\u{2067}']), "{page}");
+}
+
+#[test]
+fn a_download_of_hidden_code_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let notebook = serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": "code", "metadata": {}, "source": "price = 17.3", "execution_count": 1, "outputs": []},
+    ]});
+    fs_err::write(folder.path().join("a.ipynb"), notebook.to_string()).unwrap();
+    let told = |flags: &[&str], config: &str| {
+        fs_err::write(folder.path().join("nbc.toml"), config).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        command.args(["build", "a.ipynb", "--execute", "never"]).args(flags);
+        command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told.contains("NBC424")
+    };
+    assert!(told(&["--code", "hidden", "--include-source"], ""));
+    assert!(told(&[], "code = \"hidden\"\n[page]\nsource = true\n"));
+    assert!(!told(&["--code", "hidden"], "") && !told(&["--include-source"], ""));
+}
+
+#[test]
+fn a_stored_warning_shows_no_line_of_hidden_code() {
+    let text =
+        "/tmp/ipykernel_1/2.py:6: RuntimeWarning: invalid value\n  price = np.log(-1) * 17.3\n";
+    let cells = serde_json::json!([
+        {"cell_type": "code", "metadata": {}, "source": "price = np.log(-1) * 17.3", "execution_count": 1,
+         "outputs": [{"output_type": "stream", "name": "stderr", "text": [text]}]},
+    ]);
+    let (page, _) = built_with(&cells, "hidden");
+    assert!(page.contains("RuntimeWarning: invalid value") && !page.contains("17.3"), "{page}");
+}

@@ -148,7 +148,7 @@ pub fn document(
         }
         let slot = has_slot.then_some(number);
         let kind = if is_prose(cell) { "prose" } else { "code" };
-        let name = cell.name.clone();
+        let name = cell.name.as_deref().map(diagnostic::straight);
         spans.push(cell.head());
         blocks.push(Block {
             id: format!("cell-{number}"),
@@ -276,20 +276,27 @@ impl Compiled {
         Parsed { value: self.document, diagnostics }
     }
 
-    /// Offers the notebook to readers, if the options say so. Tells of files that readers do not get.
+    /// Offers the notebook to readers, if the options say so. Tells of files that readers do not get, and of code that
+    /// they get although the page hides it.
     pub fn offer_source(
         &mut self,
         text: &str,
         source: SourceId,
         options: &PageOptions,
-    ) -> Option<Diagnostic> {
+    ) -> Vec<Diagnostic> {
         if !options.offers_source(&self.notebook) {
-            return None;
+            return Vec::new();
         }
+        let span = Span::new(source, 0, 0);
         let offered = offered::without_outputs(text);
-        let found = offered.finding(Span::new(source, 0, 0));
+        let mut told: Vec<Diagnostic> = offered.finding(span).into_iter().collect();
+        if options.code == CodeVisibility::Hidden {
+            let message = "the page hides the code, and offers the notebook with all of it";
+            let help = "leave out `--include-source` and `source` of `[page]`, or show the code";
+            told.push(Diagnostic::warning(Code::OfferedCode, span, message).with_help(help));
+        }
         self.document.source = Some(offered.bytes);
-        found
+        told
     }
 
     /// Charts that a runtime is to draw.
@@ -368,7 +375,7 @@ fn refuse(output: &mut RenderedOutput) -> Option<String> {
 fn drawn(notebook: &Notebook, graph: &CellGraph, blocks: &[Block]) -> Option<DrawnGraph> {
     let picture = picture::draw(graph)?;
     let name = |id: CellId| {
-        let own = notebook.cell(id).and_then(|it| it.name.clone());
+        let own = notebook.cell(id).and_then(|it| it.name.as_deref().map(diagnostic::straight));
         own.unwrap_or_else(|| format!("cell {}", id.0 + 1))
     };
     let labels = picture.nodes.iter().map(|node| {
@@ -599,38 +606,19 @@ const LONGEST_HIGHLIGHTED: usize = 256 * 1024;
 
 fn highlighted(code: &str, mode: Mode) -> SafeHtml {
     if code.len() > LONGEST_HIGHLIGHTED {
-        return code_text(code);
+        return SafeHtml::code(code);
     }
     let mut pieces = Vec::new();
     let mut end = 0;
     for (range, kind) in python::highlight(code, mode) {
         let (start, stop) = (range.start as usize, range.end as usize);
-        pieces.push(code_text(code.get(end..start).unwrap_or_default()));
-        let text = code_text(code.get(start..stop).unwrap_or_default());
+        pieces.push(SafeHtml::code(code.get(end..start).unwrap_or_default()));
+        let text = SafeHtml::code(code.get(start..stop).unwrap_or_default());
         pieces.push(SafeHtml::element("span", &[("class", class(kind))], text));
         end = stop;
     }
-    pieces.push(code_text(code.get(end..).unwrap_or_default()));
+    pieces.push(SafeHtml::code(code.get(end..).unwrap_or_default()));
     SafeHtml::concat(pieces)
-}
-
-/// Code in which a character that turns the direction of writing is shown by its number (CVE-2021-42574): a reader
-/// sees what Python runs, in its order.
-fn code_text(code: &str) -> SafeHtml {
-    if !code.contains(diagnostic::turns) {
-        return SafeHtml::text(code);
-    }
-    let pieces = code.split_inclusive(diagnostic::turns).flat_map(|piece| {
-        let mark = piece.chars().next_back().filter(|it| diagnostic::turns(*it));
-        let text = piece.trim_end_matches(diagnostic::turns);
-        let shown = mark.map(|it| {
-            let number = SafeHtml::text(&format!("U+{:04X}", u32::from(it)));
-            let title = ("title", "a character that turns the direction of writing");
-            SafeHtml::element("span", &[("class", "tok-magic"), title], number)
-        });
-        [Some(SafeHtml::text(text)), shown].into_iter().flatten()
-    });
-    SafeHtml::concat(pieces.collect::<Vec<_>>())
 }
 
 fn class(kind: TokenKind) -> &'static str {
@@ -682,18 +670,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_that_turns_is_shown_by_the_numbers_of_its_marks() {
+    fn marks_in_code_stand_alone_and_the_text_stays_what_it_is() {
         let code = "if x: # \u{202e} } \u{2066}if admin\n    y = '\u{200f}a'\u{202c}";
-        for mode in [Mode::Python, Mode::Ipython] {
-            let html = highlighted(code, mode);
-            assert!(!html.as_str().contains(diagnostic::turns), "{}", html.as_str());
-            for number in ["U+202E", "U+2066", "U+200F", "U+202C"] {
-                assert!(html.as_str().contains(&format!(">{number}</span>")), "{}", html.as_str());
-            }
-        }
         let long = format!("{}{code}", "# long\n".repeat(LONGEST_HIGHLIGHTED / 7));
-        assert!(!highlighted(&long, Mode::Python).as_str().contains(diagnostic::turns));
-        assert_eq!(code_text("a < b").as_str(), SafeHtml::text("a < b").as_str());
+        for (code, mode) in
+            [(code, Mode::Python), (code, Mode::Ipython), (long.as_str(), Mode::Python)]
+        {
+            let html = highlighted(code, mode);
+            for mark in ['\u{202e}', '\u{2066}', '\u{200f}', '\u{202c}'] {
+                let shown =
+                    format!("<bdi class=\"x-turns x-turns-{:04x}\">{mark}</bdi>", u32::from(mark));
+                assert!(html.as_str().contains(&shown), "{}", html.as_str());
+            }
+            let marks = html.as_str().chars().filter(|it| diagnostic::turns(*it)).count();
+            assert_eq!(marks, html.as_str().matches("<bdi").count());
+            let mut text = String::new();
+            for piece in html.as_str().split('<') {
+                text.push_str(piece.split_once('>').map_or(piece, |it| it.1));
+            }
+            assert_eq!(text.replace("&#39;", "'"), code, "what a reader copies");
+        }
+        assert_eq!(SafeHtml::code("a < b").as_str(), SafeHtml::text("a < b").as_str());
     }
 
     #[test]

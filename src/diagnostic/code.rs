@@ -84,7 +84,10 @@ codes! {
     /// Code holds a character that nobody sees and that turns the direction of writing, so that it may read as
     /// something else than what Python runs (CVE-2021-42574).
     ///
-    /// The page shows the number of the character in its place. Write it as an escape (`"\u202e"`), or remove it.
+    /// It is told of a cell's code, and of code that prose, an output or a code editor shows. The page shows the number
+    /// of the character, and the character turns nothing there; what a reader copies is the code as it is. Write it as
+    /// an escape (`"\u202e"`), or remove it. U+200E, U+200F and U+061C, which Hebrew and Arabic texts need, are shown and
+    /// not told.
     TurnedText = "NBC112" "turned-text",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
@@ -231,6 +234,11 @@ codes! {
     /// them where nbc can't take them out. Save it anew with another program.
     /// The code of a notebook that readers may download is another where metadata of a file in it were removed.
     StuckMetadata = "NBC423" "stuck-metadata",
+    /// The page hides all code (`--code hidden`, `code = "hidden"`), and readers may download the notebook, which holds
+    /// it (`--include-source`, `source` of `[page]`).
+    ///
+    /// Leave out one of the two. Code that single cells hide is in the download as well, and not told.
+    OfferedCode = "NBC424" "offered-code",
     /// Not every value of an input was run; its control offers the ones that were.
     ///
     /// The states of a notebook are the combinations of the values of its inputs that reach a cell together. Where

@@ -9,7 +9,7 @@ mod printable;
 pub mod render;
 
 pub use code::Code;
-pub use printable::{Printable, indented, one_line, printable, straight, turns};
+pub use printable::{Printable, indented, one_line, overrides, printable, straight, turns};
 
 use crate::source::Span;
 

@@ -140,7 +140,7 @@ pub fn indented(text: &str) -> String {
 /// that follows (embeddings, overrides, isolates) are left out; those that stand for one letter (LRM, RLM, ALM)
 /// stay, since Hebrew and Arabic need them.
 pub fn straight(text: &str) -> String {
-    text.replace(|it| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'), "")
+    text.replace(overrides, "")
 }
 
 fn escaped(text: &str, is_unwanted: impl Fn(char) -> bool) -> String {
@@ -190,6 +190,12 @@ pub fn turns(character: char) -> bool {
         character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     )
+}
+
+/// Whether it turns all that follows (embeddings, overrides, isolates). The other three of [`turns`] stand for one
+/// letter without a shape (LRM, RLM, ALM), and texts in Hebrew and Arabic need them.
+pub fn overrides(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

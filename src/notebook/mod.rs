@@ -259,11 +259,12 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
 }
 
 /// Code that may read as something else than what runs, at the first line that does. Prose may turn: people write it.
+/// Code in prose is looked for where the prose is rendered.
 fn turned(cell: &Cell) -> Option<Diagnostic> {
     if cell.kind != CellKind::Code {
         return None;
     }
-    let at = cell.code.find(crate::diagnostic::turns)?;
+    let at = cell.code.find(crate::diagnostic::overrides)?;
     let before = cell.code.get(..at).unwrap_or_default();
     let line = before.bytes().filter(|it| *it == b'\n').count() + 1;
     let mark = cell.code.get(at..).and_then(|it| it.chars().next()).unwrap_or_default();

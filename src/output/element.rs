@@ -105,6 +105,11 @@ impl<'n> Marimo<'n> {
         }
     }
 
+    /// Whether the control that is read now works.
+    fn is_live(&self) -> bool {
+        self.inputs.borrow().last().is_some_and(Option::is_some)
+    }
+
     /// The value that the control which is read now has instead of that of the build.
     fn chosen(&self) -> Option<Value> {
         self.inputs.borrow().last().and_then(|it| it.as_ref()?.chosen.clone())

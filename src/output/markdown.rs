@@ -11,6 +11,7 @@ use super::element::Marimo;
 use super::image::Picture;
 use super::math::{self, Display};
 use super::notes::Notes;
+use crate::diagnostic::overrides;
 use crate::sanitize::{Gate, SafeHtml, UntrustedHtml};
 
 /// Longer prose is shown as it is written.
@@ -24,7 +25,10 @@ pub(super) fn render(
     notes: &Notes,
 ) -> SafeHtml {
     if text.len() > LONGEST {
-        return SafeHtml::element("pre", &[], SafeHtml::text(text));
+        if text.contains(overrides) {
+            notes.turned();
+        }
+        return SafeHtml::element("pre", &[], SafeHtml::code(text));
     }
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES

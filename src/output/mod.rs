@@ -253,6 +253,9 @@ fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Headin
     };
     let result = gate.finish(without_empty_headers(html));
     notes.removed(&result.removed);
+    if result.is_turned {
+        notes.turned();
+    }
     let mut attributes = vec![("class", class.as_str())];
     if drawn.kind == OutputKind::Html && result.html.as_str().contains("<table") {
         // Wide tables scroll in their box, which the keyboard must reach.

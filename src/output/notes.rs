@@ -35,6 +35,7 @@ pub(super) struct Notes {
     chosen: Arc<BTreeMap<String, serde_json::Value>>,
     is_state: bool,
     has_undrawn: Cell<bool>,
+    is_turned: Cell<bool>,
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
@@ -108,6 +109,11 @@ impl Notes {
     /// A chart that the build tried to draw, and could not.
     pub(super) fn undrawn(&self) {
         self.has_undrawn.set(true);
+    }
+
+    /// Code that is shown holds a mark that turns the direction of what follows.
+    pub(super) fn turned(&self) {
+        self.is_turned.set(true);
     }
 
     pub(super) fn has_undrawn(&self) -> bool {
@@ -216,6 +222,12 @@ impl Notes {
         if !removed.is_empty() {
             let message = format!("removed from an output: {}", list(&counted(&removed)));
             found.push(Diagnostic::warning(Code::RemovedMarkup, span, message));
+        }
+        if self.is_turned.get() {
+            let message =
+                "code that is shown holds a character that turns the direction of writing";
+            let help = "it may read as something else than what it is; write it as an escape, or remove it";
+            found.push(Diagnostic::warning(Code::TurnedText, span, message).with_help(help));
         }
         let unsupported: Vec<String> = self.unsupported.into_inner().into_iter().collect();
         if !unsupported.is_empty() {

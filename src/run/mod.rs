@@ -15,6 +15,7 @@ pub mod remembered;
 pub mod stored;
 pub mod sweep;
 pub mod warm;
+mod warned;
 
 use std::io::{Read, Write};
 

@@ -3,6 +3,7 @@
 //! In: nbformat 4 outputs (and nbformat 3's, which some tools still write). Out: a [`RunRecord`] and
 //! what could not be read. Never fails: one broken output does not cost the others.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -12,6 +13,7 @@ use super::record::{
     CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
     StreamName,
 };
+use super::warned;
 use crate::charts::{self, Kind};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
 
@@ -85,8 +87,16 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
         (*id, run, left_out)
     };
     let runs: Vec<_> = code.par_iter().map(read).collect();
+    let lines = warned::code_lines(code.iter().map(|(_, cell)| &*cell.code));
     for (id, mut run, mut own) in runs {
         left_out.append(&mut own);
+        for output in &mut run.outputs {
+            if let RawOutput::Stream { name, text } = output
+                && let Cow::Owned(clean) = warned::without_code(text, *name, &lines)
+            {
+                *text = clean;
+            }
+        }
         if run.outputs.iter().any(|it| view(it).is_some()) {
             let read = || Widgets::read(notebook.widgets.as_deref().unwrap_or_default());
             let widgets = widgets.get_or_insert_with(read);

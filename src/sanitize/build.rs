@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{SafeHtml, policy};
+use crate::diagnostic::turns;
 use crate::site::download_name;
 
 /// Types of files that browsers save or show without running anything in them.
@@ -147,6 +148,12 @@ impl SafeHtml {
         SafeHtml(out)
     }
 
+    /// Text of a program: marks that turn the direction of writing are seen, and turn nothing (CVE-2021-42574).
+    pub fn code(text: &str) -> SafeHtml {
+        let text = Self::text(text);
+        if text.0.contains(turns) { Self(marked(&text.0)) } else { text }
+    }
+
     /// A player for sound or film, whose bytes are in the page.
     pub fn player(kind: MediaKind, bytes: &[u8], label: &str) -> SafeHtml {
         let name = if kind.is_film() { "video" } else { "audio" };
@@ -193,6 +200,22 @@ impl SafeHtml {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Escaped text in which each mark that turns the direction of writing stands alone in an element that isolates it.
+/// The page's stylesheet writes the mark's number there, which is not text: whoever copies the code gets the code.
+pub(super) fn marked(escaped: &str) -> String {
+    let mut out = String::with_capacity(escaped.len() + 64);
+    for piece in escaped.split_inclusive(turns) {
+        let mark = piece.chars().next_back().filter(|it| turns(*it));
+        let text = mark.and_then(|it| piece.strip_suffix(it)).unwrap_or(piece);
+        out.push_str(text);
+        if let Some(mark) = mark {
+            let class = format!("x-turns x-turns-{:04x}", u32::from(mark));
+            out.push_str(&format!("<bdi class=\"{class}\">{mark}</bdi>"));
+        }
+    }
+    out
 }
 
 fn is_address_allowed(name: &str, attribute: &str, value: &str) -> bool {

@@ -8,9 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::build::marked;
 use super::policy::{self, Vocabulary};
 use super::token::{self, Tag, Token, Tokens};
 use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, fixed, reference, scan};
+use crate::diagnostic::{overrides, turns};
 use crate::metadata;
 
 /// Longest markup that is read, in bytes.
@@ -91,6 +93,8 @@ pub struct Gate {
     /// Bytes of markup that were read.
     read: usize,
     groups: usize,
+    /// Whether code in it holds a mark that turns what follows.
+    is_turned: bool,
 }
 
 struct Frame {
@@ -120,6 +124,7 @@ impl Gate {
             around: 0,
             read: 0,
             groups: 0,
+            is_turned: false,
         }
     }
 
@@ -210,7 +215,7 @@ impl Gate {
         };
         let removed =
             self.removed.into_iter().map(|(what, count)| Removed { what, count }).collect();
-        Sanitized { html, css: SafeCss(sheet), removed }
+        Sanitized { html, css: SafeCss(sheet), removed, is_turned: self.is_turned }
     }
 
     fn sheet(&mut self, text: &str) {
@@ -296,7 +301,7 @@ impl<'g> Pass<'g> {
             }
             match tokens.next() {
                 None => break,
-                Some(Token::Text(text)) if self.skipped.is_none() => push_text(&mut self.out, text),
+                Some(Token::Text(text)) if self.skipped.is_none() => self.text(text),
                 Some(Token::Text(_)) => {}
                 Some(Token::Start(tag)) => self.start(&tag, &mut tokens),
                 Some(Token::End(name)) => self.end(&name),
@@ -307,6 +312,28 @@ impl<'g> Pass<'g> {
         }
         self.close_to(0);
         gate(std::mem::take(&mut self.out), &self.slots)
+    }
+
+    fn text(&mut self, text: &str) {
+        let start = self.out.len();
+        let is_code = |it: &policy::Element| matches!(it.name, "pre" | "code" | "samp" | "kbd");
+        let may_turn = text.contains('&') || text.contains(turns);
+        if !may_turn || !self.open.iter().any(is_code) {
+            return push_text(&mut self.out, text);
+        }
+        push_text(&mut self.out, &token::with_marks(text));
+        let written = self.out.get(start..).unwrap_or_default();
+        if !written.contains(turns) {
+            return;
+        }
+        self.gate.is_turned |= written.contains(overrides);
+        // Alone in its own element it turns nothing, and may be what this pass wrote.
+        let is_alone = written.chars().count() == 1;
+        if !(is_alone && self.open.last().is_some_and(|it| it.name == "bdi")) {
+            let marked = marked(written);
+            self.out.truncate(start);
+            self.out.push_str(&marked);
+        }
     }
 
     /// Levels of elements around what comes next.

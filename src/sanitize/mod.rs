@@ -136,4 +136,6 @@ pub struct Sanitized {
     pub css: SafeCss,
     /// What was removed, sorted.
     pub removed: Vec<Removed>,
+    /// Whether code in it holds a mark that turns the direction of all that follows.
+    pub is_turned: bool,
 }

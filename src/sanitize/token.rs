@@ -4,6 +4,10 @@
 //! decides nothing about safety: what it makes is parsed again by ammonia. It exists because it is
 //! linear and bounded on any input, and because it sees what is about to be removed.
 
+use std::borrow::Cow;
+
+use crate::diagnostic::turns;
+
 /// One token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -260,6 +264,43 @@ pub(super) fn text_reference(rest: &str) -> Option<(char, usize)> {
     let is_text =
         u32::from(character) & 0xfffe != 0xfffe && !matches!(character, '\u{fdd0}'..='\u{fdef}');
     (is_plain && is_number && is_text).then_some((character, length + 1))
+}
+
+/// Text with the references to marks that turn the direction of writing resolved as every parser does: the final `;` may
+/// be missing, and there may be any number of zeros.
+pub(super) fn with_marks(text: &str) -> Cow<'_, str> {
+    if !text.contains('&') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let number = after.strip_prefix('#').unwrap_or_default();
+        let (digits, radix) = match number.strip_prefix(['x', 'X']) {
+            Some(digits) => (digits, 16),
+            None => (number, 10),
+        };
+        let length = digits.find(|it: char| !it.is_digit(radix)).unwrap_or(digits.len());
+        let (number, end) = digits.split_at_checked(length).unwrap_or_default();
+        let mark = u32::from_str_radix(number, radix).ok().and_then(char::from_u32);
+        let named = [("lrm;", '\u{200e}'), ("rlm;", '\u{200f}')];
+        let named = named.iter().find_map(|(name, it)| Some((after.strip_prefix(name)?, *it)));
+        let numbered =
+            || Some((end.strip_prefix(';').unwrap_or(end), mark.filter(|it| turns(*it))?));
+        match named.or_else(numbered) {
+            Some((after, mark)) => {
+                out.push(mark);
+                rest = after;
+            }
+            None => {
+                out.push('&');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 fn reference(name: &str, has_end: bool) -> Option<char> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Compiled, formula, plain, shortened};
+use crate::diagnostic::{overrides, turns};
 use crate::sanitize::{Gate, SafeHtml};
 
 const DISABLED: (&str, &str) = ("disabled", "");
@@ -23,6 +24,14 @@ impl Compiled<'_, '_> {
             "checkbox" => self.check(&initial, "checkbox"),
             "switch" => self.check(&initial, "switch"),
             "text" => self.input("text", &plain(&initial)),
+            "code-editor" if !self.marimo.is_live() && plain(&initial).contains(turns) => {
+                if plain(&initial).contains(overrides) {
+                    self.marimo.notes.turned();
+                }
+                // A field to type into shows no marks.
+                let class = ("class", "nbc-widget-code-text");
+                SafeHtml::element("code", &[class], SafeHtml::code(&plain(&initial)))
+            }
             "text-area" | "code-editor" => {
                 let rows = plain(&initial).lines().count().clamp(2, 20).to_string();
                 let attributes = [("rows", rows.as_str()), DISABLED];
