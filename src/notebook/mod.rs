@@ -261,7 +261,7 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
 /// Code that may read as something else than what runs, at the first line that does. Prose may turn: people write it.
 /// Code in prose is looked for where the prose is rendered.
 fn turned(cell: &Cell) -> Option<Diagnostic> {
-    if cell.kind != CellKind::Code {
+    if !matches!(cell.kind, CellKind::Code | CellKind::Unparsable) {
         return None;
     }
     let at = cell.code.find(crate::diagnostic::overrides)?;
