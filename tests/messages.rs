@@ -210,7 +210,7 @@ fn only_page(folder: &std::path::Path) -> String {
     let files = fs_err::read_dir(folder).unwrap().map(|it| it.unwrap().path());
     let pages: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == "html")).collect();
     assert_eq!(pages.len(), 1, "{pages:?}");
-    fs_err::read_to_string(&pages[0]).unwrap()
+    fs_err::read_to_string(pages.first().unwrap()).unwrap()
 }
 
 #[test]

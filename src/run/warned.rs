@@ -4,7 +4,7 @@
 //! code. A run prints none (`runner/console.py`).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -16,7 +16,7 @@ static HEAD: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r":[0-9]+: ([A-Za-z_][A-Za-z0-9_.]*): ").ok());
 
 /// The lines of code that a warning could quote, without the blanks around them.
-pub(super) fn code_lines<'a>(cells: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
+pub(super) fn code_lines<'a>(cells: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     cells.flat_map(str::lines).map(str::trim).filter(|it| !it.is_empty()).collect()
 }
 
@@ -25,7 +25,7 @@ pub(super) fn code_lines<'a>(cells: impl Iterator<Item = &'a str>) -> HashSet<&'
 pub(super) fn without_code<'text>(
     text: &'text str,
     name: StreamName,
-    code: &HashSet<&str>,
+    code: &BTreeSet<&str>,
 ) -> Cow<'text, str> {
     let category = |line: &str| {
         let found = HEAD.as_ref()?.captures(line)?;
