@@ -410,6 +410,18 @@ fn a_memory_bomb_of_several_processes_is_stopped() {
 }
 
 #[test]
+fn memory_of_the_kernel_that_no_page_shows_is_stopped() {
+    // As root a control group may count it; elsewhere nbc does.
+    let epolls = "import os, select, time\nfor _ in range(16):\n    if os.fork() == 0:\n        events = [os.eventfd(0) for _ in range(480)]\n        kept = [select.epoll() for _ in range(480)]\n        for one in kept:\n            for event in events: one.register(event, 1)\n        time.sleep(60)\ntime.sleep(60)";
+    let mappings = "import ctypes, os, time\nc = ctypes.CDLL(None)\nc.mmap.restype = ctypes.c_void_p\nfor _ in range(40):\n    if os.fork() == 0:\n        at = c.mmap(None, ctypes.c_size_t(8192 * 30000), 0, 0x4022, -1, 0)\n        for i in range(30000): c.mprotect(ctypes.c_void_p(at + 8192 * i), ctypes.c_size_t(4096), 1)\n        time.sleep(60)\ntime.sleep(60)";
+    for (name, script) in [("epolls", epolls), ("mappings", mappings)] {
+        let mut job = job(script);
+        job.limits.memory = 256 * MIB;
+        assert_eq!(run(&job).outcome, Outcome::OutOfMemory, "{name}");
+    }
+}
+
+#[test]
 fn what_lies_in_sockets_counts_as_memory() {
     let fill = |kind: &str| {
         format!(

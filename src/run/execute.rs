@@ -388,11 +388,7 @@ fn finding(error: &RunError, ended: &Ended, plan: &RunPlan, notebook: &Notebook)
         ),
         Outcome::OutOfMemory => (
             Code::OutOfMemory,
-            format!(
-                "the notebook used more than {} MiB of memory ({} MiB when it was stopped)",
-                limits.memory >> 20,
-                ended.memory >> 20
-            ),
+            used_memory(limits.memory, ended.memory),
             "raise the limit with `--memory SIZE`",
         ),
         Outcome::OutOfDisk => (
@@ -430,6 +426,16 @@ fn broken(cause: &ProtocolError, ended: &Ended, span: Span) -> Diagnostic {
 
 fn cell_span(notebook: &Notebook, cell: Option<CellId>) -> Option<Span> {
     notebook.cell(cell?).map(crate::notebook::Cell::head)
+}
+
+/// How much memory a run that was stopped had. Of forks whose shared pages nobody could tell apart in time it is not
+/// known, only that it was too much.
+fn used_memory(most: u64, seen: u64) -> String {
+    let told = match seen >> 20 {
+        seen if seen > most >> 20 => format!(" ({seen} MiB when it was stopped)"),
+        _ => String::new(),
+    };
+    format!("the notebook used more than {} MiB of memory{told}", most >> 20)
 }
 
 #[cfg(test)]

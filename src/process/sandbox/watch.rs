@@ -1,21 +1,23 @@
 //! Watches a confined tree until nothing of it is left: time, memory, console.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use super::super::{Ended, Limits, Outcome};
+use super::census::Census;
+use super::disk::Disk;
 use super::protocol::{self, Report};
 use super::{Shared, Stage, system};
 
 /// How often memory is measured: 2 GB/s of fresh pages overshoot by 50 MB in this time.
-const PERIOD: Duration = Duration::from_millis(25);
+pub(super) const PERIOD: Duration = Duration::from_millis(25);
 
 /// The niceness of the watch, which runs little, and before what it watches.
 const FIRST: i32 = -20;
@@ -33,6 +35,14 @@ pub(super) fn supervise(
 ) -> Ended {
     // An ordinary user may not; then the limits hold as soon as the system lets this thread run.
     let _ = rustix::process::setpriority_process(None, FIRST);
+    // The kernel counts the tree of a group to the byte.
+    let census = limits.filter(|_| stage.group.is_none()).and_then(|_| Census::start(stage.first));
+    let first = stage.first;
+    let look = |held, payload| {
+        let mut seen = measure(first, held, payload);
+        seen.add(census.as_ref().map_or(0, Census::bytes));
+        seen
+    };
     let mut shares = Shares::default();
     let mut start = Instant::now();
     // Of several runs, one after the other, each counts for itself; before the first the payload gets ready.
@@ -103,12 +113,12 @@ pub(super) fn supervise(
         if now >= measure_at {
             let used = own_time();
             let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
-            let seen = measure(stage.first, held, payload);
+            let seen = look(held, payload);
             if is_running {
                 cpu = cpu.max(seen.cpu.saturating_sub(cpu_before));
             }
             let memory = shares.judge(&seen, limits.memory);
-            most_memory = most_memory.max(memory);
+            most_memory = most_memory.max(if shares.is_guess { seen.least } else { memory });
             if stopped_by.is_none() && own_word.is_none() {
                 if stage.kills() > group_before {
                     // Of version 1 the kernel kills one process, and the notebook may be another one.
@@ -118,7 +128,7 @@ pub(super) fn supervise(
                 } else if memory > limits.memory
                     // Forks and exits between two reads can count a page twice.
                     && (shares.is_sure()
-                        || shares.judge(&measure(stage.first, held, payload), limits.memory)
+                        || shares.judge(&look(held, payload), limits.memory)
                             > limits.memory)
                 {
                     stopped_by = Some(Outcome::OutOfMemory);
@@ -205,7 +215,7 @@ fn tell(news: Option<&Sender<News>>, what: News) {
 }
 
 /// CPU time of this thread, which is the watch's.
-fn own_time() -> Duration {
+pub(super) fn own_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
@@ -287,72 +297,6 @@ struct Usage {
     bound: u64,
 }
 
-/// The temporary folder of a run that lies on the host's disk.
-struct Disk {
-    folder: Utf8PathBuf,
-    look_at: Instant,
-}
-
-impl Disk {
-    fn new(folder: Utf8PathBuf) -> Self {
-        Self { folder, look_at: Instant::now() }
-    }
-
-    /// Walks the folder, a few times a second at most and never for most of the time.
-    fn holds_more_than(&mut self, bytes: u64, first: Pid) -> bool {
-        if Instant::now() < self.look_at {
-            return false;
-        }
-        let used = own_time();
-        let held = size_of_folder(&self.folder) + files_without_names(&tree(first), &self.folder);
-        self.look_at = Instant::now() + PERIOD.max(own_time().saturating_sub(used) * 4);
-        held > bytes
-    }
-}
-
-/// Disk space of all files, and a page for each name, since names take space too.
-fn size_of_folder(folder: &Utf8Path) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
-    files.map(|it| it.metadata().map_or(0, |it| it.blocks() * 512) + 4096).sum()
-}
-
-/// Files of the folder that were removed, and take up space while a process has them open or mapped.
-fn files_without_names(tree: &[i32], folder: &Utf8Path) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let mut sizes = BTreeMap::new();
-    for pid in tree {
-        for file in open_files(*pid) {
-            let Ok(metadata) = std::fs::metadata(&file) else { continue };
-            if metadata.is_file() && metadata.nlink() == 0 {
-                sizes.insert((metadata.dev(), metadata.ino()), metadata.blocks() * 512);
-            }
-        }
-        // Whoever maps a file may close it.
-        let Ok(maps) = fs_err::read_to_string(format!("/proc/{pid}/maps")) else { continue };
-        for line in maps.lines().filter(|it| it.ends_with("(deleted)")) {
-            if let Some((inode, size)) = removed_mapping(line, folder) {
-                let size_so_far = sizes.entry((0, inode)).or_default();
-                *size_so_far = size.max(*size_so_far);
-            }
-        }
-    }
-    sizes.values().sum()
-}
-
-/// Inode and end, within the file, of a mapping of a file that was in this folder.
-fn removed_mapping(line: &str, folder: &Utf8Path) -> Option<(u64, u64)> {
-    let mut fields = line.splitn(6, ' ');
-    let (from, to) = fields.next()?.split_once('-')?;
-    let number = |text: &str| u64::from_str_radix(text, 16).ok();
-    let (offset, inode) = (number(fields.nth(1)?)?, fields.nth(1)?.parse().ok()?);
-    let path = fields.next()?.trim_start();
-    let size = number(to)?.checked_sub(number(from)?)?.checked_add(offset)?;
-    path.starts_with(folder.as_str()).then_some((inode, size))
-}
-
 /// What all sockets that the tree has open can hold, each taken for full: there are pairs of streams only,
 /// and none can be on its way inside a message.
 fn open_sockets(tree: &[i32]) -> u64 {
@@ -365,7 +309,7 @@ fn open_sockets(tree: &[i32]) -> u64 {
 }
 
 /// The links to the files that a process has open.
-fn open_files(pid: i32) -> impl Iterator<Item = std::path::PathBuf> {
+pub(super) fn open_files(pid: i32) -> impl Iterator<Item = std::path::PathBuf> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok();
     entries.into_iter().flatten().flatten().map(|it| it.path())
 }
@@ -393,6 +337,12 @@ impl Measured {
     /// With each shared page in each of its users.
     fn all(&self) -> u64 {
         self.nobodys + self.each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>()
+    }
+
+    /// Counts memory of the kernel as well.
+    fn add(&mut self, bytes: u64) {
+        self.nobodys += bytes;
+        self.least += bytes;
     }
 
     /// With this much resident memory.
@@ -432,6 +382,9 @@ struct Shares {
     /// Judgements in a row that found too much. One that knows nothing yet leaves them as they are: the second look
     /// may take longer than the watch waits, as the first did.
     over: usize,
+    /// Whether the last judgement counts shared pages in each of their users, since nobody could tell: it decides, and
+    /// is no figure to tell.
+    is_guess: bool,
 }
 
 impl Shares {
@@ -451,11 +404,16 @@ impl Shares {
 
     fn look(&mut self, seen: &Measured, most: u64) -> u64 {
         let all = seen.all();
+        self.is_guess = false;
         if all <= most {
             return all;
         }
-        if seen.least > most || self.given_up > 0 {
-            return if seen.least > most { seen.least } else { all };
+        if seen.least > most {
+            return seen.least;
+        }
+        if self.given_up > 0 {
+            self.is_guess = true;
+            return all;
         }
         let (since, answer) = self.look.take().unwrap_or_else(|| {
             let (sender, answer) = std::sync::mpsc::channel();
@@ -477,6 +435,7 @@ impl Shares {
             }
             Err(_) => {
                 self.given_up += 1;
+                self.is_guess = true;
                 all
             }
         }
@@ -686,17 +645,9 @@ mod tests {
         // After a bounded time pages that may be shared count in each process.
         let answer = shares.look.take().map(|(_, answer)| answer).unwrap();
         shares.look = Instant::now().checked_sub(PATIENCE).map(|since| (since, answer));
-        assert_eq!(shares.judge(&seen, 100), 122);
+        assert_eq!((shares.judge(&seen, 100), shares.is_guess), (122, true));
+        assert_eq!((shares.judge(&seen, 200), shares.is_guess), (122, false));
         drop(keep);
-    }
-
-    #[test]
-    fn a_mapping_of_a_removed_file_counts_to_its_end() {
-        let line =
-            "7f00-9f00 rw-s 00001000 fe:01 77                         /tmp/nbc-run-1/a b (deleted)";
-        let folder = Utf8Path::new("/tmp/nbc-run-1");
-        assert_eq!(removed_mapping(line, folder), Some((77, 0x3000)));
-        assert_eq!(removed_mapping(line, Utf8Path::new("/tmp/other")), None);
     }
 
     #[test]
