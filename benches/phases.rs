@@ -156,7 +156,7 @@ fn provenance(page: &Page) -> Provenance {
         packages: Vec::new(),
         lock: None,
         isolation: Vec::new(),
-        granted: emit::manifest::Granted::default(),
+        granted: nbc::run::record::Granted::default(),
     }
 }
 

@@ -41,4 +41,5 @@ pub mod render;
 pub mod emit;
 pub mod verify;
 pub mod publish;
+pub mod driver;
 pub mod cli;

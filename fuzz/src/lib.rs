@@ -294,6 +294,7 @@ fn masks(data: &[u8]) {
             python: String::new(),
         },
         source: None,
+        facts: None,
         sweep: None,
         cells: BTreeMap::from([(CellId(0), run)]),
     };

@@ -5,8 +5,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Failure;
-use super::trust::TrustedRuntime;
+use crate::driver::{Failure, TrustedRuntime};
 use crate::folder::{self, Folder};
 
 /// Digests are no secret.

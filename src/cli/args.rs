@@ -4,14 +4,15 @@ use camino::Utf8PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::grants::SecretFile;
-use super::trust::{AllowedIsland, TrustedRuntime};
+use crate::cache;
 use crate::config::{
     BaseUrl, ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings,
     SweepSettings,
 };
+use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile, TrustedRuntime};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
+use crate::run::stored::Policy;
 use crate::verify::AllowedFile;
 
 /// Compiles Python notebooks into static web apps that need no server.
@@ -232,6 +233,36 @@ pub struct Build {
     pub publishing: Publishing,
 }
 
+impl Build {
+    /// What the flags ask for.
+    pub fn options(&self) -> Options {
+        Options {
+            layout: self.layout,
+            code: self.code,
+            charts: self.charts,
+            title: self.title.clone(),
+            include_source: self.include_source,
+            show_graph: self.show_graph,
+            allow_errors: self.allow_errors,
+            keep_going: self.keep_going,
+            record: self.record.clone(),
+            check_reproducible: self.check_reproducible,
+            without_states: self.states == States::Off,
+            chosen: self.state.clone(),
+            publishing: self.publishing.options(),
+            runtime: self.runtime.options(),
+            allow_net: self.allow_net.clone(),
+            read: self.read.clone(),
+            env: self.env.clone(),
+            secret: self.secret.clone(),
+            limits: self.limits,
+            sweep: self.sweep,
+            memory: self.memory.options(),
+            trust_config: self.runtime.trust_config,
+        }
+    }
+}
+
 /// What builds remember, and how much they run at once.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Speed")]
@@ -250,6 +281,17 @@ pub struct Memory {
     pub build_memory: Option<ByteSize>,
 }
 
+impl Memory {
+    fn options(&self) -> driver::Memory {
+        driver::Memory {
+            no_cache: self.no_cache,
+            no_warm: self.no_warm,
+            cache_size: self.cache_size.unwrap_or(cache::DEFAULT_SIZE).0,
+            build_memory: self.build_memory.map(|it| it.0),
+        }
+    }
+}
+
 /// Whether inputs work on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum States {
@@ -257,28 +299,6 @@ pub enum States {
     Run,
     /// Show inputs as they are in the run, disabled
     Off,
-}
-
-/// A value of an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChosenValue {
-    /// Variable of the input; `form.part` for a part.
-    pub name: String,
-    /// The value as a reader reads it.
-    pub value: String,
-}
-
-impl std::str::FromStr for ChosenValue {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                Ok(Self { name: name.trim().to_owned(), value: value.to_owned() })
-            }
-            _ => Err("write `NAME=VALUE`"),
-        }
-    }
 }
 
 /// What may be published of what a run gave.
@@ -302,6 +322,18 @@ pub struct Publishing {
     /// Bounds of what a page shows
     #[command(flatten)]
     pub shown: ShownSettings,
+}
+
+impl Publishing {
+    fn options(&self) -> driver::Publishing {
+        driver::Publishing {
+            strict_sanitize: self.strict_sanitize,
+            allow_secret: self.allow_secret.clone(),
+            allow_island: self.allow_island.clone(),
+            trust_runtime: self.trust_runtime.clone(),
+            shown: self.shown,
+        }
+    }
 }
 
 /// What decides about environments, and about the sandbox that they are made and used in.
@@ -328,9 +360,19 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The interpreter that was named; a variable that is set to nothing names none.
-    pub fn interpreter(&self) -> Option<&Utf8PathBuf> {
-        self.python.as_ref().filter(|it| !it.as_str().is_empty())
+    fn options(&self) -> driver::Runtime {
+        driver::Runtime {
+            execute: match self.execute {
+                Execute::Auto => Policy::RunIfEmpty,
+                Execute::Always => Policy::AlwaysRun,
+                Execute::Never => Policy::NeverRun,
+            },
+            // A variable that is set to nothing names none.
+            python: self.python.clone().filter(|it| !it.as_str().is_empty()),
+            allow_build: self.allow_build.clone(),
+            isolation: self.isolation.map(Into::into),
+            trust_notebooks: self.trust_notebooks,
+        }
     }
 }
 
@@ -348,6 +390,19 @@ pub struct Prepare {
     pub limits: LimitSettings,
 }
 
+impl Prepare {
+    /// What the flags ask for.
+    pub fn options(&self) -> Options {
+        Options {
+            runtime: self.runtime.options(),
+            limits: self.limits,
+            trust_config: self.runtime.trust_config,
+            memory: driver::Memory { no_cache: true, ..driver::Memory::default() },
+            ..Options::default()
+        }
+    }
+}
+
 /// How much of the confinement there must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IsolationLevel {
@@ -357,6 +412,16 @@ pub enum IsolationLevel {
     BestEffort,
     /// Limits only, for notebooks that you trust (with `--trust-notebooks`)
     None,
+}
+
+impl From<IsolationLevel> for driver::IsolationLevel {
+    fn from(level: IsolationLevel) -> Self {
+        match level {
+            IsolationLevel::Strict => Self::Strict,
+            IsolationLevel::BestEffort => Self::BestEffort,
+            IsolationLevel::None => Self::None,
+        }
+    }
 }
 
 /// Whether a Jupyter notebook with stored outputs is run.
@@ -382,6 +447,15 @@ pub struct Check {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
+}
+
+impl Check {
+    /// What the flags ask for.
+    pub fn options(&self) -> Options {
+        let allow_secret = self.allow_secret.clone();
+        let publishing = driver::Publishing { allow_secret, ..driver::Publishing::default() };
+        Options { publishing, ..Options::default() }
+    }
 }
 
 /// `nbc lock`.
@@ -486,6 +560,9 @@ pub struct Render {
     /// Whether readers can hover, zoom and select in charts [default: interactive]
     #[arg(long, value_enum)]
     pub charts: Option<ChartSetting>,
+    /// Title of the site
+    #[arg(long)]
+    pub title: Option<String>,
     /// Let readers download the notebook, without its outputs
     #[arg(long)]
     pub include_source: bool,
@@ -495,7 +572,7 @@ pub struct Render {
     /// Draw on the page how its cells depend on each other
     #[arg(long)]
     pub show_graph: bool,
-    /// Grant what `nbc.toml` asks for: templates of its own
+    /// Grant what `nbc.toml` asks for: `trust`, `templates`, high limits
     #[arg(long)]
     pub trust_config: bool,
     /// How diagnostics are printed
@@ -504,6 +581,24 @@ pub struct Render {
     /// What may be published
     #[command(flatten)]
     pub publishing: Publishing,
+}
+
+impl Render {
+    /// What the flags ask for.
+    pub fn options(&self) -> Options {
+        Options {
+            layout: self.layout,
+            code: self.code,
+            charts: self.charts,
+            title: self.title.clone(),
+            include_source: self.include_source,
+            allow_errors: self.allow_errors,
+            show_graph: self.show_graph,
+            trust_config: self.trust_config,
+            publishing: self.publishing.options(),
+            ..Options::default()
+        }
+    }
 }
 
 /// `nbc explain`.

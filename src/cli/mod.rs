@@ -1,41 +1,20 @@
-//! The command line: flags to calls of the phases, results to words and an exit code.
+//! The command line: flags to options of the driver, results to words and an exit code.
 
 mod anchor;
 mod args;
-mod builder;
-mod ceilings;
-mod charts;
 mod command;
-mod compile;
-mod exposure;
-mod grants;
-mod ignored;
-mod inputs;
-mod limits;
-mod links;
-mod look;
-mod offered;
-mod preparation;
 mod printer;
 mod progress;
-mod publishing;
-mod settings;
-mod states;
-mod timings;
-mod trust;
 mod unchanged;
-mod workers;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use camino::Utf8PathBuf;
 use clap::Parser as _;
 
 use args::{Cli, Command};
 use printer::Printer;
 
-use crate::cache::{self, Cache};
+use crate::driver::Failure;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,42 +40,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What stopped a command, for a person: what, why, and the way out.
-#[derive(Debug)]
-pub struct Failure {
-    message: String,
-    help: Option<String>,
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            let text = next.to_string();
-            // Errors that already tell their cause would say it twice.
-            if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = next.source();
-        }
-        Self { message, help: None }
-    }
-}
-
-impl Failure {
-    /// Says what, why, and the way out.
-    fn print(&self, printer: Printer) {
-        printer.error(&self.message);
-        if let Some(help) = &self.help {
-            printer.help(help);
-        }
-    }
-
-    fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
+/// Says what stopped nbc, why, and the way out.
+fn print_failure(failure: &Failure, printer: Printer) {
+    printer.error(&failure.message);
+    if let Some(help) = &failure.help {
+        printer.help(help);
     }
 }
 
@@ -118,8 +66,8 @@ pub fn main() -> ExitCode {
     };
     let printer = Printer::new(cli.color);
     let result = match &cli.command {
-        Command::Build(arguments) => command::build::run(arguments, settings::Goal::Site, printer),
-        Command::States(arguments) => command::build::run(arguments, settings::Goal::List, printer),
+        Command::Build(arguments) => command::build::run(arguments, printer),
+        Command::States(arguments) => command::states::run(arguments, printer),
         Command::Check(arguments) => command::check::run(arguments, printer),
         Command::Lock(arguments) => command::lock::run(arguments, printer),
         Command::Prepare(arguments) => command::prepare::run(arguments, printer),
@@ -132,20 +80,9 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => command::completions::run(arguments, printer),
     };
     let exit = result.unwrap_or_else(|failure| {
-        failure.print(printer);
+        print_failure(&failure, printer);
         Exit::Failed
     });
     let interrupted = crate::process::interrupt::is_requested();
     if interrupted { Exit::Interrupted.into() } else { exit.into() }
-}
-
-/// What earlier builds found out.
-fn entries(memory: &args::Memory) -> Result<Arc<Cache>, Failure> {
-    let size = memory.cache_size.unwrap_or(cache::DEFAULT_SIZE);
-    Ok(Arc::new(Cache::below(&cache_folder()?, size)))
-}
-
-/// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
-fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {
-    cache::claim(&cache::locate()?)
 }

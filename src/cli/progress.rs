@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressStyle};
 
-use super::command::counted;
 use super::printer::Printer;
 use crate::diagnostic::one_line;
+use crate::driver::{Events, counted};
 use crate::notebook::CellId;
 use crate::run::record::CellRun;
 use crate::run::{Foreseen, Observer, ProtocolError, sweep};
@@ -18,6 +18,7 @@ pub struct Progress {
     bars: Option<MultiProgress>,
     bar: Option<ProgressBar>,
     printer: Printer,
+    is_detailed: bool,
     name: String,
     done: usize,
     cells: usize,
@@ -25,23 +26,16 @@ pub struct Progress {
     since: Instant,
     /// How long each cell took, and how many bytes it gave.
     costs: BTreeMap<CellId, (Duration, u64)>,
-    /// When the sweep began.
-    sweep_since: Option<Instant>,
 }
 
 impl Progress {
-    /// Shows moving lines only where they can be seen.
-    pub fn new(printer: Printer) -> Self {
+    /// Shows moving lines only where they can be seen; `is_detailed` tells how the work went.
+    pub fn new(printer: Printer, is_detailed: bool) -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self::with(bars, printer)
+        Self::with(bars, printer, is_detailed)
     }
 
-    /// A line of its own for other work of the same build.
-    pub fn another(&self) -> Self {
-        Self::with(self.bars.clone(), self.printer)
-    }
-
-    fn with(bars: Option<MultiProgress>, printer: Printer) -> Self {
+    fn with(bars: Option<MultiProgress>, printer: Printer, is_detailed: bool) -> Self {
         let bar = bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
@@ -54,77 +48,13 @@ impl Progress {
             bars,
             bar,
             printer,
+            is_detailed,
             name: String::new(),
             done: 0,
             cells: 0,
             since,
             costs,
-            sweep_since: None,
         }
-    }
-
-    /// Says what nbc does at the moment, where somebody watches.
-    pub fn moment(&self, text: &str) {
-        if self.bar.is_some() {
-            self.step(text);
-        }
-    }
-
-    /// Says what nbc begins to do: a line that moves, or one that stays where nobody watches.
-    pub fn step(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => {
-                // A line that says nothing is not shown.
-                bar.enable_steady_tick(Duration::from_millis(100));
-                bar.set_message(one_line(text));
-            }
-            None => self.printer.line(&one_line(text)),
-        }
-    }
-
-    /// Begins the run of a notebook.
-    pub fn notebook(&mut self, name: &str, cells: usize) {
-        self.name = name.to_owned();
-        self.done = 0;
-        self.cells = cells;
-        self.costs.clear();
-        self.sweep_since = None;
-        if self.bar.is_some() {
-            self.show();
-        } else {
-            self.step(&format!("{name}: running {}", counted(cells, "cell")));
-        }
-    }
-
-    /// How long the states of inputs have taken, if they ran.
-    pub fn sweep_time(&mut self) -> Option<Duration> {
-        self.sweep_since.take().map(|it| it.elapsed())
-    }
-
-    /// Prints a line that stays.
-    pub fn line(&self, text: &str) {
-        self.above(|| self.printer.line(&one_line(text)));
-    }
-
-    /// Prints foreign text of several lines below a line of nbc. Each stands behind a mark, so that none passes for
-    /// one of nbc's own.
-    pub fn quote(&self, title: &str, foreign: &str) {
-        self.above(|| {
-            self.printer.line(&one_line(title));
-            for line in foreign.trim_end().lines() {
-                self.printer.line(&format!("  | {}", one_line(line)));
-            }
-        });
-    }
-
-    /// Prints what the user should know.
-    pub fn warning(&self, text: &str) {
-        self.above(|| self.printer.warning(text));
-    }
-
-    /// Prints the way out.
-    pub fn help(&self, text: &str) {
-        self.above(|| self.printer.help(text));
     }
 
     fn above(&self, print: impl FnOnce()) {
@@ -158,6 +88,71 @@ impl Drop for Progress {
     }
 }
 
+impl Events for Progress {
+    fn another(&self) -> Box<dyn Events> {
+        Box::new(Self::with(self.bars.clone(), self.printer, self.is_detailed))
+    }
+
+    /// Where somebody watches.
+    fn moment(&self, text: &str) {
+        if self.bar.is_some() {
+            self.step(text);
+        }
+    }
+
+    /// A line that moves, or one that stays where nobody watches.
+    fn step(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => {
+                // A line that says nothing is not shown.
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bar.set_message(one_line(text));
+            }
+            None => self.printer.line(&one_line(text)),
+        }
+    }
+
+    fn notebook(&mut self, name: &str, cells: usize) {
+        self.name = name.to_owned();
+        self.done = 0;
+        self.cells = cells;
+        self.costs.clear();
+        if self.bar.is_some() {
+            self.show();
+        } else {
+            self.step(&format!("{name}: running {}", counted(cells, "cell")));
+        }
+    }
+
+    fn detail(&self, text: &str) {
+        if self.is_detailed {
+            self.line(text);
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.above(|| self.printer.line(&one_line(text)));
+    }
+
+    /// Each line stands behind a mark, so that none passes for one of nbc's own.
+    fn quote(&self, title: &str, foreign: &str) {
+        self.above(|| {
+            self.printer.line(&one_line(title));
+            for line in foreign.trim_end().lines() {
+                self.printer.line(&format!("  | {}", one_line(line)));
+            }
+        });
+    }
+
+    fn warning(&self, text: &str) {
+        self.above(|| self.printer.warning(text));
+    }
+
+    fn help(&self, text: &str) {
+        self.above(|| self.printer.help(text));
+    }
+}
+
 impl Observer for Progress {
     fn cell_started(&mut self, _cell: CellId) {
         self.since = Instant::now();
@@ -176,7 +171,6 @@ impl Observer for Progress {
             self.line(&format!("{}: {text}", self.name));
         }
         if foreseen.states > 0 {
-            self.sweep_since = Some(Instant::now());
             let number = usize::try_from(foreseen.states).unwrap_or(usize::MAX);
             self.step(&format!(
                 "{}: running {} of its inputs",

@@ -12,12 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha384};
 
 use super::args::Build;
-use super::cache_folder;
-use super::inputs::Input;
-use super::preparation::Preparation;
 use super::printer::{Printer, Said};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
-use crate::config::{BASELINE, Config};
+use crate::config::BASELINE;
+use crate::driver::{Compiled, Input, Project, Published, cache_folder};
 use crate::environment;
 use crate::process::tool::search_path;
 use crate::source::project_file::{ProjectRoot, read_named};
@@ -73,14 +71,8 @@ pub(super) struct LastBuild {
 impl LastBuild {
     /// `None` for a build that has to run all the same: one that knows secrets, may reach hosts, keeps records, or
     /// is there to compare.
-    pub(super) fn of(
-        arguments: &Build,
-        config: &Config,
-        folder: &Utf8Path,
-        cache: Option<&Arc<Cache>>,
-        trees: &Arc<Trees>,
-        printer: Printer,
-    ) -> Option<Self> {
+    pub(super) fn of(arguments: &Build, project: &Project, printer: Printer) -> Option<Self> {
+        let config = project.config();
         let is_closed = arguments.allow_net.is_empty()
             && config.allow_net.is_empty()
             && arguments.env.is_empty()
@@ -89,11 +81,11 @@ impl LastBuild {
         if !is_closed || arguments.record.is_some() || arguments.check_reproducible {
             return None;
         }
-        let (cache, trees) = (Arc::clone(cache?), Arc::clone(trees));
+        let (cache, trees) = (Arc::clone(project.cache()?), Arc::clone(project.trees()));
         let call = call(printer)?;
         let output = camino::absolute_utf8(&arguments.output).ok()?;
         let entry = KeyBuilder::new("site").text("folder", output.as_str()).end();
-        let names = ["nbc.toml", BASELINE].map(|it| folder.join(it));
+        let names = ["nbc.toml", BASELINE].map(|it| project.folder().join(it));
         let theme = [&config.theme.css, &config.theme.templates].into_iter().flatten();
         for path in names.iter().chain(theme) {
             trees.look(&cache, path);
@@ -120,24 +112,19 @@ impl LastBuild {
     }
 
     /// Keeps what this build depended on, if all of that can be told.
-    pub(super) fn keep(
-        &self,
-        inputs: Option<Key>,
-        preparation: &Preparation,
-        said: Vec<Said>,
-        (pages, manifest): (usize, &str),
-    ) {
+    pub(super) fn keep(&self, dependencies: Dependencies, said: Vec<Said>, published: &Published) {
+        let Dependencies { inputs, packages } = dependencies;
         let seen = || {
             Some(Seen {
                 call: self.call.clone(),
                 inputs: inputs?,
                 evidence: self.trees.evidence()?,
-                packages: preparation.folders(),
+                packages,
                 searched: searched()?,
                 written: written(&self.folder)?,
                 said,
-                pages,
-                manifest: manifest.to_owned(),
+                pages: published.pages,
+                manifest: published.manifest.clone(),
             })
         };
         if let Some(seen) = seen()
@@ -145,6 +132,19 @@ impl LastBuild {
         {
             self.cache.put(Kind::Site, &self.entry, &body);
         }
+    }
+}
+
+/// What a build depended on beside the evidence in its trees.
+pub(super) struct Dependencies {
+    inputs: Option<Key>,
+    packages: Vec<(Vec<Utf8PathBuf>, Option<String>)>,
+}
+
+impl Dependencies {
+    pub(super) fn of(project: &Project, compiled: &Compiled<'_>) -> Self {
+        let inputs = digest_of_read(project.inputs(), compiled.sources());
+        Self { inputs, packages: compiled.packages() }
     }
 }
 
@@ -172,7 +172,7 @@ fn call(printer: Printer) -> Option<Key> {
 }
 
 /// The digest of all notebooks, with their places.
-pub(super) fn digest(inputs: &[Input]) -> Option<Key> {
+fn digest(inputs: &[Input]) -> Option<Key> {
     let one = |input: &Input| {
         let bytes = match input.folder() {
             Some(folder) => ProjectRoot::new(folder).read(&input.relative, MAX_SOURCE_BYTES),
@@ -186,7 +186,7 @@ pub(super) fn digest(inputs: &[Input]) -> Option<Key> {
 }
 
 /// The same of texts that were read, whatever stands in the files by now.
-pub(super) fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
+fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
     let sources: BTreeMap<&Utf8Path, &Source> = sources.files().map(|it| (it.path(), it)).collect();
     let one = |input: &Input| Some(key(input, sources.get(input.path.as_path())?.digest()));
     let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();

@@ -1,10 +1,9 @@
 //! `manifest.json`: every file with its digest, and what each page was made from.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::process::Layer;
+use crate::run::record::Granted;
 use crate::site::{Integrity, Site, SitePath};
 
 /// Version of the manifest's shape.
@@ -34,23 +33,6 @@ pub struct Provenance {
     /// What the user opened for the run.
     #[serde(skip_serializing_if = "Granted::is_empty")]
     pub granted: Granted,
-}
-
-/// What a run was given beyond its folder: names, no values, counts or times.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Granted {
-    /// Hosts that it reached, `host:port`.
-    pub contacted: BTreeSet<String>,
-    /// Variables.
-    pub variables: BTreeSet<String>,
-    /// Secrets.
-    pub secrets: BTreeSet<String>,
-}
-
-impl Granted {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 #[derive(Serialize)]

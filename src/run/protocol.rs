@@ -510,6 +510,7 @@ impl<'a> Conversation<'a> {
             version: RECORD_VERSION,
             engine,
             source: None,
+            facts: None,
             cells: self.cells,
             sweep: self.sweep,
         })

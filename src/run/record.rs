@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use crate::notebook::CellId;
+use crate::process::Layer;
 use crate::source::project_file::{ProjectFileError, read_named};
 
 /// Version of the record; a record of another version is not read.
@@ -24,11 +25,60 @@ pub struct RunRecord {
     /// Digest of the notebook that was run, as [`super::source_digest`] tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// How the run came about; told by records that are kept for `nbc render`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     /// Results by cell; a cell that was not reached is absent.
     pub cells: BTreeMap<CellId, CellRun>,
     /// What the cells gave for other values of the notebook's inputs, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
+}
+
+/// How a run came about, as the manifest of a site tells it. Names, and no values.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Packages that the run could import, by name.
+    pub packages: BTreeMap<String, Package>,
+    /// SHA-256 of the lock that pins them, in hexadecimal digits.
+    pub lock: Option<String>,
+    /// Layers of isolation.
+    pub isolation: Vec<Layer>,
+    /// What the user opened for the run.
+    #[serde(default, skip_serializing_if = "Granted::is_empty")]
+    pub granted: Granted,
+}
+
+/// What a run was given beyond its folder: names, no values, counts or times.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// Hosts that it reached, `host:port`.
+    pub contacted: BTreeSet<String>,
+    /// Variables.
+    pub variables: BTreeSet<String>,
+    /// Secrets.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Granted {
+    /// Whether it was given nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A package of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// As the index calls it.
+    pub version: String,
+    /// SHA-256 of the source that it was built from, for one that was built in the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_from: Option<String>,
 }
 
 /// Longest record that is read, in bytes: runs with their states hold less.

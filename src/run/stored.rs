@@ -109,7 +109,17 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
         version: String::new(),
         python: String::new(),
     };
-    (RunRecord { version: RECORD_VERSION, engine, source: None, cells, sweep: None }, left_out)
+    (
+        RunRecord {
+            version: RECORD_VERSION,
+            engine,
+            source: None,
+            facts: None,
+            cells,
+            sweep: None,
+        },
+        left_out,
+    )
 }
 
 const VIEW: &str = "application/vnd.jupyter.widget-view+json";

@@ -35,7 +35,7 @@ const MOST_SCRIPTS: usize = 200;
 const DEEPEST: u8 = 3;
 
 /// What an island is made of, as an author allows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IslandKind {
     /// Widgets with code of their own.
     Anywidget,
@@ -52,6 +52,15 @@ pub enum IslandKind {
 }
 
 impl IslandKind {
+    /// All kinds.
+    const ALL: [Self; 6] =
+        [Self::Anywidget, Self::Bokeh, Self::Folium, Self::Html, Self::Mpld3, Self::Pyvis];
+
+    /// The kind of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     /// As flags and `nbc.toml` call it.
     pub fn name(self) -> &'static str {
         match self {

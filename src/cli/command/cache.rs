@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::counted;
 use crate::cache::{Cache, DEFAULT_SIZE, Usage};
+use crate::cli::Exit;
 use crate::cli::args::{CacheCommand, ReportFormat};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure, cache_folder};
 use crate::diagnostic::one_line;
+use crate::driver::{Failure, cache_folder, counted};
 
 pub(in crate::cli) fn run(command: CacheCommand, printer: Printer) -> Result<Exit, Failure> {
     let cache = Cache::below(&cache_folder()?, DEFAULT_SIZE);

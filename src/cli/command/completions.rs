@@ -2,10 +2,11 @@
 
 use clap::CommandFactory as _;
 
+use crate::cli::Exit;
 use crate::cli::args::{Cli, Completions};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
 use crate::diagnostic::Printable;
+use crate::driver::Failure;
 
 pub(in crate::cli) fn run(arguments: &Completions, printer: Printer) -> Result<Exit, Failure> {
     let mut script = Vec::new();

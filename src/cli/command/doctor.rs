@@ -2,9 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::cli::Exit;
 use crate::cli::args::{Doctor, ReportFormat};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
+use crate::driver::Failure;
 use crate::process::{self, Examined, Isolation, LayerRefusal, Sandbox, SandboxError};
 
 /// What was found out.

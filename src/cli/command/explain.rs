@@ -1,9 +1,10 @@
 //! `nbc explain`: what a diagnostic code means.
 
+use crate::cli::Exit;
 use crate::cli::args::Explain;
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
 use crate::diagnostic::Code;
+use crate::driver::Failure;
 
 pub(in crate::cli) fn run(arguments: &Explain, printer: Printer) -> Result<Exit, Failure> {
     let Some(wanted) = &arguments.code else {

@@ -1,16 +1,18 @@
 //! `nbc graph`: the dataflow, for people and for programs.
 
-use super::{analyze_all, configuration, find_inputs};
+use crate::cli::Exit;
 use crate::cli::args::{Format, Graph, GraphFormat};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
+use crate::cli::progress::Progress;
 use crate::diagnostic::{self, Printable};
+use crate::driver::{Failure, Goal, Options, Project};
 use crate::graph::print;
 
 pub(in crate::cli) fn run(arguments: &Graph, printer: Printer) -> Result<Exit, Failure> {
-    let config = configuration(&arguments.inputs)?;
-    let inputs = find_inputs(&arguments.inputs, &config.exclude, printer)?;
-    let (sources, analyzed) = analyze_all(inputs);
+    let progress = Progress::new(printer, false);
+    let options = Options::default();
+    let project = Project::open_for(Goal::Reading, &arguments.inputs, options, &progress)?;
+    let (sources, analyzed) = project.analyze();
     let mut diagnostics = Vec::new();
     for analyzed in analyzed {
         if let Some(it) = analyzed.value {

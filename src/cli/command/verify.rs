@@ -1,9 +1,10 @@
 //! `nbc verify`: phase 10 on a folder.
 
+use crate::cli::Exit;
 use crate::cli::args::{FindingFormat, Verify};
 use crate::cli::printer::Printer;
-use crate::cli::{Exit, Failure};
 use crate::diagnostic::one_line;
+use crate::driver::{Failure, counted};
 use crate::verify::{self, Expected, Finding};
 
 pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, Failure> {
@@ -29,7 +30,7 @@ pub(in crate::cli) fn run(arguments: &Verify, printer: Printer) -> Result<Exit, 
         }
         match findings.len() {
             0 => printer.line(&format!("{folder}: every rule holds")),
-            number => printer.line(&format!("{folder}: {}", super::counted(number, "finding"))),
+            number => printer.line(&format!("{folder}: {}", counted(number, "finding"))),
         }
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Findings })

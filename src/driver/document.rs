@@ -7,14 +7,15 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
+use super::clearance::Cleared;
 use super::links::{self, Anchors, Origin, Pages};
 use super::offered;
+use super::options::PageOptions;
 use crate::charts::{Chart, Runtime};
-use crate::config::{Config, PageSettings};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
-use crate::notebook::{About, Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput, Shown};
+use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
+use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput};
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
@@ -27,58 +28,6 @@ use crate::source::{SourceId, Span};
 use crate::states::{self, States};
 use crate::verify;
 
-/// What a page shows beside the outputs.
-#[derive(Debug, Clone)]
-pub struct PageOptions {
-    /// Default for cells that ask for nothing else.
-    pub code: CodeVisibility,
-    /// Whether the dataflow is drawn.
-    pub show_graph: bool,
-    /// How much of a cell's outputs is shown.
-    pub shown: Shown,
-    /// What pages say of themselves where their notebook says nothing.
-    pub page: PageSettings,
-    /// What single pages say of themselves, by the path of the notebook.
-    pub pages: BTreeMap<String, PageSettings>,
-}
-
-impl PageOptions {
-    /// Options of a build.
-    pub fn new(code: CodeVisibility, show_graph: bool, shown: Shown, config: &Config) -> Self {
-        Self { code, show_graph, shown, page: config.page.clone(), pages: config.pages.clone() }
-    }
-
-    /// What a page says of itself: the configuration's word on this page, the notebook's, the
-    /// configuration's on all pages.
-    fn about(&self, notebook: &Notebook, path: &Utf8Path) -> (Option<String>, About) {
-        let own = self.pages.get(path.as_str());
-        let about = own.map(about_of).unwrap_or_default().or(notebook.about.clone());
-        // A site's description is not that of each page.
-        let shared = About { description: None, ..about_of(&self.page) };
-        (own.and_then(|it| it.title.clone()), about.or(shared))
-    }
-
-    fn offers_source(&self, path: &Utf8Path) -> bool {
-        let own = self.pages.get(path.as_str()).and_then(|it| it.source);
-        own.or(self.page.source).unwrap_or_default()
-    }
-
-    /// Whether the manifest names packages.
-    pub(super) fn names_packages(&self) -> bool {
-        self.page.packages.unwrap_or(true)
-    }
-}
-
-fn about_of(settings: &PageSettings) -> About {
-    About {
-        description: settings.description.clone(),
-        authors: settings.author.clone(),
-        date: settings.date.clone(),
-        language: settings.language.clone(),
-        ..About::default()
-    }
-}
-
 /// Longest description in characters: what search engines show.
 const DESCRIPTION_LENGTH: usize = 160;
 
@@ -86,11 +35,12 @@ const DESCRIPTION_LENGTH: usize = 160;
 pub fn document(
     notebook: &Notebook,
     graph: &CellGraph,
-    record: &RunRecord,
+    record: &Cleared<RunRecord>,
     origin: Origin<'_>,
     options: &PageOptions,
     alive: &Alive,
-) -> Parsed<Compiled> {
+) -> Parsed<Unlinked> {
+    let record = record.get();
     let file_name = &diagnostic::straight(origin.notebook.file_name().unwrap_or("notebook"));
     let states = states::compile(notebook, record, &options.shown, alive);
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
@@ -211,12 +161,12 @@ pub fn document(
         states: states.value.map(Arc::new),
     };
     let notebook = origin.notebook.to_owned();
-    Parsed { value: Compiled { document, notebook, spans }, diagnostics }
+    Parsed { value: Unlinked { document, notebook, spans }, diagnostics }
 }
 
 /// A document whose links are still those of the notebook.
 #[derive(Debug)]
-pub struct Compiled {
+pub struct Unlinked {
     document: Document,
     /// The notebook, relative to what is built.
     notebook: Utf8PathBuf,
@@ -224,7 +174,7 @@ pub struct Compiled {
     spans: Vec<Span>,
 }
 
-impl Compiled {
+impl Unlinked {
     /// Resolves the links, once it is known which pages the site will have.
     pub fn link(mut self, pages: &Pages) -> Parsed<Document> {
         let mut diagnostics = Vec::new();
@@ -709,6 +659,7 @@ mod tests {
             version: RECORD_VERSION,
             engine,
             source: None,
+            facts: None,
             cells: BTreeMap::new(),
             sweep: None,
         };

@@ -6,47 +6,42 @@ use std::sync::{Arc, OnceLock};
 
 use camino::Utf8Path;
 
-use super::charts::Charts;
-use super::command::Analyzed;
-use super::compile::{self, Compiled};
-use super::exposure;
-use super::grants::Granted;
+use super::analysis::Analyzed;
+use super::clearance::{self, Cleared, Rules};
+use super::document::Unlinked;
+use super::events::{Events, Watched};
+use super::grants::Granted as Grants;
 use super::inputs::Input;
-use super::links::Origin;
+use super::options::{Goal, Settings};
+use super::page::{Drawing, PageMaker};
 use super::preparation::Preparation;
-use super::progress::Progress;
-use super::publishing;
-use super::settings::{Goal, Settings};
+use super::runtimes::Charts;
 use super::states;
 use super::timings::{Phase, Timings};
-use super::workers::Turns;
+use super::workers::Semaphore;
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Key, Kind as Entry, Trees};
 use crate::charts::{Kind, Known, Runtime};
-use crate::cli::args::{Execute, Format};
-use crate::diagnostic::{self, Code, Diagnostic, Parsed};
+use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::emit::Provenance;
-use crate::emit::manifest::Granted as Names;
 use crate::environment::{Environment, Lock};
-use crate::graph::{CellGraph, RunnableGraph};
+use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
-use crate::output::Alive;
 use crate::output::mask::{Host, Masks};
 use crate::process::{Isolation, Layer};
-use crate::render::Document;
 use crate::run::grants::Shown;
-use crate::run::record::CellStatus;
+use crate::run::record::{Facts, Granted, Package};
 use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
-use crate::run::stored::{self, Policy};
+use crate::run::stored::{self, stored};
 use crate::run::warm::Brood;
-use crate::run::{self, OnError, Places, RunPlan, RunRecord, RunnerFolder};
+use crate::run::{self, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::{Source, Sources};
 
 /// What notebooks share; what not all of them need is made when the first one needs it.
 pub(super) struct Builder<'a> {
     pub(super) settings: Settings,
-    pub(super) granted: &'a Granted,
+    pub(super) granted: &'a Grants,
     pub(super) sources: &'a Sources,
     pub(super) timings: &'a Timings,
     pub(super) preparation: Preparation,
@@ -59,23 +54,21 @@ pub(super) struct Builder<'a> {
     /// Number of runs that earlier builds had kept.
     pub(super) known: AtomicUsize,
     /// As many runs as there is memory for.
-    pub(super) turns: Turns,
+    pub(super) semaphore: Semaphore,
     /// What is taken out of outputs that no run of this build gave.
     pub(super) masks_of_stored: OnceLock<Masks>,
 }
 
 /// What one of those has that work on notebooks at the same time.
 pub(super) struct Worker<'a> {
-    pub(super) progress: Progress,
+    pub(super) events: Box<dyn Events>,
     /// Notebooks that are forked from one process, and the place of the next one among them.
     pub(super) brood: Option<(Brood<'a>, usize)>,
 }
 
 /// A notebook that can be built: phases 3 and 4 are done, as far as it takes them.
 pub(super) struct Task {
-    pub(super) input: Input,
-    pub(super) notebook: Notebook,
-    graph: CellGraph,
+    pub(super) analyzed: Analyzed,
     path: SitePath,
     /// `None`: it is published as stored.
     run: Option<TaskRun>,
@@ -99,9 +92,9 @@ impl Task {
 /// What comes before the run of a notebook.
 pub(super) enum Prepared {
     /// It can be built. The plan is apart, for it outlives the rest.
-    Task(Box<Task>, Option<RunPlan>),
+    Task(Box<Task>, Option<Box<RunPlan>>),
     /// It cannot.
-    Nothing(Outcome),
+    Nothing(Box<Outcome>),
 }
 
 /// What one notebook became.
@@ -114,13 +107,13 @@ pub(super) struct Built<D> {
 #[derive(Default)]
 pub(super) struct Outcome {
     /// Its page, unless its findings forbid one.
-    pub(super) built: Option<Built<Compiled>>,
+    pub(super) built: Option<Built<Unlinked>>,
     /// Findings of phases 3 to 7.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Why it has no environment.
     pub(super) without_environment: Option<Failure>,
     /// Its inputs and their states, where these were asked for.
-    pub(super) listed: Option<String>,
+    pub(super) listed: Option<states::Listed>,
 }
 
 /// A record, and how it came about.
@@ -128,7 +121,7 @@ struct Ran {
     record: RunRecord,
     environment: Option<Environment>,
     layers: Vec<Layer>,
-    granted: Names,
+    granted: Granted,
     /// Paths of the host that the run could see.
     masks: Vec<(String, String)>,
 }
@@ -155,47 +148,45 @@ impl Builder<'_> {
     /// What keeps nbc from working on any notebook.
     pub(super) fn prepare(
         &self,
-        progress: &Progress,
+        events: &dyn Events,
         analyzed: Analyzed,
         path: SitePath,
     ) -> Result<Prepared, Failure> {
-        let Analyzed { input, notebook, graph } = analyzed;
-        if stored::is_published_as_stored(&notebook, policy(self.settings.execute)) {
-            let task = Task { input, notebook, graph, path, run: None };
+        if stored::is_published_as_stored(&analyzed.notebook, self.settings.execute) {
+            let task = Task { analyzed, path, run: None };
             return Ok(Prepared::Task(Box::new(task), None));
         }
+        let Analyzed { input, notebook, graph } = analyzed;
         // The findings that forbid a run are told since the analysis.
         let Ok(graph) = graph.into_runnable() else {
-            return Ok(Prepared::Nothing(Outcome::default()));
+            return Ok(Prepared::Nothing(Box::default()));
         };
         let absolute = camino::absolute_utf8(&input.path)?;
-        progress.moment(&format!("{}: preparing its environment", input.path));
+        events.moment(&format!("{}: preparing its environment", input.path));
         let limits = &self.settings.bounds.process;
         let environment = self.timings.measure(Phase::Environment, || {
-            self.preparation.environment(&notebook, &input, limits, progress)
+            self.preparation.environment(&notebook, &input, limits, events)
         });
         let environment = match environment {
             Ok(environment) => environment,
-            Err(failure) if self.settings.keeps_going => {
+            Err(failure) => {
                 let without_environment = Some(failure);
-                return Ok(Prepared::Nothing(Outcome {
-                    without_environment,
-                    ..Outcome::default()
-                }));
+                let outcome = Outcome { without_environment, ..Outcome::default() };
+                return Ok(Prepared::Nothing(Box::new(outcome)));
             }
-            Err(failure) => return Err(failure),
         };
         let plan = self.plan(&notebook, &graph, &input, &absolute, &environment)?;
         let key = self
             .timings
-            .measure(Phase::Cache, || self.key(&plan, &environment, &input.path, progress))?;
+            .measure(Phase::Cache, || self.key(&plan, &environment, &input.path, events))?;
         let is_kept = match (&self.cache, &key) {
             (Some(cache), Some(key)) => cache.has(Entry::Run, key),
             _ => false,
         };
         let run = Some(TaskRun { environment, key, is_kept });
-        let task = Task { input, notebook, graph: graph.into_graph(), path, run };
-        Ok(Prepared::Task(Box::new(task), Some(plan)))
+        let analyzed = Analyzed { input, notebook, graph: graph.into_graph() };
+        let task = Task { analyzed, path, run };
+        Ok(Prepared::Task(Box::new(task), Some(Box::new(plan))))
     }
 
     /// Phases 5 to 7 of one notebook.
@@ -219,104 +210,66 @@ impl Builder<'_> {
         task: Task,
         plan: Option<&RunPlan>,
         outcome: &mut Outcome,
-    ) -> Result<Option<Built<Compiled>>, Failure> {
-        let Task { input, notebook, graph, path, run } = task;
-        let path = &path;
+    ) -> Result<Option<Built<Unlinked>>, Failure> {
+        let Task { analyzed, path, run } = task;
+        let Analyzed { input, notebook, .. } = &analyzed;
         let is_stored = run.is_none();
         let mut ran = match (run, plan) {
             (Some(run), Some(plan)) => {
-                let ran = self.execute(worker, &input, &notebook, run, plan, outcome)?;
+                let ran = self.execute(worker, input, notebook, run, plan, outcome)?;
                 let Some(ran) = ran else { return Ok(None) };
                 ran
             }
             _ => {
                 let diagnostics = &mut outcome.diagnostics;
                 let record =
-                    self.timings.measure(Phase::Analyze, || as_stored(&notebook, diagnostics));
-                let (layers, granted) = (Vec::new(), Names::default());
+                    self.timings.measure(Phase::Analyze, || as_stored(notebook, diagnostics));
+                let (layers, granted) = (Vec::new(), Granted::default());
                 Ran { record, environment: None, layers, granted, masks: Vec::new() }
             }
         };
         let Outcome { diagnostics, listed, .. } = outcome;
         if let Some(sweep) = &ran.record.sweep {
-            diagnostics.extend(states::findings(&notebook, sweep));
+            diagnostics.extend(states::findings(notebook, sweep));
         }
-        if self.settings.goal == Goal::List {
-            let states = states::Listed::of(input.path.as_str(), &ran.record);
-            let is_json = self.settings.format == Format::Json;
-            *listed = Some(if is_json { states.json() } else { states.text() });
+        if self.settings.goal == Goal::States {
+            *listed = Some(states::Listed::of(input.path.as_str(), &ran.record));
             return Ok(None);
         }
-        let unknown = states::choose(&mut ran.record, &self.settings.chosen, &notebook);
+        let unknown = states::choose(&mut ran.record, &self.settings.chosen, notebook);
         if !unknown.is_empty() {
             diagnostics.extend(unknown);
             return Ok(None);
         }
         self.draw_charts(worker, &mut ran.record);
+        let own = (!is_stored).then(|| ran.masks());
+        // Nothing of a run is in what was stored.
+        let masks = own
+            .as_ref()
+            .unwrap_or_else(|| self.masks_of_stored.get_or_init(|| Masks::new([], Host::this())));
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
-        let (exposed, masked) = self.timings.measure(Phase::Exposure, || {
-            let mut exposed = exposure::in_record(&mut ran.record, &notebook, scanner);
-            exposed.extend(exposure::leaks_in_record(&mut ran.record, &notebook, allowed));
-            let own = (!is_stored).then(|| ran.masks());
-            // Nothing of a run is in what was stored.
-            let masks = own.as_ref().unwrap_or_else(|| {
-                self.masks_of_stored.get_or_init(|| Masks::new([], Host::this()))
-            });
-            (exposed, masks.record(&mut ran.record))
-        });
-        diagnostics.extend(exposure::masked(&notebook, masked));
-        if !exposed.is_empty() {
-            diagnostics.extend(exposed);
-            return Ok(None);
-        }
+        let rules = Rules { scanner, allowed, masks };
+        let Ran { record, environment, layers, granted, .. } = ran;
+        let cleared = self
+            .timings
+            .measure(Phase::Exposure, || clearance::clear(record, notebook, rules, diagnostics));
+        let Some(record) = cleared else { return Ok(None) };
+        let environment = environment.as_ref();
+        let facts = facts(environment.and_then(|it| it.lock.as_ref()), layers, granted);
+        let record = record.with_facts(run::source_digest(self.sources, notebook), facts);
         if let Some(folder) = &self.settings.record {
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
-            ran.record.source = Some(run::source_digest(self.sources, &notebook));
-            ran.record.store(&folder.join(format!("{name}.run.json")))?;
+            record.get().store(&folder.join(format!("{name}.run.json")))?;
         }
-        let tolerated = self.settings.on_error == OnError::Continue;
-        let failures = {
-            let limits = &self.settings.bounds.process;
-            compile::failures(&notebook, &ran.record, tolerated, Some(limits))
-        };
-        let failed = diagnostic::has_errors(&failures);
-        for failure in &failures {
-            log_traceback(&worker.progress, &input.path, failure, &ran.record, &notebook);
-        }
-        diagnostics.extend(failures);
-        if failed {
-            return Ok(None);
-        }
-        let origin = Origin { page: path, notebook: &input.relative };
-        let mut document = self.document(worker, &notebook, &graph, &ran, origin);
-        let source = self.sources.get(notebook.source);
-        let text = source.text();
-        let told = document.value.offer_source(text, notebook.source, &self.settings.page);
-        document.diagnostics.extend(told);
-        let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
-        let exposed = self.timings.measure(Phase::Exposure, || {
-            let mut exposed = exposure::in_page(&document.value, &notebook, scanner);
-            exposed.extend(exposure::leaks_in_page(&document.value, &notebook, allowed));
-            exposed
+        let made = self.document(worker, &analyzed, &path, &record, environment);
+        diagnostics.extend(made.diagnostics);
+        let Some(document) = made.value else { return Ok(None) };
+        let provenance = self.timings.measure(Phase::Emit, || {
+            let source = self.sources.get(notebook.source);
+            provenance(&document, input, source, record.get(), &self.settings)
         });
-        if self.settings.is_strict {
-            publishing::refuse_removals(&mut document.diagnostics);
-        }
-        let failed = diagnostic::has_errors(&document.diagnostics) || !exposed.is_empty();
-        diagnostics.extend(document.diagnostics);
-        diagnostics.extend(exposed);
-        if failed {
-            return Ok(None);
-        }
-        let mut provenance = self.timings.measure(Phase::Emit, || {
-            provenance(document.value.document(), input.relative.as_str(), source, &ran)
-        });
-        // Their names tell what a company calls its own.
-        if !self.settings.page.names_packages() {
-            provenance.packages.clear();
-        }
-        Ok(Some(Built { document: document.value, provenance }))
+        Ok(Some(Built { document, provenance }))
     }
 
     /// Pictures of charts that are there as data only.
@@ -347,7 +300,7 @@ impl Builder<'_> {
             .collect();
         let limits = &self.settings.bounds.process;
         let drawn = self.timings.measure(Phase::Environment, || {
-            self.preparation.draw(&charts, limits, &worker.progress)
+            self.preparation.draw(&charts, limits, worker.events.as_ref())
         });
         match drawn {
             Ok(drawn) => {
@@ -358,25 +311,21 @@ impl Builder<'_> {
                 }
             }
             Err(failure) => worker
-                .progress
+                .events
                 .warning(&format!("charts have no still pictures: {}", failure.message)),
         }
     }
 
-    /// Phase 7, and what its charts are drawn with.
+    /// Phase 7, with the programs that draw its charts.
     fn document(
         &self,
         worker: &Worker<'_>,
-        notebook: &Notebook,
-        graph: &CellGraph,
-        ran: &Ran,
-        origin: Origin<'_>,
-    ) -> Parsed<Compiled> {
-        let page = &self.settings.page;
-        let trust = &self.settings.trust;
-        let islands = trust.islands(origin.notebook);
-        let environment = ran.environment.as_ref();
-        let own: BTreeMap<Kind, Arc<Runtime>> = match trust.runtimes() {
+        analyzed: &Analyzed,
+        path: &SitePath,
+        record: &Cleared<RunRecord>,
+        environment: Option<&Environment>,
+    ) -> Parsed<Option<Unlinked>> {
+        let own: BTreeMap<Kind, Arc<Runtime>> = match self.settings.trust.runtimes() {
             // Without a digest of the author's, what an environment has is what nbc has.
             trusted if trusted.is_empty() => BTreeMap::new(),
             trusted => [Kind::Bokeh, Kind::Plotly]
@@ -384,22 +333,9 @@ impl Builder<'_> {
                 .filter_map(|kind| Some((kind, Arc::new(environment?.own_runtime(kind, trusted)?))))
                 .collect(),
         };
-        let versions: BTreeMap<Kind, String> =
-            own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
-        let compile = |live: &BTreeSet<Kind>| {
-            let alive = Alive {
-                charts: live.clone(),
-                islands: islands.clone(),
-                runtimes: versions.clone(),
-                ..Alive::default()
-            };
-            self.timings.measure(Phase::Output, || {
-                compile::document(notebook, graph, &ran.record, origin, page, &alive)
-            })
-        };
-        let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
+        let lock = environment.and_then(|it| it.lock.as_ref());
         let made_by = |kind: Kind| lock?.packages.get(kind.name()).cloned();
-        let (preparation, progress) = (&self.preparation, &worker.progress);
+        let (preparation, events) = (&self.preparation, worker.events.as_ref());
         let limits = &self.settings.bounds.process;
         let none = BTreeSet::new();
         let have = |known: &'static Known| {
@@ -407,10 +343,19 @@ impl Builder<'_> {
             if let Some(runtime) = own.filter(|it| it.version() == known.version) {
                 return Ok(runtime);
             }
-            self.timings
-                .measure(Phase::Environment, || preparation.runtime(known, limits, progress))
+            self.timings.measure(Phase::Environment, || preparation.runtime(known, limits, events))
         };
-        self.charts.compile(compile, &own, made_by, have)
+        let maker = PageMaker {
+            settings: &self.settings,
+            sources: self.sources,
+            charts: &self.charts,
+            scanner: &self.granted.scanner,
+            timings: self.timings,
+            events,
+            limits: Some(limits),
+        };
+        let drawing = Drawing { own, made_by: &made_by, have: &have };
+        maker.page(analyzed, path, record, &drawing)
     }
 
     /// Phase 5. `None` when the run gave no record; a finding says why.
@@ -424,7 +369,7 @@ impl Builder<'_> {
         outcome: &mut Outcome,
     ) -> Result<Option<Ran>, Failure> {
         let TaskRun { environment, key, is_kept } = run;
-        let (path, Worker { progress, brood }) = (&input.path, worker);
+        let (path, Worker { events, brood }) = (&input.path, worker);
         let key = self.cache.as_deref().zip(key);
         let kept = key.as_ref().filter(|_| is_kept).and_then(|(cache, key)| {
             self.timings.measure(Phase::Cache, || remembered::find(cache, key))
@@ -435,18 +380,19 @@ impl Builder<'_> {
             return Ok(Some(Ran { record, environment, layers, granted, masks }));
         }
         let sandbox =
-            self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(progress))?;
-        let turn = brood.is_none().then(|| self.turns.take());
-        progress.notebook(path.as_str(), plan.start.order.len());
+            self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(events.as_ref()))?;
+        let permit = brood.is_none().then(|| self.semaphore.acquire());
+        events.notebook(path.as_str(), plan.start.order.len());
         let mut execute = |is_first: bool| {
+            let mut watched = Watched::new(events.as_mut());
             let result = self.timings.measure(Phase::Run, || match brood {
                 Some((brood, place)) if is_first => {
                     *place += 1;
-                    brood.execute(*place - 1, notebook, progress)
+                    brood.execute(*place - 1, notebook, &mut watched)
                 }
-                _ => run::execute(plan, sandbox, notebook, progress),
+                _ => run::execute(plan, sandbox, notebook, &mut watched),
             });
-            if let Some(time) = progress.sweep_time() {
+            if let Some(time) = watched.sweep_time() {
                 self.timings.split(Phase::Run, Phase::States, time);
             }
             result
@@ -461,7 +407,7 @@ impl Builder<'_> {
                 result.diagnostics.extend(states::unsteady(notebook, record, again));
             }
         }
-        drop(turn);
+        drop(permit);
         if let Some((cache, key)) = &key {
             self.timings.measure(Phase::Cache, || {
                 match remembered::prepare(cache, key, &result, notebook) {
@@ -476,12 +422,12 @@ impl Builder<'_> {
             let mut console = result.console;
             self.granted.scanner.mask(&mut console);
             crate::secret::mask_leaks(&mut console);
-            progress.quote(&format!("{path}: the process said:"), &console);
+            events.quote(&format!("{path}: the process said:"), &console);
         }
         let contacted = result.traffic.contacted;
         if !contacted.is_empty() {
             let hosts = contacted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            progress.line(&format!("{path}: reached {hosts}"));
+            events.line(&format!("{path}: reached {hosts}"));
         }
         let granted = self.granted.names(contacted);
         outcome.diagnostics.extend(result.diagnostics);
@@ -510,7 +456,7 @@ impl Builder<'_> {
         let mut bounds = self.settings.bounds.clone();
         let folder = absolute.parent().unwrap_or(absolute);
         // A list names each notebook, also those without inputs.
-        if self.settings.goal == Goal::List || run::inputs::may_have_inputs(notebook, folder) {
+        if self.settings.goal == Goal::States || run::inputs::may_have_inputs(notebook, folder) {
             bounds.sweep.clone_from(&self.settings.sweep);
         }
         if let Some(sweep) = &mut bounds.sweep {
@@ -533,7 +479,7 @@ impl Builder<'_> {
         plan: &RunPlan,
         environment: &Environment,
         path: &Utf8Path,
-        progress: &Progress,
+        events: &dyn Events,
     ) -> Result<Option<Key>, Failure> {
         let Some(cache) = self.cache.as_deref().filter(|_| !self.settings.checks_reproducible)
         else {
@@ -543,14 +489,14 @@ impl Builder<'_> {
         let layers = match self.preparation.isolation() {
             Isolation::Strict => vec!["strict"],
             _ => {
-                let layers = self.preparation.sandbox(progress)?.layers().iter();
+                let layers = self.preparation.sandbox(events)?.layers().iter();
                 layers.filter(|it| it.active).map(|it| it.name.as_str()).collect()
             }
         };
         match remembered::key(plan, environment, &layers, cache, &self.trees) {
             Ok(key) => Ok(Some(key)),
             Err(reason @ NotKept::Tree(_)) => {
-                progress.line(&format!("{path}: its run is not kept for later builds: {reason}"));
+                events.line(&format!("{path}: its run is not kept for later builds: {reason}"));
                 self.trees.give_up();
                 Ok(None)
             }
@@ -562,37 +508,9 @@ impl Builder<'_> {
     }
 }
 
-/// The traceback goes to the build log, never to a page.
-fn log_traceback(
-    progress: &Progress,
-    path: &Utf8Path,
-    failure: &Diagnostic,
-    record: &RunRecord,
-    notebook: &Notebook,
-) {
-    let cell = notebook.cells().find(|(_, cell)| {
-        let whole = cell.whole();
-        whole.source == failure.span.source
-            && whole.start <= failure.span.start
-            && failure.span.end <= whole.end
-    });
-    let run = cell.and_then(|(id, _)| record.cells.get(&id));
-    if let Some(CellStatus::Failed { error }) = run.map(|run| &run.status) {
-        progress.quote(&format!("{path}: a cell failed:"), &error.traceback);
-    }
-}
-
-pub(super) fn policy(execute: Execute) -> Policy {
-    match execute {
-        Execute::Auto => Policy::RunIfEmpty,
-        Execute::Always => Policy::AlwaysRun,
-        Execute::Never => Policy::NeverRun,
-    }
-}
-
 /// The outputs that the notebook carries; those that cannot be read are findings.
 fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecord {
-    let (record, left_out) = stored::stored(notebook);
+    let (record, left_out) = stored(notebook);
     for it in left_out {
         if let Some(cell) = notebook.cell(it.cell) {
             let message = format!("stored output {} is left out: {}", it.position + 1, it.reason);
@@ -602,28 +520,48 @@ fn as_stored(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) -> RunRecor
     record
 }
 
-/// What was installed, and of what was built here: from which source.
-fn packages(lock: &Lock) -> Vec<String> {
-    let built = lock.built();
-    let packages = lock.packages.iter().map(|(name, version)| match built.get(name) {
-        Some(source) => format!("{name}=={version} built from sha256-{source}"),
-        None => format!("{name}=={version}"),
-    });
-    packages.collect()
+/// How a run came about. Where nothing was run, there is nothing to tell.
+fn facts(lock: Option<&Lock>, isolation: Vec<Layer>, granted: Granted) -> Facts {
+    let mut facts = Facts { isolation, granted, ..Facts::default() };
+    let Some(lock) = lock else { return facts };
+    let mut built = lock.built();
+    facts.lock = Some(lock.digest.clone());
+    facts.packages = lock
+        .packages
+        .iter()
+        .map(|(name, version)| {
+            let built_from = built.remove(name);
+            (name.clone(), Package { version: version.clone(), built_from })
+        })
+        .collect();
+    facts
 }
 
-fn provenance(document: &Document, place: &str, source: &Source, ran: &Ran) -> Provenance {
-    let lock = ran.environment.as_ref().and_then(|it| it.lock.as_ref());
+/// What the manifest says of a page.
+pub(super) fn provenance(
+    document: &Unlinked,
+    input: &Input,
+    source: &Source,
+    record: &RunRecord,
+    settings: &Settings,
+) -> Provenance {
+    let (path, title) = (document.document().path.clone(), document.document().title.clone());
+    let facts = record.facts.clone().unwrap_or_default();
+    let packages = facts.packages.iter().map(|(name, it)| match &it.built_from {
+        Some(source) => format!("{name}=={} built from sha256-{source}", it.version),
+        None => format!("{name}=={}", it.version),
+    });
     Provenance {
-        path: document.path.clone(),
-        title: document.title.clone(),
-        source: place.to_owned(),
+        path,
+        title,
+        source: input.relative.as_str().to_owned(),
         source_integrity: Integrity::of_source(source),
-        engine: ran.record.engine.name.clone(),
-        python: ran.record.engine.python.clone(),
-        packages: lock.map(packages).unwrap_or_default(),
-        lock: lock.map(|lock| format!("sha256-{}", lock.digest)),
-        isolation: ran.layers.clone(),
-        granted: ran.granted.clone(),
+        engine: record.engine.name.clone(),
+        python: record.engine.python.clone(),
+        // Their names tell what a company calls its own.
+        packages: if settings.page.names_packages() { packages.collect() } else { Vec::new() },
+        lock: facts.lock.map(|it| format!("sha256-{it}")),
+        isolation: facts.isolation,
+        granted: facts.granted,
     }
 }

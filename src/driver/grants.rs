@@ -10,13 +10,12 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 use super::Failure;
-use super::args::{Build, Runtime};
-use super::printer::Printer;
+use super::events::Events;
+use super::options::Options;
 use crate::config::{Config, IsolationSetting};
-use crate::emit::manifest::Granted as Names;
 use crate::process::AllowedHost;
-use crate::publish::Destination;
 use crate::run::Grants;
+use crate::run::record::Granted as Names;
 use crate::secret::{Scanner, Secret};
 
 /// What is granted, and how the values are kept from being seen.
@@ -64,15 +63,15 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// Reads what the user grants.
 pub(super) fn collect(
-    arguments: &Build,
+    options: &Options,
     config: &Config,
-    destination: &Destination,
-    printer: Printer,
+    own_output: &[Utf8PathBuf],
+    events: &dyn Events,
 ) -> Result<Granted, Failure> {
-    let mut hosts = arguments.allow_net.clone();
-    let mut reads = arguments.read.clone();
-    let mut names = arguments.env.clone();
-    check_config(&arguments.runtime, config, wishes(config))?;
+    let mut hosts = options.allow_net.clone();
+    let mut reads = options.read.clone();
+    let mut names = options.env.clone();
+    check_config(options, config, wishes(config))?;
     for host in &config.allow_net {
         hosts.push(host.parse::<AllowedHost>()?);
     }
@@ -95,7 +94,7 @@ pub(super) fn collect(
         variables.insert(name, Secret::new(value.into_vec()));
     }
     let mut files = BTreeMap::new();
-    for SecretFile { name, path } in &arguments.secret {
+    for SecretFile { name, path } in &options.secret {
         let value = Secret::load(path).map_err(Failure::from)?;
         if files.insert(name.clone(), value).is_some() {
             let message = format!("`--secret {name}` is given twice");
@@ -110,11 +109,11 @@ pub(super) fn collect(
     let all = variables.iter().chain(&files).map(|(name, it)| (name.as_str(), it));
     let scanner = Scanner::new(all)?;
     for name in scanner.unscannable() {
-        printer.warning(&format!(
+        events.warning(&format!(
             "the value of `{name}` is too short to be looked for in what is published"
         ));
     }
-    let own_output = destination.own_paths().to_vec();
+    let own_output = own_output.to_vec();
     let source_date = source_date()?;
     let hidden = Arc::default();
     let grants = Grants { hosts, reads, variables, files, source_date, own_output, hidden };
@@ -136,23 +135,24 @@ fn source_date() -> Result<Option<u64>, Failure> {
 /// Refuses what a configuration asks for and the user did not grant: what is given, and what holds for
 /// every command that makes environments.
 pub(super) fn check_config(
-    arguments: &Runtime,
+    options: &Options,
     config: &Config,
     mut wishes: Vec<String>,
 ) -> Result<(), Failure> {
     // It is asked for its version before any sandbox exists, so it could be any program.
-    let interpreter = config.python.as_ref().filter(|_| arguments.interpreter().is_none());
+    let interpreter = config.python.as_ref().filter(|_| options.runtime.python.is_none());
     wishes.extend(interpreter.map(|it| format!("the interpreter `{it}`")));
-    if config.isolation == Some(IsolationSetting::BestEffort) && arguments.isolation.is_none() {
+    if config.isolation == Some(IsolationSetting::BestEffort) && options.runtime.isolation.is_none()
+    {
         wishes.push("less isolation (`best-effort`)".to_owned());
     }
-    refuse(&wishes, arguments.trust_config)
+    refuse(&wishes, options.trust_config)
 }
 
-/// As [`check_config`], for a command that runs nothing.
-pub(super) fn check_templates(is_trusted: bool, config: &Config) -> Result<(), Failure> {
-    let wishes: Vec<String> = super::trust::templates(config).collect();
-    refuse(&wishes, is_trusted)
+/// As [`check_config`], for a page of a run that is over.
+pub(super) fn check_page(options: &Options, config: &Config) -> Result<(), Failure> {
+    let wishes: Vec<String> = super::trust::wishes(config).collect();
+    refuse(&wishes, options.trust_config)
 }
 
 fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {

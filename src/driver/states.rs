@@ -6,14 +6,35 @@ use indicatif::DecimalBytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::ChosenValue;
-use super::command::counted;
+use super::events::counted;
 use crate::config::{SAMPLES_ARE, Samples};
 use crate::diagnostic::{Code, Diagnostic, one_line};
 use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
 use crate::run::{RunRecord, sweep};
 use crate::source::Span;
+
+/// A value of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenValue {
+    /// Variable of the input; `form.part` for a part.
+    pub name: String,
+    /// The value as a reader reads it.
+    pub value: String,
+}
+
+impl std::str::FromStr for ChosenValue {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok(Self { name: name.trim().to_owned(), value: value.to_owned() })
+            }
+            _ => Err("write `NAME=VALUE`"),
+        }
+    }
+}
 
 /// Most states that one finding names.
 const MOST_NAMED: usize = 3;
@@ -235,7 +256,7 @@ pub(super) fn unsteady(
 
 /// The inputs of a notebook, and the states that they make.
 #[derive(Debug, Serialize)]
-pub(super) struct Listed {
+pub struct Listed {
     notebook: String,
     /// States besides the run's own, if no value is left out.
     wanted: u64,
@@ -334,12 +355,12 @@ impl Listed {
     }
 
     /// One JSON object.
-    pub(super) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// For a person.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = format!(
             "{}: {}, {} to run",
             self.notebook,

@@ -57,29 +57,29 @@ impl Line {
     }
 }
 
-/// So many may do a thing at once; the others wait.
-pub(super) struct Turns {
+/// A counting semaphore: so many permits, and who finds none waits.
+pub(super) struct Semaphore {
     free: Mutex<usize>,
     is_freed: Condvar,
 }
 
-/// One of them, until it is dropped.
-pub(super) struct Turn<'a>(&'a Turns);
+/// A permit, until it is dropped.
+pub(super) struct Permit<'a>(&'a Semaphore);
 
-impl Turns {
+impl Semaphore {
     pub(super) fn new(number: usize) -> Self {
         Self { free: Mutex::new(number.max(1)), is_freed: Condvar::new() }
     }
 
-    pub(super) fn take(&self) -> Turn<'_> {
+    pub(super) fn acquire(&self) -> Permit<'_> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let free = self.is_freed.wait_while(free, |it| *it == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Turn(self)
+        Permit(self)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.is_freed.notify_one();
@@ -119,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_have_a_turn() {
-        let turns = Turns::new(2);
+    fn no_more_than_have_a_permit() {
+        let semaphore = Semaphore::new(2);
         let at_once = Mutex::new((0, 0));
         let work = |_: usize| {
-            let _turn = turns.take();
+            let _permit = semaphore.acquire();
             let enter = |step: i32| {
                 let mut state = at_once.lock().unwrap();
                 state.0 += step;

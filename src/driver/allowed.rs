@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use camino::Utf8Path;
 
 use super::Failure;
-use super::args::Publishing;
 use crate::config::{BASELINE, ByteSize, Config, ConfigError, ShownSettings, baseline};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::output::Shown;
@@ -72,9 +71,8 @@ fn is_fingerprint(text: &str) -> bool {
 }
 
 /// The bounds of what a page shows of a cell.
-pub(super) fn shown(flags: &Publishing, config: &Config) -> Shown {
-    let ShownSettings { text, lines, rows, markup, pixels, pictures } =
-        flags.shown.or(config.shown);
+pub(super) fn shown(asked: ShownSettings) -> Shown {
+    let ShownSettings { text, lines, rows, markup, pixels, pictures } = asked;
     let default = Shown::default();
     let size = |asked: Option<ByteSize>, default| {
         asked.map_or(default, |it| usize::try_from(it.0).unwrap_or(usize::MAX))

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Failure;
-use super::compile::Compiled;
-use super::printer::Printer;
+use super::document::Unlinked;
+use super::events::Warning;
 use crate::charts::{Kind, Known, Runtime, known};
 use crate::config::ChartSetting;
 use crate::diagnostic::Parsed;
@@ -48,11 +48,11 @@ impl Charts {
     /// `made_by` tells the version of the library in the notebook's environment.
     pub(super) fn compile(
         &self,
-        compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Compiled>,
+        compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Unlinked>,
         own: &BTreeMap<Kind, Arc<Runtime>>,
         made_by: impl Fn(Kind) -> Option<String>,
         mut have: impl FnMut(&'static Known) -> Result<Runtime, Failure>,
-    ) -> Parsed<Compiled> {
+    ) -> Parsed<Unlinked> {
         loop {
             let live = self.known().live.clone();
             let mut compiled = compile(&live);
@@ -120,13 +120,13 @@ impl Charts {
     }
 
     /// Readers of the log must not believe that charts are live where they are not.
-    pub(super) fn warn(&self, printer: Printer) {
+    pub(super) fn warnings(&self) -> Vec<Warning> {
         let state = self.known();
-        for warning in &state.warnings {
-            printer.warning(warning);
+        let mut warnings: Vec<_> = state.warnings.iter().map(|it| Warning::new(it, None)).collect();
+        if let Some(last) = warnings.last_mut() {
+            let help = "pages show pictures of them; `--charts static` asks for pictures only";
+            last.help = Some(help.to_owned());
         }
-        if !state.warnings.is_empty() {
-            printer.help("pages show pictures of them; `--charts static` asks for pictures only");
-        }
+        warnings
     }
 }

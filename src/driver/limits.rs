@@ -80,8 +80,8 @@ pub(super) fn jobs(settings: SweepSettings) -> usize {
 }
 
 /// How many notebooks may run at once, for there is memory for no more.
-pub(super) fn runs_at_once(whole: Option<ByteSize>, bounds: &Bounds) -> usize {
-    let whole = whole.map_or_else(machine_memory, |it| it.0);
+pub(super) fn runs_at_once(whole: Option<u64>, bounds: &Bounds) -> usize {
+    let whole = whole.unwrap_or_else(machine_memory);
     usize::try_from(whole / bounds.process.memory.max(1)).unwrap_or(usize::MAX).max(1)
 }
 

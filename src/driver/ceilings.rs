@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 
 use camino::Utf8Path;
 
+use super::options::{Goal, Options};
 use super::{Failure, limits};
 use crate::config::{ByteSize, Config, LimitSettings, ShownSettings, SweepSettings};
 
@@ -15,21 +16,18 @@ const HOUR: u64 = 3600;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// The bounds that a command takes as flags.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
-    pub(super) limits: LimitSettings,
-    pub(super) shown: ShownSettings,
-    pub(super) sweep: SweepSettings,
-    /// Whether the user trusts the file.
-    pub(super) trusts_config: bool,
-}
-
 /// Resources of this machine.
 #[derive(Debug, Clone, Copy)]
 struct Machine {
     memory: u64,
     cores: u64,
+}
+
+/// The bounds that a caller asks for, by the table of the file that has them.
+struct Asked {
+    limits: LimitSettings,
+    shown: ShownSettings,
+    sweep: SweepSettings,
 }
 
 /// One bound of the file.
@@ -65,7 +63,7 @@ impl Amount for NonZeroU64 {
 }
 
 /// Every bound that the file can set, with its ceiling.
-fn bounds(config: &Config, flags: &Flags, machine: Machine) -> Vec<Bound> {
+fn bounds(config: &Config, options: &Options, machine: Machine) -> Vec<Bound> {
     fn bound<T: Amount>(
         table: &'static str,
         key: &str,
@@ -81,12 +79,14 @@ fn bounds(config: &Config, flags: &Flags, machine: Machine) -> Vec<Bound> {
             unit: T::UNIT,
         }
     }
+    let own =
+        Asked { limits: options.limits, shown: options.publishing.shown, sweep: options.sweep };
     macro_rules! table {
         ($table:ident: $($key:ident $most:expr),+ $(,)?) => {
             [$(bound(
                 stringify!($table),
                 stringify!($key),
-                (config.$table.$key, flags.$table.$key),
+                (config.$table.$key, own.$table.$key),
                 $most,
             )),+]
         };
@@ -136,21 +136,42 @@ impl Bound {
 }
 
 /// Refuses a file that asks for more than it may.
-pub(super) fn check(config: &Config, flags: &Flags, folder: &Utf8Path) -> Result<(), Failure> {
-    if flags.trusts_config {
+pub(super) fn check(
+    config: &Config,
+    options: &Options,
+    folder: &Utf8Path,
+    goal: Goal,
+) -> Result<(), Failure> {
+    if options.trust_config {
         return Ok(());
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let machine = Machine { memory: limits::whole_memory(), cores };
-    match refusal(config, flags, machine, &folder.join("nbc.toml")) {
+    let asked = Config {
+        limits: if goal.has_runs() { config.limits } else { LimitSettings::default() },
+        sweep: if goal.has_runs() && goal.has_pages() {
+            config.sweep
+        } else {
+            SweepSettings::default()
+        },
+        shown: if goal.has_pages() { config.shown } else { ShownSettings::default() },
+        lines: config.lines.clone(),
+        ..Config::default()
+    };
+    match refusal(&asked, options, machine, &folder.join("nbc.toml")) {
         Some(failure) => Err(failure),
         None => Ok(()),
     }
 }
 
-fn refusal(config: &Config, flags: &Flags, machine: Machine, path: &Utf8Path) -> Option<Failure> {
+fn refusal(
+    config: &Config,
+    options: &Options,
+    machine: Machine,
+    path: &Utf8Path,
+) -> Option<Failure> {
     let exceeds = |it: &Bound| !it.is_overridden && it.asked.is_some_and(|asked| asked > it.most);
-    let bound = bounds(config, flags, machine).into_iter().find(exceeds)?;
+    let bound = bounds(config, options, machine).into_iter().find(exceeds)?;
     let Bound { table, key, asked, most, unit, .. } = &bound;
     let name = format!("{table}.{key}");
     // A key may have an older name.
@@ -175,9 +196,9 @@ mod tests {
 
     const MACHINE: Machine = Machine { memory: 64 << 30, cores: 4 };
 
-    fn said(text: &str, flags: &Flags) -> Option<String> {
+    fn said(text: &str, options: &Options) -> Option<String> {
         let config = Config::parse(text).unwrap();
-        let failure = refusal(&config, flags, MACHINE, Utf8Path::new("nbc.toml"))?;
+        let failure = refusal(&config, options, MACHINE, Utf8Path::new("nbc.toml"))?;
         Some(format!("{} {}", failure.message, failure.help.unwrap_or_default()))
     }
 
@@ -192,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_bound_of_the_file_has_a_ceiling() {
-        let bounds = bounds(&Config::default(), &Flags::default(), MACHINE);
+        let bounds = bounds(&Config::default(), &Options::default(), MACHINE);
         for table in ["limits", "shown", "sweep"] {
             for key in keys(table).into_iter().filter(|it| it != "max-rows") {
                 assert!(
@@ -204,8 +225,8 @@ mod tests {
         for Bound { table, key, most, unit, .. } in bounds {
             let value = |it: u64| if unit.is_empty() { it.to_string() } else { format!("'{it}'") };
             let text = |it| format!("title = 'x'\n[{table}]\n{key} = {}\n", value(it));
-            assert_eq!(said(&text(most), &Flags::default()), None, "{key}");
-            let message = said(&text(most + 1), &Flags::default()).unwrap();
+            assert_eq!(said(&text(most), &Options::default()), None, "{key}");
+            let message = said(&text(most + 1), &Options::default()).unwrap();
             assert!(message.contains("nbc.toml:3`"), "{message}");
             assert!(message.contains(&format!("`{key}` in `[{table}]`")), "{message}");
             assert!(message.contains("--trust-config") && message.contains(&key), "{message}");
@@ -216,11 +237,11 @@ mod tests {
     fn a_flag_replaces_what_the_file_asks_for() {
         let memory = Some(ByteSize(1 << 30));
         let limits = LimitSettings { memory, ..LimitSettings::default() };
-        let flags = Flags { limits, ..Flags::default() };
+        let options = Options { limits, ..Options::default() };
         let text = "limits = { memory = '900GiB' }";
-        assert!(said(text, &Flags::default()).unwrap().contains("nbc.toml:1`"));
-        assert_eq!(said(text, &flags), None);
-        assert!(said("limits.memory = '900GiB'\nlimits.timeout = 604800", &flags).is_some());
+        assert!(said(text, &Options::default()).unwrap().contains("nbc.toml:1`"));
+        assert_eq!(said(text, &options), None);
+        assert!(said("limits.memory = '900GiB'\nlimits.timeout = 604800", &options).is_some());
     }
 
     #[test]

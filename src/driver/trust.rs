@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Failure;
-use super::args::Publishing;
+use super::options::Publishing;
 use crate::config::Config;
 use crate::output::Islands;
 use crate::sanitize::IslandKind;
@@ -34,7 +34,7 @@ impl std::str::FromStr for AllowedIsland {
             None => (text, None),
         };
         let refuse = || AllowedIslandError(text.to_owned());
-        let kind = <IslandKind as clap::ValueEnum>::from_str(kind, false).map_err(|_| refuse())?;
+        let kind = IslandKind::named(kind).ok_or_else(refuse)?;
         if notebook.is_some_and(str::is_empty) {
             return Err(refuse());
         }
@@ -81,22 +81,20 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// What flags say, and `nbc.toml` where the user trusts it.
+    /// What the caller says, and `nbc.toml`, which the user granted when the grants were collected.
     pub(super) fn new(
-        flags: &Publishing,
-        config: Option<&Config>,
+        asked: &Publishing,
+        config: &Config,
         has_files: bool,
     ) -> Result<Self, Failure> {
-        let mut islands = flags.allow_island.clone();
+        let mut islands = asked.allow_island.clone();
         let mut runtimes: BTreeSet<String> =
-            flags.trust_runtime.iter().map(|it| it.0.clone()).collect();
-        if let Some(trust) = config.map(|it| &it.trust) {
-            for it in &trust.islands {
-                islands.push(it.parse::<AllowedIsland>()?);
-            }
-            for it in &trust.runtimes {
-                runtimes.insert(it.parse::<TrustedRuntime>()?.0);
-            }
+            asked.trust_runtime.iter().map(|it| it.0.clone()).collect();
+        for it in &config.trust.islands {
+            islands.push(it.parse::<AllowedIsland>()?);
+        }
+        for it in &config.trust.runtimes {
+            runtimes.insert(it.parse::<TrustedRuntime>()?.0);
         }
         Ok(Self { islands, runtimes, has_files })
     }
@@ -123,12 +121,9 @@ impl Trust {
 pub(super) fn wishes(config: &Config) -> impl Iterator<Item = String> {
     let islands = config.trust.islands.iter().map(|it| format!("scripts of outputs (`{it}`)"));
     let runtimes = config.trust.runtimes.iter().map(|it| format!("what draws charts (`{it}`)"));
-    islands.chain(runtimes).chain(templates(config))
-}
-
-/// Templates decide which markup all pages have.
-pub(super) fn templates(config: &Config) -> impl Iterator<Item = String> {
-    config.theme.templates.iter().map(|it| format!("the templates in `{it}`"))
+    // Templates decide which markup all pages have.
+    let templates = config.theme.templates.iter().map(|it| format!("the templates in `{it}`"));
+    islands.chain(runtimes).chain(templates)
 }
 
 #[cfg(test)]

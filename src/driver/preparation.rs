@@ -6,24 +6,22 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8PathBuf;
 
-use super::args::{IsolationLevel, Runtime};
-use super::command::counted;
+use super::events::{Events, Warning, counted};
 use super::inputs::Input;
-use super::printer::Printer;
-use super::progress::Progress;
+use super::options::{Options, isolation};
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Trees};
 use crate::charts::{self, Known, Origin};
-use crate::config::{Config, IsolationSetting, LimitSettings};
+use crate::config::Config;
 use crate::environment::{
     Beside, Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName,
     Provisioner, cached_runtime,
 };
 use crate::notebook::Notebook;
-use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError, Trusted};
+use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError};
 
 /// Makes environments; what they share is made when the first one needs it. Several notebooks may ask at once.
-pub(super) struct Preparation {
+pub struct Preparation {
     choice: Choice,
     buildable: BTreeSet<String>,
     sandbox: OnDemand,
@@ -49,22 +47,22 @@ struct Found {
 }
 
 impl Preparation {
-    /// As flags and configuration decide, `limits` of both; `entries` hold what earlier builds found out.
+    /// As options and configuration decide; `entries` hold what earlier builds found out.
     pub(super) fn new(
-        arguments: &Runtime,
+        options: &Options,
         config: &Config,
-        limits: LimitSettings,
         entries: Option<Arc<Cache>>,
         keeps_runs: bool,
         trees: Arc<Trees>,
     ) -> Result<Self, Failure> {
-        let choice = match arguments.interpreter().or(config.python.as_ref()) {
+        let choice = match options.runtime.python.as_ref().or(config.python.as_ref()) {
             Some(path) => Choice::Given(path.clone()),
             None => Choice::FromNotebook,
         };
-        let isolation = isolation(arguments, config)?;
+        let isolation = isolation(&options.runtime, config)?;
+        let limits = options.limits.or(config.limits);
         let buildable =
-            buildable(&arguments.allow_build, !matches!(isolation, Isolation::None(_)))?;
+            buildable(&options.runtime.allow_build, !matches!(isolation, Isolation::None(_)))?;
         let cache = cache_folder()?;
         Ok(Self {
             choice,
@@ -82,10 +80,10 @@ impl Preparation {
     }
 
     /// The sandbox of all notebooks; says which layers hold when it is made.
-    pub(super) fn sandbox(&self, progress: &Progress) -> Result<&Sandbox, Failure> {
+    pub(super) fn sandbox(&self, events: &dyn Events) -> Result<&Sandbox, Failure> {
         let sandbox = self.sandbox.get().map_err(refused)?;
         if !self.is_reported.swap(true, Ordering::SeqCst) {
-            report_layers(sandbox, self.sandbox.isolation(), progress);
+            report_layers(sandbox, self.sandbox.isolation(), events);
         }
         Ok(sandbox)
     }
@@ -96,12 +94,15 @@ impl Preparation {
     }
 
     /// The environment of a notebook.
-    pub(super) fn environment(
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn environment(
         &self,
         notebook: &Notebook,
         input: &Input,
         limits: &Limits,
-        progress: &Progress,
+        events: &dyn Events,
     ) -> Result<Environment, Failure> {
         let path = &input.path;
         let absolute = camino::absolute_utf8(path)?;
@@ -112,7 +113,7 @@ impl Preparation {
             help: error.help(),
         };
         let provisioner = self.provisioner().map_err(failed)?;
-        let say = |text: &str| progress.step(&format!("{path}: {text}"));
+        let say = |text: &str| events.step(&format!("{path}: {text}"));
         let made = provisioner.provision(notebook, beside, self.confinement(limits, &say));
         let environment = match made {
             Ok(environment) => environment,
@@ -135,19 +136,19 @@ impl Preparation {
         &self,
         known: &'static Known,
         limits: &Limits,
-        progress: &Progress,
+        events: &dyn Events,
     ) -> Result<charts::Runtime, Failure> {
         let cache = self.cache.as_path();
         if let Some(runtime) = cached_runtime(known, cache) {
             return Ok(runtime);
         }
-        progress.step(&format!("fetching what draws charts of {}", known.kind.title()));
+        events.step(&format!("fetching what draws charts of {}", known.kind.title()));
         let provisioner = self.provisioner()?;
-        let say = |text: &str| progress.step(text);
+        let say = |text: &str| events.step(text);
         let confinement = match known.origin {
             Origin::File(_) => None,
             Origin::Printed(_) => {
-                self.sandbox(progress)?;
+                self.sandbox(events)?;
                 Some(Confinement { buildable: &NONE, ..self.confinement(limits, &say) })
             }
         };
@@ -160,9 +161,9 @@ impl Preparation {
         &self,
         charts: &[serde_json::Value],
         limits: &Limits,
-        progress: &Progress,
+        events: &dyn Events,
     ) -> Result<Vec<Option<String>>, Failure> {
-        let say = |text: &str| progress.step(text);
+        let say = |text: &str| events.step(text);
         let confinement = Confinement { buildable: &NONE, ..self.confinement(limits, &say) };
         Ok(self.provisioner()?.draw(charts, confinement)?)
     }
@@ -191,18 +192,20 @@ impl Preparation {
         self.provisioner.get().map(Provisioner::folders).unwrap_or_default()
     }
 
-    /// Says once what holds for environments that were made.
-    pub(super) fn warn(&self, printer: Printer) {
+    /// What holds for the environments that were made.
+    pub fn warnings(&self) -> Vec<Warning> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        warn_of_unlocked(&found.unlocked, printer);
+        let mut warnings: Vec<Warning> = unlocked(&found.unlocked).into_iter().collect();
         if !found.built.is_empty() {
             let names = found.built.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>();
-            printer.warning(&format!(
+            let message = format!(
                 "built from source in the sandbox, as `--allow-build` says: {}; what is in these packages \
                  is what their build code wrote here",
                 names.join(", ")
-            ));
+            );
+            warnings.push(Warning::new(message, None));
         }
+        warnings
     }
 }
 
@@ -210,16 +213,17 @@ impl Preparation {
 static NONE: BTreeSet<String> = BTreeSet::new();
 
 /// Another day may give other packages.
-fn warn_of_unlocked(unlocked: &BTreeSet<Utf8PathBuf>, printer: Printer) {
-    let Some(first) = unlocked.first() else { return };
+fn unlocked(unlocked: &BTreeSet<Utf8PathBuf>) -> Option<Warning> {
+    let first = unlocked.first()?;
     let others = match unlocked.len() - 1 {
         0 => String::new(),
         number => format!(" and {}", counted(number, "other notebook")),
     };
-    printer.warning(&format!(
+    let message = format!(
         "no lock pins all packages of `{first}`{others}: another machine, or another day, may get others"
-    ));
-    printer.help("pin them with `nbc lock`, and commit the files that it writes");
+    );
+    let help = "pin them with `nbc lock`, and commit the files that it writes";
+    Some(Warning::new(message, Some(help)))
 }
 
 /// A layer that cannot be had, with every way out.
@@ -239,23 +243,23 @@ fn refused(error: SandboxError) -> Failure {
 }
 
 /// A reader of the log must not believe in a layer that is not there.
-fn report_layers(sandbox: &Sandbox, isolation: Isolation, progress: &Progress) {
+fn report_layers(sandbox: &Sandbox, isolation: Isolation, events: &dyn Events) {
     let names = |active| -> Vec<&str> {
         let layers = sandbox.layers().iter().filter(|it| it.active == active);
         layers.map(|it| it.name.as_str()).collect()
     };
-    progress.line(&format!("isolation: {}", names(true).join(", ")));
+    events.line(&format!("isolation: {}", names(true).join(", ")));
     let missing = names(false);
     if missing.is_empty() {
         return;
     }
     if let Isolation::None(_) = isolation {
         let text = "notebooks run without isolation, with all that you may do; only limits hold";
-        progress.warning(text);
+        events.warning(text);
     } else {
         let missing = missing.join(", ");
-        progress.warning(&format!("not every layer of isolation holds; missing: {missing}"));
-        progress.help(sandbox.way_out());
+        events.warning(&format!("not every layer of isolation holds; missing: {missing}"));
+        events.help(sandbox.way_out());
     }
 }
 
@@ -275,26 +279,4 @@ pub(super) fn buildable(
         });
     }
     Ok(packages.iter().map(|it| it.normalized().to_owned()).collect())
-}
-
-fn isolation(arguments: &Runtime, config: &Config) -> Result<Isolation, Failure> {
-    let asked = arguments.isolation.unwrap_or(match config.isolation {
-        Some(IsolationSetting::BestEffort) => IsolationLevel::BestEffort,
-        Some(IsolationSetting::Strict) | None => IsolationLevel::Strict,
-    });
-    match asked {
-        IsolationLevel::Strict => Ok(Isolation::Strict),
-        IsolationLevel::BestEffort => Ok(Isolation::BestEffort),
-        IsolationLevel::None if arguments.trust_notebooks => {
-            Ok(Isolation::None(Trusted::by_request_of_the_user()))
-        }
-        IsolationLevel::None => Err(Failure {
-            message: "without isolation, notebooks may read and change whatever you may".to_owned(),
-            help: Some(
-                "if you trust every one of them, add `--trust-notebooks`; `nbc doctor` shows what \
-                 this machine can give instead"
-                    .to_owned(),
-            ),
-        }),
-    }
 }

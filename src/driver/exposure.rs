@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::compile::Compiled;
-use super::publishing::Allowed;
+use super::allowed::Allowed;
+use super::document::Unlinked;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::metadata;
 use crate::notebook::{Cell, CellId, Notebook};
@@ -79,7 +79,7 @@ pub(super) fn in_record(
 }
 
 /// Looks through what a page will show beside the outputs: code, prose, title.
-pub(super) fn in_page(page: &Compiled, notebook: &Notebook, scanner: &Scanner) -> Vec<Diagnostic> {
+pub(super) fn in_page(page: &Unlinked, notebook: &Notebook, scanner: &Scanner) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (block, span) in page.blocks() {
         let number = block.id.trim_start_matches("cell-");
@@ -310,7 +310,7 @@ fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {
 
 /// What looks like a secret in what a page shows beside outputs: code, prose, titles.
 pub(super) fn leaks_in_page(
-    page: &Compiled,
+    page: &Unlinked,
     notebook: &Notebook,
     allowed: &Allowed,
 ) -> Vec<Diagnostic> {

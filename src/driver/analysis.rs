@@ -1,0 +1,60 @@
+//! Files to notebooks with their dataflow: phases 1 and 2, for every command.
+
+use super::inputs::Input;
+use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
+use crate::graph::{CellGraph, analyze as resolve};
+use crate::notebook::{self, Notebook};
+use crate::output::on_big_stack;
+use crate::source::{Sources, Span};
+
+/// A notebook after phases 1 and 2.
+#[derive(Debug)]
+pub struct Analyzed {
+    /// Where it lies.
+    pub input: Input,
+    /// What it says.
+    pub notebook: Notebook,
+    /// What its cells define and use.
+    pub graph: CellGraph,
+}
+
+/// Phases 1 and 2 of several notebooks, at once and in their order.
+#[must_use]
+pub fn analyze_all(inputs: Vec<Input>) -> (Sources, Vec<Parsed<Option<Analyzed>>>) {
+    // The parser of Python goes as deep as the notebook does.
+    on_big_stack(|| Sources::each(inputs, analyze))
+}
+
+/// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
+fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
+    let loaded = match input.folder() {
+        Some(folder) => sources.load_below(folder, &input.relative),
+        None => sources.load(&input.path),
+    };
+    let source = match loaded {
+        Ok(source) => source,
+        Err(error) => {
+            let empty = sources.add(input.path.clone(), None, String::new());
+            let span = Span::new(empty, 0, 0);
+            let diagnostic = Diagnostic::error(Code::UnreadableFile, span, error.to_string());
+            return Parsed { value: None, diagnostics: vec![diagnostic] };
+        }
+    };
+    let mut parsed = notebook::parse(sources, source);
+    if !input.is_named {
+        // It only looks like one: a script that writes notebooks, for example.
+        for it in parsed.diagnostics.iter_mut().filter(|it| it.code == Code::NotANotebook) {
+            it.severity = Severity::Warning;
+            it.help = Some(
+                "it is passed over; `exclude` in nbc.toml says so without a warning".to_owned(),
+            );
+        }
+    }
+    let mut diagnostics = parsed.diagnostics;
+    let value = parsed.value.map(|notebook| {
+        let graph = resolve(sources, &notebook);
+        diagnostics.extend(graph.diagnostics);
+        Analyzed { input, notebook, graph: graph.value }
+    });
+    Parsed { value, diagnostics }
+}

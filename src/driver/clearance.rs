@@ -1,0 +1,56 @@
+//! A run's record to one that may be shown: without values of secrets, and without names and paths of the machine.
+
+use super::allowed::Allowed;
+use super::exposure;
+use crate::diagnostic::Diagnostic;
+use crate::notebook::Notebook;
+use crate::output::mask::Masks;
+use crate::run::RunRecord;
+use crate::run::record::Facts;
+use crate::secret::Scanner;
+
+/// Something of a run that was looked through. Only [`clear`] makes one, and pages are made of nothing else.
+#[derive(Debug)]
+pub(super) struct Cleared<T>(T);
+
+impl<T> Cleared<T> {
+    pub(super) fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Cleared<RunRecord> {
+    /// Notes of which text the notebook was that ran, and how it ran.
+    pub(super) fn with_facts(mut self, source: String, facts: Facts) -> Self {
+        self.0.source = Some(source);
+        self.0.facts = Some(facts);
+        self
+    }
+}
+
+/// What decides whether a record may be shown.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// Values that nbc was given.
+    pub(super) scanner: &'a Scanner,
+    /// What looks like a secret and is none.
+    pub(super) allowed: &'a Allowed,
+    /// Names and paths of the machine.
+    pub(super) masks: &'a Masks,
+}
+
+/// Looks through a record, and takes the machine's names and paths out of it. `None` when it holds a secret.
+pub(super) fn clear(
+    mut record: RunRecord,
+    notebook: &Notebook,
+    rules: Rules<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Cleared<RunRecord>> {
+    let mut exposed = exposure::in_record(&mut record, notebook, rules.scanner);
+    exposed.extend(exposure::leaks_in_record(&mut record, notebook, rules.allowed));
+    let masked = rules.masks.record(&mut record);
+    diagnostics.extend(exposure::masked(notebook, masked));
+    let is_clear = exposed.is_empty();
+    diagnostics.extend(exposed);
+    is_clear.then_some(Cleared(record))
+}

@@ -1,0 +1,256 @@
+//! The pages of a build, and what was found on the way: phases 8 to 11.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::Failure;
+use super::document::Unlinked;
+use super::events::Warning;
+use super::links::Pages;
+use super::looks::Looks;
+use super::options::Settings;
+use super::timings::{Phase, Timings};
+use super::unit::Built;
+use super::{allowed, exposure};
+use crate::cache::Cache;
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::emit::{self, Layout, Provenance};
+use crate::publish::{Destination, Left};
+use crate::render::{self, Document};
+use crate::secret::Scanner;
+use crate::site::{Site, SitePath};
+use crate::source::Sources;
+use crate::verify::{self, Expected, Finding};
+
+/// The pages of a build, not yet written.
+pub struct Compiled<'a> {
+    pub(super) pages: Vec<Built<Document>>,
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) sources: Sources,
+    /// Number of notebooks, those without a page included.
+    pub(super) notebooks: usize,
+    pub(super) shows_secret: bool,
+    pub(super) keeps_going: bool,
+    pub(super) layout: Layout,
+    pub(super) looks: &'a Looks,
+    pub(super) title: String,
+    pub(super) scanner: Scanner,
+    pub(super) expected: Expected,
+    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) timings: &'a Timings,
+    pub(super) packages: Vec<PackageFolders>,
+}
+
+/// Folders of packages that nbc did not install, with what they come to.
+pub(crate) type PackageFolders = (Vec<camino::Utf8PathBuf>, Option<String>);
+
+/// A site that was written.
+#[derive(Debug)]
+pub struct Published {
+    /// Number of its pages.
+    pub pages: usize,
+    /// Number of files that are new or differ.
+    pub changed: usize,
+    /// Digest of `manifest.json`, by which the site can be known from outside of it.
+    pub manifest: String,
+    /// What could not be removed.
+    pub left: Option<Left>,
+}
+
+/// Why a site was not written.
+#[derive(Debug)]
+pub enum NotPublished {
+    /// It does not pass its own verification.
+    Unverified {
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+        /// The way out.
+        help: &'static str,
+    },
+    /// Something else.
+    Failed(Failure),
+}
+
+impl From<Failure> for NotPublished {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<NotPublished> for Failure {
+    fn from(error: NotPublished) -> Self {
+        match error {
+            NotPublished::Failed(failure) => failure,
+            NotPublished::Unverified { findings, help } => Self {
+                message: format!(
+                    "the site does not pass its own verification ({}), so it is not published",
+                    super::counted(findings.len(), "finding")
+                ),
+                help: Some(help.to_owned()),
+            },
+        }
+    }
+}
+
+impl Compiled<'_> {
+    /// What is wrong with the notebooks, sorted by place; values of secrets are masked.
+    pub fn findings(&self) -> &[Diagnostic] {
+        &self.findings
+    }
+
+    /// Why notebooks have no environment.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// What the user should know of the whole build.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The texts that findings point into.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Whether a line of a notebook may hold a secret, so that findings must not quote lines.
+    pub fn shows_secret(&self) -> bool {
+        self.shows_secret
+    }
+
+    /// Number of notebooks, those without a page included.
+    pub fn notebooks(&self) -> usize {
+        self.notebooks
+    }
+
+    /// Number of errors.
+    pub fn errors(&self) -> usize {
+        let errors = self.findings.iter().filter(|it| it.severity == Severity::Error);
+        errors.count() + self.failures.len()
+    }
+
+    /// Whether there is a page, and no error that the caller did not ask to pass over.
+    pub fn is_publishable(&self) -> bool {
+        !self.pages.is_empty() && (self.errors() == 0 || self.keeps_going)
+    }
+
+    pub(crate) fn packages(&self) -> Vec<PackageFolders> {
+        self.packages.clone()
+    }
+
+    /// Lays out the pages, proves the site, and puts it in place, whole or not at all.
+    ///
+    /// # Errors
+    /// When a template or the disk fails, or the site does not pass its own verification. The earlier site is whole.
+    pub fn publish(self, destination: Destination) -> Result<Published, NotPublished> {
+        let Self { pages, layout, looks, title, scanner, expected, cache, timings, .. } = self;
+        // The text of all notebooks is of no more use.
+        drop(self.sources);
+        let number = pages.len();
+        let cache = cache.as_deref();
+        let site = assemble(pages, layout, (looks, &title), cache, timings)?;
+        let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
+        let site = verified.map_err(|findings| NotPublished::Unverified {
+            findings,
+            help: if looks.has_templates() {
+                "the site's own templates may write what pages must not hold, such as a `<meta>` that is \
+                 not known; docs/themes.md says what they may"
+            } else {
+                "this is a defect of nbc: please report it with the notebook"
+            },
+        })?;
+        let exposed = timings.measure(Phase::Exposure, || exposure::in_site(site.site(), &scanner));
+        if let Some(message) = exposed {
+            return Err(Failure { message, help: None }.into());
+        }
+        let manifest = site.site().files().find(|it| it.path().as_str() == "manifest.json");
+        let manifest = manifest.map(|it| it.integrity().as_str().to_owned()).unwrap_or_default();
+        let published = timings.measure(Phase::Publish, || destination.publish(&site));
+        let published = published.map_err(helped)?;
+        Ok(Published { pages: number, changed: published.written, manifest, left: published.left })
+    }
+}
+
+/// Phases 8 and 9.
+fn assemble(
+    built: Vec<Built<Document>>,
+    layout: Layout,
+    (looks, title): (&Looks, &str),
+    cache: Option<&Cache>,
+    timings: &Timings,
+) -> Result<Site, Failure> {
+    let index = SitePath::new("index.html")?;
+    let look = looks.look(title, layout)?;
+    let has_home = layout == Layout::Site || built.len() > 1;
+    let made = timings.measure(Phase::Output, || {
+        let pages = built.into_par_iter().map(|Built { document, provenance }| {
+            let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
+            Ok((render::page(document, home.as_deref(), &look)?, provenance))
+        });
+        pages.collect::<Result<Vec<_>, render::LayoutError>>()
+    });
+    let made = made.map_err(|error| match &error {
+        render::LayoutError::Render(template) => looks.failure(template),
+        render::LayoutError::Path(_) => error.into(),
+    })?;
+    let (pages, provenance): (Vec<_>, Vec<Provenance>) = made.into_iter().unzip();
+    timings
+        .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))
+        .map_err(|error| match &error {
+            emit::EmitError::Render(template) => looks.failure(template),
+            _ => error.into(),
+        })
+}
+
+/// Links of the pages to each other, once it is known which of them there are.
+pub(super) fn link(
+    built: Vec<Built<Unlinked>>,
+    pages: &Pages,
+    settings: &Settings,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<Built<Document>> {
+    let linked = built.into_par_iter().map(|Built { document, provenance }| {
+        let mut document = document.link(pages);
+        if settings.is_strict {
+            allowed::refuse_removals(&mut document.diagnostics);
+        }
+        (document.diagnostics, Built { document: document.value, provenance })
+    });
+    let (found, linked): (Vec<_>, Vec<_>) = linked.unzip();
+    findings.extend(found.into_iter().flatten());
+    linked
+}
+
+/// What holds for a list of findings before it is told.
+pub(super) fn told(mut findings: Vec<Diagnostic>, scanner: &Scanner) -> Vec<Diagnostic> {
+    exposure::mask(&mut findings, scanner);
+    diagnostic::sort(&mut findings);
+    findings
+}
+
+/// An error of writing, with its way out.
+pub(super) fn helped(error: crate::publish::PublishError) -> Failure {
+    use crate::publish::PublishError;
+
+    let help = match &error {
+        PublishError::NoFolder { .. } => "name a folder for the site, such as `--output site`",
+        PublishError::Foreign { .. } => "choose another folder with `--output`, or empty this one",
+        PublishError::Busy { .. } => "wait for it to end, or choose another folder with `--output`",
+        PublishError::Mounted { path } => {
+            let help = format!("name a folder below it, such as `--output {path}/site`");
+            return Failure::from(error).with_help(help);
+        }
+        PublishError::Io { source, .. } => match source.kind() {
+            std::io::ErrorKind::CrossesDevices => {
+                "unmount it, or choose another folder with `--output`"
+            }
+            std::io::ErrorKind::StorageFull => "make room on the disk; the earlier site is whole",
+            std::io::ErrorKind::PermissionDenied => "choose a folder that you may write to",
+            _ => "the earlier site, if there was one, is whole",
+        },
+    };
+    Failure::from(error).with_help(help)
+}

@@ -1,0 +1,78 @@
+//! One build, from a project to a published site: no command line, no terminal.
+//!
+//! [`Project::open`] finds the notebooks and merges [`Options`] with `nbc.toml`; [`Project::compile`] runs what has to
+//! run, several notebooks at once, and makes their pages; [`Compiled::publish`] lays out the site, proves it, and puts
+//! it in place. [`Project::render`] makes the page of a recorded run in the same way.
+//!
+//! ```no_run
+//! use nbc::driver::{Failure, Options, Project};
+//! use nbc::publish::Destination;
+//! use nbc::run::Unobserved;
+//!
+//! fn publish() -> Result<(), Failure> {
+//!     let options = Options { title: Some("Reports".to_owned()), ..Options::default() };
+//!     let project = Project::open(&["notebooks".into()], options)?;
+//!     let destination = Destination::claim("site".into())?;
+//!     let Some(compiled) = project.compile(&destination, &Unobserved)? else { return Ok(()) };
+//!     for finding in compiled.findings() {
+//!         eprintln!("{}", finding.message);
+//!     }
+//!     if compiled.is_publishable() {
+//!         compiled.publish(destination)?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+use camino::Utf8PathBuf;
+
+use crate::cache;
+
+mod allowed;
+mod analysis;
+mod ceilings;
+mod clearance;
+mod compiled;
+mod document;
+mod events;
+mod exposure;
+mod failure;
+mod grants;
+mod ignored;
+mod inputs;
+mod limits;
+mod links;
+mod looks;
+mod offered;
+mod options;
+mod package_builder;
+mod page;
+mod preparation;
+mod project;
+mod rendering;
+mod runtimes;
+mod schedule;
+mod states;
+mod timings;
+mod trust;
+mod unit;
+mod workers;
+
+pub use analysis::{Analyzed, analyze_all};
+pub use compiled::{Compiled, NotPublished, Published};
+pub use events::{Events, Warning, counted};
+pub use failure::Failure;
+pub use grants::{SecretFile, SecretFileError};
+pub use inputs::{Input, InputError};
+pub use options::{Goal, IsolationLevel, Memory, Options, Publishing, Runtime};
+pub use package_builder::PackageBuilder;
+pub use preparation::Preparation;
+pub use project::{Checked, ListedStates, Project, folder_of};
+pub use states::{ChosenValue, Listed};
+pub use timings::Timings;
+pub use trust::{AllowedIsland, AllowedIslandError, TrustedRuntime, TrustedRuntimeError};
+
+/// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
+pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {
+    cache::claim(&cache::locate()?)
+}

@@ -1,0 +1,354 @@
+//! Options of a caller and `nbc.toml` to what a build does: their one merge, for every command.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::allowed::{self, Allowed};
+use super::grants::SecretFile;
+use super::states::ChosenValue;
+use super::trust::{AllowedIsland, Trust, TrustedRuntime};
+use super::{Failure, ceilings, limits};
+use crate::cache;
+use crate::config::{
+    ChartSetting, CodeSetting, Config, IsolationSetting, LayoutSetting, LimitSettings,
+    PageSettings, ShownSettings, SweepSettings,
+};
+use crate::diagnostic;
+use crate::emit::Layout;
+use crate::environment::PackageName;
+use crate::notebook::{About, CodeVisibility, Notebook};
+use crate::output::Shown;
+use crate::process::{AllowedHost, Isolation, Trusted};
+use crate::run::stored::Policy;
+use crate::run::{Bounds, OnError, SweepPlan};
+
+/// What a caller asks for. `nbc.toml` decides where an option is `None` or empty, else the default; lists of grants
+/// are added to those of the file.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Layout; default: single for one notebook, site for a folder or several.
+    pub layout: Option<LayoutSetting>,
+    /// Whether readers see code; default: folded.
+    pub code: Option<CodeSetting>,
+    /// Whether readers can hover, zoom and select in charts; default: interactive.
+    pub charts: Option<ChartSetting>,
+    /// Title of the site; default: "Notebooks".
+    pub title: Option<String>,
+    /// Whether readers may download each notebook without its outputs.
+    pub include_source: bool,
+    /// Whether each page draws how its cells depend on each other.
+    pub show_graph: bool,
+    /// Whether a failed cell becomes a neutral box, instead of an error.
+    pub allow_errors: bool,
+    /// Whether notebooks that can be built are published although others cannot.
+    pub keep_going: bool,
+    /// A folder for the run of each notebook.
+    pub record: Option<Utf8PathBuf>,
+    /// Whether every notebook is run twice and compared.
+    pub check_reproducible: bool,
+    /// Whether states of inputs stay unrun.
+    pub without_states: bool,
+    /// Values of inputs that a page shows first.
+    pub chosen: Vec<ChosenValue>,
+    /// What may be published of what a run gave.
+    pub publishing: Publishing,
+    /// What notebooks run with.
+    pub runtime: Runtime,
+    /// Hosts that notebooks may reach.
+    pub allow_net: Vec<AllowedHost>,
+    /// Files and folders that notebooks may read, relative to each notebook.
+    pub read: Vec<Utf8PathBuf>,
+    /// Variables of the environment that are handed to notebooks.
+    pub env: Vec<String>,
+    /// Files that are handed to notebooks as secrets.
+    pub secret: Vec<SecretFile>,
+    /// Bounds of a run.
+    pub limits: LimitSettings,
+    /// Bounds of the states of inputs.
+    pub sweep: SweepSettings,
+    /// What builds remember.
+    pub memory: Memory,
+    /// Whether the user grants what `nbc.toml` asks for.
+    pub trust_config: bool,
+}
+
+/// What may be published of what a run gave.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing {
+    /// Whether what has to be removed from an output is an error.
+    pub strict_sanitize: bool,
+    /// Fingerprints and rules of what looks like a secret and is none.
+    pub allow_secret: Vec<String>,
+    /// Outputs that run their own scripts, in frames without network.
+    pub allow_island: Vec<AllowedIsland>,
+    /// Digests of programs of the environment that draw charts.
+    pub trust_runtime: Vec<TrustedRuntime>,
+    /// Bounds of what a page shows.
+    pub shown: ShownSettings,
+}
+
+/// What notebooks run with, and in which sandbox.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// Whether notebooks are run that hold outputs already.
+    pub execute: Policy,
+    /// An interpreter that is used with its packages as they are; default: an environment is made.
+    pub python: Option<Utf8PathBuf>,
+    /// Packages that are built from source, inside the sandbox.
+    pub allow_build: Vec<PackageName>,
+    /// How much of the confinement there must be; default: every layer.
+    pub isolation: Option<IsolationLevel>,
+    /// Whether the notebooks may do whatever the user may; [`IsolationLevel::None`] needs it.
+    pub trust_notebooks: bool,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            execute: Policy::RunIfEmpty,
+            python: None,
+            allow_build: Vec::new(),
+            isolation: None,
+            trust_notebooks: false,
+        }
+    }
+}
+
+/// How much of the confinement there must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationLevel {
+    /// Every layer, or no build.
+    Strict,
+    /// What the host gives.
+    BestEffort,
+    /// Limits only, for notebooks that the user trusts.
+    None,
+}
+
+/// What builds remember, and how much they run at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Whether every notebook is run, whatever earlier builds found out.
+    pub no_cache: bool,
+    /// Whether every notebook gets a process of its own from the start.
+    pub no_warm: bool,
+    /// Bytes that records of earlier runs may take on disk.
+    pub cache_size: u64,
+    /// Bytes of memory of all notebooks that run at the same time; default: three quarters of the machine's.
+    pub build_memory: Option<u64>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let cache_size = cache::DEFAULT_SIZE.0;
+        Self { no_cache: false, no_warm: false, cache_size, build_memory: None }
+    }
+}
+
+/// What a project is opened for. It decides which bounds of `nbc.toml` matter, and what has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Pages of notebooks.
+    Site,
+    /// A list of inputs and their states.
+    States,
+    /// Pages of runs that are over.
+    Record,
+    /// Environments.
+    Environments,
+    /// What can be told without any run.
+    Reading,
+}
+
+impl Goal {
+    /// Whether notebooks run, or what they run with is made.
+    pub(super) fn has_runs(self) -> bool {
+        matches!(self, Self::Site | Self::States | Self::Environments)
+    }
+
+    /// Whether something is shown of a run.
+    pub(super) fn has_pages(self) -> bool {
+        matches!(self, Self::Site | Self::States | Self::Record)
+    }
+}
+
+/// Everything that options and `nbc.toml` decide.
+pub(super) struct Settings {
+    pub(super) goal: Goal,
+    pub(super) bounds: Bounds,
+    /// Whether everything is run twice and compared.
+    pub(super) checks_reproducible: bool,
+    /// Whether notebooks are built although others cannot.
+    pub(super) keeps_going: bool,
+    /// Notebooks that are worked on at once.
+    pub(super) jobs: usize,
+    /// What notebooks see of their own folders, where neither they nor their pages say it.
+    inputs: Option<Vec<String>>,
+    /// What the states of inputs may take; `None`: they are not run.
+    pub(super) sweep: Option<SweepPlan>,
+    /// Values that a page shows first.
+    pub(super) chosen: Vec<ChosenValue>,
+    pub(super) on_error: OnError,
+    pub(super) page: PageOptions,
+    pub(super) charts: ChartSetting,
+    /// The layout that is asked for.
+    layout: Option<LayoutSetting>,
+    pub(super) execute: Policy,
+    pub(super) record: Option<Utf8PathBuf>,
+    pub(super) allowed: Allowed,
+    pub(super) is_strict: bool,
+    pub(super) trust: Trust,
+}
+
+impl Settings {
+    /// As options and `nbc.toml`, which lies in `folder`, decide.
+    pub(super) fn new(
+        options: &Options,
+        config: &Config,
+        folder: &Utf8Path,
+        goal: Goal,
+    ) -> Result<Self, Failure> {
+        ceilings::check(config, options, folder, goal)?;
+        // A run that is over takes nothing any more.
+        let (limits, sweep_settings) = match goal.has_runs() {
+            true => (options.limits.or(config.limits), options.sweep.or(config.sweep)),
+            false => (options.limits, options.sweep),
+        };
+        let shown = allowed::shown(options.publishing.shown.or(config.shown));
+        let mut bounds = limits::bounds(limits)?;
+        bounds.outputs.rows = shown.rows;
+        let sweep = (!options.without_states)
+            .then(|| limits::sweep(sweep_settings, &bounds, config.states.clone()))
+            .transpose()?
+            .map(|it| SweepPlan { is_dry: goal == Goal::States, ..it });
+        Ok(Self {
+            goal,
+            bounds,
+            checks_reproducible: options.check_reproducible,
+            keeps_going: options.keep_going,
+            jobs: limits::jobs(sweep_settings),
+            inputs: config.inputs.clone(),
+            sweep,
+            chosen: options.chosen.clone(),
+            on_error: if options.allow_errors { OnError::Continue } else { OnError::Stop },
+            page: PageOptions::new(options, shown, config),
+            charts: options.charts.or(config.charts).unwrap_or(ChartSetting::Interactive),
+            layout: options.layout.or(config.layout),
+            execute: options.runtime.execute,
+            record: options.record.clone(),
+            allowed: Allowed::new(&options.publishing.allow_secret, config, folder)?,
+            is_strict: options.publishing.strict_sanitize || config.strict_sanitize,
+            trust: Trust::default(),
+        })
+    }
+
+    /// What a notebook sees of its own folder: its page's word, its own, that of all.
+    pub(super) fn inputs<'a>(
+        &'a self,
+        relative: &Utf8Path,
+        notebook: &'a Notebook,
+    ) -> Option<&'a [String]> {
+        let page = self.page.pages.get(relative.as_str()).and_then(|it| it.inputs.as_ref());
+        page.or(notebook.about.inputs.as_ref()).or(self.inputs.as_ref()).map(Vec::as_slice)
+    }
+
+    /// The layout that is asked for; otherwise single files for one notebook that was named, else a site.
+    pub(super) fn layout(&self, is_one_file: bool) -> Layout {
+        match self.layout {
+            Some(LayoutSetting::Single) => Layout::Single,
+            Some(LayoutSetting::Site) => Layout::Site,
+            None if is_one_file => Layout::Single,
+            None => Layout::Site,
+        }
+    }
+}
+
+/// How much of the confinement there must be.
+pub(super) fn isolation(runtime: &Runtime, config: &Config) -> Result<Isolation, Failure> {
+    let asked = runtime.isolation.unwrap_or(match config.isolation {
+        Some(IsolationSetting::BestEffort) => IsolationLevel::BestEffort,
+        Some(IsolationSetting::Strict) | None => IsolationLevel::Strict,
+    });
+    match asked {
+        IsolationLevel::Strict => Ok(Isolation::Strict),
+        IsolationLevel::BestEffort => Ok(Isolation::BestEffort),
+        IsolationLevel::None if runtime.trust_notebooks => {
+            Ok(Isolation::None(Trusted::by_request_of_the_user()))
+        }
+        IsolationLevel::None => Err(Failure {
+            message: "without isolation, notebooks may read and change whatever you may".to_owned(),
+            help: Some(
+                "if you trust every one of them, add `--trust-notebooks`; `nbc doctor` shows what \
+                 this machine can give instead"
+                    .to_owned(),
+            ),
+        }),
+    }
+}
+
+/// What a page shows beside the outputs.
+#[derive(Debug, Clone)]
+pub(super) struct PageOptions {
+    /// Default for cells that ask for nothing else.
+    pub(super) code: CodeVisibility,
+    /// Whether the dataflow is drawn.
+    pub(super) show_graph: bool,
+    /// How much of a cell's outputs is shown.
+    pub(super) shown: Shown,
+    /// What pages say of themselves where their notebook says nothing.
+    page: PageSettings,
+    /// What single pages say of themselves, by the path of the notebook.
+    pages: BTreeMap<String, PageSettings>,
+}
+
+impl PageOptions {
+    fn new(options: &Options, shown: Shown, config: &Config) -> Self {
+        let code = match options.code.or(config.code) {
+            Some(CodeSetting::Shown) => CodeVisibility::Shown,
+            Some(CodeSetting::Hidden) => CodeVisibility::Hidden,
+            Some(CodeSetting::Folded) | None => CodeVisibility::Folded,
+        };
+        let mut page = config.page.clone();
+        if options.include_source {
+            page.source = Some(true);
+        }
+        let show_graph = options.show_graph || config.show_graph;
+        Self { code, show_graph, shown, page, pages: config.pages.clone() }
+    }
+
+    /// What a page says of itself: the configuration's word on this page, the notebook's, the
+    /// configuration's on all pages.
+    pub(super) fn about(&self, notebook: &Notebook, path: &Utf8Path) -> (Option<String>, About) {
+        let own = self.pages.get(path.as_str());
+        let about = own.map(about_of).unwrap_or_default().or(notebook.about.clone());
+        // A site's description is not that of each page.
+        let shared = About { description: None, ..about_of(&self.page) };
+        (own.and_then(|it| it.title.clone()), about.or(shared))
+    }
+
+    pub(super) fn offers_source(&self, path: &Utf8Path) -> bool {
+        let own = self.pages.get(path.as_str()).and_then(|it| it.source);
+        own.or(self.page.source).unwrap_or_default()
+    }
+
+    /// Whether the manifest names packages.
+    pub(super) fn names_packages(&self) -> bool {
+        self.page.packages.unwrap_or(true)
+    }
+}
+
+fn about_of(settings: &PageSettings) -> About {
+    About {
+        description: settings.description.clone(),
+        authors: settings.author.clone(),
+        date: settings.date.clone(),
+        language: settings.language.clone(),
+        ..About::default()
+    }
+}
+
+/// The title of a site.
+pub(super) fn site_title(config: &Config) -> String {
+    config.title.as_deref().map_or_else(|| "Notebooks".to_owned(), diagnostic::straight)
+}

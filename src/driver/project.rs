@@ -1,0 +1,444 @@
+//! A project: notebooks, `nbc.toml`, and what a caller asks for.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+
+use super::analysis::{Analyzed, analyze_all};
+use super::compiled::{Compiled, PackageFolders, link, told};
+use super::events::{Events, Warning, counted};
+use super::exposure;
+use super::grants::{self, Granted};
+use super::inputs::{self, Input, page_paths};
+use super::limits;
+use super::links::Pages;
+use super::looks::Looks;
+use super::options::{Goal, Options, Settings, site_title};
+use super::preparation::Preparation;
+use super::runtimes::Charts;
+use super::schedule;
+use super::timings::{Phase, Timings};
+use super::trust::Trust;
+use super::unit::{Builder, Outcome};
+use super::workers::Semaphore;
+use super::{Failure, Listed, cache_folder};
+use crate::cache::{Cache, Trees};
+use crate::config::{ByteSize, Config};
+use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
+use crate::emit::Layout;
+use crate::process::{Limits, interrupt};
+use crate::publish::Destination;
+use crate::run::remembered::Unchecked;
+use crate::run::{Unobserved, stored};
+use crate::site::SitePath;
+use crate::source::Sources;
+use crate::source::patterns::TooManyPatterns;
+use crate::verify::Expected;
+
+/// Notebooks, `nbc.toml`, and what a caller asks for.
+pub struct Project {
+    pub(super) options: Options,
+    pub(super) config: Config,
+    pub(super) looks: Looks,
+    pub(super) inputs: Vec<Input>,
+    folder: Utf8PathBuf,
+    /// Whether the caller named one notebook and nothing else.
+    is_one_file: bool,
+    /// What earlier builds found out; `None` where nothing runs.
+    entries: Option<Arc<Cache>>,
+    trees: Arc<Trees>,
+    pub(super) timings: Timings,
+}
+
+/// What was read of all notebooks.
+struct Read {
+    sources: Sources,
+    findings: Vec<Diagnostic>,
+    /// Notebooks, relative to what is built, each with the place of its page.
+    places: Vec<(Utf8PathBuf, SitePath)>,
+}
+
+impl Project {
+    /// Finds the notebooks of `paths`, files or folders, and reads the `nbc.toml` beside the first.
+    ///
+    /// # Errors
+    /// When a path or a setting is wrong, there is no notebook, or there is no folder for nbc's cache.
+    pub fn open(paths: &[Utf8PathBuf], options: Options) -> Result<Self, Failure> {
+        Self::open_for(Goal::Site, paths, options, &Unobserved)
+    }
+
+    /// As [`Project::open`], for one purpose; tells what was passed over.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub fn open_for(
+        goal: Goal,
+        paths: &[Utf8PathBuf],
+        options: Options,
+        events: &dyn Events,
+    ) -> Result<Self, Failure> {
+        let timings = Timings::start();
+        let folder = folder_of(paths);
+        let mut config = Config::load(folder)?;
+        config.title = options.title.clone().or(config.title);
+        // What is wrong with a setting is told before anything else.
+        Settings::new(&options, &config, folder, goal)?;
+        let looks = match goal.has_pages() {
+            true => Looks::load(folder, &config)?,
+            false => Looks::default(),
+        };
+        let size = ByteSize(options.memory.cache_size);
+        let entries = match goal.has_runs() {
+            true => Some(Arc::new(Cache::below(&cache_folder()?, size))),
+            false => None,
+        };
+        let inputs =
+            timings.measure(Phase::Analyze, || find_inputs(paths, &config.exclude, events))?;
+        let is_one_file = inputs.len() == 1 && paths.iter().all(|it| !it.is_dir());
+        let (folder, trees) = (folder.to_owned(), Arc::default());
+        Ok(Self { options, config, looks, inputs, folder, is_one_file, entries, trees, timings })
+    }
+
+    /// The notebooks, sorted by path.
+    #[must_use]
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Where the time went so far.
+    #[must_use]
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Bounds of a process, as options and `nbc.toml` decide.
+    ///
+    /// # Errors
+    /// When a bound is one that no run can do with.
+    pub fn process_limits(&self) -> Result<Limits, Failure> {
+        Ok(limits::bounds(self.options.limits.or(self.config.limits))?.process)
+    }
+
+    /// Refuses what `nbc.toml` asks of environments and the caller did not grant.
+    ///
+    /// # Errors
+    /// When there is such a wish.
+    pub fn check_grants(&self) -> Result<(), Failure> {
+        grants::check_config(&self.options, &self.config, Vec::new())
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The folder whose `nbc.toml` holds.
+    pub(crate) fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
+    /// What earlier builds found out; `None`: this build is not to know.
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
+        self.entries.as_ref().filter(|_| !self.options.memory.no_cache)
+    }
+
+    pub(crate) fn trees(&self) -> &Arc<Trees> {
+        &self.trees
+    }
+
+    /// Runs what has to run, and makes the pages. Every notebook is tried, whatever becomes of the others. `None` when
+    /// the user interrupted it.
+    ///
+    /// # Errors
+    /// When nbc cannot work on any notebook: no sandbox, a grant that was refused.
+    pub fn compile(
+        &self,
+        destination: &Destination,
+        events: &dyn Events,
+    ) -> Result<Option<Compiled<'_>>, Failure> {
+        let settings = self.settings(Goal::Site)?;
+        let granted =
+            grants::collect(&self.options, &self.config, &destination.own_paths(), events)?;
+        let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
+        let Made { settings, read, outcomes, warnings, packages, shows_secret } = made;
+        let Read { sources, mut findings, places } = read;
+        let (mut built, mut failures) = (Vec::new(), Vec::new());
+        for outcome in outcomes {
+            findings.extend(outcome.diagnostics);
+            failures.extend(outcome.without_environment);
+            built.extend(outcome.built);
+        }
+        let is_whole = failures.is_empty() && !diagnostic::has_errors(&findings);
+        // A page that is missing is told once, by what it is missing for; only others' readers can miss it.
+        let pages = match is_whole || settings.keeps_going {
+            true => Pages::new(built.iter().map(|it| it.document.place())),
+            false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page))),
+        };
+        let pages =
+            self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
+        Ok(Some(Compiled {
+            pages,
+            findings: told(findings, &granted.scanner),
+            failures,
+            warnings,
+            sources,
+            notebooks: self.inputs.len(),
+            shows_secret,
+            keeps_going: settings.keeps_going,
+            layout: settings.layout(self.is_one_file),
+            looks: &self.looks,
+            title: site_title(&self.config),
+            scanner: granted.scanner,
+            expected: expected(&settings.trust),
+            cache: self.entries.clone(),
+            timings: &self.timings,
+            packages,
+        }))
+    }
+
+    /// Runs all notebooks, and lists their inputs with the states that these make. No state is run, and the site stays
+    /// as it is. `None` when the user interrupted it.
+    ///
+    /// # Errors
+    /// As [`Project::compile`].
+    pub fn list_states(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
+        let settings = self.settings(Goal::States)?;
+        let granted = grants::collect(&self.options, &self.config, &[], events)?;
+        let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
+        let Read { sources, mut findings, .. } = made.read;
+        let (mut listed, mut failures) = (Vec::new(), Vec::new());
+        for outcome in made.outcomes {
+            findings.extend(outcome.diagnostics);
+            failures.extend(outcome.without_environment);
+            listed.extend(outcome.listed);
+        }
+        let findings = told(findings, &granted.scanner);
+        Ok(Some(ListedStates { listed, findings, failures, sources }))
+    }
+
+    fn settings(&self, goal: Goal) -> Result<Settings, Failure> {
+        let mut settings = Settings::new(&self.options, &self.config, &self.folder, goal)?;
+        let has_files = settings.layout(self.is_one_file) == Layout::Site;
+        settings.trust = Trust::new(&self.options.publishing, &self.config, has_files)?;
+        Ok(settings)
+    }
+
+    /// Phases 1 to 7. `None` when the user interrupted them.
+    fn run(
+        &self,
+        settings: Settings,
+        granted: &Granted,
+        events: &dyn Events,
+    ) -> Result<Option<Made>, Failure> {
+        if self.inputs.len() > 1 && !settings.chosen.is_empty() {
+            let number = self.inputs.len();
+            let message = format!("`--state` chooses for one notebook, and these are {number}");
+            return Err(Failure { message, help: Some("build the notebook by itself".to_owned()) });
+        }
+        let preparation = self.preparation()?;
+        let (read, notebooks) = self.read(&settings);
+        let shows_secret = self.timings.measure(Phase::Exposure, || {
+            notebooks.par_iter().any(|(_, it)| shows_secret(it, &read.sources, granted, &settings))
+        });
+        // All static findings come before the first run, which may take minutes.
+        let can_run = settings.keeps_going || !diagnostic::has_errors(&read.findings);
+        let notebooks = if can_run { notebooks } else { Vec::new() };
+        let memory = &self.options.memory;
+        let builder = Builder {
+            semaphore: Semaphore::new(limits::runs_at_once(memory.build_memory, &settings.bounds)),
+            charts: Charts::new(settings.charts),
+            settings,
+            granted,
+            sources: &read.sources,
+            timings: &self.timings,
+            preparation,
+            runner: OnceLock::new(),
+            cache: self.cache().cloned(),
+            trees: Arc::clone(&self.trees),
+            unchecked: Unchecked::default(),
+            known: AtomicUsize::new(0),
+            masks_of_stored: OnceLock::new(),
+        };
+        let outcomes = schedule::build_all(&builder, notebooks, !memory.no_warm, events);
+        let Builder { settings, preparation, charts, cache, trees, unchecked, known, .. } = builder;
+        if let Some(cache) = &cache {
+            self.timings.measure(Phase::Cache, || unchecked.end(cache, &trees));
+        }
+        if let Some(entries) = &self.entries {
+            entries.trim();
+            entries.take_warnings().iter().for_each(|it| events.warning(it));
+        }
+        tell_known(known.into_inner(), events);
+        if interrupt::is_requested() {
+            return Ok(None);
+        }
+        let outcomes = outcomes?;
+        let mut warnings = preparation.warnings();
+        warnings.extend(charts.warnings());
+        let packages = preparation.folders();
+        Ok(Some(Made { settings, read, outcomes, warnings, packages, shows_secret }))
+    }
+
+    /// Phases 1 and 2 of all notebooks.
+    #[must_use]
+    pub fn analyze(&self) -> (Sources, Vec<Parsed<Option<Analyzed>>>) {
+        self.timings.measure(Phase::Analyze, || analyze_all(self.inputs.clone()))
+    }
+
+    /// What is wrong with the notebooks, as far as it can be told without running them.
+    ///
+    /// # Errors
+    /// When a setting is wrong.
+    pub fn check(&self) -> Result<Checked, Failure> {
+        let settings = Settings::new(&self.options, &self.config, &self.folder, Goal::Reading)?;
+        let (sources, analyzed) = self.analyze();
+        let (mut findings, mut shows_secret) = (Vec::new(), false);
+        for analyzed in analyzed {
+            findings.extend(analyzed.diagnostics);
+            let leaks = analyzed
+                .value
+                .map(|it| exposure::in_code(&it.notebook, &settings.allowed, |_| true))
+                .unwrap_or_default();
+            shows_secret |= !leaks.is_empty();
+            findings.extend(leaks);
+        }
+        diagnostic::sort(&mut findings);
+        Ok(Checked { findings, sources, shows_secret })
+    }
+
+    /// What makes environments.
+    ///
+    /// # Errors
+    /// When the interpreter or the isolation cannot be had as it is asked for.
+    pub fn preparation(&self) -> Result<Preparation, Failure> {
+        Preparation::new(
+            &self.options,
+            &self.config,
+            self.entries.clone(),
+            !self.options.memory.no_cache,
+            Arc::clone(&self.trees),
+        )
+    }
+
+    /// Phases 1 and 2.
+    fn read(&self, settings: &Settings) -> (Read, Vec<(SitePath, Analyzed)>) {
+        let (sources, analyzed) = self.analyze();
+        let (mut findings, mut notebooks) = (Vec::new(), Vec::new());
+        let mut places = Vec::new();
+        for (mut analyzed, path) in analyzed.into_iter().zip(page_paths(&self.inputs)) {
+            if let Some(it) = &analyzed.value
+                && stored::is_published_as_stored(&it.notebook, settings.execute)
+            {
+                // What is not run need not be able to run.
+                analyzed.diagnostics.iter_mut().for_each(|it| it.severity = Severity::Warning);
+            }
+            findings.append(&mut analyzed.diagnostics);
+            if let Some(it) = analyzed.value {
+                places.push((it.input.relative.clone(), path.clone()));
+                notebooks.push((path, it));
+            }
+        }
+        (Read { sources, findings, places }, notebooks)
+    }
+}
+
+/// What came of all notebooks.
+struct Made {
+    settings: Settings,
+    read: Read,
+    outcomes: Vec<Outcome>,
+    warnings: Vec<Warning>,
+    packages: Vec<PackageFolders>,
+    shows_secret: bool,
+}
+
+/// What is wrong with notebooks.
+#[derive(Debug)]
+pub struct Checked {
+    /// Sorted by place.
+    pub findings: Vec<Diagnostic>,
+    /// The texts that findings point into.
+    pub sources: Sources,
+    /// Whether a line of a notebook may hold a secret, so that findings must not quote lines.
+    pub shows_secret: bool,
+}
+
+/// The inputs of notebooks, and what was found on the way.
+#[derive(Debug)]
+pub struct ListedStates {
+    /// By notebook.
+    pub listed: Vec<Listed>,
+    /// What is wrong with the notebooks, sorted by place.
+    pub findings: Vec<Diagnostic>,
+    /// Why notebooks have no environment.
+    pub failures: Vec<Failure>,
+    /// The texts that findings point into.
+    pub sources: Sources,
+}
+
+/// Whether lines of a notebook may hold a secret. The lines of a finding are printed as they are.
+fn shows_secret(
+    analyzed: &Analyzed,
+    sources: &Sources,
+    granted: &Granted,
+    settings: &Settings,
+) -> bool {
+    let text = sources.get(analyzed.notebook.source).text();
+    !granted.scanner.find(text.as_bytes()).is_empty()
+        || !exposure::in_code(&analyzed.notebook, &settings.allowed, |_| true).is_empty()
+}
+
+/// What a proof of the site may find beside nbc's own scripts.
+pub(super) fn expected(trust: &Trust) -> Expected {
+    Expected::default()
+        .with_scripts(trust.runtimes().iter().cloned())
+        .with_islands(trust.has_islands())
+}
+
+fn tell_known(known: usize, events: &dyn Events) {
+    if known > 0 {
+        let whose = if known == 1 { "is that" } else { "are those" };
+        events.line(&format!(
+            "{} {whose} of earlier builds: nothing that they can read has changed",
+            counted(known, "run")
+        ));
+    }
+}
+
+/// The folder whose settings hold for paths: the first one, or that of the first notebook.
+#[must_use]
+pub fn folder_of(paths: &[Utf8PathBuf]) -> &Utf8Path {
+    let first = paths.first().map_or(Utf8Path::new("."), |it| it.as_path());
+    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
+    if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder }
+}
+
+/// Finds notebooks; a path that does not exist gets the usual help.
+fn find_inputs(
+    paths: &[Utf8PathBuf],
+    exclude: &[String],
+    events: &dyn Events,
+) -> Result<Vec<Input>, Failure> {
+    let mut warnings = Vec::new();
+    let found = inputs::find(paths, exclude, &mut warnings);
+    warnings.iter().for_each(|it| events.warning(it));
+    found.map_err(|error| {
+        let help = match &error {
+            inputs::InputError::Missing { .. } => Some("check the spelling of the path"),
+            inputs::InputError::NoNotebooks { .. } => {
+                Some("name a notebook itself to see why it is not taken for one")
+            }
+            inputs::InputError::IgnoreFile { source, .. } => source.help(),
+            inputs::InputError::TooManyPatterns { .. } | inputs::InputError::TooManyExcluded(_) => {
+                Some(TooManyPatterns::HELP)
+            }
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match help {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
+    })
+}
