@@ -16,7 +16,9 @@
 //! 10. [`verify::verify`] proves the promises on the result, with parsers of its own.
 //! 11. [`publish::Destination::publish`] puts it in place, whole or not at all.
 //!
-//! [`cli`] calls them in this order: [`cli::main`] is all that the binary does.
+//! [`driver`] calls them in this order, for whoever uses nbc as a library: [`driver::Project`] to
+//! [`driver::Compiled`] to a published site. [`cli`] is the driver with words: [`cli::main`] is all that the binary
+//! does.
 
 pub mod interrupt;
 pub mod source;

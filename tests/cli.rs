@@ -10,6 +10,7 @@
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -527,53 +528,135 @@ fn a_recorded_run_renders_without_python() {
     assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
 }
 
-/// What a build hides, a page that is rendered from its record must hide as well.
+/// Every file of a folder with its bytes.
+fn site(test: &NbcTest, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let root = test.path(folder);
+    let files = walkdir::WalkDir::new(&root).into_iter().map(Result::unwrap);
+    let files = files.filter(|it| it.file_type().is_file());
+    files
+        .map(|it| {
+            let name = it.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            (name, fs_err::read(it.path()).unwrap())
+        })
+        .collect()
+}
+
+/// Builds with a record, renders that, and compares every file.
+fn compare_rendered(notebook: &str, files: &[(&str, &str)], flags: &[&str], of_build: &[&str]) {
+    let all: Vec<_> = [("n.ipynb", notebook)].into_iter().chain(files.iter().copied()).collect();
+    let test = NbcTest::new(&all);
+    let case = format!("{files:?} {flags:?}");
+    let build = [&["build", "n.ipynb", "-o", "out", "--record", "runs"], flags, of_build].concat();
+    let built = said(test.command(&build).env("A_VARIABLE", "of some length"));
+    assert_eq!(built.code, 0, "{case}: {}", built.stderr);
+    let render = ["render", "n.ipynb", "runs/n.run.json", "-o", "again"];
+    let again = test.run(&[&render, flags].concat());
+    assert_eq!(again.code, 0, "{case}: {}", again.stderr);
+    let said_less = built.stderr.contains("are not interactive")
+        == again.stderr.contains("are not interactive");
+    assert!(said_less, "{case}: {}{}", built.stderr, again.stderr);
+    let (built, again) = (site(&test, "out"), site(&test, "again"));
+    let names = |it: &BTreeMap<String, Vec<u8>>| it.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&built), names(&again), "{case}");
+    for (name, bytes) in &built {
+        assert!(again[name] == *bytes, "{case}: {name} differs");
+    }
+    let is_hidden = !String::from_utf8_lossy(&again["n.html"]).contains("recipe_that_is_private");
+    assert_eq!(is_hidden, case.contains("hidden"), "{case}");
+}
+
+const CHART: &str = "class Chart:\n    def _repr_mimebundle_(self, **_):\n        spec = {'$schema': \
+    'https://vega.github.io/schema/vega-lite/v5.json', 'mark': 'bar', 'data': {'values': [{'a': 1}]}, \
+    'encoding': {'x': {'field': 'a', 'type': 'quantitative'}}}\n        return \
+    {'application/vnd.vegalite.v5+json': spec, 'text/plain': 'a chart'}\nChart()";
+
+/// What a build hides, a page that is rendered from its record must hide as well: every key of the file.
 #[test]
 fn a_rendered_page_follows_nbc_toml_as_the_build_does() {
-    let chart = "class Chart:\n    def _repr_mimebundle_(self, **_):\n        spec = {'$schema':         'https://vega.github.io/schema/vega-lite/v5.json', 'mark': 'bar', 'data': {'values': [{'a': 1}]},         'encoding': {'x': {'field': 'a', 'type': 'quantitative'}}}\n        return         {'application/vnd.vegalite.v5+json': spec, 'text/plain': 'a chart'}\nChart()";
     let notebook = jupyter(&[
         "recipe_that_is_private = 1",
-        chart,
+        CHART,
         "display('<b>x</b>' * recipe_that_is_private)",
     ]);
-    let settings = [
-        "code = 'hidden'",
-        "layout = 'site'",
-        "layout = 'site'\ntitle = 'A title'",
-        "show-graph = true",
-        "charts = 'static'",
-        "[page]\nsource = true\nauthor = 'A'",
-        "[pages.'n.ipynb']\ntitle = 'Its title'",
-        "[shown]\nlines = 1",
-        "[theme]\naccent = '#123456'",
+    // Those that need `--trust-config` for a build; the page's part of them needs it for a rendering.
+    let granted = ["python", "allow-net", "read", "env", "isolation", "trust"];
+    let python = python();
+    let python = format!("python = '{python}'");
+    let settings: [(&str, &str); 26] = [
+        ("title", "layout = 'site'\ntitle = 'A title'"),
+        ("exclude", "exclude = ['x']"),
+        ("code", "code = 'hidden'"),
+        ("layout", "layout = 'site'"),
+        ("charts", "charts = 'static'"),
+        ("show-graph", "show-graph = true"),
+        ("python", &python),
+        ("allow-net", "allow-net = ['example.org']"),
+        ("read", "read = ['x']"),
+        ("inputs", "inputs = ['x']"),
+        ("env", "env = ['A_VARIABLE']"),
+        ("isolation", "isolation = 'strict'"),
+        ("limits", "limits = { timeout = 100 }"),
+        ("shown", "[shown]\nlines = 1"),
+        ("states", "[states]\n"),
+        ("sweep", "[sweep]\nmax-states = 3"),
+        ("strict-sanitize", "strict-sanitize = true"),
+        ("allow-secret", "allow-secret = ['jwt:12ab34cd']"),
+        ("trust", "layout = 'site'\ntrust = { islands = ['html'] }"),
+        ("base-url", "layout = 'site'\nbase-url = 'https://example.org/a/'"),
+        ("page", "[page]\nsource = true\nauthor = 'A'"),
+        ("page", "[page]\npackages = false"),
+        ("pages", "[pages.'n.ipynb']\ntitle = 'Its title'\nsource = true"),
+        ("theme", "[theme]\naccent = '#123456'"),
+        ("theme", "[theme]\ncss = 'x.css'"),
+        ("trust", "[trust]\nislands = ['folium']"),
     ];
-    for setting in settings {
-        let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", setting)]);
-        let built = test.run(&["build", "n.ipynb", "-o", "out", "--record", "runs"]);
-        assert_eq!(built.code, 0, "{setting}: {}", built.stderr);
-        let again = test.run(&["render", "n.ipynb", "runs/n.run.json", "-o", "again"]);
-        assert_eq!(again.code, 0, "{setting}: {}", again.stderr);
-        let said_less = built.stderr.contains("are not interactive")
-            == again.stderr.contains("are not interactive");
-        assert!(said_less, "{setting}: {}{}", built.stderr, again.stderr);
-        let is_hidden = !test.read("again/n.html").contains("recipe_that_is_private");
-        assert_eq!(is_hidden, setting.contains("hidden"), "{setting}");
-        for name in
-            ["n.html", "index.html"].into_iter().filter(|it| test.path("out").join(it).exists())
-        {
-            let (built, again) = (format!("out/{name}"), format!("again/{name}"));
-            assert!(test.read(&built) == test.read(&again), "{setting}: {name} differs");
-        }
+    let named: BTreeSet<&str> = settings.iter().map(|it| it.0).collect();
+    let error = nbc::config::Config::parse("zzz = 1").unwrap_err().to_string();
+    let known = error.split("expected one of").nth(1).unwrap();
+    let known: BTreeSet<&str> = known.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, known, "each key of the file has its case");
+    for (key, text) in settings {
+        let files = [("nbc.toml", text), ("x", "x"), ("x.css", "p { color: red }")];
+        let flags: &[&str] = if granted.contains(&key) { &["--trust-config"] } else { &[] };
+        compare_rendered(&notebook, &files, flags, &[]);
     }
-    // A flag comes before the file.
-    let test = NbcTest::new(&[("n.ipynb", &notebook), ("nbc.toml", "code = 'shown'")]);
-    let built =
-        test.run(&["build", "n.ipynb", "-o", "out", "--record", "runs", "--code", "hidden"]);
-    assert_eq!(built.code, 0, "{}", built.stderr);
-    let again =
-        test.run(&["render", "n.ipynb", "runs/n.run.json", "-o", "again", "--code", "hidden"]);
-    assert_eq!(again.code, 0, "{}", again.stderr);
-    assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
+}
+
+#[test]
+fn a_rendered_page_follows_every_flag_as_the_build_does() {
+    let notebook = jupyter(&["recipe_that_is_private = 1", CHART, "print('x\\n' * 50)"]);
+    let digest = format!("sha384-{}", "A".repeat(64));
+    let flags: [&[&str]; 16] = [
+        &["--layout", "site"],
+        &["--layout", "site", "--title", "A title"],
+        &["--code", "hidden"],
+        &["--charts", "static"],
+        &["--include-source"],
+        &["--show-graph"],
+        &["--strict-sanitize"],
+        &["--allow-secret", "jwt"],
+        &["--layout", "site", "--allow-island", "html"],
+        &["--trust-runtime", &digest],
+        &["--shown-text", "1MiB"],
+        &["--shown-lines", "3"],
+        &["--shown-rows", "3"],
+        &["--shown-markup", "1MiB"],
+        &["--shown-pixels", "100"],
+        &["--shown-pictures", "1MiB"],
+    ];
+    for flags in flags {
+        compare_rendered(&notebook, &[], flags, &[]);
+    }
+    // The flag comes before the file.
+    compare_rendered(&notebook, &[("nbc.toml", "code = 'shown'")], &["--code", "hidden"], &[]);
+    compare_rendered(
+        &jupyter(&["recipe_that_is_private = 1", "1 / 0"]),
+        &[],
+        &["--allow-errors"],
+        &[],
+    );
+    // What the run was given is told by the manifest, names and no values.
+    compare_rendered(&notebook, &[], &[], &["--env", "A_VARIABLE"]);
 }
 
 #[test]
@@ -1045,8 +1128,7 @@ fn sarif_is_what_its_schema_asks_for() {
         assert!(!result["message"]["text"].as_str().unwrap().is_empty());
         let related = result["relatedLocations"].as_array().unwrap();
         result["locations"].as_array().unwrap().iter().chain(related).for_each(check_place);
-        let ids: std::collections::BTreeSet<u64> =
-            related.iter().map(|it| it["id"].as_u64().unwrap()).collect();
+        let ids: BTreeSet<u64> = related.iter().map(|it| it["id"].as_u64().unwrap()).collect();
         assert_eq!(ids.len(), related.len(), "ids are unique");
     }
 }
@@ -1164,7 +1246,7 @@ fn the_docs_name_every_flag() {
     let docs =
         fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md")).unwrap();
     let is_part = |it: char| it.is_ascii_alphanumeric() || it == '-';
-    let named: std::collections::BTreeSet<&str> =
+    let named: BTreeSet<&str> =
         docs.split(|it| !is_part(it)).filter(|it| it.starts_with("--")).collect();
     let test = NbcTest::new(&[]);
     for command in ["build", "verify", "lock", "prepare"] {

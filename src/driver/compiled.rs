@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::Failure;
@@ -45,7 +46,7 @@ pub struct Compiled<'a> {
 }
 
 /// Folders of packages that nbc did not install, with what they come to.
-pub(crate) type PackageFolders = (Vec<camino::Utf8PathBuf>, Option<String>);
+pub(crate) type PackageFolders = (Vec<Utf8PathBuf>, Option<String>);
 
 /// A site that was written.
 #[derive(Debug)]
@@ -205,6 +206,14 @@ fn assemble(
         })
 }
 
+/// Claims the folder of a site, before anything runs.
+///
+/// # Errors
+/// When the folder is somebody else's, is busy, or cannot be written; with the way out.
+pub fn claim(folder: &Utf8Path) -> Result<Destination, Failure> {
+    Destination::claim(folder).map_err(helped)
+}
+
 /// Links of the pages to each other, once it is known which of them there are.
 pub(super) fn link(
     built: Vec<Built<Unlinked>>,
@@ -232,7 +241,7 @@ pub(super) fn told(mut findings: Vec<Diagnostic>, scanner: &Scanner) -> Vec<Diag
 }
 
 /// An error of writing, with its way out.
-pub(super) fn helped(error: crate::publish::PublishError) -> Failure {
+fn helped(error: crate::publish::PublishError) -> Failure {
     use crate::publish::PublishError;
 
     let help = match &error {

@@ -5,14 +5,13 @@
 //! it in place. [`Project::render`] makes the page of a recorded run in the same way.
 //!
 //! ```no_run
-//! use nbc::driver::{Failure, Options, Project};
-//! use nbc::publish::Destination;
+//! use nbc::driver::{self, Failure, Options, Project};
 //! use nbc::run::Unobserved;
 //!
 //! fn publish() -> Result<(), Failure> {
 //!     let options = Options { title: Some("Reports".to_owned()), ..Options::default() };
 //!     let project = Project::open(&["notebooks".into()], options)?;
-//!     let destination = Destination::claim("site".into())?;
+//!     let destination = driver::claim("site".into())?;
 //!     let Some(compiled) = project.compile(&destination, &Unobserved)? else { return Ok(()) };
 //!     for finding in compiled.findings() {
 //!         eprintln!("{}", finding.message);
@@ -59,7 +58,7 @@ mod unit;
 mod workers;
 
 pub use analysis::{Analyzed, analyze_all};
-pub use compiled::{Compiled, NotPublished, Published};
+pub use compiled::{Compiled, NotPublished, Published, claim};
 pub use events::{Events, Warning, counted};
 pub use failure::Failure;
 pub use grants::{SecretFile, SecretFileError};

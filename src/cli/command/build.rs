@@ -7,7 +7,9 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::unchanged::{Dependencies, LastBuild};
 use crate::cli::{Exit, print_failure};
-use crate::driver::{Compiled, Failure, Goal, NotPublished, Project, Published, Timings, counted};
+use crate::driver::{
+    self, Compiled, Failure, Goal, NotPublished, Project, Published, Timings, counted,
+};
 use crate::process::interrupt;
 use crate::publish::Destination;
 
@@ -31,7 +33,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         tell_timings(arguments, project.timings(), printer);
         return Ok(Exit::Done);
     }
-    let destination = Destination::claim(&arguments.output)?;
+    let destination = driver::claim(&arguments.output)?;
     let digest_file = digest_file(arguments)?;
     let folder = destination.folder().to_owned();
     let compiled = project.compile(&destination, &progress);

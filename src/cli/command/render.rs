@@ -7,14 +7,13 @@ use crate::cli::Exit;
 use crate::cli::args::Render;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
-use crate::driver::{Failure, Goal, Project};
-use crate::publish::Destination;
+use crate::driver::{self, Failure, Goal, Project};
 
 pub(in crate::cli) fn run(arguments: &Render, printer: Printer) -> Result<Exit, Failure> {
     let progress = Progress::new(printer, false);
     let notebook = slice::from_ref(&arguments.notebook);
     let project = Project::open_for(Goal::Record, notebook, arguments.options(), &progress)?;
-    let destination = Destination::claim(&arguments.output)?;
+    let destination = driver::claim(&arguments.output)?;
     let folder = destination.folder().to_owned();
     let compiled = project.render(&arguments.record, &progress)?;
     build::tell(&compiled, arguments.format, printer);
