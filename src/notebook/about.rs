@@ -1,4 +1,4 @@
-//! What a notebook says of itself: authors, date, language, description.
+//! The facts that a notebook states about itself: authors, date, language, description.
 //!
 //! In: front matter, metadata of a file, or `[tool.nbc]` of a script header. Out: [`About`]. Says nothing of
 //! values that it cannot read: the same keys mean other things to other tools.
@@ -15,14 +15,14 @@ const MOST_AUTHORS: usize = 50;
 /// Longest text of a field, in characters.
 const LONGEST: usize = 500;
 
-/// What a notebook says of itself beside its title.
+/// The facts that a notebook states about itself, besides its title.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     /// A sentence or two.
     pub description: Option<String>,
     /// Names.
     pub authors: Vec<String>,
-    /// As it is written; never that of a build.
+    /// The date exactly as the author wrote it; never that of a build.
     pub date: Option<String>,
     /// BCP 47 language tag of the prose.
     pub language: Option<String>,
@@ -30,12 +30,12 @@ pub struct About {
     pub samples: BTreeMap<String, Samples>,
     /// Names in that table whose values cannot be read.
     pub unread_samples: Vec<String>,
-    /// What it sees of its own folder, as in `.gitignore`: `inputs` in `[tool.nbc]`.
+    /// Patterns as in `.gitignore` of the files that a run sees: `inputs` in `[tool.nbc]`.
     pub inputs: Option<Vec<String>>,
 }
 
 impl About {
-    /// What `[tool.nbc]` of a script header may name.
+    /// Keys allowed in `[tool.nbc]` of a script header.
     pub(super) const KEYS: [&str; 9] = [
         "abstract",
         "author",

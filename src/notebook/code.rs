@@ -70,7 +70,7 @@ pub struct Origin {
     rest: Box<[Anchor]>,
 }
 
-/// Where a piece of code comes from.
+/// Source position of a piece of code.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     code: u32,

@@ -16,7 +16,7 @@ use crate::source::SourceId;
 pub(super) struct Line<'a> {
     /// The text.
     pub(super) text: Cow<'a, str>,
-    /// Where it starts in the file.
+    /// Offset of its start in the file.
     pub(super) start: u32,
 }
 

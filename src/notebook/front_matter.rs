@@ -14,7 +14,7 @@ const MAX_LENGTH: usize = 256 * 1024;
 /// Reads a mapping.
 ///
 /// # Errors
-/// What keeps the text from being a YAML mapping; lowercase, no period.
+/// The reason why the text is no YAML mapping; lowercase, no period.
 pub(super) fn parse(text: &str) -> Result<Map<String, Value>, String> {
     if text.len() > MAX_LENGTH {
         return Err(format!("it has more than {MAX_LENGTH} bytes"));

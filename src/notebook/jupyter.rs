@@ -52,7 +52,7 @@ struct RawCell<O> {
     cell_type: String,
     #[serde(default)]
     source: Option<Text>,
-    /// What nbformat 3 calls the source of a code cell.
+    /// Source of a code cell in nbformat 3.
     #[serde(default)]
     input: Option<Text>,
     #[serde(default)]
@@ -451,7 +451,7 @@ fn cell(
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
-            // What follows the first error is often its consequence.
+            // Later errors are often consequences of the first.
             for error in errors.iter().take(1) {
                 diagnostics.push(syntax_diagnostic(error, place(&error.range)));
             }

@@ -142,7 +142,7 @@ struct Fence<'a> {
     info: &'a str,
 }
 
-/// Who wrote a cell.
+/// The tool whose syntax a cell is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CellSyntax {
     Quarto,

@@ -37,7 +37,7 @@ pub(super) fn parse(sources: &Sources, source: SourceId) -> Parsed<Option<Notebo
     let mut diagnostics = reader.diagnostics;
     if matches!(reader.stage, Stage::Header | Stage::Import) && !found || reader.stage < Stage::App
     {
-        // What was read so far was read as a notebook, which it is not.
+        // All other findings assumed a notebook, which this file is not.
         diagnostics.retain(|it| it.code == Code::SyntaxError || it.code == Code::TooComplex);
         let span = Span::new(source, 0, 0);
         let missing = if reader.stage == Stage::Header {
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&mut self, errors: &[SyntaxError], base: u32) {
-        // What follows the first error is often its consequence.
+        // Later errors are often consequences of the first.
         for error in errors.iter().take(1) {
             let span = self.span(&error.range, base);
             self.diagnostics.push(super::syntax_diagnostic(error, span));
@@ -386,7 +386,7 @@ impl<'a> Reader<'a> {
     /// The file from a line and column to a line and offset, both included, as lines.
     fn extract(&self, first: usize, column: usize, last: usize, end: Option<u32>) -> Vec<Line<'a>> {
         if last < first {
-            // Where marimo's line numbers slip past the end it joins both ends, backwards.
+            // When marimo's line numbers slip past the end, it joins both ends, backwards.
             let mut lines = self.extract(first, column, first, None);
             let start = lines.first().map_or(0, |it| it.start);
             lines.push(Line { text: "".into(), start });
@@ -576,8 +576,8 @@ impl<'a> Reader<'a> {
         (code, regular)
     }
 
-    /// As [`Reader::trailing`], but for cells marimo glues the first of these lines to the last
-    /// line of the body, and wants two lines at least. Returns how many bytes were added.
+    /// Like [`Reader::trailing`] for cells: there marimo joins the first of these lines to the last
+    /// line of the body, and requires two lines. Returns the number of bytes added.
     fn add_trailing(&self, lines: &mut Vec<Line<'a>>, to: usize) -> usize {
         // The whitespace in front of the body, which may go over several lines.
         let mut indent = String::new();

@@ -17,7 +17,7 @@ use super::{
     Origin, ScriptMetadata, literate, script,
 };
 
-/// Where a piece of a text starts in it, and where in the file it comes from.
+/// Offset of a piece in a text, and its range in the file.
 type Piece = (u32, Range<u32>);
 
 /// One line without its break.
@@ -25,9 +25,9 @@ type Piece = (u32, Range<u32>);
 pub(super) struct Line<'a> {
     /// The text; a line that marimo rewrites is not the one of the file.
     pub text: Cow<'a, str>,
-    /// Where it starts in the file.
+    /// Offset of its start in the file.
     pub start: u32,
-    /// Where pieces of a rewritten text come from; none when the text is the file's.
+    /// Origins of the pieces of a rewritten text; none when the text is the file's.
     places: Option<Box<[Piece]>>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Line<'a> {
         Self { text: text.into(), start, places: Some([(0, start..start)].into()) }
     }
 
-    /// Where its pieces come from, for a text that has `before` in front.
+    /// Origins of its pieces, for a text that has `before` in front.
     fn places(&self, before: usize) -> impl Iterator<Item = (u32, Range<u32>)> {
         let whole = self.start..self.start + self.text.len() as u32;
         let unchanged = self.places.is_none().then_some((0, whole));
@@ -108,11 +108,11 @@ pub(super) fn lines(text: &str, base: u32) -> impl Iterator<Item = Line<'_>> {
 pub(super) struct Head<'a> {
     /// Its values; empty when there is none.
     pub values: serde_json::Map<String, serde_json::Value>,
-    /// Where it stands.
+    /// Its position.
     pub span: Span,
-    /// What comes after it.
+    /// The text after it.
     text: &'a str,
-    /// Where that starts in the file.
+    /// Offset of that text in the file.
     start: u32,
 }
 
@@ -369,7 +369,7 @@ struct Fence {
     is_cell: bool,
 }
 
-/// What stands behind the backticks.
+/// The text after the opening backticks, parsed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Info<'a> {
     language: Option<&'a str>,
@@ -572,7 +572,7 @@ pub(super) fn named(
         // The author expects a failure, or does not want the cell to run.
         Err(_) if cell.options.raises_exception || cell.options.skip_execution => {}
         Err(errors) => {
-            // What follows the first error is often its consequence.
+            // Later errors are often consequences of the first.
             for error in errors.iter().take(1) {
                 let span = cell.span(error.range.start, error.range.end);
                 diagnostics.push(super::syntax_diagnostic(error, span));

@@ -77,7 +77,7 @@ impl Notebook {
     }
 }
 
-/// What a cell holds.
+/// Kinds of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellKind {
     /// Python code.
@@ -106,17 +106,17 @@ impl CellKind {
 /// One cell.
 #[derive(Debug)]
 pub struct Cell {
-    /// What it holds.
+    /// Its kind.
     pub kind: CellKind,
     /// Function name (marimo) or cell name; `None` for `_` and for unnamed cells.
     pub name: Option<String>,
     /// The text exactly as the engine gets it (marimo: body, dedented as marimo does).
     pub code: CellCode,
-    /// Where each line of `code` comes from.
+    /// Source position of each line of `code`.
     pub origin: Origin,
     /// Options.
     pub options: CellOptions,
-    /// What the code defines and uses; empty when the cell is not Python or does not parse.
+    /// Names that the code defines and uses; empty when the cell is not Python or does not parse.
     pub names: Arc<CellNames>,
     /// Outputs stored in the file (Jupyter), if there are any.
     pub stored_outputs: Option<Box<StoredOutputs>>,
@@ -180,7 +180,7 @@ pub enum CodeVisibility {
 pub struct CellOptions {
     /// marimo `disabled=True`: the cell and its descendants do not run.
     pub disabled: bool,
-    /// What the author asks for: marimo `hide_code`, Jupyter tags; `None` leaves it to the page.
+    /// The author's choice: marimo `hide_code`, Jupyter tags; `None` leaves it to the page.
     pub code: Option<CodeVisibility>,
     /// Jupyter `remove-output`, `hide-output`.
     pub hide_output: bool,
@@ -222,7 +222,7 @@ pub struct ScriptMetadata {
     pub requires_python: Option<String>,
     /// The whole table, for `[tool.nbc]` and `[tool.uv]`.
     pub table: toml::Table,
-    /// Where the block stands.
+    /// Position of the block.
     pub span: Span,
 }
 

@@ -64,7 +64,7 @@ impl Marker {
     }
 }
 
-/// Where the first `key=` of a line starts.
+/// Offset of the first `key=` of a line.
 fn metadata_start(text: &str) -> usize {
     let Some(equals) = text.find('=') else { return text.len() };
     let before = text.get(..equals).unwrap_or_default();

@@ -117,7 +117,7 @@ fn metadata(table: toml::Table, span: Span, diagnostics: &mut Vec<Diagnostic>) -
     ScriptMetadata { dependencies, dependency_lines: Vec::new(), requires_python, table, span }
 }
 
-/// What `[tool.nbc]` may say: nobody else reads it, so that what cannot be read is a mistake.
+/// Checks `[tool.nbc]`: only nbc reads it, so an unknown key or value is a mistake.
 fn check_own(own: &toml::Value, span: Span, diagnostics: &mut Vec<Diagnostic>) {
     let Some(own) = own.as_table() else {
         let message = "`tool.nbc` of the script header must be a table";

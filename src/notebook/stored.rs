@@ -96,7 +96,7 @@ const DEEPEST: usize = 127 - 3;
 /// it may have.
 struct Look(usize);
 
-/// What of a value is of interest.
+/// The properties of a value that matter here.
 enum Seen {
     List {
         result_count: Option<u64>,
@@ -197,7 +197,7 @@ enum Key {
 mod tests {
     use super::*;
 
-    /// What reading all as values would have said.
+    /// Compares with the result of reading everything as values.
     fn check(json: &str) {
         let kept: Result<[[[Vec<Value>; 1]; 1]; 1], _> =
             serde_json::from_str(&format!("[[[{json}]]]"));
