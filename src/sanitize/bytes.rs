@@ -47,7 +47,7 @@ pub(crate) fn plain(text: &str) -> usize {
     let whole = |block: &&[u8]| block.iter().fold(true, |all, it| all & is_plain(*it));
     let start = blocks.take_while(whole).count() * BLOCK;
     let rest = bytes.get(start..).unwrap_or_default();
-    // What is not plain begins a character, so the text may be cut before it.
+    // A byte that is not plain begins a character, so the text may be cut before it.
     rest.iter().position(|it| !is_plain(*it)).map_or(bytes.len(), |at| start + at)
 }
 

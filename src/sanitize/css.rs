@@ -23,7 +23,7 @@ const LONGEST_STYLE: usize = 16 << 10;
 /// Deepest nesting of brackets: the parser is recursive.
 pub(super) const DEEPEST: usize = 24;
 
-/// What came of a piece of CSS.
+/// The result of restricting a piece of CSS.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Restricted {
     pub(super) text: String,
@@ -124,7 +124,7 @@ pub(super) fn style_class(declarations: &str) -> String {
     class
 }
 
-/// What a reading gives, unless the parser panics.
+/// The value of `read`, or `None` if the parser panics.
 pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::policy::{self, Vocabulary};
 use super::token;
 
-/// What stands last in each link of HTML.
+/// The value of `rel`, the last attribute of each link.
 pub(super) const LINK_RELATION: &str = "noopener noreferrer nofollow";
 
 /// How the tree builder treats an element.
@@ -70,7 +70,7 @@ fn kind(name: &str) -> Option<Kind> {
     })
 }
 
-/// Where quotes are written as they are, and where by name.
+/// Position of a text: quotes are plain in text, and escaped in attribute values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Text,
@@ -303,7 +303,7 @@ mod tests {
     use super::super::{UntrustedHtml, html};
     use super::*;
 
-    /// What ammonia makes of it. Equal where the short way is taken.
+    /// Whether the fast path is taken; then the result must equal ammonia's.
     fn is_same(markup: &str) -> bool {
         let clean = policy::GATE.clean(markup).to_string();
         let is_fixed = is_fixed(markup);

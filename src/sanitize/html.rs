@@ -133,7 +133,7 @@ impl Gate {
         &self.scope
     }
 
-    /// What ids of this output start with.
+    /// Prefix of all ids of this output.
     pub fn id_prefix(&self) -> &str {
         &self.prefix
     }
@@ -770,7 +770,7 @@ fn push_text(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\u{a0}' => out.push_str("&nbsp;"),
-            // As parsers read line ends before they read anything else.
+            // HTML parsers normalize line ends before anything else.
             '\r' if rest.starts_with('\n') => {}
             '\r' => out.push('\n'),
             '&' => match token::text_reference(rest) {
@@ -799,7 +799,7 @@ fn push_character(out: &mut String, character: char) {
     }
 }
 
-/// What a finding calls a refused value; the value itself may be a secret or a page long.
+/// Name of a refused value in findings; the value itself may be a secret or a page long.
 fn refusal(element: &str, name: &str, value: &str) -> String {
     let scheme = value.trim_start().split(':').next().unwrap_or("").to_ascii_lowercase();
     match (element, name) {
@@ -869,8 +869,8 @@ fn gate(markup: String, slots: &[SafeHtml]) -> SafeHtml {
     SafeHtml(out)
 }
 
-/// What ammonia makes of it. Its serializer looks at the rest of a text again for each `&` and each
-/// character from U+0080 to U+00BF: where that would take long, they go through as characters for private use.
+/// Markup cleaned by ammonia. Its serializer scans the rest of a text again for each `&` and each
+/// character from U+0080 to U+00BF: where that would take long, private-use characters replace them meanwhile.
 fn cleaned(markup: &str) -> String {
     let heavy = memchr::memchr2_iter(b'&', 0xC2, markup.as_bytes()).count();
     if heavy.saturating_mul(markup.len()) < 1 << 32 {
@@ -908,12 +908,12 @@ fn cleaned(markup: &str) -> String {
     out
 }
 
-/// What stands for markup that is not read.
+/// The note shown in place of markup that is too large to read.
 fn too_large() -> SafeHtml {
     note("This output is too large to be shown.")
 }
 
-/// What stands for a figure that would keep the reader's browser busy.
+/// The note shown in place of a figure that would keep the reader's browser busy.
 fn too_complex() -> SafeHtml {
     note("This figure is too complex to be shown.")
 }

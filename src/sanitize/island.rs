@@ -34,7 +34,7 @@ const MOST_SCRIPTS: usize = 200;
 /// Frames in frames that are unpacked.
 const DEEPEST: u8 = 3;
 
-/// What an island is made of, as an author allows it.
+/// Kinds of islands, each allowed by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IslandKind {
     /// Widgets with code of their own.
@@ -61,7 +61,7 @@ impl IslandKind {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }
 
-    /// As flags and `nbc.toml` call it.
+    /// Its name in flags and `nbc.toml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Anywidget => "anywidget",
@@ -73,7 +73,7 @@ impl IslandKind {
         }
     }
 
-    /// As a sentence calls what it shows.
+    /// Noun phrase for its content, used in sentences.
     pub fn title(self) -> &'static str {
         match self {
             Self::Anywidget => "a custom widget",
@@ -127,7 +127,7 @@ pub struct Island {
 }
 
 impl Island {
-    /// What it shows.
+    /// Kind of its content.
     pub fn kind(&self) -> IslandKind {
         self.kind
     }
@@ -137,7 +137,7 @@ impl Island {
         self.height
     }
 
-    /// What does not work in it: noun phrases for the log.
+    /// Features that do not work in it: noun phrases for the log.
     pub fn losses(&self) -> &[String] {
         &self.losses
     }
@@ -161,14 +161,14 @@ impl Island {
     }
 }
 
-/// What a page says of the frame of an island.
+/// Attributes of an island's frame on the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// The file, relative to the page.
     pub source: String,
     /// In pixels of CSS.
     pub height: u32,
-    /// What it shows.
+    /// Its title: a noun phrase for its content.
     pub title: &'static str,
 }
 
@@ -426,7 +426,7 @@ impl Reader {
         self.html.push('>');
     }
 
-    /// What code cannot have here. A hint for the log: code may say it in other ways.
+    /// Notes features of code that do not work here. A hint for the log: code may hide their use.
     fn look_at(&mut self, code: &str) {
         let has = |word: &str| code.contains(word);
         self.evaluates |= code.len() < 50_000 && (has("new Function(") || has("eval("));
@@ -448,7 +448,7 @@ impl Reader {
         self.scripts.push(Script { text: format!("{strict}{ONLY_HERE}\n{text}"), is_module });
     }
 
-    /// Where a script stood.
+    /// Placeholder of a script in the markup.
     fn place(number: usize) -> String {
         format!("<script type=\"text/plain\" data-nbc-script=\"{number}\"></script>")
     }
@@ -595,7 +595,7 @@ fn inline_data(address: &str) -> Option<String> {
     }
 }
 
-/// What a module imports. A module that a policy names by digest may not load others.
+/// Imports of a module. A module that a policy names by digest may not load others.
 fn imports(code: &str) -> Vec<String> {
     let mut found = BTreeSet::new();
     for (at, word) in code.match_indices("from").chain(code.match_indices("import")) {
@@ -762,7 +762,7 @@ mod tests {
         let module = "<script type=module>import a from 'https://a.example/a.js';</script>";
         assert!(matches!(read(IslandKind::Html, module), Err(IslandRefusal::Elsewhere(_))));
         assert_eq!(read(IslandKind::Html, "<p>x"), Err(IslandRefusal::NoScript));
-        // What pyvis asks for and does without.
+        // pyvis asks for this script, and works without it.
         let html = "<script src=https://a/bootstrap.js></script><script>new vis.Network()</script>";
         assert!(read(IslandKind::Pyvis, html).is_ok());
     }

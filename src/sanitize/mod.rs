@@ -121,7 +121,7 @@ impl SafeCss {
 /// Something that the sanitizer took out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Removed {
-    /// What: `<script>` element, `onclick` attribute, `javascript:` link…
+    /// Its name: `<script>` element, `onclick` attribute, `javascript:` link…
     pub what: String,
     /// How often.
     pub count: u32,
@@ -134,7 +134,7 @@ pub struct Sanitized {
     pub html: SafeHtml,
     /// Rules that its `style` attributes and `<style>` elements became, scoped to this output.
     pub css: SafeCss,
-    /// What was removed, sorted.
+    /// Removed parts, sorted.
     pub removed: Vec<Removed>,
     /// Whether code in it holds a mark that turns the direction of all that follows.
     pub is_turned: bool,

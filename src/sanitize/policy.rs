@@ -1,4 +1,4 @@
-//! What notebook markup may hold, as tables, and the ammonia gate made of them.
+//! Allowed elements and attributes of notebook markup, as tables, and the ammonia gate made of them.
 //!
 //! In: names of elements and attributes. Out: whether they pass. Measured against 530 payloads and
 //! 300,000 mutated strings (`facts/web.md`, section 3): change a table only together with the

@@ -95,8 +95,8 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
     text.split("url(#").skip(1).filter_map(|it| it.split(')').next())
 }
 
-/// What the rules of an output refer to, by the class or id that a rule's selectors end in. What
-/// ends in neither is taken to reach each element.
+/// Ids that the rules of an output refer to, by the class or id at the end of a rule's selector. A rule
+/// with neither may apply to any element.
 #[derive(Default)]
 struct Rules {
     named: BTreeMap<String, BTreeSet<String>>,

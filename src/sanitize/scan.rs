@@ -57,7 +57,7 @@ pub(super) fn attribute<'t>(tag: &'t str, name: &str) -> Option<(usize, &'t str)
     Some((start, value))
 }
 
-/// What becomes of a link.
+/// Decision about a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
     /// It stays.
@@ -224,7 +224,7 @@ pub fn first_paragraph(html: &SafeHtml) -> Option<String> {
                 open = None;
             }
             (Piece::Tag(tag), Some(_)) if tag.starts_with("<math") => open = None,
-            // What stands in these is not the notebook's own prose.
+            // Text in these elements is not the notebook's own prose.
             (Piece::Tag(tag), None)
                 if ["<table", "<details", "<blockquote"].iter().any(|it| tag.starts_with(it)) =>
             {

@@ -14,7 +14,7 @@ use super::{Removed, SafeHtml, UntrustedHtml, scan};
 pub struct SvgImage {
     /// The `<img>` element.
     pub html: SafeHtml,
-    /// What was removed, sorted.
+    /// Removed parts, sorted.
     pub removed: Vec<Removed>,
 }
 

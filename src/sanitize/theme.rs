@@ -22,7 +22,7 @@ pub enum ThemeError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What it should be.
+        /// The expected form.
         expected: &'static str,
     },
     /// The stylesheet is not CSS, or does what a theme may not.
@@ -30,7 +30,7 @@ pub enum ThemeError {
     Sheet {
         /// From 1.
         line: u32,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }
