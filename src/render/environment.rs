@@ -92,7 +92,7 @@ impl<'text> Templates<'text> {
     /// Renders a template, and fills the slots that it places.
     ///
     /// # Errors
-    /// As [`Self::render`], and when a slot does not stand where it must.
+    /// Those of [`Self::render`], and a slot that is not where it must be.
     pub fn fill(
         &self,
         template: &str,
@@ -119,7 +119,7 @@ pub struct RenderError {
 
 impl RenderError {
     fn of(template: &str, error: &minijinja::Error) -> Self {
-        // What failed may be a part that the template includes.
+        // The error may be in a template that this one includes.
         let template = error.name().unwrap_or(template).to_owned();
         let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
         let detail = error.detail().map(|it| format!(": {it}")).unwrap_or_default();

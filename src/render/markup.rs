@@ -55,7 +55,7 @@ const FORBIDDEN_ATTRIBUTES: [&str; 9] = [
 /// The names of the elements that a piece of markup opens.
 ///
 /// # Errors
-/// What has no place in it, as the end of a sentence that starts with the template.
+/// The offending markup, as the end of a sentence that starts with the template.
 pub(super) fn check(text: &str, has_frames: bool) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     let mut rest = text;
@@ -195,7 +195,7 @@ impl<'text> Tag<'text> {
         Ok(())
     }
 
-    /// What is behind the tag, and where the element holds text only, behind that.
+    /// The text behind the tag, or behind the whole element if it can hold text only.
     fn behind_text(&self) -> Result<&'text str, String> {
         if !matches!(self.name.as_str(), "title" | "textarea" | "iframe") {
             return Ok(self.rest);

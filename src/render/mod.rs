@@ -24,14 +24,14 @@ use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::{Asset, SitePath, SitePathError, download_name};
 use crate::states::States;
 
-/// What all pages of a site have in common.
+/// Properties shared by all pages of a site.
 #[derive(Debug)]
 pub struct Look<'text> {
     /// Title of the site.
     pub title: String,
     /// The same, if its author chose it.
     pub site_name: String,
-    /// What the site says of itself on its index page.
+    /// Description of the site on its index page.
     pub description: Option<String>,
     /// Language of the pages that are not made from a notebook.
     pub language: String,
@@ -39,13 +39,13 @@ pub struct Look<'text> {
     pub templates: Templates<'text>,
     /// Rules of the site's own.
     pub theme: SafeCss,
-    /// Where the site will lie.
+    /// Address at which the site will be published.
     pub base_url: Option<BaseUrl>,
     /// Whether pages may need other files of the site.
     pub has_files: bool,
 }
 
-/// What a reader sees of one cell.
+/// The visible parts of one cell.
 #[derive(Debug)]
 pub struct Block {
     /// Anchor, `cell-3`.
@@ -78,11 +78,11 @@ pub struct CodeBlock {
 pub struct DrawnGraph {
     /// Places and lines.
     pub picture: Picture,
-    /// What is said of each node of the picture, in its order.
+    /// Labels of the picture's nodes, in its order.
     pub labels: Vec<NodeLabel>,
 }
 
-/// What is said of a cell in the drawing.
+/// Label of a cell in the drawing.
 #[derive(Debug)]
 pub struct NodeLabel {
     /// Short, in the box.
@@ -96,7 +96,7 @@ pub struct NodeLabel {
 /// One notebook, ready to be laid out.
 #[derive(Debug)]
 pub struct Document {
-    /// Where the page lies.
+    /// Path of the page.
     pub path: SitePath,
     /// Title of the page.
     pub title: String,
@@ -105,17 +105,17 @@ pub struct Document {
     /// The number, from 1, of the block whose heading is the title; 0 when none is. What is said of the page
     /// stands behind it.
     pub title_cell: usize,
-    /// What the author says of it, or its first sentences: for the index and for search engines.
+    /// The author's description, or its first sentences: for the index and for search engines.
     pub description: Option<String>,
     /// Whether the description must be printed, because it is no part of the notebook's prose.
     pub print_description: bool,
     /// Names.
     pub authors: Vec<String>,
-    /// As the author wrote it.
+    /// Date, exactly as the author wrote it.
     pub date: Option<String>,
     /// BCP 47 language tag.
     pub language: String,
-    /// What readers may download: the notebook without its outputs.
+    /// Notebook without its outputs, for download.
     pub source: Option<Vec<u8>>,
     /// File name of the notebook, without folders: a page tells nothing of the machine.
     pub file_name: String,
@@ -129,16 +129,16 @@ pub struct Document {
     pub outline: Vec<Heading>,
     /// Cells.
     pub blocks: Vec<Block>,
-    /// What draws the charts in them.
+    /// Runtimes that draw the charts in them.
     pub runtimes: Vec<Arc<Runtime>>,
-    /// What they show for other values of the inputs.
+    /// Their outputs for other values of the inputs.
     pub states: Option<Arc<States>>,
 }
 
 /// The body of a page, and what its head needs to know.
 #[derive(Debug)]
 pub struct Page {
-    /// Where it lies.
+    /// Path of the page.
     pub path: SitePath,
     /// Title.
     pub title: String,
@@ -162,11 +162,11 @@ pub struct Page {
     pub files: Vec<Asset>,
     /// Charts in the body that a runtime draws.
     pub charts: Vec<PlacedChart>,
-    /// What draws them, one a kind.
+    /// Runtimes that draw them, one a kind.
     pub runtimes: Vec<Arc<Runtime>>,
     /// Whether the body has frames.
     pub has_islands: bool,
-    /// What the cells show for other values of the inputs.
+    /// Outputs of the cells for other values of the inputs.
     pub states: Option<Arc<States>>,
 }
 
@@ -188,7 +188,7 @@ pub fn page(
     let mut outputs = document.blocks.iter().flat_map(|block| &block.outputs);
     let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
     let picture = outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
-    // What the outputs hold may be most of the memory of a build: it is moved, not copied.
+    // Outputs may be most of the memory of a build: they are moved, not copied.
     let blocks = std::mem::take(&mut document.blocks);
     let has_code = blocks
         .iter()
@@ -425,7 +425,7 @@ fn graph_value(graph: &DrawnGraph) -> Value {
     }
 }
 
-/// What a template needs of a cell; the files of its islands are put to `files`.
+/// Template values of a cell; the files of its islands are added to `files`.
 fn cell_value<'text>(
     block: Block,
     path: &SitePath,
@@ -433,7 +433,7 @@ fn cell_value<'text>(
     slots: &mut Slots<'text>,
     look: &Look<'_>,
 ) -> Result<Value, LayoutError> {
-    // What depends on an input is one piece, so that templates of a site's own have it as well.
+    // Everything that depends on an input is one piece, so that templates of a site's own have it as well.
     let mut of_slot = block.slot.map(|slot| (slot, Slots::default()));
     let place = of_slot.as_mut().map_or(&mut *slots, |(_, own)| own);
     let mut outputs: Vec<Value> = Vec::new();

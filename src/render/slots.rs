@@ -35,19 +35,19 @@ impl Object for Mark {
 }
 
 impl Mark {
-    /// What is written where a template prints the slot.
+    /// Text written when a template prints the slot.
     pub(super) fn text(&self) -> String {
         format!("{MARK}{}>", self.0)
     }
 }
 
-/// What the templates of one rendering place.
+/// Slots that the templates of one page place.
 #[derive(Debug, Default)]
 pub struct Slots<'text>(Vec<Slot<'text>>);
 
 #[derive(Debug)]
 struct Slot<'text> {
-    /// As templates name it.
+    /// Its name in templates.
     name: &'static str,
     frame: Frame,
     text: Cow<'text, str>,
@@ -75,7 +75,7 @@ impl<'text> Slots<'text> {
         self.add(name, Frame::Free, Cow::Owned(html.into_string()))
     }
 
-    /// What another template made.
+    /// The output of another template.
     pub fn rendered(&mut self, name: &'static str, rendered: Rendered) -> Value {
         self.add(name, Frame::Free, Cow::Owned(rendered.into_string()))
     }
@@ -208,7 +208,7 @@ impl<'text> Slots<'text> {
     }
 }
 
-/// Who wrote the templates of a site.
+/// Author of a site's templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {
     /// All are nbc's.
@@ -273,7 +273,7 @@ mod tests {
         let wanted = "<html><head><meta charset=\"utf-8\"><meta content=\"script-src &#39;a&#39;\">\
             <script>a < b</script></head><p>a &amp; b &lt;nbc:2&gt;</p></html>";
         assert_eq!(made.unwrap(), wanted);
-        // What a template captures is the mark, which it may move.
+        // A template captures only the mark, which it may move.
         let moved = "{% set it %}{{ body }}{% endset %}{% macro m(it) %}{{ it }}{% endmacro %}\
             <p>{{ m(it) }}</p>";
         assert!(document(&format!("{HEAD}{moved}")).unwrap().ends_with("<p>a &amp; b</p>"));
