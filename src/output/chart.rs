@@ -20,7 +20,7 @@ const TYPES: &[(&str, Family)] = &[
     ("application/vnd.holoviews", Family::HoloViews),
 ];
 
-/// Who made a chart.
+/// The library that made a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Vega,
@@ -45,7 +45,7 @@ impl Family {
         }
     }
 
-    /// As a sentence calls it.
+    /// Its name in sentences.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Vega => "a Vega chart",
@@ -135,7 +135,7 @@ pub(super) fn figure(
     };
     let has_still = still.is_some();
     let live = match read {
-        // What the build could not draw in its bounds would hang a reader's browser.
+        // A chart that the build could not draw in its bounds would hang a reader's browser.
         Ok(_) if is_too_much => {
             notes.unsupported(format!("{what} that could not be drawn within bounds"));
             notes.undrawn();

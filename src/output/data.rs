@@ -196,7 +196,7 @@ pub(super) fn table(
     SafeHtml::concat([frame, shortened(&said)])
 }
 
-/// What a page says of the rows and columns of a table that it does not have.
+/// Note about the rows and columns of a table that the page leaves out.
 fn left_out(here: Extent, whole: Extent) -> String {
     let of = |what: &str, here: usize, whole: usize| match here {
         _ if here >= whole => String::new(),

@@ -139,7 +139,7 @@ impl<'n> Marimo<'n> {
         if self.nested.get() > 0 {
             return Still::None;
         }
-        // Where the environment has nothing that draws, there is no list.
+        // The list is empty if the environment cannot draw charts.
         let Some(picture) = self.charts.borrow_mut().pop_front() else { return Still::None };
         let image = picture.and_then(|it| svg::image(&UntrustedHtml::new(it), "Chart"));
         let Some(image) = image else { return Still::NotDrawn };

@@ -69,7 +69,7 @@ fn beginning(data: &str, length: usize) -> Option<Vec<u8>> {
 impl<'text> Picture<'text> {
     /// Checks an image; the error says what is wrong.
     pub(super) fn parse(text: &'text str) -> Result<Self, &'static str> {
-        /// Where the headers of most formats end, in digits.
+        /// Base64 digits that hold the header of most formats.
         const HEADER: usize = 64;
         let data = as_written(text);
         let whole = || decode(text).ok_or("is not base64");
@@ -160,7 +160,7 @@ pub(super) fn dimensions(text: &str) -> Option<(u32, u32)> {
     size(kind(&bytes)?, &bytes)
 }
 
-/// What a reader hears instead of the picture.
+/// Text alternative of the picture.
 pub(super) fn alternative(metadata: &Map<String, Value>) -> &str {
     metadata
         .get("alt")

@@ -14,7 +14,7 @@ use crate::sanitize::{
     Island, IslandKind, IslandRefusal, SafeHtml, UntrustedHtml, island, widget_island,
 };
 
-/// What an author allowed.
+/// The author's permissions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Islands {
     /// Kinds of outputs that may run their scripts in frames.
@@ -23,8 +23,8 @@ pub struct Islands {
     pub has_files: bool,
 }
 
-/// What is drawn of a bundle that needs its scripts, and its island. `None` where it needs none, or shows
-/// something without.
+/// Markup and island of a bundle that needs its scripts. `None` if it needs none, or shows something
+/// without.
 pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option<Island>)> {
     let found = find(bundle)?;
     let kind = found.kind;

@@ -1,4 +1,4 @@
-//! What a machine is called, and where its files lie, taken out of what a page shows.
+//! Removes the names of a machine and of its folders from the record that a page is made of.
 //!
 //! In: a record, before anything of it is rendered. Out: the same record, in which home folders are `~`,
 //! temporary folders `…`, packages `site-packages/…`, and the names and secrets of this host stand no more.
@@ -65,7 +65,7 @@ const COMMON_NAMES: &[&str] = &[
     "workspace",
 ];
 
-/// What a place in a text may be.
+/// Kinds of matches in a text.
 #[derive(Debug, Clone, Copy)]
 enum Trigger {
     /// A path of this host, and what is shown instead.
@@ -88,7 +88,7 @@ enum Trigger {
     Packages,
     /// The address of an object.
     Address,
-    /// What follows is no text.
+    /// The rest is no text.
     Base64,
 }
 
@@ -136,7 +136,7 @@ const TRIGGERS: &[(&str, Trigger)] = &[
     (";base64,", Trigger::Base64),
 ];
 
-/// What this host is called, and what its environment keeps secret.
+/// Names of this host, and secrets of its environment.
 #[derive(Debug, Default)]
 pub struct Host {
     /// Names of the host and of its user, each with the word that is shown instead.
@@ -305,7 +305,7 @@ impl Masks {
     /// The text without paths and names of a machine; `None` where there are none.
     pub fn masked(&self, text: &str) -> Option<String> {
         let mut masked = self.pass(text)?;
-        // What is left out may join what stood around it to another path.
+        // Removed text may leave its neighbours joined to another path.
         for _ in 1..MAX_PASSES {
             let Some(again) = self.pass(&masked) else { break };
             masked = again;
@@ -315,7 +315,7 @@ impl Masks {
 
     fn pass(&self, text: &str) -> Option<String> {
         let automaton = self.automaton.as_ref()?;
-        // Where one is refused, a shorter one at the same place may still hold.
+        // If a match is refused, a shorter one at the same place may still hold.
         let mut hits: Vec<_> = automaton.find_overlapping_iter(text).collect();
         hits.sort_by_key(|it| (it.start(), std::cmp::Reverse(it.end())));
         let mut out = String::new();
@@ -563,7 +563,7 @@ fn kernel_file(text: &str, length: usize) -> usize {
     if is_file { rest.len() - name.len() + digits + 3 } else { 0 }
 }
 
-/// Where the path begins that a text ends with.
+/// Start of the path that a text ends with.
 fn path_start(text: &str) -> usize {
     let mut start = text.len();
     for (at, it) in text.char_indices().rev() {

@@ -67,7 +67,7 @@ fn expansions(source: &str) -> usize {
         return MOST;
     }
     let most = MOST.min(MOST_TOKENS / source.len().max(1)).max(1);
-    // As often as any body can show a parameter. Other ways to double are one definition after the other.
+    // Upper bound of uses of one parameter in a body. Other ways to double need one definition each.
     let shown = |digit: u8| source.matches(&format!("#{digit}")).count();
     let is_expanded = ["edef", "xdef", "##"].iter().any(|it| source.contains(it));
     let repeated = if is_expanded { source.len() } else { (1..=9).map(shown).max().unwrap_or(0) };

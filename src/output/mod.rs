@@ -40,7 +40,7 @@ use notes::Notes;
 /// The stack of the thread that renders: parsers of styles and formulas are recursive.
 const STACK: usize = 64 << 20;
 
-/// Where an output belongs.
+/// Position of an output.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The cell, for diagnostics.
@@ -49,7 +49,7 @@ pub struct Place<'a> {
     pub scope: &'a str,
 }
 
-/// What an output is to a reader.
+/// Kinds of outputs, as readers see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
     /// Printed text.
@@ -107,13 +107,13 @@ pub struct RenderedOutput {
     pub html: SafeHtml,
     /// Rules for the page's stylesheet; they reach only this output.
     pub css: SafeCss,
-    /// What it is.
+    /// Its kind.
     pub kind: OutputKind,
-    /// What stands below it, in a frame.
+    /// Island below it, in a frame.
     pub island: Option<Island>,
 }
 
-/// What of an output may be more than a picture.
+/// Which outputs may be interactive.
 #[derive(Debug, Clone, Default)]
 pub struct Alive {
     /// Kinds of charts that a runtime draws.

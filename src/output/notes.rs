@@ -1,4 +1,4 @@
-//! What is to be said about a cell's outputs: one diagnostic a kind.
+//! Findings about a cell's outputs, joined to one diagnostic a kind.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +39,7 @@ pub(super) struct Notes {
     /// Kinds of islands that would show more, if they were allowed.
     needed: RefCell<BTreeSet<IslandKind>>,
     offered: RefCell<BTreeSet<IslandKind>>,
-    /// What does not work in the frames.
+    /// Features that do not work in the frames.
     confined: RefCell<BTreeSet<String>>,
     helps: RefCell<BTreeSet<String>>,
     /// Unique in the page.
@@ -139,7 +139,7 @@ impl Notes {
         self.offered.borrow_mut().insert(kind);
     }
 
-    /// What does not work in the frame of an output.
+    /// Notes the features that do not work in the frame of an output.
     pub(super) fn confined(&self, what: &str, losses: &[String]) {
         let text = format!("in the frame of {what} there is no use of {}", losses.join("; "));
         self.confined.borrow_mut().insert(text);
@@ -150,7 +150,7 @@ impl Notes {
         self.helps.borrow_mut().insert(text.to_owned());
     }
 
-    /// What code for a widget raised.
+    /// Notes an exception raised by a widget's code.
     pub(super) fn failed(&self, name: &str, message: &str) {
         let mut all = self.failed.borrow_mut();
         if all.len() < 8 {

@@ -286,7 +286,7 @@ impl Compiled<'_, '_> {
         SafeHtml::element("div", &attributes, button)
     }
 
-    /// What was said when the notebook ran, and where more would be said.
+    /// The messages of the run, and a disabled field for more.
     fn chat(&self, initial: &Value, gate: &mut Gate) -> SafeHtml {
         self.marimo.control("chat");
         let label = self.markup("label", gate).unwrap_or_else(|| SafeHtml::text("Chat"));
