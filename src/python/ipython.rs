@@ -16,7 +16,7 @@ pub(super) struct Plain<'a> {
     pub text: Cow<'a, str>,
     /// Whether a magic may have defined names that nobody sees.
     pub is_opaque: bool,
-    /// Where the commands stand in the cell, in order.
+    /// Ranges of the commands in the cell, in order.
     pub commands: Vec<Range<u32>>,
     /// Ascending; empty when the text is the cell.
     pieces: Vec<Piece>,
@@ -40,11 +40,11 @@ const HARMLESS_MAGICS: &[&str] = &[
     "whos",
 ];
 
-/// What stands for a command: a statement and an expression of no names.
+/// Replacement of a command: a statement and an expression without names.
 const NOTHING: &str = "0";
 
 impl Plain<'_> {
-    /// Where a range of the text stands in the cell.
+    /// Maps a range of the text to the cell.
     pub fn locate(&self, range: &Range<u32>) -> Range<u32> {
         if self.pieces.is_empty() {
             return range.clone();
@@ -62,11 +62,11 @@ impl Plain<'_> {
 /// A run of the text.
 #[derive(Debug)]
 struct Piece {
-    /// Where it starts in the text.
+    /// Offset of its start in the text.
     start: u32,
-    /// What it stands for.
+    /// The range in the cell that it replaces.
     cell: Range<u32>,
-    /// Whether it is other than what it stands for, so that it has only one place as a whole.
+    /// Whether its text differs from the cell's, so that it maps only as a whole.
     is_made: bool,
 }
 
@@ -205,7 +205,7 @@ impl Built {
     }
 }
 
-/// What is open where a logical line goes on.
+/// Open brackets and strings, which continue a logical line.
 #[derive(Debug, Default)]
 struct Open {
     brackets: u32,
@@ -213,7 +213,7 @@ struct Open {
     string: Option<&'static str>,
 }
 
-/// What a line has that decides about commands.
+/// Properties of a line that decide whether it is a command.
 #[derive(Debug, Default)]
 struct Found {
     /// One past the first `=` outside of brackets.

@@ -41,7 +41,7 @@ pub enum Mode {
 /// Why a text is not Python.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// Where.
+    /// Its place.
     pub range: Range<u32>,
     /// Lowercase, no period.
     pub message: String,
@@ -58,7 +58,7 @@ impl SyntaxError {
 /// Names of a text that stands on its own: a Jupyter cell, for example.
 ///
 /// # Errors
-/// What keeps the text from being Python; at least one.
+/// The syntax errors; at least one.
 pub fn names(text: &str, mode: Mode) -> Result<Names, Vec<SyntaxError>> {
     if mode == Mode::Python {
         return plain_names(text, names::Sharing::PublicOnly);

@@ -24,7 +24,7 @@ use super::sql::{self, Facts, SqlObject, SqlReference};
 use super::{SyntaxError, semantics};
 use crate::source::Span;
 
-/// What one cell defines and uses; ranges are bytes of the text that was parsed.
+/// Names that one cell defines and uses; ranges are bytes of the text that was parsed.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
     /// Names defined for other cells, with the first place.
@@ -52,7 +52,7 @@ pub struct Names {
     pub tables: BTreeMap<String, SqlReference>,
     /// Whether a magic may have defined names that nobody sees.
     pub is_opaque: bool,
-    /// What Python's compiler, not its parser, would refuse.
+    /// Errors that Python's compiler reports, not its parser.
     pub errors: Vec<SyntaxError>,
 }
 
@@ -73,7 +73,7 @@ impl Names {
     }
 }
 
-/// What one cell defines and uses.
+/// Names that one cell defines and uses.
 #[derive(Debug, Default, Clone)]
 pub struct CellNames {
     /// Names that the cell defines for other cells, with the place of each definition.

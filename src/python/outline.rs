@@ -28,11 +28,11 @@ pub struct Outline {
 pub struct Statement {
     /// First to last byte, decorators included, trailing comment excluded.
     pub range: Range<u32>,
-    /// What it is.
+    /// Its kind.
     pub kind: StatementKind,
 }
 
-/// What a statement at the top of a file is.
+/// Kinds of statements at the top of a file.
 #[derive(Debug)]
 pub enum StatementKind {
     /// A string on its own: a docstring.
@@ -79,7 +79,7 @@ pub struct Definition {
     pub decorators: Vec<Decorator>,
     /// Offset of `def`, `async` or `class`.
     pub keyword: u32,
-    /// Where the line after the signature starts; `None` when the body is on the signature's line.
+    /// Offset of the line after the signature; `None` when the body is on the signature's line.
     pub body: Option<u32>,
     /// Length of the first token of a body on the signature's line.
     pub first_token: u32,
@@ -147,7 +147,7 @@ impl Outline {
     /// Reads the top level of a text.
     ///
     /// # Errors
-    /// What keeps the text from being Python.
+    /// The syntax errors.
     pub fn parse(text: &str) -> Result<Self, Vec<SyntaxError>> {
         let parsed = super::parse(text)?;
         let body = &parsed.syntax().body;

@@ -12,7 +12,7 @@ use crate::source::Span;
 pub struct NameMap<V> {
     /// The names, one after the other.
     text: Box<str>,
-    /// Where each name ends in the text, and its value.
+    /// End of each name in the text, and its value.
     entries: Box<[(u32, V)]>,
 }
 

@@ -1,4 +1,4 @@
-//! What Python's compiler refuses although its parser does not: `return` outside a function,
+//! Errors that Python's compiler reports, and its parser does not: `return` outside a function,
 //! `nonlocal` without a binding, a name that is declared `global` too late.
 //!
 //! In: statements that parse, taken as a module where `await` may stand at the top, which is how
@@ -62,7 +62,7 @@ enum Kind {
     Comprehension { is_generator: bool },
 }
 
-/// What a scope binds its names with.
+/// The syntax that binds a scope's names.
 #[derive(Debug, Clone, Copy)]
 enum Owner<'a> {
     Body(&'a [Stmt]),
@@ -528,7 +528,7 @@ impl SemanticSyntaxContext for Walk<'_> {
         }
     }
 
-    // What a newer Python refuses besides is the interpreter's to say.
+    // Errors that only a newer Python reports are left to the interpreter.
     fn python_version(&self) -> PythonVersion {
         PythonVersion::PY313
     }

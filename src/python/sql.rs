@@ -19,7 +19,7 @@ const MAX_TOKENS: usize = 3000;
 /// File names that DuckDB reads as tables.
 const FILES: [&str; 7] = [".csv", ".parquet", ".json", ".txt", ".db", ".tsv", ".xlsx"];
 
-/// What kind of thing a statement makes.
+/// Kinds of objects that a statement creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
     /// `CREATE TABLE`.
@@ -35,7 +35,7 @@ pub enum ObjectKind {
 /// Something that a statement makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlObject {
-    /// What it is.
+    /// Its kind.
     pub kind: ObjectKind,
     /// `catalog.schema.table`, as far as it was written, lowercase.
     pub qualified: String,
@@ -208,7 +208,7 @@ fn dotted(tokens: &[Token], mut at: usize) -> (Vec<String>, usize) {
     (parts, at)
 }
 
-/// What `CREATE` and `ATTACH` make.
+/// Objects made by `CREATE` and `ATTACH`.
 fn objects(tokens: &[Token]) -> Vec<(String, SqlObject)> {
     let mut found = Vec::new();
     let word = |at: usize| keyword(tokens.get(at));

@@ -9,7 +9,7 @@ use ruff_text_size::Ranged;
 use super::names::bytes;
 use super::{Mode, depth, ipython};
 
-/// What a piece of code is, for its colour. Names and punctuation that need none are left out.
+/// Kinds of tokens, for their colour. Names and punctuation that need none are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenKind {
     /// `for`, `def`, `match` where it is one.
@@ -124,7 +124,7 @@ pub fn highlight(code: &str, mode: Mode) -> Vec<(Range<u32>, TokenKind)> {
     let mut found: Vec<_> = plain(&python.text).into_iter().map(in_cell).collect();
     let commands = python.commands.iter().cloned();
     found.extend(commands.map(|range| (range, TokenKind::Magic)));
-    // What was made of a command stands where the command does, which comes first.
+    // A command and its replacement share a place; the command comes first.
     found.sort_by_key(|(range, kind)| (range.start, *kind != TokenKind::Magic));
     let mut end = 0;
     found.retain(|(range, _)| {
