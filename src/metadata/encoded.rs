@@ -117,7 +117,7 @@ pub(super) fn texts_of(data: &str) -> Vec<Vec<u8>> {
         {
             let read = |it: &Cut| png::Source::read(&encoded, it.start, it.end - it.start);
             let removed: Option<Vec<_>> = cuts.sorted().iter().map(read).collect();
-            // What can't be read in pieces may be read as a whole.
+            // A picture that can't be read in pieces may be readable as a whole.
             if let Some(removed) = removed {
                 return searchable(Kind::Png, removed);
             }

@@ -75,7 +75,7 @@ fn table(packed: Option<u8>) -> usize {
     packed.filter(|it| it & 0x80 != 0).map_or(0, |it| 3 << ((it & 7) + 1))
 }
 
-/// Where a chain of blocks ends, each of which begins with its length.
+/// End of a chain of blocks, each of which begins with its length.
 fn blocks(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {

@@ -138,7 +138,7 @@ fn cuts(kind: Kind, bytes: &[u8]) -> Result<Vec<Cut>, Unstripped> {
 
 /// Whether bytes begin like XML, in UTF-8 or UTF-16. Whether it is SVG is seen later.
 fn is_xml(bytes: &[u8]) -> bool {
-    // As many as are looked at of base64.
+    // Base64 is looked at for the same number of bytes.
     let bytes = bytes.get(..18).unwrap_or(bytes);
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let begins = [&b"<svg"[..], b"<?xml", b"<!--", b"<!DOCTYPE", b"<!doctype"];

@@ -23,7 +23,7 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
     Ok(cuts)
 }
 
-/// Where the tags before the sound end.
+/// End of the tags before the sound.
 fn after_start(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -86,7 +86,7 @@ fn between(bytes: &[u8], start: usize, end: usize) -> Vec<(usize, usize)> {
     found.into_iter().map(|it| (start + it.0, (start + it.1).min(end))).collect()
 }
 
-/// Where the sound ends and tags begin. `start` is where the sound does.
+/// End of the sound, before the tags. `start` is the sound's start.
 pub(super) fn without_end(bytes: &[u8], start: usize) -> usize {
     let mut end = bytes.len();
     loop {

@@ -129,7 +129,7 @@ fn places(bytes: &[u8], (start, end): (usize, usize)) -> Result<Vec<Place<'_>>, 
     Ok(found)
 }
 
-/// Where the samples lie, as paths and addresses of the machine that wrote the film: all lie in this file.
+/// Data references: paths and addresses of the machine that wrote the film. All samples are in this file.
 fn references(
     bytes: &[u8],
     (data, end): (usize, usize),

@@ -7,7 +7,7 @@ use super::{Cuts, Unstripped, little};
 /// One logical stream.
 #[derive(Default)]
 struct Stream {
-    /// What its comments begin with.
+    /// First bytes of its comments.
     prefix: &'static [u8],
     /// Whether a bit follows the comments.
     has_bit: bool,

@@ -141,7 +141,7 @@ fn without_strings(words: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where the string that begins here ends: parentheses in it come in pairs, or behind a backslash.
+/// End of the string that begins here: parentheses in it come in pairs, or behind a backslash.
 fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;
@@ -157,8 +157,8 @@ fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Where the words of an object end, at `endobj` or at its stream, and where the stream's data begin. Neither word counts
-/// in a string. `None` where a string does not end.
+/// End of an object's words, at `endobj` or at its stream, and the start of the stream's data. Neither word counts
+/// in a string. `None` if a string does not end.
 fn end_of_words(bytes: &[u8], start: usize, stream: &Regex) -> Option<(usize, Option<usize>)> {
     let mut at = start;
     loop {

@@ -69,7 +69,7 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
         let is_kept = KEPT.iter().any(|(name, most)| *name == kind && size <= *most)
             || kind == FILLER && size <= 2 && file.read(at, 12 + size) == Some(filler(size));
         if end > length {
-            // What a browser shows of a file that was cut off.
+            // Browsers show a file that was cut off, up to its end.
             if !is_kept || kind == b"iCCP" {
                 cuts.remove(at, length);
             }
@@ -96,7 +96,7 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
             };
             is_turned |= turned.is_some();
             let mut instead = turned.map(|it| chunk(b"eXIf", &it.tiff())).unwrap_or_default();
-            // What follows keeps its place in groups of three bytes, so that its base64 stays as it is.
+            // Later bytes keep their place in groups of three, so that their base64 does not change.
             let shift = (end - at + 2 * instead.len()) % 3;
             if shift != 0 {
                 instead.extend(filler(shift));

@@ -27,7 +27,7 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         };
     }
     let (mut removed, mut at) = (Vec::new(), 0);
-    // Where a tag that goes begins, and how many are open in it.
+    // Start of an element that is removed, and its depth of open tags.
     let mut skipped: Option<(usize, usize)> = None;
     let mut is_root = true;
     while let Some(found) = bytes.get(at..).and_then(|it| memchr::memchr(b'<', it)) {

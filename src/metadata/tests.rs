@@ -521,7 +521,7 @@ fn information_of_a_pdf_file_in_objects_of_its_own_goes() {
              trailer\n<< /Root 1 0 R /Info 2 0 R >>\n%%EOF\n"
         )
     };
-    // As macOS writes it, and an earlier version of the same object.
+    // The form that macOS writes, and an earlier version of the same object.
     for (info, more) in [
         ("/Author 6 0 R /Trapped /False", format!("6 0 obj\n({mark})\nendobj")),
         ("/Title 6%\n0\tR", format!("6 0 obj ( a \\) ( {mark} ) endobj ) endobj")),

@@ -15,7 +15,7 @@ pub(super) const SHORTEST: usize = 64;
 /// Longest line of data that is wrapped.
 const LONGEST_LINE: usize = 200;
 
-/// What a text is, which decides about pictures of kinds that are not understood.
+/// Kinds of texts, which decide about pictures of formats that are not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextOf {
     /// Something that a page shows: such pictures are left out.

@@ -103,7 +103,7 @@ fn is_text_track(bytes: &[u8], (start, end): (usize, usize)) -> bool {
     false
 }
 
-/// What a codec is to know before the first picture or sound: FLAC, Vorbis and Theora keep their comments there.
+/// Initialization data of a codec: FLAC, Vorbis and Theora keep their comments there.
 fn codec_private(
     bytes: &[u8],
     (data, end): (usize, usize),
