@@ -33,7 +33,7 @@ const MOST_BYTES: usize = 512 << 20;
 /// Most findings of one kind about the states of a cell.
 const MOST_TOLD: usize = 3;
 
-/// What a page shows for the values of its inputs.
+/// Outputs of a page for each choice of input values.
 #[derive(Debug, Clone)]
 pub struct States {
     entries: Vec<Entry>,
@@ -44,7 +44,7 @@ pub struct States {
     first: BTreeMap<CellId, Option<CellRun>>,
 }
 
-/// What a cell shows in some states.
+/// Outputs of a cell, shared by some states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The cell, or the first of several that show nothing.
@@ -83,8 +83,8 @@ impl States {
         Arc::clone(&self.chosen)
     }
 
-    /// What a cell gave in the state that the page shows first, if that is another than the run's own: `Some(None)`
-    /// where it was not run.
+    /// A cell's result in the state that the page shows first, if that is not the run's own: `Some(None)`
+    /// if the cell was not run.
     pub fn first(&self, cell: CellId) -> Option<Option<&CellRun>> {
         self.first.get(&cell).map(Option::as_ref)
     }
@@ -329,9 +329,9 @@ impl<'a> Jobs<'a> {
     }
 }
 
-/// What stands in the outputs of a cell that shows a chart of Vega or Vega-Lite.
+/// Bytes that occur in the outputs of a cell with a Vega or Vega-Lite chart.
 const VEGA: &[u8] = b"vnd.vega";
-/// What stands in the outputs of a cell that shows inputs: marimo's, and ipywidgets.
+/// Bytes that occur in the outputs of a cell with inputs: marimo's, and ipywidgets.
 const INPUTS: [&[u8]; 2] = [b"marimo-ui-element", b"jupyter.widget-view+json"];
 
 fn is_failed(run: &CellRun) -> bool {

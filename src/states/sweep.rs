@@ -1,4 +1,4 @@
-//! What a sweep says, state by state: which values of which inputs a result belongs to.
+//! The results of a sweep, state by state, and the input values that each belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub(super) type Key = Vec<(usize, u32)>;
 /// The inputs that are there, by index, in the order in which they were made.
 pub(super) type Scope = Rc<Vec<usize>>;
 
-/// What a cell gave.
+/// Result of a cell in one state.
 #[derive(Debug)]
 pub(super) struct Given<'a> {
     /// Nothing where the cell was not run.
@@ -37,11 +37,11 @@ pub(super) struct Read<'a> {
     pub(super) catalogue: Catalogue,
     /// The inputs of the run itself.
     pub(super) start: Scope,
-    /// What a page shows first: the values that are not those of the run, and the inputs that are there then.
+    /// The first state of the page: values that differ from the run's, and the inputs that exist then.
     pub(super) first: (Key, Scope),
     /// Cells that make inputs.
     makers: BTreeSet<CellId>,
-    /// What these made, by what they depend on.
+    /// Inputs that these cells made, keyed by cell and the values it depends on.
     made: BTreeMap<(CellId, Key), Vec<usize>>,
     /// Inputs that others made anew, by their id and the values of those; nothing where they were no inputs then.
     remade: BTreeMap<(String, Key), Option<usize>>,
@@ -49,7 +49,7 @@ pub(super) struct Read<'a> {
     pub(super) given: BTreeMap<CellId, BTreeMap<Key, Given<'a>>>,
     /// Steps of keys, and inputs of states, looked at so far.
     work: usize,
-    /// What could not be used, and why.
+    /// Number of unusable results, by reason.
     pub(super) dropped: BTreeMap<&'static str, usize>,
 }
 
@@ -158,7 +158,7 @@ impl<'a> Read<'a> {
                 input.is_set = true;
             }
         }
-        // What an input reaches and did not run was stopped: it shows nothing.
+        // A cell that the input reaches but that did not run was stopped: it shows nothing.
         let cells: BTreeSet<CellId> = state.cells.keys().chain(&reach).copied().collect();
         self.work = self.work.saturating_add(cells.len() * (key.len() + 1) + scope.len());
         if self.work > MOST_WORK {
@@ -214,7 +214,7 @@ impl<'a> Read<'a> {
         }
     }
 
-    /// Where an input is noted that `changed` makes anew by itself: `None` for others.
+    /// Key of an input in `remade`, if `changed` itself makes it anew.
     fn place_anew(&self, input: usize, changed: usize, key: &Key) -> Option<(String, Key)> {
         let inputs = &self.catalogue.inputs;
         let (input, changed) = (inputs.get(input)?, inputs.get(changed)?);

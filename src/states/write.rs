@@ -95,7 +95,7 @@ impl States {
             .collect();
         for node in &mut self.tables.nodes {
             if let Node::Content(number) = node {
-                // What no table has is never written.
+                // Contents that no table has are never written.
                 *number = numbers.get(*number as usize).copied().flatten().unwrap_or_default();
             }
         }
