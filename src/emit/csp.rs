@@ -4,7 +4,7 @@
 
 use crate::site::Integrity;
 
-/// What a page holds that a policy must name.
+/// Parts of a page that its policy must name.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// Inline and external scripts. A hash of an external script covers it only together with its
@@ -19,13 +19,13 @@ pub struct Contents {
     pub has_media: bool,
     /// Whether the page has frames, which are files of the same site.
     pub has_islands: bool,
-    /// What the page's charts need.
+    /// Needs of the page's charts.
     pub charts: Charts,
-    /// What its states need.
+    /// Needs of its states.
     pub states: States,
 }
 
-/// What the charts of a page need of its policy.
+/// Permissions that the charts of a page need from its policy.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Charts {
     /// No runtime draws anything.
@@ -37,7 +37,7 @@ pub enum Charts {
     Saved,
 }
 
-/// What the states of a page need of its policy.
+/// Permissions that the states of a page need from its policy.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum States {
     /// There are none.

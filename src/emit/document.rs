@@ -22,7 +22,7 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
     %3Crect width='16' height='16' rx='3.5' fill='%230b5cad'/%3E%3Cpath d='M4 4.5h8M4 8h5M4 11.5h8' \
     stroke='%23fff' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E";
 
-/// What stands in a document beside its body, and what its policy says of it.
+/// Parts of a document besides its body, and their entries in its policy.
 struct Parts<'page> {
     page: &'page Page,
     has_charts: bool,

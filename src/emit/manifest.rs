@@ -30,7 +30,7 @@ pub struct Provenance {
     pub lock: Option<String>,
     /// Layers of isolation that were active during the run.
     pub isolation: Vec<Layer>,
-    /// What the user opened for the run.
+    /// Permissions that the user granted to the run.
     #[serde(skip_serializing_if = "Granted::is_empty")]
     pub granted: Granted,
 }

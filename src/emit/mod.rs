@@ -134,7 +134,7 @@ pub fn needs_index(pages: &[Page], layout: Layout) -> bool {
     !taken && (pages.len() > 1 || layout == Layout::Site)
 }
 
-/// What only a header can say (a `<meta>` policy ignores `frame-ancestors`), in the form that
+/// Rules that work only as HTTP headers (a `<meta>` policy ignores `frame-ancestors`), in the form that
 /// Netlify and Cloudflare Pages read.
 ///
 /// These hosts join the values of all rules that fit a path, so no two rules may say the same: where a site has
@@ -153,7 +153,7 @@ fn headers(site: &Site, has_islands: bool) -> String {
     for file in site.files() {
         let path = file.path().as_str();
         match path.split_once('/') {
-            // What is not a page gains nothing from being framed, and has rules of its own.
+            // Other files than pages gain nothing from being framed, and have rules of their own.
             Some(("islands" | "assets", _)) => {}
             Some((folder, _)) => drop(places.insert(format!("/{folder}/*"))),
             None => {
@@ -190,7 +190,7 @@ struct SharedFiles {
     states: Option<ExtraFiles>,
 }
 
-/// What only some pages need.
+/// Style and script that only some pages need.
 struct ExtraFiles {
     style: Asset,
     script: Asset,

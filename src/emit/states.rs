@@ -58,7 +58,7 @@ impl Piece {
         }
     }
 
-    /// What the template needs.
+    /// Values for the template.
     pub(super) fn value<'it>(
         &'it self,
         page: &Page,
