@@ -4,7 +4,7 @@
 use super::leak::{Leak, leaks};
 use super::rules::RULES;
 
-/// As random as a key, and the same each time.
+/// Text as random as a key, and the same each time.
 fn noise(alphabet: &str, length: usize, seed: u64) -> String {
     let alphabet: Vec<char> = alphabet.chars().collect();
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -79,7 +79,7 @@ fn leaves(value: &serde_json::Value, pieces: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What to look for, given one piece.
+/// Spellings of one piece to look for.
 pub(super) fn forms(piece: &[u8]) -> Vec<Vec<u8>> {
     let once = unescaped(piece);
     let twice = unescaped(&once);
@@ -93,7 +93,7 @@ pub(super) fn forms(piece: &[u8]) -> Vec<Vec<u8>> {
     let hex = |digits: fn(u8) -> String| piece.iter().map(|it| digits(*it)).collect::<String>();
     forms.push(hex(|it| format!("{it:02x}")).into_bytes());
     forms.push(hex(|it| format!("{it:02X}")).into_bytes());
-    // What follows would be found after unescaping; as it stands, it can be masked.
+    // These would be found after unescaping, too; only found as written can they be masked.
     if let Ok(text) = std::str::from_utf8(piece) {
         let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         forms.push(html.replace('"', "&quot;").replace('\'', "&#x27;").into_bytes());

@@ -12,7 +12,7 @@ use super::rules::{RULES, Rule};
 const BEFORE: usize = 128;
 /// How far behind a keyword a value may end; a longer one is found by its beginning.
 const AFTER: usize = 4096;
-/// Where the byte that a rule asks for must stand.
+/// Greatest distance of the byte that a rule asks for.
 const NEAR: usize = 256;
 /// Most findings of one text: one is enough to stop a page.
 const MOST: usize = 64;
@@ -24,13 +24,13 @@ const ROUNDS: u32 = 1 << 14;
 /// Something that looks like a secret. Does not hold it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leak {
-    /// Where it begins, in bytes of the text.
+    /// Its start, in bytes of the text.
     pub start: usize,
-    /// Where it ends.
+    /// Its end.
     pub end: usize,
     /// Its rule.
     pub rule: &'static str,
-    /// What it is, with its article.
+    /// Its kind, with an article.
     pub what: &'static str,
     /// `RULE:1a2b3c4d`: tells this value from others, not what it is.
     pub fingerprint: String,
@@ -72,7 +72,7 @@ fn pattern(at: usize) -> Option<&'static Regex> {
     slot.get_or_init(compile).as_ref()
 }
 
-/// What looks like a secret in a text, in order; values that overlap are told once.
+/// Likely secrets of a text, in order; values that overlap are told once.
 pub fn leaks(text: &[u8]) -> Vec<Leak> {
     let Some(automaton) = &KEYWORDS.automaton else { return Vec::new() };
     let mut windows: Vec<Vec<(usize, usize)>> = Vec::new();
@@ -107,7 +107,7 @@ pub fn leaks(text: &[u8]) -> Vec<Leak> {
     found
 }
 
-/// What looks like a secret in a text, or in it without its escapes. Places are those of one of the two.
+/// Likely secrets of a text, or of it without its escapes. Places are those of one of the two.
 pub fn leaks_however_escaped(text: &str) -> Vec<Leak> {
     let mut found = leaks(text.as_bytes());
     if memchr::memchr2(b'&', b'\\', text.as_bytes()).is_some() {
@@ -128,7 +128,7 @@ fn matches(
     found: &mut Vec<Leak>,
 ) {
     let Some(pattern) = pattern(at) else { return };
-    // What stands before the window stays visible to the pattern.
+    // Text before the window stays visible to the pattern.
     let text = text.get(..end).unwrap_or(text);
     let mut from = start;
     while found.len() < MOST {

@@ -1,4 +1,4 @@
-//! What secrets look like, as data: words that must be near, a pattern, and how random the value has to be.
+//! Patterns of secrets, as data: words that must be near, an expression, and how random the value has to be.
 
 /// One kind of secret.
 #[derive(Debug, Clone, Copy)]
