@@ -35,7 +35,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As `assets/charts.js` calls it.
+    /// Its name in `assets/charts.js`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bokeh => "bokeh",
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// As people call it.
+    /// Its name for readers.
     pub fn title(self) -> &'static str {
         match self {
             Self::Bokeh => "Bokeh",
@@ -111,7 +111,7 @@ impl Chart {
         if json.len() > LONGEST {
             return Refusal::because(format!("its data are {} MiB", json.len() >> 20));
         }
-        // What nests more deeply than its readers allow.
+        // Readers of JSON limit its depth.
         if serde_json::from_str::<serde::de::IgnoredAny>(&json).is_err() {
             return Refusal::because("its data nest too deeply");
         }
@@ -133,7 +133,7 @@ impl Chart {
         &self.json
     }
 
-    /// What the figure calls itself.
+    /// The figure's own title.
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref().map(str::trim).filter(|it| !it.is_empty())
     }

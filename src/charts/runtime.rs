@@ -63,12 +63,12 @@ impl Runtime {
     }
 }
 
-/// Where the file of a runtime comes from.
+/// Origin of a runtime's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A file of the package, by its path below the folder of packages.
     File(&'static str),
-    /// What this Python program sends over descriptor 3, its length first, inside the sandbox, where the
+    /// Output of this Python program on descriptor 3, its length first; it runs in the sandbox, where the
     /// package is installed.
     Printed(&'static str),
 }
@@ -80,9 +80,9 @@ pub struct Known {
     pub kind: Kind,
     /// Version of the Python package.
     pub version: &'static str,
-    /// What is installed to get it.
+    /// Requirement that installs it.
     pub requirement: &'static str,
-    /// Where it is then.
+    /// Its origin once that is installed.
     pub origin: Origin,
     /// SHA-384 of the file, as in Subresource Integrity.
     pub integrity: &'static str,
@@ -148,7 +148,7 @@ pub fn fits(kind: Kind, version: &str, made_by: Option<&str>) -> bool {
     kind != Kind::Bokeh || made_by.is_none_or(|made_by| minor(made_by) == minor(version))
 }
 
-/// Where the package of a kind has its runtime, below a folder of packages.
+/// Path of a kind's runtime in its package, below a folder of packages.
 pub fn file_of(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Plotly => Some(PLOTLY),

@@ -9,7 +9,7 @@ use super::{Chart, Kind, Refusal, names_an_address};
 const LONGEST_SEQUENCE: f64 = 100_000.0;
 /// A role of its marks lets a chart speak over the page (`alert`) as soon as it is drawn.
 const ROLE: &str = "ariaRole";
-/// What may happen to marks once they are encoded: each writes members of its own, or those that `as` names.
+/// Transforms of encoded marks: each writes members of its own, or those that `as` names.
 const OF_MARKS: [&str; 9] = [
     "force",
     "formula",
