@@ -32,13 +32,13 @@ pub struct CellGraph {
     pub order: Vec<CellId>,
     /// Run order if no cell were disabled.
     pub full_order: Vec<CellId>,
-    /// What is wrong, cell by cell, for machines.
+    /// Faults, cell by cell, for machines.
     pub problems: Vec<Problem>,
     /// Findings that forbid a run; empty in a graph that can become runnable.
     errors: Vec<Diagnostic>,
 }
 
-/// What is wrong with one cell of a graph.
+/// A fault of one cell of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
     /// The cell does not parse, or would not compile.
