@@ -78,7 +78,7 @@
       ...markup,
       set(text) {
         const plain = String(text ?? '').replace('&times;', '\u00d7');
-        // What is more than text the browser refuses.
+        // Anything more than text the browser refuses.
         if (/[<&]/.test(plain)) markup.set.call(this, plain);
         else this.textContent = plain;
       },
@@ -195,7 +195,7 @@
   // Each gives what frees a drawing, and the promise that it is there.
   const drawers = { vega: drawVega, plotly: drawPlotly, bokeh: drawBokeh };
 
-  // What is known of a figure: its data, what is drawn, what frees that.
+  // State of each figure: its data, its drawing, and the function that frees the drawing.
   const known = new Map();
   const of = (figure) => {
     if (!known.has(figure)) known.set(figure, { json: document.getElementById(`${figure.id}-data`)?.textContent });

@@ -124,7 +124,7 @@
     for (const heading of headings) seen.observe(heading);
   };
 
-  // What scrolls must be within reach of the keyboard in every browser.
+  // Scrolling boxes must be within reach of the keyboard in every browser.
   const scrollers = () => {
     for (const box of all('main :is(.nbc-out, .nbc-out pre, .nbc-out math, .nbc-table-frame, .dataflow-scroll)')) {
       const overflows = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;

@@ -36,7 +36,7 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
   };
 
-  // What the build made of a table, before scripts add to it.
+  // Tables as the build made them, before scripts add to them.
   const built = new WeakMap();
   const keep = (root) => {
     for (const it of root.querySelectorAll('[data-widget]')) if (it.querySelector('table')) built.set(it, it.cloneNode(true));
@@ -77,7 +77,7 @@
     const around = above(w);
     for (const it of below(w)) { values[it] = draft[it]; changed.add(it); }
     for (const it of around) changed.add(it);
-    // What its cells make anew starts again.
+    // Inputs that its cells make anew start again.
     for (const it of around) for (const other of widgets[it].resets ?? []) below(other).forEach((one) => put(one, first(one)));
     // A press lasts until something else changes; outputs that only the press reaches stay.
     widgets.forEach(({ kind }, it) => { if (kind === 'run_button' && it !== w) values[it] = draft[it] = 0; });
@@ -131,7 +131,7 @@
     else if (loaded[chunk]) swap(slot);
     else {
       slot.element.setAttribute('aria-busy', 'true');
-      // What was chosen last is shown, whatever comes last.
+      // The last choice is shown, whichever chunk arrives last.
       const isWanted = () => slot.wanted === content && slot.shown !== content;
       load(chunk).then(
         () => { if (isWanted()) swap(slot); },
@@ -166,7 +166,7 @@
     element.dispatchEvent(new CustomEvent('nbc-shown', { bubbles: true, detail: charts }));
   };
 
-  // Where the focus was in an output, so that it can go to the same place of the next one.
+  // Position of the focus in an output, so that it can go to the same place of the next one.
   const focused = (element) => {
     const active = document.activeElement;
     if (!element.contains(active) || active === element) return () => {};
@@ -211,7 +211,7 @@
     } else if (old.matches('svg, math, table[data-tools]')) { if (!old.isEqualNode(node)) old.replaceWith(node); }
     else if (old.dataset.chart !== node.dataset.chart) old.replaceWith(node);
     else {
-      // What is drawn stays until `charts.js` has drawn its successor.
+      // A drawing stays until `charts.js` has drawn its successor.
       const isChart = node.matches('figure[data-chart]');
       const isOurs = (name) => (old.nodeName === 'DETAILS' && name === 'open') || (enabled.has(old) && name === 'disabled')
         || (isChart && name === 'data-state');
@@ -378,7 +378,7 @@
           fill(input);
           frame.style.setProperty(side ? '--nbc-to' : '--nbc-from', input.style.getPropertyValue('--nbc-fill'));
         });
-        // Where both thumbs meet at the end, the lower one must be on top to be moved at all.
+        // When both thumbs meet at the end, the lower one must be on top to be moved at all.
         inputs[0].style.zIndex = Number(inputs[0].value) > (ends.length - 1) / 2 ? 1 : 0;
         if (text) text.textContent = labels[draft[w]];
       };
@@ -485,7 +485,7 @@
       const submit = () => { draft[w] = 1 + indexOf(part, draft); act(w, true); };
       live.addEventListener('click', ({ target }) => { if (target.closest('button') === button()) submit(); });
       live.addEventListener('keydown', (event) => {
-        // What was typed counts first.
+        // Typed text counts first.
         if (event.key === 'Enter' && (event.ctrlKey || event.metaKey || event.target.matches('input'))) setTimeout(submit);
       });
       return () => {

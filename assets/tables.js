@@ -21,7 +21,7 @@
     return /^[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|Infinity)$/i.test(plain) ? Number(plain) : NaN;
   };
   const dateOf = (text) => Date.parse(DATE.test(text) && text.replace(' ', 'T').replace('UTC', 'Z').replace(' ', ''));
-  // What of a date is finer than milliseconds is in its text.
+  // Fractions of a date below milliseconds are only in its text.
   const order = (kind, a, b) => (kind !== 'text' && a.value - b.value)
     || (kind !== 'number' && collator.compare(a.text, b.text));
 
