@@ -44,7 +44,7 @@ pub struct LimitSettings {
     /// Outputs of one cell [default: 1000]
     #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub outputs: Option<NonZeroU64>,
-    /// What the packages of an environment unpack to [default: 2GiB]
+    /// Unpacked size of an environment's packages [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     pub environment_size: Option<ByteSize>,
 }

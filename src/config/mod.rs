@@ -45,7 +45,7 @@ pub struct Config {
     pub allow_net: Vec<String>,
     /// Files and folders that notebooks may read, relative to the file; counts only with `--trust-config`.
     pub read: Vec<Utf8PathBuf>,
-    /// What a notebook sees of its own folder, as in `.gitignore`; all of it where nothing says so.
+    /// Files of its own folder that a notebook sees, as in `.gitignore`; default: all.
     pub inputs: Option<Vec<String>>,
     /// Variables that notebooks get; counts only with `--trust-config`.
     pub env: Vec<String>,
@@ -64,13 +64,13 @@ pub struct Config {
     pub strict_sanitize: bool,
     /// Fingerprints of what looks like a secret and is none, as `.nbc-secrets` lists them.
     pub allow_secret: Vec<String>,
-    /// What foreign code pages may hold; counts only with `--trust-config`.
+    /// Foreign code that pages may hold; counts only with `--trust-config`.
     pub trust: TrustSettings,
-    /// Where the site will lie, for the addresses that must be absolute.
+    /// Address of the published site, for links that must be absolute.
     pub base_url: Option<BaseUrl>,
-    /// What all pages say of themselves, where a notebook says nothing.
+    /// Titles and descriptions of all pages, where a notebook gives none.
     pub page: PageSettings,
-    /// What one page says of itself, by its notebook's path below the folder.
+    /// Titles and descriptions of single pages, by the notebook's path below the folder.
     pub pages: BTreeMap<String, PageSettings>,
     /// How pages look.
     pub theme: ThemeSettings,
@@ -79,7 +79,7 @@ pub struct Config {
     pub lines: BTreeMap<String, usize>,
 }
 
-/// What foreign code pages may hold.
+/// Foreign code that pages may hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TrustSettings {
@@ -95,7 +95,7 @@ pub struct TrustSettings {
 pub enum IsolationSetting {
     /// Every layer, or no build
     Strict,
-    /// What the host gives
+    /// The host's strongest confinement
     BestEffort,
 }
 
@@ -111,7 +111,7 @@ pub enum CodeSetting {
     Hidden,
 }
 
-/// What charts of Vega, Plotly and Bokeh become.
+/// How charts of Vega, Plotly and Bokeh are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChartSetting {
@@ -180,7 +180,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: std::io::Error,
     },
     /// It is not valid.

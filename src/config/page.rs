@@ -24,7 +24,7 @@ pub struct PageSettings {
     pub source: Option<bool>,
     /// Whether the manifest names the packages that the notebook ran with; counts in `[page]` only.
     pub packages: Option<bool>,
-    /// What the notebook sees of its own folder, as in `.gitignore`; counts in `[pages]` only.
+    /// Files of its own folder that the notebook sees, as in `.gitignore`; counts in `[pages]` only.
     pub inputs: Option<Vec<String>>,
 }
 
@@ -79,7 +79,7 @@ pub enum ColorSetting {
     },
 }
 
-/// Where the site will lie: absolute, ends with `/`.
+/// Address of the published site: absolute, ends with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct BaseUrl(String);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::ByteSize;
 use super::limits::whole;
 
-/// What was asked for; what is not set has its default. All are of one cell.
+/// Bounds that were asked for; one that is not set has its default. All are of one cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[command(next_help_heading = "What a page shows of a cell")]

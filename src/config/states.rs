@@ -80,7 +80,7 @@ pub(super) fn samples<'de, D: serde::Deserializer<'de>>(
     }
 }
 
-/// What an author may write.
+/// Values that an author may write.
 pub const SAMPLES_ARE: &str =
     "the values of an input are a list, such as `[0, 0.5, 1]`, or a text such as `\"every 5\"`";
 

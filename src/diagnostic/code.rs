@@ -23,7 +23,7 @@ macro_rules! codes {
                 match self { $(Code::$variant => $slug,)* }
             }
 
-            /// What the code means, how it comes about, the way out. Markdown.
+            /// Meaning of the code, its cause, the way out. Markdown.
             pub fn explanation(self) -> &'static str {
                 match self { $(Code::$variant => concat!($($doc, "\n",)*),)* }
             }
@@ -154,7 +154,7 @@ codes! {
     /// `--outputs-size SIZE` (all outputs of the notebook). What is over one of them is left out, with a warning
     /// that names the cell. A run that sends more than all outputs may have fails.
     OutputTooLarge = "NBC305" "output-too-large",
-    /// What the notebook's process sent is not what the runner sends.
+    /// The notebook's process sent something that the runner does not send.
     ProtocolViolation = "NBC306" "protocol-violation",
     /// IPython is not in the environment, so cells run as plain Python: magics and shell lines fail.
     PlainPython = "NBC307" "plain-python",
@@ -194,7 +194,7 @@ codes! {
     ///
     /// The two share no code, so that a defect of one is found by the other. Please report the output.
     RefusedOutput = "NBC406" "refused-output",
-    /// What would be published holds the value of a variable or secret that the run was given.
+    /// The page or site would hold the value of a variable or secret that the run was given.
     ///
     /// Values of `--env` and `--secret` are looked for in every output, in code, prose and titles: as they are,
     /// escaped for HTML, JSON or addresses, in base64 and in hexadecimal. Nothing is published.
@@ -210,7 +210,7 @@ codes! {
     /// The page shows a quiet box in the place of a state that it does not have, and controls of inputs without
     /// states stay disabled. If the notebook did nothing to deserve it, please report it.
     BrokenState = "NBC409" "broken-state",
-    /// What would be published holds what looks like a secret: a key, a token, a password, a private key.
+    /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all
     /// cells. Nothing is published, and the value is never told. If it is a secret, revoke it and take it out. If

@@ -1,4 +1,4 @@
-//! What nbc says about a notebook.
+//! Findings about a notebook.
 //!
 //! In: findings of every phase. Out: [`Diagnostic`]s, sorted and rendered in one of the formats of
 //! [`render`]. A diagnostic is about the notebook; when nbc itself cannot work, that is an error
@@ -25,9 +25,9 @@ pub enum Severity {
 /// A second place that takes part in a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
+    /// The place.
     pub span: Span,
-    /// What that place has to do with the finding; lowercase, no period.
+    /// How that place takes part in the finding; lowercase, no period.
     pub message: String,
 }
 
@@ -91,9 +91,9 @@ impl Diagnostic {
 /// The result of a phase that reports instead of failing.
 #[derive(Debug)]
 pub struct Parsed<T> {
-    /// What could be made of the input.
+    /// The part of the input that could be understood.
     pub value: T,
-    /// What is wrong with it.
+    /// Findings about it.
     pub diagnostics: Vec<Diagnostic>,
 }
 

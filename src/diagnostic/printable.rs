@@ -40,7 +40,7 @@ impl Printable {
         Self { text: printable(text), kind: Kind::Source }
     }
 
-    /// What a renderer of this folder made for people: it has escaped each foreign piece, and added its own colours.
+    /// Text from a renderer of this folder, which has escaped each foreign piece, and added its own colours.
     pub(super) fn rendered(text: &str) -> Self {
         Self::colored(text)
     }

@@ -16,7 +16,7 @@ use crate::process::interrupt;
 
 /// Version of the cache's layout: part of the path, so that versions of nbc do not meet.
 const FORMAT: &str = "environments-1";
-/// What nobody used for so long is removed.
+/// Folders that nobody used for so long are removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Younger work may be that of a build which has not taken its lock yet.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ impl Cache {
         Ok((folder, Lease { _file: file }))
     }
 
-    /// What requirements were resolved to by an earlier build.
+    /// The result of an earlier build's resolution.
     pub(super) fn resolved(&self, key: &str) -> Option<String> {
         let path = self.path(&format!("{key}.txt"));
         let mut file = without_links(File::options().read(true), &path).ok()?;

@@ -15,7 +15,7 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// Least memory: the default of a notebook may have been made smaller.
 const LEAST_MEMORY: u64 = 1 << 30;
 
-/// Where packages are looked at by other than their own code, and within what bounds.
+/// The sandbox for packages that are inspected by other than their own code, and its bounds.
 #[derive(Clone, Copy)]
 pub struct Confinement<'a> {
     /// The sandbox.

@@ -1,5 +1,5 @@
-//! What an installer left in an environment, looked at before anything uses it: as large as it may be, made of files
-//! and folders, and still the environment that it was put into.
+//! Checks an environment that an installer has filled before anything uses it: its size is bounded, it holds files and
+//! folders only, and it is still the environment that the installer was given.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +21,7 @@ pub(super) struct Contents {
     settings: Vec<u8>,
 }
 
-/// What is wrong with an environment.
+/// A fault of an environment.
 #[derive(Debug)]
 pub(super) enum Unfit {
     /// It is larger than it may be.

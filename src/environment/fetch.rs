@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 /// Fetches a source archive, with the code of the interpreter's own pip.
 const FETCH: &str = include_str!("source/fetch.py");
-/// What uv takes when nothing names an index.
+/// The index of uv when nothing names one.
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 
 impl Installer<'_> {
@@ -32,7 +32,7 @@ impl Installer<'_> {
         let fetch = self.base_python().args(["-c", FETCH, package, specifiers]);
         let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str()]);
         let fetch = match &self.program {
-            // Where uv is used, its settings decide about indexes, not those of pip.
+            // uv takes indexes from its own settings, not from those of pip.
             Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv, package)?.join("\n")),
             Program::Pip => fetch,
         };

@@ -1,4 +1,4 @@
-//! What an environment is, for the keys of runs: two with one identity give a run the same.
+//! Identity of an environment, for the keys of runs: two with one identity give a run the same.
 
 use camino::Utf8Path;
 

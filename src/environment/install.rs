@@ -58,12 +58,12 @@ impl Lock {
         self.lines.is_empty()
     }
 
-    /// As nbc remembers it.
+    /// The lines, in the form that nbc keeps.
     fn text(&self) -> String {
         self.lines.join("\n") + "\n"
     }
 
-    /// As installers read it: wheels in the place of the sources that they were built from.
+    /// The lines for an installer: wheels in the place of the sources that they were built from.
     pub(super) fn installable(&self, built: &[(Source, Built)]) -> String {
         let lines = self.lines.iter().map(|line| {
             let source = Source::of_line(line);
@@ -89,9 +89,9 @@ impl Lock {
 pub(super) struct Installed {
     /// The virtual environment.
     pub(super) folder: Utf8PathBuf,
-    /// What is in it.
+    /// Its packages.
     pub(super) lock: Lock,
-    /// Keeps it there.
+    /// Keeps it from being removed.
     pub(super) lease: Lease,
 }
 
@@ -112,9 +112,9 @@ pub enum InstallError {
     Refused {
         /// `resolving` or `installing`.
         step: &'static str,
-        /// Where the requirements come from.
+        /// The origin of the requirements.
         origin: String,
-        /// The end of what the tool said.
+        /// The end of the tool's output.
         output: String,
     },
     /// A package would have to be built, which runs its code.
@@ -125,7 +125,7 @@ pub enum InstallError {
     SourceOnly {
         /// The package.
         package: String,
-        /// Where the requirements come from.
+        /// The origin of the requirements.
         origin: String,
         /// Version of Python.
         python: String,
@@ -133,7 +133,7 @@ pub enum InstallError {
     /// Packages are larger than an environment may be.
     #[error("the packages of {origin} unpack to more than {} MiB, which is the bound of an environment", most >> 20)]
     TooLarge {
-        /// Where the requirements come from.
+        /// The origin of the requirements.
         origin: String,
         /// The bound, in bytes.
         most: u64,
@@ -141,7 +141,7 @@ pub enum InstallError {
     /// The way to the network could not be made.
     #[error("cannot listen on loopback for the proxy between the installer and the network")]
     Proxy {
-        /// What the system said.
+        /// The system's answer.
         source: io::Error,
     },
     /// Others named a server that is this machine or of its network.
@@ -157,7 +157,7 @@ pub enum InstallError {
     /// Packages would have to be fetched that are larger than an environment may be.
     #[error("fetching the packages of {origin} took more bytes than an environment of {} MiB needs", most >> 20)]
     FetchedTooMuch {
-        /// Where the requirements come from.
+        /// The origin of the requirements.
         origin: String,
         /// The bound of an environment, in bytes.
         most: u64,
@@ -173,9 +173,9 @@ pub enum InstallError {
     /// A program that draws charts could not be had.
     #[error("{name} {version} for charts that stay interactive cannot be had: {reason}")]
     Runtime {
-        /// What it draws.
+        /// The charts that it draws.
         name: &'static str,
-        /// Of the package that holds it.
+        /// Version of the package that holds it.
         version: &'static str,
         /// Why.
         reason: String,
@@ -197,7 +197,7 @@ pub enum InstallError {
     Cache {
         /// The folder or file.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: io::Error,
     },
 }
@@ -283,9 +283,9 @@ fn resolve(
     let key = digest_of(&[&[lines.as_str()], machine.as_slice()].concat());
     let allowed: Vec<&str> = confinement.buildable.iter().map(String::as_str).collect();
     let source_key = digest_of(&[&["sources", &key], allowed.as_slice()].concat());
-    // Where wheels were enough without the permission, they are with it.
+    // A lock of wheels alone, made without the permission to build, holds with it as well.
     for key in [&key, &source_key] {
-        // Installers read the lines outside the sandbox: what nbc would not have written is resolved anew.
+        // Installers read the lines outside the sandbox: lines that nbc would not have written are resolved anew.
         let known = cache.resolved(key);
         let is_plain = |it: &String| it.lines().all(is_pin);
         if let Some(text) = known.filter(is_plain) {
@@ -357,8 +357,7 @@ pub(super) fn with_sources<T>(
     }
 }
 
-/// What is installed, told by the names of the folders of metadata: a lock may hold packages of other
-/// platforms.
+/// Installed packages, by the names of their metadata folders: a lock may hold packages of other platforms.
 fn packages_in(folder: &Utf8Path) -> BTreeMap<String, String> {
     let entries = folder.read_dir_utf8().into_iter().flatten().filter_map(Result::ok);
     let names = entries.filter_map(|it| {

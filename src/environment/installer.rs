@@ -21,7 +21,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// How often the bytes of an environment may be fetched: versions that do not fit are, too.
 #[cfg(target_os = "linux")]
 const MOST_FETCHED: u64 = 4;
-/// What an installer writes for itself: what it knows of indexes.
+/// Room for an installer's own files: its knowledge of indexes.
 const OWN_WRITES: u64 = 256 << 20;
 
 pub(super) enum Program {
@@ -33,11 +33,11 @@ pub(super) enum Program {
 pub(super) struct Installer<'a> {
     pub(super) program: Program,
     pub(super) interpreter: &'a Interpreter,
-    /// Where its files lie; removed by the caller.
+    /// The folder of its files; removed by the caller.
     pub(super) folder: &'a Utf8Path,
     /// Most bytes that the packages of an environment unpack to.
     pub(super) largest: u64,
-    /// What the user's own settings name.
+    /// Servers and proxies that the user's own settings name.
     settings: Settings,
     /// The way to the network; none where the user has proxies for everything.
     #[cfg(target_os = "linux")]

@@ -21,7 +21,7 @@ pub struct Interpreter {
     pub version: String,
     /// Major and minor version.
     pub minor: (u32, u32),
-    /// Where the standard library is installed.
+    /// The prefix under which the standard library is installed.
     pub base_prefix: Utf8PathBuf,
     /// The virtual environment that the program belongs to.
     pub virtual_environment: Option<Utf8PathBuf>,
@@ -37,7 +37,7 @@ pub enum InterpreterError {
         "no Python {wanted} on PATH{found}; install it, or name an interpreter with `--python PATH`"
     )]
     NotFound {
-        /// What was looked for.
+        /// The version that was looked for.
         wanted: String,
         /// Those that are there, with a word before them.
         found: String,
@@ -47,7 +47,7 @@ pub enum InterpreterError {
     Unusable {
         /// The program.
         path: Utf8PathBuf,
-        /// What it did instead.
+        /// The wrong answer, or why there was none.
         reason: String,
     },
 }
@@ -77,7 +77,7 @@ impl Interpreter {
         Self::of(path, Self::ask(path)?)
     }
 
-    /// As the user names a program: a name alone is looked for on `PATH`.
+    /// Path of the program that the user names: a name alone is looked for on `PATH`.
     fn located(path: &Utf8Path) -> Option<Utf8PathBuf> {
         if path.components().count() == 1 && path.file_name().is_some_and(|it| it == path.as_str())
         {

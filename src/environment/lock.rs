@@ -30,7 +30,7 @@ pub struct Locked {
     notebook: Utf8PathBuf,
 }
 
-/// What becomes of the pins of an earlier lock.
+/// The treatment of the pins of an earlier lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pins {
     /// They stay where they fit.
@@ -135,7 +135,7 @@ impl Locked {
         }
         let own = Own { requirements: self.requirements.digest(), overlays };
         let text = pylock::write(&lock, &own);
-        // What is written must be what a build takes: a source that is no index is told now.
+        // The written lock must be one that a build takes: a source that is no index is reported now.
         let written = PyLock::read(&self.path, &text)?;
         written.check(&self.path)?;
         if self.text().is_ok_and(|it| it == text) {

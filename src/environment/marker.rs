@@ -41,7 +41,7 @@ const SIGNS: [&str; 10] = ["(", ")", "<", "<=", "!=", "==", ">=", ">", "~=", "==
 /// Deepest nesting of brackets that is followed.
 const DEEPEST: u32 = 32;
 
-/// What markers ask about.
+/// Properties of the machine and interpreter that markers ask about.
 #[derive(Debug)]
 pub(super) struct Target {
     python: (u32, u32),

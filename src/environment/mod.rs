@@ -65,8 +65,8 @@ const VEGA_CONVERTER: &str = "vl-convert-python==1.9.0.post1";
 /// Plotly asks for it before it shows a figure; wherever Jupyter is installed, it is there.
 const NBFORMAT: &str = "nbformat>=5.10,<6";
 
-/// Where the notebook's own environment appears inside the sandbox: the same place on every
-/// machine, so that no page depends on where a cache lies.
+/// Path of the notebook's own environment inside the sandbox: the same on every machine, so that no page depends on the
+/// place of a cache.
 const INSIDE: &str = "/env";
 
 /// Everything that a run needs of Python.
@@ -85,13 +85,13 @@ pub struct Environment {
     /// Paths of the host that the run can see, each with what a page shows instead: a home folder
     /// names a person, and two machines must give the same page.
     pub masks: Vec<(String, &'static str)>,
-    /// What was installed; `None` for an interpreter that the user chose.
+    /// The installed packages; `None` for an interpreter that the user chose.
     pub lock: Option<Lock>,
-    /// Where requirements come from that no lock pins: another day gives other packages.
+    /// The origin of requirements that no lock pins: another day gives other packages.
     pub unlocked: Option<String>,
     /// Names of packages that were built from source.
     pub built: Vec<String>,
-    /// What all of it is: an environment with the same identity gives a run the same. `None` where nobody asked, or
+    /// Digest of all of it: an environment with the same identity gives a run the same. `None` if nobody asked, or if
     /// it cannot be told.
     pub identity: Option<String>,
     /// Keep what is installed from being removed.
@@ -120,7 +120,7 @@ pub enum EnvironmentError {
         path: Utf8PathBuf,
         /// Its version.
         version: String,
-        /// What the notebook's header says.
+        /// The requirement in the notebook's header.
         requires: String,
     },
     /// The requirements cannot be read.
@@ -160,18 +160,18 @@ impl EnvironmentError {
 pub struct Provisioner {
     choice: Choice,
     cache: Cache,
-    /// What earlier builds found out; `None`: nothing is remembered.
+    /// Results of earlier builds; `None`: nothing is remembered.
     entries: Option<Arc<Entries>>,
     /// Whether runs are kept, so that it has to be known what an environment is.
     keeps_runs: bool,
-    /// By what was required: a look at each program takes a while.
+    /// Interpreters by requirement: a look at each program takes a while.
     interpreters: Mutex<BTreeMap<String, Interpreter>>,
-    /// By the folders that they are told by.
+    /// Package identities, keyed by site-packages folder.
     identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<Base>>>,
     trees: Arc<Trees>,
 }
 
-/// What environments are made on: digests.
+/// Digests of the interpreter and the packages that environments are made on.
 #[derive(Debug)]
 struct Base {
     interpreter: String,
@@ -203,7 +203,7 @@ impl Provisioner {
         self.entries.as_deref()
     }
 
-    /// What earlier builds ran.
+    /// Runs of earlier builds, if they are kept.
     fn runs(&self) -> Option<&Entries> {
         self.entries().filter(|_| self.keeps_runs)
     }
@@ -306,7 +306,7 @@ impl Provisioner {
             .collect()
     }
 
-    /// What an environment is: the system, the interpreter, and what was installed or is there.
+    /// Digest of an environment: the system, the interpreter, and the packages.
     fn identity(
         &self,
         interpreter: &Interpreter,
@@ -355,7 +355,7 @@ impl Provisioner {
         Ok(found)
     }
 
-    /// What runs nbc's own jobs.
+    /// The interpreter for nbc's own jobs.
     fn own_interpreter(&self) -> Result<Interpreter, InterpreterError> {
         match &self.choice {
             Choice::Given(path) => self.given(path),
@@ -419,7 +419,7 @@ impl Provisioner {
     }
 }
 
-/// What packages that nbc did not install come to, by what the file system says of them.
+/// Identity of packages that nbc did not install, from metadata of their files.
 #[must_use]
 pub fn packages_identity(folders: &[Utf8PathBuf]) -> Option<String> {
     #[cfg(target_os = "linux")]
@@ -429,7 +429,7 @@ pub fn packages_identity(folders: &[Utf8PathBuf]) -> Option<String> {
     return folders.first().map(ToString::to_string);
 }
 
-/// What nbc brings for a notebook; `has` tells whether its environment has a module of a package.
+/// Packages that nbc adds for a notebook; `has` tells whether its environment has a module of a package.
 fn engine(format: Format, has: impl Fn(&str, &str) -> bool) -> Vec<&'static str> {
     let mut wanted = Vec::new();
     match format {

@@ -34,7 +34,7 @@ pub(super) fn of_packages(folders: &[Utf8PathBuf]) -> Option<String> {
             Some(name) => open(CWD, folder.join(name).as_str()),
             None => open(CWD, folder.as_str()),
         };
-        // What is not there holds nothing.
+        // A folder that is not there holds nothing.
         let Ok(opened) = opened else { return Some(key.end()) };
         let mut text = Vec::new();
         look(&opened, name.is_some(), &left, &mut text)?;

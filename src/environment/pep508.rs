@@ -120,7 +120,7 @@ fn is_file(text: &str) -> bool {
     ARCHIVES.iter().any(|it| text.ends_with(it))
 }
 
-/// What stands between brackets, if they come first, and what follows.
+/// The text between brackets at the start, if there are any, and the text after them.
 fn extras(text: &str) -> Option<(&str, &str)> {
     let Some(inner) = text.strip_prefix('[') else { return Some(("", text)) };
     let (extras, rest) = inner.split_once(']')?;

@@ -35,12 +35,12 @@ const FOLDERS: [&str; 20] = [
     "x86_64-conda-linux-gnu",
     "aarch64-conda-linux-gnu",
 ];
-/// What makes a folder a virtual environment.
+/// The file that marks a virtual environment.
 const MARK: &str = "pyvenv.cfg";
 /// Most libraries beside Python's own that are shown one by one.
 const MOST_LIBRARIES: usize = 256;
-/// What is no credential among programs, though its name is on the list: certificates that everybody may know. What is
-/// one there, though elsewhere it is not.
+/// Exceptions to the list of credentials, for folders of programs: certificates that everybody may know are none (with
+/// `!`); `runtime` is one there, though elsewhere it is not.
 const AMONG_PROGRAMS: [&str; 5] =
     ["!cacert.pem", "!cert.pem", "!ca-bundle*.pem", "!roots.pem", "runtime"];
 /// Most names below one folder that are looked at.

@@ -37,12 +37,12 @@ struct Tools {
     nbc: Option<Own>,
 }
 
-/// What nbc itself needs to know: the table `[tool.nbc]`.
+/// The table `[tool.nbc]`: nbc's own part of a lock.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
 pub(super) struct Own {
     /// Digest of the requirements that were locked.
     pub(super) requirements: String,
-    /// What nbc brings beside the notebook's own packages.
+    /// Packages that nbc adds to the notebook's own.
     #[serde(default)]
     pub(super) overlays: Vec<Overlay>,
 }
@@ -50,9 +50,9 @@ pub(super) struct Own {
 /// Packages that nbc brings, pinned too.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 pub(super) struct Overlay {
-    /// What nbc asks for.
+    /// The requirement that nbc states.
     pub(super) requirement: String,
-    /// What that came to.
+    /// The packages that it was resolved to.
     pub(super) packages: Vec<Package>,
 }
 
@@ -119,7 +119,7 @@ impl Package {
         }
     }
 
-    /// As a line of a requirements file, without the marker; an error says what is wrong with it.
+    /// A line of a requirements file, without the marker; an error says what is wrong with it.
     fn line(&self) -> Result<String, String> {
         let name = &self.name;
         // All of it becomes one line of a file for the installer.
@@ -156,7 +156,7 @@ impl Package {
             return Err(format!("`{name}` has no version"));
         }
         if self.wheels.is_empty() {
-            // Who may be built is decided where things are installed.
+            // The installer decides which packages may be built.
             let Some(source) = &self.sdist else {
                 return Err(format!("`{name}` has no wheel in the lock; nbc installs wheels only"));
             };
@@ -207,7 +207,7 @@ fn bare_address(url: &str) -> String {
 }
 
 impl PyLock {
-    /// What pip found for one machine, which it describes.
+    /// A lock of pip's resolution for one machine, with that machine's markers.
     pub(super) fn of_platform(packages: Vec<Package>, machine: &BTreeMap<String, String>) -> Self {
         let names = ["implementation_name", "platform_machine", "python_version", "sys_platform"];
         let parts: Vec<String> = names
@@ -243,7 +243,7 @@ impl PyLock {
         Ok(())
     }
 
-    /// What nbc wrote into it.
+    /// The part that nbc wrote into it.
     pub(super) fn own(&self) -> Option<&Own> {
         self.tool.nbc.as_ref()
     }

@@ -1,4 +1,4 @@
-//! What a notebook asks for: its own header first, else the files beside it.
+//! Requirements of a notebook: its own header first, else the files beside it.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ pub struct Requirements {
     pub constraints: Vec<String>,
     /// Python versions that will do, a PEP 440 specifier set.
     pub requires_python: Option<String>,
-    /// Where they come from, for messages.
+    /// Their origin, for messages.
     pub origin: String,
-    /// Lines with an address, each with the file and the number where it stands.
+    /// Lines with an address, each with its file and line number.
     pub(super) places: BTreeMap<String, String>,
     /// Whether every line is pinned and carries a hash already.
     pub is_locked: bool,
@@ -107,7 +107,7 @@ pub enum RequirementsError {
     Stale {
         /// The lock.
         path: Utf8PathBuf,
-        /// Where the requirements are.
+        /// The origin of the requirements.
         origin: String,
     },
     /// The lock lacks something that this nbc brings.
@@ -117,7 +117,7 @@ pub enum RequirementsError {
     LacksOverlay {
         /// The lock.
         path: Utf8PathBuf,
-        /// What is missing.
+        /// The missing requirement.
         requirement: String,
     },
     /// The lock was made by a tool that sees one platform only.
@@ -168,17 +168,17 @@ impl RequirementsError {
 }
 
 impl Requirements {
-    /// What nbc itself brings.
+    /// Requirements of nbc itself.
     pub(super) fn engine(requirement: &str) -> Self {
         Self::of("nbc", vec![requirement.to_owned()], None)
     }
 
-    /// What nbc itself brings, as a lock pins it.
+    /// Requirements of nbc itself, as a lock pins them.
     pub(super) fn pinned_engine(lines: Vec<String>) -> Self {
         Self { is_locked: true, ..Self::of("nbc", lines, None) }
     }
 
-    /// What the build of a package asks for.
+    /// Build requirements of a package.
     pub(super) fn of_build(package: &str, lines: Vec<String>) -> Self {
         Self::of(format!("the build of `{package}`"), lines, None)
     }
@@ -217,7 +217,7 @@ impl Requirements {
         self.is_locked || self.uv_project.is_some()
     }
 
-    /// What a lock is compared by: the order of the lines and blanks do not count.
+    /// Digest that a lock is compared by: the order of the lines and blanks do not count.
     pub(super) fn digest(&self) -> String {
         let compact = |it: &String| it.split_whitespace().collect::<String>();
         let mut lines: Vec<String> = self.lines.iter().map(compact).collect();
@@ -291,7 +291,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// Where the lock of a notebook lies: beside it, its own if it has a header, else that of the folder.
+/// Path of a notebook's lock: beside it, its own if it has a header, else that of the folder.
 pub(super) fn lock_path(notebook: &Notebook, path: &Utf8Path) -> Utf8PathBuf {
     match notebook.script {
         Some(_) => own_lock_path(path),

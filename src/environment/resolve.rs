@@ -204,7 +204,7 @@ impl Installer<'_> {
     }
 }
 
-/// What pip tells of a resolution.
+/// The report of pip about a resolution.
 #[derive(serde::Deserialize)]
 struct Report {
     install: Vec<Item>,

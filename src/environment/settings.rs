@@ -17,7 +17,7 @@ const DEFAULTS: [&str; 2] = ["pypi.org:443", "files.pythonhosted.org:443"];
 /// Longest settings that are read.
 const LONGEST: u64 = 1 << 20;
 
-/// What settings say of servers.
+/// Servers and proxies in the settings of pip and uv.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     /// Servers that they name.

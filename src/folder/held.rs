@@ -42,7 +42,7 @@ impl Folder {
     pub fn make(&self, name: &str, mode: u32) -> io::Result<Self> {
         rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode))?;
         let made = self.below(name.as_ref())?;
-        // Who may write to the parent can exchange what lies there between the two calls.
+        // Anybody who may write to the parent can exchange the entry between the two calls.
         if !made.own_entry()?.is_own || !made.names()?.is_empty() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }

@@ -21,9 +21,9 @@ const MEMORY: u64 = 2 << 30;
 const LONGEST: u64 = 16 << 20;
 /// Wall-clock time of all such work of a build, in milliseconds: a page may ask for a thousand drawings.
 const ALL: u64 = 60_000;
-/// What was spent of it.
+/// Time spent so far by that work, in milliseconds.
 static SPENT: AtomicU64 = AtomicU64::new(0);
-/// How often it is looked at.
+/// Interval between two looks at the child.
 const POLL: Duration = Duration::from_millis(5);
 
 /// Has this program do something with `input` in a child; `None` when it does not come to an end, or when a
@@ -63,7 +63,7 @@ pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
     answer.filter(|it| is_whole && !it.is_empty() && it.len() as u64 <= LONGEST)
 }
 
-/// What the child does: bounds itself, reads, works, answers.
+/// The child's side: bounds itself, reads, works, answers.
 ///
 /// # Errors
 /// When a bound cannot be set, or a pipe is gone.

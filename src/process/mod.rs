@@ -40,7 +40,7 @@ pub const STAGE_ARGUMENT: &str = "__sandbox";
 pub enum Isolation {
     /// Every layer, or no run.
     Strict,
-    /// What the host gives: files and system calls are confined at least, and every limit holds.
+    /// The host's strongest: files and system calls are confined at least, and every limit holds.
     BestEffort,
     /// Limits only.
     None(Trusted),
@@ -100,7 +100,7 @@ pub struct Limits {
     pub console: u64,
 }
 
-/// What to run inside.
+/// A program to run inside, and everything that it gets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// Program, as a path inside.
@@ -109,17 +109,17 @@ pub struct Job {
     pub arguments: Vec<String>,
     /// The whole environment of the process; `NBC_CHANNEL=3` is added.
     pub environment: BTreeMap<String, String>,
-    /// What is visible of the host, beside the system's libraries.
+    /// Parts of the host that are visible, beside the system's libraries.
     pub mounts: Vec<Mount>,
     /// Working folder inside.
     pub working_folder: Utf8PathBuf,
     /// Bounds.
     pub limits: Limits,
-    /// What the user lets in or keeps out beyond that.
+    /// Permissions and exclusions that the user asked for.
     pub openings: Openings,
 }
 
-/// What a job gets because the user asked for it.
+/// Permissions and exclusions of a job that the user asked for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Openings {
     /// Hosts that can be reached through nbc's proxy. Without any there is no network at all.
@@ -135,13 +135,13 @@ pub struct Openings {
     pub files: BTreeMap<String, Secret>,
 }
 
-/// What one notebook of several that are forked from one process finds in its place: a folder of the host with
-/// a private layer, beside a temporary folder of its own.
+/// The place of one notebook among several forked from one process: a folder of the host with a private layer, beside a
+/// temporary folder of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     /// The folder; its access is [`Access::Overlay`].
     pub mount: Mount,
-    /// As in [`Openings::hidden`].
+    /// Hidden paths, written like [`Openings::hidden`].
     pub hidden: Vec<Utf8PathBuf>,
 }
 
@@ -156,7 +156,7 @@ pub struct Layer {
     pub detail: String,
 }
 
-/// What came of trying a layer by itself.
+/// The result of trying a layer by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examined {
     /// The layer, as in [`Layer::name`].
@@ -168,7 +168,7 @@ pub struct Examined {
 /// Why a host does not grant a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerRefusal {
-    /// What the kernel said, or another layer that this one needs.
+    /// The kernel's answer, or another layer that this one needs.
     pub reason: String,
     /// The likely cause and what to do about it; `None` when another layer is the cause.
     pub way_out: Option<String>,
@@ -223,11 +223,11 @@ pub enum SandboxError {
     LayerRefused {
         /// The layer, as in [`Layer::name`].
         layer: String,
-        /// What was tried.
+        /// The step that failed.
         step: String,
         /// The likely cause and what to do about it.
         way_out: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         #[source]
         source: io::Error,
     },
@@ -255,7 +255,7 @@ pub enum SandboxError {
         "`{wish}` needs every namespace, and this run has none; `nbc doctor` tells how to get them"
     )]
     NeedsNamespaces {
-        /// What was asked for.
+        /// The isolation that was asked for.
         wish: &'static str,
     },
     /// A folder or file that the job needs inside cannot be shown there.
@@ -263,9 +263,9 @@ pub enum SandboxError {
     MountRefused {
         /// The path on the host.
         path: Utf8PathBuf,
-        /// What was tried.
+        /// The step that failed.
         step: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         #[source]
         source: io::Error,
     },
@@ -276,18 +276,18 @@ pub enum SandboxError {
     ProgramRefused {
         /// The program, as a path inside.
         program: Utf8PathBuf,
-        /// What the kernel answered.
+        /// The kernel's answer.
         #[source]
         source: io::Error,
     },
     /// The second stage could not be started, or went away without a word.
     #[error("the sandbox did not start: {step}{console}")]
     StageFailed {
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
-        /// What the second stage printed, on lines of its own.
+        /// Output of the second stage, on lines of its own.
         console: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         #[source]
         source: io::Error,
     },

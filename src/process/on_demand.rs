@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::{Isolation, Sandbox, SandboxError};
 
-/// What a build runs jobs in, if it runs any.
+/// The sandbox of a build, made when the first job runs.
 #[derive(Debug)]
 pub struct OnDemand {
     isolation: Isolation,
@@ -29,7 +29,7 @@ impl OnDemand {
         Self { isolation, cache: None, made: OnceLock::from(sandbox) }
     }
 
-    /// What was asked for.
+    /// The isolation that was asked for.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
         self.isolation
@@ -46,7 +46,7 @@ impl OnDemand {
         let sandbox = Sandbox::confined(self.isolation)?;
         #[cfg(target_os = "linux")]
         if let Some(cache) = self.cache.as_ref().filter(|_| sandbox.is_other_user_on_host()) {
-            // What cannot be opened is named when a run needs it.
+            // A path that cannot be opened is reported when a run needs it.
             let _ = crate::cache::let_runs_pass(cache);
         }
         Ok(self.made.get_or_init(|| sandbox))

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Job;
 
-/// Where the paths of a job truly lie. The private temporary folder goes with this value.
+/// Maps paths of a job to paths on the host. Dropping it removes the private temporary folder.
 #[derive(Debug, Default)]
 pub struct Relocation {
     /// Path inside, path on the host; the longest path inside comes first.
@@ -53,7 +53,7 @@ impl Relocation {
         self.temporary.as_deref()
     }
 
-    /// Where a path of the job truly lies.
+    /// The path on the host for a path of the job.
     #[must_use]
     pub fn path(&self, inside: &Utf8Path) -> Utf8PathBuf {
         let place =

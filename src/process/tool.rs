@@ -36,7 +36,7 @@ const ALLOWED: [&str; 12] = [
     "CURL_CA_BUNDLE",
 ];
 
-/// Where tools look for others if `PATH` names nothing usable: without any, some shells look in the working folder.
+/// Folders searched for tools if `PATH` names nothing usable: without any, some shells look in the working folder.
 const USUAL_PATH: &str = "/usr/bin:/bin";
 
 /// The folders of `PATH` that programs are looked for in: absolute ones alone. An empty or relative entry means the
@@ -80,7 +80,7 @@ pub struct Written {
     pub total: u64,
 }
 
-/// What a tool said.
+/// Exit status and output of a tool.
 #[derive(Debug, Clone)]
 pub struct ToolOutput {
     /// How it ended.
@@ -106,7 +106,7 @@ pub enum ToolError {
     NotRun {
         /// The program.
         program: Utf8PathBuf,
-        /// What the system answered.
+        /// The system's answer.
         #[source]
         source: io::Error,
     },

@@ -31,7 +31,7 @@ pub enum PublishError {
     Foreign {
         /// The folder.
         path: Utf8PathBuf,
-        /// What was found in it.
+        /// The thing that was found in it.
         found: String,
     },
     /// Another build publishes to the same folder.
@@ -49,9 +49,9 @@ pub enum PublishError {
     /// The system refused: no room, no permission.
     #[error("cannot write `{path}`: {source}")]
     Io {
-        /// What was written.
+        /// The path that was written.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: io::Error,
     },
 }
@@ -106,7 +106,7 @@ impl Destination {
         &self.path
     }
 
-    /// What this build writes: the folder, and what is beside it while the build goes on.
+    /// Paths that this build writes: the folder, and its neighbours while the build goes on.
     pub fn own_paths(&self) -> [Utf8PathBuf; 3] {
         let beside = |name: &str| self.parent_path.join(name);
         [self.path.clone(), beside(&self.staging()), beside(&self.lock.name)]
@@ -140,7 +140,7 @@ impl Destination {
             }
         }
         staging.set_mode(self.folder_mode).map_err(failed)?;
-        // What came meanwhile into the folder is somebody's, too.
+        // Files that appeared in the folder meanwhile are somebody's, too.
         refuse_foreign(&self.parent, &self.name, &self.path)?;
         self.swap(&staging)?;
         Ok(Published { written, left: self.sweep() })

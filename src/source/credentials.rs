@@ -161,7 +161,7 @@ pub const CREDENTIALS: &[&str] = &[
     ".ICEauthority",
     ".cookies*",
     "cookies.txt",
-    // What was typed into shells and interpreters.
+    // Histories of shells and interpreters.
     ".*history",
     "*_history",
     ".RData",

@@ -1,4 +1,4 @@
-//! What JSON would take in memory as values, told from its bytes before any value is built.
+//! Memory that the values of a JSON text would take, estimated from its bytes before any value is built.
 
 /// Most bytes that the values of one notebook file may take; 2,000,000 numbers in lists take half.
 pub const MOST_OF_NOTEBOOK: u64 = 256 << 20;

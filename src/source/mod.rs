@@ -69,7 +69,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// What names it.
+    /// Its identity among all sources.
     pub fn id(&self) -> SourceId {
         self.id
     }
@@ -140,7 +140,7 @@ pub enum SourceError {
     Unreadable {
         /// The file.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: std::io::Error,
     },
     /// The file is larger than [`MAX_SOURCE_BYTES`].
@@ -244,7 +244,7 @@ impl Sources {
     }
 }
 
-/// Where lines start.
+/// Offsets of the first byte of each line.
 fn line_starts(text: &str) -> Box<[u32]> {
     let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
     std::iter::once(0).chain(breaks.map(|at| at as u32 + 1)).collect()

@@ -8,7 +8,7 @@ pub const MOST_PATTERNS: usize = 10_000;
 /// Most bytes of the patterns of one list that hold wildcards; plain names cost next to nothing.
 pub const MOST_WILDCARD_BYTES: usize = 64 << 10;
 
-/// What all lists of a walk through folders may have together; those of folders above are held meanwhile.
+/// Bounds of all lists together during one walk; lists of outer folders are held while inner ones are read.
 const WALK: PatternBudget = PatternBudget {
     patterns: 160_000,
     wildcard_bytes: 256 << 10,

@@ -18,7 +18,7 @@ use super::{INSIDE, Interpreter, Requirements, read_only, system_mounts};
 use crate::source::toml_error;
 
 const PROGRAM: &str = include_str!("build.py");
-/// Where the archive lies inside.
+/// Path of the archive inside.
 const ARCHIVE: &str = "/run/nbc-source";
 /// Part of the cache's key: a change of how wheels are built makes them anew.
 const FORMAT: &str = "wheel-1";
@@ -41,7 +41,7 @@ pub struct PackageName(String);
 pub struct PackageNameError(String);
 
 impl PackageName {
-    /// As names compare (PEP 503).
+    /// The name in the form in which names are compared (PEP 503).
     #[must_use]
     pub fn normalized(&self) -> &str {
         &self.0
@@ -87,7 +87,7 @@ pub(super) struct Built {
     _lease: Lease,
 }
 
-/// What a source archive says of its build.
+/// The build section of a source archive.
 #[derive(Debug, PartialEq, Eq)]
 struct Backend {
     requires: Vec<String>,
@@ -209,7 +209,7 @@ impl Source {
         }
         let backend = Backend::of(&pyproject).map_err(failed)?;
         let mut requires = backend.requires;
-        // What it needs for its own build cannot be itself, however many steps away.
+        // A package cannot be needed for its own build, however many steps away.
         let mut buildable: BTreeSet<String> = confinement.buildable.clone();
         buildable.remove(&self.name);
         let paths = json(&backend.paths);

@@ -1,4 +1,4 @@
-//! What comes out of a build, looked at before anything opens it: a plain wheel of that package, or nothing.
+//! Checks the result of a build before anything opens it: a plain wheel of that package, or nothing.
 
 use std::collections::BTreeSet;
 

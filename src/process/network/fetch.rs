@@ -1,9 +1,9 @@
 //! The way of package installers to the network: to servers that the user's own settings name, wherever they are, and to
 //! all others at public addresses only.
 //!
-//! What a requirement, a lock, an index page or a redirect names was written by others, and may lead to this machine,
-//! its network, or the service that gives a cloud machine its credentials. Looking at lines is not enough: a server
-//! redirects, and a name leads elsewhere the second time. So installers get a proxy that connects to what it checked.
+//! A requirement, a lock, an index page or a redirect is written by others, and may name this machine, its network, or
+//! the service that gives a cloud machine its credentials. Checking the text is not enough: a server redirects, and a
+//! name may resolve elsewhere the second time. So installers get a proxy that connects to the address that it checked.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::{fmt, io};

@@ -7,7 +7,7 @@ pub(super) const LONGEST: usize = 32 * 1024;
 /// Most fields of a head.
 const MOST_FIELDS: usize = 100;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// `CONNECT host:port`: bytes in both directions.
@@ -73,7 +73,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed>
     // The name in the request line decides; a `Host` that says something else reaches nobody (RFC 9112, 3.2.2).
     let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
     let mut body = None;
-    // What `Connection` lists ends at the proxy, too.
+    // Headers that `Connection` lists are not passed on, either.
     let listed: Vec<&[u8]> = request
         .headers
         .iter()

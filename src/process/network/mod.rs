@@ -23,7 +23,7 @@ pub use fetch::FetchProxy;
 #[cfg(target_os = "linux")]
 pub(super) use proxy::{Proxy, Reach};
 
-/// Where the proxy listens inside, on the loopback interface of the run's own network.
+/// Port of the proxy inside, on the loopback interface of the run's own network.
 pub const PROXY_PORT: u16 = 3128;
 
 /// Ports that a host is allowed on when none is named.

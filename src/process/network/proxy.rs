@@ -28,7 +28,7 @@ const MOST_ADDRESSES: usize = 4;
 /// A plain request whose answer stands still for this long is over.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
-/// What a client may reach.
+/// The hosts that a client may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Reach {
     /// The hosts that the user named, by names at public addresses only.
@@ -101,7 +101,7 @@ impl Proxy {
         let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
     }
 
-    /// What the run asked for.
+    /// Requests of the run so far.
     pub(in super::super) fn traffic(&self) -> Traffic {
         self.shared.state().traffic.clone()
     }
@@ -303,7 +303,7 @@ fn connect(target: &Target, shared: &Shared) -> io::Result<Option<TcpStream>> {
     }
     let start = Instant::now();
     let addresses = match &target.host {
-        // Who names an address or this machine means it.
+        // A user who names an address or this machine means it.
         HostName::Address(address) if is_user_s => vec![*address],
         HostName::Address(address) => {
             if !is_public(*address) {

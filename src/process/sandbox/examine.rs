@@ -62,7 +62,7 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
     const USER: &str = "user namespace";
 
     let user = layer(USER, user_namespace);
-    // What another layer makes impossible says nothing about this one.
+    // A failure that another layer causes says nothing about this one.
     let blamed = |mut found: Examined| {
         if user.refusal.is_some()
             && let Some(refusal) = &mut found.refusal
@@ -103,7 +103,7 @@ fn layer(name: &str, attempt: impl FnOnce() -> io::Result<()>) -> Examined {
     Examined { name: name.to_owned(), refusal }
 }
 
-/// What the attempt of a process of its own gave.
+/// The result of an attempt in a child process.
 fn in_a_child(attempt: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let (mut answer, say) = io::pipe()?;
     let child = match system::fork()? {

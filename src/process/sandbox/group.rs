@@ -28,9 +28,9 @@ enum Version {
     Two,
 }
 
-/// What the group has to count.
+/// Controllers that the group needs.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
-/// Followed by the number of the nbc that made it.
+/// Start of a group's name, followed by the process number of the nbc that made it.
 const PREFIX: &str = "nbc-";
 
 impl Group {

@@ -25,7 +25,7 @@ use super::system::{self, Fork};
 use super::{landlock, watch};
 use crate::source::credentials::path_of;
 
-/// Who runs where.
+/// The identity, confinement and temporary folder of a payload without namespaces.
 pub(super) struct Place {
     pub(super) identity: Identity,
     /// False when the user wants limits only.
@@ -38,7 +38,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// A tree that still grows after this time would have to fork faster than it is killed.
 const LONGEST_SWEEP: Duration = Duration::from_secs(20);
 
-/// What the outer process does, to the end of the run; gives the exit code.
+/// The outer process, to the end of the run; gives the exit code.
 pub(super) fn run(
     control: &UnixStream,
     channel: OwnedFd,
@@ -86,7 +86,7 @@ pub(super) fn run(
     }
     if let Ok(Some((_, status))) = rustix::process::waitpid(Some(payload), WaitOptions::NOHANG) {
         let cpu_micros = system::children_cpu_micros();
-        // Where nobody listens any more, nobody asks.
+        // An error means that nbc is gone, and nobody needs the report.
         drop(protocol::send(control, &Report::Ended { status: status.as_raw(), cpu_micros }));
     }
     sweep(place.identity);
@@ -273,8 +273,8 @@ fn own_shares() -> Vec<Readable> {
         .collect()
 }
 
-/// What Landlock has to let the job read. Of a folder with hidden entries these are the other entries, and
-/// the list of their names.
+/// Paths that Landlock has to let the job read. A folder with hidden entries is replaced by its other entries, and the
+/// list of their names.
 fn readable(job: &Job) -> Vec<Readable> {
     let mut all = Vec::new();
     for mount in &job.mounts {
@@ -306,7 +306,7 @@ fn except(folder: &Utf8Path, hidden: &[&Utf8Path], all: &mut Vec<Readable>) {
     let Ok(entries) = folder.read_dir_utf8() else { return };
     for entry in entries.flatten() {
         let name = Utf8Path::new(entry.file_name());
-        // What a link leads to is granted by its own name, or not at all.
+        // The target of a link is granted by its own name, or not at all.
         let is_link = entry.file_type().is_ok_and(|it| it.is_symlink());
         if is_link || hidden.contains(&name) {
             continue;

@@ -20,7 +20,7 @@ use super::protocol::{self, Order, Report};
 use super::stage::{self, Failure, LIMITS, NO_PARENT, Named, RIGHTS};
 use super::system::{self, Fork, Settings};
 
-/// What is left of a notebook dies within this time, or the whole sandbox does.
+/// Time in which the remaining processes of a notebook have to die; after it, the whole sandbox is killed.
 const CLEARING_TIME: Duration = Duration::from_secs(5);
 /// The first process, and the payload after it.
 const OWN_NUMBERS: i32 = 2;
@@ -97,7 +97,7 @@ struct Keeper {
     ended: OwnedFd,
     furniture: Vec<Option<Furniture>>,
     present: Option<Furniture>,
-    /// What anybody of this user could change about the payload, as it was.
+    /// Settings of the payload that any process of this user could change, as they were before the first run.
     settings: Option<Settings>,
 }
 

@@ -45,8 +45,8 @@ const OLDEST_FOR_OWNERS: ABI = ABI::V3;
 /// Enough for a user that owns nothing.
 const OLDEST_FOR_OTHERS: ABI = ABI::V1;
 
-/// What programs of the host read beside the system's folders and files, where the host's own files are all
-/// there is. Its process list is not among them: it shows the command lines of others.
+/// Files that programs read beside the system's folders, where the host's own files are all there is. Its process list
+/// is not among them: it shows the command lines of others.
 const HOST_FILES: &[&str] = &[
     "/etc/localtime",
     "/dev/urandom",
@@ -60,7 +60,7 @@ const HOST_FILES: &[&str] = &[
     "/sys/devices/system/cpu",
 ];
 
-/// What a program reads about itself. Not its mounts and its network, which are those of the host.
+/// Files in which a program reads about itself. Its mounts and network are the host's, and left out.
 const OWN_FILES: &[&str] = &[
     "/proc/self/cgroup",
     "/proc/self/cmdline",

@@ -67,7 +67,7 @@ impl Sandbox {
         Sandbox::confined_with(isolation, Utf8Path::new("/proc/self/exe"))
     }
 
-    /// As [`Sandbox::confined`], with another executable as the second stage: tests are no `nbc`.
+    /// Like [`Sandbox::confined`], with another executable as the second stage: tests are no `nbc`.
     ///
     /// # Errors
     /// As [`Sandbox::confined`].
@@ -298,7 +298,7 @@ impl Running {
         &self.layers
     }
 
-    /// Where the paths of the job lie for this process.
+    /// A map from paths of the job to paths of this process.
     #[must_use]
     pub fn relocation(&self) -> &Relocation {
         &self.relocation
@@ -371,31 +371,31 @@ pub struct NetworkWatch {
 }
 
 impl NetworkWatch {
-    /// What it asked for up to now; nothing when it has no network.
+    /// Requests of the run so far; empty when it has no network.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.shared.proxy.get().map(Proxy::traffic).unwrap_or_default()
     }
 }
 
-/// What the supervisor and the handles have in common.
+/// State shared by the supervisor and the handles.
 #[derive(Debug, Default)]
 struct Shared {
     /// The first process inside. A descriptor, because a number may mean someone else by then.
     first: OnceLock<OwnedFd>,
     /// The socket of a stage without namespaces: it ends the tree when the socket closes.
     control: OnceLock<UnixStream>,
-    /// What the first process of a warm sandbox listens to.
+    /// The socket on which the first process of a warm sandbox receives orders.
     orders: OnceLock<UnixStream>,
     killed: AtomicBool,
     /// Milliseconds that it may take beyond its limits: by the clock, and of CPU time.
     extra: [AtomicU64; 2],
-    /// What connects the run to the hosts that it may reach.
+    /// The proxy between the run and the hosts that it may reach.
     proxy: OnceLock<Proxy>,
 }
 
 impl Shared {
-    /// What it may take beyond its limits: by the clock, and of CPU time.
+    /// Time beyond the limits: by the clock, and of CPU.
     fn extra(&self) -> [Duration; 2] {
         self.extra.each_ref().map(|it| Duration::from_millis(it.load(Ordering::SeqCst)))
     }
@@ -429,7 +429,7 @@ struct Stage {
     first: Pid,
     control: UnixStream,
     console: OwnedFd,
-    /// Where the kernel counts the tree, if it does.
+    /// The control group of the tree, if there is one.
     group: Option<group::Group>,
 }
 

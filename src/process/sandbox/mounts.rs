@@ -28,9 +28,9 @@ pub(super) const VIEW: &str = "file system view";
 /// The user and group of the payload, as it sees itself.
 pub(super) const INSIDE_ID: u32 = 1000;
 
-/// What linking and starting a program needs; on merged systems most are symbolic links.
+/// Folders needed to link and start a program; on merged systems most are symbolic links.
 pub(super) const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
-/// Nothing in these tells who or where the host is.
+/// Files needed as well; none tells who or where the host is.
 pub(super) const SYSTEM_FILES: [&str; 7] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -65,7 +65,7 @@ const KERNEL_FILES: [&str; 10] = [
 /// Files in the private temporary folder. Inodes take kernel memory that no size limit counts.
 const INODES: &str = "65536";
 const SCRATCH: &str = "/.scratch";
-/// Where the job finds its secrets.
+/// The folder of the job's secrets.
 const SECRETS: &str = "/run/secrets";
 
 /// A part of the host, detached from it.
@@ -78,7 +78,7 @@ pub(super) struct Tree {
     access: Access,
 }
 
-/// What lies over a folder of the host.
+/// The layer over a folder of the host.
 ///
 /// A folder of the job is shown bare only when it holds other mounts: a socket of the host can be connected to
 /// even through a read-only mount, while the sockets of an overlay are nobody's. An overlay also keeps the
@@ -86,7 +86,7 @@ pub(super) struct Tree {
 enum Layering {
     /// Nothing can be written.
     ReadOnly,
-    /// What is written goes to the private temporary space.
+    /// Writes go to the private temporary space.
     Private,
 }
 
@@ -293,19 +293,19 @@ fn id_map_lines(owner: u32, id: u32) -> String {
     lines
 }
 
-/// What the new root came to.
+/// The new root, once it is made.
 pub(super) struct View {
     /// Folders where the payload may write.
     pub(super) writable: Vec<Utf8PathBuf>,
     /// Whether there is a `/proc`.
     pub(super) has_process_list: bool,
-    /// What the rooms hold, in their order.
+    /// File systems of each room, in the order of the rooms.
     pub(super) furniture: Vec<Furniture>,
     /// A whole `/proc` that has no place in the view, if there are rooms.
     pub(super) processes: Option<OwnedFd>,
 }
 
-/// What one room puts in which place: file systems of its own that are attached nowhere yet.
+/// File systems of one room, each with its place; not attached yet.
 pub(super) struct Furniture {
     pieces: Vec<(OwnedFd, Utf8PathBuf)>,
 }
@@ -567,7 +567,7 @@ fn hide(path: &Utf8Path, lower: &Utf8Path, upper: &Utf8Path) -> io::Result<()> {
     }
 }
 
-/// What cannot be looked at is there.
+/// A path counts as present when it cannot be looked at.
 fn is_there(path: &std::path::Path) -> bool {
     !fs_err::symlink_metadata(path).is_err_and(|it| it.kind() == io::ErrorKind::NotFound)
 }
@@ -649,7 +649,7 @@ fn secret_files(files: &BTreeMap<String, Secret>) -> io::Result<()> {
         fs_err::write(&path, value.reveal())?;
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o400))?;
     }
-    // What the descriptor holds is the mount, which is in its place by then.
+    // The descriptor refers to the mount, which is in its place by then.
     system::set_mount_attributes(folder.as_fd(), false, READ_ONLY | INERT | DEVICE, None)
 }
 

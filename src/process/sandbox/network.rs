@@ -11,7 +11,7 @@ use super::super::network::PROXY_PORT;
 use super::protocol::{self, Report};
 use super::{descriptors, system};
 
-/// What the layer of the network namespace limits when there is a proxy.
+/// Detail of the network layer when there is a proxy.
 pub(super) const DETAIL: &str = "nbc's proxy alone can be reached, and through it the named hosts";
 
 /// Settings of this network alone. Buffers of sockets are memory that no process is charged for.

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 /// An environment and argument list may be long, but not this long.
 const LONGEST: usize = 8 * 1024 * 1024;
 
-/// Who the payload is on the host.
+/// The user on the host that the payload runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Identity {
     /// The user who runs nbc: mapped as it is, no other is available.
@@ -48,7 +48,7 @@ impl Mode {
 /// From nbc to the second stage.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// What to set up; without a job the set-up ends at the point where a program would start.
+    /// Sets up a job; without one, the set-up ends where a program would start.
     SetUp {
         identity: Identity,
         mode: Mode,
@@ -108,7 +108,7 @@ impl Revealed {
     }
 }
 
-/// What failed, so that nbc can name the layer and the way out.
+/// The part that failed, so that nbc can name the layer and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Subject {
     /// A layer of isolation.
@@ -138,7 +138,7 @@ pub(super) enum Report {
     Entered,
     /// Nothing is left but the payload itself.
     Cleared,
-    /// What became of each layer.
+    /// The result for each layer.
     Examined { layers: Vec<Examined> },
 }
 

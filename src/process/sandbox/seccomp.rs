@@ -27,7 +27,7 @@ pub(super) enum Sockets {
     Tcp,
 }
 
-/// Where the filtered process stands.
+/// The surroundings of the filtered process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Surroundings {
     /// In namespaces of its own, among files of its own.
@@ -181,7 +181,7 @@ const SET_SIGNAL: i32 = 10;
 /// `PRIO_USER`.
 const PRIORITY_OF_USER: u64 = 2;
 
-/// What namespaces and mounts would keep away from the host, and Landlock does not.
+/// Refuses calls that namespaces and mounts would keep away from the host, and that Landlock does not.
 fn refuse_on_host(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
     let not_itself = |index| {
         let other = SeccompCondition::new(index, Width::Dword, Is::Ne, 0)?;
@@ -294,7 +294,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_migrate_pages, libc::SYS_move_pages,
 ];
 
-/// What Python and the libraries of data work need, on every architecture.
+/// Calls that Python and the libraries of data work need, on every architecture.
 #[rustfmt::skip]
 const ALLOWED: &[c_long] = &[
     // Files.

@@ -26,7 +26,7 @@ pub(super) const LIMITS: &str = "resource limits";
 /// The exit code when nbc itself is gone, or something else stands on the other end.
 pub(super) const NO_PARENT: i32 = 70;
 
-/// Where the set-up stopped.
+/// The step at which the set-up stopped, and why.
 pub(super) struct Failure {
     pub(super) subject: Subject,
     pub(super) step: String,
@@ -110,14 +110,14 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
             return in_place::run(control, channel, &place, job.as_deref());
         }
     };
-    // Where memory runs out on the whole machine, the notebook has to go, not nbc. A refusal costs only that.
+    // If the whole machine runs out of memory, the kernel should kill the notebook, not nbc. A refusal costs only that.
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
 
     let mounts = job.as_ref().map_or(&[][..], |it| &it.mounts);
     if let Identity::Switched { .. } = identity {
         system::leave_groups().named(RIGHTS, || "leaving root's groups".to_owned())?;
     }
-    // What root can open, the unused id cannot. A root without that right (in a container) does without.
+    // Root can open paths that the unused id cannot. A root without that right (in a container) does without.
     let opened_by_root = match identity {
         Identity::Switched { id } if may_mount() => Some(mounts::open(mounts, &rooms, Some(id))?),
         _ => None,
@@ -194,7 +194,7 @@ fn enter_namespaces() -> Result<(), Failure> {
     Err(source).named("user namespace", || "making all namespaces at once".to_owned())
 }
 
-/// What number 1 inside does, to the end of the run.
+/// Process number 1 inside, to the end of the run.
 fn first(
     control: &UnixStream,
     channel: OwnedFd,
@@ -294,7 +294,7 @@ fn drop_rights() -> io::Result<()> {
     forget_capabilities()
 }
 
-/// What root may hand out to programs, it can no longer.
+/// Takes from root the right to pass capabilities on to programs.
 pub(super) fn shrink_bounding_set() -> io::Result<()> {
     for capability in CapabilitySet::all().iter() {
         // The kernel may know fewer than rustix; those beyond its last are nobody's.
@@ -330,7 +330,7 @@ pub(super) fn holds(name: &str, detail: &str) -> Layer {
     Layer { name: name.to_owned(), active: true, detail: detail.to_owned() }
 }
 
-/// What the limits are, whatever else holds.
+/// Detail of the limits, which hold at every level of isolation.
 pub(super) const LIMITS_DETAIL: &str =
     "time, memory of the tree (measured every 25 ms), processes, files, temporary disk";
 
@@ -352,7 +352,7 @@ fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, F
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;
     let payload = match system::fork().map_err(failed)? {
         Fork::Child => {
-            // As many as a fork of a warm process may have, which is one more itself.
+            // The same bound as for a fork of a warm process; the fork itself is the one more.
             let error = become_payload(job, channel, job.limits.processes + 1);
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             drop((&say_broken).write_all(&errno.to_le_bytes()));

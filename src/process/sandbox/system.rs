@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
 
-/// What a mount may not be used for.
+/// Forbids writing to a mount.
 pub(super) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 /// Set-user-id bits and device nodes mean nothing.
 pub(super) const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
@@ -190,7 +190,7 @@ pub(super) fn forget_signals(watch: BorrowedFd<'_>) {
 /// The number of resources that have limits.
 const RESOURCES: libc::__rlimit_resource_t = 16;
 
-/// What a process of the same user could set of another one.
+/// Settings of a process that another one of the same user can change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     limits: Vec<(u64, u64)>,

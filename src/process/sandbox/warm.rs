@@ -41,7 +41,7 @@ impl Sandbox {
     }
 }
 
-/// What the control group of a sandbox counts: pages that a fork has changed are there twice.
+/// Limits for the control group of a sandbox: pages that a fork has changed exist twice.
 pub(super) fn counted(limits: &Limits, has_rooms: bool) -> Limits {
     let mut limits = limits.clone();
     if has_rooms {
@@ -107,7 +107,7 @@ impl Warm {
         self.running.layers()
     }
 
-    /// Where the paths of the job lie for this process.
+    /// A map from paths of the job to paths of this process.
     #[must_use]
     pub fn relocation(&self) -> &Relocation {
         self.running.relocation()

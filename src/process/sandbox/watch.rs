@@ -175,7 +175,7 @@ pub(super) fn supervise(
         // The first process itself was killed, and not by nbc.
         (None, None) => Outcome::Signalled(libc::SIGKILL),
     };
-    // What all runs took together says nothing about the last one.
+    // The CPU time of all runs together says nothing about the last one.
     let cpu = own_word.filter(|_| news.is_none()).map_or(cpu, |(_, it)| it.max(cpu));
     let outcome = match outcome {
         Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
@@ -201,7 +201,7 @@ impl Stage {
     }
 }
 
-/// What became of an order, for whoever gave it.
+/// The result of an order, for whoever gave it.
 pub(super) enum News {
     /// The room is furnished, and its run counts from here.
     Entered,
@@ -297,8 +297,8 @@ struct Usage {
     bound: u64,
 }
 
-/// What all sockets that the tree has open can hold, each taken for full: there are pairs of streams only,
-/// and none can be on its way inside a message.
+/// Upper bound of the bytes in all sockets that the tree has open, each taken for full: there are pairs of streams
+/// only, and none can be on its way inside a message.
 fn open_sockets(tree: &[i32]) -> u64 {
     let links = tree.iter().flat_map(|pid| open_files(*pid));
     let names = links.filter_map(|it| std::fs::read_link(it).ok());
@@ -314,7 +314,7 @@ pub(super) fn open_files(pid: i32) -> impl Iterator<Item = std::path::PathBuf> {
     entries.into_iter().flatten().flatten().map(|it| it.path())
 }
 
-/// Where shared memory and temporary files of the tree lie.
+/// The place of the tree's shared memory and temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
     /// In file systems and a network of its own.
@@ -323,12 +323,12 @@ enum Held {
     ByHost,
 }
 
-/// What the cheap files of `/proc` say of a tree.
+/// Memory and CPU time of a tree, read from the cheap files of `/proc`.
 struct Measured {
     each: Vec<(i32, Usage)>,
     /// Memory of files and sockets.
     nobodys: u64,
-    /// What the tree holds whatever its processes share.
+    /// Lower bound of the tree's memory, whatever its processes share.
     least: u64,
     cpu: Duration,
 }
@@ -371,8 +371,8 @@ fn measure(first: Pid, held: Held, payload: Option<i32>) -> Measured {
     measured
 }
 
-/// What the processes of a tree share: the kernel walks all pages of a process to tell it, under the lock of its
-/// memory, so another thread asks, and the watch goes on with what is certain.
+/// Measures the memory that processes of a tree share. The kernel walks all pages of a process for that, under the lock
+/// of its memory; so another thread asks, and until it answers the watch uses the bounds that are certain.
 #[derive(Default)]
 struct Shares {
     /// Since when somebody looks, and where the answer comes.
@@ -455,8 +455,8 @@ fn temporary_files(tree: &[i32]) -> u64 {
     inside.filter_map(|&pid| Some(used(pid, "tmp")? + used(pid, "dev/shm")?)).next().unwrap_or(0)
 }
 
-/// What all sockets of the sandbox's network can hold, each taken for full: the kernel tells only
-/// their number. Those that are on their way inside a message are in the list, too.
+/// Upper bound of the bytes in all sockets of the sandbox's network, each taken for full: the kernel tells only their
+/// number. Sockets on their way inside a message are counted, too.
 fn sockets(first: Pid) -> u64 {
     let path = format!("/proc/{}/net/unix", first.as_raw_nonzero());
     let Ok(list) = fs_err::read_to_string(path) else { return 0 };
@@ -476,7 +476,7 @@ fn full_socket() -> u64 {
     default + 64 * 1024
 }
 
-/// What the TCP sockets of the sandbox's network can hold; there are none without a proxy.
+/// Upper bound of the bytes in TCP sockets of the sandbox's network; there are none without a proxy.
 fn tcp(first: Pid) -> u64 {
     /// Both buffers as `sandbox::network` bounds them, and half as much again for the last piece.
     const FULL: u64 = 192 * 1024;
@@ -531,7 +531,7 @@ fn usage(pid: i32) -> Option<Usage> {
     Some(Usage { resident, anonymous, bound })
 }
 
-/// What an open file may keep in the kernel: a pipe has two pages when its user has many.
+/// Kernel memory that one open file may keep: a pipe has two pages when its user has many.
 const OPEN_FILE: u64 = 8 * 1024;
 
 /// Memory that no resident page shows: swapped out, page tables (which a sparse mapping makes large), huge pages.
@@ -640,7 +640,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(shares.judge(&seen, 100), 62);
         assert!(start.elapsed() < PATIENCE / 2);
-        // What is certain counts meanwhile.
+        // Only the certain part counts until then.
         assert_eq!(shares.judge(&forks(1, 90, 20), 100), 110);
         // After a bounded time pages that may be shared count in each process.
         let answer = shares.look.take().map(|(_, answer)| answer).unwrap();
