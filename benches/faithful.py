@@ -49,7 +49,7 @@ RICHEST_FIRST = [
 DRAWS = re.compile(r"Plotly\.newPlot\(|vegaEmbed\(|docs_json\s*=|embed_document\(")
 BARE_OBJECT = re.compile(r"^<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>$")
 
-# What a reader would see of an element, whoever wrote it.
+# Describes what a reader would see of an element, whoever wrote it.
 DESCRIBE = """
 const squeeze = (text) => text.replace(/\\s+/g, ' ').trim();
 const hidden = 'script, style, template, noscript, title, annotation, .nbc-hidden-label, .nbc-shortened, figcaption';
@@ -64,7 +64,7 @@ window.describe = (root) => {
   const media = [...copy.querySelectorAll('audio, video')].map((it) =>
     it.getAttribute('src') || it.querySelector('source')?.getAttribute('src') || '');
   const frames = [...copy.querySelectorAll('iframe')].map((it) => it.getAttribute('src') || '');
-  // What stands in them is for browsers that know none, and buttons do nothing without their scripts.
+  // Their content is for browsers that know none, and buttons do nothing without their scripts.
   copy.querySelectorAll('audio, video, iframe, button svg').forEach((it) => it.remove());
   const tables = [...copy.querySelectorAll('table')].filter((it) => !it.querySelector('table'))
     .map((table) => [...table.rows].map((row) => [...row.cells].map((it) => squeeze(it.textContent))).filter((row) => row.join('')));
@@ -74,7 +74,7 @@ window.describe = (root) => {
   const links = [...copy.querySelectorAll('a[href]')].map((it) => it.getAttribute('href'));
   const notes = [...copy.querySelectorAll('.nbc-note')].map((it) => squeeze(it.textContent));
   const math = copy.querySelectorAll('math').length;
-  // What a formula reads like is not comparable.
+  // The text of formulas is not comparable.
   copy.querySelectorAll('math, svg, .nbc-note').forEach((it) => it.remove());
   return { charts, pictures, tables, media, drawings, frames, controls, pre, links, notes, math, text: copy.textContent.replace(/\\s+/g, '') };
 };
@@ -137,7 +137,7 @@ def outputs_of(notebook: dict) -> list[tuple[int, int | str, str, object]]:
                 failed = True
             else:
                 found.append((number, 0, "unknown", kind))
-        # What prints nothing but blanks has no place of its own.
+        # An output that prints nothing but blanks has no place of its own.
         merged = [it for it in merged if it[0] == "bundle" or str(it[1]).strip()]
         found += [(number, at, kind, content) for at, (kind, content) in enumerate(merged, 1)]
         if failed:

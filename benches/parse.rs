@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use nbc::source::Sources;
 
-/// As `nbc` has it.
+/// The allocator of `nbc`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -157,7 +157,7 @@ enum Outputs {
     Large,
 }
 
-/// As nbformat writes it: indented by one, sources and texts as lists of lines.
+/// A notebook in the format of nbformat: indented by one, sources and texts as lists of lines.
 fn jupyter(cells: usize, outputs: Outputs) -> String {
     let mut text = "{\n \"cells\": [\n".to_owned();
     // A generator of its own: the same file on every machine.

@@ -22,7 +22,7 @@ use nbc::site::{Integrity, SitePath};
 use nbc::source::{Sources, Span};
 use nbc::{graph, notebook, verify};
 
-/// As `nbc` has it.
+/// The allocator of `nbc`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -31,7 +31,7 @@ const SIZES: [(&str, usize); 2] = [("small", 1), ("large", 100)];
 criterion_group!(phases, read, sanitize, outputs, lay_out, assemble, check);
 criterion_main!(phases);
 
-/// What `matplotlib` stores, 120 kB of it; only the header is that of a picture.
+/// An output of `matplotlib`, 120 kB of it; only the header is that of a picture.
 fn plot() -> String {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0".to_vec();
     let mut state = 1_u32;

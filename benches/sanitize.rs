@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use nbc::sanitize::{UntrustedHtml, html};
 
-/// As `nbc` has it.
+/// The allocator of `nbc`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

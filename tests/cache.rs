@@ -1,4 +1,4 @@
-//! What earlier builds found out: a hit is what a run would give, and everything else is a run.
+//! Results of earlier builds: a hit is what a run would give, and everything else is a run.
 //!
 //! Runs use the interpreter of `NBC_TEST_PYTHON`, which `tests/run.sh` makes; see CONTRIBUTING.md.
 
@@ -209,7 +209,7 @@ fn inputs_narrow_what_is_seen_and_what_counts() {
     assert_eq!(test.run(&BUILD).runs(), 1);
     test.write("in/c.txt", "no input of any");
     assert_eq!(test.run(&BUILD).runs(), 0);
-    // What is no input cannot be read.
+    // A file that is no input cannot be read.
     let reads = "import os\nprint(sorted(os.listdir('.')), os.path.exists('data.txt'))";
     test.write("in/b.ipynb", &jupyter(&[reads]));
     assert_eq!(test.run(&BUILD).runs(), 1);
@@ -456,7 +456,7 @@ fn only_what_changed_is_written() {
     assert_eq!(file("a.html"), a);
     assert_ne!(file("b.html").0, b.0);
     assert_eq!(test.run(&["verify", "out"]).code, 0);
-    // What somebody changed in place, keeping the size, is none of nbc's files any more.
+    // A file that somebody changed in place, keeping the size, is not nbc's any more.
     let page = fs_err::read_to_string(test.path("out/a.html")).unwrap();
     fs_err::write(test.path("out/a.html"), page.replace("first", "FIRST")).unwrap();
     test.write("in/b.ipynb", &jupyter(&["print(6 * 7)"]));

@@ -30,7 +30,7 @@ def send(message):
 run = {'status': 'done', 'outputs': [], 'seconds': 0.0}
 ";
 
-/// What a notebook does, how, and what nbc calls it.
+/// Ways in which a notebook lies: its name, the code, and nbc's finding.
 const LIES: &[(&str, &str, &str)] = &[
     ("no frame at all", "put(b'\\xff' * 64); time.sleep(60)", "NBC306"),
     ("a length beyond reason", "put(struct.pack('>I', 1 << 31)); time.sleep(60)", "NBC306"),

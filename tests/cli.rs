@@ -52,7 +52,7 @@ impl NbcTest {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
         command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
-        // What a test says of a run must be of its own; `tests/cache.rs` is about the others.
+        // Findings of a test must come from its own run; `tests/cache.rs` is about the others.
         command.env("NBC_NO_CACHE", "1");
         command
     }
@@ -570,7 +570,7 @@ const CHART: &str = "class Chart:\n    def _repr_mimebundle_(self, **_):\n      
     'encoding': {'x': {'field': 'a', 'type': 'quantitative'}}}\n        return \
     {'application/vnd.vegalite.v5+json': spec, 'text/plain': 'a chart'}\nChart()";
 
-/// What a build hides, a page that is rendered from its record must hide as well: every key of the file.
+/// A page rendered from a record hides whatever its build hides: every key of the file.
 #[test]
 fn a_rendered_page_follows_nbc_toml_as_the_build_does() {
     let notebook = jupyter(&[
@@ -655,7 +655,7 @@ fn a_rendered_page_follows_every_flag_as_the_build_does() {
         &["--allow-errors"],
         &[],
     );
-    // What the run was given is told by the manifest, names and no values.
+    // The manifest lists the permissions of the run, names and no values.
     compare_rendered(&notebook, &[], &[], &["--env", "A_VARIABLE"]);
 }
 

@@ -121,7 +121,7 @@ impl EnvironmentTest {
         command.env("NBC_CACHE_DIR", self.path("cache")).env("UV_CACHE_DIR", self.path("uv"));
         command.env("PIP_CACHE_DIR", self.path("pip")).env("PIP_CONFIG_FILE", "/dev/null");
         command.env("PIP_INDEX_URL", &url).env("UV_DEFAULT_INDEX", &url);
-        // What a user may have set, and what would start the environment's interpreter.
+        // Variables that a user may have set, and that would start the environment's interpreter.
         command.env("UV_COMPILE_BYTECODE", "1").env("PIP_COMPILE", "1");
         command
     }
@@ -473,7 +473,7 @@ fn a_lock_pins_the_source_of_what_is_built() {
         let refused = test.run(&["build", "in", "-o", "out"]);
         assert_eq!(refused.code, 2, "{tool:?}: {}", refused.text);
         assert!(refused.text.contains("`--allow-build probing`"), "{tool:?}: {}", refused.text);
-        // What was built for the lock is thrown away, and the same source is built anew.
+        // The wheel that was built for the lock is thrown away, and the same source is built anew.
         fs_err::remove_dir_all(test.path("cache")).unwrap();
         let built = test.run(&["build", "in", "-o", "out", "--allow-build", "probing"]);
         assert_eq!(built.code, 0, "{tool:?}: {}", built.text);
@@ -571,7 +571,7 @@ fn packages_that_unpack_to_too_much_are_refused() {
         for part in ["unpack to more than 30 MiB", "`--environment-size SIZE`"] {
             assert!(refused.text.contains(part), "{tool:?} lacks {part}: {}", refused.text);
         }
-        // What was refused is not there for the next one.
+        // A refused environment is not there for the next build.
         assert_eq!(test.run(&bounded).code, 2, "{tool:?}");
         let enough = test.run(&["prepare", "in", "--environment-size", "50MiB"]);
         assert_eq!(enough.code, 0, "{tool:?}: {}", enough.text);

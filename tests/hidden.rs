@@ -83,7 +83,7 @@ impl Beside {
         command
     }
 
-    /// What the page of a notebook says.
+    /// The page of a notebook.
     fn page(&self, notebook: &str, python: &str, more: &[&str]) -> String {
         let out = tempfile::tempdir().unwrap();
         let site = out.path().join("site");
@@ -262,7 +262,7 @@ fn a_run_that_misses_a_hidden_name_is_told_the_name_and_the_way_out() {
             assert!(is_built, "{opened}: {header} {text}");
         }
     }
-    // What is missing under another name is only missing.
+    // A missing file with another name is only missing.
     test.write(b"nb.py", "# %%\nprint(open('data2.csv').read())\n");
     let (_, text) = said(&[]);
     assert!(text.contains("NBC301") && !text.contains("is hidden"), "{text}");

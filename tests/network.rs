@@ -35,7 +35,7 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     Sandbox::confined_with(Isolation::Strict, launcher).expect("every layer can be had")
 });
 
-/// What the probes have in common: the proxy, and a way to talk to it without a library.
+/// Code shared by the probes: the proxy, and a way to talk to it without a library.
 const PRELUDE: &str = "\
 import os, socket, urllib.request
 def attempt(call, *arguments):

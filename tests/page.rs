@@ -1,5 +1,5 @@
-//! What a page says of itself, how a site changes its looks, and what a page weighs. Notebooks here hold their
-//! outputs, so nothing runs.
+//! Metadata of pages, their looks as a site changes them, and their weight. Notebooks here hold their outputs, so
+//! nothing runs.
 
 #![expect(
     clippy::unwrap_used,
@@ -518,7 +518,7 @@ fn the_digest_of_the_manifest_is_kept_in_a_file_outside_of_the_site() {
     let (_, said) = build("digest");
     assert!(said.contains("nothing has changed"), "{said}");
     assert!(site.folder.path().join("digest").exists());
-    // What cannot be built leaves the digest of the site that is there.
+    // A build that fails leaves the digest of the site that is there.
     let before = site.read("digest");
     site.write("in/b.ipynb", "{");
     assert_eq!(build("digest").0, 1);
@@ -552,7 +552,7 @@ fn a_template_that_writes_an_unknown_meta_is_told_as_such() {
     }
 }
 
-/// What hashes stand for is told by the tests of `emit`; what is allowed beside them must not change unseen.
+/// The tests of `emit` cover the hashes; nothing else in a policy must change unseen.
 #[test]
 fn the_policies_are_these() {
     let site = Site::new(&[("in/a.ipynb", &notebook(&json!({})))]);

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What nobody may find in a message: it parses as the name of a package, too.
+/// A word that no message may hold: it parses as the name of a package, too.
 const SECRET: &str = "hunter2-of-the-builder";
 /// A notebook without a header: the files beside it decide.
 const NOTEBOOK: &str = r#"{"cells": [{"cell_type": "code", "metadata": {}, "source": "1",
@@ -68,7 +68,7 @@ struct Reader {
     file: &'static str,
     beside: &'static [(&'static str, &'static str)],
     command: &'static [&'static str],
-    /// What a message calls the file.
+    /// The file's name in messages.
     told: &'static str,
 }
 
@@ -171,7 +171,7 @@ fn wait(child: &mut Child) -> i32 {
 fn every_reader_refuses_what_is_no_file_of_the_project() {
     for (idx, reader) in READERS.iter().enumerate() {
         for attack in ATTACKS {
-            // What the user names may be a link.
+            // A path that the user names may be a link.
             let is_link = matches!(attack, Attack::LinkOut | Attack::LinkAbsolute);
             if reader.told.is_empty() && is_link {
                 continue;

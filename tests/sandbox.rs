@@ -411,7 +411,7 @@ fn a_memory_bomb_of_several_processes_is_stopped() {
 
 #[test]
 fn memory_of_the_kernel_that_no_page_shows_is_stopped() {
-    // As root a control group may count it; elsewhere nbc does.
+    // A control group may count it for root; otherwise nbc does.
     let epolls = "import os, select, time\nfor _ in range(16):\n    if os.fork() == 0:\n        events = [os.eventfd(0) for _ in range(480)]\n        kept = [select.epoll() for _ in range(480)]\n        for one in kept:\n            for event in events: one.register(event, 1)\n        time.sleep(60)\ntime.sleep(60)";
     let mappings = "import ctypes, os, time\nc = ctypes.CDLL(None)\nc.mmap.restype = ctypes.c_void_p\nfor _ in range(40):\n    if os.fork() == 0:\n        at = c.mmap(None, ctypes.c_size_t(8192 * 30000), 0, 0x4022, -1, 0)\n        for i in range(30000): c.mprotect(ctypes.c_void_p(at + 8192 * i), ctypes.c_size_t(4096), 1)\n        time.sleep(60)\ntime.sleep(60)";
     for (name, script) in [("epolls", epolls), ("mappings", mappings)] {
@@ -510,7 +510,7 @@ fn a_group_of_version_1_counts_what_no_process_shows() {
 
 #[test]
 fn a_child_that_the_kernel_kills_ends_the_run() {
-    // Where no group counts, the watch finds the same.
+    // The watch finds the same without a control group.
     let script = "import os, time\nif os.fork() == 0:\n    keep = b'x' * 900_000_000\n    time.sleep(60)\nos.wait()\ntime.sleep(60)";
     assert_eq!(run(&job(script)).outcome, Outcome::OutOfMemory);
 }
@@ -581,7 +581,7 @@ fn runs_side_by_side_do_not_see_each_other() {
     }
 }
 
-/// What the two tests below run as another process: an nbc that waits for a notebook.
+/// The other process of the two tests below: an nbc that waits for a notebook.
 #[test]
 fn holds_a_notebook_when_asked_to() {
     let Ok(mark) = std::env::var("NBC_TEST_HOLD") else { return };
@@ -762,7 +762,7 @@ fn confines_or_says_why_when_asked_to() {
     }
 }
 
-/// What confining says when the kernel's own setting was changed first, in a user namespace of its own.
+/// The result of confining when the kernel's own setting was changed first, in a user namespace of its own.
 fn confine_after(set_up: &str) -> String {
     let output = Command::new("unshare")
         .args(["--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c"])

@@ -1,4 +1,4 @@
-//! What the user opens for a run, end to end: hosts, files, variables and secrets, with a real notebook.
+//! Hosts, files, variables and secrets that the user opens for a run, end to end, with a real notebook.
 //!
 //! Runs use the interpreter of `NBC_TEST_PYTHON`, which `tests/run.sh` makes; see CONTRIBUTING.md.
 
@@ -75,7 +75,7 @@ impl Project {
         Said { code: output.status.code().unwrap_or(-1), stderr }
     }
 
-    /// What the page shows of standard output.
+    /// The part of standard output that the page shows.
     fn page(&self) -> String {
         let page = fs_err::read_to_string(self.root.join("project/site/notebook.html")).unwrap();
         let printed = page.split_once("aria-label=\"Output\">").map_or("", |it| it.1);
@@ -316,7 +316,7 @@ fn a_value_in_code_or_title_stops_the_page() {
 }
 
 impl Project {
-    /// As [`Project::build`], without a layout.
+    /// Like [`Project::build`], without a layout.
     fn build_raw(&self, flags: &[&str]) -> Said {
         let python = std::env::var("NBC_TEST_PYTHON").expect("set");
         let output = Command::new(env!("CARGO_BIN_EXE_nbc"))

@@ -62,7 +62,7 @@ fn unpack(packed: &[u8]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What a page holds of its states, as its script reads it.
+/// The states that a page holds, as its script reads them.
 struct Held {
     model: Value,
     contents: Vec<(String, String)>,
@@ -551,7 +551,7 @@ fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
     assert!(!done.said.contains("NBC402"), "{}", done.said);
     assert_eq!(page, render(ONE, &record, &[]).page());
 
-    // Where the runtimes are not, there is a note.
+    // A note stands in place of a chart whose runtime is missing.
     let empty = tempfile::tempdir().unwrap();
     for done in [
         render_with(ONE, &record, &[], Some(empty.path())),
@@ -572,7 +572,7 @@ fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
     assert!(!held.shown("2", &[(0, 1)]).unwrap().contains("data-chart"));
     assert!(held.shown("2", &[(0, 3)]).unwrap().contains("data-chart=\"plotly\""));
 
-    // What is in the data of a chart is looked through like everything else.
+    // Data of a chart is searched like everything else.
     let token = ["ghp_", "Zk3bT9xQ1mW7cV5rL8nP2sD4fG6hJ0aYeU9i"].concat();
     let mut told = lines(1);
     told["application/vnd.vegalite.v6+json"]["data"] = json!({"url": format!(

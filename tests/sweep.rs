@@ -73,7 +73,7 @@ fn slider(arguments: &str, body: &str) -> String {
     )
 }
 
-/// What a reader would call a state: `a=2 kind=y`. Nested inputs are looked up below their state.
+/// A reader's name for a state: `a=2 kind=y`. Nested inputs are looked up below their state.
 fn name(sweep: &Sweep, state: &[Step]) -> String {
     let mut names = Vec::new();
     for (at, step) in state.iter().enumerate() {
@@ -105,7 +105,7 @@ fn text(run: &CellRun) -> String {
     texts.collect::<Vec<_>>().join(" | ")
 }
 
-/// What a cell says in each state in which it ran again.
+/// The output of a cell in each state in which it ran again.
 fn by_state(sweep: &Sweep, cell: u32) -> BTreeMap<String, String> {
     let said = |state: &State| {
         let run = state.cells.get(&CellId(cell))?;

@@ -377,7 +377,7 @@ fn a_file_of_the_host_stands_only_where_somebody_allowed_it() {
     // Jekyll would make a page of it.
     files.insert("robots.txt".into(), b"---\npermalink: /x.html\n---\n<script>1</script>".to_vec());
     breaks(&verify(&files, &all), Rule::PassiveFile, "front matter");
-    // What the manifest lists is a file of the build, and is proved as such.
+    // A file that the manifest lists belongs to the build, and is proved as such.
     let listed = seal(files.clone(), "site");
     let findings = nbc::verify::verify_files(&listed, &allowing(&all));
     breaks(&findings, Rule::ListedFile, "listed");
@@ -1068,8 +1068,8 @@ fn large_and_hostile_pages_take_linear_time() {
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
-/// What html5ever, the parser of the writer and close to those of browsers, makes of a page:
-/// each element with its attributes, and the text of scripts and styles.
+/// The tree that html5ever builds of a page: each element with its attributes, and the text of scripts and styles. It
+/// is the parser of the writer, and close to those of browsers.
 fn elements_by_tree_builder(page: &str) -> Vec<String> {
     use html5ever::tendril::TendrilSink as _;
     use markup5ever_rcdom::{Handle, NodeData, RcDom};

@@ -125,7 +125,7 @@ impl Planned {
         nbc::run::execute(&self.plans[at], &SANDBOX, &self.notebooks[at], &mut Unobserved).unwrap()
     }
 
-    /// What each gave, how many were forked, and why not all.
+    /// The result of each, how many were forked, and why not all.
     fn warm(&self) -> (Vec<Execution>, usize, Vec<String>) {
         let nursery = Nursery::default();
         let list: Vec<_> = self.plans.iter().zip(&self.notebooks).collect();
@@ -278,7 +278,7 @@ fn apps_have_the_same_states() {
     are_equal(&apps, &options, 8);
 }
 
-/// What a notebook sees of its process and its surroundings; `proc` is spelled so that nbc does not find it.
+/// Reports what a notebook sees of its process and its surroundings; `proc` is spelled so that nbc does not find it.
 const LOOK: &str = r#"
 import json, os, resource, signal, stat, sys, textwrap, threading, time
 proc = "/pr" + "oc"
@@ -475,7 +475,7 @@ fn a_notebook_that_harms_the_process_it_comes_from_harms_itself() {
     assert!(given[1].record.is_some());
 }
 
-/// What libraries do after the fork that are imported before it: each line is a notebook.
+/// Uses of libraries after the fork that are imported before it: each line is a notebook.
 const USES: [&str; 9] = [
     "import numpy as np\nprint(np.linalg.svd(np.arange(250_000.0).reshape(500, 500) % 7)[1][:3].round(6))",
     "import pandas as pd\nimport numpy as np\nt = pd.DataFrame({'a': [1, 2, 2], 'b': [1.5, 2, 3]})\nprint(t.groupby('a').sum(), t.describe())\ndisplay(t.style.highlight_max())",
@@ -501,7 +501,7 @@ fn libraries_do_the_same_after_the_fork() {
     are_equal(&folder.paths, &Options::default(), 36);
 }
 
-/// What a record's first cell printed.
+/// The text that a record's first cell printed.
 fn printed(execution: &Execution) -> String {
     let outputs = &record(execution).cells.values().next().unwrap().outputs;
     let texts = outputs.iter().map(|it| match it {

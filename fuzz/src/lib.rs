@@ -1,4 +1,4 @@
-//! What is fuzzed: bytes in, and nothing but a panic can be wrong.
+//! Functions that are fuzzed: bytes in, and nothing but a panic can be wrong.
 //!
 //! `fuzz_targets/` hands bytes of libFuzzer to these functions, `tests/fuzz_corpus.rs` those of
 //! `corpus/`, so that every input that was interesting once is tried on each test run.
@@ -158,8 +158,8 @@ fn runner_protocol(data: &[u8]) {
     }
 }
 
-/// What the sanitizer lets through must be harmless to eyes that share no code with it, and to the
-/// verifier; sanitizing it again changes nothing.
+/// Sanitized markup must be harmless to eyes that share no code with the sanitizer, and to the verifier; sanitizing it
+/// again changes nothing.
 fn sanitize_html(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     sanitized(text);
@@ -177,7 +177,7 @@ fn sanitized(text: &str) {
     assert_eq!(clean.html.as_str(), again.html.as_str(), "not the same twice, from: {text:?}");
 }
 
-/// As in a page.
+/// Checks markup and rules in the place that they have in a page.
 fn harmless(text: &str, html: &str, css: &str) {
     scan::markup(html).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {html:?}"));
     scan::rules(css).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}\nin: {css:?}"));
@@ -269,7 +269,7 @@ fn charts(data: &[u8]) {
     }
 }
 
-/// What is secret is gone, and masking again changes nothing more.
+/// Secrets are gone, and masking again changes nothing more.
 fn masks(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let secret = "s3cr!t-v4lue";
@@ -381,7 +381,7 @@ fn states(data: &[u8]) {
     let chunks = states.chunks().unwrap_or_else(|problem| panic!("{problem}"));
     let model = states.model(&chunks).unwrap_or_else(|problem| panic!("{problem}"));
     for content in states.contents() {
-        // As if it were of the cell whose names the scan knows.
+        // The scan knows the names of one cell only.
         let own = format!("-s{}", content.cell.0 + 1);
         let [html, css] = [content.html(), content.css()].map(|it| it.replace(&own, "-c1"));
         scan::markup(&html).unwrap_or_else(|what| panic!("{what}\nin: {html}"));
@@ -400,7 +400,7 @@ fn states(data: &[u8]) {
     found.unwrap_or_else(|what| panic!("{what}\nin: {model}\nand: {chunks:?}"));
 }
 
-/// As pages hold it.
+/// Compressed, in the form that pages hold.
 fn packed(text: &str) -> String {
     use base64::Engine as _;
 

@@ -10,8 +10,8 @@ import os
 
 PROBES = {}
 
-# Who can show without isolation that a probe is real. What needs a capability may be refused even to
-# root, in a container; then the suite says that the probe is unproven there.
+# The user who can show without isolation that a probe is real. A probe that needs a capability may be refused even to
+# root, in a container; then the suite says that it is unproven there.
 ANYONE, USER, CAPABILITY = "anyone", "user", "capability"
 
 

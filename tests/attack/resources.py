@@ -116,7 +116,7 @@ def shared_mapping(host):
 def shared_mapping_unmapped(host):
     """Fills a shared file, and unmaps it while it stays open."""
     folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "."
-    # What cannot be written cannot be filled, and the temporary folder has a probe of its own.
+    # A folder that is not writable cannot be filled, and the temporary folder has a probe of its own.
     kept = []
     for number in range(3):
         kept.append(open(f"{folder}/nbc-attack-{os.getpid()}-{number}", "wb"))

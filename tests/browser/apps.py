@@ -50,7 +50,7 @@ SPACES: dict[str, list[tuple[list[str], int]]] = {
     "trip": [(["day"], 4), (["stay", "guests"], 30), (["plan"], 2)],
 }
 
-# What a reader may do one after the other, where the way matters: (input, index of the value).
+# Steps of a reader, where their order matters: (input, index of the value).
 SEQUENCES: dict[str, list[list[tuple[str, int]]]] = {
     "order_form": [
         [("people", 1), ("split", 1), ("people", 2)],
@@ -273,12 +273,13 @@ class Reader:
             self.page.mouse.move(place(target), middle, steps=4)
             self.page.mouse.up()
             self.page.wait_for_timeout(20)
-        # What the mouse did not reach, a reader corrects.
+        # The keyboard makes up for the rest of the way that the mouse did not reach.
         self.go(control, round(target - float(control.input_value())))
 
     def type_date(self, control: Locator, value: str) -> None:
         year, month, day = value.split("-")
-        # As the browser's language writes dates (en-US); it asks only for the parts that the bounds leave open.
+        # Dates in the format of the browser's language (en-US), which asks only for the parts that the bounds leave
+        # open.
         for typed in (month + day + year, month + day, day):
             # Focus by a script is on the first part.
             control.focus()
@@ -526,7 +527,7 @@ class App:
                 self.visit(reader, path, is_walk=True)
         for sequence in SEQUENCES.get(self.name, []):
             self.visit(self.open(), sequence)
-        # What is only pressed comes last, and people alone change nothing there.
+        # Buttons come last, and people alone change nothing there.
         self.back_and_on("bell" if self.name == "order_form" else SPACES[self.name][-1][0][0])
         self.watch.report(self.page, self.label)
         self.context.close()

@@ -1,5 +1,5 @@
-// What a reader sees of a cell, in words, whoever made the markup: nbc's page or marimo's kernel.
-// Both become { text, controls, tables, pictures, console, failed }; white space counts for nothing.
+// Describes what a reader sees of a cell, in words, whoever made the markup: nbc's page or marimo's kernel. Both become
+// { text, controls, tables, pictures, console, failed }; white space counts for nothing.
 (() => {
   const squeeze = (text) => text.replace(/\s+/g, '');
   const fresh = () => ({ text: '', controls: [], tables: [], pictures: [], console: '', failed: false });
@@ -45,7 +45,7 @@
         found.tables.push(table(inner));
         return;
       }
-      // What a table offers beside its rows.
+      // Controls that a table offers beside its rows.
       if (is('[class*="nbc-table"]') && !node.querySelector('table')) return;
       if (is('button')) { found.controls.push({ label: squeeze(node.textContent) }); return; }
       if (is('img')) { found.pictures.push(node.getAttribute('src')); return; }

@@ -170,7 +170,7 @@ def charts() -> Iterator[dict[str, object]]:
                 "marks": [{"type": "symbol", "from": {"data": "t"}, "encode": {"enter": {"x": {"value": 20}, "y": {"value": 20}, "size": {"value": 2000}, "tooltip": {"field": "a"}, "href": {"field": "a"}, "cursor": {"value": f"url({text})"}, "fill": {"value": f"url({text})"}}}}, {"type": "text", "encode": {"enter": {"text": {"value": text}, "font": {"value": text}}}}],
             }
         }
-    # What reaches out, or would run code, in each library's own words.
+    # Expressions and addresses that reach out or would run code, in each library's own words.
     for expression in ("alert(1)", "this.constructor.constructor('return alert')()()", "event.view.alert(1)", "datum['constructor']['constructor']('alert(1)')()", "[1].map.call.constructor('alert(1)')()"):
         yield {lite: {"data": {"values": [{"a": 1}]}, "mark": "point", "transform": [{"calculate": expression, "as": "b"}], "params": [{"name": "p", "expr": expression}], "encoding": {"x": {"field": "b"}}}}
     for data in ({"url": ADDRESS}, {"url": "javascript:" + CODE}, {"name": "x"}, {"sequence": {"start": 0, "stop": 1e8}}):
@@ -392,7 +392,7 @@ def open_page(browser: Browser, url: str, allowed: str, name: str) -> None:
     check(not strange, f"{name}: links with the schemes {strange}")
     check(page.evaluate(INTERFACE) == [], f"{name}, after use: {page.evaluate(INTERFACE)[:3]}")
     check(page.title() == title, f"{name}: the title became {page.title()!r}")
-    # What drawing on a canvas costs is no one's doing; libraries hand pictures to themselves as blobs.
+    # Messages about drawing on a canvas are nobody's fault; libraries hand pictures to themselves as blobs.
     watch.seen = [it for it in watch.seen if not it.startswith("request: blob:") and "Canvas2D" not in it and "GL Driver" not in it and "WebGL" not in it]
     watch.report(page, name)
     check(page.url.split("#")[0] == url, f"{name}: the page navigated to {page.url}")

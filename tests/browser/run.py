@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import axe_playwright_python
 from playwright.sync_api import Browser, Page, sync_playwright
 
-# What each example must show: texts, and the number of pictures.
+# Texts that each example must show, and the number of pictures.
 EXPECTED = {
     "weather_report": {"text": ["Ten years of weather", "A typical year", "Sevilla", "°C a year"], "pictures": 1, "tables": 2, "math": 1},
     "weather_report_jupyter": {"text": ["Jupyter notebook", "360 monthly means of 3 cities", "2024"], "pictures": 1, "tables": 2, "math": 1},
@@ -29,7 +29,7 @@ EXPECTED = {
     "loan_calculator": {"text": ["Loan calculator", "First payment", "work without a server", "still owed"], "pictures": 0, "tables": 1},
 }
 
-# What people with disabilities need, as a program can check it: WCAG 2.2 A and AA, and good practice.
+# Needs of people with disabilities, as far as a program can check them: WCAG 2.2 A and AA, and good practice.
 AXE = (pathlib.Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text()
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

@@ -66,7 +66,7 @@ def cells(*values: str) -> str:
 HEAD = "<tr><th></th><th>a</th><th>b</th></tr>"
 PANDAS = [
     pandas_table(HEAD, [cells(str(i), f"{i * 1000:,}.5", "NaN" if i % 2 else f"<b>{9 - i}</b>") for i in range(12)]),
-    # What pandas left out, and what it joined, must not be torn apart.
+    # Rows that pandas left out, and cells that it joined, must not be torn apart.
     pandas_table(HEAD, [cells("0", "1", "2"), cells("...", "...", "..."), cells("99", "3", "4")] * 4),
     pandas_table(HEAD, ["<th rowspan=2>x</th><td>1</td><td>2</td>", "<td>3</td><td>4</td>"] * 6),
 ]

@@ -38,7 +38,7 @@ fn python(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the script prints UTF-8")
 }
 
-/// What marimo makes of a cell of prose.
+/// marimo's HTML for a cell of prose.
 fn prose(code: &str) -> String {
     if code.is_empty() {
         return String::new();
@@ -245,7 +245,7 @@ fn a_corpus_agrees_in_995_of_1000_cells() {
     assert!(tally.equal_cells * 1000 >= tally.cells * 995);
 }
 
-/// What Python says of the snippets of a file, next to what nbc says.
+/// Compares Python's verdicts on the snippets of a file with those of nbc.
 fn compiled(kind: &str, file: &str, ours: impl Fn(&str) -> Option<String>) -> usize {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential");
     let (script, file) = (format!("{folder}/compiled.py"), format!("{folder}/compiled/{file}"));

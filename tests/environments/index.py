@@ -92,7 +92,7 @@ if 'p4ss' in str(os.environ):
 version = Path('PKG-INFO').read_text().split('Version: ')[-1].strip()
 setup(name='probing', version=version, text='done = ' + repr(done) + '\\n')
 """
-# As much of it as these need, and a requirement that it tells late, as old ones do.
+# The part of setuptools that these packages need, and a requirement that is told late, as by old versions.
 SETUPTOOLS = {
     "setuptools/__init__.py": "given = {}\nsetup = lambda **more: given.update(more)\n",
     "setuptools/build_meta.py": """

@@ -1,11 +1,11 @@
-//! What `nbc verify` says about a page that holds an output.
+//! The verdict of `nbc verify` on a page that holds an output.
 
 use std::collections::BTreeMap;
 
 use nbc::verify::{Expected, Rule, verify_files};
 
-/// What `nbc verify` says about a page that holds these outputs, but for what the page itself lacks:
-/// the manifest, and files that links lead to.
+/// The verdict of `nbc verify` on a page with these outputs, apart from faults of the page itself: the manifest is
+/// missing, and so are the files that links lead to.
 pub(crate) fn verified(html: &str, css: &str) -> Result<(), String> {
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -66,7 +66,7 @@ fn is_as_in_a_fresh_process(sweep: &Sweep, codes: &[&str], values: &[(&str, &str
     }
 }
 
-/// What stands in the `Output` widgets of a cell.
+/// Contents of the `Output` widgets of a cell.
 fn caught(run: &CellRun) -> Vec<Value> {
     let mut caught = Vec::new();
     for output in &run.outputs {

@@ -92,7 +92,7 @@ fn more_cells_than_nbc_reads_are_refused() {
     assert!(check("a.ipynb", &text).concise().contains("NBC110"));
 }
 
-/// What prose with attachments becomes, and what is said of it.
+/// HTML of prose with attachments, and the findings.
 fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) {
     let cell = json!({"cell_type": "markdown", "metadata": {}, "source": source, "attachments": attachments});
     let text = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]});

@@ -1,4 +1,4 @@
-//! What is wrong with a marimo file.
+//! Findings about marimo files.
 
 use insta::assert_snapshot;
 

@@ -28,12 +28,12 @@ struct Probe {
     limits: BTreeMap<String, u64>,
 }
 
-/// Who can show without isolation that a probe is real.
+/// The user who can show without isolation that a probe is real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Proof {
     Anyone,
-    /// As root it would strike the whole machine.
+    /// Not root, for whom it would strike the whole machine.
     User,
     Capability,
 }
@@ -56,7 +56,7 @@ enum Word {
     Broken,
 }
 
-/// What came of one probe.
+/// The result of one probe.
 #[derive(Debug, Serialize, Deserialize)]
 struct Finding {
     name: String,

@@ -1,4 +1,4 @@
-//! Where the suite runs: a folder that every user can read, with the probes and the programs in it.
+//! The folder of the suite, which every user can read, with the probes and the programs in it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;

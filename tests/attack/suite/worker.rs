@@ -148,7 +148,7 @@ impl Host {
 /// How a probe ended.
 struct Seen {
     console: Vec<u8>,
-    /// What stopped it; empty when it ended by itself.
+    /// The limit or signal that stopped it; empty when it ended by itself.
     stopped: String,
     is_by_limit: bool,
     end: String,
@@ -249,7 +249,7 @@ fn bare(probe: &Probe, place: &Utf8Path, host: &Host) -> Seen {
         .args(["-E", "-s", "-B", place.join("probes/main.py").as_str(), &probe.name])
         .arg(host.coordinates(true))
         .arg(host.folder.join("visible"))
-        // What it does to its group must not strike the suite.
+        // A probe must not strike the suite by acting on its own process group.
         .process_group(0)
         .stdin(Stdio::inherit())
         .stdout(Stdio::piped())
