@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Key(String);
 
 impl Key {
-    /// As text, 64 characters.
+    /// The key's text, 64 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,7 +47,7 @@ impl KeyBuilder {
     /// Adds a value, as JSON.
     #[must_use]
     pub fn value(self, name: &str, value: &impl Serialize) -> Self {
-        // What has no JSON, such as a map with keys that are no text, is no part of any key.
+        // A value without JSON, such as a map with keys that are no text, is no part of any key.
         let json = serde_json::to_vec(value).unwrap_or_default();
         self.bytes(name, &json)
     }

@@ -1,4 +1,4 @@
-//! What earlier builds found out, by what it depends on: a hit is what a miss would give.
+//! Results of earlier builds, by their dependencies: a hit is what a miss would give.
 //!
 //! In: a [`Key`], the digest of everything that decides. Out: the bytes that were stored under it, or nothing.
 //! No entry decides which program is started, or anything else about code that runs outside the sandbox.
@@ -27,7 +27,7 @@ use crate::config::ByteSize;
 
 /// Version of the layout: part of the path, so that versions of nbc do not meet.
 const FORMAT: &str = "entries-1";
-/// What all entries may take, unless something else is asked for.
+/// Size of all entries, unless another is asked for.
 pub const DEFAULT_SIZE: ByteSize = ByteSize(2 << 30);
 /// Largest entry that is read or written, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -38,7 +38,7 @@ const MARKED: Duration = Duration::from_secs(600);
 /// Younger files without their name may be the work of a build that runs.
 const SETTLED: Duration = Duration::from_secs(3600);
 
-/// What an entry holds.
+/// Kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The run of a notebook.
@@ -47,7 +47,7 @@ pub enum Kind {
     Picture,
     /// Digests of large files, by what the file system says of these.
     Digest,
-    /// What a whole build read, and what it said.
+    /// Files that a whole build read, and its messages.
     Site,
     /// Scripts of charts, compressed.
     Packed,
@@ -138,7 +138,7 @@ impl Cache {
         self.path(kind, key).is_file()
     }
 
-    /// What was stored under a key, exactly as it was stored.
+    /// The bytes that were stored under a key, unchanged.
     #[must_use]
     pub fn get(&self, kind: Kind, key: &Key) -> Option<Vec<u8>> {
         let path = self.path(kind, key);
@@ -151,7 +151,7 @@ impl Cache {
             }
             Ok(Err(damage)) => {
                 self.warn(format!("the cache entry `{path}` is left aside: {damage}"));
-                // What takes its place is whole.
+                // The entry that replaces it will be whole.
                 let _ = fs_err::remove_file(&path);
                 None
             }
@@ -218,7 +218,7 @@ impl Cache {
         }
     }
 
-    /// What the user should know, each time once.
+    /// Warnings for the user, each once.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -268,7 +268,7 @@ impl Cache {
         })
     }
 
-    /// What the entries take, by kind.
+    /// Disk space of the entries, by kind.
     #[must_use]
     pub fn usage(&self) -> Vec<(Kind, Usage)> {
         let mut all: Vec<(Kind, Usage)> =

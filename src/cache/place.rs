@@ -118,7 +118,7 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
         reason: reason.to_owned(),
     };
     refuse_foreign_above(folder, folder)?;
-    // Who may put a link into a folder that users share chooses a folder of root's that it makes private.
+    // A user who may put a link into a folder that users share would choose a folder of root's that it makes private.
     match folder.symlink_metadata() {
         Ok(it) if it.is_symlink() && foreign_owner(&it).is_some() => {
             return Err(foreign(folder.to_owned(), "is a link of another user"));
@@ -247,8 +247,8 @@ pub fn let_runs_pass(folder: &Utf8Path) -> io::Result<()> {
     std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(PASSABLE))
 }
 
-/// Who owns a folder above, or may write to it, can exchange what is below. A sticky folder (`/tmp`) keeps what
-/// users put there from each other.
+/// An owner of a folder above, or a user who may write to it, can exchange what is below. A sticky folder (`/tmp`)
+/// keeps what users put there from each other.
 #[cfg(unix)]
 fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), PlaceError> {
     use std::os::unix::fs::MetadataExt as _;
@@ -395,7 +395,7 @@ mod tests {
         claim(&folder).unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("entries-1")).unwrap();
         assert!(matches!(claim(&folder), Err(PlaceError::Link { .. })));
-        // What nbc did not put there is nothing that it uses.
+        // Files that nbc did not put there are not used.
         fs_err::remove_file(folder.join("entries-1")).unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("lost+found")).unwrap();
         claim(&folder).unwrap();

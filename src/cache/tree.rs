@@ -20,7 +20,7 @@ use crate::interrupt;
 const LARGE: u64 = 1 << 20;
 /// A file that changed so shortly ago may change again within one tick of the file system's clock.
 const RACY: Duration = Duration::from_secs(3);
-/// What of a file's mode says who may do what: a run that may not read a file gives something else.
+/// Permission bits of a file's mode: a run that may not read a file gives something else.
 const RIGHTS: u32 = 0o777;
 /// Most names in one tree.
 const MOST_FILES: usize = 200_000;
@@ -30,7 +30,7 @@ const MOST_BYTES: u64 = 64 << 30;
 /// Why a tree has no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UncachedTree {
-    /// Who reads a pipe, a socket or a device gets what somebody else writes.
+    /// A pipe, a socket or a device gives its reader what somebody else writes.
     #[error("`{0}` is neither a file nor a folder")]
     Special(Utf8PathBuf),
     /// It cannot be read, or changes while it is read.
@@ -55,7 +55,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// What the file system says of a file.
+    /// The stamp of a file, from its metadata.
     #[must_use]
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
@@ -204,7 +204,7 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
     Ok(key.end())
 }
 
-/// What an earlier build found out about large files.
+/// Digests of large files, remembered by an earlier build.
 struct Memory<'a> {
     cache: &'a Cache,
     key: Key,
@@ -257,7 +257,7 @@ impl Memory<'_> {
             hasher.update(buffer.get(..read).unwrap_or_default());
         }
         let digest = hexadecimal(&hasher.finalize());
-        // What changed meanwhile has another stamp, or will have one soon.
+        // A file that changed meanwhile has another stamp, or will have one soon.
         if stamp.size >= LARGE && stamp.is_settled() && Stamp::of(&file.metadata()?) == stamp {
             self.digests().insert(path.to_string(), (stamp.clone(), digest.clone()));
             self.has_news = true;

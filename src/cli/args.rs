@@ -25,7 +25,7 @@ pub struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// What to do
+    /// The command to run
     #[command(subcommand)]
     pub command: Command,
 }
@@ -41,7 +41,7 @@ pub enum Color {
     Never,
 }
 
-/// What to do.
+/// A command of nbc.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build notebooks into a static site
@@ -90,7 +90,7 @@ pub enum Command {
 /// `nbc cache`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum CacheCommand {
-    /// What it holds, and how much room that takes
+    /// Show its contents and their size on disk
     Stats {
         /// How the report is printed
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -177,7 +177,7 @@ pub struct Build {
     /// Let readers download each notebook, without its outputs
     #[arg(long)]
     pub include_source: bool,
-    /// What notebooks run with
+    /// Environment and sandbox of notebooks
     #[command(flatten)]
     pub runtime: Runtime,
     /// Let notebooks reach this host, on ports 443 and 80 unless one is named (repeatable)
@@ -210,7 +210,7 @@ pub struct Build {
     /// Run every notebook twice, states and all, and report the cells that differ
     #[arg(long)]
     pub check_reproducible: bool,
-    /// What builds remember
+    /// Memory of earlier builds
     #[command(flatten)]
     pub memory: Memory,
     /// How diagnostics are printed
@@ -228,13 +228,13 @@ pub struct Build {
     /// Bounds of the states
     #[command(flatten)]
     pub sweep: SweepSettings,
-    /// What may be published
+    /// Permissions to publish
     #[command(flatten)]
     pub publishing: Publishing,
 }
 
 impl Build {
-    /// What the flags ask for.
+    /// The options that the flags ask for.
     pub fn options(&self) -> Options {
         Options {
             layout: self.layout,
@@ -263,7 +263,7 @@ impl Build {
     }
 }
 
-/// What builds remember, and how much they run at once.
+/// Memory of earlier builds, and the number of runs at once.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Speed")]
 pub struct Memory {
@@ -273,7 +273,7 @@ pub struct Memory {
     /// Give every notebook a process of its own from the start, instead of forks of one that holds its packages
     #[arg(long)]
     pub no_warm: bool,
-    /// What the records of earlier runs may take on disk [default: 2GiB]
+    /// Disk space for the records of earlier runs [default: 2GiB]
     #[arg(long, value_name = "SIZE", env = "NBC_CACHE_SIZE")]
     pub cache_size: Option<ByteSize>,
     /// Memory of all notebooks that run at the same time [default: three quarters of the machine's]
@@ -301,7 +301,7 @@ pub enum States {
     Off,
 }
 
-/// What may be published of what a run gave.
+/// Results of a run that may be published.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What may be published")]
 pub struct Publishing {
@@ -336,7 +336,7 @@ impl Publishing {
     }
 }
 
-/// What decides about environments, and about the sandbox that they are made and used in.
+/// The environments, and the sandbox that they are made and used in.
 #[derive(Debug, Args)]
 pub struct Runtime {
     /// Run notebooks that hold outputs already
@@ -382,7 +382,7 @@ pub struct Prepare {
     /// Notebooks, or folders of notebooks (`.gitignore` is respected)
     #[arg(required = true)]
     pub inputs: Vec<Utf8PathBuf>,
-    /// What notebooks will run with
+    /// Environment and sandbox of notebooks
     #[command(flatten)]
     pub runtime: Runtime,
     /// Bounds of a run
@@ -391,7 +391,7 @@ pub struct Prepare {
 }
 
 impl Prepare {
-    /// What the flags ask for.
+    /// The options that the flags ask for.
     pub fn options(&self) -> Options {
         Options {
             runtime: self.runtime.options(),
@@ -408,7 +408,7 @@ impl Prepare {
 pub enum IsolationLevel {
     /// Every layer, or no build
     Strict,
-    /// What this host gives: files and system calls confined, every limit; says what is missing
+    /// The host's strongest: files and system calls confined, every limit; says what is missing
     BestEffort,
     /// Limits only, for notebooks that you trust (with `--trust-notebooks`)
     None,
@@ -450,7 +450,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// What the flags ask for.
+    /// The options that the flags ask for.
     pub fn options(&self) -> Options {
         let allow_secret = self.allow_secret.clone();
         let publishing = driver::Publishing { allow_secret, ..driver::Publishing::default() };
@@ -476,7 +476,7 @@ pub struct Lock {
     /// How much of the confinement there must be for that [default: strict]
     #[arg(long, value_enum, value_name = "LEVEL", requires = "allow_build")]
     pub isolation: Option<IsolationLevel>,
-    /// What the packages of an environment unpack to [default: 2GiB]
+    /// Unpacked size of an environment's packages [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     pub environment_size: Option<ByteSize>,
 }
@@ -578,13 +578,13 @@ pub struct Render {
     /// How diagnostics are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     pub format: Format,
-    /// What may be published
+    /// Permissions to publish
     #[command(flatten)]
     pub publishing: Publishing,
 }
 
 impl Render {
-    /// What the flags ask for.
+    /// The options that the flags ask for.
     pub fn options(&self) -> Options {
         Options {
             layout: self.layout,

@@ -1,4 +1,4 @@
-//! Where words go: results to standard output, everything else to standard error.
+//! Printing: results to standard output, everything else to standard error.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
@@ -50,7 +50,7 @@ impl Printer {
         *said() = Some(Vec::new());
     }
 
-    /// What was said since [`Printer::remember`].
+    /// Messages since [`Printer::remember`].
     pub fn remembered() -> Vec<Said> {
         said().take().unwrap_or_default()
     }
@@ -177,7 +177,7 @@ fn panicked(place: &str, cause: &str) -> String {
     format!("error: nbc went wrong at {place}: {}\n", diagnostic::one_line(cause))
 }
 
-/// What is written for a text. The runner of a GitHub workflow takes its commands out of the log.
+/// The form of a text for a log. The runner of a GitHub workflow takes its commands out of the log.
 fn for_log(text: &Printable) -> Cow<'_, str> {
     if std::env::var_os("GITHUB_ACTIONS").is_none_or(|it| it.is_empty() || it == "false") {
         return Cow::Borrowed(text.as_str());

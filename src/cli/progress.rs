@@ -1,4 +1,4 @@
-//! What a build says while it works: a line that moves on a terminal, plain lines elsewhere.
+//! Progress of a build: a line that moves on a terminal, plain lines elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
@@ -93,7 +93,7 @@ impl Events for Progress {
         Box::new(Self::with(self.bars.clone(), self.printer, self.is_detailed))
     }
 
-    /// Where somebody watches.
+    /// Shows a short step, on a terminal only.
     fn moment(&self, text: &str) {
         if self.bar.is_some() {
             self.step(text);
@@ -200,7 +200,7 @@ impl Observer for Progress {
     }
 }
 
-/// What a fork costs beside its cells.
+/// Time of a fork beside its cells.
 const FORK: Duration = Duration::from_millis(20);
 
 /// Why values are left out: the cell with most states, and what it would take to run all of them.

@@ -1,7 +1,7 @@
 //! A build that would do what the last one did: it reads, compares, and says the same again.
 //!
-//! What the last build of a folder depended on is kept as digests; if all of them hold, and the site is as that
-//! build left it, there is nothing to do.
+//! Everything that the last build of a folder depended on is kept as digests; if all of them hold, and the site is as
+//! that build left it, there is nothing to do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const VARIABLES: [&str; 10] = [
 /// Beginnings of the names of others.
 const PREFIXES: [&str; 3] = ["NBC_", "UV_", "PIP_"];
 
-/// What a build depended on, what it said and what it wrote.
+/// The dependencies of a build, its messages and its files.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seen {
@@ -135,7 +135,7 @@ impl LastBuild {
     }
 }
 
-/// What a build depended on beside the evidence in its trees.
+/// The dependencies of a build beside the evidence in its trees.
 pub(super) struct Dependencies {
     inputs: Option<Key>,
     packages: Vec<(Vec<Utf8PathBuf>, Option<String>)>,

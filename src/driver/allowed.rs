@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::output::Shown;
 use crate::secret;
 
-/// What looks like a secret and may be shown all the same.
+/// Findings of secrets that may be shown all the same.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     fingerprints: BTreeSet<String>,
@@ -18,8 +18,8 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    /// What flags, `nbc.toml` and `.nbc-secrets` allow. The files may have come with the notebook: whoever wrote
-    /// it may publish what they wrote. Values that nbc was given are no matter of rules.
+    /// Exceptions from flags, `nbc.toml` and `.nbc-secrets`. The files may have come with the notebook: its author may
+    /// publish the author's own words. Values that nbc was given are no matter of rules.
     pub(super) fn new(
         flags: &[String],
         config: &Config,

@@ -10,11 +10,11 @@ use crate::source::{Sources, Span};
 /// A notebook after phases 1 and 2.
 #[derive(Debug)]
 pub struct Analyzed {
-    /// Where it lies.
+    /// Its path.
     pub input: Input,
-    /// What it says.
+    /// The notebook itself.
     pub notebook: Notebook,
-    /// What its cells define and use.
+    /// Names that its cells define and use.
     pub graph: CellGraph,
 }
 

@@ -28,12 +28,12 @@ impl Cleared<RunRecord> {
     }
 }
 
-/// What decides whether a record may be shown.
+/// Rules that decide whether a record may be shown.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     /// Values that nbc was given.
     pub(super) scanner: &'a Scanner,
-    /// What looks like a secret and is none.
+    /// Texts that look like secrets and are none.
     pub(super) allowed: &'a Allowed,
     /// Names and paths of the machine.
     pub(super) masks: &'a Masks,

@@ -57,7 +57,7 @@ pub struct Published {
     pub changed: usize,
     /// Digest of `manifest.json`, by which the site can be known from outside of it.
     pub manifest: String,
-    /// What could not be removed.
+    /// Files that could not be removed.
     pub left: Option<Left>,
 }
 
@@ -66,7 +66,7 @@ pub struct Published {
 pub enum NotPublished {
     /// It does not pass its own verification.
     Unverified {
-        /// What is wrong with it.
+        /// Findings of the proof.
         findings: Vec<Finding>,
         /// The way out.
         help: &'static str,
@@ -97,7 +97,7 @@ impl From<NotPublished> for Failure {
 }
 
 impl Compiled<'_> {
-    /// What is wrong with the notebooks, sorted by place; values of secrets are masked.
+    /// Findings about the notebooks, sorted by place; values of secrets are masked.
     pub fn findings(&self) -> &[Diagnostic] {
         &self.findings
     }
@@ -107,7 +107,7 @@ impl Compiled<'_> {
         &self.failures
     }
 
-    /// What the user should know of the whole build.
+    /// Warnings about the whole build.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -233,7 +233,7 @@ pub(super) fn link(
     linked
 }
 
-/// What holds for a list of findings before it is told.
+/// Masks and sorts findings before they are told.
 pub(super) fn told(mut findings: Vec<Diagnostic>, scanner: &Scanner) -> Vec<Diagnostic> {
     exposure::mask(&mut findings, scanner);
     diagnostic::sort(&mut findings);

@@ -215,7 +215,7 @@ impl Unlinked {
                 );
             }
         }
-        // What was refused has no place for its charts.
+        // A refused output has no place for its charts.
         for block in &mut self.document.blocks {
             output::keep_placed(&mut block.charts, &block.outputs);
         }
@@ -267,7 +267,7 @@ impl Unlinked {
         (&self.notebook, &self.document.path)
     }
 
-    /// What a page shows of each cell, and where the cell is.
+    /// The shown part of each cell, and its place.
     pub fn blocks(&self) -> impl Iterator<Item = (&Block, Span)> {
         self.document.blocks.iter().zip(self.spans.iter().copied())
     }
@@ -535,7 +535,7 @@ fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Option<Co
         (_, CodeVisibility::Hidden) | (Some(CodeVisibility::Hidden), CodeVisibility::Folded) => {
             CodeVisibility::Hidden
         }
-        // What its author hides stays within reach of a reader who asked for all code.
+        // Code that its author hides stays within reach of a reader who asked for all code.
         (Some(CodeVisibility::Hidden), CodeVisibility::Shown) => CodeVisibility::Folded,
         // The source of prose is the prose itself.
         (None, CodeVisibility::Folded) if is_prose(cell) => CodeVisibility::Hidden,
@@ -673,7 +673,7 @@ mod tests {
         let html = (0..600).fold(SafeHtml::text("odd"), |it, _| SafeHtml::element("div", &[], it));
         let mut output =
             RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html, island: None };
-        // What the build says of it is NBC406.
+        // The build reports it as NBC406.
         assert!(refuse(&mut output).is_some());
         assert!(!output.html.as_str().contains("odd"));
         assert_eq!(refuse(&mut output), None);

@@ -1,4 +1,4 @@
-//! What a build says while it works. A command line prints it; a library user may drop it with [`Unobserved`].
+//! Events of a build. A command line prints them; a library user may drop them with [`Unobserved`].
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,11 @@ pub trait Events: Observer + Send + Sync {
     fn notebook(&mut self, _name: &str, _cells: usize) {}
     /// How the work went, for who measures it.
     fn detail(&self, _text: &str) {}
-    /// What was done, for the log.
+    /// A finished step, for the log.
     fn line(&self, _text: &str) {}
     /// Foreign text of several lines, for the log.
     fn quote(&self, _title: &str, _foreign: &str) {}
-    /// What the user should know.
+    /// A warning for the user.
     fn warning(&self, _text: &str) {}
     /// The way out of the warning before.
     fn help(&self, _text: &str) {}
@@ -35,10 +35,10 @@ impl Events for Unobserved {
     }
 }
 
-/// What the user should know when a build is over, and the way out.
+/// A warning that the user gets when a build is over, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// What.
+    /// The warning.
     pub message: String,
     /// The way out.
     pub help: Option<String>,

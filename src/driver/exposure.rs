@@ -172,7 +172,7 @@ fn finding(span: Span, message: &str) -> Diagnostic {
     )
 }
 
-/// What looks like a secret in the code and prose of cells, each at its line.
+/// Findings of secrets in the code and prose of cells, each at its line.
 pub(super) fn in_code(
     notebook: &Notebook,
     allowed: &Allowed,
@@ -205,7 +205,7 @@ pub(super) fn in_code(
     findings
 }
 
-/// What looks like a secret in the outputs that a page could show; masks it in what the build log tells.
+/// Findings of secrets in the outputs that a page could show; masks them in the build log.
 pub(super) fn leaks_in_record(
     record: &mut RunRecord,
     notebook: &Notebook,
@@ -308,7 +308,7 @@ fn leaks_in_value(value: &Value, leaks: &mut Vec<Leak>) {
     }
 }
 
-/// What looks like a secret in what a page shows beside outputs: code, prose, titles.
+/// Findings of secrets in the parts of a page beside outputs: code, prose, titles.
 pub(super) fn leaks_in_page(
     page: &Unlinked,
     notebook: &Notebook,

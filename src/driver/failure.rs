@@ -1,9 +1,9 @@
-//! What stops a build, for a person.
+//! Errors that stop a build, for a person.
 
-/// What stopped a command: what, why, and the way out.
+/// The error that stopped a command: the message, and the way out.
 #[derive(Debug)]
 pub struct Failure {
-    /// What, and why.
+    /// The problem and its cause.
     pub message: String,
     /// The way out.
     pub help: Option<String>,

@@ -18,7 +18,7 @@ use crate::run::Grants;
 use crate::run::record::Granted as Names;
 use crate::secret::{Scanner, Secret};
 
-/// What is granted, and how the values are kept from being seen.
+/// Permissions of runs, and the scanner that keeps their values from being seen.
 pub(super) struct Granted {
     pub(super) grants: Grants,
     pub(super) scanner: Scanner,
@@ -149,7 +149,7 @@ pub(super) fn check_config(
     refuse(&wishes, options.trust_config)
 }
 
-/// As [`check_config`], for a page of a run that is over.
+/// Like [`check_config`], for a page of a run that is over.
 pub(super) fn check_page(options: &Options, config: &Config) -> Result<(), Failure> {
     let wishes: Vec<String> = super::trust::wishes(config).collect();
     refuse(&wishes, options.trust_config)
@@ -164,7 +164,7 @@ fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
     Err(Failure { message, help: Some(help.to_owned()) })
 }
 
-/// What a configuration asks for, as a person says it.
+/// Permissions that a configuration asks for, in a person's words.
 fn wishes(config: &Config) -> Vec<String> {
     let hosts = config.allow_net.iter().map(|it| format!("the host `{it}`"));
     let reads = config.read.iter().map(|it| format!("the file `{it}`"));
@@ -203,7 +203,7 @@ fn refused_variable(name: &str) -> Option<&'static str> {
 }
 
 impl Granted {
-    /// What the manifest says of a run that reached these hosts: names, and no values.
+    /// Names, without values, for the manifest of a run that reached these hosts.
     pub(super) fn names(&self, contacted: impl IntoIterator<Item = String>) -> Names {
         Names {
             contacted: contacted.into_iter().collect(),

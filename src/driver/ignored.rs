@@ -18,7 +18,7 @@ use crate::source::credentials::Credentials;
 use crate::source::patterns::PatternBudget;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectFileError, ProjectRoot, read_named};
 
-/// What the ignore files of a folder say, and those above it.
+/// Patterns of the ignore files of a folder, and of those above it.
 struct Level {
     above: Option<Arc<Level>>,
     /// `.ignore`, `.gitignore` and `.git/info/exclude`, the stronger first.
@@ -200,7 +200,7 @@ pub(super) fn files(
             if says.is_ignore() || is_hidden || name == "__pycache__" {
                 continue;
             }
-            // What an ignore file takes in is not looked for among the logins of the user.
+            // A hidden folder of credentials is never searched, even if an ignore file takes it in.
             if kind.is_dir() && name.starts_with('.') && credentials.hold(&relative, true) {
                 continue;
             }

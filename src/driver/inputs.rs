@@ -104,7 +104,7 @@ pub enum InputError {
     Unreadable {
         /// The folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// The system's answer.
         reason: String,
     },
     /// An ignore file is none that nbc reads.
@@ -176,7 +176,7 @@ fn walk(
 
 fn is_notebook(root: &ProjectRoot, path: &Utf8Path) -> bool {
     match path.extension() {
-        // What is a notebook by its name may be too large to be read twice.
+        // A file that is a notebook by its name may be too large to be read twice.
         Some(extension @ ("ipynb" | "qmd")) => notebook::is_notebook(extension, ""),
         Some(extension @ ("py" | "md" | "markdown")) => root
             .text(path, MAX_SOURCE_BYTES)

@@ -12,7 +12,7 @@ use crate::run::{Bounds, OutputLimits, SweepPlan};
 const TIME: Duration = Duration::from_secs(600);
 /// Longest time that can be asked for: a week.
 const LONGEST: u64 = 604_800;
-/// What ten data-science libraries need, with room to spare.
+/// Memory that ten data-science libraries need, with room to spare.
 pub(super) const MEMORY: ByteSize = ByteSize(2 << 30);
 /// Least that Python and an engine start with.
 const LEAST_MEMORY: ByteSize = ByteSize(64 << 20);
@@ -73,7 +73,7 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
     })
 }
 
-/// What runs at once: one a core, unless something else is asked for.
+/// Runs at the same time: one a core, unless something else is asked for.
 pub(super) fn jobs(settings: SweepSettings) -> usize {
     let asked = settings.jobs.map(|it| it.get().min(MOST_JOBS) as usize);
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))

@@ -37,7 +37,7 @@ impl Anchors {
     }
 }
 
-/// Where the links of a page start from.
+/// The place that the links of a page are relative to.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The page.

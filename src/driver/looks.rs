@@ -14,7 +14,7 @@ use crate::sanitize::{self, SafeCss};
 /// Most files of a folder of templates.
 const MOST_TEMPLATES: usize = 100;
 
-/// What the configuration says of looks, read and checked before anything runs.
+/// Theme and templates of the configuration, read and checked before anything runs.
 #[derive(Debug, Default)]
 pub struct Looks {
     theme: SafeCss,

@@ -21,7 +21,7 @@ pub(super) struct Offered {
 }
 
 impl Offered {
-    /// What is not as it was.
+    /// A finding about removed or changed parts.
     pub(super) fn finding(&self, span: Span) -> Option<Diagnostic> {
         let message = match (self.refused, self.changed) {
             (0, 0) => return None,

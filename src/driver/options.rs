@@ -23,8 +23,8 @@ use crate::process::{AllowedHost, Isolation, Trusted};
 use crate::run::stored::Policy;
 use crate::run::{Bounds, OnError, SweepPlan};
 
-/// What a caller asks for. `nbc.toml` decides where an option is `None` or empty, else the default; lists of grants
-/// are added to those of the file.
+/// Options of a caller. `nbc.toml` decides if an option is `None` or empty, else the default; lists of grants are added
+/// to those of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Layout; default: single for one notebook, site for a folder or several.
@@ -51,9 +51,9 @@ pub struct Options {
     pub without_states: bool,
     /// Values of inputs that a page shows first.
     pub chosen: Vec<ChosenValue>,
-    /// What may be published of what a run gave.
+    /// Results of a run that may be published.
     pub publishing: Publishing,
-    /// What notebooks run with.
+    /// Environment and sandbox of notebooks.
     pub runtime: Runtime,
     /// Hosts that notebooks may reach.
     pub allow_net: Vec<AllowedHost>,
@@ -67,13 +67,13 @@ pub struct Options {
     pub limits: LimitSettings,
     /// Bounds of the states of inputs.
     pub sweep: SweepSettings,
-    /// What builds remember.
+    /// Memory of earlier builds.
     pub memory: Memory,
     /// Whether the user grants what `nbc.toml` asks for.
     pub trust_config: bool,
 }
 
-/// What may be published of what a run gave.
+/// Results of a run that may be published.
 #[derive(Debug, Clone, Default)]
 pub struct Publishing {
     /// Whether what has to be removed from an output is an error.
@@ -88,7 +88,7 @@ pub struct Publishing {
     pub shown: ShownSettings,
 }
 
-/// What notebooks run with, and in which sandbox.
+/// Environment and sandbox that notebooks run with.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     /// Whether notebooks are run that hold outputs already.
@@ -120,13 +120,13 @@ impl Default for Runtime {
 pub enum IsolationLevel {
     /// Every layer, or no build.
     Strict,
-    /// What the host gives.
+    /// The host's strongest confinement.
     BestEffort,
     /// Limits only, for notebooks that the user trusts.
     None,
 }
 
-/// What builds remember, and how much they run at once.
+/// Memory of earlier builds, and the number of runs at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     /// Whether every notebook is run, whatever earlier builds found out.
@@ -146,7 +146,7 @@ impl Default for Memory {
     }
 }
 
-/// What a project is opened for. It decides which bounds of `nbc.toml` matter, and what has to be there.
+/// The purpose of an opened project. It decides which bounds of `nbc.toml` matter, and which files have to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// Pages of notebooks.
@@ -157,7 +157,7 @@ pub enum Goal {
     Record,
     /// Environments.
     Environments,
-    /// What can be told without any run.
+    /// Reports that need no run.
     Reading,
 }
 
@@ -183,9 +183,9 @@ pub(super) struct Settings {
     pub(super) keeps_going: bool,
     /// Notebooks that are worked on at once.
     pub(super) jobs: usize,
-    /// What notebooks see of their own folders, where neither they nor their pages say it.
+    /// Files of their own folders that notebooks see, where neither they nor their pages say it.
     inputs: Option<Vec<String>>,
-    /// What the states of inputs may take; `None`: they are not run.
+    /// Bounds of the states of inputs; `None`: they are not run.
     pub(super) sweep: Option<SweepPlan>,
     /// Values that a page shows first.
     pub(super) chosen: Vec<ChosenValue>,
@@ -202,7 +202,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// As options and `nbc.toml`, which lies in `folder`, decide.
+    /// The settings that options and `nbc.toml`, which lies in `folder`, decide.
     pub(super) fn new(
         options: &Options,
         config: &Config,
@@ -243,7 +243,7 @@ impl Settings {
         })
     }
 
-    /// What a notebook sees of its own folder: its page's word, its own, that of all.
+    /// Files of its own folder that a notebook sees: its page's setting, its own, that of all.
     pub(super) fn inputs<'a>(
         &'a self,
         relative: &Utf8Path,
@@ -287,7 +287,7 @@ pub(super) fn isolation(runtime: &Runtime, config: &Config) -> Result<Isolation,
     }
 }
 
-/// What a page shows beside the outputs.
+/// Parts of a page beside the outputs.
 #[derive(Debug, Clone)]
 pub(super) struct PageOptions {
     /// Default for cells that ask for nothing else.
@@ -296,9 +296,9 @@ pub(super) struct PageOptions {
     pub(super) show_graph: bool,
     /// How much of a cell's outputs is shown.
     pub(super) shown: Shown,
-    /// What pages say of themselves where their notebook says nothing.
+    /// Titles and descriptions of pages whose notebook gives none.
     page: PageSettings,
-    /// What single pages say of themselves, by the path of the notebook.
+    /// Titles and descriptions of single pages, by the path of the notebook.
     pages: BTreeMap<String, PageSettings>,
 }
 
@@ -317,8 +317,8 @@ impl PageOptions {
         Self { code, show_graph, shown, page, pages: config.pages.clone() }
     }
 
-    /// What a page says of itself: the configuration's word on this page, the notebook's, the
-    /// configuration's on all pages.
+    /// Title and description of a page: from the configuration of this page, the notebook, the configuration of all
+    /// pages.
     pub(super) fn about(&self, notebook: &Notebook, path: &Utf8Path) -> (Option<String>, About) {
         let own = self.pages.get(path.as_str());
         let about = own.map(about_of).unwrap_or_default().or(notebook.about.clone());

@@ -9,7 +9,7 @@ use crate::config::LimitSettings;
 use crate::environment::{Confinement, PackageName};
 use crate::process::{Isolation, Limits, OnDemand};
 
-/// Where packages are built, for which a lock needs their metadata.
+/// A sandbox that builds packages whose metadata a lock needs.
 pub struct PackageBuilder {
     sandbox: OnDemand,
     limits: Limits,
@@ -40,7 +40,7 @@ impl PackageBuilder {
         Ok(Some(Self { sandbox, limits, buildable }))
     }
 
-    /// What a lock builds them in.
+    /// The confinement in which a lock builds them.
     #[must_use]
     pub fn confinement(&self) -> Confinement<'_> {
         let Self { sandbox, limits, buildable } = self;

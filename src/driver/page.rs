@@ -25,7 +25,7 @@ use crate::secret::Scanner;
 use crate::site::SitePath;
 use crate::source::Sources;
 
-/// What all pages of a build are made with.
+/// Settings and parts shared by all pages of a build.
 #[derive(Clone, Copy)]
 pub(super) struct PageMaker<'a> {
     pub(super) settings: &'a Settings,
@@ -38,7 +38,7 @@ pub(super) struct PageMaker<'a> {
     pub(super) limits: Option<&'a Limits>,
 }
 
-/// What draws the charts of a page.
+/// Programs that draw the charts of a page.
 pub(super) struct Drawing<'a> {
     /// Programs of the notebook's environment that the user trusts.
     pub(super) own: BTreeMap<Kind, Arc<Runtime>>,

@@ -1,4 +1,4 @@
-//! What commands that make environments share: the sandbox, the environments in it, and what to say of them.
+//! Parts shared by commands that make environments: the sandbox, the environments in it, and messages about them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ pub struct Preparation {
     found: Mutex<Found>,
 }
 
-/// What is told at the end.
+/// Facts that are reported at the end.
 #[derive(Default)]
 struct Found {
     /// Notebooks whose packages no lock pins.
@@ -47,7 +47,7 @@ struct Found {
 }
 
 impl Preparation {
-    /// As options and configuration decide; `entries` hold what earlier builds found out.
+    /// Preparation by options and configuration; `entries` hold results of earlier builds.
     pub(super) fn new(
         options: &Options,
         config: &Config,
@@ -131,7 +131,7 @@ impl Preparation {
         Ok(environment)
     }
 
-    /// What draws charts of a kind.
+    /// The program that draws charts of a kind.
     pub(super) fn runtime(
         &self,
         known: &'static Known,
@@ -192,7 +192,7 @@ impl Preparation {
         self.provisioner.get().map(Provisioner::folders).unwrap_or_default()
     }
 
-    /// What holds for the environments that were made.
+    /// Warnings about the environments that were made.
     pub fn warnings(&self) -> Vec<Warning> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut warnings: Vec<Warning> = unlocked(&found.unlocked).into_iter().collect();

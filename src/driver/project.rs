@@ -46,13 +46,13 @@ pub struct Project {
     folder: Utf8PathBuf,
     /// Whether the caller named one notebook and nothing else.
     is_one_file: bool,
-    /// What earlier builds found out; `None` where nothing runs.
+    /// Results of earlier builds; `None` where nothing runs.
     entries: Option<Arc<Cache>>,
     trees: Arc<Trees>,
     pub(super) timings: Timings,
 }
 
-/// What was read of all notebooks.
+/// All notebooks, as they were read.
 struct Read {
     sources: Sources,
     findings: Vec<Diagnostic>,
@@ -69,7 +69,7 @@ impl Project {
         Self::open_for(Goal::Site, paths, options, &Unobserved)
     }
 
-    /// As [`Project::open`], for one purpose; tells what was passed over.
+    /// Like [`Project::open`], for one purpose; reports files that were passed over.
     ///
     /// # Errors
     /// As [`Project::open`].
@@ -83,7 +83,7 @@ impl Project {
         let folder = folder_of(paths);
         let mut config = Config::load(folder)?;
         config.title = options.title.clone().or(config.title);
-        // What is wrong with a setting is told before anything else.
+        // A wrong setting is reported before anything else.
         Settings::new(&options, &config, folder, goal)?;
         let looks = match goal.has_pages() {
             true => Looks::load(folder, &config)?,
@@ -107,7 +107,7 @@ impl Project {
         &self.inputs
     }
 
-    /// Where the time went so far.
+    /// Time spent so far, by phase.
     #[must_use]
     pub fn timings(&self) -> &Timings {
         &self.timings
@@ -138,7 +138,7 @@ impl Project {
         &self.folder
     }
 
-    /// What earlier builds found out; `None`: this build is not to know.
+    /// Results of earlier builds; `None`: this build must not use them.
     pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
         self.entries.as_ref().filter(|_| !self.options.memory.no_cache)
     }
@@ -286,7 +286,7 @@ impl Project {
         self.timings.measure(Phase::Analyze, || analyze_all(self.inputs.clone()))
     }
 
-    /// What is wrong with the notebooks, as far as it can be told without running them.
+    /// Findings about the notebooks, as far as they can be told without a run.
     ///
     /// # Errors
     /// When a setting is wrong.
@@ -307,7 +307,7 @@ impl Project {
         Ok(Checked { findings, sources, shows_secret })
     }
 
-    /// What makes environments.
+    /// The maker of environments.
     ///
     /// # Errors
     /// When the interpreter or the isolation cannot be had as it is asked for.
@@ -330,7 +330,7 @@ impl Project {
             if let Some(it) = &analyzed.value
                 && stored::is_published_as_stored(&it.notebook, settings.execute)
             {
-                // What is not run need not be able to run.
+                // A notebook that is not run need not be able to run.
                 analyzed.diagnostics.iter_mut().for_each(|it| it.severity = Severity::Warning);
             }
             findings.append(&mut analyzed.diagnostics);
@@ -343,7 +343,7 @@ impl Project {
     }
 }
 
-/// What came of all notebooks.
+/// Results of all notebooks.
 struct Made {
     settings: Settings,
     read: Read,
@@ -353,7 +353,7 @@ struct Made {
     shows_secret: bool,
 }
 
-/// What is wrong with notebooks.
+/// Findings about notebooks.
 #[derive(Debug)]
 pub struct Checked {
     /// Sorted by place.
@@ -369,7 +369,7 @@ pub struct Checked {
 pub struct ListedStates {
     /// By notebook.
     pub listed: Vec<Listed>,
-    /// What is wrong with the notebooks, sorted by place.
+    /// Findings about the notebooks, sorted by place.
     pub findings: Vec<Diagnostic>,
     /// Why notebooks have no environment.
     pub failures: Vec<Failure>,
@@ -389,7 +389,7 @@ fn shows_secret(
         || !exposure::in_code(&analyzed.notebook, &settings.allowed, |_| true).is_empty()
 }
 
-/// What a proof of the site may find beside nbc's own scripts.
+/// Scripts and frames that a proof of the site may find beside nbc's own.
 pub(super) fn expected(trust: &Trust) -> Expected {
     Expected::default()
         .with_scripts(trust.runtimes().iter().cloned())

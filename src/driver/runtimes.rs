@@ -19,7 +19,7 @@ struct State {
     /// Kinds that may be live, as far as is known.
     live: BTreeSet<Kind>,
     had: BTreeMap<(Kind, &'static str), Arc<Runtime>>,
-    /// What to say of runtimes that could not be had.
+    /// Messages about runtimes that could not be had.
     warnings: BTreeSet<String>,
 }
 

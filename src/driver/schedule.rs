@@ -100,7 +100,7 @@ fn units(batches: Vec<Batch>, to_run: &[usize], number: usize) -> Vec<Unit> {
     units
 }
 
-/// What forks need.
+/// Everything that forks need.
 struct Warm<'a> {
     nursery: &'a Nursery,
     sandbox: &'a Sandbox,
@@ -123,7 +123,7 @@ fn run_all(
         let batch = batch.as_ref().zip(warm);
         worker.brood = batch
             .map(|(batch, warm)| (Brood::new(warm.nursery, warm.sandbox, batch, warm.plans), 0));
-        // What a warm process holds it holds between two notebooks as well.
+        // A warm process keeps its memory between two notebooks as well.
         let _permit = worker.brood.is_some().then(|| builder.semaphore.acquire());
         for place in places {
             if !line.is_before_end(place) || interrupt::is_requested() {

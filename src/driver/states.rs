@@ -1,4 +1,4 @@
-//! What a build says of the states of a notebook, and the choice of the one that is shown first.
+//! Findings about the states of a notebook, and the choice of the one that is shown first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ impl std::str::FromStr for ChosenValue {
 /// Most states that one finding names.
 const MOST_NAMED: usize = 3;
 
-/// What was left out of a sweep, or went wrong in it.
+/// Findings about values that a sweep left out, and runs that failed in it.
 pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for widget in &sweep.widgets {

@@ -1,4 +1,4 @@
-//! Where the time of a build went.
+//! Time spent in each phase of a build.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -81,7 +81,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// What the caller says, and `nbc.toml`, which the user granted when the grants were collected.
+    /// Trust of the caller and of `nbc.toml`, which the user granted when the grants were collected.
     pub(super) fn new(
         asked: &Publishing,
         config: &Config,
@@ -99,7 +99,7 @@ impl Trust {
         Ok(Self { islands, runtimes, has_files })
     }
 
-    /// What the outputs of a notebook may run.
+    /// Scripts that the outputs of a notebook may run.
     pub(super) fn islands(&self, notebook: &Utf8Path) -> Islands {
         let holds = |it: &&AllowedIsland| it.notebook.as_ref().is_none_or(|own| own == notebook);
         let allowed = self.islands.iter().filter(holds).map(|it| it.kind).collect();
@@ -117,7 +117,7 @@ impl Trust {
     }
 }
 
-/// What `nbc.toml` asks for, as a person says it.
+/// Permissions that `nbc.toml` asks for, in a person's words.
 pub(super) fn wishes(config: &Config) -> impl Iterator<Item = String> {
     let islands = config.trust.islands.iter().map(|it| format!("scripts of outputs (`{it}`)"));
     let runtimes = config.trust.runtimes.iter().map(|it| format!("what draws charts (`{it}`)"));

@@ -38,7 +38,7 @@ use crate::run::{self, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::{Source, Sources};
 
-/// What notebooks share; what not all of them need is made when the first one needs it.
+/// State shared by all notebooks of a build; optional parts are created lazily.
 pub(super) struct Builder<'a> {
     pub(super) settings: Settings,
     pub(super) granted: &'a Grants,
@@ -47,19 +47,19 @@ pub(super) struct Builder<'a> {
     pub(super) preparation: Preparation,
     pub(super) runner: OnceLock<RunnerFolder>,
     pub(super) charts: Charts,
-    /// What earlier builds found out; `None`: everything is run.
+    /// Results of earlier builds; `None`: everything is run.
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) trees: Arc<Trees>,
     pub(super) unchecked: Unchecked,
     /// Number of runs that earlier builds had kept.
     pub(super) known: AtomicUsize,
-    /// As many runs as there is memory for.
+    /// Limits the number of runs by the memory that there is.
     pub(super) semaphore: Semaphore,
-    /// What is taken out of outputs that no run of this build gave.
+    /// Names that are masked in outputs that no run of this build gave.
     pub(super) masks_of_stored: OnceLock<Masks>,
 }
 
-/// What one of those has that work on notebooks at the same time.
+/// State of one worker thread.
 pub(super) struct Worker<'a> {
     pub(super) events: Box<dyn Events>,
     /// Notebooks that are forked from one process, and the place of the next one among them.
@@ -74,7 +74,7 @@ pub(super) struct Task {
     run: Option<TaskRun>,
 }
 
-/// What a run needs beside its plan.
+/// A run's environment and key, beside its plan.
 struct TaskRun {
     environment: Environment,
     key: Option<Key>,
@@ -89,7 +89,7 @@ impl Task {
     }
 }
 
-/// What comes before the run of a notebook.
+/// A notebook before its run.
 pub(super) enum Prepared {
     /// It can be built. The plan is apart, for it outlives the rest.
     Task(Box<Task>, Option<Box<RunPlan>>),
@@ -97,13 +97,13 @@ pub(super) enum Prepared {
     Nothing(Box<Outcome>),
 }
 
-/// What one notebook became.
+/// A built notebook.
 pub(super) struct Built<D> {
     pub(super) document: D,
     pub(super) provenance: Provenance,
 }
 
-/// What came of a notebook.
+/// The result of a notebook.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// Its page, unless its findings forbid one.
@@ -127,8 +127,8 @@ struct Ran {
 }
 
 impl Ran {
-    /// What is taken out of the outputs. Where every layer holds, a run cannot have seen what the host is called: its
-    /// page must not depend on where it was built.
+    /// Names that are masked in the outputs. Where every layer holds, a run cannot have seen the host's names: its page
+    /// must not depend on where it was built.
     fn masks(&self) -> Masks {
         let saw_host = self.layers.is_empty() || self.layers.iter().any(|it| !it.active);
         let mut host = Host::this();
@@ -275,8 +275,8 @@ impl Builder<'_> {
     /// Pictures of charts that are there as data only.
     fn draw_charts(&self, worker: &Worker<'_>, record: &mut RunRecord) {
         self.draw_undrawn(worker, stored::undrawn(record));
-        // Who sees another state has scripts, and those draw its charts. Apart, since states may have more charts
-        // than there is time for.
+        // A reader who sees another state has scripts, and those draw its charts. Done apart, since states may have
+        // more charts than there is time for.
         if !self.charts.are_live(Kind::Vega) {
             self.draw_undrawn(worker, stored::undrawn_states(record));
         }
@@ -473,7 +473,7 @@ impl Builder<'_> {
         Ok(run::plan::plan(notebook, graph, environment, places, bounds, on_error, opened))
     }
 
-    /// Where the run is kept, if it is.
+    /// The key under which the run is kept, if it is.
     fn key(
         &self,
         plan: &RunPlan,
@@ -537,7 +537,7 @@ fn facts(lock: Option<&Lock>, isolation: Vec<Layer>, granted: Granted) -> Facts 
     facts
 }
 
-/// What the manifest says of a page.
+/// The manifest's entry for a page.
 pub(super) fn provenance(
     document: &Unlinked,
     input: &Input,

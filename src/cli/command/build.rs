@@ -42,7 +42,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         printer.warning(&format!("interrupted; `{folder}` is as it was"));
         return Ok(Exit::Interrupted);
     };
-    // What holds for the notebooks, not for this build of them.
+    // Only findings about the notebooks are remembered, not those about this build.
     Printer::remember();
     tell(&compiled, arguments.format, printer);
     let errors = compiled.errors();
@@ -124,7 +124,7 @@ fn say_done(arguments: &Build, printer: Printer, lines: impl FnOnce() -> Vec<Str
     }
 }
 
-/// Where the time went, for people or for programs.
+/// Prints the time spent in each phase, for people or for programs.
 fn tell_timings(arguments: &Build, timings: &Timings, printer: Printer) {
     if arguments.timings {
         let is_json = arguments.format == Format::Json;

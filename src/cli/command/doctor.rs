@@ -8,7 +8,7 @@ use crate::cli::printer::Printer;
 use crate::driver::Failure;
 use crate::process::{self, Examined, Isolation, LayerRefusal, Sandbox, SandboxError};
 
-/// What was found out.
+/// The report of `nbc doctor`.
 #[derive(Serialize)]
 struct Report {
     nbc: &'static str,
@@ -41,7 +41,7 @@ fn with_answers<S: Serializer>(layers: &[Examined], to: S) -> Result<S::Ok, S::E
 struct Level {
     name: &'static str,
     available: bool,
-    /// What of it does not hold, or why it cannot be had.
+    /// The part that does not hold, or the reason why it cannot be had.
     detail: String,
 }
 
