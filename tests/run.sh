@@ -4,7 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+# Each step with the second in which it began, for the table at the end.
+steps=()
+step() {
+  steps+=("$SECONDS $1")
+  printf '\n== %s (%ss)\n' "$1" "$SECONDS"
+}
 
 step 'test tools'
 if ! command -v chromium >/dev/null; then
@@ -33,7 +38,8 @@ cargo fmt --check
 cargo clippy --locked --all-targets --quiet -- -D warnings
 
 step 'unit and integration tests'
-cargo test --locked --quiet
+log="$PWD/target/test-run.log"
+cargo test --locked --quiet | tee "$log"
 
 step 'documentation'
 RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
@@ -103,3 +109,9 @@ step 'hostile notebooks in Chromium'
 "$NBC_TEST_PYTHON" tests/browser/hostile.py "$nbc"
 
 step 'done'
+for at in "${!steps[@]}"; do
+  next="${steps[at + 1]:-}"
+  [ -z "$next" ] || printf '%6ss  %s\n' "$((${next%% *} - ${steps[at]%% *}))" "${steps[at]#* }"
+done
+passed="$(awk '/^test result: ok/ { all += $4 } END { print all + 0 }' "$log")"
+echo "every test passed: $passed of cargo, the attack suite, and $((${#steps[@]} - 5)) steps with the built program, in ${SECONDS}s"

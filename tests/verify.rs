@@ -1202,8 +1202,14 @@ const PIECES: [&str; 64] = [
     "</caption>",
 ];
 
+/// How many pages a property is tried on: `NBC_VERIFY_CASES`, by hand.
+fn cases(default: u32) -> u32 {
+    let asked = std::env::var("NBC_VERIFY_CASES").ok();
+    asked.map_or(default, |it| it.parse().expect("`NBC_VERIFY_CASES` is a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(4_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Markup that opens and closes, so that much of it passes; what passes must be harmless to a
     /// real tree builder too.
@@ -1229,7 +1235,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(400), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), extension in "html|css|json") {
