@@ -20,10 +20,15 @@ impl<T> Cleared<T> {
 }
 
 impl Cleared<RunRecord> {
-    /// Notes of which text the notebook was that ran, and how it ran.
-    pub(super) fn with_facts(mut self, source: String, facts: Facts) -> Self {
-        self.0.source = Some(source);
+    /// Notes how it ran.
+    pub(super) fn with_facts(mut self, facts: Facts) -> Self {
         self.0.facts = Some(facts);
+        self
+    }
+
+    /// Notes the digest of the notebook that ran, for a record that is kept.
+    pub(super) fn of_source(mut self, digest: String) -> Self {
+        self.0.source = Some(digest);
         self
     }
 }

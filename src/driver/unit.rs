@@ -256,8 +256,9 @@ impl Builder<'_> {
         let Some(record) = cleared else { return Ok(None) };
         let environment = environment.as_ref();
         let facts = facts(environment.and_then(|it| it.lock.as_ref()), layers, granted);
-        let record = record.with_facts(run::source_digest(self.sources, notebook), facts);
+        let mut record = record.with_facts(facts);
         if let Some(folder) = &self.settings.record {
+            record = record.of_source(run::source_digest(self.sources, notebook));
             let name = path.as_str().trim_end_matches(".html").replace('/', "-");
             fs_err::create_dir_all(folder)?;
             record.get().store(&folder.join(format!("{name}.run.json")))?;

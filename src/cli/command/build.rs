@@ -55,14 +55,14 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
         let is_at_fault = compiled.failures().is_empty();
         return Ok(if is_at_fault { Exit::Findings } else { Exit::Failed });
     }
-    let dependencies = Dependencies::of(&project, &compiled);
+    let dependencies = last.as_ref().map(|_| Dependencies::of(&project, &compiled));
     let Some(published) = publish(compiled, destination, printer)? else {
         return Ok(Exit::Failed);
     };
     if let Some(file) = digest_file {
         file.keep(&published.manifest)?;
     }
-    if let (Some(last), 0) = (last, errors) {
+    if let (Some(last), Some(dependencies), 0) = (last, dependencies, errors) {
         last.keep(dependencies, Printer::remembered(), &published);
     }
     say_done(arguments, printer, || {
