@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::watch::{open_files, tree};
+use super::processes::{open_files, tree};
 
 /// How often the tree is gone through, at most.
 const PERIOD: Duration = Duration::from_millis(200);

@@ -6,7 +6,8 @@ use std::time::Instant;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Pid;
 
-use super::watch::{PERIOD, open_files, own_time, tree};
+use super::memory::PERIOD;
+use super::processes::{open_files, own_time, tree};
 
 /// The temporary folder of a run that lies on the host's disk.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use super::protocol::{self, Identity, Report, Subject};
 use super::seccomp::{self, Surroundings};
 use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::system::{self, Fork};
-use super::{landlock, watch};
+use super::{landlock, processes};
 use crate::source::credentials::path_of;
 
 /// The identity, confinement and temporary folder of a payload without namespaces.
@@ -135,7 +135,7 @@ fn is_over(control: &UnixStream, first: &OwnedFd) -> bool {
 
 /// Collects orphans that ended, but not the first process, whose descriptor must stay meaningful.
 fn collect_except(first: Pid) {
-    for pid in watch::tree(rustix::process::getpid()).into_iter().skip(1) {
+    for pid in processes::tree(rustix::process::getpid()).into_iter().skip(1) {
         let orphan = Pid::from_raw(pid).filter(|it| *it != first);
         if let Some(orphan) = orphan {
             let _ = rustix::process::waitpid(Some(orphan), WaitOptions::NOHANG);
@@ -150,7 +150,7 @@ fn sweep(identity: Identity) {
         match identity {
             Identity::Switched { id } => kill_all_of(id),
             Identity::Own { .. } => {
-                for pid in watch::tree(rustix::process::getpid()).into_iter().skip(1) {
+                for pid in processes::tree(rustix::process::getpid()).into_iter().skip(1) {
                     if let Some(pid) = Pid::from_raw(pid) {
                         let _ = rustix::process::kill_process(pid, Signal::KILL);
                     }
