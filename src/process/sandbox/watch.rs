@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags};
 use super::super::{Ended, Limits, Outcome};
 use super::census::Census;
 use super::disk::Disk;
-use super::memory::{Held, PERIOD, Shares, measure};
+use super::memory::{self, Held, Measured, PERIOD, Shares};
 use super::processes::{cpu_of, own_time, tree};
 use super::protocol::{self, Report};
 use super::{Shared, Stage};
@@ -22,7 +22,7 @@ const FIRST: i32 = -20;
 
 /// Waits for the end of the tree, and brings it about when a limit is reached.
 pub(super) fn supervise(
-    mut stage: Stage,
+    stage: Stage,
     limits: Option<&Limits>,
     temporary: Option<Utf8PathBuf>,
     shared: &Shared,
@@ -30,163 +30,287 @@ pub(super) fn supervise(
 ) -> Ended {
     // An ordinary user may not; then the limits hold as soon as the system lets this thread run.
     let _ = rustix::process::setpriority_process(None, FIRST);
-    // The kernel counts the tree of a group to the byte.
-    let census = limits.filter(|_| stage.group.is_none()).and_then(|_| Census::start(stage.first));
-    let first = stage.first;
-    let look = |held, payload| {
-        let mut seen = measure(first, held, payload);
-        seen.add(census.as_ref().map_or(0, Census::bytes));
-        seen
-    };
-    let mut shares = Shares::default();
-    let mut start = Instant::now();
-    // Of several runs, one after the other, each counts for itself; before the first the payload gets ready.
-    let mut is_running = true;
-    let mut cpu_before = Duration::ZERO;
-    let mut payload = None;
-    let kills_before = kernel_kills();
-    let mut group_before = 0;
-    let mut console = Console::new(limits.map_or(0, |it| it.console));
-    let mut own_word = None;
-    let mut stopped_by = None;
-    let mut cpu = Duration::ZERO;
-    let mut most_memory = 0;
-    let mut disk = temporary.map(Disk::new);
-    let mut control_open = true;
-    let stage_pid = i32::try_from(stage.child.id()).ok().and_then(Pid::from_raw);
-    let stage_end =
-        stage_pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
-    let mut measure_at = start;
+    let mut watch = Watch::new(stage, limits, temporary, shared, news);
+    watch.until_end();
+    watch.ended()
+}
 
-    while let Some(stage_end) = &stage_end {
-        let seen = wait(stage_end, &stage.console, control_open.then_some(&stage.control));
-        if seen.console {
-            console.read(&stage.console);
-        }
-        if seen.control {
-            match protocol::receive(&stage.control) {
-                Ok(Report::Ended { status, cpu_micros }) => {
-                    own_word = Some((status, Duration::from_micros(cpu_micros)));
-                }
-                Ok(Report::Entered) => {
-                    while console.read(&stage.console) {}
-                    console.bytes.clear();
-                    payload = payload.or_else(|| tree(stage.first).get(1).copied());
-                    (start, is_running, most_memory) = (Instant::now(), true, 0);
-                    (cpu_before, cpu) = (cpu_of(&tree(stage.first)), Duration::ZERO);
-                    group_before = stage.kills();
-                    tell(news, News::Entered);
-                }
-                Ok(Report::Cleared) => {
-                    while console.read(&stage.console) {}
-                    console.cut();
-                    is_running = false;
-                    cpu = cpu_of(&tree(stage.first)).saturating_sub(cpu_before).max(cpu);
-                    let console = std::mem::take(&mut console.bytes);
-                    // The kernel may have ended the fork before the watch could see why.
-                    let outcome = match stage.kills() > group_before {
-                        true => Outcome::OutOfMemory,
-                        false => Outcome::Exited(0),
-                    };
-                    tell(news, News::Cleared(Ended { outcome, console, cpu, memory: most_memory }));
-                }
-                Ok(_) => {}
-                Err(_) => control_open = false,
-            }
-        }
-        if seen.end {
-            break;
-        }
-        let Some(limits) = limits else { continue };
-        let now = Instant::now();
-        let [extra_wall, extra_cpu] = shared.extra();
-        let wall = limits.wall.saturating_add(extra_wall);
-        let is_late = is_running && now.duration_since(start) >= wall;
-        if stopped_by.is_none() && own_word.is_none() && is_late {
-            stopped_by = Some(Outcome::TimedOut);
-        }
-        if now >= measure_at {
-            let used = own_time();
-            let held = if disk.is_some() { Held::ByHost } else { Held::Inside };
-            let seen = look(held, payload);
-            if is_running {
-                cpu = cpu.max(seen.cpu.saturating_sub(cpu_before));
-            }
-            let memory = shares.judge(&seen, limits.memory);
-            most_memory = most_memory.max(if shares.is_guess { seen.least } else { memory });
-            if stopped_by.is_none() && own_word.is_none() {
-                if stage.kills() > group_before {
-                    // Of version 1 the kernel kills one process, and the notebook may be another one.
-                    stopped_by = Some(Outcome::OutOfMemory);
-                } else if is_running && cpu > limits.cpu.saturating_add(extra_cpu) {
-                    stopped_by = Some(Outcome::OutOfCpuTime);
-                } else if memory > limits.memory
-                    // Forks and exits between two reads can count a page twice.
-                    && (shares.is_sure()
-                        || shares.judge(&look(held, payload), limits.memory)
-                            > limits.memory)
-                {
-                    stopped_by = Some(Outcome::OutOfMemory);
-                } else if disk
-                    .as_mut()
-                    .is_some_and(|it| it.holds_more_than(limits.temporary, stage.first))
-                {
-                    stopped_by = Some(Outcome::OutOfDisk);
-                }
-            }
-            // A tree of hundreds takes a while to measure; the watch must not eat what it guards. Time in which a busy
-            // machine lets it wait eats nothing, and must not make it look away.
-            measure_at = Instant::now() + PERIOD.max(own_time().saturating_sub(used) * 4);
-        }
-        if stopped_by.is_some() {
-            shared.end_tree();
+/// The state of the watch over one tree.
+struct Watch<'a> {
+    stage: Stage,
+    limits: Option<&'a Limits>,
+    shared: &'a Shared,
+    news: Option<&'a Sender<News>>,
+    /// Memory of the kernel, where no control group counts it.
+    census: Option<Census>,
+    shares: Shares,
+    /// The temporary folder, if it is one of the host.
+    disk: Option<Disk>,
+    console: Console,
+    is_control_open: bool,
+    /// Status and CPU time, as the first process reported them at its end.
+    report: Option<(i32, Duration)>,
+    /// The limit that was reached first.
+    stopped_by: Option<Outcome>,
+    most_memory: u64,
+    run: Run,
+    /// Kills for want of memory on the whole machine, before the start.
+    kills_before: Option<u64>,
+    /// The process that runs are forked from, in a warm sandbox.
+    payload: Option<i32>,
+    measure_at: Instant,
+}
+
+/// One run of the tree. Several runs, one after the other, count each for itself.
+struct Run {
+    start: Instant,
+    /// False between two runs. Before the first run it is true: the payload gets ready under the same limits.
+    is_going: bool,
+    /// CPU time of the run.
+    cpu: Duration,
+    /// CPU time of the tree before the run.
+    cpu_before: Duration,
+    /// Kills of the tree's control group before the run.
+    kills_before: u64,
+}
+
+impl<'a> Watch<'a> {
+    fn new(
+        stage: Stage,
+        limits: Option<&'a Limits>,
+        temporary: Option<Utf8PathBuf>,
+        shared: &'a Shared,
+        news: Option<&'a Sender<News>>,
+    ) -> Self {
+        // The kernel counts the tree of a group to the byte.
+        let census =
+            limits.filter(|_| stage.group.is_none()).and_then(|_| Census::start(stage.first));
+        let start = Instant::now();
+        let (cpu, cpu_before) = (Duration::ZERO, Duration::ZERO);
+        Self {
+            stage,
+            limits,
+            shared,
+            news,
+            census,
+            shares: Shares::default(),
+            disk: temporary.map(Disk::new),
+            console: Console::new(limits.map_or(0, |it| it.console)),
+            is_control_open: true,
+            report: None,
+            stopped_by: None,
+            most_memory: 0,
+            run: Run { start, is_going: true, cpu, cpu_before, kills_before: 0 },
+            kills_before: kernel_kills(),
+            payload: None,
+            measure_at: start,
         }
     }
-    if stage_end.is_none() {
-        shared.end_tree();
+
+    /// Watches until the second stage has ended.
+    fn until_end(&mut self) {
+        let pid = i32::try_from(self.stage.child.id()).ok().and_then(Pid::from_raw);
+        let end = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        let Some(end) = end else { return self.shared.end_tree() };
+        loop {
+            let control = self.is_control_open.then_some(&self.stage.control);
+            let seen = wait(&end, &self.stage.console, control);
+            if seen.console {
+                self.console.read(&self.stage.console);
+            }
+            if seen.control {
+                self.hear();
+            }
+            if seen.end {
+                return;
+            }
+            let Some(limits) = self.limits else { continue };
+            self.check_clock(limits);
+            if Instant::now() >= self.measure_at {
+                self.check_usage(limits);
+            }
+            if self.stopped_by.is_some() {
+                self.shared.end_tree();
+            }
+        }
     }
-    drop(stage.child.wait());
-    let has_group = stage.group.is_some();
-    let by_group = stage.kills() > group_before;
-    if let Some(group) = stage.group.take().filter(|_| by_group) {
-        most_memory = most_memory.max(group.peak());
-    }
-    // Every writer is dead, so what is left in the pipe is all there will be.
-    while console.read(&stage.console) {}
-    if control_open && own_word.is_none() {
-        own_word = match protocol::receive(&stage.control) {
+
+    /// Takes one report of the second stage.
+    fn hear(&mut self) {
+        match protocol::receive(&self.stage.control) {
             Ok(Report::Ended { status, cpu_micros }) => {
-                Some((status, Duration::from_micros(cpu_micros)))
+                self.report = Some((status, Duration::from_micros(cpu_micros)));
             }
-            _ => None,
-        };
+            Ok(Report::Entered) => self.begin_run(),
+            Ok(Report::Cleared) => self.finish_run(),
+            Ok(_) => {}
+            Err(_) => self.is_control_open = false,
+        }
     }
-    let outcome = match (stopped_by, own_word) {
-        (Some(limit), _) => limit,
-        // nbc gives up whoever breaks off in the middle, and that may be the kernel's doing.
-        _ if by_group => Outcome::OutOfMemory,
-        _ if shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
-        (None, Some((status, _))) => decode(status),
-        // The first process itself was killed, and not by nbc.
-        (None, None) => Outcome::Signalled(libc::SIGKILL),
-    };
-    // The CPU time of all runs together says nothing about the last one.
-    let cpu = own_word.filter(|_| news.is_none()).map_or(cpu, |(_, it)| it.max(cpu));
-    let outcome = match outcome {
-        Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
-        Outcome::Signalled(libc::SIGKILL)
-            if limits.is_some_and(|it| cpu > it.cpu.saturating_add(shared.extra()[1])) =>
-        {
-            Outcome::OutOfCpuTime
+
+    fn begin_run(&mut self) {
+        self.drain();
+        self.console.bytes.clear();
+        let tree = tree(self.stage.first);
+        self.payload = self.payload.or_else(|| tree.get(1).copied());
+        self.most_memory = 0;
+        self.run = Run {
+            start: Instant::now(),
+            is_going: true,
+            cpu: Duration::ZERO,
+            cpu_before: cpu_of(&tree),
+            kills_before: self.stage.kills(),
+        };
+        tell(self.news, News::Entered);
+    }
+
+    fn finish_run(&mut self) {
+        self.drain();
+        self.console.cut();
+        self.run.is_going = false;
+        let cpu = cpu_of(&tree(self.stage.first)).saturating_sub(self.run.cpu_before);
+        self.run.cpu = cpu.max(self.run.cpu);
+        let console = std::mem::take(&mut self.console.bytes);
+        // The kernel may have ended the fork before the watch could see why.
+        let outcome = match self.has_kernel_killed() {
+            true => Outcome::OutOfMemory,
+            false => Outcome::Exited(0),
+        };
+        let (cpu, memory) = (self.run.cpu, self.most_memory);
+        tell(self.news, News::Cleared(Ended { outcome, console, cpu, memory }));
+    }
+
+    /// Whether the kernel has killed a process of the tree's group in this run.
+    fn has_kernel_killed(&self) -> bool {
+        self.stage.kills() > self.run.kills_before
+    }
+
+    /// Whether a limit may still decide the outcome.
+    fn is_undecided(&self) -> bool {
+        self.stopped_by.is_none() && self.report.is_none()
+    }
+
+    fn check_clock(&mut self, limits: &Limits) {
+        let wall = limits.wall.saturating_add(self.shared.extra()[0]);
+        if self.is_undecided() && self.run.is_going && self.run.start.elapsed() >= wall {
+            self.stopped_by = Some(Outcome::TimedOut);
         }
-        // Without a group of its own, whom the kernel killed can only be guessed.
-        Outcome::Signalled(libc::SIGKILL) if !has_group && kernel_kills() > kills_before => {
-            Outcome::OutOfMemory
+    }
+
+    /// Measures the tree, and compares it with its limits.
+    fn check_usage(&mut self, limits: &Limits) {
+        let used = own_time();
+        let seen = self.measure();
+        if self.run.is_going {
+            self.run.cpu = self.run.cpu.max(seen.cpu.saturating_sub(self.run.cpu_before));
         }
-        other => other,
-    };
-    console.cut();
-    Ended { outcome, console: console.bytes, cpu, memory: most_memory }
+        let memory = self.shares.judge(&seen, limits.memory);
+        let told = if self.shares.is_guess { seen.least } else { memory };
+        self.most_memory = self.most_memory.max(told);
+        if self.is_undecided() {
+            self.stopped_by = self.excess(limits, memory);
+        }
+        // A tree of hundreds takes a while to measure; the watch must not eat what it guards. Time in which a busy
+        // machine lets it wait eats nothing, and must not make it look away.
+        self.measure_at = Instant::now() + PERIOD.max(own_time().saturating_sub(used) * 4);
+    }
+
+    fn measure(&self) -> Measured {
+        let held = if self.disk.is_some() { Held::ByHost } else { Held::Inside };
+        let mut seen = memory::measure(self.stage.first, held, self.payload);
+        seen.add(self.census.as_ref().map_or(0, Census::bytes));
+        seen
+    }
+
+    /// The limit that the run goes beyond, if there is one; `memory` is that of the last look.
+    fn excess(&mut self, limits: &Limits, memory: u64) -> Option<Outcome> {
+        // Of version 1 the kernel kills one process, and the notebook may be another one.
+        if self.has_kernel_killed() {
+            return Some(Outcome::OutOfMemory);
+        }
+        if self.run.is_going && self.run.cpu > limits.cpu.saturating_add(self.shared.extra()[1]) {
+            return Some(Outcome::OutOfCpuTime);
+        }
+        if memory > limits.memory && self.holds_more_again(limits.memory) {
+            return Some(Outcome::OutOfMemory);
+        }
+        let first = self.stage.first;
+        let is_full = self.disk.as_mut()?.holds_more_than(limits.temporary, first);
+        is_full.then_some(Outcome::OutOfDisk)
+    }
+
+    /// Whether a second look finds more than `most` as well: forks and exits between two reads can count a page twice.
+    fn holds_more_again(&mut self, most: u64) -> bool {
+        if self.shares.is_sure() {
+            return true;
+        }
+        let seen = self.measure();
+        self.shares.judge(&seen, most) > most
+    }
+
+    /// Reads all that the console holds now.
+    fn drain(&mut self) {
+        while self.console.read(&self.stage.console) {}
+    }
+
+    /// The outcome, once the second stage has ended.
+    fn ended(mut self) -> Ended {
+        drop(self.stage.child.wait());
+        let has_group = self.stage.group.is_some();
+        let by_group = self.has_kernel_killed();
+        if let Some(group) = self.stage.group.take().filter(|_| by_group) {
+            self.most_memory = self.most_memory.max(group.peak());
+        }
+        // Every writer is dead, so what is left in the pipe is all there will be.
+        self.drain();
+        if self.is_control_open && self.report.is_none() {
+            self.report = match protocol::receive(&self.stage.control) {
+                Ok(Report::Ended { status, cpu_micros }) => {
+                    Some((status, Duration::from_micros(cpu_micros)))
+                }
+                _ => None,
+            };
+        }
+        let outcome = self.outcome(by_group);
+        // The CPU time of all runs together says nothing about the last one.
+        let report = self.report.filter(|_| self.news.is_none());
+        let cpu = report.map_or(self.run.cpu, |(_, it)| it.max(self.run.cpu));
+        let outcome = self.explained(outcome, cpu, has_group);
+        self.console.cut();
+        Ended { outcome, console: self.console.bytes, cpu, memory: self.most_memory }
+    }
+
+    fn outcome(&mut self, by_group: bool) -> Outcome {
+        match (self.stopped_by.take(), self.report) {
+            (Some(limit), _) => limit,
+            // nbc gives up whoever breaks off in the middle, and that may be the kernel's doing.
+            _ if by_group => Outcome::OutOfMemory,
+            _ if self.shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
+            (None, Some((status, _))) => decode(status),
+            // The first process itself was killed, and not by nbc.
+            (None, None) => Outcome::Signalled(libc::SIGKILL),
+        }
+    }
+
+    /// The limit behind a signal, if one is.
+    fn explained(&self, outcome: Outcome, cpu: Duration, has_group: bool) -> Outcome {
+        let extra = self.shared.extra()[1];
+        match outcome {
+            Outcome::Signalled(libc::SIGXCPU) => Outcome::OutOfCpuTime,
+            Outcome::Signalled(libc::SIGKILL)
+                if self.limits.is_some_and(|it| cpu > it.cpu.saturating_add(extra)) =>
+            {
+                Outcome::OutOfCpuTime
+            }
+            // Without a group of its own, whom the kernel killed can only be guessed.
+            Outcome::Signalled(libc::SIGKILL)
+                if !has_group && kernel_kills() > self.kills_before =>
+            {
+                Outcome::OutOfMemory
+            }
+            other => other,
+        }
+    }
 }
 
 impl Stage {
