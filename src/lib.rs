@@ -20,6 +20,8 @@
 //! [`driver::Compiled`] to a published site. [`cli`] is the driver with words: [`cli::main`] is all that the binary
 //! does.
 
+pub use nbc_verify::site;
+pub use nbc_verify::terminal;
 pub mod interrupt;
 pub mod source;
 pub mod diagnostic;
@@ -32,7 +34,6 @@ pub mod python;
 pub mod notebook;
 pub mod graph;
 pub mod process;
-pub mod site;
 pub mod charts;
 pub mod environment;
 pub mod run;
@@ -41,7 +42,7 @@ pub mod output;
 pub mod states;
 pub mod render;
 pub mod emit;
-pub mod verify;
+pub use nbc_verify as verify;
 pub mod publish;
 pub mod driver;
 pub mod cli;

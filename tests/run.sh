@@ -34,15 +34,15 @@ export NBC_CACHE_DIR="${NBC_TEST_CACHE_DIR:-$PWD/target/test-cache}"
 export NBC_NO_CACHE=1
 
 step 'format and lints'
-cargo fmt --check
-cargo clippy --locked --all-targets --quiet -- -D warnings
+cargo fmt --all --check
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 
 step 'unit and integration tests'
 log="$PWD/target/test-run.log"
-cargo test --locked --quiet | tee "$log"
+cargo test --locked --workspace --quiet | tee "$log"
 
 step 'documentation'
-RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
 step 'examples, as the README builds them'
 cargo build --locked --release --quiet

@@ -1,6 +1,11 @@
 //! Promises about the source text that no compiler checks: layers, who may name which crate,
 //! templates without a way around escaping, and a test for every diagnostic code.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
 
 use std::collections::BTreeSet;
 
@@ -17,6 +22,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("html5ever", &["sanitize", "output"]),
     ("lightningcss", &["sanitize", "output"]),
     ("html5gum", &["verify"]),
+    ("nbc_verify", &["lib", "main"]),
     ("from_safe_string", &[]),
     ("Command::new", &["process"]),
     (".reveal()", &["process", "secret"]),
@@ -48,12 +54,20 @@ fn files(folder: &str) -> Vec<(Utf8PathBuf, String)> {
     found
 }
 
-/// The Rust files of `src/` with the module that each belongs to.
+/// The Rust files of `src/` and `crates/*/src/` with the module of nbc that each belongs to.
 fn sources() -> Vec<(Utf8PathBuf, String, String)> {
     let is_rust = |path: &Utf8PathBuf| path.extension() == Some("rs");
-    let rust = files("src").into_iter().filter(|(path, _)| is_rust(path));
+    let rust = files("src").into_iter().chain(files("crates")).filter(|(path, _)| is_rust(path));
     rust.map(|(path, text)| {
-        let module = path.components().nth(1).unwrap().as_str().trim_end_matches(".rs").to_owned();
+        let names: Vec<&str> = path.components().map(|it| it.as_str()).collect();
+        let module = match names.as_slice() {
+            ["crates", "verify", "src", own @ ("site" | "terminal"), ..] => own,
+            ["crates", "verify", "src", "main.rs"] => "main",
+            ["crates", "verify", ..] => "verify",
+            ["src", name, ..] => name.trim_end_matches(".rs"),
+            _ => panic!("{path}: tell this test what the new crate is"),
+        };
+        let module = module.to_owned();
         (path, module, text)
     })
     .collect()
@@ -98,10 +112,13 @@ fn a_module_uses_only_those_above_it() {
     let lib = fs_err::read_to_string(root().join("src/lib.rs")).unwrap();
     let order: Vec<&str> = lib
         .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod ")))
-        .map(|name| name.trim_end_matches(';'))
+        .filter_map(|line| {
+            let starts = ["pub mod ", "mod ", "pub use nbc_verify as ", "pub use nbc_verify::"];
+            starts.iter().find_map(|it| line.strip_prefix(it))?.strip_suffix(';')
+        })
         .collect();
     let place = |module: &str| order.iter().position(|it| *it == module);
+    assert!(["site", "terminal", "verify"].iter().all(|it| place(it).is_some()), "{order:?}");
     let mut upward = BTreeSet::new();
     for (path, module, text) in sources() {
         // Tests at the foot of a file may replay whatever they need.
@@ -136,18 +153,33 @@ fn each_door_has_one_owner() {
 }
 
 #[test]
-fn verify_shares_nothing_with_the_writer() {
-    for (path, module, text) in sources() {
-        let used = named_modules(&without_comments(&text));
-        let allowed = match path.as_str() {
-            "src/verify/mod.rs" | "src/verify/own.rs" => vec!["site"],
-            // Lists of digests, which are data: the scripts of nbc, and the programs that draw charts.
-            "src/verify/expected.rs" => vec!["charts", "site"],
-            _ => vec![],
-        };
-        let is_alone = used.iter().all(|it| allowed.contains(&it.as_str()));
-        assert!(module != "verify" || is_alone, "{path} uses {used:?}");
+fn the_rules_of_verify_share_types_and_lists_with_the_writer_and_nothing_else() {
+    let manifest = fs_err::read_to_string(root().join("crates/verify/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
+        for (name, wanted) in manifest.get(kind).into_iter().flat_map(|it| it.as_table().unwrap()) {
+            assert!(wanted.get("path").is_none(), "`{name}` is a crate of nbc");
+        }
     }
+    let mut seen = 0;
+    for (path, module, text) in sources() {
+        let code = without_comments(&text);
+        let used = named_modules(&code);
+        let is_alone = match (module.as_str(), path.file_name()) {
+            // Their parents are `site` and `terminal`, which name nothing of the crate themselves.
+            ("site" | "terminal", _) => used.is_empty() && !code.contains("super::super"),
+            // It gives the rules their arguments, and says what they found.
+            ("verify", Some("command.rs")) => true,
+            ("verify", _) => {
+                used.iter().all(|it| it == "site")
+                    && !["terminal::", "command::"].iter().any(|it| code.contains(it))
+            }
+            _ => continue,
+        };
+        seen += 1;
+        assert!(is_alone, "{path} uses {used:?}");
+    }
+    assert!(seen > 20, "{seen} files of `crates/verify`");
 }
 
 #[test]

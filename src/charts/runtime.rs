@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::Kind;
 use crate::site::Integrity;
+use crate::site::runtimes::{BOKEH, PLOTLY, Published, VEGA};
 
 /// A program that draws charts, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,21 +79,24 @@ pub enum Origin {
 pub struct Known {
     /// Which charts it draws.
     pub kind: Kind,
-    /// Version of the Python package.
-    pub version: &'static str,
+    /// The script in pages: the file with the scripts around it.
+    published: &'static Published,
     /// Requirement that installs it.
     pub requirement: &'static str,
     /// Its origin once that is installed.
     pub origin: Origin,
     /// SHA-384 of the file, as in Subresource Integrity.
     pub integrity: &'static str,
-    /// SHA-384 of the script in pages: the file with the scripts around it.
-    published: &'static str,
     /// Scripts around the file: libraries hide what `assets/charts.js` calls.
     around: (&'static str, &'static str),
 }
 
 impl Known {
+    /// Version of the Python package.
+    pub fn version(&self) -> &'static str {
+        self.published.version
+    }
+
     /// Whether it comes before another one of its kind in the list, which is newest first.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         let place = |it: &Self| KNOWN.iter().position(|known| known == it);
@@ -108,7 +112,7 @@ impl Known {
         let (before, after) = self.around;
         let text = format!("{before}{file}{after}");
         let integrity = Integrity::of(text.as_bytes());
-        Some(Runtime { kind: self.kind, version: self.version.to_owned(), text, integrity })
+        Some(Runtime { kind: self.kind, version: self.version().to_owned(), text, integrity })
     }
 }
 
@@ -127,18 +131,13 @@ pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static Known> {
     let Some(made_by) = made_by else { return all.next() };
     let wanted: Vec<&str> = made_by.split('.').take(compared).collect();
     let found = all.clone().find(|it| {
-        let own = parts(it.version);
+        let own = parts(it.version());
         own.get(..compared) == Some(wanted.as_slice())
     });
     match kind {
         Kind::Bokeh => found,
         Kind::Plotly | Kind::Vega => found.or_else(|| all.next()),
     }
-}
-
-/// Whether a script in a page, by its digest, is a runtime that nbc knows.
-pub fn is_published(digest: &str) -> bool {
-    KNOWN.iter().any(|it| it.published == digest)
 }
 
 /// Whether the runtime of a version draws what another version of its library wrote: BokehJS needs the same minor
@@ -151,8 +150,8 @@ pub fn fits(kind: Kind, version: &str, made_by: Option<&str>) -> bool {
 /// Path of a kind's runtime in its package, below a folder of packages.
 pub fn file_of(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Plotly => Some(PLOTLY),
-        Kind::Bokeh => Some(BOKEH),
+        Kind::Plotly => Some(PLOTLY_FILE),
+        Kind::Bokeh => Some(BOKEH_FILE),
         // It is a text in a module, which would have to run.
         Kind::Vega => None,
     }
@@ -165,48 +164,36 @@ script = vl_convert.javascript_bundle().encode()
 socket.socket(fileno=3).sendall(struct.pack('<I', len(script)) + script)
 ";
 
-const PLOTLY: &str = "plotly/package_data/plotly.min.js";
-const BOKEH: &str = "bokeh/server/static/js/bokeh.min.js";
+const PLOTLY_FILE: &str = "plotly/package_data/plotly.min.js";
+const BOKEH_FILE: &str = "bokeh/server/static/js/bokeh.min.js";
 
-const fn plotly(
-    version: &'static str,
+/// A file that pages hold as it is.
+const fn whole(
+    kind: Kind,
+    origin: &'static str,
+    published: &'static Published,
     requirement: &'static str,
-    integrity: &'static str,
 ) -> Known {
-    let origin = Origin::File(PLOTLY);
-    Known {
-        kind: Kind::Plotly,
-        version,
-        requirement,
-        origin,
-        integrity,
-        published: integrity,
-        around: ("", ""),
-    }
+    let (origin, integrity) = (Origin::File(origin), published.integrity);
+    Known { kind, published, requirement, origin, integrity, around: ("", "") }
 }
 
-const fn bokeh(version: &'static str, requirement: &'static str, integrity: &'static str) -> Known {
-    let origin = Origin::File(BOKEH);
-    Known {
-        kind: Kind::Bokeh,
-        version,
-        requirement,
-        origin,
-        integrity,
-        published: integrity,
-        around: ("", ""),
-    }
+const fn plotly(published: &'static Published, requirement: &'static str) -> Known {
+    whole(Kind::Plotly, PLOTLY_FILE, published, requirement)
+}
+
+const fn bokeh(published: &'static Published, requirement: &'static str) -> Known {
+    whole(Kind::Bokeh, BOKEH_FILE, published, requirement)
 }
 
 /// Newest first of each kind. Digests were taken from the wheels of PyPI in November 2026.
 const KNOWN: &[Known] = &[
     Known {
         kind: Kind::Vega,
-        version: "1.9.0.post1",
+        published: &VEGA[0],
         requirement: "vl-convert-python==1.9.0.post1",
         origin: Origin::Printed(PRINT_VEGA),
         integrity: "sha384-I3BgFpCU1SkfKGlWMM0T7SeBj/phzaLPtM5jRL98w1UaTWzN4FlDtUo879nIXVLW",
-        published: "sha384-tkYAaSCIlsLBN0Tsko90EnWzNl4EajzSeug/NZ9a89rrEVgROM9gPf/e4lRUnyap",
         // The bundle keeps the three to itself, under these names.
         around: (
             "(() => {",
@@ -214,49 +201,40 @@ const KNOWN: &[Known] = &[
         ),
     },
     plotly(
-        "7.1.0",
+        &PLOTLY[0],
         "plotly==7.1.0 --hash=sha256:dbb7fa18afce40d0a8e80d1bf162eceb3faa0ce5a77fe741ad09a74cf78f53f3",
-        "sha384-AFNp2MtSm5/oZbEs/J19F/Ah57MEiVsoed8nE3fq2Wnccdl1u/EkyJ9XKKU8rt7+",
     ),
     plotly(
-        "6.9.0",
+        &PLOTLY[1],
         "plotly==6.9.0 --hash=sha256:36bebe2f1bb13884774fe61689c329071446f6ce4a8927fb1f0d6fb24f581236",
-        "sha384-l4G4qURPwALv583BKlynU/4LiUx0rk9jcTX58Aq+Jc+jgWb52zeH2geZkSS3UPPs",
     ),
     plotly(
-        "5.24.1",
+        &PLOTLY[2],
         "plotly==5.24.1 --hash=sha256:f67073a1e637eb0dc3e46324d9d51e2fe76e9727c892dde64ddf1e1b51f29089",
-        "sha384-cCVCZkAjYNxaYKbM8lsArLznDF/SvMFr1jcZrvOpSTCa0W40ZAdLzHCEulnUa5i7",
     ),
     bokeh(
-        "3.9.2",
+        &BOKEH[0],
         "bokeh==3.9.2 --hash=sha256:448e07d5ee78231f5bdece3be020024bb98696c0d6b127e0e2df0b8ba8fa9765",
-        "sha384-g9DMRTbu324z8DCTVTliqGx5fbK+SywwPXdNdCUvpyEcNgorUiK1U1lJV7Uf3ESB",
     ),
     bokeh(
-        "3.8.2",
+        &BOKEH[1],
         "bokeh==3.8.2 --hash=sha256:5e2c0d84f75acb25d60efb9e4d2f434a791c4639b47d685534194c4e07bd0111",
-        "sha384-h7wtBoK5iznDV0b4jPa52TrfZBMmhtxXTXcOvbqpfGlVlDelvhmcqjKCMiXE6hxA",
     ),
     bokeh(
-        "3.7.3",
+        &BOKEH[2],
         "bokeh==3.7.3 --hash=sha256:b0e79dd737f088865212e4fdcb0f3b95d087f0f088bf8ca186a300ab1641e2c7",
-        "sha384-f9OMx2EWGS0hozkLpVyaUV4XzoSXVv/1pxjZMv+WoU1pbtDYTGIsEimplL09JcpG",
     ),
     bokeh(
-        "3.6.3",
+        &BOKEH[3],
         "bokeh==3.6.3 --hash=sha256:1c219e2afe1405e6ada212071ac3bee91c95acfd1aa6d620eb6f61a751407747",
-        "sha384-mAMcsTD3asCCtwlFrTGsdKLfEjuR3/ys2QEJvfNCesw02EQNmSzoUHh29Vvbyprp",
     ),
     bokeh(
-        "3.5.2",
+        &BOKEH[4],
         "bokeh==3.5.2 --hash=sha256:2be7bc1484a961c496294c8725c47f21129191cb6b3fa45f953cc97ae075bc4b",
-        "sha384-/sa/uW5BDn/iqyJ5rd5nlHhUwZE9dujbQ+cr4z0+chrUNCQFBsQ+OCMt8PmclAOd",
     ),
     bokeh(
-        "3.4.3",
+        &BOKEH[5],
         "bokeh==3.4.3 --hash=sha256:c6f33817f866fc67fbeb5df79cd13a8bb592c05c591f3fd7f4f22b824f7afa01",
-        "sha384-iZMsTZ8nVRnkY8DSDSf0PvN4GRB7TofhSu3EvLU1ojzcTTScJpwSYmMlqO7cqocI",
     ),
 ];
 
@@ -265,7 +243,7 @@ mod tests {
     use super::*;
 
     fn version(kind: Kind, made_by: Option<&str>) -> Option<&'static str> {
-        known(kind, made_by).map(|it| it.version)
+        known(kind, made_by).map(Known::version)
     }
 
     #[test]
@@ -295,12 +273,20 @@ mod tests {
     #[test]
     fn the_list_is_newest_first_of_each_kind() {
         let parts = |it: &Known| -> Vec<u32> {
-            it.version.split('.').filter_map(|part| part.parse().ok()).collect()
+            it.version().split('.').filter_map(|part| part.parse().ok()).collect()
         };
         for (before, after) in KNOWN.iter().zip(KNOWN.iter().skip(1)) {
             let is_ordered = before.kind != after.kind || parts(before) > parts(after);
             assert!(is_ordered && before.is_newer_than(after), "{before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn what_is_installed_is_what_pages_may_hold() {
+        for it in KNOWN {
+            assert!(it.requirement.contains(&format!("=={}", it.version())), "{it:?}");
+        }
+        assert_eq!(KNOWN.len(), VEGA.len() + PLOTLY.len() + BOKEH.len());
     }
 
     #[test]

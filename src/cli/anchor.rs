@@ -5,8 +5,9 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::driver::{Failure, TrustedRuntime};
+use crate::driver::Failure;
 use crate::folder::{self, Folder};
+use crate::site::StatedIntegrity;
 
 /// Digests are no secret.
 const MODE: u32 = 0o644;
@@ -88,5 +89,5 @@ fn is_of(path: &Utf8Path, site: &Utf8Path) -> bool {
 fn is_digest(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii();
     text.is_empty()
-        || std::str::from_utf8(text).is_ok_and(|it| it.parse::<TrustedRuntime>().is_ok())
+        || std::str::from_utf8(text).is_ok_and(|it| it.parse::<StatedIntegrity>().is_ok())
 }

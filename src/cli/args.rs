@@ -6,14 +6,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cache;
 use crate::config::{
-    BaseUrl, ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings,
-    SweepSettings,
+    ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
 };
-use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile, TrustedRuntime};
+use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
 use crate::run::stored::Policy;
-use crate::verify::AllowedFile;
+use crate::site::StatedIntegrity;
+use crate::terminal::Color;
+use crate::verify;
 
 /// Compiles Python notebooks into static web apps that need no server.
 ///
@@ -28,17 +29,6 @@ pub struct Cli {
     /// The command to run
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// A command of nbc.
@@ -70,7 +60,7 @@ pub enum Command {
     /// Print the dataflow of notebooks, without running them
     Graph(Graph),
     /// Prove that a written site keeps its promises
-    Verify(Verify),
+    Verify(verify::command::Arguments),
     /// Build a page from a recorded run, without Python
     Render(Render),
     /// Explain a diagnostic code
@@ -122,15 +112,6 @@ impl Format {
     pub fn is_for_machines(self) -> bool {
         matches!(self, Self::Json | Self::Sarif | Self::Github)
     }
-}
-
-/// How findings of `nbc verify` are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FindingFormat {
-    /// One line each
-    Concise,
-    /// One JSON document
-    Json,
 }
 
 /// Flags of `nbc build` that change pages only.
@@ -318,7 +299,7 @@ pub struct Publishing {
     pub allow_island: Vec<AllowedIsland>,
     /// Draw charts with the environment's own plotly.js or BokehJS, if it has this digest (repeatable)
     #[arg(long, value_name = "SHA384")]
-    pub trust_runtime: Vec<TrustedRuntime>,
+    pub trust_runtime: Vec<StatedIntegrity>,
     /// Bounds of what a page shows
     #[command(flatten)]
     pub shown: ShownSettings,
@@ -501,44 +482,6 @@ pub enum GraphFormat {
     Mermaid,
     /// Graphviz
     Dot,
-}
-
-fn base_url(text: &str) -> Result<BaseUrl, String> {
-    BaseUrl::try_from(text.to_owned())
-}
-
-/// `nbc verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// Folder that a build wrote
-    #[arg(required_unless_present = "print_scripts")]
-    pub folder: Option<Utf8PathBuf>,
-    /// Print the digests of this version's own scripts, for `--allow-script` of another version
-    #[arg(long, exclusive = true)]
-    pub print_scripts: bool,
-    /// Allow a script with this digest, such as one of another version of nbc (repeatable)
-    #[arg(long, value_name = "SHA384")]
-    pub allow_script: Vec<TrustedRuntime>,
-    /// Allow what draws charts with this digest, as the build did (repeatable)
-    #[arg(long, value_name = "SHA384")]
-    pub trust_runtime: Vec<TrustedRuntime>,
-    /// Digest of `manifest.json` that the build printed: nothing in the site has changed since
-    #[arg(long, value_name = "SHA384")]
-    pub manifest_digest: Option<TrustedRuntime>,
-    /// Allow islands, in which code of notebooks runs in sandboxed frames, as the build did
-    #[arg(long)]
-    pub allow_island: bool,
-    /// Allow this file of the host's, such as `CNAME`, `robots.txt` or `.nojekyll`; with a digest, these bytes of it (repeatable)
-    ///
-    /// A path below the folder. Texts and pictures only: nothing that a browser runs, and no settings of a host.
-    #[arg(long, value_name = "PATH[=SHA384]")]
-    pub allow_file: Vec<AllowedFile>,
-    /// Address of the site, which pages may state as theirs [default: what the manifest says]
-    #[arg(long, value_name = "URL", value_parser = base_url)]
-    pub base_url: Option<BaseUrl>,
-    /// How findings are printed
-    #[arg(long, value_enum, default_value_t = FindingFormat::Concise)]
-    pub format: FindingFormat,
 }
 
 /// `nbc render`.

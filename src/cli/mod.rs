@@ -15,6 +15,7 @@ use args::{Cli, Command};
 use printer::Printer;
 
 use crate::driver::Failure;
+use crate::terminal::{self, Color};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +51,13 @@ fn print_failure(failure: &Failure, printer: Printer) {
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        Printer::panic(&place, panic.payload_as_str().unwrap_or_default());
-    }));
+    terminal::tell_panics();
     // clap ends usage errors with 2 and `--help` with 0, as documented.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             // An argument may be the name of a foreign file.
-            Printer::new(args::Color::Never).usage(&error.render().to_string());
+            Printer::new(Color::Never).usage(&error.render().to_string());
             return Exit::Failed.into();
         }
         Err(error) => error.exit(),

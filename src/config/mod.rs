@@ -17,9 +17,10 @@ use serde::Deserialize;
 use crate::source::project_file::ProjectRoot;
 use crate::source::toml_error;
 
+pub use crate::site::BaseUrl;
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
-pub use page::{BaseUrl, ColorSetting, PageSettings, ThemeSettings, is_language};
+pub use page::{ColorSetting, PageSettings, ThemeSettings, is_language};
 pub use shown::ShownSettings;
 pub use states::{SAMPLES_ARE, Samples, SweepSettings};
 

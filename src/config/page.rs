@@ -79,37 +79,6 @@ pub enum ColorSetting {
     },
 }
 
-/// Address of the published site: absolute, ends with `/`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct BaseUrl(String);
-
-impl BaseUrl {
-    /// The address, with its `/`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for BaseUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-._~:/[]%".contains(it);
-        match rest {
-            Some(rest)
-                if rest.chars().all(is_plain) && !rest.is_empty() && !rest.starts_with('/') =>
-            {
-                Ok(Self(format!("{}/", text.trim_end_matches('/'))))
-            }
-            _ => Err(format!(
-                "`{text}` is no address of a site, such as `https://example.org/notebooks/`"
-            )),
-        }
-    }
-}
-
 /// Whether a text has the form of a BCP 47 language tag.
 pub fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');

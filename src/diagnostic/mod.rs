@@ -5,11 +5,10 @@
 //! type of the phase, not a diagnostic.
 
 mod code;
-mod printable;
 pub mod render;
 
+pub use crate::terminal::{Printable, indented, one_line, overrides, printable, straight, turns};
 pub use code::Code;
-pub use printable::{Printable, indented, one_line, overrides, printable, straight, turns};
 
 use crate::source::Span;
 

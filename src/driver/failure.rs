@@ -1,5 +1,7 @@
 //! Errors that stop a build, for a person.
 
+use crate::terminal::with_causes;
+
 /// The error that stopped a command: the message, and the way out.
 #[derive(Debug)]
 pub struct Failure {
@@ -11,18 +13,7 @@ pub struct Failure {
 
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            let text = next.to_string();
-            // Errors that already tell their cause would say it twice.
-            if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = next.source();
-        }
-        Self { message, help: None }
+        Self { message: with_causes(&error), help: None }
     }
 }
 

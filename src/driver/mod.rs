@@ -69,7 +69,7 @@ pub use preparation::Preparation;
 pub use project::{Checked, ListedStates, Project, folder_of};
 pub use states::{ChosenValue, Listed};
 pub use timings::Timings;
-pub use trust::{AllowedIsland, AllowedIslandError, TrustedRuntime, TrustedRuntimeError};
+pub use trust::{AllowedIsland, AllowedIslandError};
 
 /// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
 pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::allowed::{self, Allowed};
 use super::grants::SecretFile;
 use super::states::ChosenValue;
-use super::trust::{AllowedIsland, Trust, TrustedRuntime};
+use super::trust::{AllowedIsland, Trust};
 use super::{Failure, ceilings, limits};
 use crate::cache;
 use crate::config::{
@@ -22,6 +22,7 @@ use crate::output::Shown;
 use crate::process::{AllowedHost, Isolation, Trusted};
 use crate::run::stored::Policy;
 use crate::run::{Bounds, OnError, SweepPlan};
+use crate::site::StatedIntegrity;
 
 /// Options of a caller. `nbc.toml` decides if an option is `None` or empty, else the default; lists of grants are added
 /// to those of the file.
@@ -83,7 +84,7 @@ pub struct Publishing {
     /// Outputs that run their own scripts, in frames without network.
     pub allow_island: Vec<AllowedIsland>,
     /// Digests of programs of the environment that draw charts.
-    pub trust_runtime: Vec<TrustedRuntime>,
+    pub trust_runtime: Vec<StatedIntegrity>,
     /// Bounds of what a page shows.
     pub shown: ShownSettings,
 }

@@ -98,7 +98,7 @@ impl Charts {
         known: &'static Known,
         have: &mut impl FnMut(&'static Known) -> Result<Runtime, Failure>,
     ) -> Option<Arc<Runtime>> {
-        let key = (known.kind, known.version);
+        let key = (known.kind, known.version());
         // Held meanwhile: other pages wait for what is being fetched.
         let mut state = self.known();
         if let Some(runtime) = state.had.get(&key) {

@@ -9,6 +9,7 @@ use super::options::Publishing;
 use crate::config::Config;
 use crate::output::Islands;
 use crate::sanitize::IslandKind;
+use crate::site::StatedIntegrity;
 
 /// An `--allow-island KIND[:NOTEBOOK]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,36 +43,6 @@ impl std::str::FromStr for AllowedIsland {
     }
 }
 
-/// A `--trust-runtime SHA384`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TrustedRuntime(String);
-
-impl TrustedRuntime {
-    /// `sha384-…`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a text is no [`TrustedRuntime`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no digest: write `sha384-` and 64 characters of base64")]
-pub struct TrustedRuntimeError(String);
-
-impl std::str::FromStr for TrustedRuntime {
-    type Err = TrustedRuntimeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_base64 = |it: u8| it.is_ascii_alphanumeric() || it == b'+' || it == b'/';
-        match text.strip_prefix("sha384-") {
-            Some(digest) if digest.len() == 64 && digest.bytes().all(is_base64) => {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err(TrustedRuntimeError(text.to_owned())),
-        }
-    }
-}
-
 /// The foreign code that pages of a build may hold.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trust {
@@ -89,12 +60,12 @@ impl Trust {
     ) -> Result<Self, Failure> {
         let mut islands = asked.allow_island.clone();
         let mut runtimes: BTreeSet<String> =
-            asked.trust_runtime.iter().map(|it| it.0.clone()).collect();
+            asked.trust_runtime.iter().map(|it| it.as_str().to_owned()).collect();
         for it in &config.trust.islands {
             islands.push(it.parse::<AllowedIsland>()?);
         }
         for it in &config.trust.runtimes {
-            runtimes.insert(it.parse::<TrustedRuntime>()?.0);
+            runtimes.insert(it.parse::<StatedIntegrity>()?.as_str().to_owned());
         }
         Ok(Self { islands, runtimes, has_files })
     }
@@ -139,15 +110,6 @@ mod tests {
         assert_eq!(trust.islands("a/b.ipynb".into()).allowed, both);
         for bad in ["", "*", "folium:", "Folium", "flash"] {
             assert!(bad.parse::<AllowedIsland>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_runtime_is_a_whole_digest() {
-        let digest = format!("sha384-{}", "A".repeat(64));
-        assert!(digest.parse::<TrustedRuntime>().is_ok());
-        for bad in ["", "sha384-", "sha256-AAAA", &digest[..70]] {
-            assert!(bad.parse::<TrustedRuntime>().is_err(), "{bad}");
         }
     }
 }

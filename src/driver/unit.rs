@@ -341,7 +341,7 @@ impl Builder<'_> {
         let none = BTreeSet::new();
         let have = |known: &'static Known| {
             let own = environment.and_then(|it| it.own_runtime(known.kind, &none));
-            if let Some(runtime) = own.filter(|it| it.version() == known.version) {
+            if let Some(runtime) = own.filter(|it| it.version() == known.version()) {
                 return Ok(runtime);
             }
             self.timings.measure(Phase::Environment, || preparation.runtime(known, limits, events))
@@ -556,7 +556,7 @@ pub(super) fn provenance(
         path,
         title,
         source: input.relative.as_str().to_owned(),
-        source_integrity: Integrity::of_source(source),
+        source_integrity: Integrity::of_sha384(source.digest()),
         engine: record.engine.name.clone(),
         python: record.engine.python.clone(),
         // Their names tell what a company calls its own.

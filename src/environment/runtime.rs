@@ -87,7 +87,7 @@ pub fn cached_runtime(known: &'static Known, cache: &Utf8Path) -> Option<Runtime
 }
 
 fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
-    cache.join(FORMAT).join(format!("{}-{}.js", known.kind.name(), known.version))
+    cache.join(FORMAT).join(format!("{}-{}.js", known.kind.name(), known.version()))
 }
 
 fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
@@ -97,7 +97,7 @@ fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
 }
 
 fn failed(known: &Known, reason: String) -> InstallError {
-    InstallError::Runtime { name: known.kind.title(), version: known.version, reason }
+    InstallError::Runtime { name: known.kind.title(), version: known.version(), reason }
 }
 
 fn from_wheel(

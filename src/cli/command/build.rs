@@ -1,6 +1,5 @@
 //! `nbc build`: notebooks to a site.
 
-use super::verify;
 use crate::cli::anchor::DigestFile;
 use crate::cli::args::{Build, Format};
 use crate::cli::printer::Printer;
@@ -12,6 +11,7 @@ use crate::driver::{
 };
 use crate::process::interrupt;
 use crate::publish::Destination;
+use crate::verify::command::line;
 
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
     interrupt::install()?;
@@ -109,7 +109,7 @@ pub(super) fn publish(
         Err(NotPublished::Failed(failure)) => Err(failure),
         Err(unverified @ NotPublished::Unverified { .. }) => {
             if let NotPublished::Unverified { findings, .. } = &unverified {
-                findings.iter().for_each(|it| printer.line(&verify::text(it)));
+                findings.iter().for_each(|it| printer.line(&line(it)));
             }
             print_failure(&unverified.into(), printer);
             Ok(None)

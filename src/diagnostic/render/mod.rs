@@ -44,7 +44,7 @@ pub fn render(
         Format::Github => github::render(diagnostics, sources),
     };
     match format {
-        Format::Full | Format::Concise => Printable::rendered(&text),
+        Format::Full | Format::Concise => Printable::colored(&text),
         Format::Json | Format::Sarif => Printable::json(&text),
         // Annotations are commands of nbc itself, so none of them may be fenced.
         Format::Github => Printable::commands(&text),

@@ -1,16 +1,20 @@
 //! The target: files of a site, with types for what must hold about them.
 //!
-//! [`SitePath`] stays inside the site, [`Asset`] carries the digest of its own bytes.
+//! [`SitePath`] stays inside the site, [`Asset`] carries the digest of its own bytes. The lists are data: the scripts
+//! that pages may hold ([`scripts`], [`runtimes`]), and the files that they may save ([`PASSIVE`]).
 
+mod base_url;
 mod passive;
+pub mod runtimes;
 pub mod scripts;
+mod stated;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
 
+pub use base_url::BaseUrl;
 pub use passive::{PASSIVE, download_name};
-
-use crate::source::Source;
+pub use stated::{StatedIntegrity, StatedIntegrityError};
 
 /// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -78,9 +82,9 @@ impl Integrity {
         Self::of_digest(&Sha384::digest(bytes))
     }
 
-    /// That of a text, which is hashed once for all that ask.
-    pub fn of_source(source: &Source) -> Self {
-        Self::of_digest(source.digest())
+    /// The same of a SHA-384 that was taken before.
+    pub fn of_sha384(digest: &[u8; 48]) -> Self {
+        Self::of_digest(digest)
     }
 
     fn of_digest(digest: &[u8]) -> Self {

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use super::allowed::AllowedFile;
 use super::integrity_of;
-use crate::charts;
-use crate::site::scripts;
+use crate::site::{runtimes, scripts};
 
 /// Digests of this version's own scripts.
 static OWN: LazyLock<BTreeSet<String>> =
@@ -86,7 +85,7 @@ impl Expected {
     }
 
     pub(super) fn allows_script(&self, digest: &str) -> bool {
-        OWN.contains(digest) || charts::is_published(digest) || self.scripts.contains(digest)
+        OWN.contains(digest) || runtimes::is_published(digest) || self.scripts.contains(digest)
     }
 
     pub(super) fn manifest(&self) -> Option<&str> {

@@ -40,13 +40,8 @@ impl Printable {
         Self { text: printable(text), kind: Kind::Source }
     }
 
-    /// Text from a renderer of this folder, which has escaped each foreign piece, and added its own colours.
-    pub(super) fn rendered(text: &str) -> Self {
-        Self::colored(text)
-    }
-
     /// Workflow commands of nbc itself.
-    pub(super) fn commands(text: &str) -> Self {
+    pub fn commands(text: &str) -> Self {
         let is_ours = |line: &&str| {
             let kinds = ["::error title=nbc (", "::warning title=nbc ("];
             kinds.iter().any(|it| line.starts_with(it)) && !line.contains("##[")

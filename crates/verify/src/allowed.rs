@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::site::{StatedIntegrity, StatedIntegrityError};
+
 /// Kinds of files that a browser shows as text or as a picture, whoever wrote them. Neither SVG nor XML: both run scripts.
 const KINDS: [&str; 7] = ["txt", "ico", "png", "jpg", "jpeg", "gif", "webp"];
 
@@ -15,7 +17,7 @@ pub struct AllowedFile {
     /// Of a kind that a browser only shows.
     path: String,
     /// `sha384-…`; without one, whatever stands in the file counts.
-    integrity: Option<String>,
+    integrity: Option<StatedIntegrity>,
 }
 
 /// Why a text is no [`AllowedFile`].
@@ -34,8 +36,8 @@ pub enum AllowedFileError {
     )]
     Kind(String),
     /// What follows `=` is no digest.
-    #[error("`{0}` is no digest: write `sha384-` and 64 characters of base64")]
-    Digest(String),
+    #[error(transparent)]
+    Digest(#[from] StatedIntegrityError),
 }
 
 impl AllowedFile {
@@ -46,7 +48,7 @@ impl AllowedFile {
 
     /// The digest that the file must have.
     pub(super) fn integrity(&self) -> Option<&str> {
-        self.integrity.as_deref()
+        self.integrity.as_ref().map(StatedIntegrity::as_str)
     }
 }
 
@@ -89,14 +91,8 @@ impl FromStr for AllowedFile {
         if is_hidden || !(is_text || NAMES.contains(&path)) {
             return Err(AllowedFileError::Kind(path.to_owned()));
         }
-        let is_base64 = |it: u8| it.is_ascii_alphanumeric() || it == b'+' || it == b'/';
-        let is_digest = |it: &str| {
-            it.strip_prefix("sha384-").is_some_and(|it| it.len() == 64 && it.bytes().all(is_base64))
-        };
-        match integrity {
-            Some(digest) if !is_digest(digest) => Err(AllowedFileError::Digest(digest.to_owned())),
-            _ => Ok(Self { path: path.to_owned(), integrity: integrity.map(ToOwned::to_owned) }),
-        }
+        let integrity = integrity.map(StatedIntegrity::from_str).transpose()?;
+        Ok(Self { path: path.to_owned(), integrity })
     }
 }
 

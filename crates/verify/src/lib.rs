@@ -1,13 +1,17 @@
 //! Phase 10: proves on the written bytes that a site keeps its promises.
 //!
-//! In: the files of a site, from memory or from a folder. Out: every broken rule with its place, or
-//! a [`VerifiedSite`]. Shares no code with the writer: another HTML tokenizer (html5gum), its own
-//! reader of policies, addresses and stylesheets. What can be read in two ways is a finding, so a
-//! browser that reads it the other way can't surprise us.
+//! In: the files of a site, from memory or from a folder. Out: every broken rule with its place, or a [`VerifiedSite`].
+//! The rules share the types and lists of [`site`] with the writer, and no other code: this crate depends on neither
+//! the sanitizer nor the templates, reads HTML with another tokenizer (html5gum), and has its own readers of policies,
+//! addresses and stylesheets. Bytes that can be read in two ways are a finding, so a browser that reads them the other
+//! way can't surprise us.
+//!
+//! [`command`] is `nbc verify` and the binary `nbc-verify`; [`terminal`] holds its words.
 
 mod address;
 mod allowed;
 mod charts;
+pub mod command;
 mod expected;
 mod folder;
 mod island;
@@ -17,8 +21,10 @@ mod place;
 mod policy;
 mod rule;
 mod rules;
+pub mod site;
 mod states;
 mod style;
+pub mod terminal;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -57,14 +63,14 @@ impl fmt::Display for Finding {
 /// Proof that a site passed; only [`verify`] makes one.
 ///
 /// ```compile_fail
-/// let forged = nbc::verify::VerifiedSite(nbc::site::Site::default());
+/// let forged = nbc_verify::VerifiedSite(nbc_verify::site::Site::default());
 /// ```
 #[derive(Debug)]
-pub struct VerifiedSite(crate::site::Site);
+pub struct VerifiedSite(site::Site);
 
 impl VerifiedSite {
     /// The site that passed.
-    pub fn site(&self) -> &crate::site::Site {
+    pub fn site(&self) -> &site::Site {
         &self.0
     }
 }
@@ -73,7 +79,7 @@ impl VerifiedSite {
 ///
 /// # Errors
 /// Every broken rule, sorted by file and line.
-pub fn verify(site: crate::site::Site, expected: &Expected) -> Result<VerifiedSite, Vec<Finding>> {
+pub fn verify(site: site::Site, expected: &Expected) -> Result<VerifiedSite, Vec<Finding>> {
     let files =
         site.files().map(|asset| (asset.path().as_str(), File::new(asset.bytes()))).collect();
     let findings = verify_borrowed(&files, expected);

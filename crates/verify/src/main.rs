@@ -1,0 +1,7 @@
+//! The `nbc-verify` binary: `nbc verify` for machines that build nothing.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nbc_verify::command::main()
+}
