@@ -487,6 +487,188 @@ fn a_page_that_was_changed_by_hand_is_written_again() {
     assert_eq!(test.site("out"), before);
 }
 
+/// A notebook that tells which of some files it can open. Its code names none of them, so that it opens no door.
+fn spy(names: &[&str]) -> String {
+    let hex: Vec<String> =
+        names.iter().map(|name| name.bytes().map(|it| format!("{it:02x}")).collect()).collect();
+    let look = format!(
+        "import helper\nfor name in '{}'.split():\n    name = bytes.fromhex(name).decode()\n    try:\n        \
+         open(name, 'rb').close()\n        print('opened', name + ';')\n    except OSError:\n        pass\n\
+         print('looked', 'everywhere')",
+        hex.join(" ")
+    );
+    jupyter(&[&look])
+}
+
+#[test]
+fn each_file_of_a_project_is_in_the_key_or_absent() {
+    let percent = "# %%\nx = 1\n";
+    let marimo = "import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n    return\n";
+    let theme = "title = 'first'\n[theme]\ncss = 'theme.css'\ntemplates = 'looks'\n";
+    let files = [
+        ("nb.ipynb", "", true),
+        ("data.txt", "0", true),
+        ("sub/deep.csv", "0", true),
+        ("helper.py", "import part\n", true),
+        ("part.py", percent, true),
+        ("requirements.txt", "", true),
+        ("pyproject.toml", "[tool.x]\n", true),
+        ("README.md", "# Read me\n", true),
+        ("other.ipynb", &jupyter(&["1"]), false),
+        ("sub/other.py", percent, false),
+        ("dashboard.py", marimo, false),
+        ("page.qmd", "```{python}\n1\n```\n", false),
+        ("nbc.toml", theme, false),
+        ("theme.css", "main { color: #123456 }\n", false),
+        ("looks/_note.html", "<p>note</p>\n", false),
+        ("uv.lock", "version = 1\n", false),
+        ("pylock.other.toml", "lock-version = '1.0'\n", false),
+        ("__pycache__/old.pyc", "0", false),
+        (".env", "KEY=0\n", false),
+        ("credentials.json", "{}\n", false),
+        (".settings", "0\n", false),
+        ("digest.txt", "", false),
+        ("out/index.html", "", false),
+        ("earlier/manifest.json", "", false),
+        ("earlier/index.html", "", false),
+    ];
+    let names: Vec<&str> = files.iter().map(|it| it.0).collect();
+    let test = CacheTest::new(&[]);
+    let made = ["digest.txt", "out/index.html", "earlier/manifest.json", "earlier/index.html"];
+    for (name, text, _) in files.iter().filter(|it| !made.contains(&it.0)) {
+        test.write(&format!("in/{name}"), text);
+    }
+    test.write("in/nb.ipynb", &spy(&names));
+    let build = |output: &str| {
+        let site = format!("in/{output}");
+        let said = test.run(&[
+            "build",
+            "in/nb.ipynb",
+            "-o",
+            &site,
+            "--layout",
+            "site",
+            "--digest-file",
+            "in/digest.txt",
+            "--trust-config",
+        ]);
+        said.runs()
+    };
+    assert_eq!(build("earlier"), 1);
+    assert_eq!(build("out"), 0);
+    let page = String::from_utf8(test.site("in/out")[Path::new("nb.html")].clone()).unwrap();
+    assert!(page.contains("looked everywhere"), "{page}");
+    for (name, _, is_seen) in files {
+        assert_eq!(page.contains(&format!("opened {name};")), is_seen, "{name}: {page}");
+        let path = format!("in/{name}");
+        let before = fs_err::read_to_string(test.path(&path)).unwrap();
+        let after = match name {
+            "nb.ipynb" => spy(&["data.txt"]),
+            "other.ipynb" => jupyter(&["2"]),
+            "nbc.toml" => before.replace("first", "second"),
+            // nbc itself writes these three.
+            "digest.txt" | "out/index.html" => continue,
+            "theme.css" => "main { color: #654321 }\n".to_owned(),
+            _ => format!("{before}\n"),
+        };
+        test.write(&path, &after);
+        assert_eq!(build("out"), usize::from(is_seen), "{name}");
+        test.write(&path, &before);
+        assert_eq!(build("out"), 0, "{name}");
+    }
+    // A file that is new is seen, or is none of the notebook's.
+    for (name, text, is_seen) in
+        [("new.csv", "", true), ("new.py", "", true), ("new.ipynb", "{}", false)]
+    {
+        test.write(&format!("in/{name}"), text);
+        assert_eq!(build("out"), usize::from(is_seen), "{name}");
+    }
+    // What was a notebook is a module like others.
+    test.write("in/sub/other.py", "x = 1\n");
+    assert_eq!(build("out"), 1);
+}
+
+#[test]
+fn of_a_hundred_notebooks_one_that_changed_is_run_and_looks_run_nothing() {
+    let test = CacheTest::new(&[("in/theme.css", "main { color: #123456 }\n")]);
+    let write = |idx: usize, value: usize| {
+        test.write(&format!("in/n{idx:03}.ipynb"), &jupyter(&[&format!("print({value})")]));
+    };
+    (0..100).for_each(|idx| write(idx, idx));
+    test.write("in/nbc.toml", "title = 'first'\n[theme]\ncss = 'theme.css'\n");
+    assert_eq!(test.run(&BUILD).runs(), 100);
+    write(50, 1000);
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    for (name, text) in [
+        ("in/theme.css", "main { color: #654321 }\n"),
+        ("in/nbc.toml", "title = 'second'\n[theme]\ncss = 'theme.css'\n"),
+    ] {
+        test.write(name, text);
+        let said = test.run(&BUILD);
+        assert!(!said.is_untouched(), "{name}");
+        assert_eq!(said.runs(), 0, "{name}");
+    }
+}
+
+#[test]
+fn files_of_other_folders_of_the_project_are_inputs_without_a_grant() {
+    let notebook = |inputs: &str, path: &str| {
+        format!(
+            "# /// script\n# dependencies = []\n# [tool.nbc]\n# inputs = {inputs}\n# ///\n\n# %%\nimport os\n\
+             print('read', open({path:?}).read())\nprint('sees', sorted(os.listdir('../data')))\n"
+        )
+    };
+    let test = CacheTest::new(&[
+        ("in/data/x.csv", "first"),
+        ("in/data/y.csv", "y"),
+        ("in/data/.env", "KEY=secret"),
+        ("in/data/nbc.toml", ""),
+        ("in/deep/n.py", &notebook("['../data/x.csv']", "../data/x.csv")),
+        ("outside.csv", "outside"),
+    ]);
+    let page = || String::from_utf8(test.site("out")[Path::new("deep/n.html")].clone()).unwrap();
+    let plain = |text: &str| text.replace("&#39;", "'").replace("&#x27;", "'");
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    assert!(plain(&page()).contains("read first") && plain(&page()).contains("sees ['x.csv']"));
+    test.write("in/data/y.csv", "another");
+    assert_eq!(test.run(&BUILD).runs(), 0);
+    test.write("in/data/x.csv", "second");
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    assert!(page().contains("read second"));
+    // A folder is shown without what no run sees.
+    test.write("in/deep/n.py", &notebook("['../data']", "../data/x.csv"));
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    assert!(plain(&page()).contains("sees ['x.csv', 'y.csv']"), "{}", page());
+    for (name, runs) in [("in/data/y.csv", 1), ("in/data/.env", 0), ("in/data/nbc.toml", 0)] {
+        test.write(name, "# changed");
+        assert_eq!(test.run(&BUILD).runs(), runs, "{name}");
+    }
+    // One that is not there yet is noticed when it comes.
+    let later = notebook("['../data/x.csv', '../later.csv']", "../data/x.csv");
+    test.write("in/deep/n.py", &later);
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    assert!(test.run(&BUILD).is_untouched());
+    test.write("in/later.csv", "");
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    // Nothing leads out of what is built, by its name or by a link.
+    std::os::unix::fs::symlink("../outside.csv", test.path("in/link.csv")).unwrap();
+    for path in ["../../outside.csv", "../link.csv", "../../../../../../../../etc/passwd"] {
+        test.write("in/deep/n.py", &notebook(&format!("['{path}']"), path));
+        let said = test.run(&BUILD);
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(
+            said.stderr.contains("in/deep/n.py: ") && said.stderr.contains("lies outside of"),
+            "{}",
+            said.stderr
+        );
+    }
+    let credentials = notebook("['../data/.env']", "../data/.env");
+    test.write("in/deep/n.py", &credentials);
+    let said = test.run(&BUILD);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("`.env` is hidden from the run"), "{}", said.stderr);
+}
+
 /// A change that a user, a colleague or a CI makes between two builds.
 #[derive(Debug, Clone)]
 enum Edit {

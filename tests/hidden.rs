@@ -269,6 +269,34 @@ fn a_run_that_misses_a_hidden_name_is_told_the_name_and_the_way_out() {
 }
 
 #[test]
+fn a_run_that_misses_another_notebook_is_told_why() {
+    let test = Beside::new(&[]);
+    test.write(
+        b"other.ipynb",
+        "{\"cells\": [], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 4}",
+    );
+    test.write(b"nbc.toml", "# nothing\n");
+    for (code, name, words) in [
+        ("open('other' + '.ip' + 'ynb')", "other.ipynb", "`inputs` names"),
+        ("open('nbc.toml')", "nbc.toml", "only nbc and installers read it"),
+    ] {
+        test.write(b"nb.py", &format!("# %%\n{code}\n"));
+        let out = tempfile::tempdir().unwrap();
+        let output = test.nbc("nb.py", &python(), &out.path().join("site")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).replace("\n          ", " ");
+        assert!(text.contains("NBC301") && text.contains(&format!("`{name}` is ")), "{text}");
+        assert!(text.contains(words), "{text}");
+        // The way out is one.
+        let more = ["--read", name];
+        let output =
+            test.nbc("nb.py", &python(), &out.path().join("site")).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    test.write(b"nb.py", "# %%\nopen('other.ipynb')\n");
+    test.page("nb.py", &python(), &[]);
+}
+
+#[test]
 fn a_login_that_appears_during_the_run_is_not_there() {
     let test = Beside::new(&[]);
     // The look at a name that is not there yet may be kept, so that there is one.

@@ -20,6 +20,7 @@ use nbc::environment::{Beside, Choice, Confinement, Environment, Provisioner};
 use nbc::notebook::Notebook;
 use nbc::process::{Isolation, Limits, OnDemand, Sandbox};
 use nbc::run::grants::Shown;
+use nbc::run::reach::Reach;
 use nbc::run::warm::{Brood, Nursery};
 use nbc::run::{
     Bounds, Execution, Grants, OnError, OutputLimits, Places, RunPlan, RunRecord, RunnerFolder,
@@ -107,9 +108,13 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
             sweep: options.sweep.clone(),
         };
         let folder = path.parent().unwrap();
-        let opened =
-            nbc::run::grants::open(&options.grants, folder, &environment.mounts, Shown::Folder)
-                .unwrap();
+        let opened = nbc::run::grants::open(
+            &options.grants,
+            folder,
+            &environment.mounts,
+            Shown::Folder(&Reach::default()),
+        )
+        .unwrap();
         let on_error = OnError::Continue;
         let plan =
             nbc::run::plan::plan(&notebook, &graph, environment, places, bounds, on_error, opened);

@@ -218,6 +218,7 @@ impl Build {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
         Options {
+            own_files: self.digest_file.iter().cloned().collect(),
             layout: self.layout,
             code: self.code,
             charts: self.charts,

@@ -462,8 +462,8 @@ fn help_of_confinement(error: &CellError, limits: Option<&Limits>) -> Option<Str
             Some(help)
         }
         "FileNotFoundError" => Some(
-            "the run sees the folder of the notebook and nothing else; show it more with \
-             `--read PATH`"
+            "the run sees the folder of the notebook, without other notebooks and what only nbc reads, and nothing \
+             else; show it more with `inputs = [\"*\", \"../data.csv\"]` or `--read PATH`"
                 .to_owned(),
         ),
         _ => None,
@@ -480,6 +480,13 @@ fn of_a_hidden_name(message: &str) -> Option<String> {
         HiddenName::Credentials(name) => format!(
             "`{name}` is hidden from the run, since files of such names often hold credentials (docs/security.md has \
              the list); if this one may be read, show it with `--read PATH`, or give it another name"
+        ),
+        HiddenName::Build(name) => format!(
+            "`{name}` is hidden from the run, since only nbc and installers read it; show it with `--read PATH`"
+        ),
+        HiddenName::Notebook(name) => format!(
+            "`{name}` is a notebook, and of other notebooks a run sees those that its code imports or names, and those \
+             that `inputs` names, such as `inputs = [\"*\"]`"
         ),
         HiddenName::Dot(name, pattern) => format!(
             "`{name}` is hidden from the run, since its name begins with a dot; show it with `--read PATH`, or with a \

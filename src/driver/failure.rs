@@ -18,6 +18,13 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 impl Failure {
+    /// The same, with the name of the notebook that it is about.
+    #[must_use]
+    pub fn of(mut self, notebook: &str) -> Self {
+        self.message = format!("{notebook}: {}", self.message);
+        self
+    }
+
     /// The same with a way out.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {

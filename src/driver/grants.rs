@@ -65,7 +65,7 @@ const MOST_BYTES: usize = 4 << 20;
 pub(super) fn collect(
     options: &Options,
     config: &Config,
-    own_output: &[Utf8PathBuf],
+    own_paths: Vec<Utf8PathBuf>,
     events: &dyn Events,
 ) -> Result<Granted, Failure> {
     let mut hosts = options.allow_net.clone();
@@ -113,10 +113,9 @@ pub(super) fn collect(
             "the value of `{name}` is too short to be looked for in what is published"
         ));
     }
-    let own_output = own_output.to_vec();
     let source_date = source_date()?;
-    let hidden = Arc::default();
-    let grants = Grants { hosts, reads, variables, files, source_date, own_output, hidden };
+    let outlines = Arc::default();
+    let grants = Grants { hosts, reads, variables, files, source_date, own_paths, outlines };
     Ok(Granted { grants, scanner })
 }
 

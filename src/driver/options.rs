@@ -46,6 +46,8 @@ pub struct Options {
     pub keep_going: bool,
     /// A folder for the run of each notebook.
     pub record: Option<Utf8PathBuf>,
+    /// Files that the caller itself writes: no run sees them.
+    pub own_files: Vec<Utf8PathBuf>,
     /// Whether every notebook is run twice and compared.
     pub check_reproducible: bool,
     /// Whether states of inputs stay unrun.

@@ -158,8 +158,8 @@ impl Project {
         events: &dyn Events,
     ) -> Result<Option<Compiled<'_>>, Failure> {
         let settings = self.settings(Goal::Site)?;
-        let granted =
-            grants::collect(&self.options, &self.config, &destination.own_paths(), events)?;
+        let own_paths = self.own_paths(&destination.own_paths());
+        let granted = grants::collect(&self.options, &self.config, own_paths, events)?;
         let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
         let Made { settings, read, outcomes, warnings, packages, shows_secret } = made;
         let Read { sources, mut findings, places } = read;
@@ -204,7 +204,7 @@ impl Project {
     /// As [`Project::compile`].
     pub fn list_states(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
         let settings = self.settings(Goal::States)?;
-        let granted = grants::collect(&self.options, &self.config, &[], events)?;
+        let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;
         let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
         let Read { sources, mut findings, .. } = made.read;
         let (mut listed, mut failures) = (Vec::new(), Vec::new());
@@ -215,6 +215,14 @@ impl Project {
         }
         let findings = told(findings, &granted.scanner);
         Ok(Some(ListedStates { listed, findings, failures, sources }))
+    }
+
+    /// Files that this build makes, or that only nbc reads, wherever they lie.
+    fn own_paths(&self, output: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+        let theme = &self.config.theme;
+        let read = [&theme.css, &theme.templates].into_iter().flatten();
+        let written = self.options.record.iter().chain(&self.options.own_files).chain(output);
+        read.chain(written).cloned().collect()
     }
 
     fn settings(&self, goal: Goal) -> Result<Settings, Failure> {

@@ -29,7 +29,8 @@ use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::output::mask::{Host, Masks};
 use crate::process::{Isolation, Layer};
-use crate::run::grants::Shown;
+use crate::run::grants::{GrantError, Shown};
+use crate::run::reach::Reach;
 use crate::run::record::{Facts, Granted, Package};
 use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
 use crate::run::stored::{self, stored};
@@ -464,12 +465,23 @@ impl Builder<'_> {
             sweep.samples.extend(notebook.about.samples.clone());
         }
         let patterns = self.settings.inputs(&input.relative, notebook);
+        let reach = Reach::of_notebook(notebook);
+        let root = input.folder();
         let shown = match (patterns, absolute.file_name()) {
-            (Some(patterns), Some(notebook)) => Shown::Inputs { notebook, patterns },
-            _ => Shown::Folder,
+            (Some(patterns), Some(notebook)) => Shown::Inputs { notebook, patterns, root },
+            _ => Shown::Folder(&reach),
         };
         let grants = &self.granted.grants;
-        let opened = run::grants::open(grants, absolute, &environment.mounts, shown)?;
+        let opened =
+            run::grants::open(grants, absolute, &environment.mounts, shown).map_err(|error| {
+                match error {
+                    GrantError::Above(error) => Failure::from(error).of(input.path.as_str()),
+                    other => Failure::from(other),
+                }
+            })?;
+        if let Some(cache) = self.cache.as_deref() {
+            opened.decided.iter().for_each(|it| self.trees.look(cache, it));
+        }
         let on_error = self.settings.on_error;
         Ok(run::plan::plan(notebook, graph, environment, places, bounds, on_error, opened))
     }

@@ -32,6 +32,32 @@ pub fn every_import(text: &str, mode: Mode) -> Option<BTreeSet<String>> {
     Some(every.0)
 }
 
+/// Names that a statement of import, wherever it stands, may mean a module by: each part of a dotted name, and what is
+/// imported out of a module, which may be one itself. `None` when the text is no Python.
+pub fn module_names(text: &str, mode: Mode) -> Option<BTreeSet<String>> {
+    struct Names(BTreeSet<String>);
+
+    impl StatementVisitor<'_> for Names {
+        fn visit_stmt(&mut self, statement: &Stmt) {
+            let mut add = |dotted: &str| self.0.extend(dotted.split('.').map(ToOwned::to_owned));
+            match statement {
+                Stmt::Import(it) => it.names.iter().for_each(|it| add(it.name.as_str())),
+                Stmt::ImportFrom(it) => {
+                    it.module.iter().for_each(|it| add(it.as_str()));
+                    it.names.iter().for_each(|it| add(it.name.as_str()));
+                }
+                _ => {}
+            }
+            walk_stmt(self, statement);
+        }
+    }
+
+    let parsed = parse(&plain(text, mode)).ok()?;
+    let mut names = Names(BTreeSet::new());
+    parsed.syntax().body.iter().for_each(|it| names.visit_stmt(it));
+    Some(names.0)
+}
+
 fn plain(text: &str, mode: Mode) -> String {
     match mode {
         Mode::Python => text.to_owned(),
@@ -63,5 +89,7 @@ mod tests {
         let every = every_import(text, Mode::Ipython).unwrap().into_iter().collect::<Vec<_>>();
         assert_eq!(every, ["a", "b.c", "e.f", "i", "j"]);
         assert_eq!(every_import("import a\n)", Mode::Python), None);
+        let names = module_names(text, Mode::Ipython).unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(names, ["a", "b", "c", "e", "f", "g", "h", "i", "j"]);
     }
 }

@@ -20,7 +20,7 @@ use ruff_python_ast::ModModule;
 use ruff_python_ast::token::Token;
 use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 
-pub use imports::{every_import, imports};
+pub use imports::{every_import, imports, module_names};
 pub use names::{CellNames, Names, Query, is_private};
 pub use outline::{
     Argument, Call, Constant, Decorator, Definition, Outline, Statement, StatementKind,

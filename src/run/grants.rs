@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::hidden::{self, HiddenError, Listed};
+use super::above::{self, AboveError};
+use super::hidden::{self, HiddenError, Listed, Outline};
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
+use super::reach::Reach;
 use crate::environment;
 use crate::process::network::PROXY_PORT;
 use crate::process::{Access, AllowedHost, Mount, Openings};
@@ -33,10 +35,10 @@ pub struct Grants {
     pub files: BTreeMap<String, Secret>,
     /// Seconds since 1970 that stand for the time of the build: `SOURCE_DATE_EPOCH` of reproducible-builds.org.
     pub source_date: Option<u64>,
-    /// Paths that this build itself makes, which no run needs.
-    pub own_output: Vec<Utf8PathBuf>,
-    /// What is hidden in folders, by folder: a folder of many notebooks is looked through once.
-    pub hidden: Arc<Mutex<BTreeMap<Utf8PathBuf, Vec<Utf8PathBuf>>>>,
+    /// Paths that this build itself makes, or that only nbc reads: no run needs them.
+    pub own_paths: Vec<Utf8PathBuf>,
+    /// Outlines of folders: a folder of many notebooks is looked through once.
+    pub outlines: Arc<Mutex<BTreeMap<Utf8PathBuf, Arc<Outline>>>>,
 }
 
 /// Grants as they apply to one notebook.
@@ -48,6 +50,10 @@ pub struct Opened {
     pub variables: Vec<(&'static str, String)>,
     /// The rest.
     pub openings: Openings,
+    /// As in [`super::RunPlan::apart`].
+    pub apart: Vec<Utf8PathBuf>,
+    /// Files of the host that decided what is shown, or would if they were there.
+    pub decided: Vec<Utf8PathBuf>,
 }
 
 /// Why a path cannot be shown.
@@ -70,6 +76,9 @@ pub enum GrantError {
     /// The notebook's folder cannot be shown without what is hidden in it.
     #[error(transparent)]
     Hidden(#[from] HiddenError),
+    /// A file of another folder that `inputs` names cannot be shown.
+    #[error(transparent)]
+    Above(#[from] AboveError),
     /// The interpreter's folders cannot be shown without credentials in them.
     #[error("the folders of the interpreter cannot be looked through for credentials")]
     Programs(#[source] io::Error),
@@ -107,14 +116,16 @@ const CERTIFICATES_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What a notebook sees of its own folder.
 #[derive(Debug, Clone, Copy)]
 pub enum Shown<'a> {
-    /// All but names with a dot and [`CREDENTIALS`].
-    Folder,
+    /// All but names with a dot, [`CREDENTIALS`], files for nbc only, and other notebooks that its code does not name.
+    Folder(&'a Reach),
     /// Itself, and what these patterns name, written as in `.gitignore`.
     Inputs {
         /// Name of the notebook's file.
         notebook: &'a str,
-        /// The patterns.
+        /// The patterns; those that begin with `../` name files of other folders.
         patterns: &'a [String],
+        /// The folder that is built, below which those lie; `None`: it is the notebook's own.
+        root: Option<&'a Utf8Path>,
     },
 }
 
@@ -139,29 +150,52 @@ pub fn open(
     // A notebook may have been put beside the logins of its user.
     let shown = match (shown, notebook.file_name()) {
         (_, Some(name)) if hidden::is_of_credentials(&folder) => {
-            Shown::Inputs { notebook: name, patterns: &[] }
+            Shown::Inputs { notebook: name, patterns: &[], root: None }
         }
         (shown, _) => shown,
     };
-    let hidden = match shown {
-        Shown::Folder => {
-            let mut known = grants.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.get(&folder) {
-                Some(hidden) => hidden.clone(),
-                None => {
-                    let hidden = hidden(&folder, &grants.own_output, None)?;
-                    known.entry(folder.clone()).or_insert(hidden).clone()
-                }
-            }
-        }
-        Shown::Inputs { notebook, patterns } => {
-            let listed = Listed::new(notebook, patterns)?;
-            hidden(&folder, &grants.own_output, Some(&listed))?
+    let mut hidden = match shown {
+        Shown::Folder(reach) => beside(grants, notebook, &folder, reach, &mut opened)?,
+        Shown::Inputs { notebook, patterns, .. } => {
+            let own: Vec<String> =
+                patterns.iter().filter(|it| !above::is_above(it)).cloned().collect();
+            let listed = Listed::new(notebook, &own)?;
+            let own = own_below(&folder, &grants.own_paths);
+            let outline = hidden::below(&folder, &own, Some(&listed))?;
+            opened.decided.extend(outline.decided.iter().map(|it| folder.join(it)));
+            inside_folder(&with_own(&outline.hidden, own))
         }
     };
-    let mut hidden = hidden;
     // A folder that the user names is shown whole.
-    hidden.retain(|it| !opened.mounts.iter().any(|mount| it.starts_with(&mount.inside)));
+    let whole = opened.mounts.clone();
+    hidden.retain(|it| !whole.iter().any(|mount| it.starts_with(&mount.inside)));
+    if let Shown::Inputs { patterns, root, .. } = shown {
+        for pattern in patterns.iter().filter(|it| above::is_above(it)) {
+            let place = above::find(pattern, &folder, root, &grants.own_paths)?;
+            if place.host.as_ref() != Some(&place.named) {
+                opened.decided.push(place.named.clone());
+            }
+            let Some(host) = place.host else { continue };
+            let inside = inside(&folder, &place.named);
+            if whole.iter().any(|it| inside.starts_with(&it.inside)) {
+                continue;
+            }
+            let mut places = Places { folder: &folder, present, mounts: opened.mounts };
+            let put = places.put(&host, &inside);
+            opened.mounts = places.mounts;
+            put.map_err(|what| AboveError::Taken {
+                pattern: pattern.clone(),
+                inside: inside.clone(),
+                what,
+            })?;
+            if host.is_dir() {
+                let own = own_below(&host, &grants.own_paths);
+                let outline = hidden::below(&host, &own, None)?;
+                opened.decided.extend(outline.decided.iter().map(|it| host.join(it)));
+                hidden.extend(with_own(&outline.hidden, own).iter().map(|it| inside.join(it)));
+            }
+        }
+    }
     hidden.extend(environment::hidden(present).map_err(GrantError::Programs)?);
     opened.openings = Openings {
         hosts: grants.hosts.clone(),
@@ -190,15 +224,45 @@ pub fn open(
     Ok(opened)
 }
 
-/// Paths inside that are not there for the run.
-fn hidden(
+/// The paths inside that a notebook without `inputs` does not see of its folder.
+fn beside(
+    grants: &Grants,
+    notebook: &Utf8Path,
     folder: &Utf8Path,
-    own_output: &[Utf8PathBuf],
-    listed: Option<&Listed<'_>>,
+    reach: &Reach,
+    opened: &mut Opened,
 ) -> Result<Vec<Utf8PathBuf>, HiddenError> {
+    let own = own_below(folder, &grants.own_paths);
+    let mut known = grants.outlines.lock().unwrap_or_else(PoisonError::into_inner);
+    let outline = match known.get(folder) {
+        Some(outline) => Arc::clone(outline),
+        None => {
+            let outline = Arc::new(hidden::below(folder, &own, None)?);
+            // What decided is noted once for all notebooks of the folder.
+            opened.decided.extend(outline.decided.iter().map(|it| folder.join(it)));
+            known.insert(folder.to_owned(), Arc::clone(&outline));
+            outline
+        }
+    };
+    drop(known);
+    let name = Utf8Path::new(notebook.file_name().unwrap_or_default());
+    // It may be a link to another file of its folder.
+    let target = notebook.canonicalize_utf8().unwrap_or_default();
+    let target = target.strip_prefix(folder).unwrap_or(name);
+    let seen = outline.seen_by(folder, &[name, target], reach);
+    let others = outline.notebooks.iter().filter(|it| seen.binary_search(it).is_err());
+    let mut hidden = with_own(&outline.hidden, own);
+    hidden.extend(others.cloned());
+    opened.apart = inside_folder(&seen);
+    Ok(inside_folder(&hidden))
+}
+
+/// Those of some paths of the host that lie below a folder, relative to it.
+fn own_below(folder: &Utf8Path, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
     let mut own = Vec::new();
-    for path in own_output {
-        let parent = path.parent().and_then(|it| it.canonicalize_utf8().ok());
+    for path in paths {
+        let parent = path.parent().filter(|it| !it.as_str().is_empty());
+        let parent = parent.unwrap_or(Utf8Path::new(".")).canonicalize_utf8().ok();
         let (Some(parent), Some(name)) = (parent, path.file_name()) else { continue };
         let path = parent.join(name);
         if let Ok(below) = path.strip_prefix(folder)
@@ -207,13 +271,21 @@ fn hidden(
             own.push(below.to_owned());
         }
     }
-    let mut hidden = hidden::below(folder, &own, listed)?;
-    // The run must not see them when they are made meanwhile, either.
+    own
+}
+
+/// What is hidden, and paths of nbc's own: the run must not see them when they are made meanwhile, either.
+fn with_own(hidden: &[Utf8PathBuf], mut own: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
+    let mut all = hidden.to_vec();
     own.retain(|it| !it.ancestors().any(|above| hidden.iter().any(|it| it == above)));
-    hidden.extend(own);
-    hidden.sort();
-    hidden.dedup();
-    Ok(hidden.into_iter().map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect())
+    all.extend(own);
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn inside_folder(paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+    paths.iter().map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect()
 }
 
 struct Places<'a> {
@@ -349,12 +421,13 @@ mod tests {
         std::os::unix::fs::symlink("../data", root.join("project/link")).unwrap();
         let grants = Grants {
             reads: reads.iter().map(|it| root.join(it)).collect(),
-            own_output: vec![root.join("project/site"), root.join("project/.site.nbc-lock")],
+            own_paths: vec![root.join("project/site"), root.join("project/.site.nbc-lock")],
             ..Grants::default()
         };
         let host = root.join("env");
         let present = Mount { host, inside: "/env".into(), access: Access::ReadOnly };
-        let opened = open(&grants, &root.join("project/nb.py"), &[present], Shown::Folder);
+        let shown = Shown::Folder(&Reach::default());
+        let opened = open(&grants, &root.join("project/nb.py"), &[present], shown);
         let opened = opened.map_err(|it| it.to_string().replace(root.as_str(), "~"))?;
         let mounts = opened.mounts.iter();
         let mounts =
@@ -381,7 +454,7 @@ mod tests {
             fs_err::write(root.join(name), "").unwrap();
         }
         let patterns: Vec<String> = patterns.iter().map(|it| (*it).to_owned()).collect();
-        let shown = Shown::Inputs { notebook: "nb.py", patterns: &patterns };
+        let shown = Shown::Inputs { notebook: "nb.py", patterns: &patterns, root: None };
         let opened = open(&Grants::default(), &root.join("nb.py"), &[], shown).unwrap();
         opened.openings.hidden.iter().map(ToString::to_string).collect()
     }

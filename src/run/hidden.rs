@@ -1,23 +1,36 @@
 //! Names in a notebook's folder that do not exist for the run: the one list, which the sandbox's view and the key of
 //! the cache both follow.
 //!
-//! In: a folder, and the `inputs` of its notebook. Out: the paths below it that are hidden, as
+//! In: a folder, and the `inputs` of its notebook, or what its code names. Out: the paths below it that are hidden, as
 //! [`text_of`] writes them. Follows no link.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::plan::NOTEBOOK_FOLDER;
+use super::reach::{Reach, module_name};
+use crate::notebook;
 use crate::process::interrupt;
+use crate::source::MAX_SOURCE_BYTES;
 use crate::source::credentials::{CREDENTIALS, Credentials, path_of, text_of};
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
+use crate::source::project_file::ProjectRoot;
 
 /// Most names in a folder; each must be looked at.
 pub const MOST_NAMES: usize = 500_000;
 /// Most paths that are hidden; each takes a place in the run's private layer, which has 65,536.
 const MOST_HIDDEN: usize = 32_768;
+/// Most notebooks of a folder that are hidden from each other: each run has a list of them. More stay visible, and in
+/// the key.
+const MOST_NOTEBOOKS: usize = 1000;
+/// Folders of packages, in which no file is a notebook of the project.
+const PACKAGES: [&str; 3] = ["site-packages", "dist-packages", "node_modules"];
+/// Bytes at the start of a manifest that tell who wrote it.
+const MANIFEST_HEAD: u64 = 256;
 
 /// Why a folder cannot be shown in part.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +131,23 @@ fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Gitignore, Hid
     builder.build().map_err(HiddenError::Patterns)
 }
 
-/// The paths below a folder, relative to it and sorted, that are hidden from the run; a folder of which nothing is seen
-/// is named as a whole. `own` are paths that nbc makes.
+/// What a folder holds for the runs of its notebooks. Paths are relative to it, and sorted.
+#[derive(Debug, Default)]
+pub struct Outline {
+    /// Hidden from every run; a folder of which nothing is seen is named as a whole.
+    pub hidden: Vec<Utf8PathBuf>,
+    /// Notebooks; each is there for its own run, and for those that name it.
+    pub notebooks: Vec<Utf8PathBuf>,
+    /// Files whose contents decided about the above.
+    pub decided: Vec<Utf8PathBuf>,
+    /// Python files by the last part of their name as a module.
+    modules: BTreeMap<String, Vec<Utf8PathBuf>>,
+    /// What modules name, by path: many notebooks import the same.
+    reaches: Mutex<BTreeMap<Utf8PathBuf, Arc<Reach>>>,
+}
+
+/// Looks through a folder. `own` are paths below it that nbc makes, or that only nbc reads. With `listed`, notebooks are
+/// files like others.
 ///
 /// # Errors
 /// When the folder holds too much, or cannot be read; see [`HiddenError`].
@@ -127,7 +155,7 @@ pub fn below(
     folder: &Utf8Path,
     own: &[Utf8PathBuf],
     listed: Option<&Listed<'_>>,
-) -> Result<Vec<Utf8PathBuf>, HiddenError> {
+) -> Result<Outline, HiddenError> {
     below_bounded(folder, own, listed, (MOST_NAMES, MOST_HIDDEN))
 }
 
@@ -136,16 +164,76 @@ fn below_bounded(
     own: &[Utf8PathBuf],
     listed: Option<&Listed<'_>>,
     most: (usize, usize),
-) -> Result<Vec<Utf8PathBuf>, HiddenError> {
+) -> Result<Outline, HiddenError> {
     let credentials = credentials()?;
-    let mut walk = Walk { folder, own, listed, credentials, most, names: 0, hidden: Vec::new() };
+    let outline = Outline::default();
+    let mut walk = Walk { folder, own, listed, credentials, most, names: 0, outline };
     if walk.below(Utf8Path::new(""), false)? == Sight::Locked {
         let source = io::ErrorKind::PermissionDenied.into();
         return Err(HiddenError::Unreadable { path: folder.to_owned(), source });
     }
-    let mut hidden = walk.hidden;
-    hidden.sort();
-    Ok(hidden)
+    let mut outline = walk.outline;
+    if outline.notebooks.len() > MOST_NOTEBOOKS {
+        outline.notebooks.clear();
+    }
+    for list in [&mut outline.hidden, &mut outline.notebooks, &mut outline.decided] {
+        list.sort();
+    }
+    Ok(outline)
+}
+
+impl Outline {
+    /// The notebooks that a run sees: its own, and what its code, and the modules that this may import, name.
+    #[must_use]
+    pub fn seen_by(&self, folder: &Utf8Path, own: &[&Utf8Path], reach: &Reach) -> Vec<Utf8PathBuf> {
+        let mut reach = reach.clone();
+        let mut read = std::collections::BTreeSet::new();
+        let mut waiting: Vec<String> = reach.modules().map(ToOwned::to_owned).collect();
+        while let Some(name) = waiting.pop() {
+            for path in self.modules.get(&name).into_iter().flatten() {
+                if read.insert(path) {
+                    let named = self.reach_of(folder, path);
+                    waiting.extend(named.modules().map(ToOwned::to_owned));
+                    reach.add(&named);
+                }
+            }
+        }
+        let is_seen = |it: &&Utf8PathBuf| own.contains(&it.as_path()) || reach.names(it);
+        self.notebooks.iter().filter(is_seen).cloned().collect()
+    }
+
+    fn reach_of(&self, folder: &Utf8Path, module: &Utf8Path) -> Arc<Reach> {
+        let mut known = self.reaches.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry(module.to_owned()).or_insert_with(|| {
+            let text = ProjectRoot::new(folder).text(module, MAX_SOURCE_BYTES);
+            // What cannot be read here is no Python for the run either.
+            Arc::new(text.map(|it| Reach::of_module(&it)).unwrap_or_default())
+        });
+        Arc::clone(found)
+    }
+}
+
+/// Whether a file of this name is for nbc and installers only, or for Python's own use. An honest notebook has no need
+/// of it; `requirements.txt` and `pyproject.toml` are documents, and stay.
+fn is_of_build(name: &str, is_folder: bool) -> bool {
+    match is_folder {
+        true => name == "__pycache__",
+        false => {
+            ["nbc.toml", "uv.lock", "pylock.toml"].contains(&name)
+                || name.starts_with("pylock.") && name.ends_with(".toml")
+        }
+    }
+}
+
+/// Whether a folder is a site that nbc made.
+fn is_site(folder: &Utf8Path) -> bool {
+    let Ok(file) = crate::cache::open(&folder.join("manifest.json")) else { return false };
+    if !file.metadata().is_ok_and(|it| it.is_file()) {
+        return false;
+    }
+    let mut head = Vec::new();
+    file.take(MANIFEST_HEAD).read_to_end(&mut head).is_ok()
+        && memchr::memmem::find(&head, b"\"generator\": \"nbc ").is_some()
 }
 
 /// Names without a wildcard that are hidden beside a notebook even before they are there: a run sees the folder as it is
@@ -161,6 +249,10 @@ pub fn expected() -> impl Iterator<Item = &'static str> {
 pub enum HiddenName {
     /// Files of this name often hold credentials.
     Credentials(String),
+    /// It is for nbc and installers only.
+    Build(String),
+    /// It is that of a notebook.
+    Notebook(String),
     /// It begins with a dot, and is none of these; with the pattern of `inputs` that shows it.
     Dot(String, String),
 }
@@ -183,7 +275,15 @@ pub fn by_name(path: &Utf8Path) -> Option<HiddenName> {
         .enumerate()
         .find(|(at, name)| credentials.hold(Utf8Path::new(name), *at < last));
     let credential = credential.map(|(_, name)| HiddenName::Credentials((*name).to_owned()));
-    credential.or_else(|| {
+    let of_project = || {
+        let name = (*names.last()?).to_owned();
+        match Utf8Path::new(&name).extension() {
+            _ if is_of_build(&name, false) => Some(HiddenName::Build(name)),
+            Some("ipynb" | "qmd") => Some(HiddenName::Notebook(name)),
+            _ => None,
+        }
+    };
+    credential.or_else(of_project).or_else(|| {
         let at = names.iter().position(|it| it.starts_with('.'))?;
         let pattern = names.get(..=at)?.join("/") + if at < last { "/**" } else { "" };
         Some(HiddenName::Dot((*names.get(at)?).to_owned(), pattern))
@@ -198,6 +298,18 @@ pub fn is_of_credentials(folder: &Utf8Path) -> bool {
     let names = folder.components().map(|it| Utf8Path::new(it.as_str()));
     let mut names = names.filter(|it| ![".config", ".local"].map(Utf8Path::new).contains(it));
     names.any(|it| credentials.hold(it, true))
+}
+
+/// Whether a path has a part that not even `inputs` shows.
+#[must_use]
+pub(super) fn is_never_shown(path: &Utf8Path, is_folder: bool) -> bool {
+    let Ok(credentials) = credentials() else { return true };
+    let last = path.components().count().saturating_sub(1);
+    path.components().enumerate().any(|(at, it)| {
+        let is_folder = is_folder || at < last;
+        credentials.hold(Utf8Path::new(it.as_str()), is_folder)
+            || is_of_build(it.as_str(), is_folder)
+    })
 }
 
 fn credentials() -> Result<Credentials, HiddenError> {
@@ -223,7 +335,7 @@ struct Walk<'a> {
     /// Bounds of the next two.
     most: (usize, usize),
     names: usize,
-    hidden: Vec<Utf8PathBuf>,
+    outline: Outline,
 }
 
 impl Walk<'_> {
@@ -257,7 +369,7 @@ impl Walk<'_> {
                     within: path,
                 });
             }
-            if self.hidden.len() > most_hidden {
+            if self.outline.hidden.len() > most_hidden {
                 return Err(HiddenError::TooManyHidden {
                     path: self.folder.to_owned(),
                     within: path,
@@ -266,15 +378,44 @@ impl Walk<'_> {
             let path = folder.join(text_of(&entry.file_name()));
             // A name that is gone meanwhile is no folder.
             let is_folder = entry.file_type().is_ok_and(|it| it.is_dir());
-            let before = self.hidden.len();
+            let before = (self.outline.hidden.len(), self.outline.notebooks.len());
             if self.is_shown(&path, is_folder, is_in_dot)? {
                 sight = Sight::Seen;
+                if !is_folder && self.listed.is_none() {
+                    self.take_note(path);
+                }
             } else {
-                self.hidden.truncate(before);
-                self.hidden.push(path);
+                self.outline.hidden.truncate(before.0);
+                self.outline.notebooks.truncate(before.1);
+                self.outline.hidden.push(path);
             }
         }
         Ok(sight)
+    }
+
+    /// Tells notebooks from other files. In doubt it is another one, which all runs see.
+    fn take_note(&mut self, path: Utf8PathBuf) {
+        let is_of_package = path.components().any(|it| PACKAGES.contains(&it.as_str()));
+        let Some(extension) = path.extension().filter(|_| !is_of_package) else { return };
+        let is_notebook = match extension {
+            "ipynb" | "qmd" => true,
+            "py" | "md" | "markdown" => {
+                let text = ProjectRoot::new(self.folder).text(&path, MAX_SOURCE_BYTES);
+                text.is_ok_and(|it| notebook::is_notebook(extension, &it))
+            }
+            _ => return,
+        };
+        if extension == "py"
+            && let Some(name) = module_name(&path)
+        {
+            self.outline.modules.entry(name.to_owned()).or_default().push(path.clone());
+        }
+        if is_notebook {
+            if !["ipynb", "qmd"].contains(&extension) {
+                self.outline.decided.push(path.clone());
+            }
+            self.outline.notebooks.push(path);
+        }
     }
 
     fn is_shown(
@@ -287,6 +428,13 @@ impl Walk<'_> {
             return Ok(true);
         }
         if self.credentials.hold(path, is_folder) || self.own.iter().any(|it| it == path) {
+            return Ok(false);
+        }
+        if path.file_name().is_some_and(|it| is_of_build(it, is_folder)) {
+            return Ok(false);
+        }
+        if is_folder && is_site(&self.folder.join(path)) {
+            self.outline.decided.push(path.join("manifest.json"));
             return Ok(false);
         }
         let is_in_dot = is_in_dot || path.file_name().is_some_and(|it| it.starts_with('.'));
@@ -319,7 +467,7 @@ mod tests {
         let patterns = inputs.unwrap_or_default().iter().map(|it| (*it).to_owned());
         let patterns: Vec<String> = patterns.collect();
         let listed = inputs.map(|_| Listed::new("nb.py", &patterns).unwrap());
-        let found = below(root, &[], listed.as_ref()).unwrap();
+        let found = below(root, &[], listed.as_ref()).unwrap().hidden;
         found.into_iter().map(Utf8PathBuf::into_string).collect()
     }
 
@@ -342,7 +490,7 @@ mod tests {
                 assert!(told.contains(part), "{told}");
             }
         }
-        assert_eq!(below_bounded(root, &[], None, (99, 9)).unwrap().len(), 9);
+        assert_eq!(below_bounded(root, &[], None, (99, 9)).unwrap().hidden.len(), 9);
     }
 
     #[test]
@@ -420,10 +568,72 @@ mod tests {
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, "").unwrap();
         }
-        let found = below(root, &[], None).unwrap();
+        let found = below(root, &[], None).unwrap().hidden;
         let found: Vec<_> = found.iter().map(|it| path_of(it).into_os_string()).collect();
         let found: Vec<&[u8]> = found.iter().map(|it| it.as_bytes()).collect();
         assert_eq!(found, [&b".ssh\xff"[..], b"caf\xe9/.env", b"id_rsa\xe9"]);
+    }
+
+    #[test]
+    fn a_notebook_is_there_for_itself_and_for_those_that_name_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let percent = "# %%\nx = 1\n";
+        let marimo = "import marimo\napp = marimo.App()\n";
+        for (name, text) in [
+            ("a.ipynb", ""),
+            ("sub/b.qmd", ""),
+            ("part.py", percent),
+            ("deep.py", marimo),
+            ("other.py", marimo),
+            ("page.md", "---\nmarimo-version: 1\n---\n"),
+            ("README.md", "# Read me"),
+            ("helper.py", "def f():\n    import deep\n"),
+            ("lib/__init__.py", "from .inner import y"),
+            ("lib/inner.py", percent),
+            ("venv/lib/site-packages/x.py", percent),
+        ] {
+            fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs_err::write(root.join(name), text).unwrap();
+        }
+        let outline = below(root, &[], None).unwrap();
+        let all =
+            ["a.ipynb", "deep.py", "lib/inner.py", "other.py", "page.md", "part.py", "sub/b.qmd"];
+        assert_eq!(outline.notebooks, all);
+        assert!(outline.hidden.is_empty());
+        assert_eq!(outline.decided, ["deep.py", "lib/inner.py", "other.py", "page.md", "part.py"]);
+        let seen = |code: &str| {
+            outline.seen_by(root, &[Utf8Path::new("a.ipynb")], &Reach::of_module(code))
+        };
+        assert_eq!(seen("import pandas"), ["a.ipynb"]);
+        assert_eq!(seen("import part"), ["a.ipynb", "part.py"]);
+        assert_eq!(seen("import helper"), ["a.ipynb", "deep.py"]);
+        assert_eq!(seen("import lib"), ["a.ipynb", "lib/inner.py"]);
+        let modules = ["a.ipynb", "deep.py", "lib/inner.py", "other.py", "part.py"];
+        assert_eq!(seen("import importlib"), modules);
+        assert_eq!(seen("open('sub/b.qmd')"), ["a.ipynb", "sub/b.qmd"]);
+    }
+
+    #[test]
+    fn what_only_nbc_reads_is_hidden_whatever_inputs_say() {
+        let names = ["nbc.toml", "a/nbc.toml", "uv.lock", "pylock.toml", "pylock.nb.toml", "nb.py"];
+        let hidden_names = ["a/nbc.toml", "nbc.toml", "pylock.nb.toml", "pylock.toml", "uv.lock"];
+        assert_eq!(hidden(&names, Some(&["*"])), hidden_names);
+        assert_eq!(hidden(&names, None), hidden_names);
+        let kept = ["requirements.txt", "pyproject.toml", "poetry.lock", "pylock.md", "a.toml"];
+        assert!(hidden(&kept, None).is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for (name, text) in [
+            ("site/manifest.json", "{\n  \"format\": 1,\n  \"generator\": \"nbc 0.1.0\",\n"),
+            ("data/manifest.json", "{\"name\": \"data\"}"),
+        ] {
+            fs_err::create_dir(root.join(name).parent().unwrap()).unwrap();
+            fs_err::write(root.join(name), text).unwrap();
+        }
+        let outline = below(root, &[], None).unwrap();
+        assert_eq!(outline.hidden, ["site"]);
+        assert_eq!(outline.decided, ["site/manifest.json"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
+mod above;
 mod addresses;
 mod execute;
 pub mod grants;
@@ -10,6 +11,7 @@ pub mod hidden;
 pub mod inputs;
 pub mod plan;
 pub mod protocol;
+pub mod reach;
 pub mod record;
 pub mod remembered;
 pub mod stored;

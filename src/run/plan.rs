@@ -63,6 +63,9 @@ pub struct RunPlan {
     pub start: Start,
     /// Wall-clock time of one cell.
     pub cell_time: Duration,
+    /// Of the paths inside that the run sees, those that another notebook of the folder does not: their digests are
+    /// taken one by one, so that all notebooks have the rest in common.
+    pub apart: Vec<Utf8PathBuf>,
 }
 
 /// Plans the one run of a notebook.
@@ -112,7 +115,7 @@ pub fn plan(
     start.limits = bounds.outputs;
     start.replays = bounds.sweep.as_ref().map_or(0, |it| it.jobs);
     start.sweep = bounds.sweep;
-    RunPlan { job, start, cell_time: bounds.cell }
+    RunPlan { job, start, cell_time: bounds.cell, apart: opened.apart }
 }
 
 /// The whole environment of a run: the same on every machine.

@@ -6,6 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::execute::Execution;
@@ -84,18 +85,38 @@ pub fn key(
         let is_known =
             environment.mounts.contains(mount) || mount.inside.starts_with(RUNNER_FOLDER);
         key = key.value("mount", &(&mount.inside, mount.access));
-        if !is_known {
-            key =
-                key.text("tree", trees.digest(cache, &mount.host, &hidden(plan, mount))?.as_str());
+        if is_known {
+            continue;
+        }
+        // Without a view, the run sees what is hidden elsewhere.
+        let has_view = isolation.iter().any(|it| VIEWS.contains(it));
+        let (hidden, apart) = match has_view {
+            true => (below(&plan.job.openings.hidden, mount), below(&plan.apart, mount)),
+            false => (Vec::new(), Vec::new()),
+        };
+        let mut left_out: Vec<_> = hidden.iter().chain(&apart).cloned().collect();
+        left_out.sort();
+        left_out.dedup();
+        key = key.text("tree", trees.digest(cache, &mount.host, &left_out)?.as_str());
+        for path in apart.iter().filter(|it| hidden.binary_search(it).is_err()) {
+            let name = path.strip_prefix(&mount.host).unwrap_or(path);
+            let digest = trees.digest(cache, path, &[])?;
+            key = key.text("notebook", name.as_str()).text("digest", digest.as_str());
         }
     }
     Ok(key.end())
 }
 
-/// Paths of the host below a mount that the run does not see.
-fn hidden(plan: &RunPlan, mount: &Mount) -> Vec<camino::Utf8PathBuf> {
-    let inside = plan.job.openings.hidden.iter();
-    inside.filter_map(|it| Some(mount.host.join(it.strip_prefix(&mount.inside).ok()?))).collect()
+/// Layers, or levels, that show a run its own files and no others.
+const VIEWS: [&str; 3] = ["strict", "mount namespace", "landlock"];
+
+/// Those of some paths inside that lie below a mount, as paths of the host.
+fn below(inside: &[Utf8PathBuf], mount: &Mount) -> Vec<Utf8PathBuf> {
+    let below =
+        inside.iter().filter_map(|it| Some(mount.host.join(it.strip_prefix(&mount.inside).ok()?)));
+    let mut below: Vec<_> = below.collect();
+    below.sort();
+    below
 }
 
 /// The run of a key, if an earlier build kept it.

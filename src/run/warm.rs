@@ -212,6 +212,7 @@ fn wish(plan: &RunPlan, notebook: &Notebook) -> Option<Wish> {
     let kind = (
         (&plan.job.program, &plan.job.arguments, &plan.job.environment, rest),
         (&plan.job.limits, plan.start.engine, &plan.start.overlays),
+        openings.hidden.iter().filter(|it| !it.starts_with(NOTEBOOK_FOLDER)).collect::<Vec<_>>(),
     );
     let kind = serde_json::to_string(&kind).ok()?;
     let mut packages = BTreeSet::new();
