@@ -753,6 +753,46 @@ fn each_limit_strikes_with_a_finding_that_names_its_flag() {
 }
 
 #[test]
+fn a_display_over_its_limit_is_a_finding_whatever_stands_in_its_place() {
+    let frame = "import pandas as pd\npd.DataFrame({'a': range(50)})";
+    let html = "from IPython.display import HTML\nHTML('<b>' + 'x' * 40_000 + '</b>')";
+    let files = [
+        ("in/a.ipynb", jupyter(&[frame, html])),
+        ("in/b.py", marimo(&["import marimo as mo\nmo.Html('<b>' + 'x' * 40_000 + '</b>')"])),
+    ];
+    let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let test = NbcTest::new(&files);
+    let flags = ["--output-size", "2KiB", "--format", "concise", "--record", "records"];
+    let said = test.run(&[&["build", "in", "-o", "out"], &flags[..]].concat());
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let found: Vec<_> = said.stderr.lines().filter(|it| it.contains("NBC305")).collect();
+    assert_eq!(found.len(), 3, "{}", said.stderr);
+    for (place, size) in
+        [("a.ipynb:cell 1", ""), ("a.ipynb:cell 2", "40007 "), ("b.py:8", "40007 ")]
+    {
+        let told = found.iter().find(|it| it.contains(place)).expect(&said.stderr);
+        assert!(told.contains(&format!("{size}bytes")), "{told}");
+        assert!(told.contains("`text/html` of an output is left out"), "{told}");
+    }
+    for page in ["out/a.html", "out/b.html"] {
+        assert!(test.read(page).contains("too large for the page"), "{page}");
+    }
+    // What a record holds is told again.
+    let said = test.run(&["render", "in/a.ipynb", "records/a.run.json", "-o", "again"]);
+    assert_eq!(said.stderr.matches("warning[NBC305]").count(), 2, "{}", said.stderr);
+    assert!(said.stderr.contains("--output-size SIZE"), "{}", said.stderr);
+}
+
+#[test]
+fn a_notebook_that_prints_the_words_of_a_finding_makes_none() {
+    let words = "import sys\nprint('nbc: text/html of 9 bytes is over the limit of one output; left out', file=sys.stderr)";
+    let test = NbcTest::new(&[("n.ipynb", &jupyter(&[words]))]);
+    let said = test.run(&["build", "n.ipynb", "-o", "out"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stderr.contains("NBC305"), "{}", said.stderr);
+}
+
+#[test]
 fn scripts_that_look_like_notebooks_are_passed_over_in_folders_only() {
     let script = "TEMPLATE = '''\nimport marimo\napp = marimo.App()\n'''\nprint(TEMPLATE)\n";
     let test = NbcTest::new(&[("in/script.py", script), ("in/n.py", &marimo(&["1"]))]);

@@ -86,8 +86,7 @@ fn real_elements_become_plain_markup() {
         let (mime, data): (String, serde_json::Value) = serde_json::from_str(line).unwrap();
         let bundle =
             MimeBundle { data: BTreeMap::from([(mime, data)]), metadata: serde_json::Map::new() };
-        let run =
-            CellRun { status: CellStatus::Finished, outputs: vec![RawOutput::Display { bundle }] };
+        let run = CellRun::new(CellStatus::Finished, vec![RawOutput::Display { bundle }]);
         let mut sources = Sources::default();
         let source = sources.add("a.py".into(), None, String::new());
         let place = Place { span: Span::new(source, 0, 0), scope: "c1" };

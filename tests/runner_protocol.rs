@@ -17,7 +17,7 @@ use std::process::{Child, Stdio};
 use camino::{Utf8Path, Utf8PathBuf};
 use nbc::notebook::CellId;
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
-use nbc::run::record::{CellRun, CellStatus, RawOutput, StreamName};
+use nbc::run::record::{CellRun, CellStatus, LeftOut, RawOutput, StreamName};
 #[path = "runner/uncaught.rs"]
 mod uncaught;
 #[path = "runner/widgets.rs"]
@@ -230,7 +230,7 @@ fn top_level_await_works_and_the_seed_is_kept() {
 }
 
 #[test]
-fn what_is_over_a_bound_is_replaced_by_a_notice() {
+fn what_is_over_a_bound_is_left_out_and_reported() {
     let mut start = start(
         Engine::Plain,
         &[
@@ -238,14 +238,76 @@ fn what_is_over_a_bound_is_replaced_by_a_notice() {
             "for i in range(100): display(i)",
             "'y' * 10_000",
             "print('still here')",
+            "display({'text/html': 'z' * 2000, 'a bad type': 'z' * 3000, 'text/plain': 'small'}, raw=True)",
+            "display({'text/plain': 'm'}, metadata={'m': 'm' * 100_000}, raw=True)",
+            "display({f'x/y{i}': 'a' for i in range(40)}, raw=True)",
+            "print('é' * 501)",
+            "print('nbc: 500 bytes of nonsense; left out')",
+            "h = display({'text/html': 'z' * 2000}, raw=True, display_id=True)\nh.update('small')",
+            "for _ in range(9): print('w' * 999); display(1)",
         ],
     );
-    start.limits = OutputLimits { output_bytes: 1000, total_bytes: 100_000, outputs: 10, rows: 10 };
+    start.limits = OutputLimits {
+        output_bytes: 1000,
+        total_bytes: 100_000,
+        outputs: 10,
+        rows: 10,
+        ..OutputLimits::default()
+    };
     let record = Fixture::new().run(&start).unwrap();
-    assert!(outputs(&record, 0)[1].contains("left out"));
+    let left_out = |id| cell(&record, id).left_out.clone();
+    let display =
+        |mime: &str, bytes, count| LeftOut::Display { mime: mime.to_owned(), bytes, count };
+    assert_eq!(outputs(&record, 0), [format!("stdout:{}", "x".repeat(1000))]);
+    assert_eq!(left_out(0), [LeftOut::Text { bytes: 9001 }]);
     assert_eq!(cell(&record, 1).outputs.len(), 10);
-    assert!(plain_text(&record, 2).contains("left out"));
+    assert_eq!(left_out(1), [LeftOut::Outputs { count: 90 }]);
+    assert_eq!(plain_text(&record, 2), "");
+    assert_eq!(left_out(2), [display("text/plain", 10_002, 1)]);
     assert_eq!(outputs(&record, 3), ["stdout:still here\n"]);
+    assert_eq!(left_out(3), []);
+    assert_eq!(plain_text(&record, 4), "small");
+    assert_eq!(
+        left_out(4),
+        [display("text/html", 2000, 1), display("application/octet-stream", 3000, 1)]
+    );
+    assert_eq!(plain_text(&record, 5), "m");
+    assert_eq!(left_out(5), [LeftOut::Metadata { bytes: 100_009 }]);
+    assert_eq!(left_out(6), [LeftOut::Types { count: 8 }]);
+    // Half of a letter is no letter.
+    assert_eq!(outputs(&record, 7), [format!("stdout:{}", "é".repeat(500))]);
+    assert_eq!(left_out(7), [LeftOut::Text { bytes: 3 }]);
+    assert_eq!(left_out(8), []);
+    // A display that is replaced is not missing.
+    assert_eq!((plain_text(&record, 9).as_str(), left_out(9)), ("'small'", vec![]));
+    assert_eq!(left_out(10), [LeftOut::Text { bytes: 8000 }]);
+}
+
+#[test]
+fn all_outputs_of_a_cell_are_left_out_where_the_notebook_has_no_room_for_them() {
+    let mut start = start(Engine::Plain, &["print('a' * 900)", "print('b' * 900)", "print('c')"]);
+    start.limits.total_bytes = 1500;
+    let record = Fixture::new().run(&start).unwrap();
+    assert_eq!(outputs(&record, 0).len(), 1);
+    assert!(cell(&record, 1).outputs.is_empty());
+    assert!(matches!(&cell(&record, 1).left_out[..], [LeftOut::Cell { bytes: 900.. }]));
+}
+
+#[test]
+fn marimo_leaves_a_large_output_to_the_limit_that_is_reported() {
+    let codes =
+        ["import marimo as mo\nmo.Html('<b>' + 'x' * 40_000 + '</b>')", "print('y' * 40_000)"];
+    let mut start = start(Engine::Marimo, &codes);
+    start.limits.output_bytes = 2000;
+    let record = Fixture::new().run(&start).unwrap();
+    let [LeftOut::Display { mime, bytes: 40_007, count: 1 }] = &cell(&record, 0).left_out[..]
+    else {
+        panic!("{:?}", cell(&record, 0));
+    };
+    assert_eq!(mime, "text/html");
+    assert_eq!(cell(&record, 1).left_out, [LeftOut::Text { bytes: 38_001 }]);
+    // marimo's own words about it would stand on the page.
+    assert!(!serde_json::to_string(&record).unwrap().contains("too large"));
 }
 
 #[test]

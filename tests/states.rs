@@ -245,7 +245,7 @@ fn one(widgets: &[Value], states: &[Value]) -> Value {
         data-stop='9'></marimo-slider></marimo-ui-element>";
     let nothing = json!({"status": {"kind": "finished"}, "outputs": []});
     json!({
-        "version": 1, "engine": {"name": "marimo", "version": "0.25.2", "python": "3.11"},
+        "version": 2, "engine": {"name": "marimo", "version": "0.25.2", "python": "3.11"},
         "cells": {"0": marked_up(control), "1": printed("0\n"), "2": nothing},
         "sweep": {"widgets": widgets, "states": states},
     })

@@ -280,6 +280,23 @@ fn values_that_an_input_cannot_have_are_told() {
 }
 
 #[test]
+fn what_is_over_a_limit_in_a_state_is_told_and_noted_there() {
+    let page = slider("1, 4, label='n'", "mo.Html(f\"<b>{'x' * 3000 * (n.value - 1)}</b>\")");
+    let built = build(&page, &["--output-size", "5KiB"]);
+    assert_eq!(built.code, 0, "{}", built.said);
+    let found: Vec<_> = built.said.lines().filter(|it| it.contains("NBC305")).collect();
+    assert_eq!(found.len(), 1, "{}", built.said);
+    assert!(found[0].contains("in 2 states of the page, `text/html`"), "{}", built.said);
+    assert!(found[0].contains("9007 bytes"), "{}", built.said);
+    let states = built.sweep().states;
+    let left_out: Vec<_> = states
+        .iter()
+        .map(|it| it.cells.values().map(|it| it.left_out.len()).sum::<usize>())
+        .collect();
+    assert_eq!(left_out, [0, 1, 1]);
+}
+
+#[test]
 fn a_long_label_costs_itself_and_not_the_sweep() {
     let options = "[f'{it:03} ' + 60 * 'x' for it in range(200)]";
     let many = slider("", "print(len(n.value))");

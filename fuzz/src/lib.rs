@@ -147,7 +147,13 @@ fn runner_protocol(data: &[u8]) {
         overlays: Vec::new(),
         seed: None,
         allow_errors: false,
-        limits: OutputLimits { output_bytes: 200, total_bytes: 2000, outputs: 4, rows: 10 },
+        limits: OutputLimits {
+            output_bytes: 200,
+            total_bytes: 2000,
+            outputs: 4,
+            rows: 10,
+            ..OutputLimits::default()
+        },
         replays: 0,
         sweep: None,
     };
@@ -217,7 +223,7 @@ fn place(sources: &mut Sources) -> Place<'static> {
 /// Renders one output of a cell.
 fn output(raw: RawOutput, text: &str) {
     let place = place(&mut Sources::default());
-    let run = CellRun { status: CellStatus::Finished, outputs: vec![raw] };
+    let run = CellRun::new(CellStatus::Finished, vec![raw]);
     let charts = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
     let alive = Alive { charts, ..Alive::default() };
     let cell = nbc::output::cell(&run, &place, &Shown::default(), &alive).value;
@@ -285,7 +291,7 @@ fn masks(data: &[u8]) {
         assert!(masks.masked(&masked).is_none_or(|it| it.len() <= masked.len() + 64), "{text:?}");
     }
     let stream = RawOutput::Stream { name: StreamName::Stdout, text: text.to_owned() };
-    let run = CellRun { status: CellStatus::Finished, outputs: vec![stream] };
+    let run = CellRun::new(CellStatus::Finished, vec![stream]);
     let mut record = RunRecord {
         version: RECORD_VERSION,
         engine: EngineReport {

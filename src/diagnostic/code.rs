@@ -151,8 +151,10 @@ codes! {
     /// The notebook printed or displayed more than a page may hold.
     ///
     /// The bounds are `--output-size SIZE` (one output), `--outputs NUMBER` (of one cell) and
-    /// `--outputs-size SIZE` (all outputs of the notebook). What is over one of them is left out, with a warning
-    /// that names the cell. A run that sends more than all outputs may have fails.
+    /// `--outputs-size SIZE` (all outputs of the notebook); one cell gives at most 48 MiB. What is over one of them is
+    /// left out, with a warning that names the cell, the representation (`text/html`) and its size. A display whose
+    /// richest representation is too large shows a smaller one, and is told all the same; so are states. The page has
+    /// a quiet box below the cell. A run that sends more than all outputs may have fails.
     OutputTooLarge = "NBC305" "output-too-large",
     /// The notebook's process sent something that the runner does not send.
     ProtocolViolation = "NBC306" "protocol-violation",

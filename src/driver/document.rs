@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::clearance::Cleared;
+use super::left_out;
 use super::links::{self, Anchors, Origin, Pages};
 use super::offered;
 use super::options::PageOptions;
@@ -354,10 +355,8 @@ fn raw(cell: &Cell) -> Option<CellRun> {
     };
     let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(&*cell.code))]);
     let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
-    (cell.kind == CellKind::Raw).then(|| CellRun {
-        status: CellStatus::Finished,
-        outputs: vec![RawOutput::Display { bundle }],
-    })
+    (cell.kind == CellKind::Raw)
+        .then(|| CellRun::new(CellStatus::Finished, vec![RawOutput::Display { bundle }]))
 }
 
 /// Findings about cells that failed: what the build log says, and the page does not.
@@ -401,7 +400,7 @@ pub fn failures(
         }
         diagnostics.push(found);
     }
-    diagnostics.extend(left_out(notebook, record));
+    diagnostics.extend(left_out::findings(notebook, record));
     diagnostics.extend(skipped(notebook, record));
     if notebook.format == Format::Jupyter && record.engine.name == "python" {
         let message = "IPython is not in the environment: cells ran as plain Python".to_owned();
@@ -493,30 +492,6 @@ fn of_a_hidden_name(message: &str) -> Option<String> {
              pattern of `inputs` that spells the dot, such as `inputs = [\"*\", \"{pattern}\"]`"
         ),
     })
-}
-
-/// Warnings about outputs that the runner left out for their size or number.
-fn left_out(notebook: &Notebook, record: &RunRecord) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    for (id, run) in &record.cells {
-        let Some(cell) = notebook.cell(*id) else { continue };
-        let notices = run.outputs.iter().filter_map(|output| match output {
-            RawOutput::Stream { text, .. } => text
-                .strip_prefix("nbc: ")?
-                .strip_suffix("; left out\n")
-                .filter(|it| !it.contains('\n')),
-            RawOutput::Display { .. } => None,
-        });
-        for notice in notices {
-            let message = format!("outputs were left out: {notice}");
-            diagnostics.push(
-                Diagnostic::warning(Code::OutputTooLarge, cell.head(), message).with_help(
-                    "raise the limit with `--output-size`, `--outputs-size` or `--outputs`",
-                ),
-            );
-        }
-    }
-    diagnostics
 }
 
 /// Cells that were not run because another one failed.

@@ -34,7 +34,7 @@ pub(super) fn in_record(
             }
         }
         // Keys, text and metadata in one text; the scanner knows JSON's escapes.
-        let json = serde_json::to_vec(&run.outputs).unwrap_or_default();
+        let json = serde_json::to_vec(&(&run.outputs, &run.left_out)).unwrap_or_default();
         let mut found: BTreeSet<&str> = scanner.find(&json);
         let printed = run.outputs.iter().filter_map(|it| match it {
             RawOutput::Stream { text, .. } => Some(text.as_str()),

@@ -67,7 +67,7 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
             output_bytes: size("--output-size", settings.output_size, defaults.output_bytes)?,
             total_bytes: size("--outputs-size", settings.outputs_size, defaults.total_bytes)?,
             outputs: outputs.unwrap_or(defaults.outputs),
-            rows: defaults.rows,
+            ..defaults
         },
         sweep: None,
     })

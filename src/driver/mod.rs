@@ -39,6 +39,7 @@ mod failure;
 mod grants;
 mod ignored;
 mod inputs;
+mod left_out;
 mod limits;
 mod links;
 mod looks;

@@ -11,7 +11,7 @@ use crate::config::{SAMPLES_ARE, Samples};
 use crate::diagnostic::{Code, Diagnostic, one_line};
 use crate::notebook::{CellId, Notebook};
 use crate::run::record::{CellRun, Loss, Step, Sweep, Widget, WidgetKind};
-use crate::run::{RunRecord, sweep};
+use crate::run::{OutputLimits, RunRecord, sweep};
 use crate::source::Span;
 
 /// A value of an input.
@@ -70,6 +70,7 @@ pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
         findings.push(Diagnostic::warning(Code::UnknownValue, file, message));
     }
     findings.extend(passed_over(notebook, sweep));
+    let most = format!("a state may give {} MiB", OutputLimits::STATE_BYTES >> 20);
     for why in [Loss::Time, Loss::End, Loss::Size, Loss::Process, Loss::Limit] {
         let lost: Vec<_> = sweep.lost.iter().filter(|it| it.why == why).collect();
         let Some(first) = lost.first() else { continue };
@@ -80,7 +81,7 @@ pub(super) fn findings(notebook: &Notebook, sweep: &Sweep) -> Vec<Diagnostic> {
         let (reason, help) = match why {
             Loss::Time => ("took too long", "raise the limit with `--state-timeout SECONDS`"),
             Loss::End => ("ended its process", "the page says where such a state is chosen"),
-            Loss::Size => ("gave too much", "a state may give 24 MiB"),
+            Loss::Size => ("gave too much", most.as_str()),
             Loss::Process => ("had no process", "raise the limit with `--processes NUMBER`"),
             Loss::Limit => ("was one too many", "raise the limit with `--max-states NUMBER`"),
         };

@@ -197,6 +197,11 @@ pub fn cell(
                 cell.headings.truncate(MOST_HEADINGS);
             }
         }
+        if !run.left_out.is_empty() {
+            let text = "A part of what this cell gave is too large for the page, and is left out.";
+            let drawn = Drawn::new(OutputKind::Note, note(text));
+            cell.outputs.push(wrap(drawn, &format!("{}-left-out", place.scope), &notes).0);
+        }
         if let CellStatus::Failed { .. } = run.status {
             let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
             let drawn = Drawn::new(OutputKind::Error, text);
@@ -361,7 +366,7 @@ mod tests {
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        cell(&CellRun { status, outputs }, &place, &Shown::default(), &Alive::default())
+        cell(&CellRun::new(status, outputs), &place, &Shown::default(), &Alive::default())
     }
 
     fn display(types: &[(&str, &str)]) -> RawOutput {
@@ -401,8 +406,7 @@ mod tests {
             "data": [{"a": 1}, {"a": 2}, {"a": 3}]}"#;
         let of = |rows, mime, text| {
             let mut sources = Sources::default();
-            let run =
-                CellRun { status: CellStatus::Finished, outputs: vec![display(&[(mime, text)])] };
+            let run = CellRun::new(CellStatus::Finished, vec![display(&[(mime, text)])]);
             let shown = Shown { rows, ..Shown::default() };
             let parsed = cell(&run, &place_in(&mut sources), &shown, &Alive::default());
             (parsed.value.outputs[0].html.as_str().to_owned(), parsed.diagnostics)

@@ -10,7 +10,8 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::record::{
-    CellRun, CellStatus, EngineReport, Lost, RECORD_VERSION, RawOutput, RunRecord, Sweep, Widget,
+    CellRun, CellStatus, EngineReport, LeftOut, Lost, RECORD_VERSION, RawOutput, RunRecord, Sweep,
+    Widget,
 };
 use super::sweep::{SweepOptions, SweepPlan};
 use crate::config::Samples;
@@ -19,7 +20,7 @@ use crate::process::Relocation;
 use crate::source::json;
 
 /// Version of the protocol; both sides check it.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Longest frame that is read.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -32,6 +33,12 @@ const MAX_RUN_VALUES: u64 = 512 << 20;
 
 /// Text of one exception that is taken over: message and traceback.
 const MAX_ERROR_BYTES: usize = 1 << 20;
+
+/// Most kinds of things that a cell may say to have left out.
+const MOST_LEFT_OUT: usize = 64;
+
+/// Longest MIME type in what was left out, in bytes.
+const LONGEST_MIME: usize = 100;
 
 /// What a frame costs beyond its outputs, for the bound on all frames together.
 const FRAME_ALLOWANCE: u64 = 64 << 10;
@@ -61,11 +68,30 @@ pub struct OutputLimits {
     pub outputs: usize,
     /// Rows of a table that the notebook's library would hand out page by page.
     pub rows: usize,
+    /// Bytes of the message with all outputs of one cell.
+    pub cell_bytes: u64,
+    /// Bytes of the message with all that one state gives.
+    pub state_bytes: u64,
+}
+
+impl OutputLimits {
+    /// Bytes that the outputs of one cell may have, whatever the user allows: its message must fit into [`MAX_FRAME`].
+    pub const CELL_BYTES: u64 = 48 << 20;
+
+    /// Bytes that one state may give.
+    pub const STATE_BYTES: u64 = 24 << 20;
 }
 
 impl Default for OutputLimits {
     fn default() -> Self {
-        Self { output_bytes: 16 << 20, total_bytes: 256 << 20, outputs: 1000, rows: 5000 }
+        Self {
+            output_bytes: 16 << 20,
+            total_bytes: 256 << 20,
+            outputs: 1000,
+            rows: 5000,
+            cell_bytes: Self::CELL_BYTES,
+            state_bytes: Self::STATE_BYTES,
+        }
     }
 }
 
@@ -553,13 +579,22 @@ impl<'a> Conversation<'a> {
     }
 
     pub(super) fn check(&self, run: &CellRun) -> Result<(), ProtocolError> {
-        // The runner may put one notice of its own on top of either bound.
-        if run.outputs.len() > self.limits.outputs.saturating_add(1) {
+        if run.outputs.len() > self.limits.outputs {
             return Err(ProtocolError::OverLimit { what: "a number of outputs" });
+        }
+        if run.left_out.len() > MOST_LEFT_OUT {
+            return Err(ProtocolError::OverLimit { what: "a list of what was left out" });
+        }
+        for it in &run.left_out {
+            if let LeftOut::Display { mime, .. } = it
+                && !is_mime(mime)
+            {
+                return Err(ProtocolError::OverLimit { what: "a type of an output" });
+            }
         }
         for output in &run.outputs {
             if let RawOutput::Stream { text, .. } = output
-                && text.len() as u64 > self.limits.output_bytes.saturating_mul(4)
+                && text.len() as u64 > self.limits.output_bytes
             {
                 return Err(ProtocolError::OverLimit { what: "a text" });
             }
@@ -602,6 +637,16 @@ fn is_version(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 80
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-_!".contains(&byte))
+}
+
+/// Types go into findings, so they are held to what a type looks like.
+fn is_mime(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte);
+        !part.is_empty() && part.bytes().all(is_allowed)
+    };
+    text.len() <= LONGEST_MIME
+        && text.split_once('/').is_some_and(|(kind, rest)| is_part(kind) && is_part(rest))
 }
 
 fn truncate(text: &mut String, limit: usize) {
@@ -656,7 +701,13 @@ mod tests {
             overlays: Vec::new(),
             seed: None,
             allow_errors: false,
-            limits: OutputLimits { output_bytes: 100, total_bytes: 1000, outputs: 3, rows: 10 },
+            limits: OutputLimits {
+                output_bytes: 100,
+                total_bytes: 1000,
+                outputs: 3,
+                rows: 10,
+                ..OutputLimits::default()
+            },
             replays: 0,
             sweep: None,
         }
@@ -671,7 +722,7 @@ mod tests {
         bytes
     }
 
-    const HELLO: &str = r#"{"event":"hello","protocol":1,"engine":"python","engine_version":"3.11.7","python":"3.11.7"}"#;
+    const HELLO: &str = r#"{"event":"hello","protocol":2,"engine":"python","engine_version":"3.11.7","python":"3.11.7"}"#;
     const STARTED: &str = r#"{"event":"started","cell":0}"#;
     const FINISHED: &str =
         r#"{"event":"finished","cell":0,"run":{"status":{"kind":"finished"},"outputs":[]}}"#;
@@ -766,8 +817,30 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_is_held_to_its_form() {
+        let said = |left_out: &str| {
+            let run = format!(
+                r#"{{"status":{{"kind":"finished"}},"outputs":[],"left_out":[{left_out}]}}"#
+            );
+            format!(r#"{{"event":"finished","cell":0,"run":{run}}}"#)
+        };
+        let html = r#"{"what":"display","mime":"text/html","bytes":9,"count":1}"#;
+        let record = hear(&[HELLO, STARTED, &said(html), DONE]).unwrap();
+        let expected = LeftOut::Display { mime: "text/html".to_owned(), bytes: 9, count: 1 };
+        assert_eq!(record.cells.values().next().unwrap().left_out, [expected]);
+        let many = [html; 65].join(",");
+        assert!(refusal(&[HELLO, STARTED, &said(&many)]).contains("a list of what was left out"));
+        for mime in ["text", "text/", "text/a b", r"text/\u001b[31m", "a/b/c"] {
+            let odd = html.replace("text/html", mime);
+            assert!(refusal(&[HELLO, STARTED, &said(&odd)]).contains("a type"), "{mime}");
+        }
+        let other = html.replace("display", "other");
+        assert!(refusal(&[HELLO, STARTED, &said(&other)]).contains("does not understand"));
+    }
+
+    #[test]
     fn a_greeting_is_held_to_its_form() {
-        assert!(refusal(&[&HELLO.replace(":1,", ":2,")]).contains("protocol 2"));
+        assert!(refusal(&[&HELLO.replace(":2,", ":3,")]).contains("protocol 3"));
         assert!(refusal(&[&HELLO.replace("3.11.7", "<b>")]).contains("a version"));
         assert!(refusal(&[&HELLO.replace("\"python\",", "\"evil\",")]).contains("engine"));
         assert!(refusal(&[&HELLO.replace("}", ",\"more\":1}")]).contains("does not understand"));

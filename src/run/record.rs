@@ -11,7 +11,7 @@ use crate::process::Layer;
 use crate::source::project_file::{ProjectFileError, read_named};
 
 /// Version of the record; a record of another version is not read.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// Everything that one run of a notebook gave. Holds no durations and no dates: two equal runs
 /// give equal records.
@@ -363,9 +363,58 @@ pub struct CellRun {
     pub status: CellStatus,
     /// Outputs in the order in which they appeared. marimo: streams, then the cell's output.
     pub outputs: Vec<RawOutput>,
+    /// What the runner left out of them, for its size or number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something that the runner left out of the outputs of a cell.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what", deny_unknown_fields)]
+pub enum LeftOut {
+    /// Representations of displays, each over the limit of one output.
+    Display {
+        /// Their MIME type, without parameters.
+        mime: String,
+        /// Size of the largest.
+        bytes: u64,
+        /// Number of displays.
+        count: u64,
+    },
+    /// Printed text over the limit of one output.
+    Text {
+        /// Its size.
+        bytes: u64,
+    },
+    /// Outputs over the number that a cell may have.
+    Outputs {
+        /// Their number.
+        count: u64,
+    },
+    /// Metadata of a display.
+    Metadata {
+        /// Its size.
+        bytes: u64,
+    },
+    /// Representations of one display over the number that is read.
+    Types {
+        /// Their number.
+        count: u64,
+    },
+    /// All outputs of the cell: over the limit of the notebook, or of one cell.
+    Cell {
+        /// Their size.
+        bytes: u64,
+    },
 }
 
 impl CellRun {
+    /// The result of a cell of which nothing was left out.
+    #[must_use]
+    pub fn new(status: CellStatus, outputs: Vec<RawOutput>) -> Self {
+        Self { status, outputs, left_out: Vec::new() }
+    }
+
     /// Bytes of its outputs, as the record holds them.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -427,13 +476,20 @@ mod tests {
 
     #[test]
     fn a_record_of_another_version_is_refused_before_its_members_are_looked_at() {
-        let json = br#"{"version": 2, "engine": 3, "later": []}"#;
-        assert!(matches!(RunRecord::parse(json), Err(RecordError::Version { found: 2 })));
+        for (json, version) in [
+            (&br#"{"version": 1, "engine": 3, "cells": {}}"#[..], 1),
+            (br#"{"version": 3, "engine": 3, "later": []}"#, 3),
+        ] {
+            let Err(RecordError::Version { found }) = RunRecord::parse(json) else {
+                panic!("version {version} was read");
+            };
+            assert_eq!(found, version);
+        }
     }
 
     #[test]
     fn unknown_members_and_other_files_are_refused() {
-        let record = r#"{"version":1,"engine":{"name":"python","version":"3","python":"3"},"cells":{"0":{"status":{"kind":"finished"},"outputs":[]}}}"#;
+        let record = r#"{"version":2,"engine":{"name":"python","version":"3","python":"3"},"cells":{"0":{"status":{"kind":"finished"},"outputs":[]}}}"#;
         assert!(RunRecord::parse(record.as_bytes()).is_ok());
         let more = record.replace("\"cells\"", "\"more\":1,\"cells\"");
         assert!(matches!(RunRecord::parse(more.as_bytes()), Err(RecordError::Malformed(_))));

@@ -76,7 +76,7 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let is_code = |cell: &Cell| matches!(cell.kind, CellKind::Code | CellKind::Unparsable);
     let code: Vec<_> = notebook.cells().filter(|(_, cell)| is_code(cell)).collect();
     let read = |(id, cell): &(CellId, &Cell)| {
-        let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
+        let mut run = CellRun::new(CellStatus::Finished, Vec::new());
         let outputs = cell.stored_outputs.as_ref().map(|it| it.read().into_owned());
         let mut left_out = Vec::new();
         for (position, output) in outputs.unwrap_or_default().into_iter().enumerate() {
@@ -376,7 +376,7 @@ mod tests {
 
     /// The run of one cell with these outputs, and the reasons for those that were left out.
     fn check(outputs: &[Value]) -> (CellRun, Vec<&'static str>) {
-        let mut run = CellRun { status: CellStatus::Finished, outputs: Vec::new() };
+        let mut run = CellRun::new(CellStatus::Finished, Vec::new());
         let reasons =
             outputs.iter().filter_map(|output| add(&mut run, output.clone()).err()).collect();
         (run, reasons)

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Observer;
 use super::execute::{Execution, Known, Talk, Watch, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
-use super::protocol::Engine;
+use super::protocol::{Engine, OutputLimits};
 use crate::notebook::{CellKind, Format, Notebook};
 use crate::process::{Access, Mount, Room, Sandbox, SandboxError, Traffic, Warm};
 use crate::python::{self, Mode};
@@ -279,6 +279,7 @@ enum Order<'a> {
         engine: Engine,
         packages: Vec<&'a str>,
         folder: &'a str,
+        limits: OutputLimits,
     },
 }
 
@@ -404,6 +405,7 @@ impl Process {
             engine: plan.start.engine,
             packages,
             folder: NOTEBOOK_FOLDER,
+            limits: plan.start.limits,
         };
         say(&channel, &order)?;
         let _interruptible = Watch::start(warm.killer(), IMPORT_TIME, IMPORT_TIME);

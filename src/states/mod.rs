@@ -252,7 +252,9 @@ impl<'a> Jobs<'a> {
             let base = Given { run: record.cells.get(cell), scope: read.start.clone() };
             let mut keys = BTreeMap::new();
             for (key, given) in std::iter::once((&empty, &base)).chain(given) {
-                let json = serde_json::to_vec(&given.run.map(|it| (&it.outputs, is_failed(it))));
+                let json = serde_json::to_vec(
+                    &given.run.map(|it| (&it.outputs, &it.left_out, is_failed(it))),
+                );
                 let json = json.unwrap_or_default();
                 let has_inputs = INPUTS.iter().any(|it| memchr::memmem::find(&json, it).is_some());
                 let live = match has_inputs {

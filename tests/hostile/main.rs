@@ -28,7 +28,7 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     let source = sources.add("case.ipynb".into(), None, String::new());
     let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
     output::cell(
-        &CellRun { status: CellStatus::Finished, outputs },
+        &CellRun::new(CellStatus::Finished, outputs),
         &place,
         &output::Shown::default(),
         &output::Alive {

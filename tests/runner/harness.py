@@ -24,10 +24,13 @@ def run(engine, cells, python=sys.executable, file=None, environment=None, **opt
         cell.setdefault("id", at)
         cell.setdefault("kind", "code")
     start = {
-        "protocol": 1, "engine": engine, "file": file or f"{folder}/notebook.py", "argv": [],
+        "protocol": 2, "engine": engine, "file": file or f"{folder}/notebook.py", "argv": [],
         "cells": cells, "order": [cell["id"] for cell in cells], "overlays": [], "seed": None,
         "allow_errors": False,
-        "limits": {"output_bytes": 16 << 20, "total_bytes": 64 << 20, "outputs": 1000},
+        "limits": {
+            "output_bytes": 16 << 20, "total_bytes": 64 << 20, "outputs": 1000, "rows": 5000,
+            "cell_bytes": 48 << 20, "state_bytes": 24 << 20,
+        },
         **options,
     }
     home = tempfile.mkdtemp()

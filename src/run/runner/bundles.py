@@ -10,27 +10,42 @@ from urllib.parse import unquote_to_bytes
 
 DEEPEST = 90
 MOST_TYPES = 32
+LARGEST_METADATA = 100_000
+# Types as they go into findings.
+NAMED = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
 
 
 def bundle(data, metadata, limit, draws=True):
-    """A bundle within bounds; never raises for what a library put into it."""
-    carried = {}
+    """A bundle within bounds, and what was left out; never raises for what a library put into it."""
+    carried, left_out = {}, []
+    if len(data) > MOST_TYPES:
+        left_out.append({"what": "types", "count": len(data) - MOST_TYPES})
     for mime, value in list(data.items())[:MOST_TYPES]:
         mime = _spelling(str(mime)[:200])
         value = _value(mime, value)
         if value is None:
             continue
-        size = len(value) if isinstance(value, str) else _size(value)
+        size = _size(value)
         if size > limit:
-            carried.setdefault("text/plain", f"nbc: {mime} of {size} bytes is over the limit of one output; left out")
+            left_out.append(over(mime, size))
             continue
         carried[mime] = value
     if draws:
-        _add_chart_image(carried, limit)
+        _add_chart_image(carried, limit, left_out)
     metadata = plain(metadata) if isinstance(metadata, dict) else {}
-    if not isinstance(metadata, dict) or _size(metadata) > 100_000:
+    if not isinstance(metadata, dict):
         metadata = {}
-    return {"data": carried, "metadata": metadata}
+    size = _size(metadata)
+    if size > LARGEST_METADATA:
+        left_out.append({"what": "metadata", "bytes": size})
+        metadata = {}
+    return {"data": carried, "metadata": metadata}, left_out
+
+
+def over(mime, size):
+    """Says that a representation is over the limit of one output."""
+    name = mime if len(mime) <= 100 and NAMED.fullmatch(mime) else "application/octet-stream"
+    return {"what": "display", "mime": name, "bytes": size, "count": 1}
 
 
 def is_json(mime):
@@ -108,7 +123,9 @@ def plain(value, depth=0):
 
 
 def _size(value):
-    return len(json.dumps(value, ensure_ascii=False))
+    """Bytes of a text, or of a value as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 VEGA = re.compile(r"application/vnd\.(vega|vegalite)\.v(\d+)(?:\.[\d.]+)?[+.]json$")
@@ -151,7 +168,7 @@ def _charts(markup):
     return pictures or None
 
 
-def _add_chart_image(data, limit):
+def _add_chart_image(data, limit, left_out):
     """A picture of a Vega chart, for pages that cannot run Vega, made by vl-convert if it is there."""
     if "image/svg+xml" in data:
         return
@@ -159,16 +176,24 @@ def _add_chart_image(data, limit):
         markup = data.get(mime)
         if isinstance(markup, str) and "<marimo-" in markup:
             pictures = _charts(markup)
-            if pictures and any(pictures) and _size(pictures) <= limit:
-                data[CHARTS] = pictures
+            if pictures and any(pictures):
+                _add(data, CHARTS, pictures, limit, left_out)
             return
     for mime, spec in list(data.items()):
         match = VEGA.match(mime)
         if match and isinstance(spec, dict):
             image = chart_image(match[1], match[2], spec)
-            if image is not None and len(image) <= limit:
-                data["image/svg+xml"] = image
+            if image is not None:
+                _add(data, "image/svg+xml", image, limit, left_out)
             return
+
+
+def _add(data, mime, value, limit, left_out):
+    size = _size(value)
+    if size <= limit:
+        data[mime] = value
+    else:
+        left_out.append(over(mime, size))
 
 
 def chart_image(language, major, spec):

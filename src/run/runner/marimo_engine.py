@@ -278,8 +278,8 @@ class MarimoEngine:
             config = copy.deepcopy(DEFAULT_CONFIG)
         if "default_table_max_columns" in config.get("display", {}):
             config["display"]["default_table_max_columns"] = 200
-        config["runtime"]["output_max_bytes"] = self.session.output_bytes
-        config["runtime"]["std_stream_max_bytes"] = self.session.output_bytes
+        # marimo would put its own words in the place of an output over its limit; the session has limits that are told.
+        config["runtime"]["output_max_bytes"] = config["runtime"]["std_stream_max_bytes"] = sys.maxsize
         config["runtime"]["show_tracebacks"] = False
         return config
 
@@ -464,7 +464,7 @@ class MarimoEngine:
         else:
             bundle, metadata = {mime: data}, {}
         self.session.console.drain()
-        result.put("output", self.session.bundle(bundle, metadata))
+        result.put("output", *self.session.bundle(bundle, metadata))
         if self._rendering:
             self.session.finish(cell, {"kind": "finished"})
 

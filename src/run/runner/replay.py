@@ -13,7 +13,7 @@ import struct
 import time
 
 from nbc_runner.sweep import (
-    LARGEST_STATE, LEAST_MEMORY, PATIENCE, Explorer, Plan, end_group, limit_memory, write_all,
+    LEAST_MEMORY, PATIENCE, Explorer, Plan, end_group, limit_memory, write_all,
 )
 from nbc_runner.traces import Traces
 
@@ -146,7 +146,7 @@ def _serve(engine, connection):
             finally:
                 os._exit(0)
         os.close(workers_pipe)
-        said = _read(pipe, time.monotonic() + wish["options"]["replay_seconds"])
+        said = _read(pipe, time.monotonic() + wish["options"]["replay_seconds"], engine.session.state_bytes)
         end_group(pid)
         os.close(pipe)
         try:
@@ -182,11 +182,11 @@ def _state(engine, wish):
     tasks = [(it.widget.id, it.index, [sorted(one) for one in it.rest]) for it in explorer.tasks(below, sets)]
     said = {"cells": cells, "widgets": [it.report() for it in made], "below": tasks}
     body = session.channel.encode(said)
-    return body if len(body) <= LARGEST_STATE else session.channel.encode({"lost": "size"})
+    return body if len(body) <= session.state_bytes else session.channel.encode({"lost": "size"})
 
 
-def _read(pipe, deadline):
-    """All that is written until the end."""
+def _read(pipe, deadline, most):
+    """All that is written until the end, if it has at most `most` bytes."""
     pieces, size = [], 0
     while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
         piece = os.read(pipe, 1 << 20)
@@ -194,7 +194,7 @@ def _read(pipe, deadline):
             return b"".join(pieces) or b'{"lost":"end"}'
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST_STATE:
+        if size > most:
             return b'{"lost":"size"}'
     return b'{"lost":"time"}'
 

@@ -10,8 +10,9 @@ import time
 from nbc_runner import bundles, errors, uncaught
 from nbc_runner.console import Console
 
-PROTOCOL = 1
-LARGEST_FRAME = 48 << 20
+PROTOCOL = 2
+# Types of displays that are named where a representation was left out.
+MOST_NAMED = 32
 
 
 class Unavailable(Exception):
@@ -28,11 +29,13 @@ class Session:
         self.allow_errors = bool(start.get("allow_errors"))
         self.cells = {cell["id"]: cell for cell in start["cells"]}
         self.order = [cell for cell in start["order"] if cell in self.cells]
-        limits = start.get("limits") or {}
-        self.output_bytes = limits.get("output_bytes", 16 << 20)
-        self.table_rows = limits.get("rows", 5000)
-        self.output_count = limits.get("outputs", 1000)
-        self._left = limits.get("total_bytes", 128 << 20)
+        limits = start["limits"]
+        self.output_bytes = limits["output_bytes"]
+        self.table_rows = limits["rows"]
+        self.output_count = limits["outputs"]
+        self.cell_bytes = limits["cell_bytes"]
+        self.state_bytes = limits["state_bytes"]
+        self._left = limits["total_bytes"]
         self.current = None
         # Seconds that each cell took, the last time that it ran.
         self.seconds = {}
@@ -160,10 +163,8 @@ class Session:
     def _send(self, event, cell, result):
         result.changed = False
         body = self.channel.encode({"event": event, "cell": cell, "run": result.report()})
-        if len(body) > min(self._left, LARGEST_FRAME):
-            run = {"status": result.status, "outputs": [
-                notice(f"the outputs of this cell ({len(body)} bytes) are over the limit of the notebook")
-            ]}
+        if len(body) > min(self._left, self.cell_bytes):
+            run = {"status": result.status, "outputs": [], "left_out": [{"what": "cell", "bytes": len(body)}]}
             body = self.channel.encode({"event": event, "cell": cell, "run": run})
         self._left = max(0, self._left - len(body))
         self.channel.send_encoded(body)
@@ -179,6 +180,7 @@ class Session:
             result.stream(name, text)
 
     def bundle(self, data, metadata=None):
+        """A bundle within bounds, and what was left out of it."""
         # What draws charts has threads, which a fork has not; and who has states has scripts that draw.
         return bundles.bundle(data, metadata, self.output_bytes, not self.is_fork)
 
@@ -186,13 +188,19 @@ class Session:
         result = self.results.get(self.current)
         if result is not None:
             self.console.drain()
-            result.display(self.bundle(data, metadata), display_id)
+            result.display(*self.bundle(data, metadata), display_id)
 
     def update(self, data, metadata, display_id):
         """Replaces every display that has this id, in whatever cell it is."""
-        bundle = self.bundle(data, metadata)
+        bundle, left_out = self.bundle(data, metadata)
         for result in self.results.values():
-            result.update(bundle, display_id)
+            result.update(bundle, left_out, display_id)
+
+    def leave_out(self, left_out):
+        """Notes what was left out of an output that is part of another."""
+        result = self.results.get(self.current)
+        if result is not None:
+            result.leave_out(left_out)
 
     def clear(self, wait):
         result = self.results.get(self.current)
@@ -201,9 +209,26 @@ class Session:
             result.clear(wait)
 
 
-def notice(text):
-    """An output that stands for others which were left out."""
-    return {"kind": "stream", "name": "stderr", "text": f"nbc: {text}; left out\n"}
+def size_of(text):
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def sum_up(left_out):
+    """Joins items of one kind, and of displays those of one type: their number, and the size of the largest."""
+    joined = {}
+    for it in left_out:
+        key = (it["what"], it.get("mime"))
+        if key not in joined:
+            if len(joined) < MOST_NAMED:
+                joined[key] = dict(it)
+            continue
+        known = joined[key]
+        if "count" in it:
+            known["count"] += it["count"]
+        if "bytes" in it:
+            known["bytes"] = max(known["bytes"], it["bytes"])
+    return list(joined.values())
 
 
 class Result:
@@ -222,7 +247,10 @@ class Result:
         self._display_ids = []
         self._stream_bytes = 0
         self._clear_next = False
-        self._full = False
+        # Bytes of text and outputs that were left out, and what was left out of parts of outputs.
+        self._text_left_out = 0
+        self._outputs_left_out = 0
+        self._parts_left_out = []
         self.changed = True
         # Whether the cell ran to its end, and the status of an exception beside it.
         self.is_over = False
@@ -241,51 +269,66 @@ class Result:
 
     def report(self):
         with self._lock:
-            outputs = []
+            outputs, left_out = [], list(self._parts_left_out)
             for output in self.outputs:
                 if output["kind"] == "stream":
                     text = "".join(output["text"]).replace("\r\n", "\n")
                     output = {"kind": "stream", "name": output["name"], "text": text}
+                else:
+                    left_out += output["left_out"]
+                    output = {"kind": "display", "bundle": output["bundle"]}
                 outputs.append(output)
-            return {"status": self.status, "outputs": outputs}
+            if self._text_left_out:
+                left_out.append({"what": "text", "bytes": self._text_left_out})
+            if self._outputs_left_out:
+                left_out.append({"what": "outputs", "count": self._outputs_left_out})
+            run = {"status": self.status, "outputs": outputs}
+            return {**run, "left_out": sum_up(left_out)} if left_out else run
 
     def stream(self, name, text):
         with self._lock:
             self._settle()
-            left = self._session.output_bytes - self._stream_bytes
-            if left <= 0:
-                return
-            self._stream_bytes += len(text)
+            size, left = size_of(text), max(self._session.output_bytes - self._stream_bytes, 0)
+            self._stream_bytes += size
+            if size > left:
+                self._text_left_out += size - left
+                text = text.encode("utf-8", "replace")[:left].decode("utf-8", "ignore")
+                if not text:
+                    return
             last = self.outputs[-1] if self.outputs else None
             if last is None or last["kind"] != "stream" or last["name"] != name:
                 last = {"kind": "stream", "name": name, "text": []}
                 if not self._append(last, None):
                     return
-            last["text"].append(text[:left])
-            if len(text) > left:
-                self._append(notice("more text than the limit of one output"), None)
+            last["text"].append(text)
 
-    def display(self, bundle, display_id):
+    def leave_out(self, left_out):
+        """Notes what was left out of a part of an output."""
         with self._lock:
             self._settle()
-            self._append({"kind": "display", "bundle": bundle}, display_id)
+            self._parts_left_out = sum_up(self._parts_left_out + left_out)
 
-    def update(self, bundle, display_id):
+    def display(self, bundle, left_out, display_id):
+        with self._lock:
+            self._settle()
+            self._append({"kind": "display", "bundle": bundle, "left_out": left_out}, display_id)
+
+    def update(self, bundle, left_out, display_id):
         with self._lock:
             for at, known in enumerate(self._display_ids):
                 if known == display_id:
-                    self.outputs[at] = {"kind": "display", "bundle": bundle}
+                    self.outputs[at] = {"kind": "display", "bundle": bundle, "left_out": left_out}
                     self.changed = True
 
     def display_ids(self):
         """The ids of displays that may be replaced."""
         return {it for it in self._display_ids if it is not None}
 
-    def put(self, slot, bundle):
+    def put(self, slot, bundle, left_out):
         """Puts a display last that replaces the one of the same slot."""
         with self._lock:
             self.remove(slot)
-            self.display(bundle, slot)
+            self.display(bundle, left_out, slot)
 
     def remove(self, slot):
         """Takes the display of a slot away."""
@@ -308,15 +351,13 @@ class Result:
             self.outputs.clear()
             self._display_ids.clear()
             self._stream_bytes = 0
-            self._full = False
+            self._text_left_out = self._outputs_left_out = 0
+            self._parts_left_out = []
 
     def _append(self, output, display_id):
-        if self._full:
+        if len(self.outputs) >= self._session.output_count:
+            self._outputs_left_out += 1
             return False
-        if len(self.outputs) >= self._session.output_count - 1:
-            self._full = True
-            output = notice(f"more than {self._session.output_count} outputs in one cell")
-            display_id = None
         self.outputs.append(output)
         self._display_ids.append(display_id)
-        return not self._full
+        return True

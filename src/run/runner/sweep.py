@@ -25,8 +25,6 @@ from nbc_runner.traces import Traces, open_files, own_files, shares_memory
 MOST_LISTED = 10_000
 # Deepest nesting of inputs, as parts and as states.
 DEEPEST = 8
-# Bytes of the outputs of one state.
-LARGEST_STATE = 24 << 20
 # Bytes that a state may take beside what the run has; more, where the limit of the notebook leaves more.
 LEAST_MEMORY = 256 << 20
 # States that are run once more in a process of their own, and fall silent there too, before nobody asks again.
@@ -469,7 +467,7 @@ class Explorer:
         cells, made = self.engine.apply(task.widget, task.index)
         present, sets = self.below(path, widgets, task.widget, task.rest, made)
         body = self.session.channel.encode({"cells": cells, "widgets": [it.report() for it in made]})
-        if len(body) > LARGEST_STATE:
+        if len(body) > self.session.state_bytes:
             body = self.session.channel.encode({"lost": "size"})
         _write(pipe, [], body)
         self._explore([], present, sets, lambda path, body: _write(pipe, path, body))
@@ -518,7 +516,7 @@ class Explorer:
             child = running[pipe]
             data = os.read(pipe, 1 << 20)
             child.said += data
-            frames, child.said = _frames(child.said)
+            frames, child.said = _frames(child.said, self.session.state_bytes)
             for below, body in frames:
                 child.has_said = True
                 # Below it, a state may take its time, and a second chance.
@@ -526,7 +524,7 @@ class Explorer:
                 take([*path, child.task.step(), *below], body)
             if child.said.startswith(END):
                 data = b""
-            if not data or len(child.said) > LARGEST_STATE + LARGEST_PATH:
+            if not data or len(child.said) > self.session.state_bytes + LARGEST_PATH:
                 failed += self._end(running, child, "end")
         now = time.monotonic()
         for child in [it for it in running.values() if it.is_dead()]:
@@ -730,13 +728,13 @@ def _is_path(steps):
     )
 
 
-def _frames(data):
-    """The whole frames in what a child wrote: paths below its own, and bodies; and the rest."""
+def _frames(data, most):
+    """The whole frames in what a child wrote: paths below its own, and bodies of at most `most` bytes; and the rest."""
     frames = []
     while len(data) >= 8 and not data.startswith(END):
         path, body = struct.unpack_from(">II", data)
-        if body > LARGEST_STATE or path > LARGEST_PATH:
-            return frames, b"\0" * (LARGEST_STATE + LARGEST_PATH + 1)
+        if body > most or path > LARGEST_PATH:
+            return frames, b"\0" * (most + LARGEST_PATH + 1)
         if len(data) < 8 + path + body:
             break
         try:

@@ -306,8 +306,8 @@ def _import_late(rehearse, wish, engine):
     codes = REHEARSAL.get(wish["engine"], REHEARSAL["jupyter"])
     cells = [{"id": at, "code": code, "kind": "code"} for at, code in enumerate(codes)]
     start = {
-        "protocol": 1, "engine": wish["engine"], "file": os.path.join(wish["folder"], "notebook.py"),
-        "cells": cells, "order": list(range(len(cells))), "allow_errors": True,
+        "engine": wish["engine"], "file": os.path.join(wish["folder"], "notebook.py"),
+        "cells": cells, "order": list(range(len(cells))), "allow_errors": True, "limits": wish["limits"],
     }
     ours, theirs = os.pipe()
     pid = os.fork()

@@ -87,7 +87,8 @@ class Widgets:
         if not self._capturing:
             return self.is_over
         self._session.console.drain()
-        bundle = self._session.bundle(data, metadata)
+        bundle, left_out = self._session.bundle(data, metadata)
+        self._session.leave_out(left_out)
         self._push({"output_type": "display_data", "data": bundle["data"], "metadata": bundle["metadata"]})
         return True
 
@@ -120,17 +121,26 @@ class Widgets:
     def _push(self, output):
         model = self._capturing[-1]
         outputs = [*(model["state"].get("outputs") or ()), output]
-        model["state"]["outputs"] = outputs[-self._session.output_count:]
+        more = len(outputs) - self._session.output_count
+        if more > 0:
+            self._session.leave_out([{"what": "outputs", "count": more}])
+            del outputs[:more]
+        model["state"]["outputs"] = outputs
 
     # State for the page.
 
     def attach(self, result):
         """Puts the models that a view shows beside it."""
-        for data, id in self._views(result):
+        for output, id in self._views(result):
             value = {"version_major": 2, "version_minor": 0, "state": self._closure(id)}
-            bounded = self._session.bundle({STATE: value})["data"]
+            bounded, left_out = self._session.bundle({STATE: value})
+            bounded, data = bounded["data"], output["bundle"]["data"]
             if STATE in bounded and data.get(STATE) != bounded[STATE]:
                 data[STATE] = bounded[STATE]
+                result.changed = True
+            left_out = [it for it in output["left_out"] if it.get("mime") != STATE] + left_out
+            if output["left_out"] != left_out:
+                output["left_out"] = left_out
                 result.changed = True
 
     def shown(self, result):
@@ -186,12 +196,12 @@ class Widgets:
                 return
 
     def _views(self, result):
-        """The data of the displays that show a widget, and its id."""
-        displays = [it["bundle"]["data"] for it in result.outputs if it["kind"] == "display"]
-        for data in displays:
-            view = data.get(VIEW)
+        """The displays that show a widget, and its id."""
+        displays = [it for it in result.outputs if it["kind"] == "display"]
+        for output in displays:
+            view = output["bundle"]["data"].get(VIEW)
             if isinstance(view, dict) and view.get("model_id") in self._models:
-                yield data, view["model_id"]
+                yield output, view["model_id"]
 
     def _closure(self, root):
         found, waiting = {}, [root]
