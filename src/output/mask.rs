@@ -5,177 +5,21 @@
 //! One pass over each text; what is matched holds no markup, so that markup stays what it is. Never touches
 //! binary data or addresses of the web.
 
+mod host;
+mod place;
+
 use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use crate::run::RunRecord;
 use crate::run::record::{RawOutput, Widget};
-use crate::secret::{Scanner, Secret};
+use crate::secret::Scanner;
 
-/// Longest path that is looked at, in bytes: what bounds the work at each place.
-const LONGEST_PATH: usize = 512;
-/// Longest name of a user.
-const LONGEST_NAME: usize = 64;
+pub use host::Host;
+use place::{TRIGGERS, Trigger, is_base64_byte};
+
 /// Most times that a text is searched anew after something in it was masked.
 const MAX_PASSES: usize = 4;
-/// Names of hosts and users that tell nothing, or are words of everybody's language.
-const COMMON_NAMES: &[&str] = &[
-    "admin",
-    "administrator",
-    "app",
-    "appuser",
-    "build",
-    "builder",
-    "buildkite",
-    "circleci",
-    "codespace",
-    "container",
-    "debian",
-    "default",
-    "docker",
-    "fedora",
-    "gitlab",
-    "gitlab-runner",
-    "gitpod",
-    "guest",
-    "home",
-    "host",
-    "jenkins",
-    "jovyan",
-    "jupyter",
-    "laptop",
-    "local",
-    "localhost",
-    "machine",
-    "main",
-    "nobody",
-    "node",
-    "notebook",
-    "python",
-    "root",
-    "runner",
-    "server",
-    "test",
-    "ubuntu",
-    "user",
-    "vagrant",
-    "vscode",
-    "work",
-    "worker",
-    "workspace",
-];
-
-/// Kinds of matches in a text.
-#[derive(Debug, Clone, Copy)]
-enum Trigger {
-    /// A path of this host, and what is shown instead.
-    Known(usize),
-    /// A word that must stand alone.
-    Word(usize),
-    /// `/home/`: a name follows.
-    Home,
-    /// `C:\Users\`: a name follows, perhaps with blanks.
-    WindowsHome,
-    /// `/root/`.
-    Root,
-    /// `/tmp/`: the next part is as good as random.
-    Temporary,
-    /// `/var/folders/`: macOS puts two random folders and a `T` before what matters.
-    Folders,
-    /// `\AppData\Local\Temp\`, behind what became `~`.
-    WindowsTemporary,
-    /// `site-packages/`: what stands before it tells where Python lies.
-    Packages,
-    /// The address of an object.
-    Address,
-    /// The rest is no text.
-    Base64,
-}
-
-/// Starts of places, whoever the host is.
-const TRIGGERS: &[(&str, Trigger)] = &[
-    ("/home/", Trigger::Home),
-    ("/Users/", Trigger::Home),
-    // Homes elsewhere: of immutable and of Solaris-like systems, of a session, on another disk.
-    ("/var/home/", Trigger::Home),
-    ("/export/home/", Trigger::Home),
-    ("/data/home/", Trigger::Home),
-    ("/run/user/", Trigger::Home),
-    ("/Volumes/", Trigger::Home),
-    // Written with two slashes, in JSON, and in HTML.
-    ("/home//", Trigger::Home),
-    ("/Users//", Trigger::Home),
-    ("\\/home\\/", Trigger::Home),
-    ("\\/Users\\/", Trigger::Home),
-    ("&#47;home&#47;", Trigger::Home),
-    ("&#47;Users&#47;", Trigger::Home),
-    ("&#x2F;home&#x2F;", Trigger::Home),
-    ("&#x2F;Users&#x2F;", Trigger::Home),
-    (":\\users\\", Trigger::WindowsHome),
-    (":\\\\users\\\\", Trigger::WindowsHome),
-    (":/users/", Trigger::WindowsHome),
-    (":\\Users\\", Trigger::WindowsHome),
-    (":\\\\Users\\\\", Trigger::WindowsHome),
-    (":/Users/", Trigger::WindowsHome),
-    ("/root/", Trigger::Root),
-    ("/tmp/", Trigger::Temporary),
-    ("/private/tmp/", Trigger::Temporary),
-    ("/var/tmp/", Trigger::Temporary),
-    ("/var/folders/", Trigger::Folders),
-    ("/private/var/folders/", Trigger::Folders),
-    ("~\\AppData\\Local\\Temp\\", Trigger::WindowsTemporary),
-    ("~\\\\AppData\\\\Local\\\\Temp\\\\", Trigger::WindowsTemporary),
-    ("~/AppData/Local/Temp/", Trigger::WindowsTemporary),
-    ("\\AppData\\Local\\Temp\\", Trigger::WindowsTemporary),
-    ("\\\\AppData\\\\Local\\\\Temp\\\\", Trigger::WindowsTemporary),
-    ("/AppData/Local/Temp/", Trigger::WindowsTemporary),
-    ("site-packages/", Trigger::Packages),
-    ("dist-packages/", Trigger::Packages),
-    ("site-packages\\", Trigger::Packages),
-    (" at 0x", Trigger::Address),
-    (";base64,", Trigger::Base64),
-];
-
-/// Names of this host, and secrets of its environment.
-#[derive(Debug, Default)]
-pub struct Host {
-    /// Names of the host and of its user, each with the word that is shown instead.
-    pub names: Vec<(String, &'static str)>,
-    /// The folder that nbc works in.
-    pub workspace: Option<String>,
-    /// Variables that look secret.
-    pub secrets: Vec<(String, Secret)>,
-}
-
-impl Host {
-    /// This host, by what nbc's own process was given.
-    pub fn this() -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
-        let user = ["USER", "LOGNAME", "USERNAME", "SUDO_USER"].into_iter().filter_map(variable);
-        let host = ["HOSTNAME", "COMPUTERNAME"].into_iter().filter_map(variable);
-        let host = host.chain(fs_err::read_to_string("/proc/sys/kernel/hostname").ok());
-        let users = user.map(|it| (it.trim().to_owned(), "user"));
-        let names = host.map(|it| (it.trim().to_owned(), "host")).chain(users);
-        let workspace = std::env::current_dir().ok().and_then(|it| it.to_str().map(str::to_owned));
-        let secrets = std::env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            let is_secret = sounds_secret(&name) && value.len() >= 8;
-            is_secret.then(|| (name, Secret::new(value)))
-        });
-        Self { names: names.collect(), workspace, secrets: secrets.collect() }
-    }
-}
-
-/// Whether the value of a variable of this name is none of a reader's business.
-fn sounds_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    const PARTS: &[&str] =
-        &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY"];
-    // `KEYBOARD` and `MONKEY` hold a key only as a word does.
-    let has_word = name.split('_').any(|it| matches!(it, "KEY" | "KEYS" | "PASS" | "PWD" | "PAT"));
-    let is_folder = matches!(name.as_str(), "PWD" | "OLDPWD") || name.starts_with("TOKENIZERS");
-    !is_folder && (has_word || PARTS.iter().any(|it| name.contains(it)))
-}
 
 /// Everything that is taken out of texts.
 #[derive(Debug)]
@@ -209,7 +53,7 @@ impl Masks {
         for (name, shown) in host.names {
             let short = name.split('.').next().unwrap_or_default().to_owned();
             for name in [name, short] {
-                let is_common = COMMON_NAMES.contains(&name.to_ascii_lowercase().as_str());
+                let is_common = host::is_common(&name);
                 if name.len() >= 4 && !is_common && !patterns.contains(&name) {
                     masks.triggers.push(Trigger::Word(masks.shown.len()));
                     masks.shown.push(shown.to_owned());
@@ -329,130 +173,13 @@ impl Masks {
             end = hit.start();
             let matched = text.get(hit.range()).unwrap_or_default();
             let after = text.get(hit.end()..).unwrap_or_default();
-            if let Some(taken) = self.replace(trigger, matched, &mut out, after) {
+            if let Some(taken) = place::replace(trigger, matched, &mut out, after, &self.shown) {
                 has_changed = has_changed || !matches!(trigger, Trigger::Base64);
                 end = hit.end() + taken;
             }
         }
         out.push_str(text.get(end..).unwrap_or_default());
         (has_changed && out != text).then_some(out)
-    }
-
-    /// Writes what stands instead of a match; gives how much of the text behind it is replaced as well.
-    fn replace(
-        &self,
-        trigger: Trigger,
-        matched: &str,
-        out: &mut String,
-        after: &str,
-    ) -> Option<usize> {
-        match trigger {
-            Trigger::Base64 => {
-                out.push_str(matched);
-                let data = after.get(..base64_length(after))?;
-                out.push_str(data);
-                Some(data.len())
-            }
-            Trigger::Address => {
-                let digits = after.bytes().take_while(u8::is_ascii_hexdigit).count();
-                let tail = after.get(digits..)?;
-                let ends = tail.starts_with('>') || tail.starts_with("&gt;");
-                if !(6..=16).contains(&digits) || !ends {
-                    return None;
-                }
-                out.push_str(matched);
-                out.push('…');
-                Some(digits)
-            }
-            Trigger::Known(at) => {
-                if after.starts_with(is_of_name) {
-                    return None;
-                }
-                out.push_str(self.shown.get(at)?);
-                Some(0)
-            }
-            Trigger::Word(at) => {
-                let is_of_word = |it: char| it.is_alphanumeric() || it == '_' || it == '-';
-                if out.ends_with(is_of_word) || after.starts_with(is_of_word) {
-                    return None;
-                }
-                out.push_str(self.shown.get(at)?);
-                Some(0)
-            }
-            Trigger::Home => {
-                let name = name_length(after);
-                // A disk of Windows, as other systems on the same machine see it.
-                let disk = if matched == "/Users/" { mounted_disk(out) } else { out.len() };
-                if !out.get(..disk).is_some_and(begins_path) || name == 0 {
-                    return None;
-                }
-                out.truncate(disk);
-                out.push('~');
-                Some(name)
-            }
-            Trigger::WindowsHome => {
-                let drive = out.chars().next_back().filter(char::is_ascii_alphabetic)?;
-                let before = out.get(..out.len() - drive.len_utf8()).unwrap_or_default();
-                // `\\?\` says that the path is as long as it likes.
-                let before = before.strip_suffix(r"\\?\").unwrap_or(before);
-                let name = windows_name_length(after);
-                let is_file = before.ends_with("file:///");
-                if !is_file && before.ends_with(is_of_path) || name == 0 {
-                    return None;
-                }
-                out.pop();
-                out.push('~');
-                Some(name)
-            }
-            Trigger::Root => {
-                if !begins_path(out) || !after.starts_with(is_of_name) {
-                    return None;
-                }
-                out.push_str("~/");
-                Some(0)
-            }
-            Trigger::Temporary => {
-                let part = part_length(after);
-                if !begins_path(out) || part == 0 {
-                    return None;
-                }
-                out.push('…');
-                Some(part + kernel_file(after, part))
-            }
-            Trigger::Folders => {
-                let mut length = part_length(after);
-                if !begins_path(out) || length == 0 {
-                    return None;
-                }
-                // The second random folder, `T`, and what lies in it.
-                for _ in 0..3 {
-                    length += next_part(after, length);
-                }
-                out.push('…');
-                Some(length + kernel_file(after, length))
-            }
-            Trigger::WindowsTemporary => {
-                // The home before it was masked a moment ago, or in an earlier pass.
-                if !matched.starts_with('~') {
-                    out.truncate(out.strip_suffix('~')?.len());
-                }
-                let part = part_length(after);
-                out.push('…');
-                Some(part + kernel_file(after, part))
-            }
-            Trigger::Packages => {
-                let start = path_start(out);
-                let before = out.get(start..)?;
-                let is_rooted =
-                    before.starts_with(['/', '~', '…']) || before.as_bytes().get(1) == Some(&b':');
-                if !is_rooted || before.starts_with("//") {
-                    return None;
-                }
-                out.truncate(start);
-                out.push_str(matched);
-                Some(0)
-            }
-        }
     }
 }
 
@@ -468,125 +195,12 @@ fn is_base64(text: &str) -> bool {
     text.len() >= 256 && text.len().is_multiple_of(4) && text.bytes().all(is_base64_byte)
 }
 
-fn is_base64_byte(it: u8) -> bool {
-    it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=')
-}
-
-/// How much of a text is base64; wrapped lines count while they are long.
-fn base64_length(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let run = |from: usize| bytes.iter().skip(from).take_while(|it| is_base64_byte(**it)).count();
-    let mut end = run(0);
-    while let Some(b'\n') = bytes.get(end) {
-        let line = run(end + 1);
-        if line < 48 {
-            break;
-        }
-        end += 1 + line;
-    }
-    end
-}
-
-fn is_of_path(it: char) -> bool {
-    it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | '/' | '~' | '%' | '+' | '\\')
-}
-
-fn is_of_name(it: char) -> bool {
-    it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | '@' | '+' | '%' | '$')
-}
-
-/// Whether an absolute path may begin behind this text: not in an address, nor within another path.
-fn begins_path(before: &str) -> bool {
-    let glued = ["file://", "...", "\\n", "\\t", "-I", "-L"];
-    glued.iter().any(|it| before.ends_with(it)) || !before.ends_with(is_of_path)
-}
-
-/// Length of the text before `/mnt/c`, `/cygdrive/c` or `/c`, if it ends with one of these; its own length otherwise.
-fn mounted_disk(before: &str) -> usize {
-    let mut letters = before.chars();
-    let is_letter = letters.next_back().is_some_and(|it| it.is_ascii_alphabetic());
-    let Some(rest) = letters.as_str().strip_suffix('/').filter(|_| is_letter) else {
-        return before.len();
-    };
-    rest.strip_suffix("/mnt").or_else(|| rest.strip_suffix("/cygdrive")).unwrap_or(rest).len()
-}
-
-/// Length of a name of a user.
-fn name_length(text: &str) -> usize {
-    let end = text.char_indices().find(|(at, it)| *at > LONGEST_NAME || !is_of_name(*it));
-    let name = text.get(..end.map_or(text.len(), |it| it.0)).unwrap_or_default();
-    // A sentence may end with a path; a folder's name is no dot.
-    name.trim_end_matches('.').len()
-}
-
-fn windows_name_length(text: &str) -> usize {
-    let is_plain = |it: char| {
-        !matches!(it, '"' | '<' | '>' | '|' | ':' | '*' | '?' | '\n' | '\r' | '&' | '\'')
-    };
-    let end = text
-        .char_indices()
-        .find(|(at, it)| *at > LONGEST_NAME || matches!(it, '\\' | '/') || !is_plain(*it));
-    match end {
-        // A name may hold blanks; a folder follows then.
-        Some((at, '\\' | '/')) => at,
-        _ => name_length(text),
-    }
-}
-
-/// Length of a part of a path.
-fn part_length(text: &str) -> usize {
-    let end = text.char_indices().find(|(at, it)| *at > LONGEST_PATH || !is_of_name(*it));
-    let part = text.get(..end.map_or(text.len(), |it| it.0)).unwrap_or_default();
-    part.trim_end_matches('.').len()
-}
-
-/// Length of the next part with its separator.
-fn next_part(text: &str, from: usize) -> usize {
-    let rest = text.get(from..).unwrap_or_default();
-    let Some(part) = rest.strip_prefix(['/', '\\']) else { return 0 };
-    match part_length(part) {
-        0 => 0,
-        length => 1 + length,
-    }
-}
-
-/// IPython runs each cell as a file of its own, `ipykernel_123/456.py`, whose number tells nobody anything.
-fn kernel_file(text: &str, length: usize) -> usize {
-    let folder = text.get(..length).unwrap_or_default();
-    if !folder.contains("ipykernel_") {
-        return 0;
-    }
-    let rest = text.get(length..).unwrap_or_default();
-    let name = rest.trim_start_matches(['/', '\\']);
-    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-    let is_file = digits > 0 && name.get(digits..).is_some_and(|it| it.starts_with(".py"));
-    if is_file { rest.len() - name.len() + digits + 3 } else { 0 }
-}
-
-/// Start of the path that a text ends with.
-fn path_start(text: &str) -> usize {
-    let mut start = text.len();
-    for (at, it) in text.char_indices().rev() {
-        if !(is_of_path(it) || matches!(it, '@' | '…')) || text.len() - at > LONGEST_PATH {
-            break;
-        }
-        start = at;
-    }
-    // A drive is one letter.
-    let is_rooted =
-        text.get(start..).is_some_and(|it| it.starts_with(['\\', '/']) && !it.starts_with("//"));
-    let mut before =
-        text.get(..start).and_then(|it| it.strip_suffix(':')).unwrap_or_default().chars();
-    let is_drive = before.next_back().is_some_and(|it| it.is_ascii_alphabetic())
-        && !before.next_back().is_some_and(is_of_path);
-    if is_rooted && is_drive { start - 2 } else { start }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::secret::Secret;
 
     fn masks() -> Masks {
         let known = [
@@ -680,8 +294,6 @@ mod tests {
         masks().text(&mut text, &mut names);
         assert!(!text.contains("horse") && !text.contains("Y29ycmVjdC1ob3JzZQ"), "{text}");
         assert_eq!(names.len(), 1);
-        assert!(sounds_secret("AWS_SECRET_ACCESS_KEY") && sounds_secret("GITHUB_TOKEN"));
-        assert!(!sounds_secret("KEYBOARD") && !sounds_secret("PWD") && !sounds_secret("MONKEY"));
     }
 
     #[test]
