@@ -93,12 +93,8 @@ fn render_types(
     if chart::is_only_loading(types) {
         return None;
     }
-    let family = types.iter().find_map(|(name, value)| Some((Family::of_type(name)?, *value)));
-    if let Some((family, value)) = family {
-        let still = picture(types, metadata, gate, notes);
-        let still = Still::of(still, family, notes);
-        let html = chart::figure(family, family.read(value, types), still, notes);
-        return Some(Drawn::new(OutputKind::Chart, html));
+    if let Some(drawn) = chart_of(types, metadata, gate, notes) {
+        return Some(drawn);
     }
     if let Some(view) = find(widget::VIEW) {
         let drawn = find(widget::STATE).and_then(|it| widget::html(view, it, gate, notes));
@@ -112,9 +108,57 @@ fn render_types(
         let text = "Here the notebook runs JavaScript, which pages of this site never do.";
         return Some(Drawn::new(OutputKind::Note, note(text)));
     }
+    match richest(types, metadata, gate, notes) {
+        Ok(drawn) => Some(*drawn),
+        Err(Unshown::TooLarge) => {
+            let text = "This output is too large to be shown.";
+            Some(Drawn::new(OutputKind::Note, note(text)))
+        }
+        Err(Unshown::OnlyScript) => {
+            notes.unsupported("an output that is nothing without its script");
+            let text = "This output needs code that pages of this site don't run.";
+            Some(Drawn::new(OutputKind::Note, note(text)))
+        }
+        Err(Unshown::Unknown) => other(types, metadata, gate, notes),
+    }
+}
+
+/// A chart of a known library.
+fn chart_of(
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Option<Drawn> {
+    let mut charts =
+        types.iter().filter_map(|(name, value)| Some((Family::of_type(name)?, *value)));
+    let (family, value) = charts.next()?;
+    let still = picture(types, metadata, gate, notes);
+    let still = Still::of(still, family, notes);
+    let html = chart::figure(family, family.read(value, types), still, notes);
+    Some(Drawn::new(OutputKind::Chart, html))
+}
+
+/// Reasons why no known type of a bundle is shown.
+enum Unshown {
+    TooLarge,
+    /// Nothing of its markup works without its script.
+    OnlyScript,
+    /// It has no type that nbc shows.
+    Unknown,
+}
+
+/// The richest representation that can be shown.
+fn richest(
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Result<Box<Drawn>, Unshown> {
+    let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     // Markup that is nothing without its script comes after what says the same without one.
-    let (mut later, mut source) = (None, None);
-    let mut is_too_large = false;
+    let (mut is_empty, mut is_too_large) = (false, false);
+    let mut source = None;
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
         if *name == "text/plain" && types.len() > 1 && is_stand_in(&text_of(value)) {
@@ -125,27 +169,30 @@ fn render_types(
             Shown::Whole(drawn) if *name == "text/latex" && !is_formula(&drawn.html) => {
                 source = source.or(Some(drawn));
             }
-            Shown::Whole(drawn) if source.is_some() && !name.starts_with("image/") => {
-                return source.or(Some(drawn)).map(|it| *it);
+            Shown::Whole(drawn) if !name.starts_with("image/") => {
+                return Ok(source.unwrap_or(drawn));
             }
-            Shown::Whole(drawn) => return Some(*drawn),
-            Shown::Empty => later = later.or(Some(*name)),
+            Shown::Whole(drawn) => return Ok(drawn),
+            Shown::Empty => is_empty = true,
             Shown::TooLarge => is_too_large = true,
             Shown::Not => {}
         }
     }
-    if let Some(drawn) = source {
-        return Some(*drawn);
-    }
-    if is_too_large {
-        let text = "This output is too large to be shown.";
-        return Some(Drawn::new(OutputKind::Note, note(text)));
-    }
-    if later.is_some() {
-        notes.unsupported("an output that is nothing without its script");
-        let text = "This output needs code that pages of this site don't run.";
-        return Some(Drawn::new(OutputKind::Note, note(text)));
-    }
+    source.ok_or(match (is_too_large, is_empty) {
+        (true, _) => Unshown::TooLarge,
+        (false, true) => Unshown::OnlyScript,
+        (false, false) => Unshown::Unknown,
+    })
+}
+
+/// A bundle without a type that nbc shows.
+fn other(
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Option<Drawn> {
+    let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     let is_blank = |name: &str| find(name).is_some_and(|it| text_of(it).trim().is_empty());
     if types.iter().all(|(name, _)| name == "text/plain" || is_blank(name))
         && find("text/plain").is_some_and(|it| is_stand_in(&text_of(it)))
@@ -280,37 +327,8 @@ fn one(
     let metadata = metadata.get(name).and_then(Value::as_object).unwrap_or(metadata);
     let drawn = match name {
         "text/html" => return html(&text_of(value), types, whole, gate, notes),
-        "text/markdown" => {
-            let text = text_of(value);
-            // marimo states this type for the HTML that it made of Markdown.
-            if text.trim_start().starts_with("<span class=\"markdown") {
-                return html(&text, types, whole, gate, notes);
-            }
-            let html = markdown::render(&text, &Map::new(), gate, notes);
-            Drawn::new(OutputKind::Prose, html)
-        }
-        "image/svg+xml" => {
-            let text = text_of(value);
-            let text = match text.trim_start().starts_with("data:") {
-                true => match image::decode(&text).map(String::from_utf8) {
-                    Some(Ok(text)) => text,
-                    _ => return Shown::Not,
-                },
-                false => text.into_owned(),
-            };
-            if text.len() > LONGEST_MARKUP {
-                let size = text.len() >> 20;
-                notes.unsupported(format!("an image of {size} MiB, which is too large"));
-                return Shown::TooLarge;
-            }
-            let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata))
-            else {
-                notes.invalid("an SVG image holds no `svg` element");
-                return Shown::Not;
-            };
-            notes.removed(&image.removed);
-            Drawn::new(OutputKind::Image, image.html)
-        }
+        "text/markdown" => return prose(&text_of(value), types, whole, gate, notes),
+        "image/svg+xml" => return svg_image(text_of(value), metadata, notes),
         _ if name.starts_with("image/") => match Picture::parse(&text_of(value)) {
             Ok(picture) => Drawn::new(OutputKind::Image, picture.html(metadata)),
             Err(why) => {
@@ -335,38 +353,82 @@ fn one(
             None => return Shown::Not,
         },
         "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
-        "application/json" | "application/geo+json" => {
-            let parsed = value.as_str().and_then(data::parse);
-            let value = parsed.as_ref().unwrap_or(value);
-            let marimo = Marimo::new(notes);
-            let html = data::tree(value, &mut |text, depth| marimo.leaf(text, depth, gate));
-            let features = value.get("features").and_then(Value::as_array);
-            let html = match features.filter(|_| name == "application/geo+json") {
-                Some(features) => {
-                    let plural = if features.len() == 1 { "" } else { "s" };
-                    let text = format!("A map of {} feature{plural}", features.len());
-                    let text = SafeHtml::div("nbc-widget-label", SafeHtml::text(&text));
-                    SafeHtml::concat([text, html])
-                }
-                None => html,
-            };
-            Drawn::new(OutputKind::Data, html)
-        }
-        _ => {
-            let text = text_of(value);
-            if text.is_empty() {
-                return Shown::Not;
-            }
-            let attributes = [
-                ("class", "nbc-text"),
-                ("tabindex", "0"),
-                ("role", "group"),
-                ("aria-label", "Result"),
-            ];
-            Drawn::new(OutputKind::Text, SafeHtml::element("pre", &attributes, ansi::html(&text)))
-        }
+        "application/json" => Drawn::new(OutputKind::Data, json(value, gate, notes)),
+        "application/geo+json" => Drawn::new(OutputKind::Data, map(value, gate, notes)),
+        _ => return plain_text(&text_of(value)),
     };
     Shown::Whole(Box::new(drawn))
+}
+
+/// Markdown. marimo states this type for the HTML that it made of Markdown, too.
+fn prose(
+    text: &str,
+    types: &[(String, &Value)],
+    metadata: &Map<String, Value>,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Shown {
+    if text.trim_start().starts_with("<span class=\"markdown") {
+        return html(text, types, metadata, gate, notes);
+    }
+    let html = markdown::render(text, &Map::new(), gate, notes);
+    Shown::Whole(Box::new(Drawn::new(OutputKind::Prose, html)))
+}
+
+/// An SVG image, as markup or as a `data:` address.
+fn svg_image(text: Cow<'_, str>, metadata: &Map<String, Value>, notes: &Notes) -> Shown {
+    let text = match text.trim_start().starts_with("data:") {
+        true => match image::decode(&text).map(String::from_utf8) {
+            Some(Ok(text)) => text,
+            _ => return Shown::Not,
+        },
+        false => text.into_owned(),
+    };
+    if text.len() > LONGEST_MARKUP {
+        let size = text.len() >> 20;
+        notes.unsupported(format!("an image of {size} MiB, which is too large"));
+        return Shown::TooLarge;
+    }
+    let Some(image) = svg::image(&UntrustedHtml::new(text), image::alternative(metadata)) else {
+        notes.invalid("an SVG image holds no `svg` element");
+        return Shown::Not;
+    };
+    notes.removed(&image.removed);
+    Shown::Whole(Box::new(Drawn::new(OutputKind::Image, image.html)))
+}
+
+/// JSON as a tree; some programs write it as a text.
+fn json(value: &Value, gate: &mut Gate, notes: &Notes) -> SafeHtml {
+    let parsed = value.as_str().and_then(data::parse);
+    tree(parsed.as_ref().unwrap_or(value), gate, notes)
+}
+
+fn tree(value: &Value, gate: &mut Gate, notes: &Notes) -> SafeHtml {
+    let marimo = Marimo::new(notes);
+    data::tree(value, &mut |text, depth| marimo.leaf(text, depth, gate))
+}
+
+/// GeoJSON as a tree below the number of its features.
+fn map(value: &Value, gate: &mut Gate, notes: &Notes) -> SafeHtml {
+    let parsed = value.as_str().and_then(data::parse);
+    let value = parsed.as_ref().unwrap_or(value);
+    let html = tree(value, gate, notes);
+    let features = value.get("features").and_then(Value::as_array);
+    let Some(features) = features else { return html };
+    let plural = if features.len() == 1 { "" } else { "s" };
+    let text = format!("A map of {} feature{plural}", features.len());
+    let text = SafeHtml::div("nbc-widget-label", SafeHtml::text(&text));
+    SafeHtml::concat([text, html])
+}
+
+fn plain_text(text: &str) -> Shown {
+    if text.is_empty() {
+        return Shown::Not;
+    }
+    let attributes =
+        [("class", "nbc-text"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Result")];
+    let html = SafeHtml::element("pre", &attributes, ansi::html(text));
+    Shown::Whole(Box::new(Drawn::new(OutputKind::Text, html)))
 }
 
 /// `types` is the bundle that the markup comes from.
