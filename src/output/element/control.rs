@@ -25,50 +25,16 @@ impl Compiled<'_, '_> {
             "switch" => self.check(&initial, "switch"),
             "text" => self.input("text", &plain(&initial)),
             "code-editor" if !self.marimo.is_live() && plain(&initial).contains(turns) => {
-                if plain(&initial).contains(overrides) {
-                    self.marimo.notes.turned();
-                }
-                // A field to type into shows no marks.
-                let class = ("class", "nbc-widget-code-text");
-                SafeHtml::element("code", &[class], SafeHtml::code(&plain(&initial)))
+                self.turned_code(&plain(&initial))
             }
-            "text-area" | "code-editor" => {
-                let rows = plain(&initial).lines().count().clamp(2, 20).to_string();
-                let attributes = [("rows", rows.as_str()), DISABLED];
-                SafeHtml::element(
-                    "textarea",
-                    &attributes,
-                    SafeHtml::text(&format!("\n{}", plain(&initial))),
-                )
-            }
+            "text-area" | "code-editor" => text_area(&plain(&initial)),
             "date" => self.input("date", &plain(&initial)),
             "datetime" => self.input("datetime-local", &plain(&initial)),
-            "date-range" => {
-                let dates = initial.as_array().cloned().unwrap_or_default();
-                let one =
-                    |at: usize| self.input("date", &dates.get(at).map(plain).unwrap_or_default());
-                SafeHtml::concat([one(0), SafeHtml::text(" – "), one(1)])
-            }
+            "date-range" => self.dates(&initial),
             "button" => return Some(self.button(gate)),
             "refresh" | "file" | "file-browser" | "microphone" => {
                 self.marimo.control(&self.name.replace('-', " "));
-                let text = match self.name {
-                    "refresh" => "Refresh",
-                    "file" => "Choose a file",
-                    "file-browser" => "Browse files",
-                    _ => "Record",
-                };
-                let button = SafeHtml::element(
-                    "button",
-                    &[("type", "button"), DISABLED],
-                    SafeHtml::text(text),
-                );
-                let interval = self.text("default-interval");
-                let when = match interval.as_str() {
-                    "" => "needs a running notebook".to_owned(),
-                    every => format!("every {every} in a running notebook"),
-                };
-                let inner = SafeHtml::concat([button, Self::value_text(&when)]);
+                let inner = self.inert_button();
                 return Some(self.labelled(inner, gate));
             }
             "chatbot" => return Some(self.chat(&initial, gate)),
@@ -96,6 +62,40 @@ impl Compiled<'_, '_> {
         };
         self.marimo.control(&self.name.replace('-', " "));
         Some(SafeHtml::concat([self.labelled(inner, gate), children.clone()]))
+    }
+
+    /// Code with marks of direction: a field to type into shows no marks.
+    fn turned_code(&self, code: &str) -> SafeHtml {
+        if code.contains(overrides) {
+            self.marimo.notes.turned();
+        }
+        let class = ("class", "nbc-widget-code-text");
+        SafeHtml::element("code", &[class], SafeHtml::code(code))
+    }
+
+    /// The first and the last day of a range.
+    fn dates(&self, initial: &Value) -> SafeHtml {
+        let dates = initial.as_array().cloned().unwrap_or_default();
+        let one = |at: usize| self.input("date", &dates.get(at).map(plain).unwrap_or_default());
+        SafeHtml::concat([one(0), SafeHtml::text(" – "), one(1)])
+    }
+
+    /// A button that needs a running notebook.
+    fn inert_button(&self) -> SafeHtml {
+        let text = match self.name {
+            "refresh" => "Refresh",
+            "file" => "Choose a file",
+            "file-browser" => "Browse files",
+            _ => "Record",
+        };
+        let button =
+            SafeHtml::element("button", &[("type", "button"), DISABLED], SafeHtml::text(text));
+        let interval = self.text("default-interval");
+        let when = match interval.as_str() {
+            "" => "needs a running notebook".to_owned(),
+            every => format!("every {every} in a running notebook"),
+        };
+        SafeHtml::concat([button, Self::value_text(&when)])
     }
 
     /// The frame of a control. The label element names the control without an id.
@@ -330,6 +330,12 @@ fn number(value: &Value) -> Option<String> {
     let is_plain = |it: u8| it.is_ascii_digit() || matches!(it, b'+' | b'-' | b'.' | b'e' | b'E');
     let is_number = text.bytes().all(is_plain) && text.parse::<f64>().is_ok_and(f64::is_finite);
     is_number.then_some(text)
+}
+
+fn text_area(text: &str) -> SafeHtml {
+    let rows = text.lines().count().clamp(2, 20).to_string();
+    let attributes = [("rows", rows.as_str()), DISABLED];
+    SafeHtml::element("textarea", &attributes, SafeHtml::text(&format!("\n{text}")))
 }
 
 fn matrix(initial: &Value) -> SafeHtml {
