@@ -1,0 +1,194 @@
+//! Attributes of elements that are allowed.
+//!
+//! In: attributes as a notebook wrote them. Out: those that the policy keeps, with ids and classes prefixed and styles
+//! moved to the stylesheet.
+
+use super::{Pass, clean, printable};
+use crate::metadata;
+use crate::sanitize::html::prefixed_class;
+use crate::sanitize::policy::{self, Vocabulary};
+use crate::sanitize::token::{self, Tag};
+use crate::sanitize::{SafeHtml, fixed};
+
+impl Pass<'_> {
+    /// Puts the text of an image in the place of one that the page can't have, so that readers
+    /// see that something stood there.
+    pub(super) fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
+        let value = |name| {
+            tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
+        };
+        let source = value("src").unwrap_or_default();
+        if policy::value("img", "src", &source).is_some() {
+            return false;
+        }
+        self.gate.remove(refusal("img", "src", &source));
+        let text = match value("alt").filter(|it| !it.trim().is_empty()) {
+            Some(text) => format!("[image not included: {}]", text.trim()),
+            None => "[image not included]".to_owned(),
+        };
+        self.out.push_str("<span class=\"x-missing-image\">");
+        self.out.push_str(SafeHtml::text(&text).as_str());
+        self.out.push_str("</span>");
+        true
+    }
+
+    pub(super) fn attributes(&mut self, element: policy::Element, tag: &Tag<'_>) {
+        let mut classes = Vec::new();
+        let mut attributes: Vec<&(String, &str)> = tag.attributes.iter().collect();
+        if element.vocabulary == Vocabulary::MathMl {
+            // katex-rs keeps them in a hash map, and two builds must give the same bytes.
+            attributes.sort_unstable();
+        }
+        for (name, raw) in attributes {
+            match name.as_str() {
+                "class" => classes.extend(
+                    token::decode(raw)
+                        .split_ascii_whitespace()
+                        .filter(|it| !it.starts_with("nbc-"))
+                        .map(prefixed_class),
+                ),
+                "style" => {
+                    let text = token::decode(raw);
+                    if !text.trim().is_empty() {
+                        classes.extend(self.gate.style_class(&text));
+                    }
+                }
+                "xmlns" | "scoped" => {}
+                _ if name.starts_with("data-") || name.starts_with("xmlns:") => {}
+                _ => self.attribute(element, name, raw),
+            }
+        }
+        if element.name == "input" {
+            let has =
+                |names: &[&str]| tag.attributes.iter().any(|(it, _)| names.contains(&it.as_str()));
+            // A task list's box has no label of its own.
+            if !has(&["id", "aria-label", "aria-labelledby"])
+                && !self.open.iter().any(|it| it.name == "label")
+            {
+                self.push_attribute("aria-label", "Task");
+            }
+        }
+        if !classes.is_empty() {
+            classes.dedup();
+            let classes = classes.join(" ");
+            self.push_attribute("class", &classes);
+        }
+        if element.name == "a" && element.vocabulary == Vocabulary::Html {
+            self.push_attribute("rel", fixed::LINK_RELATION);
+        }
+    }
+
+    fn attribute(&mut self, element: policy::Element, name: &str, raw: &str) {
+        let Some(allowed) = policy::attribute(element.name, name) else {
+            if name.starts_with("on") {
+                self.gate.remove(format!("`{}` attribute", printable(name)));
+            } else if matches!(
+                name,
+                "srcset" | "background" | "ping" | "formaction" | "srcdoc" | "action"
+            ) {
+                self.gate.remove(format!("`{name}` attribute"));
+            }
+            return;
+        };
+        let decoded = token::decode(raw);
+        let Some(value) = policy::value(element.name, allowed, &decoded) else {
+            self.gate.remove(refusal(element.name, allowed, &decoded));
+            return;
+        };
+        let value = match allowed {
+            "id" => {
+                let id = value.trim();
+                // Characters, and without the prefix: neither grows when the result is sanitized again.
+                let own = id.strip_prefix(&self.gate.prefix).unwrap_or(id).chars().count();
+                if own == 0 || own > 256 || id.contains(char::is_whitespace) {
+                    return;
+                }
+                let id = self.gate.prefixed(id);
+                self.gate.ids.insert(id.clone());
+                self.id = Some(id.clone());
+                id
+            }
+            "href" if element.name == "a" => value.into_owned(),
+            "href" | "xlink:href" if value.starts_with('#') => {
+                let id = self.gate.prefixed(value.trim_start_matches('#'));
+                if element.name == "use" && self.is_nested_use(&id) {
+                    self.gate.remove("`<use>` of a `<use>`");
+                    return;
+                }
+                format!("#{id}")
+            }
+            _ if policy::REFERENCES.contains(&allowed) => {
+                let ids = value.split_ascii_whitespace().map(|id| self.gate.prefixed(id));
+                ids.collect::<Vec<_>>().join(" ")
+            }
+            _ if value.contains("url(#")
+                && !value.contains(&format!("url(#{}", self.gate.prefix)) =>
+            {
+                value.replace("url(#", &format!("url(#{}", self.gate.prefix))
+            }
+            _ => value.into_owned(),
+        };
+        self.push_attribute(allowed, &value);
+    }
+
+    /// Whether a `use` would show another one: thirty such levels of two make a billion elements
+    /// in the reader's browser.
+    fn is_nested_use(&mut self, target: &str) -> bool {
+        let is_shown =
+            self.open_ids.iter().any(|(_, id)| self.gate.used.contains(id) || id == target);
+        if is_shown || self.gate.users.contains(target) {
+            return true;
+        }
+        self.gate.used.insert(target.to_owned());
+        self.gate.users.extend(self.open_ids.iter().map(|(_, id)| id.clone()));
+        false
+    }
+
+    fn push_attribute(&mut self, name: &str, value: &str) {
+        self.out.push(' ');
+        self.out.push_str(name);
+        self.out.push_str("=\"");
+        let mut rest = value;
+        let special = |it: u8| matches!(it, b'&' | b'"' | b'<' | b'>' | 0xC2);
+        while let Some(at) = rest.bytes().position(special) {
+            let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            self.out.push_str(before);
+            let mut characters = after.chars();
+            match characters.next() {
+                Some('"') => self.out.push_str("&quot;"),
+                Some(other) => clean::push_character(&mut self.out, other),
+                None => {}
+            }
+            rest = characters.as_str();
+        }
+        self.out.push_str(rest);
+        self.out.push('"');
+    }
+}
+
+/// Name of a refused value in findings; the value itself may be a secret or a page long.
+fn refusal(element: &str, name: &str, value: &str) -> String {
+    let scheme = value.trim_start().split(':').next().unwrap_or("").to_ascii_lowercase();
+    match (element, name) {
+        ("a", "href") if scheme == "javascript" || scheme == "vbscript" => {
+            format!("`{scheme}:` link")
+        }
+        ("a", "href") => "link to an unsafe address".to_owned(),
+        ("img" | "image", "src" | "href" | "xlink:href") if policy::is_stuck_image(value) => {
+            metadata::STUCK_IMAGE.to_owned()
+        }
+        ("img", "src") => "image that is not in the notebook".to_owned(),
+        (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
+        _ => format!("`{name}` attribute with an unsafe value"),
+    }
+}
+
+/// Whether an input is a box or a dot to mark, which stay as boxes. Other fields take what readers type, and a box in their
+/// place would say what nobody meant.
+pub(super) fn is_mark(tag: &Tag<'_>) -> bool {
+    let kind = tag.attributes.iter().find(|(name, _)| name == "type");
+    kind.is_some_and(|(_, raw)| {
+        let kind = token::decode(raw);
+        ["checkbox", "radio"].iter().any(|it| kind.trim().eq_ignore_ascii_case(it))
+    })
+}
