@@ -25,15 +25,30 @@ fn found(text: &str) -> Vec<Leak> {
     leaks(text.as_bytes())
 }
 
-fn fakes() -> Vec<(&'static str, String)> {
-    let letters = |length, seed| noise(LETTERS, length, seed);
-    let hex = |length, seed| noise(HEX, length, seed);
-    let pem = |kind: &str| {
-        format!(
-            "-----BEGIN {kind}PRIVATE KEY-----\n{}\n-----END {kind}PRIVATE KEY-----",
-            letters(64, 3)
-        )
-    };
+/// The rule that must find it, and the text.
+type Fake = (&'static str, String);
+
+fn letters(length: usize, seed: u64) -> String {
+    noise(LETTERS, length, seed)
+}
+
+fn hex(length: usize, seed: u64) -> String {
+    noise(HEX, length, seed)
+}
+
+fn pem(kind: &str) -> String {
+    format!(
+        "-----BEGIN {kind}PRIVATE KEY-----\n{}\n-----END {kind}PRIVATE KEY-----",
+        letters(64, 3)
+    )
+}
+
+fn fakes() -> Vec<Fake> {
+    [clouds(), code_hosts(), chats(), services(), keys(), passwords()].concat()
+}
+
+/// Keys of Amazon, Google and Microsoft.
+fn clouds() -> Vec<Fake> {
     vec![
         ("aws-access-key", format!("{}{}", "AKIA", noise(CAPITALS, 16, 1))),
         ("aws-access-key", format!("{}IOSFODNN7EXAMPLE", "AKIA")),
@@ -49,6 +64,12 @@ fn fakes() -> Vec<(&'static str, String)> {
             "azure-sas",
             format!("https://a.blob.core.windows.net/c?sv=2024-01-01&sig={}%3D", letters(43, 8)),
         ),
+    ]
+}
+
+/// Tokens of hosts of source code.
+fn code_hosts() -> Vec<Fake> {
+    vec![
         ("github-token", format!("{}_{}", "ghp", letters(36, 8))),
         ("github-token", format!("https://{}_{}@github.com/a/b", "gho", letters(36, 8))),
         (
@@ -56,6 +77,12 @@ fn fakes() -> Vec<(&'static str, String)> {
             format!("{}_{}_{}", "github_pat", letters(22, 9), letters(59, 9)),
         ),
         ("gitlab-token", format!("{}-{}", "glpat", letters(20, 10))),
+    ]
+}
+
+/// Tokens of chat services.
+fn chats() -> Vec<Fake> {
+    vec![
         (
             "slack-token",
             format!("{}-{}-{}-{}", "xoxb", "123456789012", "1234567890123", letters(24, 11)),
@@ -70,18 +97,6 @@ fn fakes() -> Vec<(&'static str, String)> {
                 letters(24, 12)
             ),
         ),
-        ("stripe-key", format!("{}_live_{}", "sk", letters(24, 13))),
-        ("webhook-secret", format!("{}_{}", "whsec", letters(32, 13))),
-        ("openai-key", format!("{}-{}", "sk", letters(48, 14))),
-        ("openai-key", format!("{}-proj-{}", "sk", letters(120, 15))),
-        ("anthropic-key", format!("{}-ant-api03-{}AA", "sk", letters(93, 16))),
-        ("huggingface-token", format!("{}_{}", "hf", letters(34, 17))),
-        ("groq-key", format!("{}_{}", "gsk", letters(52, 17))),
-        ("pypi-token", format!("{}-AgEIcHlwaS5vcmc{}", "pypi", letters(120, 18))),
-        ("npm-token", format!("{}_{}", "npm", letters(36, 19))),
-        ("docker-token", format!("{}_{}", "dckr_pat", letters(27, 20))),
-        ("sendgrid-key", format!("{}.{}.{}", "SG", letters(22, 21), letters(43, 22))),
-        ("twilio-key", format!("{}{}", "SK", hex(32, 23))),
         ("telegram-token", format!("{}:{}{}", "1234567890", "AA", letters(33, 24))),
         (
             "discord-webhook",
@@ -96,6 +111,24 @@ fn fakes() -> Vec<(&'static str, String)> {
             "discord-token",
             format!("bot.run('M{}.{}.{}')", letters(25, 26), letters(6, 27), letters(38, 28)),
         ),
+    ]
+}
+
+/// Keys of other services.
+fn services() -> Vec<Fake> {
+    vec![
+        ("stripe-key", format!("{}_live_{}", "sk", letters(24, 13))),
+        ("webhook-secret", format!("{}_{}", "whsec", letters(32, 13))),
+        ("openai-key", format!("{}-{}", "sk", letters(48, 14))),
+        ("openai-key", format!("{}-proj-{}", "sk", letters(120, 15))),
+        ("anthropic-key", format!("{}-ant-api03-{}AA", "sk", letters(93, 16))),
+        ("huggingface-token", format!("{}_{}", "hf", letters(34, 17))),
+        ("groq-key", format!("{}_{}", "gsk", letters(52, 17))),
+        ("pypi-token", format!("{}-AgEIcHlwaS5vcmc{}", "pypi", letters(120, 18))),
+        ("npm-token", format!("{}_{}", "npm", letters(36, 19))),
+        ("docker-token", format!("{}_{}", "dckr_pat", letters(27, 20))),
+        ("sendgrid-key", format!("{}.{}.{}", "SG", letters(22, 21), letters(43, 22))),
+        ("twilio-key", format!("{}{}", "SK", hex(32, 23))),
         ("databricks-token", format!("{}{}", "dapi", hex(32, 29))),
         ("digitalocean-token", format!("{}_v1_{}", "dop", hex(64, 30))),
         (
@@ -109,6 +142,12 @@ fn fakes() -> Vec<(&'static str, String)> {
                 hex(12, 5)
             ),
         ),
+    ]
+}
+
+/// Tokens and private keys in formats that many programs share.
+fn keys() -> Vec<Fake> {
+    vec![
         (
             "jwt",
             format!(
@@ -122,6 +161,12 @@ fn fakes() -> Vec<(&'static str, String)> {
         ("private-key", pem("OPENSSH ")),
         ("private-key", pem("").replace('\n', "\\n")),
         ("age-key", format!("{}-1{}", "AGE-SECRET-KEY", noise(CAPITALS, 58, 32))),
+    ]
+}
+
+/// Passwords and keys told by what stands before them.
+fn passwords() -> Vec<Fake> {
+    vec![
         ("database-url", format!("postgresql://ada:{}@db.internal:5432/sales", "hunter2x")),
         (
             "database-url",
@@ -143,7 +188,7 @@ fn fakes() -> Vec<(&'static str, String)> {
 }
 
 fn innocents() -> Vec<String> {
-    let (hex, letters) = (noise(HEX, 64, 40), noise(LETTERS, 6000, 41));
+    let (hex, letters) = (hex(64, 40), letters(6000, 41));
     let long = |length: usize| letters.chars().take(length).collect::<String>();
     let start = |length: usize| hex.chars().take(length).collect::<String>();
     vec![
