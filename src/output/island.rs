@@ -31,27 +31,7 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
     let islands = notes.islands();
     let what = kind.title();
     if !islands.allowed.contains(&kind) {
-        return match kind {
-            // Charts of Bokeh are drawn otherwise, and most other markup says something without its scripts.
-            IslandKind::Bokeh | IslandKind::Html => {
-                notes.offer_island(kind);
-                None
-            }
-            IslandKind::Anywidget => {
-                notes.need_island(kind);
-                None
-            }
-            IslandKind::Folium | IslandKind::Mpld3 | IslandKind::Pyvis => {
-                notes.need_island(kind);
-                notes.unsupported(what);
-                Some((
-                    said(&format!(
-                        "Here the notebook shows {what}, whose code pages of this site don't run."
-                    )),
-                    None,
-                ))
-            }
-        };
+        return not_allowed(kind, notes).map(|it| (it, None));
     }
     if !islands.has_files {
         notes.unsupported(format!("{what} in a page of the layout `single`"));
@@ -80,24 +60,50 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
             let label = SafeHtml::element("p", &[("class", "nbc-island-label")], text);
             Some((Drawn::new(OutputKind::Island, label), Some(island)))
         }
-        Err(IslandRefusal::NoScript) => None,
-        Err(IslandRefusal::Elsewhere(addresses)) => {
+        Err(refusal) => refused(what, refusal, notes).map(|it| (it, None)),
+    }
+}
+
+/// The note in place of an island of a kind that the author did not allow.
+fn not_allowed(kind: IslandKind, notes: &Notes) -> Option<Drawn> {
+    match kind {
+        // Charts of Bokeh are drawn otherwise, and most other markup says something without its scripts.
+        IslandKind::Bokeh | IslandKind::Html => {
+            notes.offer_island(kind);
+            None
+        }
+        IslandKind::Anywidget => {
+            notes.need_island(kind);
+            None
+        }
+        IslandKind::Folium | IslandKind::Mpld3 | IslandKind::Pyvis => {
+            let what = kind.title();
+            notes.need_island(kind);
+            notes.unsupported(what);
+            Some(said(&format!(
+                "Here the notebook shows {what}, whose code pages of this site don't run."
+            )))
+        }
+    }
+}
+
+/// The note in place of an output that cannot be an island.
+fn refused(what: &str, refusal: IslandRefusal, notes: &Notes) -> Option<Drawn> {
+    match refusal {
+        IslandRefusal::NoScript => None,
+        IslandRefusal::Elsewhere(addresses) => {
             let list = shortened(&addresses);
             notes.unsupported(format!("{what}, whose scripts lie elsewhere: {list}"));
             notes.help(
                 "nothing is fetched for a page; let the notebook put these scripts into its output",
             );
-            let text = format!(
+            Some(said(&format!(
                 "Here the notebook shows {what}, which wants files that are not part of this site: {list}."
-            );
-            Some((said(&text), None))
+            )))
         }
-        Err(IslandRefusal::Unusable(reason)) => {
+        IslandRefusal::Unusable(reason) => {
             notes.unsupported(format!("{what}: {reason}"));
-            Some((
-                said(&format!("Here the notebook shows {what}, which can't be shown here.")),
-                None,
-            ))
+            Some(said(&format!("Here the notebook shows {what}, which can't be shown here.")))
         }
     }
 }

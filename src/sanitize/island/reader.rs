@@ -228,6 +228,24 @@ impl Reader {
         self.html.insert_str(0, &html);
     }
 
+    /// Features of the output that do not work in a frame.
+    fn losses(&self) -> Vec<String> {
+        let mut losses = Vec::new();
+        if self.handlers > 0 {
+            losses.push(format!("handlers in attributes ({})", self.handlers));
+        }
+        if self.evaluates && self.kind != IslandKind::Bokeh {
+            losses.push("code made from text (`eval`, `new Function`)".to_owned());
+        }
+        let addresses: Vec<String> =
+            self.dropped.iter().chain(&self.named).take(8).map(|it| format!("`{it}`")).collect();
+        if !addresses.is_empty() {
+            losses.push(format!("what lies elsewhere: {}", addresses.join(", ")));
+        }
+        losses
+    }
+
+    /// The document of all that was read.
     pub(super) fn finish(mut self, widget: &Value) -> Result<Island, IslandRefusal> {
         let mut lost = 0;
         let texts = self.styles.iter_mut().chain(self.scripts.iter_mut().map(|it| &mut it.text));
@@ -269,18 +287,7 @@ impl Reader {
         });
         let document = document::text(self.kind, &digests, &data);
         let height = self.height.or_else(|| document::tallest(&self.html, &self.styles));
-        let mut losses = Vec::new();
-        if self.handlers > 0 {
-            losses.push(format!("handlers in attributes ({})", self.handlers));
-        }
-        if self.evaluates && self.kind != IslandKind::Bokeh {
-            losses.push("code made from text (`eval`, `new Function`)".to_owned());
-        }
-        let addresses: Vec<String> =
-            self.dropped.iter().chain(&self.named).take(8).map(|it| format!("`{it}`")).collect();
-        if !addresses.is_empty() {
-            losses.push(format!("what lies elsewhere: {}", addresses.join(", ")));
-        }
+        let losses = self.losses();
         Ok(Island {
             kind: self.kind,
             document,
