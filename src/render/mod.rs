@@ -199,18 +199,7 @@ pub fn page(
         charts.append(&mut block.charts);
         cells.push(cell_value(block, &document.path, &mut frames, &mut slots, look)?);
     }
-    let headings: Vec<&Heading> =
-        document.outline.iter().filter(|heading| matches!(heading.level, 2 | 3)).collect();
-    let outline: Vec<Value> = if headings.len() < OUTLINE_MINIMUM {
-        Vec::new()
-    } else {
-        headings
-            .iter()
-            .map(
-                |it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() },
-            )
-            .collect()
-    };
+    let outline = outline(&document.outline);
     let (source, mut files) = source(&document, look)?;
     let authors = document.authors.join(", ");
     let date = document.date.as_deref().unwrap_or_default();
@@ -237,26 +226,10 @@ pub fn page(
         slots,
     )?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
-    let picture_address = match (&look.base_url, &shared) {
-        (Some(base), Some(file)) => format!("{}{}", base.as_str(), file.path().as_str()),
-        _ => String::new(),
-    };
+    let head = head(&document, published, shared.as_ref(), look)?;
     let has_islands = !frames.is_empty();
     files.extend(frames);
     files.extend(shared);
-    let head = look.templates.render(
-        "head.html",
-        context! {
-            kind => "article",
-            title => document.title.as_str(),
-            description => document.description.as_deref().unwrap_or_default(),
-            authors => document.authors.clone(),
-            published,
-            site_name => look.site_name.as_str(),
-            address => address(&document.path, look),
-            picture_address,
-        },
-    )?;
     let said = [authors.as_str(), date].into_iter().filter(|it| !it.is_empty());
     let byline = said.collect::<Vec<_>>().join(" · ");
     Ok(Page {
@@ -276,6 +249,43 @@ pub fn page(
         has_islands,
         states: document.states,
     })
+}
+
+/// Headings of the outline; none if there are only few.
+fn outline(headings: &[Heading]) -> Vec<Value> {
+    let headings = headings.iter().filter(|heading| matches!(heading.level, 2 | 3));
+    if headings.clone().count() < OUTLINE_MINIMUM {
+        return Vec::new();
+    }
+    headings
+        .map(|it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() })
+        .collect()
+}
+
+/// The head of a document, in which search engines and other sites read about it.
+fn head(
+    document: &Document,
+    published: &str,
+    shared: Option<&Asset>,
+    look: &Look<'_>,
+) -> Result<Rendered, RenderError> {
+    let picture_address = match (&look.base_url, shared) {
+        (Some(base), Some(file)) => format!("{}{}", base.as_str(), file.path().as_str()),
+        _ => String::new(),
+    };
+    look.templates.render(
+        "head.html",
+        context! {
+            kind => "article",
+            title => document.title.as_str(),
+            description => document.description.as_deref().unwrap_or_default(),
+            authors => document.authors.clone(),
+            published,
+            site_name => look.site_name.as_str(),
+            address => address(&document.path, look),
+            picture_address,
+        },
+    )
 }
 
 /// Why a page cannot be laid out.
