@@ -1,4 +1,4 @@
-//! Charts that libraries write as markup with a script: the figure stands in it as JSON.
+//! Charts that libraries write as markup with a script: the script holds the figure as JSON.
 //!
 //! The script is never looked at beyond the few words before the figure, and never runs.
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Chart, Kind, Refusal};
 
-/// A chart that stands in markup.
+/// A chart found in markup.
 #[derive(Debug)]
 pub struct Found {
     /// Which library wrote the markup.

@@ -45,7 +45,7 @@ const TRACES: &[&str] = &[
     "waterfall",
 ];
 
-/// WebGL variants, which make code from text, and what draws the same without it.
+/// WebGL variants, which make code from text, and the types that draw the same without it.
 const WITHOUT_GL: [(&str, &str); 3] =
     [("scattergl", "scatter"), ("scatterpolargl", "scatterpolar"), ("heatmapgl", "heatmap")];
 

@@ -84,7 +84,7 @@ fn clean(name: &str, value: &mut Value) -> Result<(), Refusal> {
                 sequence(fields)?;
             }
             if let Some(Value::Object(binding)) = fields.get_mut("bind") {
-                // The control stands in the chart, wherever the notebook would like it.
+                // The control is put into the chart, even if the notebook asks for another place.
                 binding.shift_remove("element");
             }
             if matches!(fields.get("type").and_then(Value::as_str), Some("image")) {

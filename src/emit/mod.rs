@@ -273,7 +273,7 @@ fn pack(script: &str, cache: Option<&Cache>) -> Result<String, EmitError> {
     Ok(base64::engine::general_purpose::STANDARD.encode(packed))
 }
 
-/// Whoever can write to the cache does not decide what runs in pages.
+/// Checks cached bytes, so that write access to the cache gives no control over scripts of pages.
 fn unpacks_to(packed: &[u8], script: &str) -> bool {
     let mut unpacked = Vec::with_capacity(script.len());
     let most = script.len() as u64 + 1;

@@ -7,7 +7,7 @@ use super::{EmitError, Layout, compress, document};
 use crate::render::{Page, RenderError, Slots};
 use crate::site::Asset;
 
-/// Most packed bytes that stand in a page that may have files.
+/// Most packed bytes within a page that may have files.
 const LARGEST_INLINE: usize = 64 << 10;
 
 /// A packed piece: the model, or a chunk of contents.
@@ -42,7 +42,7 @@ pub(super) fn pack(page: &Page, layout: Layout) -> Result<Vec<Piece>, EmitError>
 }
 
 impl Piece {
-    /// The file that it is, unless it stands in the page.
+    /// Its file, unless it is part of the page.
     pub(super) fn file(&self) -> Option<&Asset> {
         match &self.data {
             Data::File(file) => Some(file),

@@ -91,7 +91,7 @@ fn has_generic_class(code: &str) -> bool {
     })
 }
 
-/// The first cell that ran before a cell that stands above it.
+/// The first cell that ran before a cell above it.
 fn out_of_order(notebook: &Notebook) -> Option<Diagnostic> {
     let mut highest: Option<(u64, &Cell)> = None;
     for cell in &notebook.cells {

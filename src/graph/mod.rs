@@ -1,6 +1,6 @@
 //! Phase 2: [`Notebook`] to [`CellGraph`], then [`RunnableGraph`].
 //!
-//! In: cells. Out: what each defines and uses, who depends on whom, the order of the run.
+//! In: cells. Out: the names each defines and uses, the edges between them, the order of the run.
 //! Never touches the disk; reports instead of failing.
 
 mod cycles;

@@ -1,4 +1,4 @@
-//! A small drawing of a dataflow: where each cell lies, and the lines between them.
+//! A small drawing of a dataflow: positions of the cells, and the lines between them.
 //!
 //! Layers from top to bottom: a cell stands below everything that it depends on. In a layer, cells
 //! stand as near as may be to those they depend on. The geometry only; nothing of it is markup.

@@ -38,7 +38,7 @@ pub const STUCK_IMAGE: &str = "image whose metadata can't be removed";
 #[error("its metadata can't be removed: {0}")]
 pub struct Unstripped(&'static str);
 
-/// A change of a file: some of its bytes, and those that stand there instead.
+/// A change of a file: a range of its bytes, and their replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cut {
     start: usize,

@@ -6,7 +6,7 @@ use super::{Cuts, Unstripped, little};
 /// A chunk: its name, where it begins, where its data end and where the next one begins.
 type Chunk<'a> = (&'a [u8], usize, usize, usize);
 
-/// The chunks of a file, and where it ends, whatever lies behind.
+/// The chunks of a file, and its end; data may follow.
 fn chunks(bytes: &[u8], start: usize, end: usize) -> (Vec<Chunk<'_>>, usize) {
     let mut found = Vec::new();
     let mut at = start;

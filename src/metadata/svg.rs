@@ -1,4 +1,4 @@
-//! SVG: comments, `<metadata>`, instructions and what editors write for themselves go; what is drawn stays.
+//! SVG: removes comments, `<metadata>`, instructions and private data of editors; the drawing stays.
 
 use super::encoded::strip_base64;
 use super::text::{SHORTEST, files};

@@ -1,4 +1,4 @@
-//! Files that stand as base64 in other texts: markup, style sheets, JSON, code.
+//! Files as base64 in other texts: markup, style sheets, JSON, code.
 //!
 //! In: a text that somebody else wrote, with the escapes and line breaks of its language. Out: the same text, in which
 //! files have lost their metadata. A file that is changed is written without escapes; all others stay as they are.

@@ -93,7 +93,7 @@ impl About {
         }
     }
 
-    /// This, and what only the other one says.
+    /// Fills missing fields from the other one.
     pub fn or(self, other: Self) -> Self {
         Self {
             description: self.description.or(other.description),

@@ -6,7 +6,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde_json::{Map, Value};
 
-/// Deepest nesting that is read; nothing that nbc looks for lies deeper.
+/// Deepest nesting that is read; all keys that nbc knows are above it.
 const MAX_DEPTH: usize = 32;
 /// Longest text that is read as YAML, in bytes: front matter is written by hand.
 const MAX_LENGTH: usize = 256 * 1024;

@@ -78,7 +78,7 @@ struct Reader<'a> {
     text: &'a str,
     /// Lines of the file as marimo sees it: without whitespace at its ends.
     lines: Vec<Range<u32>>,
-    /// Those of them that the piece being read stands on.
+    /// The lines of the current piece.
     piece: Range<usize>,
     stage: Stage,
     alias: String,

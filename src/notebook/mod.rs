@@ -258,7 +258,7 @@ pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>
     parsed
 }
 
-/// Code that may read as something else than what runs, at the first line that does. Prose may turn: people write it.
+/// The finding about code that may read differently from how it runs, at its first such line. Prose may change direction.
 /// Code in prose is looked for where the prose is rendered.
 fn turned(cell: &Cell) -> Option<Diagnostic> {
     if !matches!(cell.kind, CellKind::Code | CellKind::Unparsable) {

@@ -29,7 +29,7 @@ enum Outputs {
 }
 
 impl StoredOutputs {
-    /// Outputs that stand nowhere in the text of a source.
+    /// Outputs that are not text of a source.
     pub(super) fn of_values(outputs: Vec<Value>) -> Option<Self> {
         let result_count = result_count(&outputs);
         (!outputs.is_empty()).then_some(Self { result_count, outputs: Outputs::Values(outputs) })
@@ -48,7 +48,7 @@ impl StoredOutputs {
         }
     }
 
-    /// The number of the run that the first result says it is of.
+    /// The run's number in the first result.
     pub fn result_count(&self) -> Option<u64> {
         self.result_count
     }
@@ -102,7 +102,7 @@ enum Seen {
         result_count: Option<u64>,
         is_empty: bool,
     },
-    /// A result, with the number of the run that it says it is of.
+    /// A result, with the number of its run.
     Result(Option<u64>),
     /// The text `execute_result`.
     ResultType,

@@ -156,7 +156,7 @@ fn richest(
     notes: &Notes,
 ) -> Result<Box<Drawn>, Unshown> {
     let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
-    // Markup that is nothing without its script comes after what says the same without one.
+    // Markup that needs its script comes after types that need none.
     let (mut is_empty, mut is_too_large) = (false, false);
     let mut source = None;
     for name in RICHEST_FIRST {
@@ -233,7 +233,7 @@ fn is_formula(html: &SafeHtml) -> bool {
     html.as_str().contains("<math") && !html.as_str().contains("<code")
 }
 
-/// Whether there is something that says what a script would draw.
+/// Whether a picture or markup shows the same as a script would draw.
 fn has_picture(types: &[(String, &Value)]) -> bool {
     types.iter().any(|(name, _)| name.starts_with("image/") || name == "text/html")
 }
@@ -301,7 +301,7 @@ enum Shown {
     /// Nothing was left of it.
     Empty,
     TooLarge,
-    /// It is not what it says.
+    /// It is malformed.
     Not,
 }
 

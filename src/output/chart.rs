@@ -64,7 +64,7 @@ impl Family {
             Self::Vega => Chart::vega(value, false),
             Self::VegaLite => Chart::vega(value, true),
             Self::Plotly => Chart::plotly(value),
-            // The document stands in the script beside it.
+            // The document is in the script next to it.
             Self::Bokeh | Self::HoloViews => {
                 let scripts = types.iter().filter(|(name, _)| {
                     matches!(name.as_str(), "application/javascript" | "text/html")

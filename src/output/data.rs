@@ -141,7 +141,7 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// How much a table holds where it comes from, whatever of it is given.
+/// Size of the whole table, of which only a part may be given.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
     pub(super) rows: usize,

@@ -29,7 +29,7 @@ pub(super) struct Marimo<'n> {
     charts: RefCell<VecDeque<Option<String>>>,
     /// Markup in attributes is not part of the document order.
     nested: Cell<u32>,
-    /// Of the inputs around what is read now: which input of the page each is, if it works.
+    /// Inputs around the current element; `None` for one that does not work on the page.
     inputs: RefCell<Vec<Option<LiveInput>>>,
 }
 
@@ -107,7 +107,7 @@ impl<'n> Marimo<'n> {
         self.inputs.borrow().last().is_some_and(Option::is_some)
     }
 
-    /// The value that the control which is read now has instead of that of the build.
+    /// The current control's value, if it differs from that of the build.
     fn chosen(&self) -> Option<Value> {
         self.inputs.borrow().last().and_then(|it| it.as_ref()?.chosen.clone())
     }

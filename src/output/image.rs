@@ -67,7 +67,7 @@ fn beginning(data: &str, length: usize) -> Option<Vec<u8>> {
 }
 
 impl<'text> Picture<'text> {
-    /// Checks an image; the error says what is wrong.
+    /// Checks an image; the error is a clause about its fault.
     pub(super) fn parse(text: &'text str) -> Result<Self, &'static str> {
         /// Base64 digits that hold the header of most formats.
         const HEADER: usize = 64;

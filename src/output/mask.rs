@@ -99,7 +99,7 @@ impl Masks {
         found
     }
 
-    /// Values and labels are on the page; what a part is called is too.
+    /// Masks values and labels of a widget and of its parts, which the page shows.
     fn widget(&self, widget: &mut Widget, names: &mut std::collections::BTreeSet<String>) {
         widget.values.iter_mut().for_each(|it| self.value(it, names));
         widget.labels.iter_mut().for_each(|it| self.text(it, names));
@@ -107,7 +107,7 @@ impl Masks {
     }
 
     fn value(&self, value: &mut Value, names: &mut std::collections::BTreeSet<String>) {
-        // The nesting of what the runner sends is bounded by the JSON reader.
+        // The JSON reader bounds the nesting of values from the runner.
         match value {
             Value::String(text) => self.text(text, names),
             Value::Array(items) => items.iter_mut().for_each(|it| self.value(it, names)),

@@ -14,7 +14,7 @@ use crate::sanitize::{Gate, NoCustomElements, SafeHtml, UntrustedHtml};
 const LONGEST: usize = 20_000;
 const DEEPEST: usize = 200;
 
-/// Whether a formula stands in a line or by itself.
+/// Whether a formula is inline or a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Display {
     Inline,

@@ -314,7 +314,7 @@ fn stream(text: &str, name: StreamName, left: &mut Shown, notes: &Notes) -> Draw
     Drawn::new(OutputKind::Stream, html)
 }
 
-/// An output and what is said of its missing parts, if anything is.
+/// An output, with notes about its missing parts.
 fn noted(drawn: Option<Drawn>, said: &[String]) -> Option<Drawn> {
     if said.is_empty() {
         return drawn;
@@ -345,7 +345,7 @@ pub fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     });
     match &*THREADS {
         Some(threads) => threads.install(work),
-        // No thread could be made: what the work needs is bounded, so this stack will mostly do.
+        // No thread could be made. The work's need is bounded, so that this stack mostly suffices.
         None => work(),
     }
 }

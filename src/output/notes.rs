@@ -120,7 +120,7 @@ impl Notes {
         self.has_undrawn.get()
     }
 
-    /// Whether what is drawn is of a state.
+    /// Whether the outputs are those of a state.
     pub(super) fn is_state(&self) -> bool {
         self.is_state
     }
@@ -145,7 +145,7 @@ impl Notes {
         self.confined.borrow_mut().insert(text);
     }
 
-    /// A way out for what cannot be shown.
+    /// Adds a hint about an output that cannot be shown.
     pub(super) fn help(&self, text: &str) {
         self.helps.borrow_mut().insert(text.to_owned());
     }
@@ -179,7 +179,7 @@ impl Notes {
         }
     }
 
-    /// Something that the page can't show; `what` is a noun phrase.
+    /// Notes an output that the page can't show; `what` is a noun phrase.
     pub(super) fn unsupported(&self, what: impl Into<String>) {
         let mut all = self.unsupported.borrow_mut();
         if all.len() < 32 {
@@ -187,7 +187,7 @@ impl Notes {
         }
     }
 
-    /// Data that is not what it says; `what` is a clause.
+    /// Notes malformed data; `what` is a clause.
     pub(super) fn invalid(&self, what: impl Into<String>) {
         let mut all = self.invalid.borrow_mut();
         if all.len() < 32 {
@@ -195,7 +195,7 @@ impl Notes {
         }
     }
 
-    /// Something of which only a part is shown; `what` is a noun phrase with its size.
+    /// Notes an output that is shown in part; `what` is a noun phrase with its size.
     pub(super) fn shortened(&self, what: String) {
         let mut all = self.shortened.borrow_mut();
         if all.len() < 32 {

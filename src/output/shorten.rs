@@ -41,7 +41,7 @@ impl Default for Shown {
     }
 }
 
-/// The two ends of a text, and what stands between them.
+/// The two ends of a text, and the note between them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ends<'a> {
     pub(super) head: &'a str,
@@ -92,7 +92,7 @@ pub(super) fn text<'a>(text: &'a str, left: &mut Shown, notes: &Notes) -> Option
     Some(Ends { head, note, tail })
 }
 
-/// Shortens what a bundle would show; the notes stand below it.
+/// Shortens the shown types of a bundle; the page prints the notes below it.
 pub(super) fn bundle<'a>(
     bundle: &'a MimeBundle,
     left: &mut Shown,
@@ -106,7 +106,7 @@ pub(super) fn bundle<'a>(
         let Some(long) = as_text(value) else { continue };
         match name.as_str() {
             "text/plain" => {
-                // Beside a richer representation it is hardly what is shown.
+                // Next to a richer representation, it is rarely shown.
                 let (mut copy, quiet) = (*left, Notes::default());
                 let (left, notes) =
                     if is_alone { (&mut *left, notes) } else { (&mut copy, &quiet) };

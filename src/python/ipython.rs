@@ -14,7 +14,7 @@ use std::ops::Range;
 pub(super) struct Plain<'a> {
     /// The text.
     pub text: Cow<'a, str>,
-    /// Whether a magic may have defined names that nobody sees.
+    /// Whether a magic may have defined names that nbc cannot see.
     pub is_opaque: bool,
     /// Ranges of the commands in the cell, in order.
     pub commands: Vec<Range<u32>>,
@@ -218,7 +218,7 @@ struct Open {
 struct Found {
     /// One past the first `=` outside of brackets.
     assigned: Option<usize>,
-    /// Whether the logical line goes on.
+    /// Whether the logical line continues.
     goes_on: bool,
     /// Whether a comment or a string is the last thing.
     ends_with_text: bool,

@@ -45,14 +45,14 @@ pub struct Names {
     pub objects: BTreeMap<String, SqlObject>,
     /// References that are tables.
     pub tables: BTreeMap<String, SqlReference>,
-    /// Whether a magic may have defined names that nobody sees.
+    /// Whether a magic may have defined names that nbc cannot see.
     pub is_opaque: bool,
     /// Errors that Python's compiler reports, not its parser.
     pub errors: Vec<SyntaxError>,
 }
 
 impl Names {
-    /// Adds what Python's compiler refuses in the statements that these are the names of.
+    /// Adds the errors that Python's compiler reports in the statements of these names.
     pub(super) fn refuse(&mut self, body: &[Stmt], text: &str, sharing: Sharing) {
         // marimo refuses a star before it compiles, and says so.
         if sharing == Sharing::All || self.star_imports.is_empty() {
@@ -83,7 +83,7 @@ pub struct CellNames {
     pub temporaries: NameSet,
     /// Top-level packages that the cell imports, `import a.b` gives `a`.
     pub imports: NameSet,
-    /// Places of `from m import *`, which hides what the cell defines.
+    /// Places of `from m import *`, which hides the names that the cell defines.
     pub star_imports: Vec<Span>,
     /// Whether marimo takes the cell for SQL.
     pub is_sql: bool,
@@ -91,7 +91,7 @@ pub struct CellNames {
     pub objects: BTreeMap<String, SqlObject>,
     /// References that are tables.
     pub tables: BTreeMap<String, SqlReference>,
-    /// Whether a magic may have defined names that nobody sees.
+    /// Whether a magic may have defined names that nbc cannot see.
     pub is_opaque: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Names with what is known of each.
+//! Maps from names to their places.
 
 use std::cmp::Ordering;
 

@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         self.scopes.iter().rev().map(|it| it.kind)
     }
 
-    /// The scope that a comprehension stands in.
+    /// The scope around a comprehension.
     fn around_comprehensions(&self) -> Kind {
         let mut kinds = self.kinds();
         kinds.find(|it| !matches!(it, Kind::Comprehension { .. })).unwrap_or(Kind::Module)

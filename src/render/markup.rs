@@ -104,7 +104,7 @@ fn behind_comment(text: &str) -> Result<&str, String> {
     }
 }
 
-/// Letters, digits and `-`, and what is behind them.
+/// Letters, digits and `-`, and the rest of the text.
 fn split_name(text: &str) -> (&str, &str) {
     let is_name = |it: char| it.is_ascii_alphanumeric() || it == '-';
     let end = text.find(|it| !is_name(it)).unwrap_or(text.len());
@@ -121,7 +121,7 @@ struct Tag<'text> {
 }
 
 impl<'text> Tag<'text> {
-    /// Reads what stands behind `<`.
+    /// Reads the text after `<`.
     fn read(text: &'text str) -> Result<Self, String> {
         let (name, mut rest) = split_name(text);
         if !name.starts_with(|it: char| it.is_ascii_alphabetic()) {
@@ -152,7 +152,7 @@ impl<'text> Tag<'text> {
         }
     }
 
-    /// The name, the value, and what is behind them.
+    /// The name, the value, and the rest of the text.
     fn attribute(text: &'text str) -> Option<(&'text str, &'text str, &'text str)> {
         let is_name = |it: char| it.is_ascii_alphanumeric() || "-_:.".contains(it);
         let end = text.find(|it| !is_name(it)).unwrap_or(text.len());

@@ -1,6 +1,6 @@
 //! Phase 8: [`Document`] to [`Page`].
 //!
-//! In: the cells of one notebook, sanitized. Out: the body of a page and what its head needs.
+//! In: the cells of one notebook, sanitized. Out: the body of a page and the values for its head.
 //! Never prints an unescaped string: see [`environment`].
 
 pub mod environment;
@@ -121,7 +121,7 @@ pub struct Document {
     pub file_name: String,
     /// `medium`, `full` or `columns` of marimo.
     pub width: Option<String>,
-    /// Sentences at the top of the page: what a reader must know.
+    /// Notes to readers at the top of the page.
     pub notes: Vec<String>,
     /// The dataflow, if it is shown.
     pub graph: Option<DrawnGraph>,
@@ -135,7 +135,7 @@ pub struct Document {
     pub states: Option<Arc<States>>,
 }
 
-/// The body of a page, and what its head needs to know.
+/// The body of a page, and the values for its head.
 #[derive(Debug)]
 pub struct Page {
     /// Path of the page.
@@ -315,7 +315,7 @@ pub fn own_page(
             kind => "website", title, description => look.description.as_deref().unwrap_or_default(),
             authors => Vec::<String>::new(), published => "", picture_address => "",
             site_name => look.site_name.as_str(),
-            // A page for missing pages stands at all addresses.
+            // The page for missing pages is served at all addresses.
             address => if path.as_str() == "404.html" { String::new() } else { address(&path, look) },
         },
     )?;

@@ -1,4 +1,4 @@
-//! Slots: places that a template gives to what it must not touch.
+//! Slots: places in a template for markup that the template must not touch.
 //!
 //! In: the policy, the styles, the scripts and the data of a page, and its sanitized markup. Out: for each
 //! an object that a template can write down, and nothing else. What it writes is a mark, in whose place
@@ -53,7 +53,7 @@ struct Slot<'text> {
     text: Cow<'text, str>,
 }
 
-/// The markup that a slot stands in.
+/// The markup around a slot.
 #[derive(Debug)]
 enum Frame {
     /// Between elements, at most once.
@@ -64,7 +64,7 @@ enum Frame {
     First { before: String, after: &'static str },
 }
 
-/// Text that would end the element that it stands in.
+/// Text that would end the element around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its text holds `{0}`")]
 pub struct EndsElement(&'static str);

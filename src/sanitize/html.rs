@@ -29,10 +29,10 @@ pub trait CustomElements {
     /// Whether this (lowercase) name is compiled.
     fn claims(&self, name: &str) -> bool;
 
-    /// Whether what it becomes may stand in a paragraph.
+    /// Whether its compiled form may stand in a paragraph.
     fn is_inline(&self, name: &str) -> bool;
 
-    /// Is told of each before what stands in it; [`Self::compile`] follows.
+    /// Called at the start of each element, before its content; [`Self::compile`] follows at its end.
     fn open(&self, _element: &CustomElement) {}
 
     /// Compiles one. `children` is already safe; HTML in attributes goes through
@@ -82,12 +82,12 @@ pub struct Gate {
     sheets: String,
     removed: BTreeMap<String, u32>,
     depth: usize,
-    /// Levels of elements around what is read now.
+    /// Levels of elements around the current markup.
     around: usize,
     /// Bytes of markup that were read.
     read: usize,
     groups: usize,
-    /// Whether code in it holds a mark that turns what follows.
+    /// Whether its code holds a mark that overrides the direction of text.
     is_turned: bool,
 }
 
@@ -235,7 +235,7 @@ impl Gate {
     }
 }
 
-/// The class of the notebook's as it stands in the page: it can't meet a class of nbc's.
+/// A class of the notebook as the page writes it: it can't collide with a class of nbc's.
 pub(super) fn prefixed_class(class: &str) -> String {
     let is_style = class
         .strip_prefix("s-")

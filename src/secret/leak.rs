@@ -1,4 +1,4 @@
-//! Finds what looks like a secret, whoever it belongs to: keywords in one pass, patterns only around them.
+//! Finds likely secrets of any service: keywords in one pass, patterns only around them.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -32,7 +32,7 @@ pub struct Leak {
     pub rule: &'static str,
     /// Its kind, with an article.
     pub what: &'static str,
-    /// `RULE:1a2b3c4d`: tells this value from others, not what it is.
+    /// `RULE:1a2b3c4d`: identifies the value without revealing it.
     pub fingerprint: String,
 }
 
@@ -145,7 +145,7 @@ fn matches(
     }
 }
 
-/// Whether a value stands in the middle of base64.
+/// Whether a value is a piece of longer base64.
 fn is_blob(text: &[u8], start: usize, end: usize) -> bool {
     let in_base64 = |it: &&u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/');
     let before = text.get(..start).unwrap_or_default();
@@ -155,7 +155,7 @@ fn is_blob(text: &[u8], start: usize, end: usize) -> bool {
     before == BLOB || after == BLOB
 }
 
-/// Words that stand where a value would stand.
+/// Placeholder words in the position of a value.
 const PLACEHOLDERS: &[&str] = &[
     "xxxx",
     "****",
@@ -191,7 +191,7 @@ const PLACEHOLDERS: &[&str] = &[
     "abcdef",
     "12345678",
 ];
-/// Values that only name what would stand there.
+/// Values that only name a secret.
 const NAMES: &[&str] = &[
     "password",
     "passwd",
@@ -306,7 +306,7 @@ fn fingerprint(rule: &str, value: &[u8]) -> String {
     format!("{rule}:{short}")
 }
 
-/// Makes what looks like a secret unreadable, for the build log.
+/// Makes likely secrets unreadable, for the build log.
 pub fn mask_leaks(text: &mut String) {
     let found = leaks(text.as_bytes());
     if found.is_empty() {

@@ -1,4 +1,4 @@
-//! Values that a run may use and nobody may see.
+//! Values that a run may use but that must not be published.
 //!
 //! In: variables and files that the user hands to a run. Out: [`Secret`], which cannot be printed, and
 //! [`Scanner`], which finds the values in what a run gave. [`leaks`] finds secrets that nobody told of, by

@@ -31,7 +31,7 @@ pub(super) struct Entry {
     total: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<u32>,
-    /// Inputs that are made anew when it changes.
+    /// Inputs that are created again when it changes.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) resets: BTreeSet<u32>,
 }
@@ -56,7 +56,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Whether it is made anew when another one changes.
+    /// Whether it is created again when another one changes.
     pub(super) fn is_made_by(&self, other: &Self) -> bool {
         match &self.makers {
             Some(makers) => makers.contains(&other.id),
@@ -192,7 +192,7 @@ impl Catalogue {
         own
     }
 
-    /// Notes which inputs are made anew when another one changes: those of the cells that it reaches.
+    /// Notes which inputs are created again when another one changes: those of the cells that it reaches.
     pub(super) fn find_resets(&mut self) {
         let mut made_in: BTreeMap<CellId, BTreeSet<u32>> = BTreeMap::new();
         let mut made_by: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();

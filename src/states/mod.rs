@@ -68,7 +68,7 @@ impl Content {
 }
 
 impl States {
-    /// Whether what a cell shows depends on an input.
+    /// Whether a cell's outputs depend on an input.
     pub fn has_slot(&self, cell: CellId) -> bool {
         self.tables.roots.contains_key(&cell)
     }
@@ -78,7 +78,7 @@ impl States {
         Arc::clone(&self.live)
     }
 
-    /// Values of inputs that the first paint shows and the run did not have: by marimo's id, what a browser sends.
+    /// Values of inputs that differ between the first paint and the run: by marimo's id, as a browser sends them.
     pub fn chosen(&self) -> Arc<BTreeMap<String, Value>> {
         Arc::clone(&self.chosen)
     }

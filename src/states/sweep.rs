@@ -43,7 +43,7 @@ pub(super) struct Read<'a> {
     makers: BTreeSet<CellId>,
     /// Inputs that these cells made, keyed by cell and the values it depends on.
     made: BTreeMap<(CellId, Key), Vec<usize>>,
-    /// Inputs that others made anew, by their id and the values of those; nothing where they were no inputs then.
+    /// Inputs that were created again by others, by their id and the values of those; `None` if no input was created.
     remade: BTreeMap<(String, Key), Option<usize>>,
     scopes: BTreeMap<Key, Scope>,
     pub(super) given: BTreeMap<CellId, BTreeMap<Key, Given<'a>>>,
@@ -194,7 +194,7 @@ impl<'a> Read<'a> {
         }
     }
 
-    /// Notes what became of the inputs that the last step of a state makes anew.
+    /// Notes the inputs that the last step of a state creates again.
     fn remake(&mut self, state: &State, scope: &Scope, last: usize, key: &Key) {
         for old in scope.iter().copied() {
             let Some(place) = self.place_anew(old, last, key) else { continue };

@@ -1,4 +1,4 @@
-//! The tables: for each cell, by the values of the inputs that reach it, what it shows.
+//! The tables: for each cell, its content by the values of the inputs that reach it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) struct Tables {
 /// Why a cell has no table.
 pub(super) type Refused = &'static str;
 
-/// A result: what it depends on, and which content it is.
+/// A result: the values it depends on, and its content.
 pub(super) type Result_<'k> = (&'k Key, u32);
 
 impl Tables {

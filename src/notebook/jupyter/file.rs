@@ -1,7 +1,7 @@
 //! The JSON of a notebook's file, of any nbformat.
 //!
-//! In: the text of a file. Out: its cells as they stand in it, and findings about JSON that had to be repaired. Unknown
-//! members are skipped.
+//! In: the text of a file. Out: its cells as written, and findings about JSON that had to be repaired. Unknown members
+//! are skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -196,7 +196,7 @@ pub(super) fn read(
         Ok(file) => return Ok(file.with_outputs(StoredOutputs::of_values)),
         Err(error) => error,
     };
-    // Python writes half of a surrogate pair as an escape, which stands for no character at all.
+    // Python writes half of a surrogate pair as an escape, which is no character at all.
     if let Some((repaired, first)) = without_lone_surrogates(json)
         && let Ok(file) = serde_json::from_str::<File<Vec<Value>>>(&repaired)
     {
@@ -272,7 +272,7 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     at
 }
 
-/// Replaces `\ud800` and its like; also tells where the first one stands.
+/// Replaces `\ud800` and its like; also returns the offset of the first one.
 fn without_lone_surrogates(json: &str) -> Option<(String, usize)> {
     let bytes = json.as_bytes();
     let unit = |at: usize| -> Option<u32> {

@@ -7,7 +7,7 @@ use crate::output::{bundle, media, note};
 use crate::sanitize::{Gate, SafeHtml};
 
 impl Compiled<'_, '_> {
-    /// Sound, film and embedded documents. What stands inside them is for browsers without them.
+    /// Sound, film and embedded documents. Their content is a fallback for browsers without support.
     pub(super) fn media(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
         let notes = self.marimo.notes;
         let attribute = |name: &str| self.element.attributes.get(name).map_or("", String::as_str);

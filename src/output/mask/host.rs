@@ -63,7 +63,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// This host, by what nbc's own process was given.
+    /// This host, from the environment of nbc's own process.
     pub fn this() -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let user = ["USER", "LOGNAME", "USERNAME", "SUDO_USER"].into_iter().filter_map(variable);

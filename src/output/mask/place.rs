@@ -3,7 +3,7 @@
 //! In: the text before a match, the match, and the text after it. Out: the replacement, or a refusal. Looks at a bounded
 //! part of the text.
 
-/// Longest path that is looked at, in bytes: what bounds the work at each place.
+/// Longest path that is looked at, in bytes; bounds the work at each place.
 const LONGEST_PATH: usize = 512;
 /// Longest name of a user.
 const LONGEST_NAME: usize = 64;
@@ -22,11 +22,11 @@ pub(super) enum Trigger {
     Root,
     /// `/tmp/`: the next part is as good as random.
     Temporary,
-    /// `/var/folders/`: macOS puts two random folders and a `T` before what matters.
+    /// `/var/folders/`: macOS puts two random folders and a `T` before the rest.
     Folders,
     /// `\AppData\Local\Temp\`, behind what became `~`.
     WindowsTemporary,
-    /// `site-packages/`: what stands before it tells where Python lies.
+    /// `site-packages/`: the folders before it are those of the Python installation.
     Packages,
     /// The address of an object.
     Address,
@@ -159,7 +159,7 @@ fn home(matched: &str, out: &mut String, after: &str) -> Option<usize> {
 fn windows_home(out: &mut String, after: &str) -> Option<usize> {
     let drive = out.chars().next_back().filter(char::is_ascii_alphabetic)?;
     let before = out.get(..out.len() - drive.len_utf8()).unwrap_or_default();
-    // `\\?\` says that the path is as long as it likes.
+    // `\\?\` lifts the limit of a path's length.
     let before = before.strip_suffix(r"\\?\").unwrap_or(before);
     let name = windows_name_length(after);
     let is_file = before.ends_with("file:///");
@@ -301,7 +301,7 @@ fn next_part(text: &str, from: usize) -> usize {
     }
 }
 
-/// IPython runs each cell as a file of its own, `ipykernel_123/456.py`, whose number tells nobody anything.
+/// Length of the file name of a cell: IPython runs each as a file of its own, `ipykernel_123/456.py`.
 fn kernel_file(text: &str, length: usize) -> usize {
     let folder = text.get(..length).unwrap_or_default();
     if !folder.contains("ipykernel_") {

@@ -12,11 +12,11 @@ pub(super) fn gate(markup: String, slots: &[SafeHtml]) -> SafeHtml {
         debug_assert_eq!(policy::GATE.clean(&markup).to_string(), markup, "ammonia disagrees");
         markup
     } else {
-        // A panic of the parser must not take the build down; what it was reading is not shown.
+        // A panic of the parser must not end the build; this markup is not shown then.
         let clean = catch_unwind(AssertUnwindSafe(|| cleaned(&markup)));
         let Ok(mut clean) = clean else { return SafeHtml::default() };
         if clean.contains('\r') {
-            // Of `&#13;`: readers of the page disagree about what a raw one is.
+            // `&#13;` leaves a raw carriage return, which parsers read differently.
             clean = clean.replace('\r', " ");
         }
         clean

@@ -13,7 +13,7 @@ use crate::sanitize::policy::{self, Vocabulary};
 use crate::sanitize::token::{self, Tag, Token, Tokens};
 use attributes::is_mark;
 
-/// Deepest nesting of elements; what nests deeper loses its tags.
+/// Deepest nesting of elements; deeper elements lose their tags.
 const DEEPEST: usize = 256;
 /// Levels that nbc puts around the content of a custom element, at most.
 const WRAPPERS: usize = 12;
@@ -39,7 +39,7 @@ pub(super) struct Pass<'g> {
     id: Option<String>,
     slots: Vec<SafeHtml>,
     frames: Vec<Frame>,
-    /// The element whose content is dropped, and how often it is open.
+    /// The element whose content is dropped, and the number of its open tags.
     skipped: Option<(String, u32)>,
 }
 
@@ -98,7 +98,7 @@ impl<'g> Pass<'g> {
             return;
         }
         self.gate.is_turned |= written.contains(overrides);
-        // Alone in its own element it turns nothing, and may be what this pass wrote.
+        // A mark alone in its own element turns nothing; this pass itself may have written it.
         let is_alone = written.chars().count() == 1;
         if !(is_alone && self.open.last().is_some_and(|it| it.name == "bdi")) {
             let marked = marked(written);
@@ -107,7 +107,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Levels of elements around what comes next.
+    /// Levels of elements around the next token.
     fn level(&self) -> usize {
         let frames = self.frames.iter().map(|it| it.open.len() + WRAPPERS).sum::<usize>();
         self.gate.around + frames + self.open.len()

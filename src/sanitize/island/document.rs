@@ -8,8 +8,8 @@ use super::IslandKind;
 use crate::sanitize::SafeHtml;
 use crate::site::Integrity;
 
-/// Begins with what stops it where the file has an origin: opened by itself, or framed by somebody else without a
-/// sandbox, it would have that of the site.
+/// nbc's script of an island. It stops at once where the file has an origin: opened by itself, or framed by somebody
+/// else without a sandbox, it would have that of the site.
 pub(super) const BOOTSTRAP: &str = concat!(
     "if (self.origin !== 'null' || self === top) throw new Error('not here');\n",
     include_str!("../../../assets/sheet.js"),
@@ -17,7 +17,7 @@ pub(super) const BOOTSTRAP: &str = concat!(
 );
 const STYLE: &str = "html{background:#fff;color:#111;color-scheme:light;font:1rem/1.5 system-ui,sans-serif}body{margin:0}";
 
-/// The file. Its policy is written here, of what this file holds: that of pages is another one.
+/// The text of the file. Its policy names only the scripts of this file; pages have policies of their own.
 pub(super) fn text(kind: IslandKind, digests: &[Integrity], data: &Value) -> String {
     let scripts: Vec<String> = digests.iter().map(|it| format!("'{}'", it.as_str())).collect();
     let style = Integrity::of(STYLE.as_bytes());

@@ -87,7 +87,7 @@ impl Reader {
                         {
                             self.height = Some(height);
                         }
-                        // A library's frame is the output; what stands around it are its borders.
+                        // A library's frame is the output; the markup around it is only its border.
                         self.html.clear();
                         self.document(&document, depth + 1);
                         return;
@@ -191,8 +191,8 @@ impl Reader {
         }
     }
 
-    /// A frame in the frame would take the policy along, and have again what `assets/island.js` took away: in such
-    /// a one no script of the notebook goes on.
+    /// Keeps a script, with a first line that stops it in a frame within the frame: such a frame inherits the policy, but
+    /// has all that `assets/island.js` removed from its own.
     pub(super) fn add_script(&mut self, text: &str, is_module: bool) {
         let start = text.trim_start();
         let is_strict = ["'use strict'", "\"use strict\""].iter().any(|it| start.starts_with(it));
@@ -205,7 +205,7 @@ impl Reader {
         format!("<script type=\"text/plain\" data-nbc-script=\"{number}\"></script>")
     }
 
-    /// BokehJS makes functions out of texts; those of its documents are made here.
+    /// Makes the functions of a Bokeh document ahead, since the policy forbids BokehJS to make them from text.
     pub(super) fn add_functions(&mut self) {
         let mut made = BTreeSet::new();
         let texts = self.scripts.iter().map(|it| it.text.as_str()).chain([self.html.as_str()]);

@@ -28,8 +28,8 @@ pub(super) fn imports(code: &str) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// A module that hands what it exports to `nbcWidget`: no other script can import an inline one. `None` where no
-/// export is found.
+/// A module that passes its exports to `nbcWidget`: no other script can import an inline module. `None` if there is
+/// no export.
 pub(super) fn with_named_exports(code: &str) -> Option<String> {
     const TAKE: &str = "\n;self.nbcWidget(self.nbcExports);\n";
     let starts = |it: &usize| {

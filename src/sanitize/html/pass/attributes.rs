@@ -183,8 +183,8 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
     }
 }
 
-/// Whether an input is a box or a dot to mark, which stay as boxes. Other fields take what readers type, and a box in their
-/// place would say what nobody meant.
+/// Whether an input is a checkbox or a radio button, which stay as checkboxes. Other fields take typed text, and a
+/// checkbox in their place would be misleading.
 pub(super) fn is_mark(tag: &Tag<'_>) -> bool {
     let kind = tag.attributes.iter().find(|(name, _)| name == "type");
     kind.is_some_and(|(_, raw)| {
