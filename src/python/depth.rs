@@ -36,11 +36,36 @@ pub(super) fn check(text: &str) -> Result<(), SyntaxError> {
 pub(super) fn measure(
     tokens: impl Iterator<Item = (TokenKind, TextRange)>,
 ) -> Result<(), SyntaxError> {
-    let mut open: Vec<Level> = vec![Level::default()];
-    let mut total = 0u32;
-    let mut indents = 0u32;
+    let mut nesting = Nesting { open: vec![Level::default()], total: 0, indents: 0 };
     for (kind, range) in tokens {
-        let Some(level) = open.last_mut() else { return Ok(()) };
+        nesting.add(kind);
+        if nesting.is_too_deep() {
+            let range = range.start().to_u32()..range.end().to_u32();
+            let mut error = SyntaxError::new(range, "the code nests too deeply");
+            error.too_deep = true;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Levels around a token.
+#[derive(Debug)]
+struct Nesting {
+    /// One for each open bracket, and one outside.
+    open: Vec<Level>,
+    /// Operators over all of them.
+    total: u32,
+    indents: u32,
+}
+
+impl Nesting {
+    fn is_too_deep(&self) -> bool {
+        self.open.len() as u32 + self.indents > MAX_NESTING || self.total > MAX_CHAIN
+    }
+
+    fn add(&mut self, kind: TokenKind) {
+        let Some(level) = self.open.last_mut() else { return };
         match kind {
             TokenKind::Lpar
             | TokenKind::Lsqb
@@ -49,36 +74,36 @@ pub(super) fn measure(
             | TokenKind::TStringStart => {
                 // `f()()()` and `a[0][0]` nest although their brackets close.
                 level.chain += 1;
-                total += 1;
-                open.push(Level::default());
+                self.total += 1;
+                self.open.push(Level::default());
             }
             TokenKind::Rpar
             | TokenKind::Rsqb
             | TokenKind::Rbrace
             | TokenKind::FStringEnd
             | TokenKind::TStringEnd => {
-                if open.len() > 1
-                    && let Some(closed) = open.pop()
+                if self.open.len() > 1
+                    && let Some(closed) = self.open.pop()
                 {
-                    total -= closed.chain;
+                    self.total -= closed.chain;
                 }
             }
             TokenKind::Comma => {
                 // The comma of a lambda's parameters does not end the lambda.
-                total -= level.chain - level.lambdas;
+                self.total -= level.chain - level.lambdas;
                 level.chain = level.lambdas;
             }
             TokenKind::Newline => {
-                open.clear();
-                open.push(Level::default());
-                total = 0;
+                self.open.clear();
+                self.open.push(Level::default());
+                self.total = 0;
             }
-            TokenKind::Indent => indents += 1,
-            TokenKind::Dedent => indents = indents.saturating_sub(1),
+            TokenKind::Indent => self.indents += 1,
+            TokenKind::Dedent => self.indents = self.indents.saturating_sub(1),
             TokenKind::Lambda => {
                 level.chain += 1;
                 level.lambdas += 1;
-                total += 1;
+                self.total += 1;
             }
             TokenKind::Name
             | TokenKind::Int
@@ -91,17 +116,10 @@ pub(super) fn measure(
             | TokenKind::NonLogicalNewline => {}
             _ => {
                 level.chain += 1;
-                total += 1;
+                self.total += 1;
             }
         }
-        if open.len() as u32 + indents > MAX_NESTING || total > MAX_CHAIN {
-            let range = range.start().to_u32()..range.end().to_u32();
-            let mut error = SyntaxError::new(range, "the code nests too deeply");
-            error.too_deep = true;
-            return Err(error);
-        }
     }
-    Ok(())
 }
 
 #[derive(Debug, Default)]

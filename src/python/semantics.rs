@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Alias, Comprehension, ExceptHandler, Expr, ExprContext, Identifier, Keyword, Parameters,
-    Pattern, PythonVersion, Stmt, StmtImportFrom, TypeParams,
+    Pattern, PythonVersion, Stmt, StmtClassDef, StmtFunctionDef, StmtImportFrom, StmtTry,
+    TypeParams,
 };
 use ruff_python_parser::semantic_errors::{
     LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError,
@@ -230,6 +231,59 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn function(&mut self, function: &'a StmtFunctionDef) {
+        self.bound(&function.name);
+        for decorator in &function.decorator_list {
+            self.visit_decorator(decorator);
+        }
+        if let Some(parameters) = &function.type_params {
+            self.visit_type_params(parameters);
+        }
+        self.visit_parameters(&function.parameters);
+        if let Some(returns) = &function.returns {
+            self.visit_annotation(returns);
+        }
+        let owner = Owner::Function(&function.parameters, &function.body);
+        let kind = Kind::Function { is_async: function.is_async };
+        self.inside(kind, owner, |walk| walk.visit_body(&function.body));
+    }
+
+    fn class(&mut self, class: &'a StmtClassDef) {
+        self.bound(&class.name);
+        for decorator in &class.decorator_list {
+            self.visit_decorator(decorator);
+        }
+        if let Some(parameters) = &class.type_params {
+            self.visit_type_params(parameters);
+        }
+        if let Some(arguments) = &class.arguments {
+            self.visit_arguments(arguments);
+        }
+        let owner = Owner::Body(&class.body);
+        self.inside(Kind::Class, owner, |walk| walk.visit_body(&class.body));
+    }
+
+    fn try_statement(&mut self, it: &'a StmtTry) {
+        let before_last = it.handlers.split_last().map_or(&[][..], |(_, rest)| rest);
+        for ExceptHandler::ExceptHandler(handler) in before_last {
+            if handler.type_.is_none() {
+                self.error(handler.range(), "an `except` without a type must be the last");
+            }
+        }
+        self.tries(1);
+        self.visit_body(&it.body);
+        for handler in &it.handlers {
+            if it.is_star {
+                self.starred(handler);
+            } else {
+                self.visit_except_handler(handler);
+            }
+        }
+        self.visit_body(&it.orelse);
+        self.visit_body(&it.finalbody);
+        self.tries(-1);
+    }
+
     fn comprehension(&mut self, kind: Kind, clauses: &'a [Comprehension], parts: &[&'a Expr]) {
         // The first iterable is looked up outside.
         if let Some(first) = clauses.first() {
@@ -260,36 +314,8 @@ impl<'a> Visitor<'a> for Walk<'a> {
             self.checker = checker;
         }
         match statement {
-            Stmt::FunctionDef(function) => {
-                self.bound(&function.name);
-                for decorator in &function.decorator_list {
-                    self.visit_decorator(decorator);
-                }
-                if let Some(parameters) = &function.type_params {
-                    self.visit_type_params(parameters);
-                }
-                self.visit_parameters(&function.parameters);
-                if let Some(returns) = &function.returns {
-                    self.visit_annotation(returns);
-                }
-                let owner = Owner::Function(&function.parameters, &function.body);
-                let kind = Kind::Function { is_async: function.is_async };
-                self.inside(kind, owner, |walk| walk.visit_body(&function.body));
-            }
-            Stmt::ClassDef(class) => {
-                self.bound(&class.name);
-                for decorator in &class.decorator_list {
-                    self.visit_decorator(decorator);
-                }
-                if let Some(parameters) = &class.type_params {
-                    self.visit_type_params(parameters);
-                }
-                if let Some(arguments) = &class.arguments {
-                    self.visit_arguments(arguments);
-                }
-                let owner = Owner::Body(&class.body);
-                self.inside(Kind::Class, owner, |walk| walk.visit_body(&class.body));
-            }
+            Stmt::FunctionDef(function) => self.function(function),
+            Stmt::ClassDef(class) => self.class(class),
             Stmt::For(it) => {
                 self.visit_expr(&it.iter);
                 self.visit_expr(&it.target);
@@ -301,26 +327,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 self.loops(|walk| walk.visit_body(&it.body));
                 self.visit_body(&it.orelse);
             }
-            Stmt::Try(it) => {
-                let before_last = it.handlers.split_last().map_or(&[][..], |(_, rest)| rest);
-                for ExceptHandler::ExceptHandler(handler) in before_last {
-                    if handler.type_.is_none() {
-                        self.error(handler.range(), "an `except` without a type must be the last");
-                    }
-                }
-                self.tries(1);
-                self.visit_body(&it.body);
-                for handler in &it.handlers {
-                    if it.is_star {
-                        self.starred(handler);
-                    } else {
-                        self.visit_except_handler(handler);
-                    }
-                }
-                self.visit_body(&it.orelse);
-                self.visit_body(&it.finalbody);
-                self.tries(-1);
-            }
+            Stmt::Try(it) => self.try_statement(it),
             Stmt::Return(_) if self.scopes.last().is_some_and(|it| it.starred > 0) => {
                 self.error(statement.range(), "`return` in an `except*` block");
                 visitor::walk_stmt(self, statement);

@@ -208,67 +208,80 @@ fn dotted(tokens: &[Token], mut at: usize) -> (Vec<String>, usize) {
     (parts, at)
 }
 
+type Named = (String, SqlObject);
+
+/// The object of a `CREATE`, whose next token is at `at`, and the index behind it.
+fn created(tokens: &[Token], mut at: usize) -> (Option<Named>, usize) {
+    let word = |at: usize| keyword(tokens.get(at));
+    if word(at) == Some(Keyword::OR) {
+        at += 2;
+    }
+    if matches!(word(at), Some(Keyword::TEMP | Keyword::TEMPORARY)) {
+        at += 1;
+    }
+    let kind = match word(at) {
+        Some(Keyword::TABLE) => ObjectKind::Table,
+        Some(Keyword::VIEW) => ObjectKind::View,
+        Some(Keyword::SCHEMA) => ObjectKind::Schema,
+        _ => return (None, at),
+    };
+    at += 1;
+    if word(at) == Some(Keyword::IF) {
+        at += 3;
+    }
+    let (parts, after) = dotted(tokens, at);
+    at = after.max(at);
+    let Some(last) = parts.last() else { return (None, at) };
+    let object = if kind == ObjectKind::Schema {
+        (last.clone(), SqlObject { kind, qualified: last.clone() })
+    } else {
+        let qualified = parts.join(".").to_lowercase();
+        (last.to_lowercase(), SqlObject { kind, qualified })
+    };
+    (Some(object), at)
+}
+
+/// The catalog of an `ATTACH`, whose next token is at `at`, and the index behind it.
+fn attached(tokens: &[Token], mut at: usize) -> (Option<Named>, usize) {
+    let word = |at: usize| keyword(tokens.get(at));
+    if word(at) == Some(Keyword::DATABASE) {
+        at += 1;
+    }
+    if word(at) == Some(Keyword::IF) {
+        at += 3;
+    }
+    let mut name = text(tokens.get(at)).map(|it| {
+        let it = if it.contains('.') { it.split('.').next().unwrap_or("").to_owned() } else { it };
+        it.split(':').nth(1).map_or(it.clone(), str::to_owned)
+    });
+    at += 1;
+    if word(at) == Some(Keyword::AS) {
+        name = text(tokens.get(at + 1)).or(name);
+        at += 2;
+    }
+    let object = name.filter(|it| !it.is_empty()).map(|name| {
+        let kind = ObjectKind::Catalog;
+        (name.clone(), SqlObject { kind, qualified: name })
+    });
+    (object, at)
+}
+
 /// Objects made by `CREATE` and `ATTACH`.
-fn objects(tokens: &[Token]) -> Vec<(String, SqlObject)> {
+fn objects(tokens: &[Token]) -> Vec<Named> {
     let mut found = Vec::new();
     let word = |at: usize| keyword(tokens.get(at));
     let mut at = 0;
     while at < tokens.len() {
         match word(at) {
             Some(Keyword::CREATE) => {
-                at += 1;
-                if word(at) == Some(Keyword::OR) {
-                    at += 2;
-                }
-                if matches!(word(at), Some(Keyword::TEMP | Keyword::TEMPORARY)) {
-                    at += 1;
-                }
-                let kind = match word(at) {
-                    Some(Keyword::TABLE) => ObjectKind::Table,
-                    Some(Keyword::VIEW) => ObjectKind::View,
-                    Some(Keyword::SCHEMA) => ObjectKind::Schema,
-                    _ => continue,
-                };
-                at += 1;
-                if word(at) == Some(Keyword::IF) {
-                    at += 3;
-                }
-                let (parts, after) = dotted(tokens, at);
-                at = after.max(at);
-                let Some(last) = parts.last() else { continue };
-                let object = if kind == ObjectKind::Schema {
-                    (last.clone(), SqlObject { kind, qualified: last.clone() })
-                } else {
-                    let qualified = parts.join(".").to_lowercase();
-                    (last.to_lowercase(), SqlObject { kind, qualified })
-                };
-                found.push(object);
+                let (object, after) = created(tokens, at + 1);
+                found.extend(object);
+                at = after;
             }
             Some(Keyword::ATTACH) => {
-                at += 1;
-                if word(at) == Some(Keyword::DATABASE) {
-                    at += 1;
-                }
-                if word(at) == Some(Keyword::IF) {
-                    at += 3;
-                }
-                let mut name = text(tokens.get(at)).map(|it| {
-                    let it = if it.contains('.') {
-                        it.split('.').next().unwrap_or("").to_owned()
-                    } else {
-                        it
-                    };
-                    it.split(':').nth(1).map_or(it.clone(), str::to_owned)
-                });
-                at += 1;
-                if word(at) == Some(Keyword::AS) {
-                    name = text(tokens.get(at + 1)).or(name);
-                    at += 2;
-                }
-                if let Some(name) = name.filter(|it| !it.is_empty()) {
-                    let kind = ObjectKind::Catalog;
-                    found.push((name.clone(), SqlObject { kind, qualified: name }));
-                }
+                let (object, after) = attached(tokens, at + 1);
+                found.extend(object);
+                at = after;
             }
             _ => at += 1,
         }
