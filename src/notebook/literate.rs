@@ -22,13 +22,9 @@ pub(super) fn is_document(head: &Head<'_>) -> bool {
             .any(|it| it.text.trim_start_matches([' ', '`', '~']).starts_with("{code-cell}"))
 }
 
-/// Reads the document.
-pub(super) fn parse(
-    source: &Source,
-    head: &Head<'_>,
-    mut diagnostics: Vec<Diagnostic>,
-) -> Parsed<Option<Notebook>> {
-    let mut notebook = Notebook {
+/// The notebook of a front matter.
+fn without_cells(source: &Source, head: &Head<'_>, diagnostics: &mut Vec<Diagnostic>) -> Notebook {
+    let notebook = Notebook {
         source: source.id(),
         format: Format::Jupyter,
         title: head.values.get("title").and_then(scalar_text),
@@ -47,6 +43,16 @@ pub(super) fn parse(
                 .with_help("the page shows its text"),
         );
     }
+    notebook
+}
+
+/// Reads the document.
+pub(super) fn parse(
+    source: &Source,
+    head: &Head<'_>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Parsed<Option<Notebook>> {
+    let mut notebook = without_cells(source, head, &mut diagnostics);
     let mut text: Vec<Line<'_>> = Vec::new();
     let mut rest = head.body();
     while let Some(line) = rest.next() {

@@ -184,19 +184,7 @@ impl Screen {
             }
             Some('D') => self.column = self.column.saturating_sub(number(1)),
             Some('G') => self.column = number(1).min(LAST_COLUMN) - 1,
-            Some('K') => {
-                let column = self.column;
-                let Some(row) = self.rows.get_mut(self.row) else { return };
-                match number(0) {
-                    0 => row.truncate(column),
-                    1 => {
-                        row.iter_mut()
-                            .take(column + 1)
-                            .for_each(|it| *it = (' ', Style::default()));
-                    }
-                    _ => row.clear(),
-                }
-            }
+            Some('K') => self.erase_line(number(0)),
             // "Clear the screen" of IPython's `clear_output` in a terminal.
             Some('J') if number(0) >= 2 => {
                 self.rows = vec![Vec::new()];
@@ -211,6 +199,19 @@ impl Screen {
                 self.rows.truncate(self.row + 1);
             }
             _ => {}
+        }
+    }
+
+    /// Erases to the end of the line, to its start, or all of it.
+    fn erase_line(&mut self, part: usize) {
+        let column = self.column;
+        let Some(row) = self.rows.get_mut(self.row) else { return };
+        match part {
+            0 => row.truncate(column),
+            1 => {
+                row.iter_mut().take(column + 1).for_each(|it| *it = (' ', Style::default()));
+            }
+            _ => row.clear(),
         }
     }
 

@@ -212,9 +212,36 @@ impl Notes {
         !self.controls.borrow().is_empty()
     }
 
+    /// The finding about outputs that need more than a page, with the flags that let them have it.
+    fn unsupported_outputs(&self, span: Span) -> Option<Diagnostic> {
+        let unsupported: Vec<String> = self.unsupported.take().into_iter().collect();
+        if unsupported.is_empty() {
+            return None;
+        }
+        let message = format!("cannot be shown on a page without Python: {}", list(&unsupported));
+        let mut diagnostic = Diagnostic::warning(Code::UnsupportedOutput, span, message);
+        let needed = match self.needed.take() {
+            needed if needed.is_empty() => self.offered.take(),
+            needed => needed,
+        };
+        let mut helps: Vec<String> = self.helps.take().into_iter().collect();
+        if !needed.is_empty() {
+            let flags: Vec<String> =
+                needed.iter().map(|it| format!("`--allow-island {}`", it.name())).collect();
+            helps.push(format!(
+                "{} lets it run its own scripts, in a frame without network and without access to the page",
+                flags.join(" ")
+            ));
+        }
+        if !helps.is_empty() {
+            diagnostic = diagnostic.with_help(helps.join("; "));
+        }
+        Some(diagnostic)
+    }
+
     pub(super) fn into_diagnostics(self, span: Span) -> Vec<Diagnostic> {
         let mut found = Vec::new();
-        let mut removed = self.removed.into_inner();
+        let mut removed = self.removed.take();
         if removed.remove(metadata::STUCK_IMAGE).is_some() {
             let message = format!("an image {}", metadata::STUCK);
             found.push(Diagnostic::warning(Code::StuckMetadata, span, message));
@@ -229,29 +256,7 @@ impl Notes {
             let help = "it may read as something else than what it is; write it as an escape, or remove it";
             found.push(Diagnostic::warning(Code::TurnedText, span, message).with_help(help));
         }
-        let unsupported: Vec<String> = self.unsupported.into_inner().into_iter().collect();
-        if !unsupported.is_empty() {
-            let message =
-                format!("cannot be shown on a page without Python: {}", list(&unsupported));
-            let mut diagnostic = Diagnostic::warning(Code::UnsupportedOutput, span, message);
-            let needed = match self.needed.into_inner() {
-                needed if needed.is_empty() => self.offered.into_inner(),
-                needed => needed,
-            };
-            let mut helps: Vec<String> = self.helps.into_inner().into_iter().collect();
-            if !needed.is_empty() {
-                let flags: Vec<String> =
-                    needed.iter().map(|it| format!("`--allow-island {}`", it.name())).collect();
-                helps.push(format!(
-                    "{} lets it run its own scripts, in a frame without network and without access to the page",
-                    flags.join(" ")
-                ));
-            }
-            if !helps.is_empty() {
-                diagnostic = diagnostic.with_help(helps.join("; "));
-            }
-            found.push(diagnostic);
-        }
+        found.extend(self.unsupported_outputs(span));
         for message in self.confined.into_inner() {
             found.push(Diagnostic::warning(Code::ConfinedOutput, span, message));
         }

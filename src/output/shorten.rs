@@ -115,45 +115,70 @@ pub(super) fn bundle<'a>(
                     shorter.to_mut().data.insert(mime.clone(), Value::String(whole));
                 }
             }
-            "text/html" => {
-                if long.len() > left.markup {
-                    said.push(format!("Markup of {} is not shown.", size(long.len())));
-                    notes.shortened(format!("markup of {}", size(long.len())));
-                    shorter.to_mut().data.remove(mime);
-                    continue;
-                }
-                left.markup -= long.len();
-                if let Some((rest, rows)) = rows(&long, left.rows) {
-                    let shown = number(left.rows);
-                    said.push(format!("The first {shown} of {} rows are shown.", number(rows)));
-                    notes.shortened(format!("tables of {} rows", number(rows)));
-                    left.rows = 0;
+            "text/html" => match markup(&long, left, notes) {
+                Shorter::Same => {}
+                Shorter::Rows(rest, note) => {
+                    said.push(note);
                     shorter.to_mut().data.insert(mime.clone(), Value::String(rest));
-                } else {
-                    left.rows -= starts_of_rows(&long).count().min(left.rows);
                 }
-            }
+                Shorter::Gone(note) => {
+                    said.push(note);
+                    shorter.to_mut().data.remove(mime);
+                }
+            },
             "image/png" | "image/jpeg" | "image/gif" | "image/webp" => {
-                let bytes = long.len() / 4 * 3;
-                let pixels = image::dimensions(&long);
-                let area = pixels.map_or(0, |(width, height)| u64::from(width) * u64::from(height));
-                if bytes <= left.pictures && area <= left.pixels {
-                    left.pictures -= bytes;
-                    left.pixels -= area;
-                    continue;
+                if let Some(note) = picture(&long, left, notes) {
+                    said.push(note);
+                    shorter.to_mut().data.remove(mime);
                 }
-                let extent = pixels.map(|(width, height)| {
-                    format!("{} × {} pixels, ", number(width as usize), number(height as usize))
-                });
-                let what = format!("{}{}", extent.unwrap_or_default(), size(bytes));
-                said.push(format!("A picture ({what}) is not shown."));
-                notes.shortened(format!("a picture ({what})"));
-                shorter.to_mut().data.remove(mime);
             }
             _ => {}
         }
     }
     (shorter, said)
+}
+
+/// Markup within the bounds of a page.
+enum Shorter {
+    Same,
+    /// Its first rows, and the note below them.
+    Rows(String, String),
+    /// Only a note.
+    Gone(String),
+}
+
+fn markup(long: &str, left: &mut Shown, notes: &Notes) -> Shorter {
+    if long.len() > left.markup {
+        notes.shortened(format!("markup of {}", size(long.len())));
+        return Shorter::Gone(format!("Markup of {} is not shown.", size(long.len())));
+    }
+    left.markup -= long.len();
+    let Some((rest, rows)) = rows(long, left.rows) else {
+        left.rows -= starts_of_rows(long).count().min(left.rows);
+        return Shorter::Same;
+    };
+    let shown = number(left.rows);
+    notes.shortened(format!("tables of {} rows", number(rows)));
+    left.rows = 0;
+    Shorter::Rows(rest, format!("The first {shown} of {} rows are shown.", number(rows)))
+}
+
+/// The note in place of a picture that is too large.
+fn picture(long: &str, left: &mut Shown, notes: &Notes) -> Option<String> {
+    let bytes = long.len() / 4 * 3;
+    let pixels = image::dimensions(long);
+    let area = pixels.map_or(0, |(width, height)| u64::from(width) * u64::from(height));
+    if bytes <= left.pictures && area <= left.pixels {
+        left.pictures -= bytes;
+        left.pixels -= area;
+        return None;
+    }
+    let extent = pixels.map(|(width, height)| {
+        format!("{} × {} pixels, ", number(width as usize), number(height as usize))
+    });
+    let what = format!("{}{}", extent.unwrap_or_default(), size(bytes));
+    notes.shortened(format!("a picture ({what})"));
+    Some(format!("A picture ({what}) is not shown."))
 }
 
 fn as_text(value: &Value) -> Option<Cow<'_, str>> {

@@ -263,6 +263,20 @@ impl Widgets<'_> {
         Some(SafeHtml::element("div", &attributes, control))
     }
 
+    /// The note in place of a widget that nbc does not know.
+    fn unknown(&self, model: &Model<'_>) -> SafeHtml {
+        let name: String = model
+            .kind
+            .chars()
+            .filter(|it| it.is_ascii_alphanumeric() || *it == '_')
+            .take(40)
+            .collect();
+        self.notes.unsupported(format!("the Jupyter widget `{name}`"));
+        note(&format!(
+            "Here the notebook shows the Jupyter widget {name}, which needs a running notebook."
+        ))
+    }
+
     /// Widgets that a reader would operate.
     fn control(&self, model: &Model<'_>) -> SafeHtml {
         let control = match model.kind {
@@ -272,12 +286,7 @@ impl Widgets<'_> {
             }
             "SelectionSlider" => value_text(&choice(model, model.get("index"))),
             "IntProgress" | "FloatProgress" => {
-                let (value, most) = (model.number("value"), model.number("max"));
-                let (value, most) = (value.unwrap_or_default(), most.unwrap_or_default());
-                let text = SafeHtml::text(&format!("{value} of {most}"));
-                let attributes =
-                    [("value", value.as_str()), ("max", most.as_str()), ("aria-label", "Progress")];
-                return described(model, SafeHtml::element("progress", &attributes, text));
+                return described(model, progress(model));
             }
             "IntText" | "BoundedIntText" | "FloatText" | "BoundedFloatText" => {
                 input("number", &model.number("value").unwrap_or_default())
@@ -296,45 +305,50 @@ impl Widgets<'_> {
             "Checkbox" | "Valid" => checkbox(model),
             "Button" | "ToggleButton" | "FileUpload" | "Play" => {
                 self.notes.control(model.kind);
-                let label = match model.text("description") {
-                    text if text.is_empty() => model.kind.to_owned(),
-                    text => text,
-                };
-                let pressed = if model.is("value") { "true" } else { "false" };
-                let mut attributes = vec![("type", "button"), DISABLED];
-                attributes
-                    .extend((model.kind == "ToggleButton").then_some(("aria-pressed", pressed)));
-                let button = SafeHtml::element("button", &attributes, SafeHtml::text(&label));
-                return SafeHtml::div("nbc-widget nbc-widget-button", button);
+                return button(model);
             }
             "Dropdown" | "Select" | "SelectMultiple" | "RadioButtons" | "ToggleButtons" => {
                 list(model)
             }
-            "DatePicker" => {
-                let date = model.get("value");
-                let part = |name| date.get(name).and_then(Value::as_i64).unwrap_or(0);
-                // Months count from 0.
-                let text =
-                    format!("{:04}-{:02}-{:02}", part("year"), part("month") + 1, part("date"));
-                input("date", if date.is_object() { &text } else { "" })
-            }
+            "DatePicker" => date(model),
             "ColorPicker" => value_text(&model.text("value")),
             _ => {
-                let name: String = model
-                    .kind
-                    .chars()
-                    .filter(|it| it.is_ascii_alphanumeric() || *it == '_')
-                    .take(40)
-                    .collect();
-                self.notes.unsupported(format!("the Jupyter widget `{name}`"));
-                return note(&format!(
-                    "Here the notebook shows the Jupyter widget {name}, which needs a running notebook."
-                ));
+                return self.unknown(model);
             }
         };
         self.notes.control(model.kind);
         described(model, control)
     }
+}
+
+fn progress(model: &Model<'_>) -> SafeHtml {
+    let (value, most) = (model.number("value"), model.number("max"));
+    let (value, most) = (value.unwrap_or_default(), most.unwrap_or_default());
+    let text = SafeHtml::text(&format!("{value} of {most}"));
+    let attributes =
+        [("value", value.as_str()), ("max", most.as_str()), ("aria-label", "Progress")];
+    SafeHtml::element("progress", &attributes, text)
+}
+
+/// A button that needs a running notebook.
+fn button(model: &Model<'_>) -> SafeHtml {
+    let label = match model.text("description") {
+        text if text.is_empty() => model.kind.to_owned(),
+        text => text,
+    };
+    let pressed = if model.is("value") { "true" } else { "false" };
+    let mut attributes = vec![("type", "button"), DISABLED];
+    attributes.extend((model.kind == "ToggleButton").then_some(("aria-pressed", pressed)));
+    let button = SafeHtml::element("button", &attributes, SafeHtml::text(&label));
+    SafeHtml::div("nbc-widget nbc-widget-button", button)
+}
+
+fn date(model: &Model<'_>) -> SafeHtml {
+    let date = model.get("value");
+    let part = |name| date.get(name).and_then(Value::as_i64).unwrap_or(0);
+    // Months count from 0.
+    let text = format!("{:04}-{:02}-{:02}", part("year"), part("month") + 1, part("date"));
+    input("date", if date.is_object() { &text } else { "" })
 }
 
 /// A control with its description, which names it.
