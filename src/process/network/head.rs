@@ -59,6 +59,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed>
     if request.version != Some(1) {
         return Err(Malformed::BadRequest);
     }
+    Ok(Some((plain(method, address, request.headers)?, length)))
+}
+
+/// One request of plain HTTP, with the head that the target gets.
+fn plain(
+    method: &str,
+    address: &str,
+    fields: &[httparse::Header<'_>],
+) -> Result<Request, Malformed> {
     let rest = address
         .get(..7)
         .filter(|it| it.eq_ignore_ascii_case("http://"))
@@ -72,16 +81,22 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed>
     let slash = if path.starts_with('/') { "" } else { "/" };
     // The name in the request line decides; a `Host` that says something else reaches nobody (RFC 9112, 3.2.2).
     let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    let body = pass_on(fields, &mut head)?;
+    head.extend_from_slice(b"Connection: close\r\n\r\n");
+    Ok(Request::Plain { target, head, body })
+}
+
+/// Adds the fields for the target to `head`; gives the length of the body.
+fn pass_on(fields: &[httparse::Header<'_>], head: &mut Vec<u8>) -> Result<u64, Malformed> {
     let mut body = None;
     // Headers that `Connection` lists are not passed on, either.
-    let listed: Vec<&[u8]> = request
-        .headers
+    let listed: Vec<&[u8]> = fields
         .iter()
         .filter(|it| it.name.eq_ignore_ascii_case("connection"))
         .flat_map(|it| it.value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .collect();
-    for field in request.headers.iter() {
+    for field in fields {
         let name = field.name.to_ascii_lowercase();
         if name == "transfer-encoding" {
             return Err(Malformed::LengthRequired);
@@ -102,8 +117,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed>
         head.extend_from_slice(field.value);
         head.extend_from_slice(b"\r\n");
     }
-    head.extend_from_slice(b"Connection: close\r\n\r\n");
-    Ok(Some((Request::Plain { target, head, body: body.unwrap_or(0) }, length)))
+    Ok(body.unwrap_or(0))
 }
 
 fn number(digits: &[u8]) -> Option<u64> {

@@ -85,9 +85,6 @@ fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::
 
 fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
     let mut rules: Rules = REFUSED.iter().map(|number| (*number, vec![])).collect();
-    let argument = |index, is, value: u64| SeccompCondition::new(index, Width::Dword, is, value);
-    let rule = |condition| SeccompRule::new(vec![condition]);
-
     // Sockets of the machine itself only: asyncio and multiprocessing need them, and they reach nobody outside.
     let unix = u64::from(libc::AF_UNIX.unsigned_abs());
     rules.insert(libc::SYS_socketpair, vec![rule(argument(0, Is::Ne, unix)?)?]);
@@ -96,53 +93,9 @@ fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
         Sockets::Tcp => other_than_tcp()?,
     };
     rules.insert(libc::SYS_socket, made);
-    let namespaces = [
-        libc::CLONE_NEWUSER,
-        libc::CLONE_NEWNS,
-        libc::CLONE_NEWPID,
-        libc::CLONE_NEWNET,
-        libc::CLONE_NEWIPC,
-        libc::CLONE_NEWUTS,
-        libc::CLONE_NEWCGROUP,
-    ];
-    let mut clone = vec![];
-    for flag in namespaces {
-        let flag = u64::from(flag.unsigned_abs());
-        clone.push(rule(argument(0, Is::MaskedEq(flag), flag)?)?);
-    }
-    // A thread with a table of files of its own would hide what it keeps open from the watch.
-    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    let either = thread | u64::from(libc::CLONE_FILES.unsigned_abs());
-    clone.push(rule(argument(0, Is::MaskedEq(either), thread)?)?);
-    rules.insert(libc::SYS_clone, clone);
-    // Memory in sockets and pipes is no process's; the watch counts it by their number and usual size.
-    let mut buffers = vec![];
-    for option in [libc::SO_SNDBUF, libc::SO_RCVBUF, libc::SO_SNDBUFFORCE, libc::SO_RCVBUFFORCE] {
-        let level = argument(1, Is::Eq, u64::from(libc::SOL_SOCKET.unsigned_abs()))?;
-        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
-        buffers.push(SeccompRule::new(vec![level, option])?);
-    }
-    // Other protocols on top of TCP, and data that goes out without a connection.
-    for option in [libc::TCP_ULP, libc::TCP_FASTOPEN, libc::TCP_FASTOPEN_CONNECT, libc::TCP_REPAIR]
-    {
-        let level = argument(1, Is::Eq, u64::from(libc::IPPROTO_TCP.unsigned_abs()))?;
-        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
-        buffers.push(SeccompRule::new(vec![level, option])?);
-    }
-    rules.insert(libc::SYS_setsockopt, buffers);
-    // A lease makes others wait at `open`; news of a file can be a signal to whom it is said to belong.
-    let mut control = vec![];
-    for command in [
-        libc::F_SETPIPE_SZ,
-        libc::F_SETLEASE,
-        libc::F_NOTIFY,
-        libc::F_SETOWN,
-        SET_OWNER_EXTENDED,
-        SET_SIGNAL,
-    ] {
-        control.push(rule(argument(1, Is::Eq, u64::from(command.unsigned_abs()))?)?);
-    }
-    rules.insert(libc::SYS_fcntl, control);
+    rules.insert(libc::SYS_clone, refused_clones()?);
+    rules.insert(libc::SYS_setsockopt, refused_socket_options()?);
+    rules.insert(libc::SYS_fcntl, refused_file_commands()?);
     // Drivers and file systems take requests even on files that are open for reading only: to type into a
     // terminal, to make a file immutable, to list the host's addresses. The kernel reads 32 bits of them.
     let mut requests = vec![];
@@ -163,6 +116,75 @@ fn refused(sockets: Sockets) -> Result<Rules, seccompiler::BackendError> {
     }
     rules.insert(libc::SYS_prctl, process);
     Ok(rules)
+}
+
+/// A condition on the lower half of an argument.
+fn argument(index: u8, is: Is, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(index, Width::Dword, is, value)
+}
+
+/// A rule of one condition.
+fn rule(condition: SeccompCondition) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![condition])
+}
+
+/// Refuses new namespaces, and threads that the watch would not see through.
+fn refused_clones() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let namespaces = [
+        libc::CLONE_NEWUSER,
+        libc::CLONE_NEWNS,
+        libc::CLONE_NEWPID,
+        libc::CLONE_NEWNET,
+        libc::CLONE_NEWIPC,
+        libc::CLONE_NEWUTS,
+        libc::CLONE_NEWCGROUP,
+    ];
+    let mut clone = vec![];
+    for flag in namespaces {
+        let flag = u64::from(flag.unsigned_abs());
+        clone.push(rule(argument(0, Is::MaskedEq(flag), flag)?)?);
+    }
+    // A thread with a table of files of its own would hide what it keeps open from the watch.
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let either = thread | u64::from(libc::CLONE_FILES.unsigned_abs());
+    clone.push(rule(argument(0, Is::MaskedEq(either), thread)?)?);
+    Ok(clone)
+}
+
+/// Refuses larger buffers, and other uses of TCP.
+fn refused_socket_options() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    // Memory in sockets and pipes is no process's; the watch counts it by their number and usual size.
+    let mut options = vec![];
+    for option in [libc::SO_SNDBUF, libc::SO_RCVBUF, libc::SO_SNDBUFFORCE, libc::SO_RCVBUFFORCE] {
+        let level = argument(1, Is::Eq, u64::from(libc::SOL_SOCKET.unsigned_abs()))?;
+        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
+        options.push(SeccompRule::new(vec![level, option])?);
+    }
+    // Other protocols on top of TCP, and data that goes out without a connection.
+    for option in [libc::TCP_ULP, libc::TCP_FASTOPEN, libc::TCP_FASTOPEN_CONNECT, libc::TCP_REPAIR]
+    {
+        let level = argument(1, Is::Eq, u64::from(libc::IPPROTO_TCP.unsigned_abs()))?;
+        let option = argument(2, Is::Eq, u64::from(option.unsigned_abs()))?;
+        options.push(SeccompRule::new(vec![level, option])?);
+    }
+    Ok(options)
+}
+
+/// Refuses larger pipes, leases, and signals to others.
+fn refused_file_commands() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    // A lease makes others wait at `open`; news of a file can be a signal to whom it is said to belong.
+    let mut control = vec![];
+    for command in [
+        libc::F_SETPIPE_SZ,
+        libc::F_SETLEASE,
+        libc::F_NOTIFY,
+        libc::F_SETOWN,
+        SET_OWNER_EXTENDED,
+        SET_SIGNAL,
+    ] {
+        control.push(rule(argument(1, Is::Eq, u64::from(command.unsigned_abs()))?)?);
+    }
+    Ok(control)
 }
 
 /// Requests that ask, or that change nothing but the caller's own descriptor, or that copy a file into one
