@@ -9,13 +9,13 @@ use std::os::unix::net::UnixStream;
 use camino::Utf8Path;
 
 use super::super::{Examined, LayerRefusal};
+use super::failure::{Failure, LIMITS, Named, RIGHTS, VIEW, errno_of};
 use super::group::Group;
-use super::mounts::{self, INSIDE_ID, VIEW};
-use super::protocol::{self, Order, Report};
+use super::mounts;
+use super::protocol::{self, INSIDE_ID, Order, Report};
 use super::seccomp::{self, Sockets, Surroundings};
-use super::stage::{self, Failure, LIMITS, Named, RIGHTS};
 use super::system::{self, Fork, NAMESPACES};
-use super::{landlock, way_out};
+use super::{landlock, payload, way_out};
 
 /// Which layers this host grants, each tried by itself; those that it refuses tell why, and the way out.
 ///
@@ -23,7 +23,7 @@ use super::{landlock, way_out};
 /// The second stage cannot be started at all.
 pub fn examine() -> io::Result<Vec<Examined>> {
     let mut examined = examine_in_stage()?;
-    let limits = stage::probe_limits();
+    let limits = payload::probe_limits();
     let refusal = Group::make(&limits).err().map(|error| LayerRefusal {
         reason: error.to_string(),
         way_out: Some(GROUP_WAY_OUT.to_owned()),
@@ -76,7 +76,7 @@ pub(super) fn answer(control: &UnixStream) -> Result<i32, Failure> {
         layers.push(blamed(layer(name, || namespace(flag))));
     }
     layers.push(blamed(layer(VIEW, view)));
-    layers.push(layer(RIGHTS, stage::forget_capabilities));
+    layers.push(layer(RIGHTS, payload::forget_capabilities));
     layers.push(layer(landlock::NAME, || {
         landlock::restrict(&[], std::iter::empty(), None).map(drop)
     }));
@@ -118,7 +118,7 @@ fn in_a_child(attempt: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     drop(say);
     let mut errno = [0; 4];
     let read = answer.read_exact(&mut errno);
-    stage::wait_for(child)?;
+    payload::wait_for(child)?;
     read?;
     match i32::from_le_bytes(errno) {
         0 => Ok(()),
@@ -149,5 +149,5 @@ fn view() -> io::Result<()> {
 
 /// The kernel's answer below an error that names a path.
 fn kernel_error(error: &io::Error) -> io::Error {
-    io::Error::from_raw_os_error(stage::errno_of(error))
+    io::Error::from_raw_os_error(errno_of(error))
 }

@@ -17,12 +17,12 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::super::{Job, Layer};
+use super::failure::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::landlock::Readable;
 use super::protocol::{self, Identity, Report, Subject};
 use super::seccomp::{self, Surroundings};
-use super::stage::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::system::{self, Fork};
-use super::{landlock, processes};
+use super::{landlock, payload, processes};
 use crate::source::credentials::path_of;
 
 /// The identity, confinement and temporary folder of a payload without namespaces.
@@ -66,7 +66,7 @@ pub(super) fn run(
         std::mem::forget(temporary);
         let failure = become_payload(&channel, place, job, others, &tell);
         if let Err(failure) = failure {
-            stage::report_failure(control, failure);
+            failure::report_failure(control, failure);
         }
         return Ok(NO_PARENT);
     };
@@ -201,7 +201,7 @@ fn become_payload(
     others: u32,
     mut tell: &io::PipeWriter,
 ) -> Result<(), Failure> {
-    stage::die_with_parent().named(LIMITS, || "following its parent to the end".to_owned())?;
+    payload::die_with_parent().named(LIMITS, || "following its parent to the end".to_owned())?;
     system::fix_addresses();
     let mut layers = Vec::new();
     if place.is_confined {
@@ -215,19 +215,19 @@ fn become_payload(
     };
     let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
     let processes = job.limits.processes.saturating_add(others);
-    let program = stage::prepare_payload(job, channel, processes).map_err(failed)?;
+    let program = payload::prepare_payload(job, channel, processes).map_err(failed)?;
     say().named(LIMITS, || "reporting its layers".to_owned())?;
-    Err(failed(stage::execute(&program)))
+    Err(failed(payload::execute(&program)))
 }
 
 fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<(), Failure> {
     let give_up = || match place.identity {
-        Identity::Own { .. } => stage::forget_capabilities(),
+        Identity::Own { .. } => payload::forget_capabilities(),
         Identity::Switched { id } => {
-            stage::shrink_bounding_set()?;
+            payload::shrink_bounding_set()?;
             system::leave_groups()?;
             system::become_user(id, id)?;
-            stage::forget_capabilities()
+            payload::forget_capabilities()
         }
     };
     give_up().named(RIGHTS, || "giving up capabilities".to_owned())?;

@@ -15,9 +15,10 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::super::{Job, Layer};
-use super::mounts::{Furniture, VIEW, View};
+use super::failure::{Failure, LIMITS, NO_PARENT, Named, RIGHTS, VIEW, report_failure};
+use super::mounts::{Furniture, View};
+use super::payload::{become_payload, die_with_parent, wait_for};
 use super::protocol::{self, Order, Report};
-use super::stage::{self, Failure, LIMITS, NO_PARENT, Named, RIGHTS};
 use super::system::{self, Fork, Settings};
 
 /// Time in which the remaining processes of a notebook have to die; after it, the whole sandbox is killed.
@@ -53,8 +54,8 @@ pub(super) fn keep(
             });
             match confined {
                 // The first process is one more than others have, and so is the payload itself.
-                Ok(()) => drop(stage::become_payload(job, &channel, job.limits.processes + 1)),
-                Err(failure) => stage::report_failure(control, failure),
+                Ok(()) => drop(become_payload(job, &channel, job.limits.processes + 1)),
+                Err(failure) => report_failure(control, failure),
             }
             system::exit_now(NO_PARENT);
         }
@@ -74,7 +75,7 @@ pub(super) fn keep(
 pub(super) fn use_up_a_number() -> io::Result<()> {
     match system::fork()? {
         Fork::Child => system::exit_now(0),
-        Fork::Parent(child) => stage::wait_for(child).map(drop),
+        Fork::Parent(child) => wait_for(child).map(drop),
     }
 }
 
@@ -87,7 +88,7 @@ fn keep_rights(kept: CapabilitySet) -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // A change of credentials forgets the signal.
-    stage::die_with_parent()
+    die_with_parent()
 }
 
 struct Keeper {

@@ -11,7 +11,7 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use super::mounts::{SYSTEM_FILES, SYSTEM_FOLDERS};
+use super::trees::{SYSTEM_FILES, SYSTEM_FOLDERS};
 
 /// The layer that this file makes.
 pub(super) const NAME: &str = "landlock";

@@ -7,6 +7,7 @@ mod census;
 mod descriptors;
 mod disk;
 mod examine;
+mod failure;
 mod group;
 mod in_place;
 mod keeper;
@@ -14,11 +15,13 @@ mod landlock;
 mod memory;
 mod mounts;
 mod network;
+mod payload;
 mod processes;
 mod protocol;
 mod seccomp;
 mod stage;
 mod system;
+mod trees;
 mod warm;
 mod watch;
 
@@ -437,7 +440,7 @@ struct Stage {
 
 /// Has the kernel end a tool when nbc is gone, however that came about.
 pub(super) fn end_with_nbc(command: &mut Command) {
-    system::before_exec(command, stage::die_with_parent);
+    system::before_exec(command, payload::die_with_parent);
 }
 
 /// Ends the second stage when the start stops half way.
@@ -566,7 +569,7 @@ fn start_stage(
 }
 
 fn count_by_kernel(layers: &mut [Layer]) {
-    if let Some(limits) = layers.iter_mut().find(|it| it.name == stage::LIMITS) {
+    if let Some(limits) = layers.iter_mut().find(|it| it.name == failure::LIMITS) {
         limits.detail =
             "time, memory of the tree (a control group, and measured every 25 ms), processes, \
                          files, temporary disk"
@@ -586,7 +589,7 @@ fn write_id_maps(pid: i32, identity: Identity) -> io::Result<()> {
         Identity::Own { uid, gid } => (uid, gid),
         Identity::Switched { id } => (id, id),
     };
-    let inside = mounts::INSIDE_ID;
+    let inside = protocol::INSIDE_ID;
     fs_err::write(format!("/proc/{pid}/setgroups"), "deny")?;
     fs_err::write(format!("/proc/{pid}/uid_map"), format!("{inside} {uid} 1\n"))?;
     fs_err::write(format!("/proc/{pid}/gid_map"), format!("{inside} {gid} 1\n"))
@@ -608,7 +611,7 @@ fn choose_identity() -> Result<Identity, SandboxError> {
         return Ok(Identity::Own { uid, gid });
     }
     let unused =
-        unused_id().map_err(|it| refused(stage::RIGHTS, "finding an unused user id", it))?;
+        unused_id().map_err(|it| refused(failure::RIGHTS, "finding an unused user id", it))?;
     Ok(Identity::Switched { id: unused })
 }
 
@@ -676,14 +679,14 @@ fn way_out(layer: &str, errno: i32) -> &'static str {
         ("user namespace", libc::ENOSPC | libc::EUSERS) => {
             "user namespaces are switched off or used up here; `sudo sysctl -w user.max_user_namespaces=15000` allows them"
         }
-        ("user namespace" | "mount namespace" | mounts::VIEW, libc::EPERM | libc::EACCES) => {
+        ("user namespace" | "mount namespace" | failure::VIEW, libc::EPERM | libc::EACCES) => {
             "this host forbids user namespaces, or forbids to mount in them. \
              On Ubuntu 24.04 and later (AppArmor): `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, \
              or an AppArmor profile for nbc that allows `userns`. \
              On Debian: `sudo sysctl -w kernel.unprivileged_userns_clone=1`. \
              In Docker: `--security-opt seccomp=PROFILE` with a profile that allows `unshare`, `mount` and `pivot_root`"
         }
-        (mounts::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
+        (failure::VIEW, libc::ENOSYS | libc::EINVAL | libc::ENODEV) => {
             "the kernel is too old, or was built without overlay or tmpfs; nbc needs Linux 5.12 or later"
         }
         (landlock::ALONE, _) => {
@@ -697,7 +700,7 @@ fn way_out(layer: &str, errno: i32) -> &'static str {
         (seccomp::NAME, _) => {
             "the kernel was built without system call filters, or an outer filter forbids more of them"
         }
-        (stage::RIGHTS, _) => {
+        (failure::RIGHTS, _) => {
             "run nbc as an ordinary user, or as a root that may change to another user"
         }
         _ => "the kernel refused it",

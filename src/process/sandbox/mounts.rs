@@ -5,42 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::CWD;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Access, Limits, Mount, Openings, Room};
+use super::super::{Access, Limits, Openings, Room};
+use super::failure::{Failure, Named, VIEW};
 use super::protocol::Subject;
-use super::stage::{Failure, Named};
-use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
+use super::system::{self, DEVICE, INERT, READ_ONLY};
+use super::trees::{Tree, Trees};
 use crate::secret::Secret;
 use crate::source::credentials::path_of;
 
-/// The layer that this file makes.
-pub(super) const VIEW: &str = "file system view";
-/// The user and group of the payload, as it sees itself.
-pub(super) const INSIDE_ID: u32 = 1000;
-
-/// Folders needed to link and start a program; on merged systems most are symbolic links.
-pub(super) const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
-/// Files needed as well; none tells who or where the host is.
-pub(super) const SYSTEM_FILES: [&str; 7] = [
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/etc/mime.types",
-    "/etc/debian_version",
-    "/etc/os-release",
-];
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 /// Files made here instead of shown, because the host's would name its users and its network.
 const SYNTHETIC: [(&str, &str); 5] = [
     ("/etc/passwd", "notebook:x:1000:1000:notebook:/tmp:/bin/sh\n"),
@@ -64,19 +47,9 @@ const KERNEL_FILES: [&str; 10] = [
 ];
 /// Files in the private temporary folder. Inodes take kernel memory that no size limit counts.
 const INODES: &str = "65536";
-const SCRATCH: &str = "/.scratch";
+pub(super) const SCRATCH: &str = "/.scratch";
 /// The folder of the job's secrets.
 const SECRETS: &str = "/run/secrets";
-
-/// A part of the host, detached from it.
-pub(super) struct Tree {
-    detached: OwnedFd,
-    inside: Utf8PathBuf,
-    is_folder: bool,
-    /// Whether other file systems are mounted below it.
-    has_mounts: bool,
-    access: Access,
-}
 
 /// The layer over a folder of the host.
 ///
@@ -88,209 +61,6 @@ enum Layering {
     ReadOnly,
     /// Writes go to the private temporary space.
     Private,
-}
-
-/// Everything of the host that the new root will show.
-pub(super) struct Trees {
-    system: Vec<Tree>,
-    links: Vec<(Utf8PathBuf, String)>,
-    devices: Vec<Tree>,
-    mounts: Vec<Tree>,
-    /// Folders of rooms, each once.
-    folders: Vec<Tree>,
-    /// For each room, the place of its folder among them.
-    rooms: Vec<usize>,
-}
-
-/// Opens what the job sees of the host; `switched_to` is the host id that must own it in the job's eyes.
-pub(super) fn open(
-    mounts: &[Mount],
-    rooms: &[Room],
-    switched_to: Option<u32>,
-) -> Result<Trees, Failure> {
-    let mut trees = Trees {
-        system: vec![],
-        links: vec![],
-        devices: vec![],
-        mounts: vec![],
-        folders: vec![],
-        rooms: vec![],
-    };
-    for path in SYSTEM_FOLDERS {
-        let path = Utf8Path::new(path);
-        if let Ok(target) = path.read_link_utf8() {
-            trees.links.push((path.to_owned(), target.into_string()));
-        } else if path.is_dir() {
-            trees.system.push(
-                open_one(path, path, READ_ONLY | INERT)
-                    .named(VIEW, || format!("showing `{path}`"))?,
-            );
-        }
-    }
-    for path in SYSTEM_FILES.into_iter().chain(["/etc/localtime"]).map(Utf8Path::new) {
-        if path.exists() {
-            trees.system.push(
-                open_one(path, path, READ_ONLY | INERT)
-                    .named(VIEW, || format!("showing `{path}`"))?,
-            );
-        }
-    }
-    for name in DEVICES {
-        let path = Utf8PathBuf::from(format!("/dev/{name}"));
-        let is_device = fs_err::metadata(&path).is_ok_and(|it| it.file_type().is_char_device());
-        if !is_device {
-            return Err(Failure {
-                subject: Subject::Layer(VIEW.to_owned()),
-                step: format!("showing the device `{path}`"),
-                source: io::ErrorKind::NotFound.into(),
-            });
-        }
-        trees
-            .devices
-            .push(open_one(&path, &path, DEVICE).named(VIEW, || format!("showing `{path}`"))?);
-    }
-
-    let mut owners = Owners { id: switched_to, maps: BTreeMap::new() };
-    let mut mounts = mounts.iter().collect::<Vec<_>>();
-    // A mount inside another one comes after it.
-    mounts.sort_by_key(|it| it.inside.components().count());
-    for mount in mounts {
-        trees.mounts.push(open_mount(mount, &mut owners)?);
-    }
-    let mut known = BTreeMap::new();
-    for room in rooms {
-        let next = trees.folders.len();
-        let place = *known.entry((&room.mount.host, &room.mount.inside)).or_insert(next);
-        if place == next {
-            trees.folders.push(open_mount(&room.mount, &mut owners)?);
-        }
-        trees.rooms.push(place);
-    }
-    Ok(trees)
-}
-
-fn open_mount(mount: &Mount, owners: &mut Owners) -> Result<Tree, Failure> {
-    let failed = |step: &str, source| Failure {
-        subject: Subject::Mount(mount.host.to_string()),
-        step: step.to_owned(),
-        source,
-    };
-    check_inside(&mount.inside).map_err(|it| failed("the place inside is not allowed", it))?;
-    let mut tree = open_one(&mount.host, &mount.inside, READ_ONLY | INERT)
-        .map_err(|it| failed("opening it", it))?;
-    if !tree.is_folder && !mount.host.is_file() {
-        let source = io::ErrorKind::InvalidInput.into();
-        return Err(failed("it is neither a folder nor a plain file", source));
-    }
-    owners.adopt(&mount.host, &tree).map_err(|it| failed("mapping its owner", it))?;
-    if mount.access == Access::Overlay && !tree.is_folder {
-        let source = io::ErrorKind::NotADirectory.into();
-        return Err(failed("only a folder can have a private layer", source));
-    }
-    tree.access = mount.access;
-    tree.has_mounts = has_mounts(&mount.host).map_err(|it| failed("listing mounts", it))?;
-    Ok(tree)
-}
-
-fn check_inside(inside: &Utf8Path) -> io::Result<()> {
-    let is_plain = inside.components().skip(1).all(|it| matches!(it, Utf8Component::Normal(_)));
-    let is_ours = ["/", "/tmp"].iter().any(|it| inside == *it)
-        || ["/proc", "/dev", SCRATCH].iter().any(|it| inside.starts_with(it));
-    if inside.is_absolute() && is_plain && !is_ours {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{inside}` is no path for a mount")))
-}
-
-fn open_one(host: &Utf8Path, inside: &Utf8Path, attributes: u64) -> io::Result<Tree> {
-    let is_folder = fs_err::metadata(host)?.is_dir();
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE;
-    let detached = rustix::mount::open_tree(CWD, host.as_str(), flags)?;
-    system::set_mount_attributes(detached.as_fd(), true, attributes, None)?;
-    Ok(Tree {
-        detached,
-        inside: inside.to_owned(),
-        is_folder,
-        has_mounts: false,
-        access: Access::ReadOnly,
-    })
-}
-
-/// Whether a file system is mounted below this folder: an overlay would show an empty folder there.
-fn has_mounts(host: &Utf8Path) -> io::Result<bool> {
-    let host = host.canonicalize_utf8()?;
-    let Ok(table) = fs_err::read_to_string("/proc/self/mountinfo") else { return Ok(true) };
-    let places = table.lines().filter_map(|line| line.split(' ').nth(4));
-    // The table writes blanks as `\040`.
-    let mut places = places.map(|it| Utf8PathBuf::from(it.replace("\\040", " ")));
-    Ok(places.any(|it| it != host && it.starts_with(&host)))
-}
-
-/// Lets an unused host id read what its owner may read, without a change on the disk.
-struct Owners {
-    id: Option<u32>,
-    maps: BTreeMap<(u32, u32), OwnedFd>,
-}
-
-impl Owners {
-    fn adopt(&mut self, host: &Utf8Path, tree: &Tree) -> io::Result<()> {
-        let Some(id) = self.id else { return Ok(()) };
-        let metadata = fs_err::metadata(host)?;
-        let owner = (metadata.uid(), metadata.gid());
-        let namespace = match self.maps.entry(owner) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(id_map(owner, id)?),
-        };
-        let namespace = namespace.as_fd();
-        let tree_fd = tree.detached.as_fd();
-        let adopted = system::set_mount_attributes(tree_fd, true, 0, Some(namespace))
-            .or_else(|_| system::set_mount_attributes(tree_fd, false, 0, Some(namespace)));
-        let Err(error) = adopted else { return Ok(()) };
-        // Some file systems cannot map owners. That matters only where others may not read.
-        let needed = if tree.is_folder { 0o005 } else { 0o004 };
-        if metadata.permissions().mode() & needed == needed { Ok(()) } else { Err(error) }
-    }
-}
-
-/// A user namespace in which the files of `owner` belong to `id`, and those of others stay theirs.
-fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
-    let (mut ready, say_ready) = io::pipe()?;
-    let (mut stay, let_go) = io::pipe()?;
-    let child = match system::fork()? {
-        Fork::Child => {
-            drop((ready, let_go));
-            let answer = system::unshare(libc::CLONE_NEWUSER)
-                .and_then(|()| (&say_ready).write_all(&[1]))
-                // The end of the pipe comes when the parent has what it wants, and also when it is dead.
-                .and_then(|()| stay.read(&mut [0]).map(drop));
-            system::exit_now(i32::from(answer.is_err()));
-        }
-        Fork::Parent(child) => child,
-    };
-    drop((say_ready, stay));
-    let made = ready.read_exact(&mut [0]).and_then(|()| {
-        let pid = child.as_raw_nonzero();
-        fs_err::write(format!("/proc/{pid}/uid_map"), id_map_lines(owner.0, id))?;
-        fs_err::write(format!("/proc/{pid}/gid_map"), id_map_lines(owner.1, id))?;
-        Ok(fs_err::File::open(format!("/proc/{pid}/ns/user"))?.into_parts().0.into())
-    });
-    drop(let_go);
-    rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
-    made
-}
-
-/// The owner becomes `id`, and every other id below that one stays what it is.
-fn id_map_lines(owner: u32, id: u32) -> String {
-    let mut lines = format!("{owner} {id} 1\n");
-    let ranges = [(0, owner.min(id)), (owner.saturating_add(1), id)];
-    for (first, end) in ranges {
-        if first < end {
-            lines.push_str(&format!("{first} {first} {}\n", end - first));
-        }
-    }
-    lines
 }
 
 /// The new root, once it is made.
@@ -703,29 +473,4 @@ fn close_root() -> io::Result<()> {
         rustix::fs::Mode::empty(),
     )?;
     system::set_mount_attributes(root.as_fd(), false, READ_ONLY | INERT, None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mount_keeps_to_plain_paths_of_its_own() {
-        for good in ["/nb", "/root/.pyenv/versions/3.11.7", "/tmp/venv"] {
-            assert!(check_inside(Utf8Path::new(good)).is_ok(), "{good}");
-        }
-        for bad in
-            ["/", "nb", "/nb/../etc", "/proc", "/proc/1", "/dev/null", "/tmp", "/.scratch/0", ""]
-        {
-            assert!(check_inside(Utf8Path::new(bad)).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_id_map_swaps_the_owner_only() {
-        assert_eq!(id_map_lines(0, 9), "0 9 1\n1 1 8\n");
-        assert_eq!(id_map_lines(5, 9), "5 9 1\n0 0 5\n6 6 3\n");
-        assert_eq!(id_map_lines(9, 9), "9 9 1\n0 0 9\n");
-        assert_eq!(id_map_lines(u32::MAX, 9), "4294967295 9 1\n0 0 9\n");
-    }
 }

@@ -18,6 +18,9 @@ use crate::secret::Secret;
 /// An environment and argument list may be long, but not this long.
 const LONGEST: usize = 8 * 1024 * 1024;
 
+/// The user and group of the payload, as it sees itself.
+pub(super) const INSIDE_ID: u32 = 1000;
+
 /// The user on the host that the payload runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Identity {
