@@ -13,9 +13,11 @@ use super::failure::{Failure, LIMITS, Named, RIGHTS, VIEW, errno_of};
 use super::group::Group;
 use super::mounts;
 use super::protocol::{self, INSIDE_ID, Order, Report};
+use super::refusal::way_out;
 use super::seccomp::{self, Sockets, Surroundings};
+use super::start::{SET_UP_TIME, stage_command};
 use super::system::{self, Fork, NAMESPACES};
-use super::{landlock, payload, way_out};
+use super::{landlock, payload};
 
 /// Which layers this host grants, each tried by itself; those that it refuses tell why, and the way out.
 ///
@@ -40,13 +42,13 @@ const GROUP_WAY_OUT: &str = "no level needs it: nbc measures the memory of the t
 
 fn examine_in_stage() -> io::Result<Vec<Examined>> {
     let (control, its_control) = UnixStream::pair()?;
-    let mut child = super::stage_command(Utf8Path::new("/proc/self/exe"))
+    let mut child = stage_command(Utf8Path::new("/proc/self/exe"))
         .stdin(std::os::fd::OwnedFd::from(its_control))
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()?;
     let answer = protocol::send(&control, &Order::Examine).and_then(|()| {
-        control.set_read_timeout(Some(super::SET_UP_TIME))?;
+        control.set_read_timeout(Some(SET_UP_TIME))?;
         protocol::receive(&control)
     });
     drop(control);

@@ -6,10 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use super::super::{Ended, Job, Layer, Limits, Relocation, Room, SandboxError};
+use super::super::{Ended, Job, Layer, Relocation, Room, SandboxError};
 use super::protocol::{self, Order};
+use super::refusal::failed;
+use super::running::{Killer, Running};
 use super::watch::News;
-use super::{Killer, Running, Sandbox, descriptors, failed};
+use super::{Sandbox, descriptors};
 
 /// Furnishing takes a millisecond, and clearing at most as long as the first process tries.
 const ORDER_TIME: Duration = Duration::from_secs(10);
@@ -39,16 +41,6 @@ impl Sandbox {
         let running = self.launch(Some(job.clone()), Relocation::nowhere(), rooms, Some(say))?;
         Ok(Warm { running, news })
     }
-}
-
-/// Limits for the control group of a sandbox: pages that a fork has changed exist twice.
-pub(super) fn counted(limits: &Limits, has_rooms: bool) -> Limits {
-    let mut limits = limits.clone();
-    if has_rooms {
-        limits.memory = limits.memory.saturating_add(limits.memory / 4);
-        limits.processes = limits.processes.saturating_add(1);
-    }
-    limits
 }
 
 /// A confined process that waits to be forked. Dropping it kills the whole tree.

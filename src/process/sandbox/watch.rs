@@ -15,7 +15,8 @@ use super::disk::Disk;
 use super::memory::{self, Held, Measured, PERIOD, Shares};
 use super::processes::{cpu_of, own_time, tree};
 use super::protocol::{self, Report};
-use super::{Shared, Stage};
+use super::running::Shared;
+use super::start::Stage;
 
 /// The niceness of the watch, which runs little, and before what it watches.
 const FIRST: i32 = -20;
