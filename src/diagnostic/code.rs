@@ -58,7 +58,7 @@ codes! {
     ///
     /// The compiler refuses `return` outside a function, `nonlocal` without a binding, a second
     /// parameter of the same name and the like: such a cell never runs. `await` may stand at the top of
-    /// a cell. Of the errors of a cell only the first is told, since others often follow from it. A magic or
+    /// a cell. Only the first error of a cell is reported, since others often follow from it. A magic or
     /// shell command of IPython ends with its line, unless a backslash continues it. The
     /// other cells are still analysed, so that all findings appear at once.
     SyntaxError = "NBC104" "syntax-error",
@@ -84,10 +84,10 @@ codes! {
     /// Code holds a character that nobody sees and that turns the direction of writing, so that it may read as
     /// something else than what Python runs (CVE-2021-42574).
     ///
-    /// It is told of a cell's code, and of code that prose, an output or a code editor shows. The page shows the number
-    /// of the character, and the character turns nothing there; what a reader copies is the code as it is. Write it as
-    /// an escape (`"\u202e"`), or remove it. U+200E, U+200F and U+061C, which Hebrew and Arabic texts need, are shown and
-    /// not told.
+    /// nbc checks a cell's code, and code that prose, an output or a code editor shows. The page shows the number
+    /// of the character, which turns nothing there; a reader copies the code as it is. Write the character as an
+    /// escape (`"\u202e"`), or remove it. U+200E, U+200F and U+061C, which Hebrew and Arabic texts need, are shown and
+    /// not reported.
     TurnedText = "NBC112" "turned-text",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
@@ -122,7 +122,7 @@ codes! {
     ExecutionOrder = "NBC207" "execution-order",
     /// A stored output is older than the code that it belongs to.
     ///
-    /// It can be told when a cell that this one depends on ran again later, when the output has the
+    /// nbc notices it when a cell that this one depends on ran again later, when the output has the
     /// number of another run than its cell, or when the cell is empty. Run the notebook again and
     /// save it, or build it with `--execute always`.
     StaleOutput = "NBC208" "stale-output",
@@ -186,7 +186,7 @@ codes! {
     /// It takes values that can't be listed (a text, a file, a number without bounds), or states are off. Name values for
     /// it in `[tool.nbc.states]` of the notebook or `[states]` of `nbc.toml`: `note = ["first", "second"]`.
     StaticWidget = "NBC404" "static-widget",
-    /// A link leads to a file that is not part of the site, so its text stays and its address goes.
+    /// A link leads to a file that is not part of the site, so its text stays and its address is removed.
     ///
     /// Links to other notebooks of the same build lead to their pages. Publish other files elsewhere,
     /// and link to them with `https:`.
@@ -215,7 +215,7 @@ codes! {
     /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all
-    /// cells. Nothing is published, and the value is never told. If it is a secret, revoke it and take it out. If
+    /// cells. Nothing is published, and the value is never printed. If it is a secret, revoke and remove it. If
     /// it is none, allow it by its fingerprint: with `--allow-secret`, with `allow-secret` in `nbc.toml`, or by a line
     /// in `.nbc-secrets`, which may end with a reason: `jwt:12ab34cd  # a sample of the standard`. A rule's
     /// name after `--allow-secret` allows all that the rule finds.
@@ -232,14 +232,14 @@ codes! {
     ShortenedOutput = "NBC422" "shortened-output",
     /// A picture, sound, film or PDF file is not published, since its metadata can't be removed.
     ///
-    /// Places, names, dates and comments are taken out of what a page holds. This file is not built as its kind is, or keeps
-    /// them where nbc can't take them out. Save it anew with another program.
-    /// The code of a notebook that readers may download is another where metadata of a file in it were removed.
+    /// Places, names, dates and comments are removed from everything that a page holds. This file has an unusual structure,
+    /// or keeps them where nbc can't remove them. Save it again with another program.
+    /// A notebook that readers may download has other code if metadata of a file in it were removed.
     StuckMetadata = "NBC423" "stuck-metadata",
     /// The page hides all code (`--code hidden`, `code = "hidden"`), and readers may download the notebook, which holds
     /// it (`--include-source`, `source` of `[page]`).
     ///
-    /// Leave out one of the two. Code that single cells hide is in the download as well, and not told.
+    /// Leave out one of the two. Code that single cells hide is in the download as well, and not reported.
     OfferedCode = "NBC424" "offered-code",
     /// Not every value of an input was run; its control offers the ones that were.
     ///
