@@ -59,7 +59,7 @@ pub struct Config {
     /// Values that inputs have on pages, by variable.
     #[serde(deserialize_with = "states::samples")]
     pub states: BTreeMap<String, Samples>,
-    /// Bounds of what it takes to run them.
+    /// Bounds of their runs.
     pub sweep: SweepSettings,
     /// Whether markup that has to be removed from an output keeps the page from being published.
     pub strict_sanitize: bool,

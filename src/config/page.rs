@@ -28,7 +28,7 @@ pub struct PageSettings {
     pub inputs: Option<Vec<String>>,
 }
 
-/// `[theme]`: what a site changes of the page's looks.
+/// `[theme]`: changes of the page's looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ThemeSettings {

@@ -1,4 +1,4 @@
-//! Values of inputs that pages have, and bounds of what it takes to run them.
+//! Values of inputs that pages have, and bounds of the runs that compute them.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

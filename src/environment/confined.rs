@@ -37,7 +37,7 @@ impl std::fmt::Debug for Confinement<'_> {
     }
 }
 
-/// A program and what it sees.
+/// A program, its mounts and its environment.
 pub(super) struct Task {
     pub(super) program: Utf8PathBuf,
     pub(super) arguments: Vec<String>,

@@ -39,7 +39,7 @@ impl From<io::Error> for Unfit {
 }
 
 impl Contents {
-    /// Notes what is in an environment without packages.
+    /// Notes the files of an environment without packages.
     pub(super) fn of(folder: &Utf8Path) -> io::Result<Self> {
         let mut links = BTreeMap::new();
         let settings = fs_err::read(folder.join(SETTINGS))?;

@@ -1,4 +1,4 @@
-//! uv or pip at work: what they may reach, write and say, whatever they are asked.
+//! Runs uv or pip, and bounds the servers, files and messages of each.
 //!
 //! Neither is let build a package from source, and neither starts the interpreter of an environment that holds
 //! packages: it would run their `.pth` files. Both work in a folder of nbc's own.

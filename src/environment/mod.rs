@@ -1,4 +1,4 @@
-//! Phase 3: what a notebook asks for, to an [`Environment`] that can run it.
+//! Phase 3: from requirements of a notebook to an [`Environment`] that can run it.
 //!
 //! In: a notebook and its folder. Out: an interpreter, the folders the sandbox must show, a lock.
 //! The only phase with network; it installs wheels only and runs no code of a notebook or of a
@@ -80,7 +80,7 @@ pub struct Environment {
     pub mounts: Vec<Mount>,
     /// Folders of packages, on this machine: where files of them are taken from, by their digests.
     pub packages: Vec<Utf8PathBuf>,
-    /// Folders inside the sandbox that come last on `sys.path`: what nbc brings.
+    /// Folders inside the sandbox that come last on `sys.path`: packages that nbc adds.
     pub overlays: Vec<Utf8PathBuf>,
     /// Paths of the host that the run can see, each with what a page shows instead: a home folder
     /// names a person, and two machines must give the same page.
@@ -94,7 +94,7 @@ pub struct Environment {
     /// Digest of all of it: an environment with the same identity gives a run the same. `None` if nobody asked, or if
     /// it cannot be told.
     pub identity: Option<String>,
-    /// Keep what is installed from being removed.
+    /// Keep the installed packages from being removed.
     pub leases: Vec<Arc<Lease>>,
 }
 
@@ -293,7 +293,7 @@ impl Provisioner {
         }
     }
 
-    /// Packages that nbc did not install, each list of folders with what it comes to.
+    /// Packages that nbc did not install: each list of folders with its identity.
     #[must_use]
     pub fn folders(&self) -> Vec<(Vec<Utf8PathBuf>, Option<String>)> {
         let known = self.identities.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Packages that nbc did not install, by what the file system says of their files.
+//! Packages that nbc did not install, identified by metadata of their files.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};

@@ -107,7 +107,7 @@ impl Package {
         Self { name: normalized(name), version, ..Self::default() }
     }
 
-    /// Pins the source, which is what was fetched, and not the wheel, which is what came of it here.
+    /// Pins the source, which was fetched, and not the wheel, which was built from it here.
     pub(super) fn pin_source(&mut self, sources: &[Fetched]) {
         let version = self.version.clone().unwrap_or_default();
         let is_own = |it: &&Fetched| it.source.name == self.name && it.source.version == version;
@@ -269,7 +269,7 @@ impl PyLock {
         self.lines_of(&self.packages, target)
     }
 
-    /// The pinned lines of what nbc brings; `None` when the lock does not say.
+    /// The pinned lines of the packages that nbc adds; `None` when the lock does not say.
     pub(super) fn overlay_lines(
         &self,
         requirement: &str,

@@ -143,7 +143,7 @@ impl Installer<'_> {
                 .args(self.links())
                 .arg(self.list(requirements)?.as_str()),
         };
-        // Only the end of what a tool prints is kept, so the answer comes as a file.
+        // Only the end of a tool's output is kept, so the answer comes as a file.
         let tool = tool.args(["--quiet", "--output-file", resolved.as_str()]);
         let output = self.run(tool, &requirements.origin)?;
         self.accepted("resolving", requirements, output).map(drop)

@@ -177,7 +177,7 @@ impl Folder {
         }
     }
 
-    /// Removes what is no folder; a link is not followed.
+    /// Removes an entry that is no folder; a link is not followed.
     ///
     /// # Errors
     /// When it cannot be removed.

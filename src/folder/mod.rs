@@ -89,7 +89,7 @@ impl Folder {
     /// lies elsewhere, and is left: then nothing more is removed.
     ///
     /// # Errors
-    /// When something cannot be removed; [`io::ErrorKind::CrossesDevices`] names what is mounted.
+    /// When something cannot be removed; [`io::ErrorKind::CrossesDevices`] names the mount.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         self.remove_below(name.as_ref(), name, 0)
     }

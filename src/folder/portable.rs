@@ -138,7 +138,7 @@ impl Folder {
         }
     }
 
-    /// Removes what is no folder.
+    /// Removes an entry that is no folder.
     ///
     /// # Errors
     /// When it cannot be removed.

@@ -152,7 +152,7 @@ pub struct Layer {
     pub name: String,
     /// Whether it was active.
     pub active: bool,
-    /// Why it was not, or what it limits.
+    /// The reason why it does not hold, or the limits that it sets.
     pub detail: String,
 }
 

@@ -65,7 +65,7 @@ impl Relocation {
         }
     }
 
-    /// The job with its paths as they truly are: program, arguments, environment, working folder.
+    /// The job with its paths on the host: program, arguments, environment, working folder.
     #[must_use]
     pub fn job(&self, job: &Job) -> Job {
         let mut moved = job.clone();

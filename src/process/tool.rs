@@ -71,7 +71,7 @@ pub struct Tool {
     most_written: Option<Written>,
 }
 
-/// Bounds of what a tool writes, in bytes.
+/// Bounds of a tool's writes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// In one file.
@@ -110,23 +110,23 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
-    /// The user interrupted nbc; the tool and what it started are gone.
+    /// The user interrupted nbc; the tool and its children are gone.
     #[error("`{program}` was stopped, because nbc was interrupted")]
     Interrupted {
         /// The program.
         program: Utf8PathBuf,
     },
-    /// The time limit came first; the tool and what it started are gone.
+    /// The time limit came first; the tool and its children are gone.
     #[error("`{program}` was stopped after {} seconds", limit.as_secs())]
     TimedOut {
         /// The program.
         program: Utf8PathBuf,
         /// The limit.
         limit: Duration,
-        /// The last of what it printed.
+        /// The end of its output.
         stderr: Vec<u8>,
     },
-    /// It wrote too much; the tool and what it started are gone.
+    /// It wrote too much; the tool and its children are gone.
     #[error("`{program}` was stopped, because it wrote more than {} MiB", limit >> 20)]
     WroteTooMuch {
         /// The program.
@@ -192,7 +192,7 @@ impl Tool {
         self
     }
 
-    /// Bounds what the tool writes. Linux alone counts it.
+    /// Bounds the tool's writes. Linux alone counts them.
     #[must_use]
     pub fn most_written(mut self, most: Written) -> Tool {
         self.most_written = Some(most);
@@ -295,7 +295,7 @@ fn is_over_a_file(status: ExitStatus, stderr: &[u8]) -> bool {
     status.signal() == Some(XFSZ) || (!status.success() && said())
 }
 
-/// Looks at what a group has written, from time to time.
+/// Checks from time to time how much a group has written.
 struct Watch {
     #[cfg(target_os = "linux")]
     most: Option<u64>,

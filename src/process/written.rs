@@ -1,4 +1,4 @@
-//! How much a tool and what it started have written, by the kernel's own count.
+//! Bytes that a tool and its children have written, by the kernel's own count.
 //!
 //! An archive of a few megabytes can unpack to any size, and installers unpack into folders that others use as well
 //! (their caches), so that looking at folders tells nothing. What each process wrote is counted whatever the place.

@@ -173,7 +173,7 @@ impl Destination {
         Ok(made)
     }
 
-    /// Removes what a killed build left; the lock says that no living build owns it.
+    /// Removes the remains of a killed build; the lock says that no living build owns them.
     fn remove_stale(&self) -> Result<(), PublishError> {
         let name = self.staging();
         match self.entry(&name)? {

@@ -44,7 +44,7 @@ pub(super) fn report_failure(control: &UnixStream, failure: Failure) {
     drop(protocol::send(control, &report));
 }
 
-/// The kernel's answer behind an error, or the nearest one to what the error says.
+/// The kernel's error number behind an error, or the nearest one to the error's kind.
 pub(super) fn errno_of(error: &io::Error) -> i32 {
     let errno = error.raw_os_error().or_else(|| {
         // An error of fs_err wraps the one of the kernel.

@@ -166,7 +166,7 @@ fn leave_leaf(parent: &Utf8Path) {
     }
 }
 
-/// The group in which nbc may make others that count what they should.
+/// The group in which nbc may make others that count memory and processes.
 fn delegated() -> io::Result<Utf8PathBuf> {
     let own = own_group(Version::Two)?;
     if has_all(&own, "cgroup.subtree_control")? {

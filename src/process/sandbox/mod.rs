@@ -1,4 +1,4 @@
-//! Confinement on Linux: [`Sandbox`] starts a job so that it sees only what the job names.
+//! Confinement on Linux: [`Sandbox`] starts a job so that it sees only the paths that the job names.
 //!
 //! nbc executes itself again as a second stage ([`stage`]), because namespaces must be made by a process with
 //! one thread. This file is nbc's side: it starts the stage, watches time and memory, and ends the whole tree.
@@ -162,7 +162,8 @@ impl Sandbox {
     /// Starts a job, and comes back when its program runs.
     ///
     /// # Errors
-    /// A mount or the program is not what the job says, or the host changed its mind about a layer.
+    /// A mount or the program differs from the job's description, or the host refuses a layer that it granted
+    /// before.
     pub fn start(&self, job: &Job) -> Result<Running, SandboxError> {
         let relocation = self.relocate(job)?;
         self.launch(Some(relocation.job(job)), relocation, Vec::new(), None)

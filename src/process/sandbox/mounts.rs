@@ -1,4 +1,4 @@
-//! The file system that the payload sees: built from nothing, so that what is not named is not there.
+//! The file system of the payload: built from nothing, so that only named paths exist.
 //!
 //! Everything of the host is opened as a detached tree first (by root, with the rights of root); the new root
 //! is then entered while it is still empty, so no path of a job is ever resolved against the host.
@@ -86,7 +86,7 @@ impl Furniture {
         self.pieces.iter().map(|(piece, _)| piece.as_fd())
     }
 
-    /// Puts everything in its place, over what is there.
+    /// Attaches every piece in its place, over the present one.
     pub(super) fn attach(&self) -> io::Result<()> {
         self.pieces.iter().try_for_each(|(piece, place)| move_to(piece, place.as_str()))
     }

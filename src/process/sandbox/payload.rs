@@ -12,7 +12,7 @@ use super::failure::{Failure, NO_PARENT};
 use super::protocol::Subject;
 use super::system::{self, Fork};
 
-/// Starts the program, and comes back when it truly runs.
+/// Starts the program, and comes back when the exec has succeeded.
 pub(super) fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, Failure> {
     let failed = |source| Failure { subject: Subject::Program, step: String::new(), source };
     let (mut broken, say_broken) = io::pipe().map_err(failed)?;

@@ -55,7 +55,7 @@ impl Running {
         Killer { shared: Arc::clone(&self.shared) }
     }
 
-    /// A view of what the process asks for on the network, that outlives it.
+    /// A view of the process's requests on the network, that outlives it.
     #[must_use]
     pub fn watch_network(&self) -> NetworkWatch {
         NetworkWatch { shared: Arc::clone(&self.shared) }
@@ -104,7 +104,7 @@ impl Killer {
     }
 }
 
-/// Tells what a [`Running`] asked for on the network.
+/// Lists the requests of a [`Running`] on the network.
 #[derive(Debug, Clone)]
 pub struct NetworkWatch {
     shared: Arc<Shared>,

@@ -120,7 +120,7 @@ pub(super) fn set_mount_attributes(
 /// Afterwards 0 is `/dev/null`, 1 and 2 are the console, 3 is the payload's socket, 4 is ours.
 pub(super) fn claim_descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
     const FIRST_FREE: c_int = 3;
-    // SAFETY: closes what nbc did not mean to pass on; no object of this process owns any of these yet.
+    // SAFETY: closes descriptors that nbc did not mean to pass on; no object of this process owns any of these yet.
     check(unsafe { libc::syscall(libc::SYS_close_range, FIRST_FREE, c_int::MAX, 0) })?;
     let channel = duplicate(1, FIRST_FREE)?;
     let control = duplicate(0, FIRST_FREE + 1)?;

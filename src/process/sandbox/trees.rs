@@ -51,7 +51,7 @@ pub(super) struct Trees {
     pub(super) rooms: Vec<usize>,
 }
 
-/// Opens what the job sees of the host; `switched_to` is the host id that must own it in the job's eyes.
+/// Opens the parts of the host that the job sees; `switched_to` is the host id that must own them in the job's eyes.
 pub(super) fn open(
     mounts: &[Mount],
     rooms: &[Room],
@@ -213,7 +213,7 @@ fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
             drop((ready, let_go));
             let answer = system::unshare(libc::CLONE_NEWUSER)
                 .and_then(|()| (&say_ready).write_all(&[1]))
-                // The end of the pipe comes when the parent has what it wants, and also when it is dead.
+                // The pipe ends when the parent is done, and also when it is dead.
                 .and_then(|()| stay.read(&mut [0]).map(drop));
             system::exit_now(i32::from(answer.is_err()));
         }

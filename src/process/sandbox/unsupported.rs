@@ -127,7 +127,7 @@ pub fn examine() -> io::Result<Vec<Examined>> {
     Ok(Vec::new())
 }
 
-/// Tells what a [`Running`] asked for on the network.
+/// Lists the requests of a [`Running`] on the network.
 #[derive(Debug, Clone)]
 pub struct NetworkWatch(Infallible);
 

@@ -18,7 +18,7 @@ use super::protocol::{self, Report};
 use super::running::Shared;
 use super::start::Stage;
 
-/// The niceness of the watch, which runs little, and before what it watches.
+/// The niceness of the watch: it runs rarely, and before the tree.
 const FIRST: i32 = -20;
 
 /// Waits for the end of the tree, and brings it about when a limit is reached.
@@ -325,7 +325,7 @@ impl Stage {
 pub(super) enum News {
     /// The room is furnished, and its run counts from here.
     Entered,
-    /// The run is over, and this is what it took.
+    /// The run is over, with its outcome and resources.
     Cleared(Ended),
 }
 
@@ -369,7 +369,7 @@ fn decode(status: i32) -> Outcome {
     }
 }
 
-/// The last bytes of what the tree printed.
+/// The last bytes that the tree printed.
 struct Console {
     bytes: Vec<u8>,
     most: usize,
