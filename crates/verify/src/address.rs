@@ -3,7 +3,7 @@
 //! Follows the URL standard where it matters: controls at the ends and tabs and line breaks inside
 //! do not count, letter case of the scheme does not count, `\` is `/`.
 
-/// What an address leads to.
+/// Target of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
     /// The page itself: empty, or `#…`.

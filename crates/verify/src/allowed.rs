@@ -35,7 +35,7 @@ pub enum AllowedFileError {
          `.gif`, `.webp`), `CNAME`, `.domains` and `.nojekyll` can be allowed"
     )]
     Kind(String),
-    /// What follows `=` is no digest.
+    /// The text behind `=` is no digest.
     #[error(transparent)]
     Digest(#[from] StatedIntegrityError),
 }

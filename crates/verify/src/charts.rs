@@ -30,7 +30,7 @@ pub(super) fn runtimes(page: &Page) -> BTreeSet<&str> {
     page.elements.iter().filter_map(|it| it.attribute("data-runtime")).collect()
 }
 
-/// What is wrong with the charts of a page or of a content; `add` gets the line and what it is.
+/// Checks the charts of a page or of a content; `add` gets the line and the problem.
 pub(super) fn check(
     page: &Page,
     data: &Data<'_>,

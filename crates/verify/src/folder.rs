@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Expected, Finding, Rule, verify_files};
 
-const MOST_FILES: usize = 50_000;
+/// Most files of a site.
+pub(super) const MOST_FILES: usize = 50_000;
 const MOST_BYTES_OF_A_FILE: u64 = 512 << 20;
 const MOST_BYTES: u64 = 4 << 30;
 const DEEPEST: usize = 16;

@@ -13,7 +13,7 @@ use super::policy::Policy;
 use super::tokens::{Element, Page};
 use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
 
-/// Where islands lie.
+/// Folder of the islands.
 const FOLDER: &str = "islands/";
 
 /// Without it, the file would run code of a notebook with the rights of the site when somebody opens it.

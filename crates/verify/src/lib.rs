@@ -49,7 +49,7 @@ pub struct Finding {
     pub line: u32,
     /// The rule.
     pub rule: Rule,
-    /// What is wrong; lowercase, no period.
+    /// The problem; lowercase, no period.
     pub message: String,
 }
 
@@ -92,9 +92,8 @@ pub fn verify_files(files: &BTreeMap<String, Vec<u8>>, expected: &Expected) -> V
     verify_borrowed(&borrowed, expected)
 }
 
-/// What would keep a page with this piece of markup, under these rules of style, from passing. Links
-/// between pages are not looked at. A build asks it of each output, so that an odd one costs its own
-/// place and not the site.
+/// Findings that a page would have with this piece of markup, under these rules of style. Links between pages are not
+/// looked at. A build calls it for each output, so that an odd one costs its own place and not the site.
 pub fn verify_fragment(html: &str, css: &str) -> Vec<Finding> {
     let mut report = Report::new("");
     rules::check_fragment(&mut report, html, css);
@@ -120,7 +119,7 @@ impl<'a> File<'a> {
         self.digest.get_or_init(|| Sha384::digest(self.bytes).into())
     }
 
-    /// As [`integrity_of`].
+    /// `sha384-…` of the bytes.
     fn integrity(&self) -> String {
         integrity(self.digest())
     }
@@ -164,7 +163,7 @@ fn verify_own(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
     findings
 }
 
-/// What the manifest says about how the files belong together.
+/// Layout of a site, from its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Layout {

@@ -6,15 +6,13 @@ use std::fmt::{self, Write as _};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::folder::MOST_FILES;
 use super::{Expected, Files, Finding, Layout, Rule, excerpt, place};
 
 const MANIFEST: &str = "manifest.json";
 
 /// In bytes.
 const LONGEST: usize = 64 << 20;
-
-/// As many as files of a folder that is verified.
-const MOST_ENTRIES: usize = 50_000;
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -58,7 +56,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// What the manifest says, or why it cannot be read.
+/// The content of the manifest, or the reason why it cannot be read.
 pub(super) struct Stated(Result<Manifest, String>);
 
 impl Stated {
@@ -120,7 +118,7 @@ fn read(files: &Files<'_>) -> Result<Manifest, String> {
     if !manifest.generator.starts_with("nbc ") {
         return Err("the site was not made by nbc".to_owned());
     }
-    if manifest.files.len() > MOST_ENTRIES || manifest.pages.len() > MOST_ENTRIES {
+    if manifest.files.len() > MOST_FILES || manifest.pages.len() > MOST_FILES {
         return Err("it lists more than 50,000 files".to_owned());
     }
     Ok(manifest)

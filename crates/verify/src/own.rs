@@ -128,8 +128,8 @@ fn names(element: &Element, attribute: &str, word: &str) -> bool {
     value.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(word))
 }
 
-/// What pages say of themselves to readers of `<meta>`: names that tell no one where the page is, whose it is, or
-/// what to do with it.
+/// Whether a name of `<meta>` only describes the page. Others tell programs where the page is, whose it is, or what to
+/// do with it.
 fn is_plain_name(name: &str) -> bool {
     const NAMES: [&str; 17] = [
         "application-name",

@@ -116,7 +116,7 @@ fn headers(files: &Files<'_>) -> Vec<String> {
     vec![format!("{start}{COMMON}{island}{places}"), format!("{start}{framed}{COMMON}")]
 }
 
-/// Where pages lie, as hosts write it: a page by its name with and without `.html`, a folder as a whole.
+/// Places of pages in the notation of hosts: a page by its name with and without `.html`, a folder as a whole.
 fn places(files: &Files<'_>) -> BTreeSet<String> {
     let mut places = BTreeSet::from(["/".to_owned()]);
     for path in files.keys().filter(|it| !["_headers", "manifest.json"].contains(it)) {

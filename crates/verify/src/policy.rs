@@ -91,7 +91,7 @@ const REQUIRED: [&str; 8] = [
     "trusted-types",
 ];
 
-/// What a directive may name; `hash` stands for any `'sha384-…'`.
+/// Sources that a directive may name; `hash` stands for any `'sha384-…'`.
 fn allowed_sources(directive: &str) -> Option<&'static [&'static str]> {
     Some(match directive {
         // Whether there are frames is looked at where they are.

@@ -20,7 +20,7 @@ macro_rules! rules {
                 match self { $(Rule::$variant => $slug,)* }
             }
 
-            /// What the rule asks for. One line.
+            /// Requirement of the rule. One line.
             pub fn description(self) -> &'static str {
                 match self { $(Rule::$variant => concat!($($doc),*).trim_ascii(),)* }
             }
@@ -75,7 +75,7 @@ rules! {
     LinkOpener = 22 "link-opener",
     /// Code of a notebook runs only in sandboxed frames of files below `islands/`, which load nothing.
     Island = 23 "island",
-    /// What a page shows for other values of its inputs is data of the known shape, whose markup keeps these rules.
+    /// Contents for other values of a page's inputs are data of the known shape, whose markup keeps these rules.
     States = 24 "states",
     /// The data of a chart belong to a figure of the page, and name neither code nor anything to load.
     Charts = 25 "charts",

@@ -418,7 +418,7 @@ fn is_media(element: &Element) -> bool {
     matches!(element.name.as_str(), "audio" | "video")
 }
 
-/// What a page may have, and the content of a state not.
+/// The problem with an element that a page may have, but the content of a state may not.
 fn content_problem(element: &Element) -> Option<String> {
     const NAMES: [&str; 14] = [
         "script",
@@ -454,7 +454,7 @@ fn content_problem(element: &Element) -> Option<String> {
     Some(format!("the attribute `{name}`"))
 }
 
-/// What a `<link>` does.
+/// Effect of a `<link>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinkKind {
     /// No `<link>` at all.
@@ -638,7 +638,7 @@ fn loads(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// What a browser does with the value of an attribute.
+/// Addresses that a browser loads from the value of an attribute.
 enum Load {
     Nothing,
     One,

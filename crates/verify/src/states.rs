@@ -20,7 +20,7 @@ const MOST_PARTS: u64 = 2000;
 /// Most values of an input, those of its parts together included.
 const MOST_VALUES: u64 = 10_000;
 
-/// Where the pieces of a page are looked for.
+/// A page, and the files in which its pieces are looked for.
 pub(super) struct Place<'a> {
     pub(super) path: &'a str,
     pub(super) page: &'a Page,
@@ -28,7 +28,7 @@ pub(super) struct Place<'a> {
     pub(super) layout: Layout,
 }
 
-/// What a page with states has.
+/// Kinds of states on a page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Summary {
     /// Whether there are any.
@@ -42,7 +42,7 @@ pub(super) fn is_piece(element: &Element) -> bool {
     element.attribute("data-states").is_some()
 }
 
-/// What a place shows in some states.
+/// Content of a place in some states.
 pub(super) struct Content<'a> {
     pub(super) html: &'a str,
     pub(super) css: &'a str,
@@ -200,7 +200,7 @@ fn check_slots(report: &mut Report<'_>, page: &Page, model: &Model) {
     }
 }
 
-/// What the model of a page says.
+/// The model of a page: its inputs, places and chunks.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     /// Number of values of each input.
@@ -272,7 +272,7 @@ impl Model {
         usize::try_from(*size).ok()
     }
 
-    /// What is wrong with the input that an element says to be.
+    /// The problem with the input that an element claims to be.
     pub(super) fn widget_problem(&self, element: &Element) -> Option<String> {
         let stated = element.attribute("data-widget")?;
         let index = stated.parse::<usize>().ok().filter(|it| it.to_string() == stated);

@@ -90,7 +90,7 @@ impl Lexer<'_> {
         text
     }
 
-    /// What an escape stands for; the backslash was read. An escaped line break stands for nothing.
+    /// Character of an escape whose backslash was read; none for an escaped line break.
     fn escape(&mut self) -> Option<char> {
         let (_, first) = self.chars.next()?;
         if !first.is_ascii_hexdigit() {

@@ -96,7 +96,7 @@ fn read_beside(bytes: &[u8], kept: usize) -> Page {
 /// stands before them. No rule compares addresses of pictures with anything, as it does names and ids.
 struct Shortened<'a, 'c> {
     all: &'a [u8],
-    /// What was not given yet.
+    /// Bytes that the tokenizer did not get yet.
     rest: &'a [u8],
     /// Digits that stay of each picture.
     kept: usize,
@@ -107,7 +107,7 @@ struct Shortened<'a, 'c> {
 }
 
 impl<'a> Shortened<'a, '_> {
-    /// What ends a chunk in a value in double quotes, and in no other state of the tokenizer.
+    /// Bytes that end a chunk in a value in double quotes, and in no other state of the tokenizer.
     const VALUE: &'static [u8] = b"\"&\0\r";
 
     fn take(&mut self, length: usize) -> &'a [u8] {
@@ -605,7 +605,7 @@ mod tests {
         }
     }
 
-    /// What the markup of the property above is made of.
+    /// Pieces of the markup of the property above.
     const PIECES: [&str; 22] = [
         " src=\"",
         "&#39;",

@@ -131,7 +131,7 @@ impl Asset {
         Ok(Self::new(SitePath::new(&format!("{folder}/{stem}.{hash}.{extension}"))?, bytes))
     }
 
-    /// Where it lies.
+    /// Path in the site.
     pub fn path(&self) -> &SitePath {
         &self.path
     }
