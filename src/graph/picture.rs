@@ -54,16 +54,7 @@ pub fn draw(graph: &CellGraph) -> Option<Picture> {
     if cells.is_empty() || cells.len() > MAX_CELLS {
         return None;
     }
-    let mut depth: BTreeMap<CellId, usize> = BTreeMap::new();
-    for cell in &cells {
-        let parents = graph.parents.get(cell).into_iter().flatten();
-        let below = parents.filter_map(|it| depth.get(it)).max().map_or(0, |it| it + 1);
-        depth.insert(*cell, below);
-    }
-    let mut layers: BTreeMap<usize, Vec<CellId>> = BTreeMap::new();
-    for cell in &cells {
-        layers.entry(depth.get(cell).copied().unwrap_or(0)).or_default().push(*cell);
-    }
+    let layers = layers(graph, &cells);
     let mut places: BTreeMap<CellId, (u32, u32)> = BTreeMap::new();
     let (mut width, mut y) = (0, GAP.0);
     for layer in layers.values() {
@@ -86,9 +77,39 @@ pub fn draw(graph: &CellGraph) -> Option<Picture> {
             y += NODE.1 + GAP.1;
         }
     }
+    let edges = edges(graph, &cells, &places);
+    let nodes = cells.iter().filter_map(|cell| {
+        let &(x, y) = places.get(cell)?;
+        Some(Node { cell: *cell, x, y })
+    });
+    let height = y - GAP.1 + GAP.0;
+    Some(Picture { width, height, node_size: NODE, nodes: nodes.collect(), edges })
+}
+
+/// The cells of each layer, which depend on layers above it.
+fn layers(graph: &CellGraph, cells: &[CellId]) -> BTreeMap<usize, Vec<CellId>> {
+    let mut depth: BTreeMap<CellId, usize> = BTreeMap::new();
+    for cell in cells {
+        let parents = graph.parents.get(cell).into_iter().flatten();
+        let below = parents.filter_map(|it| depth.get(it)).max().map_or(0, |it| it + 1);
+        depth.insert(*cell, below);
+    }
+    let mut layers: BTreeMap<usize, Vec<CellId>> = BTreeMap::new();
+    for cell in cells {
+        layers.entry(depth.get(cell).copied().unwrap_or(0)).or_default().push(*cell);
+    }
+    layers
+}
+
+/// The lines from each cell to those it depends on, as paths of SVG.
+fn edges(
+    graph: &CellGraph,
+    cells: &[CellId],
+    places: &BTreeMap<CellId, (u32, u32)>,
+) -> Vec<String> {
     let middle = |x: u32| x + NODE.0 / 2;
     let mut edges = Vec::new();
-    for child in &cells {
+    for child in cells {
         for parent in graph.parents.get(child).into_iter().flatten() {
             let (Some(&(x1, y1)), Some(&(x2, y2))) = (places.get(parent), places.get(child)) else {
                 continue;
@@ -98,12 +119,7 @@ pub fn draw(graph: &CellGraph) -> Option<Picture> {
             edges.push(format!("M{x1} {y1}C{x1} {bend} {x2} {bend} {x2} {y2}"));
         }
     }
-    let nodes = cells.iter().filter_map(|cell| {
-        let &(x, y) = places.get(cell)?;
-        Some(Node { cell: *cell, x, y })
-    });
-    let height = y - GAP.1 + GAP.0;
-    Some(Picture { width, height, node_size: NODE, nodes: nodes.collect(), edges })
+    edges
 }
 
 #[cfg(test)]

@@ -41,11 +41,7 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         }
         let length = big(bytes, at + 2, 2).filter(|it| *it >= 2);
         let Some(end) = length.map(|it| at + 2 + it).filter(|it| *it <= bytes.len()) else {
-            let data = bytes.get(at + 4..).unwrap_or_default();
-            let is_start = marker == 0xe0 && length.is_none_or(|it| it == 16);
-            let is_start = is_start && data.iter().zip(b"JFIF\0").all(|(it, name)| it == name);
-            // The beginning of a picture in somebody's code.
-            if !is_start && (0xe0..=0xfe).contains(&marker) {
+            if is_cut_off(marker, length, bytes.get(at + 4..).unwrap_or_default()) {
                 cuts.remove(at, bytes.len());
             }
             break;
@@ -69,6 +65,14 @@ pub(super) fn cuts(bytes: &[u8]) -> Result<Cuts, Unstripped> {
         }
     }
     Ok(cuts)
+}
+
+/// Whether the rest of a file is a segment of metadata without its end. A file may be only the beginning of a picture in
+/// somebody's code, which stays.
+fn is_cut_off(marker: u8, length: Option<usize>, data: &[u8]) -> bool {
+    let is_start = marker == 0xe0 && length.is_none_or(|it| it == 16);
+    let is_start = is_start && data.iter().zip(b"JFIF\0").all(|(it, name)| it == name);
+    !is_start && (0xe0..=0xfe).contains(&marker)
 }
 
 fn is_kept(marker: u8, data: &[u8]) -> bool {

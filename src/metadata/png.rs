@@ -76,16 +76,7 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
             break;
         }
         if is_kept && kind == b"iCCP" {
-            let whole = file.read(at, end - at).unwrap_or_default();
-            let named = unnamed(&whole)
-                .ok_or(Unstripped("the colour profile of the PNG file has no name"))?;
-            let sum = whole.len() - 4;
-            for (start, stop) in [(8, sum.min(88)), (sum, sum + 4)] {
-                let (old, new) = (whole.get(start..stop), named.get(start..stop));
-                if old != new {
-                    cuts.replace(at + start, at + stop, new.unwrap_or_default().to_vec());
-                }
-            }
+            unname(file, at, end, &mut cuts)?;
         }
         if !is_kept {
             let turned = match kind {
@@ -108,6 +99,21 @@ pub(super) fn cuts(file: &impl Source) -> Result<Cuts, Unstripped> {
         at = end;
     }
     Ok(cuts)
+}
+
+/// Replaces the name of the colour profile in a chunk, and the checksum with it.
+fn unname(file: &impl Source, at: usize, end: usize, cuts: &mut Cuts) -> Result<(), Unstripped> {
+    let whole = file.read(at, end - at).unwrap_or_default();
+    let named =
+        unnamed(&whole).ok_or(Unstripped("the colour profile of the PNG file has no name"))?;
+    let sum = whole.len() - 4;
+    for (start, stop) in [(8, sum.min(88)), (sum, sum + 4)] {
+        let (old, new) = (whole.get(start..stop), named.get(start..stop));
+        if old != new {
+            cuts.replace(at + start, at + stop, new.unwrap_or_default().to_vec());
+        }
+    }
+    Ok(())
 }
 
 /// The chunk of a colour profile with a name that says nothing, and is as long: programs write the name of a monitor or

@@ -106,19 +106,13 @@ impl Catalogue {
         Ok(self.inputs.len() - 1)
     }
 
-    fn entry(
+    /// Number of values of a widget, the index of its initial value, and its parts.
+    fn parts(
         &mut self,
         widget: &Widget,
-        chosen: Option<u32>,
         ids: &mut Vec<(String, u32)>,
         depth: usize,
-    ) -> Result<Added, &'static str> {
-        if depth > DEEPEST_PARTS {
-            return Err("its parts nest too deeply");
-        }
-        if widget.id.is_empty() || widget.id.len() > LONGEST_TEXT {
-            return Err("it has no usable id");
-        }
+    ) -> Result<(u64, u64, Vec<u32>), &'static str> {
         let mut parts = Vec::new();
         let (size, initial) = match widget.kind {
             WidgetKind::Group => {
@@ -142,6 +136,23 @@ impl Catalogue {
             }
             _ => (check_values(widget)?, u64::from(widget.initial)),
         };
+        Ok((size, initial, parts))
+    }
+
+    fn entry(
+        &mut self,
+        widget: &Widget,
+        chosen: Option<u32>,
+        ids: &mut Vec<(String, u32)>,
+        depth: usize,
+    ) -> Result<Added, &'static str> {
+        if depth > DEEPEST_PARTS {
+            return Err("its parts nest too deeply");
+        }
+        if widget.id.is_empty() || widget.id.len() > LONGEST_TEXT {
+            return Err("it has no usable id");
+        }
+        let (size, initial, parts) = self.parts(widget, ids, depth)?;
         if size > MOST_VALUES {
             return Err("it has too many values");
         }

@@ -158,20 +158,10 @@ pub fn compile(
     for (reason, count) in &read.dropped {
         told.warn(file, &format!("{reason} ({count}×)"));
     }
-    let (key, scope) = &read.first;
+    let (_, scope) = &read.first;
     let live = Arc::new(read.live(scope));
-    let first = read.given.iter().filter_map(|(cell, given)| {
-        let own = read.restricted(key, *cell);
-        let run = given.get(&own).filter(|_| !own.is_empty())?;
-        Some((*cell, run.run.cloned()))
-    });
-    let first = first.collect();
-    let chosen = key.iter().filter_map(|(input, value)| {
-        let input = read.catalogue.inputs.get(*input)?;
-        let entry = read.catalogue.entries.get(input.entry as usize)?;
-        Some((input.id.clone(), entry.values.get(*value as usize)?.clone()))
-    });
-    let chosen = Arc::new(chosen.collect());
+    let first = first_results(&read);
+    let chosen = Arc::new(chosen_values(&read));
     let states = (!live.is_empty()).then(|| {
         let mut states = States {
             entries: read.catalogue.entries,
@@ -185,6 +175,28 @@ pub fn compile(
         states
     });
     Parsed { value: states, diagnostics: told.all }
+}
+
+/// Results of the cells in the state that the page shows first.
+fn first_results(read: &Read<'_>) -> BTreeMap<CellId, Option<CellRun>> {
+    let (key, _) = &read.first;
+    let first = read.given.iter().filter_map(|(cell, given)| {
+        let own = read.restricted(key, *cell);
+        let run = given.get(&own).filter(|_| !own.is_empty())?;
+        Some((*cell, run.run.cloned()))
+    });
+    first.collect()
+}
+
+/// Values of inputs in the state that the page shows first, by id.
+fn chosen_values(read: &Read<'_>) -> BTreeMap<String, Value> {
+    let (key, _) = &read.first;
+    let chosen = key.iter().filter_map(|(input, value)| {
+        let input = read.catalogue.inputs.get(*input)?;
+        let entry = read.catalogue.entries.get(input.entry as usize)?;
+        Some((input.id.clone(), entry.values.get(*value as usize)?.clone()))
+    });
+    chosen.collect()
 }
 
 /// Whether the outputs of a cell come from a run and are on the page.
