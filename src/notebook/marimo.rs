@@ -255,8 +255,13 @@ impl<'a> Reader<'a> {
             (Stage::Body, _) => "between the cells",
             (Stage::End, _) => "after the run guard",
         };
-        let message = format!("marimo drops this statement: it stands {stray}");
-        let span = self.span(&statement.range, chunk.base);
+        self.stray(statement, stray, chunk.base);
+    }
+
+    /// Reports a statement that marimo drops, with its place.
+    fn stray(&mut self, statement: &Statement, place: &str, base: u32) {
+        let message = format!("marimo drops this statement: it stands {place}");
+        let span = self.span(&statement.range, base);
         self.diagnostics.push(
             Diagnostic::error(Code::StrayStatement, span, message)
                 .with_help("move it into a cell, or remove it"),

@@ -386,6 +386,25 @@ fn asks_for_help(line: &str) -> bool {
     word.chars().any(|c| !c.is_numeric())
 }
 
+/// The offset behind a quote that opens a string of several lines, or behind a whole string.
+fn after_quote(line: &str, start: usize, open: &mut Open) -> usize {
+    let bytes = line.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let quote = byte(start);
+    let three = if quote == b'"' { "\"\"\"" } else { "'''" };
+    if line.get(start..).is_some_and(|it| it.starts_with(three)) {
+        open.string = Some(three);
+        return start + 3;
+    }
+    let mut at = start + 1;
+    while at < bytes.len() && byte(at) != quote && !matches!(byte(at), b'\n' | b'\r') {
+        at += if byte(at) == b'\\' { 2 } else { 1 };
+    }
+    // A backslash at the end of the line continues the string; the rest of it cannot hold a command that Python would
+    // accept.
+    at + 1
+}
+
 /// Reads a line of Python, as far as strings, comments and brackets go.
 fn scan(line: &str, open: &mut Open) -> Found {
     let mut found = Found::default();
@@ -416,20 +435,8 @@ fn scan(line: &str, open: &mut Open) -> Found {
                 break;
             }
             b'"' | b'\'' => {
-                let three = if this == b'"' { "\"\"\"" } else { "'''" };
-                if line.get(at..).is_some_and(|it| it.starts_with(three)) {
-                    open.string = Some(three);
-                    at += 3;
-                    continue;
-                }
-                at += 1;
-                while at < bytes.len() && byte(at) != this && !matches!(byte(at), b'\n' | b'\r') {
-                    at += if byte(at) == b'\\' { 2 } else { 1 };
-                }
-                // A backslash at the end of the line continues the string; the rest of it cannot
-                // hold a command that Python would accept.
-                at += 1;
-                found.ends_with_text = true;
+                at = after_quote(line, at, open);
+                found.ends_with_text |= open.string.is_none();
                 continue;
             }
             b'\\' if matches!(byte(at + 1), b'\n' | b'\r') => {
