@@ -487,6 +487,123 @@ fn a_page_that_was_changed_by_hand_is_written_again() {
     assert_eq!(test.site("out"), before);
 }
 
+#[test]
+fn why_names_the_part_that_differs() {
+    let test = project();
+    let why = |more: &[&str]| {
+        let said = test.run(&[&["cache", "why", "in/a.ipynb"], more].concat());
+        assert_eq!((said.code, said.runs()), (0, 0), "{}", said.stderr);
+        said.stdout
+    };
+    let told = |more: &[&str]| -> serde_json::Value {
+        let all: serde_json::Value =
+            serde_json::from_str(&why(&[&["--format", "json"], more].concat())).unwrap();
+        assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+        all[0].clone()
+    };
+    /// Names of the parts that differ, with how they do.
+    fn differing(told: &serde_json::Value) -> Vec<(&str, &str)> {
+        let parts = told["parts"].as_array().unwrap().iter();
+        let parts = parts.map(|it| (it["change"].as_str().unwrap(), it["name"].as_str().unwrap()));
+        parts.filter(|it| it.0 != "same").collect()
+    }
+    let text = why(&[]);
+    assert!(text.starts_with("in/a.ipynb: never built here; a build would run it\n"), "{text}");
+    for part in [
+        "environment python  3.",
+        "limit memory  ",
+        "nbc  ",
+        "isolation  ",
+        "runner  ",
+        "file /nb/data.txt  ",
+    ] {
+        assert!(text.contains(&format!("  part     {part}")), "{part}: {text}");
+    }
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    let same = told(&[]);
+    assert_eq!((same["verdict"].as_str(), same["known"].as_bool()), (Some("same"), Some(true)));
+    assert!(differing(&same).is_empty(), "{same}");
+    assert!(why(&[]).contains("whose run is kept; it would not be run"));
+
+    test.write("in/data.txt", "second");
+    let text = why(&[]);
+    assert!(
+        text.contains("1 part of its key differs from the last build; a build would run it"),
+        "{text}"
+    );
+    assert!(text.contains("  changed  file /nb/data.txt  "), "{text}");
+    assert_eq!(differing(&told(&[])), [("changed", "file /nb/data.txt")]);
+    test.write("in/new.txt", "");
+    assert_eq!(
+        differing(&told(&[])),
+        [("changed", "file /nb/data.txt"), ("added", "file /nb/new.txt")]
+    );
+    // Another notebook, and the looks of the site, are no parts.
+    test.write("in/b.ipynb", &jupyter(&["print(7)"]));
+    test.write("in/nbc.toml", "title = 'other'\n");
+    assert_eq!(differing(&told(&[])).len(), 2);
+    assert_eq!(test.run(&BUILD).runs(), 2);
+    // Whoever asks after the build learns why that one ran.
+    let text = why(&[]);
+    let (_, since) = text.split_once("the build before that had another key, by\n").expect(&text);
+    assert!(since.starts_with("  changed  file /nb/data.txt"), "{text}");
+    assert!(since.contains("  added    file /nb/new.txt"), "{text}");
+
+    std::fs::remove_file(test.path("in/new.txt")).unwrap();
+    assert_eq!(differing(&told(&[])), [("removed", "file /nb/new.txt")]);
+    test.write("in/new.txt", "");
+    assert_eq!(differing(&told(&["--memory", "1GiB"])), [("changed", "limit memory")]);
+    test.write("in/a.ipynb", &jupyter(&["print(open('data.txt').read(), 2)"]));
+    assert_eq!(
+        differing(&told(&[])),
+        [("changed", "file /nb/a.ipynb"), ("changed", "notebook cells")]
+    );
+    // Known are the runs of every build, not of the last one only.
+    test.write("in/a.ipynb", &jupyter(&["print(open('data.txt').read())"]));
+    test.write("in/data.txt", "first");
+    std::fs::remove_file(test.path("in/new.txt")).unwrap();
+    assert!(why(&[]).contains("an earlier build kept this run"), "{}", why(&[]));
+}
+
+#[test]
+fn why_tells_of_notebooks_that_have_no_key_or_no_run() {
+    let stored = jupyter(&["6 * 7"]).replace(
+        r#""outputs":[]"#,
+        r#""outputs":[{"output_type":"stream","name":"stdout","text":"42"}]"#,
+    );
+    assert!(stored.contains("42"));
+    let test = CacheTest::new(&[
+        ("in/stored.ipynb", &stored),
+        ("in/deep/run.ipynb", &jupyter(&["print(1)"])),
+        ("in/nbc.toml", "[limits]\nmemory = '1GiB'\n"),
+        ("key", "s3cr3t-value"),
+    ]);
+    let why = |more: &[&str]| {
+        let said = test.run(&[&["cache", "why"], more].concat());
+        assert_eq!((said.code, said.runs()), (0, 0), "{}", said.stderr);
+        said.stdout
+    };
+    assert!(why(&["in/stored.ipynb"]).contains("never built here; published as stored"));
+    assert_eq!(test.run(&BUILD).runs(), 1);
+    assert!(why(&["in/stored.ipynb"]).contains("published as stored, and as in the last build"));
+    test.write("in/stored.ipynb", &stored.replace("42", "43"));
+    let text = why(&["in/stored.ipynb"]);
+    assert!(text.contains("it is published as stored; nothing is run"), "{text}");
+    assert!(text.contains("  changed  notebook, with its outputs  "), "{text}");
+    // The `nbc.toml` of the build holds, though it lies above the notebook that is asked for.
+    let text = why(&["in/deep/run.ipynb"]);
+    assert!(text.contains("its key is that of the last build"), "{text}");
+    let text = why(&["in/deep/run.ipynb", "--secret", "key=key"]);
+    assert!(text.contains("it is run by each build: it may reach hosts"), "{text}");
+    // All notebooks of a folder, and nothing that is kept for this decides anything.
+    assert_eq!(why(&["in"]).lines().filter(|it| it.starts_with("in/")).count(), 2);
+    for entry in test.entries("parts") {
+        fs_err::write(entry, "damaged").unwrap();
+    }
+    assert!(why(&["in/deep/run.ipynb"]).contains("never built here"));
+    assert_eq!(test.run(&["build", "in", "-o", "other"]).runs(), 0);
+}
+
 /// A notebook that tells which of some files it can open. Its code names none of them, so that it opens no door.
 fn spy(names: &[&str]) -> String {
     let hex: Vec<String> =

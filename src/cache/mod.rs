@@ -21,7 +21,7 @@ pub use key::{Key, KeyBuilder};
 #[cfg(unix)]
 pub use place::let_runs_pass;
 pub use place::{PlaceError, check_claims, claim, locate};
-pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged};
+pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged, listing};
 
 use crate::config::ByteSize;
 
@@ -51,11 +51,14 @@ pub enum Kind {
     Site,
     /// Scripts of charts, compressed.
     Packed,
+    /// Parts of keys, and lists of files: what `nbc cache why` compares. They decide nothing.
+    Parts,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Run, Self::Picture, Self::Digest, Self::Site, Self::Packed];
+    pub const ALL: [Self; 6] =
+        [Self::Run, Self::Picture, Self::Digest, Self::Site, Self::Packed, Self::Parts];
 
     /// Name of its folder.
     #[must_use]
@@ -66,6 +69,7 @@ impl Kind {
             Self::Digest => "digests",
             Self::Site => "sites",
             Self::Packed => "packed",
+            Self::Parts => "parts",
         }
     }
 }

@@ -26,6 +26,8 @@ const RIGHTS: u32 = 0o777;
 const MOST_FILES: usize = 200_000;
 /// Most bytes of one tree.
 const MOST_BYTES: u64 = 64 << 30;
+/// Most names in the list that is kept of a tree.
+const MOST_LISTED: usize = 20_000;
 
 /// Why a tree has no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,6 +160,7 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
     }
     let mut memory = Memory { cache, key: memory_key, digests: None, has_news: false };
     let mut key = KeyBuilder::new("tree");
+    let mut listed = BTreeMap::new();
     let (mut files, mut bytes) = (0_usize, 0_u64);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().same_file_system(true);
     let hidden: BTreeSet<&std::path::Path> = hidden.iter().map(|it| it.as_std_path()).collect();
@@ -180,12 +183,15 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
         files += 1;
         let name = path.strip_prefix(root).unwrap_or(path).as_str();
         key = key.text("path", name);
-        if kind.is_dir() {
+        let value = if kind.is_dir() {
             let metadata = entry.metadata().map_err(|it| unreadable(it.path()))?;
-            key = key.value("folder", &(metadata.mode() & RIGHTS));
+            let rights = metadata.mode() & RIGHTS;
+            key = key.value("folder", &rights);
+            format!("folder {rights:o}")
         } else if kind.is_symlink() {
             let target = fs_err::read_link(path).map_err(|_| unreadable(Some(entry.path())))?;
             key = key.text("link", &target.to_string_lossy());
+            format!("link to {}", target.to_string_lossy())
         } else {
             let (size, digest, rights) =
                 memory.file(path, MOST_BYTES - bytes).map_err(|error| match error.kind() {
@@ -195,13 +201,34 @@ fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key,
                 })?;
             bytes += size;
             key = key.text("file", &digest).value("rights", &rights);
+            format!("{digest} {rights:o}")
+        };
+        if files <= MOST_LISTED {
+            listed.insert(name.to_owned(), value);
         }
         if files > MOST_FILES {
             return Err(UncachedTree::TooLarge(root.to_owned()));
         }
     }
     memory.store();
-    Ok(key.end())
+    let key = key.end();
+    // A file by itself is its own list.
+    if files > 1 && files <= MOST_LISTED && !cache.has(Kind::Parts, &listing_key(&key)) {
+        let body = serde_json::to_vec(&listed).unwrap_or_default();
+        cache.put(Kind::Parts, &listing_key(&key), &body);
+    }
+    Ok(key)
+}
+
+fn listing_key(tree: &Key) -> Key {
+    KeyBuilder::new("listing").text("tree", tree.as_str()).end()
+}
+
+/// The names of a tree that some build took the digest of, each with a digest and its rights; for people only. `None`
+/// for a tree of very many.
+#[must_use]
+pub fn listing(cache: &Cache, tree: &Key) -> Option<BTreeMap<String, String>> {
+    serde_json::from_slice(&cache.get(Kind::Parts, &listing_key(tree))?).ok()
 }
 
 /// Digests of large files, remembered by an earlier build.

@@ -78,8 +78,17 @@ pub enum Command {
 }
 
 /// `nbc cache`.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum CacheCommand {
+    /// Tell why a build would run a notebook: the parts of its key, and which differ from the last build
+    ///
+    /// Nothing is run. Takes all flags of `nbc build`; a flag that the last build had and this call has not is a
+    /// difference. Flags that only matter to pages are not listed here.
+    #[command(mut_args(|it| {
+        let hidden = OF_PAGES.contains(&it.get_id().as_str());
+        it.hide(hidden)
+    }))]
+    Why(Box<Build>),
     /// Show its contents and their size on disk
     Stats {
         /// How the report is printed

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Render(arguments) => command::render::run(arguments, printer),
         Command::Explain(arguments) => command::explain::run(arguments, printer),
         Command::Doctor(arguments) => command::doctor::run(arguments, printer),
-        Command::Cache(command) => command::cache::run(*command, printer),
+        Command::Cache(command) => command::cache::run(command, printer),
         Command::Completions(arguments) => command::completions::run(arguments, printer),
     };
     let exit = result.unwrap_or_else(|failure| {

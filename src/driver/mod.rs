@@ -56,6 +56,7 @@ mod states;
 mod timings;
 mod trust;
 mod unit;
+mod why;
 mod workers;
 
 pub use analysis::{Analyzed, analyze_all};
@@ -71,6 +72,7 @@ pub use project::{Checked, ListedStates, Project, folder_of};
 pub use states::{ChosenValue, Listed};
 pub use timings::Timings;
 pub use trust::{AllowedIsland, AllowedIslandError};
+pub use why::{Part, Verdict, Why, why};
 
 /// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
 pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {

@@ -162,12 +162,14 @@ pub enum Goal {
     Environments,
     /// Reports that need no run.
     Reading,
+    /// Keys of runs, as a build would have them.
+    Key,
 }
 
 impl Goal {
     /// Whether notebooks run, or what they run with is made.
     pub(super) fn has_runs(self) -> bool {
-        matches!(self, Self::Site | Self::States | Self::Environments)
+        matches!(self, Self::Site | Self::States | Self::Environments | Self::Key)
     }
 
     /// Whether something is shown of a run.

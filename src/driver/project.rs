@@ -21,7 +21,8 @@ use super::runtimes::Charts;
 use super::schedule;
 use super::timings::{Phase, Timings};
 use super::trust::Trust;
-use super::unit::{Builder, Outcome};
+use super::unit::{Builder, Outcome, Prepared};
+use super::why::Now;
 use super::workers::Semaphore;
 use super::{Failure, Listed, cache_folder};
 use crate::cache::{Cache, Trees};
@@ -44,6 +45,8 @@ pub struct Project {
     pub(super) looks: Looks,
     pub(super) inputs: Vec<Input>,
     folder: Utf8PathBuf,
+    /// Paths that the caller named, absolute.
+    paths: Vec<Utf8PathBuf>,
     /// Whether the caller named one notebook and nothing else.
     is_one_file: bool,
     /// Results of earlier builds; `None` where nothing runs.
@@ -98,7 +101,21 @@ impl Project {
             timings.measure(Phase::Analyze, || find_inputs(paths, &config.exclude, events))?;
         let is_one_file = inputs.len() == 1 && paths.iter().all(|it| !it.is_dir());
         let (folder, trees) = (folder.to_owned(), Arc::default());
-        Ok(Self { options, config, looks, inputs, folder, is_one_file, entries, trees, timings })
+        let absolute = paths.iter().map(camino::absolute_utf8);
+        let paths = absolute.collect::<Result<Vec<_>, _>>()?;
+        let project = Self {
+            options,
+            config,
+            looks,
+            inputs,
+            folder,
+            paths,
+            is_one_file,
+            entries,
+            trees,
+            timings,
+        };
+        Ok(project)
     }
 
     /// The notebooks, sorted by path.
@@ -252,23 +269,9 @@ impl Project {
         // All static findings come before the first run, which may take minutes.
         let can_run = settings.keeps_going || !diagnostic::has_errors(&read.findings);
         let notebooks = if can_run { notebooks } else { Vec::new() };
-        let memory = &self.options.memory;
-        let builder = Builder {
-            semaphore: Semaphore::new(limits::runs_at_once(memory.build_memory, &settings.bounds)),
-            charts: Charts::new(settings.charts),
-            settings,
-            granted,
-            sources: &read.sources,
-            timings: &self.timings,
-            preparation,
-            runner: OnceLock::new(),
-            cache: self.cache().cloned(),
-            trees: Arc::clone(&self.trees),
-            unchecked: Unchecked::default(),
-            known: AtomicUsize::new(0),
-            masks_of_stored: OnceLock::new(),
-        };
-        let outcomes = schedule::build_all(&builder, notebooks, !memory.no_warm, events);
+        let is_warm = !self.options.memory.no_warm;
+        let builder = self.builder(settings, granted, &read.sources, preparation);
+        let outcomes = schedule::build_all(&builder, notebooks, is_warm, events);
         let Builder { settings, preparation, charts, cache, trees, unchecked, known, .. } = builder;
         if let Some(cache) = &cache {
             self.timings.measure(Phase::Cache, || unchecked.end(cache, &trees));
@@ -286,6 +289,64 @@ impl Project {
         warnings.extend(charts.warnings());
         let packages = preparation.folders();
         Ok(Some(Made { settings, read, outcomes, warnings, packages, shows_secret }))
+    }
+
+    /// State that all notebooks of a build share.
+    fn builder<'a>(
+        &'a self,
+        settings: Settings,
+        granted: &'a Granted,
+        sources: &'a Sources,
+        preparation: Preparation,
+    ) -> Builder<'a> {
+        let build_memory = self.options.memory.build_memory;
+        Builder {
+            semaphore: Semaphore::new(limits::runs_at_once(build_memory, &settings.bounds)),
+            charts: Charts::new(settings.charts),
+            settings,
+            granted,
+            sources,
+            paths: &self.paths,
+            timings: &self.timings,
+            preparation,
+            runner: OnceLock::new(),
+            cache: self.cache().cloned(),
+            trees: Arc::clone(&self.trees),
+            unchecked: Unchecked::default(),
+            known: AtomicUsize::new(0),
+            masks_of_stored: OnceLock::new(),
+        }
+    }
+
+    /// Leaves out all notebooks but one.
+    pub(super) fn keep_only(&mut self, notebook: &Utf8Path) {
+        let is_it = |it: &Input| camino::absolute_utf8(&it.path).is_ok_and(|it| it == notebook);
+        self.inputs.retain(is_it);
+    }
+
+    /// The parts of the key of each notebook, as a build would have them. Nothing is run.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or an environment cannot be made.
+    pub(super) fn bases(&self, events: &dyn Events) -> Result<Vec<(Utf8PathBuf, Now)>, Failure> {
+        let settings = self.settings(Goal::Key)?;
+        let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;
+        let preparation = self.preparation()?;
+        let (read, notebooks) = self.read(&settings);
+        let builder = self.builder(settings, &granted, &read.sources, preparation);
+        let mut bases = Vec::new();
+        for (page, analyzed) in notebooks {
+            let path = analyzed.input.path.clone();
+            let basis = match builder.prepare(events, analyzed, page)? {
+                Prepared::Task(task, _) => task.basis,
+                Prepared::Nothing(outcome) => match outcome.without_environment {
+                    Some(failure) => return Err(failure),
+                    None => Err("`nbc check` tells why it cannot be run".to_owned()),
+                },
+            };
+            bases.push((path, basis));
+        }
+        Ok(bases)
     }
 
     /// Phases 1 and 2 of all notebooks.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::analysis::Analyzed;
 use super::clearance::{self, Cleared, Rules};
@@ -18,9 +18,10 @@ use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::states;
 use super::timings::{Phase, Timings};
+use super::why::{self, Basis, Now};
 use super::workers::Semaphore;
 use super::{Failure, cache_folder};
-use crate::cache::{Cache, Key, Kind as Entry, Trees};
+use crate::cache::{Cache, Key, KeyBuilder, Kind as Entry, Trees};
 use crate::charts::{Kind, Known, Runtime};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::emit::Provenance;
@@ -32,7 +33,7 @@ use crate::process::{Isolation, Layer};
 use crate::run::grants::{GrantError, Shown};
 use crate::run::reach::Reach;
 use crate::run::record::{Facts, Granted, Package};
-use crate::run::remembered::{self, NotKept, Remembered, Unchecked};
+use crate::run::remembered::{self, NotKept, Parts, Remembered, Unchecked};
 use crate::run::stored::{self, stored};
 use crate::run::warm::Brood;
 use crate::run::{self, Places, RunPlan, RunRecord, RunnerFolder};
@@ -44,6 +45,8 @@ pub(super) struct Builder<'a> {
     pub(super) settings: Settings,
     pub(super) granted: &'a Grants,
     pub(super) sources: &'a Sources,
+    /// Paths that the build was called with, absolute.
+    pub(super) paths: &'a [Utf8PathBuf],
     pub(super) timings: &'a Timings,
     pub(super) preparation: Preparation,
     pub(super) runner: OnceLock<RunnerFolder>,
@@ -73,6 +76,8 @@ pub(super) struct Task {
     path: SitePath,
     /// `None`: it is published as stored.
     run: Option<TaskRun>,
+    /// Parts of its key, or the reason why it has none.
+    pub(super) basis: Now,
 }
 
 /// A run's environment and key, beside its plan.
@@ -154,7 +159,12 @@ impl Builder<'_> {
         path: SitePath,
     ) -> Result<Prepared, Failure> {
         if stored::is_published_as_stored(&analyzed.notebook, self.settings.execute) {
-            let task = Task { analyzed, path, run: None };
+            let digest = self.sources.get(analyzed.notebook.source).digest();
+            let parts =
+                Parts::of_stored(&KeyBuilder::new("stored").bytes("notebook", digest).end());
+            let basis = Ok(Basis { is_stored: true, parts });
+            self.keep_basis(&analyzed.input, &basis)?;
+            let task = Task { analyzed, path, run: None, basis };
             return Ok(Prepared::Task(Box::new(task), None));
         }
         let Analyzed { input, notebook, graph } = analyzed;
@@ -177,16 +187,19 @@ impl Builder<'_> {
             }
         };
         let plan = self.plan(&notebook, &graph, &input, &absolute, &environment)?;
-        let key = self
+        let parts = self
             .timings
-            .measure(Phase::Cache, || self.key(&plan, &environment, &input.path, events))?;
+            .measure(Phase::Cache, || self.parts(&plan, &environment, &input.path, events))?;
+        let key = parts.as_ref().ok().map(Parts::key);
+        let basis = parts.map(|parts| Basis { is_stored: false, parts });
+        self.keep_basis(&input, &basis)?;
         let is_kept = match (&self.cache, &key) {
             (Some(cache), Some(key)) => cache.has(Entry::Run, key),
             _ => false,
         };
         let run = Some(TaskRun { environment, key, is_kept });
         let analyzed = Analyzed { input, notebook, graph: graph.into_graph() };
-        let task = Task { analyzed, path, run };
+        let task = Task { analyzed, path, run, basis };
         Ok(Prepared::Task(Box::new(task), Some(Box::new(plan))))
     }
 
@@ -212,7 +225,7 @@ impl Builder<'_> {
         plan: Option<&RunPlan>,
         outcome: &mut Outcome,
     ) -> Result<Option<Built<Unlinked>>, Failure> {
-        let Task { analyzed, path, run } = task;
+        let Task { analyzed, path, run, .. } = task;
         let Analyzed { input, notebook, .. } = &analyzed;
         let is_stored = run.is_none();
         let mut ran = match (run, plan) {
@@ -486,17 +499,17 @@ impl Builder<'_> {
         Ok(run::plan::plan(notebook, graph, environment, places, bounds, on_error, opened))
     }
 
-    /// The key under which the run is kept, if it is.
-    fn key(
+    /// The parts of the key of a run, or the reason why it has none.
+    fn parts(
         &self,
         plan: &RunPlan,
         environment: &Environment,
         path: &Utf8Path,
         events: &dyn Events,
-    ) -> Result<Option<Key>, Failure> {
+    ) -> Result<Result<Parts, String>, Failure> {
         let Some(cache) = self.cache.as_deref().filter(|_| !self.settings.checks_reproducible)
         else {
-            return Ok(None);
+            return Ok(Err("this build is not to know of earlier ones".to_owned()));
         };
         // Only the strict level says beforehand which layers hold.
         let layers = match self.preparation.isolation() {
@@ -506,18 +519,22 @@ impl Builder<'_> {
                 layers.filter(|it| it.active).map(|it| it.name.as_str()).collect()
             }
         };
-        match remembered::key(plan, environment, &layers, cache, &self.trees) {
-            Ok(key) => Ok(Some(key)),
-            Err(reason @ NotKept::Tree(_)) => {
+        let parts = remembered::parts(plan, environment, &layers, cache, &self.trees);
+        if let Err(reason) = &parts {
+            if let NotKept::Tree(_) = reason {
                 events.line(&format!("{path}: its run is not kept for later builds: {reason}"));
-                self.trees.give_up();
-                Ok(None)
             }
-            Err(NotKept::Opened | NotKept::UnknownEnvironment) => {
-                self.trees.give_up();
-                Ok(None)
-            }
+            self.trees.give_up();
         }
+        Ok(parts.map_err(|it| it.to_string()))
+    }
+
+    /// Keeps the parts of a key for `nbc cache why`.
+    fn keep_basis(&self, input: &Input, basis: &Now) -> Result<(), Failure> {
+        if let (Some(cache), Ok(basis), Goal::Site) = (&self.cache, basis, self.settings.goal) {
+            why::keep(cache, self.paths, &camino::absolute_utf8(&input.path)?, basis);
+        }
+        Ok(())
     }
 }
 

@@ -39,7 +39,7 @@ impl Provisioner {
         let key = self.runs().and_then(|entries| {
             let own = identity::of_interpreter(entries, &self.trees, &interpreter)?;
             let key =
-                KeyBuilder::new("pictures").text("interpreter", &own).text("program", PROGRAM);
+                KeyBuilder::new("pictures").value("interpreter", &own).text("program", PROGRAM);
             let key = key.text("lock", &installed.lock.digest).value("charts", &charts);
             Some((entries, key.end()))
         });

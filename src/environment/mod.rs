@@ -38,6 +38,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use cache::Lease;
 pub use confined::Confinement;
 pub use contents::ENVIRONMENT_SIZE;
+pub use identity::Identity;
 pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
@@ -50,7 +51,7 @@ use cache::Cache;
 use install::install;
 use pylock::LockTarget;
 
-use crate::cache::{Cache as Entries, KeyBuilder, Trees};
+use crate::cache::{Cache as Entries, Trees};
 use crate::notebook::{Format, Notebook};
 use crate::process::{Access, Mount};
 use crate::source::project_file::MOST_PROJECT_BYTES;
@@ -93,7 +94,7 @@ pub struct Environment {
     pub built: Vec<String>,
     /// Digest of all of it: an environment with the same identity gives a run the same. `None` if nobody asked, or if
     /// it cannot be told.
-    pub identity: Option<String>,
+    pub identity: Option<Identity>,
     /// Keep the installed packages from being removed.
     pub leases: Vec<Arc<Lease>>,
 }
@@ -174,7 +175,7 @@ pub struct Provisioner {
 /// Digests of the interpreter and the packages that environments are made on.
 #[derive(Debug)]
 struct Base {
-    interpreter: String,
+    interpreter: Identity,
     packages: String,
 }
 
@@ -312,7 +313,7 @@ impl Provisioner {
         interpreter: &Interpreter,
         environment: &Environment,
         locks: &[String],
-    ) -> Option<String> {
+    ) -> Option<Identity> {
         let entries = self.runs()?;
         let is_locked = environment.lock.is_some() && environment.built.is_empty();
         let mut folders = if is_locked { Vec::new() } else { environment.packages.clone() };
@@ -327,9 +328,10 @@ impl Provisioner {
             Some(Base { interpreter: own, packages })
         });
         let Base { interpreter, packages } = found.as_ref()?;
-        let key = KeyBuilder::new("environment").text("interpreter", interpreter);
-        let key = key.text("packages", packages).value("locks", &locks);
-        Some(key.end().as_str().to_owned())
+        let mut identity = interpreter.clone();
+        identity.insert("packages".to_owned(), packages.clone());
+        identity.insert("locks".to_owned(), locks.join(" "));
+        Some(identity)
     }
 
     fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {

@@ -3,6 +3,7 @@
 //! What is not in the key is not in the sandbox, so a record that is found is the one that a run would give. A
 //! record out of the cache is as hostile as one from a runner.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use super::plan::RUNNER_FOLDER;
 use super::protocol::PROTOCOL_VERSION;
 use super::record::{CellStatus, Loss, RECORD_VERSION};
 use super::{RUNNER_FILES, RunPlan, RunRecord};
+#[cfg(doc)]
+use crate::cache;
 use crate::cache::{Cache, Key, KeyBuilder, Kind, Pending, Trees, UncachedTree, is_unchanged};
 use crate::environment::Environment;
 use crate::notebook::Notebook;
@@ -45,46 +48,106 @@ pub enum NotKept {
     Tree(#[from] UncachedTree),
 }
 
-/// The key of a run: everything that the sandbox shows and passes. Not in it, though a run could see them: the
+/// The parts of a run's key: names, each with a value or the digest of one. What decides is in one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parts(BTreeMap<String, String>);
+
+/// Longest value that stands in a part as it is.
+const LONGEST_VALUE: usize = 160;
+/// Begins the name of a part that is the digest of a tree; [`cache::listing`] has its files.
+pub const FILES: &str = "files ";
+
+impl Parts {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        KeyBuilder::new("run").value("parts", &self.0).end()
+    }
+
+    /// The one part of a page whose outputs are stored in the notebook.
+    #[must_use]
+    pub fn of_stored(notebook: &Key) -> Self {
+        Self([("notebook, with its outputs".to_owned(), notebook.as_str().to_owned())].into())
+    }
+
+    /// The parts, by name.
+    #[must_use]
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), text.to_owned());
+    }
+
+    /// Adds a value as JSON; of a long one its digest, which is no JSON and so never taken for a value.
+    fn value(&mut self, name: &str, value: &impl Serialize) {
+        // What has no JSON, such as a map with keys that are no text, is no part of any key.
+        let json = serde_json::to_string(value).unwrap_or_default();
+        let value = match json.len() <= LONGEST_VALUE {
+            true => json,
+            false => {
+                format!("sha256:{}", KeyBuilder::new("part").text("json", &json).end().as_str())
+            }
+        };
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// Adds each field of a value by itself.
+    fn fields(&mut self, name: &str, value: &impl Serialize) {
+        match serde_json::to_value(value) {
+            Ok(serde_json::Value::Object(fields)) => {
+                for (field, value) in fields {
+                    self.value(&format!("{name} {field}"), &value);
+                }
+            }
+            _ => self.value(name, value),
+        }
+    }
+}
+
+/// The parts of the key of a run: everything that the sandbox shows and passes. Not in it, though a run could see them: the
 /// times of files, the number of cores and the model of the processor, and how many states run at once.
 ///
 /// # Errors
 /// When not everything can be told beforehand; see [`NotKept`].
-pub fn key(
+pub fn parts(
     plan: &RunPlan,
     environment: &Environment,
     isolation: &[&str],
     cache: &Cache,
     trees: &Trees,
-) -> Result<Key, NotKept> {
+) -> Result<Parts, NotKept> {
     let openings = &plan.job.openings;
     let is_closed =
         openings.hosts.is_empty() && openings.variables.is_empty() && openings.files.is_empty();
     if !is_closed {
         return Err(NotKept::Opened);
     }
-    let identity = environment.identity.as_deref().ok_or(NotKept::UnknownEnvironment)?;
+    let identity = environment.identity.as_ref().ok_or(NotKept::UnknownEnvironment)?;
     let mut start = plan.start.clone();
     start.replays = 0;
     let sweep = start.sweep.take().map(|it| super::SweepPlan { jobs: 0, ..it });
     let job = &plan.job;
-    let mut key = KeyBuilder::new("run")
-        .text("nbc", env!("CARGO_PKG_VERSION"))
-        .value("formats", &(RECORD_VERSION, PROTOCOL_VERSION))
-        .value("runner", &RUNNER_FILES)
-        .value("isolation", &isolation)
-        .text("environment", identity)
-        .text("program", job.program.as_str())
-        .value("arguments", &job.arguments)
-        .value("variables", &job.environment)
-        .text("folder", job.working_folder.as_str())
-        .value("limits", &(&job.limits, plan.cell_time))
-        .value("start", &start)
-        .value("sweep", &sweep);
+    let mut parts = Parts::default();
+    parts.text("nbc", env!("CARGO_PKG_VERSION"));
+    parts.value("formats", &(RECORD_VERSION, PROTOCOL_VERSION));
+    parts.value("runner", &RUNNER_FILES);
+    parts.value("isolation", &isolation);
+    parts.fields("environment", identity);
+    parts.text("program", job.program.as_str());
+    parts.value("arguments", &job.arguments);
+    parts.fields("variable", &job.environment);
+    parts.text("folder", job.working_folder.as_str());
+    parts.fields("limit", &job.limits);
+    parts.value("limit cell-time", &plan.cell_time);
+    parts.fields("notebook", &start);
+    parts.fields("sweep", &sweep);
     for mount in &job.mounts {
         let is_known =
             environment.mounts.contains(mount) || mount.inside.starts_with(RUNNER_FOLDER);
-        key = key.value("mount", &(&mount.inside, mount.access));
+        parts.value(&format!("mount {}", mount.inside), &mount.access);
         if is_known {
             continue;
         }
@@ -97,14 +160,15 @@ pub fn key(
         let mut left_out: Vec<_> = hidden.iter().chain(&apart).cloned().collect();
         left_out.sort();
         left_out.dedup();
-        key = key.text("tree", trees.digest(cache, &mount.host, &left_out)?.as_str());
+        let tree = trees.digest(cache, &mount.host, &left_out)?;
+        parts.text(&format!("{FILES}{}", mount.inside), tree.as_str());
         for path in apart.iter().filter(|it| hidden.binary_search(it).is_err()) {
             let name = path.strip_prefix(&mount.host).unwrap_or(path);
             let digest = trees.digest(cache, path, &[])?;
-            key = key.text("notebook", name.as_str()).text("digest", digest.as_str());
+            parts.text(&format!("file {}", mount.inside.join(name)), digest.as_str());
         }
     }
-    Ok(key.end())
+    Ok(parts)
 }
 
 /// Layers, or levels, that show a run its own files and no others.

@@ -9,12 +9,15 @@ use crate::cli::printer::Printer;
 use crate::diagnostic::one_line;
 use crate::driver::{Failure, cache_folder, counted};
 
-pub(in crate::cli) fn run(command: CacheCommand, printer: Printer) -> Result<Exit, Failure> {
+pub(in crate::cli) fn run(command: &CacheCommand, printer: Printer) -> Result<Exit, Failure> {
+    if let CacheCommand::Why(arguments) = command {
+        return super::why::run(arguments, printer);
+    }
     let cache = Cache::below(&cache_folder()?, DEFAULT_SIZE);
     match command {
-        CacheCommand::Stats { format } => stats(&cache, format, printer),
+        CacheCommand::Stats { format } => stats(&cache, *format, printer),
         CacheCommand::Clear => clear(&cache, printer),
-        CacheCommand::Verify => verify(&cache, printer),
+        CacheCommand::Verify | CacheCommand::Why(_) => verify(&cache, printer),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod prepare;
 pub mod render;
 pub mod states;
 pub mod verify;
+pub mod why;
 
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::driver::Analyzed;

@@ -1,0 +1,178 @@
+//! Parts of the key of a notebook's run, beside those of earlier builds: why a build runs it, or does not.
+//!
+//! Each build keeps the parts of the last key of each notebook, in the cache. They are there to be read by people, and
+//! decide nothing.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::events::Events;
+use super::options::{Goal, Options};
+use super::project::Project;
+use super::{Failure, cache_folder};
+use crate::cache::{Cache, Key, KeyBuilder, Kind, listing};
+use crate::config::ByteSize;
+use crate::run::remembered::{FILES, Parts};
+
+/// Why a build would run a notebook, or not.
+#[derive(Debug)]
+pub struct Why {
+    /// The notebook.
+    pub notebook: String,
+    /// How its key compares with that of the last build.
+    pub verdict: Verdict,
+    /// Whether its run is kept under the key that it has.
+    pub is_known: bool,
+    /// Whether it is published as stored, so that nothing is run.
+    pub is_stored: bool,
+    /// All parts by name, of this key and of those of earlier builds.
+    pub parts: BTreeMap<String, Part>,
+}
+
+/// How a key compares with that of the last build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// No build of this notebook is known.
+    NeverBuilt,
+    /// It is the same.
+    Same,
+    /// It is another one.
+    Differs,
+    /// The run has none, for this reason; it is run each time.
+    NoKey(String),
+}
+
+/// A value, or the digest of one, of one part of a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// As it is.
+    pub now: Option<String>,
+    /// In the last build.
+    pub last: Option<String>,
+    /// In the last build that had another key than that.
+    pub before: Option<String>,
+}
+
+/// A basis of a page: the parts of a run's key, or the digest of outputs that are stored in the notebook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basis {
+    pub(super) is_stored: bool,
+    pub(super) parts: Parts,
+}
+
+/// Kept of the builds of one notebook.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Paths that the last build was called with, absolute.
+    paths: Vec<Utf8PathBuf>,
+    last: Basis,
+    before: Option<Basis>,
+}
+
+impl Kept {
+    fn of(cache: &Cache, notebook: &Utf8Path) -> Option<Self> {
+        serde_json::from_slice(&cache.get(Kind::Parts, &entry(notebook))?).ok()
+    }
+}
+
+fn entry(notebook: &Utf8Path) -> Key {
+    KeyBuilder::new("parts").text("notebook", notebook.as_str()).end()
+}
+
+/// Keeps the basis of a notebook in a build.
+pub(super) fn keep(cache: &Cache, paths: &[Utf8PathBuf], notebook: &Utf8Path, basis: &Basis) {
+    let earlier = Kept::of(cache, notebook);
+    let before = match earlier {
+        Some(it) if it.last == *basis && it.paths == paths => return,
+        Some(it) if it.last == *basis => it.before,
+        Some(it) => Some(it.last),
+        None => None,
+    };
+    let kept = Kept { paths: paths.to_vec(), last: basis.clone(), before };
+    if let Ok(body) = serde_json::to_vec(&kept) {
+        cache.put(Kind::Parts, &entry(notebook), &body);
+    }
+}
+
+/// Tells of each notebook of some paths why a build would run it. A notebook is looked at as the last build of it was
+/// called, be it for a folder above. Its environment is made if it is not there; no notebook is run.
+///
+/// # Errors
+/// When a path or a setting is wrong, or an environment cannot be made.
+pub fn why(
+    paths: &[Utf8PathBuf],
+    options: &Options,
+    events: &dyn Events,
+) -> Result<Vec<Why>, Failure> {
+    let cache = Cache::below(&cache_folder()?, ByteSize(options.memory.cache_size));
+    let mut all = Vec::new();
+    for path in paths {
+        let absolute = camino::absolute_utf8(path)?;
+        let kept = if path.is_dir() { None } else { Kept::of(&cache, &absolute) };
+        // What the cache says does not choose whose `nbc.toml` is trusted.
+        let kept = kept.filter(|_| !options.trust_config);
+        let built = kept.map(|it| it.paths).filter(|it| {
+            let holds = |it: &Utf8PathBuf| absolute.starts_with(it);
+            it.iter().all(|it| it.exists()) && it.first().is_some_and(holds)
+        });
+        let is_alone = !path.is_dir();
+        let paths = built.unwrap_or_else(|| vec![path.clone()]);
+        let mut project = Project::open_for(Goal::Key, &paths, options.clone(), events)?;
+        if is_alone {
+            project.keep_only(&absolute);
+        }
+        for (notebook, now) in project.bases(events)? {
+            all.push(compare(&cache, &notebook, now)?);
+        }
+    }
+    Ok(all)
+}
+
+/// A basis, or the reason why there is none.
+pub(super) type Now = Result<Basis, String>;
+
+fn compare(cache: &Cache, notebook: &Utf8Path, now: Now) -> Result<Why, Failure> {
+    let kept = Kept::of(cache, &camino::absolute_utf8(notebook)?);
+    let verdict = match (&now, &kept) {
+        (Err(reason), _) => Verdict::NoKey(reason.clone()),
+        (Ok(_), None) => Verdict::NeverBuilt,
+        (Ok(now), Some(kept)) if *now == kept.last => Verdict::Same,
+        (Ok(_), Some(_)) => Verdict::Differs,
+    };
+    let now = now.ok();
+    let is_stored = now.as_ref().is_some_and(|it| it.is_stored);
+    let is_known = now.as_ref().is_some_and(|it| cache.has(Kind::Run, &it.parts.key()));
+    let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    let (last, before) = kept.map_or((None, None), |it| (Some(it.last), it.before));
+    let all: [(Option<Basis>, fn(&mut Part) -> &mut Option<String>); 3] =
+        [(now, |it| &mut it.now), (last, |it| &mut it.last), (before, |it| &mut it.before)];
+    for (basis, place) in all {
+        for (name, value) in basis.iter().flat_map(|it| files(cache, &it.parts)) {
+            *place(parts.entry(name).or_default()) = Some(value);
+        }
+    }
+    Ok(Why { notebook: notebook.to_string(), verdict, is_known, is_stored, parts })
+}
+
+/// The parts, with single files where a list of them is kept.
+fn files(cache: &Cache, parts: &Parts) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (name, value) in parts.all() {
+        let tree = name.strip_prefix(FILES);
+        let key = || serde_json::from_value::<Key>(value.clone().into()).ok();
+        match tree.and_then(|tree| Some((tree, listing(cache, &key()?)?))) {
+            None => all.push((name.clone(), value.clone())),
+            Some((tree, files)) => {
+                let named = files.into_iter().map(|(name, value)| {
+                    (format!("file {}", Utf8Path::new(tree).join(name)), value)
+                });
+                all.extend(named);
+            }
+        }
+    }
+    all
+}
