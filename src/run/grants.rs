@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::above::{self, AboveError};
+use super::above::{self, Above, AboveError};
 use super::hidden::{self, HiddenError, Listed, Outline};
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
 use super::reach::Reach;
@@ -170,29 +170,21 @@ pub fn open(
     let whole = opened.mounts.clone();
     hidden.retain(|it| !whole.iter().any(|mount| it.starts_with(&mount.inside)));
     if let Shown::Inputs { patterns, root, .. } = shown {
+        let own: Vec<_> = grants.own_paths.iter().filter_map(|it| placed(it)).collect();
         for pattern in patterns.iter().filter(|it| above::is_above(it)) {
-            let place = above::find(pattern, &folder, root, &grants.own_paths)?;
-            if place.host.as_ref() != Some(&place.named) {
-                opened.decided.push(place.named.clone());
-            }
-            let Some(host) = place.host else { continue };
+            let place = above::find(pattern, &folder, root, &own)?;
+            let is_whole = |it: &Utf8Path| whole.iter().any(|mount| it.starts_with(&mount.inside));
             let inside = inside(&folder, &place.named);
-            if whole.iter().any(|it| inside.starts_with(&it.inside)) {
-                continue;
-            }
-            let mut places = Places { folder: &folder, present, mounts: opened.mounts };
-            let put = places.put(&host, &inside);
-            opened.mounts = places.mounts;
-            put.map_err(|what| AboveError::Taken {
-                pattern: pattern.clone(),
-                inside: inside.clone(),
-                what,
-            })?;
-            if host.is_dir() {
-                let own = own_below(&host, &grants.own_paths);
-                let outline = hidden::below(&host, &own, None)?;
-                opened.decided.extend(outline.decided.iter().map(|it| host.join(it)));
-                hidden.extend(with_own(&outline.hidden, own).iter().map(|it| inside.join(it)));
+            if !is_whole(&inside) {
+                hidden.extend(show(&place, &inside, &own, present, &mut opened).map_err(
+                    |error| match error {
+                        NotShown::Taken(what) => {
+                            let pattern = pattern.clone();
+                            AboveError::Taken { pattern, inside: inside.clone(), what }.into()
+                        }
+                        NotShown::Hidden(error) => GrantError::from(error),
+                    },
+                )?);
             }
         }
     }
@@ -205,23 +197,62 @@ pub fn open(
     };
     opened.variables.extend(grants.source_date.map(|it| (SOURCE_DATE, it.to_string())));
     if !grants.hosts.is_empty() {
-        let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
-        for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
-            opened.variables.push((name, proxy.clone()));
-        }
-        for name in ["no_proxy", "NO_PROXY"] {
-            opened.variables.push((name, String::new()));
-        }
-        let bundles = CERTIFICATES.iter().map(Utf8Path::new);
-        if let Some(bundle) = bundles.filter_map(|it| it.canonicalize_utf8().ok()).next() {
-            let inside = CERTIFICATES_INSIDE.into();
-            opened.mounts.push(Mount { host: bundle, inside, access: Access::ReadOnly });
-            for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
-                opened.variables.push((name, CERTIFICATES_INSIDE.to_owned()));
-            }
-        }
+        open_network(&mut opened);
     }
     Ok(opened)
+}
+
+/// Adds what programs need to find nbc's proxy, and to trust hosts behind it.
+fn open_network(opened: &mut Opened) {
+    let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+    for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+        opened.variables.push((name, proxy.clone()));
+    }
+    for name in ["no_proxy", "NO_PROXY"] {
+        opened.variables.push((name, String::new()));
+    }
+    let bundles = CERTIFICATES.iter().map(Utf8Path::new);
+    if let Some(bundle) = bundles.filter_map(|it| it.canonicalize_utf8().ok()).next() {
+        let inside = CERTIFICATES_INSIDE.into();
+        opened.mounts.push(Mount { host: bundle, inside, access: Access::ReadOnly });
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+            opened.variables.push((name, CERTIFICATES_INSIDE.to_owned()));
+        }
+    }
+}
+
+/// Why a file of another folder is not shown.
+enum NotShown {
+    /// Something else is there.
+    Taken(String),
+    /// It cannot be shown without what is hidden in it.
+    Hidden(HiddenError),
+}
+
+/// Shows a file or folder of another folder of the project; gives the paths inside that are hidden in it.
+fn show(
+    place: &Above,
+    inside: &Utf8Path,
+    own: &[Utf8PathBuf],
+    present: &[Mount],
+    opened: &mut Opened,
+) -> Result<Vec<Utf8PathBuf>, NotShown> {
+    if place.host.as_ref() != Some(&place.named) {
+        opened.decided.push(place.named.clone());
+    }
+    let Some(host) = &place.host else { return Ok(Vec::new()) };
+    let mounts = std::mem::take(&mut opened.mounts);
+    let mut places = Places { folder: host, present, mounts };
+    let put = places.put(host, inside);
+    opened.mounts = places.mounts;
+    put.map_err(NotShown::Taken)?;
+    if !host.is_dir() {
+        return Ok(Vec::new());
+    }
+    let own = own_below(host, own);
+    let outline = hidden::below(host, &own, None).map_err(NotShown::Hidden)?;
+    opened.decided.extend(outline.decided.iter().map(|it| host.join(it)));
+    Ok(with_own(&outline.hidden, own).iter().map(|it| inside.join(it)).collect())
 }
 
 /// The paths inside that a notebook without `inputs` does not see of its folder.
@@ -259,19 +290,16 @@ fn beside(
 
 /// Those of some paths of the host that lie below a folder, relative to it.
 fn own_below(folder: &Utf8Path, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
-    let mut own = Vec::new();
-    for path in paths {
-        let parent = path.parent().filter(|it| !it.as_str().is_empty());
-        let parent = parent.unwrap_or(Utf8Path::new(".")).canonicalize_utf8().ok();
-        let (Some(parent), Some(name)) = (parent, path.file_name()) else { continue };
-        let path = parent.join(name);
-        if let Ok(below) = path.strip_prefix(folder)
-            && !below.as_str().is_empty()
-        {
-            own.push(below.to_owned());
-        }
-    }
-    own
+    let placed = paths.iter().filter_map(|it| placed(it));
+    let below = placed.filter_map(|it| it.strip_prefix(folder).ok().map(ToOwned::to_owned));
+    below.filter(|it| !it.as_str().is_empty()).collect()
+}
+
+/// A path in a folder that is free of links; `None` if there is no such folder.
+fn placed(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let parent = path.parent().filter(|it| !it.as_str().is_empty());
+    let parent = parent.unwrap_or(Utf8Path::new(".")).canonicalize_utf8().ok()?;
+    Some(parent.join(path.file_name()?))
 }
 
 /// What is hidden, and paths of nbc's own: the run must not see them when they are made meanwhile, either.
