@@ -39,6 +39,8 @@ cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 
 step 'unit and integration tests'
 log="$PWD/target/test-run.log"
+# Most tests wait for processes, timers and servers.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
 cargo test --locked --workspace --quiet | tee "$log"
 
 step 'documentation'
