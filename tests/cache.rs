@@ -700,7 +700,7 @@ fn each_file_of_a_project_is_in_the_key_or_absent() {
         test.write(&format!("in/{name}"), text);
         assert_eq!(build("out"), usize::from(is_seen), "{name}");
     }
-    // What was a notebook is a module like others.
+    // A former notebook is a module like others.
     test.write("in/sub/other.py", "x = 1\n");
     assert_eq!(build("out"), 1);
 }

@@ -777,7 +777,7 @@ fn a_display_over_its_limit_is_a_finding_whatever_stands_in_its_place() {
     for page in ["out/a.html", "out/b.html"] {
         assert!(test.read(page).contains("too large for the page"), "{page}");
     }
-    // What a record holds is told again.
+    // Findings of a record are reported again.
     let said = test.run(&["render", "in/a.ipynb", "records/a.run.json", "-o", "again"]);
     assert_eq!(said.stderr.matches("warning[NBC305]").count(), 2, "{}", said.stderr);
     assert!(said.stderr.contains("--output-size SIZE"), "{}", said.stderr);

@@ -41,7 +41,7 @@ fn said(command: &mut Command) -> Said {
     }
 }
 
-/// What the workspace needs was fetched when this test was built.
+/// Cargo without a network: the workspace's crates were fetched when this test was built.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);

@@ -1,4 +1,4 @@
-//! What the runner left out of the outputs of cells, as findings: what, how large, and the way out.
+//! Findings about outputs of cells that the runner left out: the kind, the size, and the way out.
 
 use std::collections::BTreeMap;
 
