@@ -138,7 +138,7 @@ pub struct Openings {
 /// The place of one notebook among several forked from one process: a folder of the host with a private layer, beside a
 /// temporary folder of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
+pub struct Slot {
     /// The folder; its access is [`Access::Overlay`].
     pub mount: Mount,
     /// Hidden paths, written like [`Openings::hidden`].

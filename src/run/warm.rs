@@ -17,7 +17,7 @@ use super::execute::{Execution, Known, Talk, Watch, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::{Engine, OutputLimits};
 use crate::notebook::{CellKind, Format, Notebook};
-use crate::process::{Access, Mount, Room, Sandbox, SandboxError, Traffic, Warm};
+use crate::process::{Access, Mount, Sandbox, SandboxError, Slot, Traffic, Warm};
 use crate::python::{self, Mode};
 
 /// Most notebooks of one warm process: each has file systems of its own, which are made before the first one runs.
@@ -125,7 +125,7 @@ impl Nursery {
         let mut cold = Vec::new();
         let mut kinds: BTreeMap<String, Vec<(usize, BTreeSet<String>)>> = BTreeMap::new();
         for (place, (plan, notebook)) in notebooks.iter().enumerate() {
-            match wish(plan, notebook).filter(|_| sandbox.has_rooms()) {
+            match wish(plan, notebook).filter(|_| sandbox.has_slots()) {
                 Some(wish) => kinds.entry(wish.kind).or_default().push((place, wish.packages)),
                 None => cold.push(place),
             }
@@ -193,8 +193,8 @@ fn wish(plan: &RunPlan, notebook: &Notebook) -> Option<Wish> {
     let openings = &plan.job.openings;
     let is_closed =
         openings.hosts.is_empty() && openings.variables.is_empty() && openings.files.is_empty();
-    let (_, rest) = room(plan)?;
-    // A room covers what lies below its places.
+    let (_, rest) = slot(plan)?;
+    // A slot covers everything below its places.
     let is_covered = |it: &Mount| {
         ["/tmp", "/dev/shm", NOTEBOOK_FOLDER].iter().any(|place| it.inside.starts_with(place))
     };
@@ -242,12 +242,12 @@ fn is_of_engine(top: &str, engine: Engine) -> bool {
     }
 }
 
-/// The room of a notebook, and the mounts that it shares with others.
-fn room(plan: &RunPlan) -> Option<(Room, Vec<Mount>)> {
+/// The slot of a notebook, and the mounts that it shares with others.
+fn slot(plan: &RunPlan) -> Option<(Slot, Vec<Mount>)> {
     let is_own = |it: &&Mount| it.inside == NOTEBOOK_FOLDER && it.access == Access::Overlay;
     let mount = plan.job.mounts.iter().find(is_own)?.clone();
     let rest = plan.job.mounts.iter().filter(|it| !is_own(it)).cloned().collect();
-    Some((Room { mount, hidden: plan.job.openings.hidden.clone() }, rest))
+    Some((Slot { mount, hidden: plan.job.openings.hidden.clone() }, rest))
 }
 
 /// The runs of one batch.
@@ -264,7 +264,7 @@ pub struct Brood<'a> {
     remarks: Vec<String>,
 }
 
-/// A warm process, and the first notebook that it has a room for.
+/// A warm process, and the first notebook that it has a slot for.
 #[derive(Debug)]
 struct Process {
     warm: Warm,
@@ -392,13 +392,13 @@ impl Process {
         packages: Vec<&str>,
     ) -> io::Result<(Process, Vec<(String, String)>)> {
         let plan = plans.first().ok_or(io::ErrorKind::InvalidInput)?;
-        let rooms = plans.iter().filter_map(|it| room(it)).map(|(room, _)| room).collect();
+        let slots = plans.iter().filter_map(|it| slot(it)).map(|(slot, _)| slot).collect();
         let mut job = plan.job.clone();
-        job.mounts = room(plan).map(|(_, rest)| rest).unwrap_or_default();
-        // Those of the rooms come with the rooms.
+        job.mounts = slot(plan).map(|(_, rest)| rest).unwrap_or_default();
+        // Mounts of the slots come with them.
         job.openings.hidden.retain(|it| !it.starts_with(NOTEBOOK_FOLDER));
         job.working_folder = "/".into();
-        let warm = sandbox.start_warm(&job, rooms).map_err(io::Error::other)?;
+        let warm = sandbox.start_warm(&job, slots).map_err(io::Error::other)?;
         let channel = warm.channel()?;
         let order = Order::Warm {
             overlays: &plan.start.overlays,
@@ -425,10 +425,10 @@ impl Process {
         notebook: &Notebook,
         observer: &mut dyn Observer,
     ) -> (Result<Execution, String>, Option<Process>) {
-        let Some(room) = place.checked_sub(self.first) else {
-            return (Err("it has no room".to_owned()), Some(self));
+        let Some(slot) = place.checked_sub(self.first) else {
+            return (Err("it has no slot".to_owned()), Some(self));
         };
-        let stay = match self.warm.enter(room) {
+        let stay = match self.warm.enter(slot) {
             Ok(stay) => stay,
             Err(error) => return (Err(error.to_string()), None),
         };

@@ -1,4 +1,4 @@
-//! The first process of a warm sandbox: it furnishes one room after the other for the forks of its payload.
+//! The first process of a warm sandbox: it attaches one slot after the other for the forks of its payload.
 //!
 //! It keeps the right to mount in its own namespaces, which the payload never has. It reads nothing but nbc's
 //! socket and the numbers of processes, and nobody inside can signal, trace or read it: it is number 1 of its
@@ -16,7 +16,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::super::{Job, Layer};
 use super::failure::{Failure, LIMITS, NO_PARENT, Named, RIGHTS, VIEW, report_failure};
-use super::mounts::{Furniture, View};
+use super::mounts::{SlotMounts, View};
 use super::payload::{become_payload, die_with_parent, wait_for};
 use super::protocol::{self, Order, Report};
 use super::system::{self, Fork, Settings};
@@ -63,9 +63,10 @@ pub(super) fn keep(
     };
     keep_rights(rights).named(RIGHTS, || "giving up capabilities".to_owned())?;
     drop(channel);
-    let furniture = std::mem::take(&mut view.furniture).into_iter().map(Some).collect();
-    let mut keeper = Keeper { payload, processes, ended, furniture, present: None, settings: None };
-    let status = keeper.serve(control).named(VIEW, || "furnishing rooms".to_owned())?;
+    let slot_mounts = std::mem::take(&mut view.slot_mounts).into_iter().map(Some).collect();
+    let mut keeper =
+        Keeper { payload, processes, ended, slot_mounts, present: None, settings: None };
+    let status = keeper.serve(control).named(VIEW, || "attaching slots".to_owned())?;
     let report = Report::Ended { status, cpu_micros: system::children_cpu_micros() };
     protocol::send(control, &report).named(LIMITS, || "reporting".to_owned())?;
     Ok(0)
@@ -96,8 +97,8 @@ struct Keeper {
     processes: OwnedFd,
     /// Readable when a child has ended.
     ended: OwnedFd,
-    furniture: Vec<Option<Furniture>>,
-    present: Option<Furniture>,
+    slot_mounts: Vec<Option<SlotMounts>>,
+    present: Option<SlotMounts>,
     /// Settings of the payload that any process of this user could change, as they were before the first run.
     settings: Option<Settings>,
 }
@@ -120,8 +121,8 @@ impl Keeper {
                 continue;
             }
             match protocol::receive(control)? {
-                Order::Enter { room } => {
-                    self.enter(room)?;
+                Order::Enter { slot } => {
+                    self.enter(slot)?;
                     protocol::send(control, &Report::Entered)?;
                 }
                 Order::Clear => {
@@ -146,13 +147,13 @@ impl Keeper {
         }
     }
 
-    fn enter(&mut self, room: usize) -> io::Result<()> {
-        let furniture = self.furniture.get_mut(room).and_then(Option::take);
-        let (Some(furniture), None) = (furniture, &self.present) else {
+    fn enter(&mut self, slot: usize) -> io::Result<()> {
+        let slot_mounts = self.slot_mounts.get_mut(slot).and_then(Option::take);
+        let (Some(slot_mounts), None) = (slot_mounts, &self.present) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        furniture.attach()?;
-        self.present = Some(furniture);
+        slot_mounts.attach()?;
+        self.present = Some(slot_mounts);
         if self.settings.is_none() {
             self.settings = Some(Settings::of(self.payload)?);
         }
@@ -191,8 +192,8 @@ impl Keeper {
             let _ =
                 rustix::event::poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&pause));
         }
-        if let Some(furniture) = self.present.take() {
-            furniture.detach()?;
+        if let Some(slot_mounts) = self.present.take() {
+            slot_mounts.detach()?;
         }
         // Limits and schedules of other processes are no secret of theirs: a notebook can set those of the payload.
         if self.settings.is_some() && self.settings != Some(Settings::of(self.payload)?) {

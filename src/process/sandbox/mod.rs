@@ -35,7 +35,7 @@ use std::sync::{Arc, mpsc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Isolation, Job, Layer, Relocation, Room, SandboxError};
+use super::{Isolation, Job, Layer, Relocation, SandboxError, Slot};
 use identity::{check_readable, choose_identity, own_identity};
 use protocol::{Identity, Mode};
 use refusal::failed;
@@ -195,7 +195,7 @@ impl Sandbox {
         &self,
         job: Option<Job>,
         relocation: Relocation,
-        rooms: Vec<Room>,
+        slots: Vec<Slot>,
         news: Option<mpsc::Sender<watch::News>>,
     ) -> Result<Running, SandboxError> {
         let shared = Arc::new(Shared::default());
@@ -213,7 +213,7 @@ impl Sandbox {
                     (&*sandbox.launcher, sandbox.identity, sandbox.mode);
                 let temporary_there = temporary.as_deref();
                 let launch =
-                    Launch { launcher, identity, mode, job, rooms, temporary: temporary_there };
+                    Launch { launcher, identity, mode, job, slots, temporary: temporary_there };
                 match start(launch, &shared_there) {
                     Err(error) => {
                         shared_there.end_network();

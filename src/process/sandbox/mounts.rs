@@ -16,7 +16,7 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Access, Limits, Openings, Room};
+use super::super::{Access, Limits, Openings, Slot};
 use super::failure::{Failure, Named, VIEW};
 use super::protocol::Subject;
 use super::system::{self, DEVICE, INERT, READ_ONLY};
@@ -69,18 +69,18 @@ pub(super) struct View {
     pub(super) writable: Vec<Utf8PathBuf>,
     /// Whether there is a `/proc`.
     pub(super) has_process_list: bool,
-    /// File systems of each room, in the order of the rooms.
-    pub(super) furniture: Vec<Furniture>,
-    /// A whole `/proc` that has no place in the view, if there are rooms.
+    /// File systems of each slot, in the order of the slots.
+    pub(super) slot_mounts: Vec<SlotMounts>,
+    /// A whole `/proc` that has no place in the view, if there are slots.
     pub(super) processes: Option<OwnedFd>,
 }
 
-/// File systems of one room, each with its place; not attached yet.
-pub(super) struct Furniture {
+/// File systems of one slot, each with its place; not attached yet.
+pub(super) struct SlotMounts {
     pieces: Vec<(OwnedFd, Utf8PathBuf)>,
 }
 
-impl Furniture {
+impl SlotMounts {
     /// Roots of the file systems, all of which may be written to.
     pub(super) fn roots(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
         self.pieces.iter().map(|(piece, _)| piece.as_fd())
@@ -103,14 +103,14 @@ pub(super) fn enter(
     trees: Trees,
     limits: &Limits,
     openings: &Openings,
-    rooms: &[Room],
+    slots: &[Slot],
 ) -> Result<View, Failure> {
     let (has_process_list, processes) =
-        new_root(!rooms.is_empty()).named(VIEW, || "entering an empty root".to_owned())?;
+        new_root(!slots.is_empty()).named(VIEW, || "entering an empty root".to_owned())?;
     let mut view = View {
         writable: vec!["/tmp".into(), "/dev/shm".into()],
         has_process_list,
-        furniture: vec![],
+        slot_mounts: vec![],
         processes,
     };
 
@@ -145,51 +145,51 @@ pub(super) fn enter(
             source,
         })?;
     }
-    view.furniture = furnish(&trees.folders, &trees.rooms, rooms, limits)
+    view.slot_mounts = prepare_slots(&trees.folders, &trees.slots, slots, limits)
         .named(VIEW, || "making private layers".to_owned())?;
     close_root().named(VIEW, || "closing the root".to_owned())?;
     Ok(view)
 }
 
-/// Makes what each room holds.
-fn furnish(
+/// Makes the file systems of each slot.
+fn prepare_slots(
     folders: &[Tree],
     folder_of: &[usize],
-    rooms: &[Room],
+    slots: &[Slot],
     limits: &Limits,
-) -> io::Result<Vec<Furniture>> {
+) -> io::Result<Vec<SlotMounts>> {
     for (idx, tree) in folders.iter().enumerate() {
         let lower = format!("{SCRATCH}/folder/{idx}");
         make_folder(Utf8Path::new(&lower))?;
         make_place(tree)?;
         move_to(&tree.detached, &lower)?;
     }
-    let base = format!("{SCRATCH}/room");
+    let base = format!("{SCRATCH}/slot");
     let (upper, work, temporary) =
         (format!("{base}/upper"), format!("{base}/work"), format!("{base}/tmp"));
     make_folder(Utf8Path::new(&base))?;
-    let mut furniture = vec![];
-    for (room, folder) in rooms.iter().zip(folder_of) {
+    let mut slot_mounts = vec![];
+    for (slot, folder) in slots.iter().zip(folder_of) {
         let lower = format!("{SCRATCH}/folder/{folder}");
         move_to(&memory_file_system(&limits.temporary.to_string(), INODES, "755")?, &base)?;
         for path in [&upper, &work, &temporary] {
             make_folder(Utf8Path::new(path))?;
         }
         fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777))?;
-        for path in room.hidden.iter().filter_map(|it| it.strip_prefix(&room.mount.inside).ok()) {
+        for path in slot.hidden.iter().filter_map(|it| it.strip_prefix(&slot.mount.inside).ok()) {
             hide(path, Utf8Path::new(&lower), Utf8Path::new(&upper))?;
         }
         let private = overlay(&[("lowerdir", &lower), ("upperdir", &upper), ("workdir", &work)])?;
         let shared = memory_file_system(&size_of_shared(limits), INODES, "1777")?;
         let pieces = vec![
-            (private, room.mount.inside.clone()),
+            (private, slot.mount.inside.clone()),
             (copy_of(&temporary)?, "/tmp".into()),
             (shared, "/dev/shm".into()),
         ];
         rustix::mount::unmount(base.as_str(), UnmountFlags::DETACH)?;
-        furniture.push(Furniture { pieces });
+        slot_mounts.push(SlotMounts { pieces });
     }
-    Ok(furniture)
+    Ok(slot_mounts)
 }
 
 /// Bytes of shared memory.

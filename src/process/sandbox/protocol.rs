@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Examined, Job, Layer, Openings, Room};
+use super::super::{Examined, Job, Layer, Openings, Slot};
 use crate::secret::Secret;
 
 /// An environment and argument list may be long, but not this long.
@@ -59,8 +59,8 @@ pub(super) enum Order {
         temporary: Option<Utf8PathBuf>,
         job: Option<Box<Job>>,
         secrets: Revealed,
-        /// With any, the first process stays to furnish them one after the other: see `keeper.rs`.
-        rooms: Vec<Room>,
+        /// With any, the first process stays to attach them one after the other: see `keeper.rs`.
+        slots: Vec<Slot>,
     },
     /// Tries each layer by itself.
     Examine,
@@ -68,9 +68,9 @@ pub(super) enum Order {
     Mapped,
     /// nbc holds a descriptor of the sandbox's first process, so nothing can outlive it.
     Go,
-    /// Puts this room in its place.
-    Enter { room: usize },
-    /// Ends everything but the payload itself, and takes the room away.
+    /// Attaches this slot.
+    Enter { slot: usize },
+    /// Ends everything but the payload itself, and detaches the slot.
     Clear,
 }
 
@@ -137,7 +137,7 @@ pub(super) enum Report {
     Failed { subject: Subject, step: String, errno: i32 },
     /// The program ended, with this wait status.
     Ended { status: i32, cpu_micros: u64 },
-    /// The room is there.
+    /// The slot is attached.
     Entered,
     /// Nothing is left but the payload itself.
     Cleared,

@@ -12,7 +12,7 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::CapabilitySet;
 
 use super::super::network::PROXY_PORT;
-use super::super::{Job, Layer, Openings, Room};
+use super::super::{Job, Layer, Openings, Slot};
 use super::failure::{
     Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, VIEW, holds, report_failure,
 };
@@ -48,10 +48,10 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         rustix::process::setsid().map_err(io::Error::from).and_then(|_| die_with_parent());
     started.named(START, || "leaving the session of nbc".to_owned())?;
     let order = protocol::receive(control).named(START, || "reading the job".to_owned())?;
-    let (identity, mode, temporary, mut job, secrets, rooms) = match order {
+    let (identity, mode, temporary, mut job, secrets, slots) = match order {
         Order::Examine => return examine::answer(control),
-        Order::SetUp { identity, mode, temporary, job, secrets, rooms } => {
-            (identity, mode, temporary, job, secrets, rooms)
+        Order::SetUp { identity, mode, temporary, job, secrets, slots } => {
+            (identity, mode, temporary, job, secrets, slots)
         }
         Order::Mapped | Order::Go | Order::Enter { .. } | Order::Clear => return Ok(NO_PARENT),
     };
@@ -61,8 +61,8 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
     let job = job.as_deref();
     match mode {
         Mode::Namespaces { needs_landlock } => {
-            let Some(trees) = enter(control, identity, job, &rooms)? else { return Ok(NO_PARENT) };
-            start_first(control, channel, trees, needs_landlock, job, &rooms)
+            let Some(trees) = enter(control, identity, job, &slots)? else { return Ok(NO_PARENT) };
+            start_first(control, channel, trees, needs_landlock, job, &slots)
         }
         Mode::InPlace | Mode::Bare => {
             let is_confined = mode == Mode::InPlace;
@@ -77,7 +77,7 @@ fn enter(
     control: &UnixStream,
     identity: Identity,
     job: Option<&Job>,
-    rooms: &[Room],
+    slots: &[Slot],
 ) -> Result<Option<Trees>, Failure> {
     // If the whole machine runs out of memory, the kernel should kill the notebook, not nbc. A refusal costs only that.
     drop(fs_err::write("/proc/self/oom_score_adj", "500"));
@@ -88,7 +88,7 @@ fn enter(
     }
     // Root can open paths that the unused id cannot. A root without that right (in a container) does without.
     let opened_by_root = match identity {
-        Identity::Switched { id } if may_mount() => Some(trees::open(mounts, rooms, Some(id))?),
+        Identity::Switched { id } if may_mount() => Some(trees::open(mounts, slots, Some(id))?),
         _ => None,
     };
     enter_namespaces()?;
@@ -110,7 +110,7 @@ fn enter(
     die_with_parent().named(START, || "following nbc to its end".to_owned())?;
     match opened_by_root {
         Some(trees) => Ok(Some(trees)),
-        None => trees::open(mounts, rooms, None).map(Some),
+        None => trees::open(mounts, slots, None).map(Some),
     }
 }
 
@@ -121,11 +121,11 @@ fn start_first(
     trees: Trees,
     needs_landlock: bool,
     job: Option<&Job>,
-    rooms: &[Room],
+    slots: &[Slot],
 ) -> Result<i32, Failure> {
     match system::fork().named("pid namespace", || "starting the first process".to_owned())? {
         Fork::Child => {
-            let code = first(control, channel, trees, needs_landlock, job, rooms);
+            let code = first(control, channel, trees, needs_landlock, job, slots);
             Ok(code.unwrap_or_else(|failure| {
                 report_failure(control, failure);
                 NO_PARENT
@@ -164,7 +164,7 @@ fn first(
     trees: Trees,
     needs_landlock: bool,
     job: Option<&Job>,
-    rooms: &[Room],
+    slots: &[Slot],
 ) -> Result<i32, Failure> {
     die_with_parent().named("pid namespace", || "following nbc to its end".to_owned())?;
     // nbc holds a descriptor of this process once it says so; should it die before, the read fails.
@@ -180,7 +180,7 @@ fn first(
     if has_network {
         network::open(control).named("network namespace", || "opening the proxy".to_owned())?;
     }
-    let mut view = mounts::enter(trees, limits, openings, rooms)?;
+    let mut view = mounts::enter(trees, limits, openings, slots)?;
     rustix::system::sethostname(b"notebook")
         .and_then(|()| rustix::system::setdomainname(b""))
         .map_err(io::Error::from)
@@ -197,7 +197,7 @@ fn first(
             .named(LIMITS, || "reporting".to_owned())?;
         return Ok(0);
     };
-    if !rooms.is_empty() {
+    if !slots.is_empty() {
         return keeper::keep(control, channel, &mut view, job, confine);
     }
     let layers = confine(&view)?;
@@ -220,7 +220,7 @@ fn confine(
     needs_landlock: bool,
 ) -> Result<Vec<Layer>, Failure> {
     drop_rights().named(RIGHTS, || "giving up capabilities".to_owned())?;
-    let roots = view.furniture.iter().flat_map(mounts::Furniture::roots);
+    let roots = view.slot_mounts.iter().flat_map(mounts::SlotMounts::roots);
     let landlock = landlock::restrict(&view.writable, roots, port)
         .named(landlock::NAME, || "restricting files, ports and signals".to_owned());
     let landlock = match landlock {

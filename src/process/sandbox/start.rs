@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::super::network::{Proxy, Reach};
-use super::super::{Job, Layer, Limits, Room, STAGE_ARGUMENT, SandboxError};
+use super::super::{Job, Layer, Limits, STAGE_ARGUMENT, SandboxError, Slot};
 use super::group::Group;
 use super::identity::write_id_maps;
 use super::protocol::{self, Identity, Mode, Order, Report, Revealed};
@@ -36,8 +36,8 @@ pub(super) struct Stage {
 /// Starts the second stage, and comes back when the program of the job runs, or the set-up is over without a job.
 pub(super) fn start(launch: Launch<'_>, shared: &Shared) -> Result<Started, SandboxError> {
     let Launch { identity, mode, job, .. } = launch;
-    let has_rooms = !launch.rooms.is_empty();
-    let (mut starting, channel) = Starting::spawn(&launch, has_rooms)?;
+    let has_slots = !launch.slots.is_empty();
+    let (mut starting, channel) = Starting::spawn(&launch, has_slots)?;
     let secrets = job.map_or_else(Revealed::default, |it| Revealed::of(&it.openings));
     let setup = Order::SetUp {
         identity,
@@ -45,7 +45,7 @@ pub(super) fn start(launch: Launch<'_>, shared: &Shared) -> Result<Started, Sand
         temporary: launch.temporary.map(Utf8Path::to_owned),
         job: job.cloned().map(Box::new),
         secrets,
-        rooms: launch.rooms,
+        slots: launch.slots,
     };
     starting.send(&setup)?;
     if mode.is_on_host() {
@@ -55,7 +55,7 @@ pub(super) fn start(launch: Launch<'_>, shared: &Shared) -> Result<Started, Sand
     let mut layers = starting.until_ready(identity, job, shared)?;
     let gone = io::ErrorKind::BrokenPipe;
     let first = starting.first.ok_or_else(|| starting.went_away(gone.into()))?;
-    if has_rooms {
+    if has_slots {
         drop(shared.orders.set(starting.handle()?));
     }
     if starting.group.as_ref().is_some_and(Group::is_told) {
@@ -75,7 +75,7 @@ pub(super) struct Launch<'a> {
     pub(super) identity: Identity,
     pub(super) mode: Mode,
     pub(super) job: Option<&'a Job>,
-    pub(super) rooms: Vec<Room>,
+    pub(super) slots: Vec<Slot>,
     pub(super) temporary: Option<&'a Utf8Path>,
 }
 
@@ -91,7 +91,7 @@ struct Starting {
 
 impl Starting {
     /// Executes nbc again; gives nbc's end of the payload's socket, too.
-    fn spawn(launch: &Launch<'_>, has_rooms: bool) -> Result<(Self, UnixStream), SandboxError> {
+    fn spawn(launch: &Launch<'_>, has_slots: bool) -> Result<(Self, UnixStream), SandboxError> {
         let (control, its_control) = UnixStream::pair().map_err(failed("making a socket"))?;
         let (channel, its_channel) = UnixStream::pair().map_err(failed("making a socket"))?;
         let (console, its_console) = io::pipe().map_err(failed("making a pipe"))?;
@@ -111,7 +111,7 @@ impl Starting {
             .stdin(OwnedFd::from(its_control))
             .stdout(OwnedFd::from(its_channel))
             .stderr(Stdio::from(its_console));
-        let limits = launch.job.map(|it| counted(&it.limits, has_rooms));
+        let limits = launch.job.map(|it| counted(&it.limits, has_slots));
         let mut group = limits.and_then(|it| Group::make(&it).ok());
         // It waits for its first order, so nothing of the tree is counted elsewhere.
         let started = Group::start(&mut group, &mut command);
@@ -218,9 +218,9 @@ pub(super) fn stage_command(launcher: &Utf8Path) -> Command {
 }
 
 /// Limits for the control group of a sandbox: pages that a fork has changed exist twice.
-fn counted(limits: &Limits, has_rooms: bool) -> Limits {
+fn counted(limits: &Limits, has_slots: bool) -> Limits {
     let mut limits = limits.clone();
-    if has_rooms {
+    if has_slots {
         limits.memory = limits.memory.saturating_add(limits.memory / 4);
         limits.processes = limits.processes.saturating_add(1);
     }

@@ -9,7 +9,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use rustix::fs::CWD;
 use rustix::mount::OpenTreeFlags;
 
-use super::super::{Access, Mount, Room};
+use super::super::{Access, Mount, Slot};
 use super::failure::{Failure, Named, VIEW};
 use super::mounts::SCRATCH;
 use super::protocol::Subject;
@@ -45,16 +45,16 @@ pub(super) struct Trees {
     pub(super) links: Vec<(Utf8PathBuf, String)>,
     pub(super) devices: Vec<Tree>,
     pub(super) mounts: Vec<Tree>,
-    /// Folders of rooms, each once.
+    /// Folders of slots, each once.
     pub(super) folders: Vec<Tree>,
-    /// For each room, the place of its folder among them.
-    pub(super) rooms: Vec<usize>,
+    /// For each slot, the place of its folder among them.
+    pub(super) slots: Vec<usize>,
 }
 
 /// Opens the parts of the host that the job sees; `switched_to` is the host id that must own them in the job's eyes.
 pub(super) fn open(
     mounts: &[Mount],
-    rooms: &[Room],
+    slots: &[Slot],
     switched_to: Option<u32>,
 ) -> Result<Trees, Failure> {
     let mut trees = Trees::of_system()?;
@@ -66,13 +66,13 @@ pub(super) fn open(
         trees.mounts.push(open_mount(mount, &mut owners)?);
     }
     let mut known = BTreeMap::new();
-    for room in rooms {
+    for slot in slots {
         let next = trees.folders.len();
-        let place = *known.entry((&room.mount.host, &room.mount.inside)).or_insert(next);
+        let place = *known.entry((&slot.mount.host, &slot.mount.inside)).or_insert(next);
         if place == next {
-            trees.folders.push(open_mount(&room.mount, &mut owners)?);
+            trees.folders.push(open_mount(&slot.mount, &mut owners)?);
         }
-        trees.rooms.push(place);
+        trees.slots.push(place);
     }
     Ok(trees)
 }
@@ -86,7 +86,7 @@ impl Trees {
             devices: vec![],
             mounts: vec![],
             folders: vec![],
-            rooms: vec![],
+            slots: vec![],
         };
         let open = |path: &Utf8Path, attributes| {
             open_one(path, path, attributes).named(VIEW, || format!("showing `{path}`"))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::{Ended, Examined, Isolation, Job, Layer, Relocation, Room, SandboxError, Traffic};
+use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError, Slot, Traffic};
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ pub fn sandbox_main() -> i32 {
 impl Sandbox {
     /// Cannot be called.
     #[must_use]
-    pub fn has_rooms(&self) -> bool {
+    pub fn has_slots(&self) -> bool {
         match self.0 {}
     }
 
@@ -155,7 +155,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// None: there is no value to call it on.
-    pub fn start_warm(&self, _job: &Job, _rooms: Vec<Room>) -> Result<Warm, SandboxError> {
+    pub fn start_warm(&self, _job: &Job, _slots: Vec<Slot>) -> Result<Warm, SandboxError> {
         match self.0 {}
     }
 }
@@ -185,7 +185,7 @@ impl Warm {
     ///
     /// # Errors
     /// None: there is no value to call it on.
-    pub fn enter(&self, _room: usize) -> io::Result<Stay<'_>> {
+    pub fn enter(&self, _slot: usize) -> io::Result<Stay<'_>> {
         match self.0 {}
     }
 
@@ -214,7 +214,7 @@ impl Warm {
     }
 }
 
-/// A room in its place.
+/// An attached slot.
 #[derive(Debug)]
 pub struct Stay<'a>(&'a Warm);
 

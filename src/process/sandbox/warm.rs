@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use super::super::{Ended, Job, Layer, Relocation, Room, SandboxError};
+use super::super::{Ended, Job, Layer, Relocation, SandboxError, Slot};
 use super::protocol::{self, Order};
 use super::refusal::failed;
 use super::running::{Killer, Running};
@@ -19,26 +19,26 @@ const ORDER_TIME: Duration = Duration::from_secs(10);
 impl Sandbox {
     /// Whether [`Sandbox::start_warm`] can be asked for: it takes a view of its own.
     #[must_use]
-    pub fn has_rooms(&self) -> bool {
+    pub fn has_slots(&self) -> bool {
         !self.mode.is_on_host()
     }
 
-    /// Starts a job whose program is to be forked once for each of these rooms, of which one at a time is in
+    /// Starts a job whose program is to be forked once for each of these slots, of which one at a time is in
     /// its place. The program itself finds none.
     ///
     /// # Errors
     /// As [`Sandbox::start`]; the host shows no list of processes.
-    pub fn start_warm(&self, job: &Job, rooms: Vec<Room>) -> Result<Warm, SandboxError> {
+    pub fn start_warm(&self, job: &Job, slots: Vec<Slot>) -> Result<Warm, SandboxError> {
         let is_closed = job.openings.hosts.is_empty()
             && job.openings.files.is_empty()
             && job.openings.variables.is_empty();
-        if !self.has_rooms() || !is_closed || rooms.is_empty() {
+        if !self.has_slots() || !is_closed || slots.is_empty() {
             return Err(failed("a warm start is not for this job")(
                 io::ErrorKind::InvalidInput.into(),
             ));
         }
         let (say, news) = mpsc::channel();
-        let running = self.launch(Some(job.clone()), Relocation::nowhere(), rooms, Some(say))?;
+        let running = self.launch(Some(job.clone()), Relocation::nowhere(), slots, Some(say))?;
         Ok(Warm { running, news })
     }
 }
@@ -75,13 +75,13 @@ impl Warm {
         Ok(ours)
     }
 
-    /// Puts a room in its place; limits count from here. Each can be entered once.
+    /// Attaches a slot; limits count from here. Each can be entered once.
     ///
     /// # Errors
     /// The sandbox is gone, or does not answer.
-    pub fn enter(&self, room: usize) -> io::Result<Stay<'_>> {
+    pub fn enter(&self, slot: usize) -> io::Result<Stay<'_>> {
         self.killer().allow(Duration::ZERO, Duration::ZERO);
-        match self.order(&Order::Enter { room })? {
+        match self.order(&Order::Enter { slot })? {
             News::Entered => Ok(Stay { warm: self }),
             News::Cleared(_) => Err(io::ErrorKind::InvalidData.into()),
         }
@@ -118,14 +118,14 @@ impl Warm {
     }
 }
 
-/// A room in its place.
+/// An attached slot.
 #[derive(Debug)]
 pub struct Stay<'a> {
     warm: &'a Warm,
 }
 
 impl Stay<'_> {
-    /// Ends every process but the one that is forked, and takes the room away; gives what its run took.
+    /// Ends every process but the one that is forked, and detaches the slot; gives the outcome of its run.
     ///
     /// # Errors
     /// The sandbox is gone, or cannot be trusted any longer.

@@ -323,7 +323,7 @@ impl Stage {
 
 /// The result of an order, for whoever gave it.
 pub(super) enum News {
-    /// The room is furnished, and its run counts from here.
+    /// The slot is attached, and its run counts from here.
     Entered,
     /// The run is over, with its outcome and resources.
     Cleared(Ended),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbc::process::{
-    Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Room, Sandbox,
+    Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Sandbox, Slot,
 };
 
 use super::{Finding, Probe, Proof, Word, place};
@@ -217,16 +217,16 @@ fn started(sandbox: &Sandbox, job: &Job) -> Ended {
     }
 }
 
-/// In a fork of a process that was confined before, between two other rooms.
+/// In a fork of a process that was confined before, between two other slots.
 fn forked(sandbox: &Sandbox, job: &Job, host: &Host) -> Ended {
     let mount =
         Mount { host: host.folder.join("visible"), inside: "/nb".into(), access: Access::Overlay };
-    let room = Room { mount, hidden: vec![] };
-    let warm = match sandbox.start_warm(job, vec![room; 3]) {
+    let slot = Slot { mount, hidden: vec![] };
+    let warm = match sandbox.start_warm(job, vec![slot; 3]) {
         Ok(warm) => warm,
         Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
     };
-    let stay = warm.enter(1).expect("a room");
+    let stay = warm.enter(1).expect("a slot");
     let channel = warm.open_channel().expect("a socket");
     let mut fork = warm.channel().expect("a descriptor");
     // It ends by itself, or by its limits.
