@@ -199,32 +199,11 @@ pub fn page(
         charts.append(&mut block.charts);
         cells.push(cell_value(block, &document.path, &mut frames, &mut slots, look)?);
     }
-    let outline = outline(&document.outline);
     let (source, mut files) = source(&document, look)?;
     let authors = document.authors.join(", ");
     let date = document.date.as_deref().unwrap_or_default();
     let published = if is_iso_date(date) { date } else { "" };
-    let byline = context! { authors => authors.as_str(), date, published };
-    let lead = document.description.as_deref().filter(|_| document.print_description);
-    let body = look.templates.fill(
-        "page.html",
-        context! {
-            home => home.unwrap_or_default(),
-            file_name => document.file_name.as_str(),
-            has_code,
-            outline,
-            width => document.width.as_deref().unwrap_or_default(),
-            heading => if document.print_title { document.title.as_str() } else { "" },
-            lead => lead.unwrap_or_default(),
-            byline => if authors.is_empty() && date.is_empty() { Value::from(false) } else { byline },
-            title_cell => document.title_cell,
-            notes => document.notes.clone(),
-            graph => document.graph.as_ref().map(graph_value),
-            source,
-            cells,
-        },
-        slots,
-    )?;
+    let body = body(&document, home, (source, has_code), cells, slots, look)?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let head = head(&document, published, shared.as_ref(), look)?;
     let has_islands = !frames.is_empty();
@@ -249,6 +228,42 @@ pub fn page(
         has_islands,
         states: document.states,
     })
+}
+
+/// The body of a page. `source` comes with whether the page has code to unfold.
+fn body(
+    document: &Document,
+    home: Option<&str>,
+    (source, has_code): (Value, bool),
+    cells: Vec<Value>,
+    slots: Slots<'_>,
+    look: &Look<'_>,
+) -> Result<Rendered, RenderError> {
+    let outline = outline(&document.outline);
+    let authors = document.authors.join(", ");
+    let date = document.date.as_deref().unwrap_or_default();
+    let published = if is_iso_date(date) { date } else { "" };
+    let byline = context! { authors => authors.as_str(), date, published };
+    let lead = document.description.as_deref().filter(|_| document.print_description);
+    look.templates.fill(
+        "page.html",
+        context! {
+            home => home.unwrap_or_default(),
+            file_name => document.file_name.as_str(),
+            has_code,
+            outline,
+            width => document.width.as_deref().unwrap_or_default(),
+            heading => if document.print_title { document.title.as_str() } else { "" },
+            lead => lead.unwrap_or_default(),
+            byline => if authors.is_empty() && date.is_empty() { Value::from(false) } else { byline },
+            title_cell => document.title_cell,
+            notes => document.notes.clone(),
+            graph => document.graph.as_ref().map(graph_value),
+            source,
+            cells,
+        },
+        slots,
+    )
 }
 
 /// Headings of the outline; none if there are only few.
