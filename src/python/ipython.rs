@@ -224,6 +224,26 @@ struct Found {
     ends_with_text: bool,
 }
 
+/// Replaces a logical line that asks for help, `x?`, of which all lines but the last were kept.
+fn help(
+    cell: &str,
+    lines: &[(&str, u32)],
+    (first, end): (usize, usize),
+    (head, from): (&str, u32),
+    built: &mut Built,
+) {
+    let indent = margin(head).len();
+    let from = from + indent as u32;
+    // The lines before were kept as they are.
+    while built.pieces.last().is_some_and(|it| it.cell.start >= from - indent as u32)
+        && let Some(piece) = built.pieces.pop()
+    {
+        built.text.truncate(piece.start as usize);
+    }
+    built.keep((margin(head), from - indent as u32));
+    replace(cell, lines, (first, end), indent, NOTHING, built);
+}
+
 /// Replaces commands in lines of Python.
 fn commands(cell: &str, lines: &[(&str, u32)], built: &mut Built) {
     let mut open = Open::default();
@@ -272,16 +292,7 @@ fn commands(cell: &str, lines: &[(&str, u32)], built: &mut Built) {
         }
         let asks = !found.ends_with_text && asks_for_help(line.trim_end_matches(['\n', '\r']));
         if asks && let Some(&(head, from)) = lines.get(first) {
-            let indent = margin(head).len();
-            let from = from + indent as u32;
-            // The lines before were kept as they are.
-            while built.pieces.last().is_some_and(|it| it.cell.start >= from - indent as u32)
-                && let Some(piece) = built.pieces.pop()
-            {
-                built.text.truncate(piece.start as usize);
-            }
-            built.keep((margin(head), from - indent as u32));
-            replace(cell, lines, (first, at), indent, NOTHING, built);
+            help(cell, lines, (first, at), (head, from), built);
         } else {
             built.keep((line, start));
         }

@@ -150,14 +150,7 @@ pub fn compile(
             told.warn(span, reason);
         }
     }
-    for parsed in rendered {
-        told.extend(parsed.diagnostics);
-    }
-    told.failures(notebook, record, &read);
-    let file = Span::new(notebook.source, 0, 0);
-    for (reason, count) in &read.dropped {
-        told.warn(file, &format!("{reason} ({count}×)"));
-    }
+    told.sweep(notebook, record, &read, rendered);
     let (_, scope) = &read.first;
     let live = Arc::new(read.live(scope));
     let first = first_results(&read);
@@ -376,6 +369,24 @@ impl Told {
             if *count <= MOST_TOLD {
                 self.all.push(it);
             }
+        }
+    }
+
+    /// Findings of the outputs, of failed cells, and of unusable results.
+    fn sweep(
+        &mut self,
+        notebook: &Notebook,
+        record: &RunRecord,
+        read: &Read<'_>,
+        rendered: Vec<Parsed<RenderedCell>>,
+    ) {
+        for parsed in rendered {
+            self.extend(parsed.diagnostics);
+        }
+        self.failures(notebook, record, read);
+        let file = Span::new(notebook.source, 0, 0);
+        for (reason, count) in &read.dropped {
+            self.warn(file, &format!("{reason} ({count}×)"));
         }
     }
 
