@@ -47,7 +47,7 @@ pub enum Verdict {
 /// A value, or the digest of one, of one part of a key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Part {
-    /// As it is.
+    /// Its present value.
     pub now: Option<String>,
     /// In the last build.
     pub last: Option<String>,
@@ -116,7 +116,7 @@ pub fn why(
     for path in paths {
         let absolute = camino::absolute_utf8(path)?;
         let kept = if path.is_dir() { None } else { Kept::of(&cache, &absolute) };
-        // What the cache says does not choose whose `nbc.toml` is trusted.
+        // The cache must not choose whose `nbc.toml` is trusted.
         let kept = kept.filter(|_| !options.trust_config);
         let built = kept.map(|it| it.paths).filter(|it| {
             let holds = |it: &Utf8PathBuf| absolute.starts_with(it);

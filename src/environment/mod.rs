@@ -222,18 +222,7 @@ impl Provisioner {
         let path = beside.notebook();
         self.look(notebook, beside);
         if let Choice::Given(program) = &self.choice {
-            let interpreter = self.given(program)?;
-            let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
-            if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
-                return Err(EnvironmentError::WrongPython {
-                    path: program.clone(),
-                    version: interpreter.version,
-                    requires: requires.to_owned(),
-                });
-            }
-            let mut environment = existing(&interpreter, path);
-            environment.identity = self.identity(&interpreter, &environment, &[]);
-            return Ok(environment);
+            return self.with_given(program, notebook, path);
         }
         let requirements = requirements::find(notebook, beside)?;
         let Some(requirements) = requirements else {
@@ -272,6 +261,27 @@ impl Provisioner {
         )?;
         locks.push(installed.lock.digest);
         environment.identity = self.identity(&interpreter, &environment, &locks);
+        Ok(environment)
+    }
+
+    /// The environment of an interpreter that the user chose: its packages as they are.
+    fn with_given(
+        &self,
+        program: &Utf8Path,
+        notebook: &Notebook,
+        path: &Utf8Path,
+    ) -> Result<Environment, EnvironmentError> {
+        let interpreter = self.given(program)?;
+        let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
+        if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
+            return Err(EnvironmentError::WrongPython {
+                path: program.to_owned(),
+                version: interpreter.version,
+                requires: requires.to_owned(),
+            });
+        }
+        let mut environment = existing(&interpreter, path);
+        environment.identity = self.identity(&interpreter, &environment, &[]);
         Ok(environment)
     }
 
