@@ -10,6 +10,9 @@
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
+#[path = "cli/several.rs"]
+mod several;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

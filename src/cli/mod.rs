@@ -60,7 +60,10 @@ pub fn main() -> ExitCode {
             Printer::new(Color::Never).usage(&error.render().to_string());
             return Exit::Failed.into();
         }
-        Err(error) => error.exit(),
+        Err(help) => {
+            terminal::write_help(&help);
+            return ended(Exit::Done, Printer::new(Color::Auto)).into();
+        }
     };
     let printer = Printer::new(cli.color);
     let result = match &cli.command {
@@ -82,5 +85,12 @@ pub fn main() -> ExitCode {
         Exit::Failed
     });
     let interrupted = crate::process::interrupt::is_requested();
-    if interrupted { Exit::Interrupted.into() } else { exit.into() }
+    if interrupted { Exit::Interrupted.into() } else { ended(exit, printer).into() }
+}
+
+/// How a command ended: results that could not be written were not given.
+fn ended(exit: Exit, printer: Printer) -> Exit {
+    let Some(message) = terminal::unwritten() else { return exit };
+    printer.error(&message);
+    Exit::Failed
 }

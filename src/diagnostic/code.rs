@@ -175,6 +175,11 @@ codes! {
     /// Name it with `--allow-net HOST[:PORT]`; without a port, 443 and 80 are meant. A name that leads to this
     /// machine or to a private network is refused, unless its address is named as well; `localhost` may be named.
     RefusedHost = "NBC320" "refused-host",
+    /// A pattern of `inputs` names no file or folder that the notebook's run may see.
+    ///
+    /// `inputs` (`nbc.toml`, a page's table in it, `[tool.nbc]` of the notebook) lists what a run sees of its folder. A
+    /// pattern that names nothing is most often misspelled, or names a file that no run sees, such as one of credentials.
+    UnmatchedInput = "NBC321" "unmatched-input",
     /// Markup that could run code, load something or disturb the page was removed from an output.
     RemovedMarkup = "NBC401" "removed-markup",
     /// An output has no representation that a page without foreign code can show.

@@ -56,6 +56,7 @@ mod states;
 mod timings;
 mod trust;
 mod unit;
+mod unmatched;
 mod why;
 mod workers;
 

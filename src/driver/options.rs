@@ -254,8 +254,20 @@ impl Settings {
         relative: &Utf8Path,
         notebook: &'a Notebook,
     ) -> Option<&'a [String]> {
+        self.written_inputs(relative, notebook).map(|(_, patterns)| patterns)
+    }
+
+    /// The same, with the place where they are written.
+    pub(super) fn written_inputs<'a>(
+        &'a self,
+        relative: &Utf8Path,
+        notebook: &'a Notebook,
+    ) -> Option<(Written, &'a [String])> {
         let page = self.page.pages.get(relative.as_str()).and_then(|it| it.inputs.as_ref());
-        page.or(notebook.about.inputs.as_ref()).or(self.inputs.as_ref()).map(Vec::as_slice)
+        let page = page.map(|it| (Written::OfPage, it));
+        let own = notebook.about.inputs.as_ref().map(|it| (Written::InNotebook, it));
+        let of_all = self.inputs.as_ref().map(|it| (Written::OfAll, it));
+        page.or(own).or(of_all).map(|(written, patterns)| (written, patterns.as_slice()))
     }
 
     /// The layout that is asked for; otherwise single files for one notebook that was named, else a site.
@@ -290,6 +302,17 @@ pub(super) fn isolation(runtime: &Runtime, config: &Config) -> Result<Isolation,
             ),
         }),
     }
+}
+
+/// The place where `inputs` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The page's table of `nbc.toml`.
+    OfPage,
+    /// The notebook.
+    InNotebook,
+    /// The top of `nbc.toml`.
+    OfAll,
 }
 
 /// Parts of a page beside the outputs.

@@ -22,6 +22,7 @@ use super::schedule;
 use super::timings::{Phase, Timings};
 use super::trust::Trust;
 use super::unit::{Builder, Outcome, Prepared};
+use super::unmatched;
 use super::why::Now;
 use super::workers::Semaphore;
 use super::{Failure, Listed, cache_folder};
@@ -266,6 +267,8 @@ impl Project {
         let shows_secret = self.timings.measure(Phase::Exposure, || {
             notebooks.par_iter().any(|(_, it)| shows_secret(it, &read.sources, granted, &settings))
         });
+        let mut read = read;
+        read.findings.extend(unmatched::findings(&settings, notebooks.iter().map(|it| &it.1)));
         // All static findings come before the first run, which may take minutes.
         let can_run = settings.keeps_going || !diagnostic::has_errors(&read.findings);
         let notebooks = if can_run { notebooks } else { Vec::new() };
@@ -362,7 +365,8 @@ impl Project {
     pub fn check(&self) -> Result<Checked, Failure> {
         let settings = Settings::new(&self.options, &self.config, &self.folder, Goal::Reading)?;
         let (sources, analyzed) = self.analyze();
-        let (mut findings, mut shows_secret) = (Vec::new(), false);
+        let notebooks = analyzed.iter().filter_map(|it| it.value.as_ref());
+        let (mut findings, mut shows_secret) = (unmatched::findings(&settings, notebooks), false);
         for analyzed in analyzed {
             findings.extend(analyzed.diagnostics);
             let leaks = analyzed

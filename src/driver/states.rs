@@ -178,26 +178,34 @@ fn described(path: &[Step], widgets: &[Widget]) -> String {
     steps.collect::<Vec<_>>().join(", ")
 }
 
-/// Takes over which state a page shows first. Gives what is wrong with the wish.
+/// Takes over which state a page shows first. Gives what is wrong with the wish; `without_inputs` says why a record
+/// has no inputs at all.
 pub(super) fn choose(
     record: &mut RunRecord,
     chosen: &[ChosenValue],
     notebook: &Notebook,
+    without_inputs: &str,
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let Some(sweep) = &mut record.sweep else { return problems };
     let file = Span::new(notebook.source, 0, 0);
+    let Some(sweep) = &mut record.sweep else {
+        let unknown = chosen.iter().map(|one| {
+            let message = format!("no input is called `{}`", one.name);
+            Diagnostic::error(Code::UnknownValue, file, message).with_help(without_inputs)
+        });
+        return unknown.collect();
+    };
     let mut steps = Vec::new();
     for one in chosen {
         let Some(widget) = sweep.widgets.iter().find(|it| it.name.as_deref() == Some(&one.name))
         else {
-            let names = sweep.widgets.iter().filter_map(|it| it.name.as_deref());
-            let names = names.collect::<Vec<_>>().join("`, `");
+            let names: Vec<_> = sweep.widgets.iter().filter_map(|it| it.name.as_deref()).collect();
+            let help = match names.is_empty() {
+                true => "no input of the notebook has a name".to_owned(),
+                false => format!("the inputs are `{}`", names.join("`, `")),
+            };
             let message = format!("no input is called `{}`", one.name);
-            problems.push(
-                Diagnostic::error(Code::UnknownValue, file, message)
-                    .with_help(format!("the inputs are `{names}`")),
-            );
+            problems.push(Diagnostic::error(Code::UnknownValue, file, message).with_help(help));
             continue;
         };
         match widget.labels.iter().position(|it| *it == one.value) {

@@ -246,11 +246,20 @@ impl Builder<'_> {
         if let Some(sweep) = &ran.record.sweep {
             diagnostics.extend(states::findings(notebook, sweep));
         }
+        let without_inputs = match (is_stored, &self.settings.sweep) {
+            (true, _) => {
+                "the notebook is published as stored, which has no inputs: run it with `--execute always`"
+            }
+            (false, None) => "states are off: leave `--states off` out",
+            (false, Some(_)) => "the notebook has no inputs",
+        };
+        let unknown =
+            states::choose(&mut ran.record, &self.settings.chosen, notebook, without_inputs);
         if self.settings.goal == Goal::States {
+            diagnostics.extend(unknown);
             *listed = Some(states::Listed::of(input.path.as_str(), &ran.record));
             return Ok(None);
         }
-        let unknown = states::choose(&mut ran.record, &self.settings.chosen, notebook);
         if !unknown.is_empty() {
             diagnostics.extend(unknown);
             return Ok(None);

@@ -121,7 +121,9 @@ impl<'a> Listed<'a> {
     }
 }
 
-fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Gitignore, HiddenError> {
+pub(super) fn matcher<'a>(
+    patterns: impl Iterator<Item = &'a str>,
+) -> Result<Gitignore, HiddenError> {
     let mut builder = GitignoreBuilder::new("");
     let refused =
         |pattern: &str, source| HiddenError::Pattern { pattern: pattern.to_owned(), source };

@@ -16,6 +16,7 @@ pub mod record;
 pub mod remembered;
 pub mod stored;
 pub mod sweep;
+pub mod unmatched;
 pub mod warm;
 mod warned;
 

@@ -144,7 +144,10 @@ pub fn main() -> ExitCode {
             terminal::write_error(&Printable::of(&error.render().to_string()));
             return ExitCode::from(2);
         }
-        Err(error) => error.exit(),
+        Err(help) => {
+            terminal::write_help(&help);
+            return ended(0, Color::Auto);
+        }
     };
     match cli.arguments.answer() {
         Ok(answer) => {
@@ -152,7 +155,7 @@ pub fn main() -> ExitCode {
             if let Some(remark) = &answer.remark {
                 terminal::write_error(&Printable::of(&format!("{remark}\n")));
             }
-            ExitCode::from(u8::from(answer.has_findings))
+            ended(u8::from(answer.has_findings), cli.color)
         }
         Err(error) => {
             let message = terminal::with_causes(&error);
@@ -160,4 +163,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The exit code: results that could not be written were not given.
+fn ended(code: u8, color: Color) -> ExitCode {
+    let Some(message) = terminal::unwritten() else { return ExitCode::from(code) };
+    terminal::write_error(&terminal::message(Kind::Error, &message, color.is_on()));
+    ExitCode::from(2)
 }

@@ -1,10 +1,10 @@
 //! `nbc prepare`: the environments of a later build, which then needs no network.
 
 use super::unreadable;
-use crate::cli::Exit;
 use crate::cli::args::{Format, Prepare};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
+use crate::cli::{Exit, print_failure};
 use crate::diagnostic;
 use crate::driver::{Events as _, Failure, Goal, Project};
 use crate::process::interrupt;
@@ -26,6 +26,8 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
         return Ok(Exit::Findings);
     }
     let mut lines = Vec::new();
+    // Notebooks often lack the same thing, for the same reason.
+    let mut failures: Vec<Failure> = Vec::new();
     for it in &notebooks {
         let path = &it.input.path;
         if stored::is_published_as_stored(&it.notebook, execute) {
@@ -33,12 +35,16 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
             continue;
         }
         progress.step(&format!("{path}: preparing its environment"));
-        let made = preparation.environment(&it.notebook, &it.input, &limits, &progress)?;
+        let made = preparation.environment(&it.notebook, &it.input, &limits, &progress);
         if interrupt::is_requested() {
             progress.finish();
             return Ok(Exit::Interrupted);
         }
-        lines.push(format!("prepared: {path} (Python {})", made.python));
+        match made {
+            Ok(made) => lines.push(format!("prepared: {path} (Python {})", made.python)),
+            Err(failure) if failures.iter().any(|it| it.message == failure.message) => {}
+            Err(failure) => failures.push(failure),
+        }
     }
     progress.finish();
     for warning in preparation.warnings() {
@@ -46,5 +52,6 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
         warning.help.iter().for_each(|it| printer.help(it));
     }
     lines.iter().for_each(|it| printer.line(&diagnostic::one_line(it)));
-    Ok(Exit::Done)
+    failures.iter().for_each(|it| print_failure(it, printer));
+    Ok(if failures.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -8,7 +8,8 @@ mod printable;
 use std::borrow::Cow;
 use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 
@@ -32,7 +33,7 @@ impl Color {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
-                std::io::stderr().is_terminal()
+                io::stderr().is_terminal()
                     && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
             }
         }
@@ -107,14 +108,42 @@ fn panicked(place: &str, cause: &str) -> Printable {
     Printable::of(&format!("error: nbc went wrong at {place}: {}\n", one_line(cause)))
 }
 
-/// Writes to standard output. A reader that has gone away is not an error: `nbc … | head`.
+/// The first error that kept results from being written.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to standard output. An error is kept for the end of the command; see [`unwritten`].
 pub fn write_result(text: &Printable) {
-    let _ = std::io::stdout().lock().write_all(for_log(text).as_bytes());
+    if UNWRITTEN.get().is_none() {
+        let mut stdout = io::stdout().lock();
+        note(stdout.write_all(for_log(text).as_bytes()).and_then(|()| stdout.flush()));
+    }
+}
+
+/// Writes the text of `--help` or `--version`.
+pub fn write_help(help: &clap::Error) {
+    note(help.print().and_then(|()| io::stdout().flush()));
+}
+
+/// Keeps an error. A reader that has gone away is none: `nbc … | head` has all that it wanted.
+fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // Only the first one counts.
+        let _ = UNWRITTEN.set(error);
+    }
+}
+
+/// Says that results could not be written, and why. A program that reads them must not take a part for the whole, so
+/// the command fails.
+pub fn unwritten() -> Option<String> {
+    let error = UNWRITTEN.get()?;
+    Some(format!("the results cannot be written to standard output: {error}"))
 }
 
 /// Writes to standard error.
 pub fn write_error(text: &Printable) {
-    let _ = std::io::stderr().lock().write_all(for_log(text).as_bytes());
+    let _ = io::stderr().lock().write_all(for_log(text).as_bytes());
 }
 
 /// The form of a text for a log. The runner of a GitHub workflow takes its commands out of the log.
