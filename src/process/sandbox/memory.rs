@@ -14,8 +14,15 @@ use super::processes::{cpu_of, open_files, tree};
 /// How often memory is measured: 2 GB/s of fresh pages overshoot by 50 MB in this time.
 pub(super) const PERIOD: Duration = Duration::from_millis(25);
 
-/// How long a look at shared pages may take. After that they count in each of their users.
+/// How long a look at shared pages may take, and how much longer for each process: a busy machine takes seconds for
+/// hundreds of forks. After that shared pages count in each of their users.
 const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_EACH: Duration = Duration::from_millis(10);
+
+/// The time that a look at so many processes gets.
+fn patience(processes: usize) -> Duration {
+    PATIENCE + PATIENCE_EACH * u32::try_from(processes).unwrap_or(u32::MAX)
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Usage {
@@ -151,7 +158,7 @@ impl Shares {
         });
         match answer.recv_timeout(PERIOD) {
             Ok(resident) => seen.with(resident),
-            Err(RecvTimeoutError::Timeout) if since.elapsed() < PATIENCE => {
+            Err(RecvTimeoutError::Timeout) if since.elapsed() < patience(seen.each.len()) => {
                 self.look = Some((since, answer));
                 seen.least
             }
@@ -333,7 +340,7 @@ mod tests {
         assert_eq!(shares.judge(&forks(1, 90, 20), 100), 110);
         // After a bounded time pages that may be shared count in each process.
         let answer = shares.look.take().map(|(_, answer)| answer).unwrap();
-        shares.look = Instant::now().checked_sub(PATIENCE).map(|since| (since, answer));
+        shares.look = Instant::now().checked_sub(patience(2)).map(|since| (since, answer));
         assert_eq!((shares.judge(&seen, 100), shares.is_guess), (122, true));
         assert_eq!((shares.judge(&seen, 200), shares.is_guess), (122, false));
         drop(keep);
