@@ -20,20 +20,24 @@
 //! [`driver::Compiled`] to a published site. [`cli`] is the driver with words: [`cli::main`] is all that the binary
 //! does.
 
+#![forbid(unsafe_code)]
+
 pub use nbc_verify::site;
 pub use nbc_verify::terminal;
-pub mod interrupt;
+
+pub use nbc_sandbox::interrupt;
+pub use nbc_sandbox::secret;
+
+pub use nbc_sandbox as process;
 pub mod source;
 pub mod diagnostic;
 pub mod config;
 pub mod folder;
 pub mod cache;
-pub mod secret;
 pub mod metadata;
 pub mod python;
 pub mod notebook;
 pub mod graph;
-pub mod process;
 pub mod charts;
 pub mod environment;
 pub mod run;

@@ -1,5 +1,7 @@
 //! The `nbc` binary: hands over to [`nbc::cli`] and exits with its code.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsStr;
 use std::process::ExitCode;
 

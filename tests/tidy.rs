@@ -23,6 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("lightningcss", &["sanitize", "output"]),
     ("html5gum", &["verify"]),
     ("nbc_verify", &["lib", "main"]),
+    ("nbc_sandbox", &["lib"]),
     ("from_safe_string", &[]),
     ("Command::new", &["process"]),
     (".reveal()", &["process", "secret"]),
@@ -64,6 +65,10 @@ fn sources() -> Vec<(Utf8PathBuf, String, String)> {
             ["crates", "verify", "src", own @ ("site" | "terminal"), ..] => own,
             ["crates", "verify", "src", "main.rs"] => "main",
             ["crates", "verify", ..] => "verify",
+            ["crates", "sandbox", "src", own @ ("interrupt.rs" | "secret"), ..] => {
+                own.trim_end_matches(".rs")
+            }
+            ["crates", "sandbox", ..] => "process",
             ["src", name, ..] => name.trim_end_matches(".rs"),
             _ => panic!("{path}: tell this test what the new crate is"),
         };
@@ -113,12 +118,20 @@ fn a_module_uses_only_those_above_it() {
     let order: Vec<&str> = lib
         .lines()
         .filter_map(|line| {
-            let starts = ["pub mod ", "mod ", "pub use nbc_verify as ", "pub use nbc_verify::"];
-            starts.iter().find_map(|it| line.strip_prefix(it))?.strip_suffix(';')
+            let line = line.strip_suffix(';')?;
+            if let Some(of_a_crate) = line.strip_prefix("pub use nbc_") {
+                return of_a_crate
+                    .split_once("::")
+                    .or(of_a_crate.split_once(" as "))
+                    .map(|it| it.1);
+            }
+            line.strip_prefix("pub mod ").or(line.strip_prefix("mod "))
         })
         .collect();
     let place = |module: &str| order.iter().position(|it| *it == module);
-    assert!(["site", "terminal", "verify"].iter().all(|it| place(it).is_some()), "{order:?}");
+    for module in ["site", "terminal", "verify", "interrupt", "secret", "process"] {
+        assert!(place(module).is_some(), "{module} is not in {order:?}");
+    }
     let mut upward = BTreeSet::new();
     for (path, module, text) in sources() {
         // Tests at the foot of a file may replay whatever they need.
@@ -153,14 +166,54 @@ fn each_door_has_one_owner() {
 }
 
 #[test]
-fn the_rules_of_verify_share_types_and_lists_with_the_writer_and_nothing_else() {
-    let manifest = fs_err::read_to_string(root().join("crates/verify/Cargo.toml")).unwrap();
-    let manifest: toml::Table = manifest.parse().unwrap();
-    for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
-        for (name, wanted) in manifest.get(kind).into_iter().flat_map(|it| it.as_table().unwrap()) {
-            assert!(wanted.get("path").is_none(), "`{name}` is a crate of nbc");
+fn unsafe_code_is_in_one_crate() {
+    let mut roots = 0;
+    let mut unsafe_blocks = 0;
+    for (path, _, text) in sources() {
+        let is_sandbox = path.starts_with("crates/sandbox");
+        let code = without_comments(&text);
+        let blocks = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"];
+        let found = blocks.iter().map(|it| code.matches(it).count()).sum::<usize>();
+        assert!(is_sandbox || found == 0, "{path} holds unsafe code");
+        unsafe_blocks += found;
+        if matches!(path.file_name(), Some("lib.rs" | "main.rs")) && !is_sandbox {
+            roots += 1;
+            assert!(code.contains("#![forbid(unsafe_code)]"), "{path} allows unsafe code");
         }
     }
+    assert!(roots >= 4 && unsafe_blocks > 20, "{roots} roots, {unsafe_blocks} unsafe blocks");
+}
+
+/// The tables of `Cargo.toml` that name dependencies, those of one system too.
+fn dependencies(manifest: &toml::Table) -> Vec<(String, toml::Value)> {
+    let mut found = Vec::new();
+    for (name, value) in manifest {
+        let Some(table) = value.as_table() else { continue };
+        if name.ends_with("dependencies") {
+            found.extend(table.iter().map(|(name, wanted)| (name.clone(), wanted.clone())));
+        } else {
+            found.extend(dependencies(table));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_crates_of_nbc_depend_on_no_other_of_nbc() {
+    for (name, least) in [("sandbox", 10), ("verify", 10)] {
+        let manifest = format!("crates/{name}/Cargo.toml");
+        let manifest = fs_err::read_to_string(root().join(manifest)).unwrap();
+        let wanted = dependencies(&manifest.parse().unwrap());
+        assert!(wanted.len() >= least, "{wanted:?}");
+        for (dependency, wanted) in wanted {
+            let is_of_nbc = wanted.get("path").is_some() || dependency.starts_with("nbc");
+            assert!(!is_of_nbc, "`crates/{name}` depends on `{dependency}`");
+        }
+    }
+}
+
+#[test]
+fn the_rules_of_verify_share_types_and_lists_with_the_writer_and_nothing_else() {
     let mut seen = 0;
     for (path, module, text) in sources() {
         let code = without_comments(&text);

@@ -18,9 +18,7 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use key::{Key, KeyBuilder};
-#[cfg(unix)]
-pub use place::let_runs_pass;
-pub use place::{PlaceError, check_claims, claim, locate};
+pub use place::{PlaceError, claim, locate};
 pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged, listing};
 
 use crate::config::ByteSize;

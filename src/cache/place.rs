@@ -62,12 +62,6 @@ pub enum PlaceError {
         /// Its rights.
         mode: u32,
     },
-    /// Another folder has got its name since nbc looked at it.
-    #[error("the cache `{folder}` is no longer the folder that this build began with")]
-    Exchanged {
-        /// The cache.
-        folder: Utf8PathBuf,
-    },
     /// The system refused.
     #[error("cannot make the cache `{folder}` ({source}); name another folder in NBC_CACHE_DIR")]
     Io {
@@ -110,6 +104,7 @@ pub fn locate() -> Result<Utf8PathBuf, PlaceError> {
 #[cfg(unix)]
 pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
     use crate::folder::{Folder, Kind};
+    use crate::process::{PASSABLE, claims};
 
     let failed = |source| PlaceError::Io { folder: folder.to_owned(), source };
     let foreign = |path: Utf8PathBuf, reason: &str| PlaceError::Foreign {
@@ -164,50 +159,8 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
         }
         held.set_mode(PRIVATE).map_err(failed)?;
     }
-    claimed().push(Claim { folder: real.clone(), identity: entry.identity });
+    claims::add(real.clone(), entry.identity);
     Ok(real)
-}
-
-/// A folder of the cache that was looked at, so that nobody puts another one in its place.
-#[cfg(unix)]
-struct Claim {
-    folder: Utf8PathBuf,
-    identity: (u64, u64),
-}
-
-/// The claims of this process.
-#[cfg(unix)]
-fn claimed() -> std::sync::MutexGuard<'static, Vec<Claim>> {
-    static CLAIMED: std::sync::Mutex<Vec<Claim>> = std::sync::Mutex::new(Vec::new());
-    CLAIMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Checks that the folders of the cache still are those that were looked at: programs that are started outside the
-/// sandbox read and write there by path.
-///
-/// # Errors
-/// When another folder has the name.
-#[cfg(unix)]
-pub fn check_claims() -> Result<(), PlaceError> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    for Claim { folder, identity } in claimed().iter() {
-        // One that was removed takes nothing with it.
-        let now = folder.symlink_metadata().ok().map(|it| (it.dev(), it.ino()));
-        if now.is_some_and(|it| it != *identity) {
-            return Err(PlaceError::Exchanged { folder: folder.clone() });
-        }
-    }
-    Ok(())
-}
-
-/// Elsewhere nothing is claimed.
-///
-/// # Errors
-/// None.
-#[cfg(not(unix))]
-pub fn check_claims() -> Result<(), PlaceError> {
-    Ok(())
 }
 
 /// Whether a name in the cache is one that nbc, of some version, gives.
@@ -234,19 +187,6 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
 /// Rights of the folder: the owner's alone.
 #[cfg(unix)]
 const PRIVATE: u32 = 0o700;
-/// Others may pass through to a name that they know, and can neither list nor write.
-#[cfg(unix)]
-const PASSABLE: u32 = 0o711;
-
-/// Lets a run of root's that has another user id reach its environment, where there are no namespaces to show it by.
-///
-/// # Errors
-/// When the folder is not the user's.
-#[cfg(unix)]
-pub fn let_runs_pass(folder: &Utf8Path) -> io::Result<()> {
-    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(PASSABLE))
-}
-
 /// An owner of a folder above, or a user who may write to it, can exchange what is below. A sticky folder (`/tmp`)
 /// keeps what users put there from each other.
 #[cfg(unix)]
@@ -351,6 +291,7 @@ fn effective_user() -> Option<u32> {
 #[cfg(target_os = "linux")]
 mod tests {
     use super::*;
+    use crate::process::let_runs_pass;
 
     fn mode(path: &Utf8Path) -> u32 {
         std::os::unix::fs::MetadataExt::mode(&fs_err::metadata(path).unwrap()) & 0o7777
@@ -430,20 +371,5 @@ mod tests {
         std::os::unix::fs::chown(&shared, None, Some(own)).unwrap();
         let is_private = is_private_group(own);
         assert_eq!(claim(&shared.join("nbc")).is_ok(), is_private);
-    }
-
-    #[test]
-    fn another_folder_in_the_place_of_the_cache_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = Utf8Path::from_path(directory.path()).unwrap().join("nbc");
-        let real = claim(&folder).unwrap();
-        let is_it =
-            |it: &PlaceError| matches!(it, PlaceError::Exchanged { folder } if *folder == real);
-        assert!(check_claims().err().as_ref().is_none_or(|it| !is_it(it)));
-        fs_err::rename(&folder, folder.with_extension("aside")).unwrap();
-        fs_err::create_dir(&folder).unwrap();
-        assert!(check_claims().err().as_ref().is_some_and(is_it));
-        // Other tests of this process start tools.
-        fs_err::remove_dir(&folder).unwrap();
     }
 }

@@ -8,8 +8,9 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Interpreter, read_only};
+use crate::process::names::{path_of, text_of};
 use crate::process::{Access, Mount};
-use crate::source::credentials::{Credentials, path_of, text_of};
+use crate::source::credentials::Credentials;
 
 /// Folders that programs, libraries and their data lie in. Not among them: settings (`etc`, `conda-meta`, `pip.conf`),
 /// which may hold logins and tokens, and other environments.

@@ -15,8 +15,9 @@ use super::plan::NOTEBOOK_FOLDER;
 use super::reach::{Reach, module_name};
 use crate::notebook;
 use crate::process::interrupt;
+use crate::process::names::{path_of, text_of};
 use crate::source::MAX_SOURCE_BYTES;
-use crate::source::credentials::{CREDENTIALS, Credentials, path_of, text_of};
+use crate::source::credentials::{CREDENTIALS, Credentials};
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
 use crate::source::project_file::ProjectRoot;
 

@@ -8,6 +8,8 @@
 //!
 //! [`command`] is `nbc verify` and the binary `nbc-verify`; [`terminal`] holds its words.
 
+#![forbid(unsafe_code)]
+
 mod address;
 mod allowed;
 mod charts;

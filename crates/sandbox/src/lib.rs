@@ -1,8 +1,11 @@
-//! The one place that starts processes.
+//! The one place that starts processes, and the one crate with unsafe code.
 //!
-//! [`Sandbox`] runs notebook code: confined as [`Isolation`] asks, limited, the whole tree killed at the end.
-//! [`tool`] runs trusted tools (`uv`, `pip`): a cleared environment and a time limit. [`apart`] runs nbc itself,
-//! for work that may not end.
+//! In: a [`Job`] or a [`tool::Tool`]. Out: a process that gets what is listed, and nothing else of nbc's environment.
+//! [`Sandbox`] runs notebook code: confined as [`Isolation`] asks, limited, the whole tree killed at the end. [`tool`]
+//! runs trusted tools (`uv`, `pip`): a cleared environment and a time limit. [`apart`] runs nbc itself, for work that
+//! may not end. [`interrupt`] is Ctrl-C, which ends every wait. [`secret`] holds values that only a job may see.
+//!
+//! The crate depends on no other of nbc, whose other crates forbid unsafe code.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,26 +14,30 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::secret::Secret;
-
 #[cfg(target_os = "linux")]
 mod sandbox;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/unsupported.rs"]
 mod sandbox;
 pub mod apart;
+pub mod claims;
+pub mod interrupt;
+pub mod names;
 pub mod network;
 mod on_demand;
 mod relocation;
+pub mod secret;
 pub mod tool;
 #[cfg(target_os = "linux")]
 mod written;
 
-pub use crate::interrupt;
 pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
-pub use on_demand::OnDemand;
+#[cfg(unix)]
+pub use on_demand::let_runs_pass;
+pub use on_demand::{OnDemand, PASSABLE};
 pub use relocation::Relocation;
 pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, Stay, Warm, examine, sandbox_main};
+use secret::Secret;
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
@@ -124,7 +131,7 @@ pub struct Job {
 pub struct Openings {
     /// Hosts that can be reached through nbc's proxy. Without any there is no network at all.
     pub hosts: Vec<AllowedHost>,
-    /// Paths inside that are not there for the job, as [`crate::source::credentials::text_of`] writes them. Right below an
+    /// Paths inside that are not there for the job, as [`names::text_of`] writes them. Right below an
     /// [`Access::Overlay`], also those that are not there yet.
     pub hidden: Vec<Utf8PathBuf>,
     /// Variables whose values nobody may see; they come last.

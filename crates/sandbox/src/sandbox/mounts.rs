@@ -21,8 +21,8 @@ use super::failure::{Failure, Named, VIEW};
 use super::protocol::Subject;
 use super::system::{self, DEVICE, INERT, READ_ONLY};
 use super::trees::{Tree, Trees};
+use crate::names::path_of;
 use crate::secret::Secret;
-use crate::source::credentials::path_of;
 
 /// Files made here instead of shown, because the host's would name its users and its network.
 const SYNTHETIC: [(&str, &str); 5] = [

@@ -1,10 +1,23 @@
 //! A sandbox that is made when the first job needs one.
 
+use std::io;
 use std::sync::OnceLock;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Isolation, Sandbox, SandboxError};
+
+/// Rights of a cache that runs pass through: others can neither list nor write it, and reach a name that they know.
+pub const PASSABLE: u32 = 0o711;
+
+/// Lets a run of root's that has another user id reach its environment, where there are no namespaces to show it by.
+///
+/// # Errors
+/// When the folder is not the user's.
+#[cfg(unix)]
+pub fn let_runs_pass(cache: &Utf8Path) -> io::Result<()> {
+    std::fs::set_permissions(cache, std::os::unix::fs::PermissionsExt::from_mode(PASSABLE))
+}
 
 /// The sandbox of a build, made when the first job runs.
 #[derive(Debug)]
@@ -47,7 +60,7 @@ impl OnDemand {
         #[cfg(target_os = "linux")]
         if let Some(cache) = self.cache.as_ref().filter(|_| sandbox.is_other_user_on_host()) {
             // A path that cannot be opened is reported when a run needs it.
-            let _ = crate::cache::let_runs_pass(cache);
+            let _ = let_runs_pass(cache);
         }
         Ok(self.made.get_or_init(|| sandbox))
     }

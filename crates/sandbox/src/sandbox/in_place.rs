@@ -23,7 +23,7 @@ use super::protocol::{self, Identity, Report, Subject};
 use super::seccomp::{self, Surroundings};
 use super::system::{self, Fork};
 use super::{landlock, payload, processes};
-use crate::source::credentials::path_of;
+use crate::names::path_of;
 
 /// The identity, confinement and temporary folder of a payload without namespaces.
 pub(super) struct Place {

@@ -211,7 +211,7 @@ impl Tool {
                 _ => ToolError::NotRun { program, source },
             }
         };
-        crate::cache::check_claims().map_err(|it| not_run(io::Error::other(it)))?;
+        super::claims::check().map_err(|it| not_run(io::Error::other(it)))?;
         if !self.program.is_absolute() {
             let reason = "a program outside the sandbox is named by its absolute path";
             return Err(not_run(io::Error::new(io::ErrorKind::InvalidInput, reason)));
