@@ -48,7 +48,9 @@ impl Fixture {
         fs_err::create_dir(fixture.path("runner")).unwrap();
         fs_err::create_dir(fixture.path("nb")).unwrap();
         for (name, text) in RUNNER_FILES {
-            fs_err::write(fixture.path("runner").join(name), text).unwrap();
+            let file = fixture.path("runner").join(name);
+            fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+            fs_err::write(file, text).unwrap();
         }
         fixture
     }

@@ -1,4 +1,4 @@
-"""Draws Vega charts that a notebook stores without a picture. It stands after the runner's `bundles.py`.
+"""Draws Vega charts that a notebook stores without a picture. It stands after the runner's `charts.py`.
 
 Over descriptor 3 comes a list of `[language, major, spec]`, its length first; for each goes back the length of
 an SVG and the SVG, or a length of zero.

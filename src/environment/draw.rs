@@ -15,7 +15,8 @@ use super::{
 };
 use crate::cache::{KeyBuilder, Kind};
 
-const PROGRAM: &str = concat!(include_str!("../run/runner/bundles.py"), include_str!("draw.py"));
+const PROGRAM: &str =
+    concat!(include_str!("../../runner/nbc_runner/charts.py"), include_str!("draw.py"));
 /// Longest that the charts of a notebook may take.
 const DRAWING: Duration = Duration::from_secs(120);
 /// Longest picture, in bytes.

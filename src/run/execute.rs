@@ -51,11 +51,18 @@ impl RunnerFolder {
         let staged = Utf8PathBuf::from_path_buf(staging.path().join("runner"))
             .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidFilename))?;
         fs_err::create_dir(&staged)?;
-        for (name, text) in RUNNER_FILES {
-            fs_err::write(staged.join(name), text)?;
-            readable(&staged.join(name), 0o644)?;
-        }
         readable(&staged, 0o755)?;
+        for (name, text) in RUNNER_FILES {
+            let file = staged.join(name);
+            let folder = file.parent().unwrap_or(&staged);
+            let missing = folder.ancestors().take_while(|it| !it.is_dir());
+            for it in missing.collect::<Vec<_>>().into_iter().rev() {
+                fs_err::create_dir(it)?;
+                readable(it, 0o755)?;
+            }
+            fs_err::write(&file, text)?;
+            readable(&file, 0o644)?;
+        }
         // Somebody changed the files, or another build was faster; a folder in use stays readable.
         if std::fs::symlink_metadata(&path).is_ok() {
             std::fs::rename(&path, staging.path().join("old"))?;

@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod reach;
 pub mod record;
 pub mod remembered;
+mod runner;
 pub mod stored;
 pub mod sweep;
 pub mod unmatched;
@@ -27,6 +28,7 @@ pub use grants::{GrantError, Grants};
 pub use plan::{Bounds, OnError, Places, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
+pub use runner::RUNNER_FILES;
 pub use stored::stored;
 pub use sweep::{Foreseen, SweepPlan};
 
@@ -36,31 +38,6 @@ use crate::notebook::{CellId, Notebook};
 use crate::source::Sources;
 use protocol::{Command, Conversation, Frames, Step};
 use record::CellRun;
-
-/// The runner: names and texts of the files that nbc puts into one folder, which the sandbox shows
-/// as `/runner`. `main.py` is started as `PYTHON -s /runner/main.py`.
-pub const RUNNER_FILES: &[(&str, &str)] = &[
-    ("main.py", include_str!("runner/main.py")),
-    ("bundles.py", include_str!("runner/bundles.py")),
-    ("channel.py", include_str!("runner/channel.py")),
-    ("console.py", include_str!("runner/console.py")),
-    ("errors.py", include_str!("runner/errors.py")),
-    ("imports.py", include_str!("runner/imports.py")),
-    ("ipython_engine.py", include_str!("runner/ipython_engine.py")),
-    ("ipython_inputs.py", include_str!("runner/ipython_inputs.py")),
-    ("marimo_engine.py", include_str!("runner/marimo_engine.py")),
-    ("matplotlibrc", include_str!("runner/matplotlibrc")),
-    ("plain_engine.py", include_str!("runner/plain_engine.py")),
-    ("marimo_inputs.py", include_str!("runner/marimo_inputs.py")),
-    ("replay.py", include_str!("runner/replay.py")),
-    ("rows.py", include_str!("runner/rows.py")),
-    ("session.py", include_str!("runner/session.py")),
-    ("sweep.py", include_str!("runner/sweep.py")),
-    ("traces.py", include_str!("runner/traces.py")),
-    ("uncaught.py", include_str!("runner/uncaught.py")),
-    ("warm.py", include_str!("runner/warm.py")),
-    ("widgets.py", include_str!("runner/widgets.py")),
-];
 
 /// Name of the environment variable that tells the runner the number of its descriptor.
 pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";

@@ -1,7 +1,7 @@
 //! Warnings in the text of a stream that a notebook carries: Python prints a line of code below each.
 //!
 //! In: the text, and the lines of the notebook's code. Out: the text without these lines, since the page may hide the
-//! code. A run prints none (`runner/console.py`).
+//! code. A run prints none (`runner/nbc_runner/console.py`).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/run/runner/main.py")
+RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../runner/main.py")
 
 
 def run(engine, cells, python=sys.executable, file=None, environment=None, **options):

@@ -15,10 +15,6 @@ PROTOCOL = 2
 MOST_NAMED = 32
 
 
-class Unavailable(Exception):
-    """The notebook cannot be run; the text says why."""
-
-
 class Session:
     """One run of one notebook."""
 

@@ -14,8 +14,8 @@ import types
 
 from nbc_runner import errors
 from nbc_runner.imports import after_import
-from nbc_runner.session import Unavailable
-from nbc_runner.widgets import Widgets
+from nbc_runner.engine import Engine, Unavailable
+from nbc_runner.inputs.widgets import Widgets
 
 try:
     import IPython
@@ -41,14 +41,14 @@ def prepare():
         os.environ.setdefault(name, value)
 
 
-class IPythonEngine:
+class IPythonEngine(Engine):
     """One shell; cells in document order."""
 
     name = "ipython"
     version = IPython.__version__
 
     def __init__(self, session):
-        self.session = session
+        super().__init__(session)
         self._files = {}
         self._cell = None
         self._code = ""
@@ -80,9 +80,6 @@ class IPythonEngine:
         getpass.getpass = _no_input
         return self
 
-    def __exit__(self, *problem):
-        return False
-
     async def run(self):
         for cell in self.session.order:
             options = self.session.cells[cell]
@@ -104,18 +101,14 @@ class IPythonEngine:
             # Later cells may have changed what earlier ones show.
             self.widgets.attach(result)
 
-    # States of the notebook: see `sweep.py`.
+    # States of the notebook: see `nbc_runner.states`.
 
-    # The loop of the run.
-    loop = None
-    # What inputs reach and what makes them anew, by id, where another process has found it out.
-    reach = None
 
     def inputs(self, samples):
         """The inputs that cells show; `samples` are values that the author chose, by variable or description."""
         if not any(self.widgets.shown(it) for it in self.session.results.values()):
             return []
-        from nbc_runner import ipython_inputs
+        from nbc_runner.inputs import ipython as ipython_inputs
 
         self._failed, self._samples = {}, samples
         self._inputs = ipython_inputs.inputs(self, samples, self.reach)
@@ -127,7 +120,7 @@ class IPythonEngine:
 
     def apply(self, widget, index):
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
-        from nbc_runner import ipython_inputs
+        from nbc_runner.inputs import ipython as ipython_inputs
 
         self.session.escaped.clear()
         raised = ipython_inputs.set_value(self, widget, widget.value(index))
@@ -218,6 +211,9 @@ class IPythonEngine:
     def clear(self, wait):
         if not self.widgets.clear():
             self.session.clear(wait)
+
+
+ENGINE = IPythonEngine
 
 
 class _Compiler(CachingCompiler):

@@ -14,8 +14,9 @@ from marimo._plugins.ui._impl.run_button import run_button
 from marimo._runtime.dataflow import transitive_closure
 from marimo._runtime.state import SetFunctor, State
 
-from nbc_runner.rows import Unbounded, every, pairs_of, row_of
-from nbc_runner.sweep import DEEPEST, MOST_LISTED, Widget
+from nbc_runner.inputs.rows import Unbounded, every, pairs_of, row_of
+from nbc_runner.inputs.values import MOST_LISTED, Widget
+from nbc_runner.states.wire import DEEPEST
 
 ui = marimo.ui
 

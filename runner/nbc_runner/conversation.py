@@ -1,36 +1,28 @@
-"""Runs one notebook and reports every cell over a socket.
+"""Takes a `start` frame, answers `hello`, then `started` and `finished` for each cell, and `done`; then states."""
 
-Started by nbc inside the sandbox as `python -s /runner/main.py`. Takes a `start` frame, answers
-`hello`, then `started` and `finished` for each cell, and `done`. Standard library only, plus the
-engine (marimo or IPython) of the notebook's environment.
-"""
-
+import asyncio
+import gc
+import json
 import os
+import random
+import signal
+import site
 import sys
+import time
+import traceback
 
-# The files beside this one live in a package of their own: as top-level modules they would shadow
-# modules of the same name that the notebook imports. (`-P` does the same, but only from Python 3.11 on.)
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [entry for entry in sys.path if entry != FOLDER]
+from nbc_runner import engine as engines
+from nbc_runner.engine import Unavailable
+from nbc_runner.imports import make_repeatable
+from nbc_runner.protocol.channel import Channel, Disconnected
+from nbc_runner.session import PROTOCOL, Session
+from nbc_runner.states import processes, wire
+from nbc_runner.states.explore import Explorer
+from nbc_runner.states.plan import Plan
+from nbc_runner.states.replay import Replays
 
-import asyncio  # noqa: E402
-import gc  # noqa: E402
-import json  # noqa: E402
-import random  # noqa: E402
-import signal  # noqa: E402
-import site  # noqa: E402
-import time  # noqa: E402
-import types  # noqa: E402
-
-package = types.ModuleType("nbc_runner")
-package.__path__ = [FOLDER]
-sys.modules["nbc_runner"] = package
-
-from nbc_runner import sweep  # noqa: E402
-from nbc_runner.channel import Channel, Disconnected  # noqa: E402
-from nbc_runner.imports import make_repeatable  # noqa: E402
-from nbc_runner.replay import Replays  # noqa: E402
-from nbc_runner.session import PROTOCOL, Session, Unavailable  # noqa: E402
+# The folder of the program, with settings of libraries beside it.
+FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def prepare_process(overlays):
@@ -54,35 +46,6 @@ def prepare(start):
         random.seed(start["seed"])
 
 
-def module_of(name):
-    """The module of an engine; imports the engine, so this is where start-up time goes."""
-    if name == "jupyter":
-        try:
-            import IPython  # noqa: F401
-        except ImportError:
-            name = "plain"
-        else:
-            name = "ipython"
-    if name == "marimo":
-        from nbc_runner import marimo_engine as module
-    elif name == "ipython":
-        from nbc_runner import ipython_engine as module
-    elif name == "plain":
-        from nbc_runner import plain_engine as module
-    else:
-        raise Unavailable(f"there is no engine named `{name}`")
-    return module
-
-
-ENGINES = {"marimo_engine": "MarimoEngine", "ipython_engine": "IPythonEngine", "plain_engine": "PlainEngine"}
-
-
-def choose(name):
-    """The engine's class."""
-    module = module_of(name)
-    return getattr(module, ENGINES[module.__name__.rpartition(".")[2]])
-
-
 def converse(channel, is_prepared=False):
     """Answers commands until nbc says `finish` or goes away."""
     # Cells see an interrupt as an exception.
@@ -94,7 +57,7 @@ def converse(channel, is_prepared=False):
         from nbc_runner import warm
 
         prepare_process(command["overlays"])
-        module = module_of(command["engine"])
+        module = engines.load(command["engine"])
         module.prepare()
         warm.get_ready(channel, command, module, rehearse)
         # Comes back in a fork, which has the channel to itself.
@@ -115,7 +78,7 @@ def converse(channel, is_prepared=False):
 def run(channel, start, is_rehearsal=False):
     """Runs the cells, and then does as nbc asks."""
     session = Session(channel, start)
-    with choose(start["engine"])(session) as engine:
+    with engines.load(start["engine"]).ENGINE(session) as engine:
         # Only after the engine is there: a notebook beside a file `markdown.py` must not make
         # marimo import that file.
         folder = os.path.dirname(start["file"])
@@ -164,8 +127,8 @@ def follow(channel, engine, replays, run_seconds):
             return
         if command["command"] == "widgets":
             asked = {name: command[name] for name in ("samples", "most_states", "most_values")}
-            inputs = engine.inputs(asked["samples"]) if hasattr(engine, "inputs") else []
-            plan = sweep.Plan(inputs, asked["most_states"], asked["most_values"])
+            inputs = engine.inputs(asked["samples"])
+            plan = Plan(inputs, asked["most_states"], asked["most_values"])
             channel.send({
                 "event": "widgets",
                 "widgets": [it.report() for it in plan.widgets],
@@ -178,7 +141,7 @@ def follow(channel, engine, replays, run_seconds):
                 longest = 10 + 5 * run_seconds + options["state_seconds"]
                 options["replay_seconds"] = min(options["replay_seconds"], longest)
                 # What trials have found out is not tried again.
-                own = sweep.resident()
+                own = processes.resident()
                 left = max(options["memory"] - own, 0)
                 replays.most = max(1, min(replays.most, left // max(own, 1)))
                 replays.options = {
@@ -188,15 +151,11 @@ def follow(channel, engine, replays, run_seconds):
                     "statuses": {str(it): one.status["kind"] for it, one in engine.session.results.items()},
                     "replay_memory": left // replays.most,
                 }
-            explorer = sweep.Explorer(engine, plan, options, replays)
+            explorer = Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})
         else:
             raise Unavailable(f"`{command['command']}` cannot follow a run")
-
-
-# Why a state may be lost, as the protocol has it.
-LOSSES = {"time", "end", "size", "process", "limit"}
 
 
 def tell(channel, path, body):
@@ -204,7 +163,7 @@ def tell(channel, path, body):
     try:
         said = json.loads(body)
         if "lost" in said:
-            message = {"event": "lost", "path": path, "why": said["lost"] if said["lost"] in LOSSES else "end"}
+            message = {"event": "lost", "path": path, "why": said["lost"] if said["lost"] in wire.LOSSES else "end"}
         else:
             cells = [(int(cell), run) for cell, run in said["cells"].items()]
             message = {"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]}
@@ -215,33 +174,28 @@ def tell(channel, path, body):
 
 
 def main():
+    """Runs until nbc says `finish` or goes away; gives the exit code."""
     # An engine stays as long as the process: looking for garbage in it would be a tenth of its import.
     gc.disable()
     channel = Channel(int(os.environ.pop("NBC_CHANNEL")))
-    status = 0
+    try:
+        return answer(channel)
+    except Disconnected:
+        return 2
+
+
+def answer(channel):
+    """Answers nbc, and tells it why that cannot go on; gives the exit code."""
     try:
         converse(channel)
+        return 0
     except Disconnected:
-        status = 2
+        raise
     except Unavailable as problem:
-        channel.send({"event": "fatal", "message": str(problem)})
-        channel.receive()
-        status = 2
+        message = str(problem)
     except BaseException as problem:
-        import traceback
-
         text = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
-        channel.send({"event": "fatal", "message": f"the runner failed: {text[-8000:]}"})
-        channel.receive()
-        status = 2
-    return status
-
-
-if __name__ == "__main__":
-    try:
-        code = main()
-    except Disconnected:
-        code = 2
-    # Threads and exit handlers of the notebook's libraries have no work left that a page needs, and
-    # some would wait for ever; the sandbox ends what is still running.
-    os._exit(code)
+        message = f"the runner failed: {text[-8000:]}"
+    channel.send({"event": "fatal", "message": message})
+    channel.receive()
+    return 2

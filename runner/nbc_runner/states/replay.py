@@ -9,13 +9,12 @@ import json
 import os
 import select
 import socket
-import struct
 import time
 
-from nbc_runner.sweep import (
-    LEAST_MEMORY, PATIENCE, Explorer, Plan, end_group, limit_memory, write_all,
-)
-from nbc_runner.traces import Traces
+from nbc_runner.states import processes, wire
+from nbc_runner.states.explore import LEAST_MEMORY, PATIENCE, Explorer
+from nbc_runner.states.plan import Plan
+from nbc_runner.states.traces import Traces
 
 
 class Replays:
@@ -86,7 +85,7 @@ class Replays:
             while states and free:
                 one, (path, rest) = free.pop(), states.pop()
                 try:
-                    _send(one, {"path": path, "rest": rest, "options": self.options})
+                    wire.send(one, {"path": path, "rest": rest, "options": self.options})
                     busy[one] = (path, rest, time.monotonic() + self.options["replay_seconds"] + PATIENCE)
                 except OSError:
                     self._sockets.remove(one)
@@ -100,39 +99,22 @@ class Replays:
             for one in [*ready, *late]:
                 path, rest, _ = busy.pop(one)
                 # A notebook may stop the process that serves it.
-                said = None if one in late else _receive(one)
+                said = None if one in late else wire.receive(one)
                 if said is None:
                     self._sockets.remove(one)
-                    end_group(self._pids[one])
+                    processes.end_group(self._pids[one])
                     said = {"lost": "time" if one in late else "end"}
                 else:
                     free.append(one)
                 if self._left is not None:
                     self._blank.restore()
-                take(path, rest, said if _is_said(said) else {"lost": "end"})
-
-
-def _is_said(said):
-    """Whether this has the form of what a replay says; the notebook's process may have written it."""
-    if not isinstance(said, dict):
-        return False
-    if "lost" in said:
-        return said.keys() == {"lost"} and isinstance(said["lost"], str)
-    below = said.get("below")
-    return said.keys() == {"cells", "widgets", "below"} and isinstance(below, list) and all(
-        isinstance(it, list) and len(it) == 3 and isinstance(it[0], str)
-        and type(it[1]) is int and 0 <= it[1] < 1 << 32
-        and isinstance(it[2], list) and all(
-            isinstance(one, list) and all(isinstance(id, str) for id in one) for one in it[2]
-        )
-        for it in below
-    )
+                take(path, rest, said if wire.is_answer(said) else {"lost": "end"})
 
 
 def _serve(engine, connection):
     """Forks a process for each state that is asked for."""
     while True:
-        wish = _receive(connection)
+        wish = wire.receive(connection)
         if wish is None:
             return
         pipe, workers_pipe = os.pipe()
@@ -142,24 +124,24 @@ def _serve(engine, connection):
                 os.setpgid(0, 0)
                 os.close(pipe)
                 connection.close()
-                write_all(workers_pipe, _state(engine, wish))
+                wire.write_all(workers_pipe, _state(engine, wish))
             finally:
                 os._exit(0)
         os.close(workers_pipe)
         said = _read(pipe, time.monotonic() + wish["options"]["replay_seconds"], engine.session.state_bytes)
-        end_group(pid)
+        processes.end_group(pid)
         os.close(pipe)
         try:
-            _send(connection, json.loads(said))
+            wire.send(connection, json.loads(said))
         except ValueError:
-            _send(connection, {"lost": "end"})
+            wire.send(connection, {"lost": "end"})
 
 
 def _state(engine, wish):
     """Runs the notebook and then sets the inputs of a path."""
     session, options = engine.session, wish["options"]
     session.fork()
-    limit_memory(max(LEAST_MEMORY, options["replay_memory"]))
+    processes.limit_memory(max(LEAST_MEMORY, options["replay_memory"]))
     engine.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(engine.loop)
     engine.loop.run_until_complete(engine.run())
@@ -197,21 +179,3 @@ def _read(pipe, deadline, most):
         if size > most:
             return b'{"lost":"size"}'
     return b'{"lost":"time"}'
-
-
-def _send(connection, message):
-    body = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
-    connection.sendall(struct.pack(">I", len(body)) + body)
-
-
-def _receive(connection):
-    pieces = b""
-    try:
-        while len(pieces) < 4 or len(pieces) < 4 + struct.unpack(">I", pieces[:4])[0]:
-            piece = connection.recv(1 << 20)
-            if not piece:
-                return None
-            pieces += piece
-        return json.loads(pieces[4:])
-    except (OSError, ValueError):
-        return None

@@ -1,12 +1,12 @@
 """MIME bundles: from what libraries hand over to what the protocol carries."""
 
 import base64
-import html
 import json
 import math
 import re
-import sys
 from urllib.parse import unquote_to_bytes
+
+from nbc_runner import charts
 
 DEEPEST = 90
 MOST_TYPES = 32
@@ -128,44 +128,14 @@ def _size(value):
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-VEGA = re.compile(r"application/vnd\.(vega|vegalite)\.v(\d+)(?:\.[\d.]+)?[+.]json$")
-
-
 def _spelling(mime):
     """Altair 6 writes `.v6.json` in some renderers and `.v6+json` in others."""
-    match = VEGA.match(mime)
+    match = charts.VEGA.match(mime)
     return f"application/vnd.{match[1]}.v{match[2]}+json" if match else mime
 
 
 # A list with one SVG text or null for each chart element of the HTML beside it, in document order.
 CHARTS = "application/vnd.nbc.charts+json"
-CHART_ELEMENT = re.compile(r"<marimo-(?:vega|mime-renderer)\b([^>]*)>")
-ATTRIBUTE = re.compile(r"""data-(spec|mime|data)=(?:'([^']*)'|"([^"]*)")""")
-SCHEMA = re.compile(r"/schema/(vega|vega-lite)/v(\d+)")
-
-
-def _charts(markup):
-    """Pictures of marimo's chart elements; `None` when there are none of them."""
-    pictures = []
-    for element in CHART_ELEMENT.finditer(markup):
-        values = {}
-        for name, single, double in ATTRIBUTE.findall(element[1]):
-            try:
-                values[name] = json.loads(html.unescape(single or double))
-            except ValueError:
-                continue
-        if not VEGA.match(str(values.get("mime", "application/vnd.vegalite.v6+json"))):
-            continue
-        spec = values.get("spec", values.get("data"))
-        if isinstance(spec, str):
-            try:
-                spec = json.loads(spec)
-            except ValueError:
-                spec = None
-        schema = SCHEMA.search(str(spec.get("$schema"))) if isinstance(spec, dict) else None
-        language = "vega" if schema and schema[1] == "vega" else "vegalite"
-        pictures.append(chart_image(language, schema[2], spec) if schema else None)
-    return pictures or None
 
 
 def _add_chart_image(data, limit, left_out):
@@ -175,14 +145,14 @@ def _add_chart_image(data, limit, left_out):
     for mime in ("text/html", "text/markdown"):
         markup = data.get(mime)
         if isinstance(markup, str) and "<marimo-" in markup:
-            pictures = _charts(markup)
+            pictures = charts.pictures(markup)
             if pictures and any(pictures):
                 _add(data, CHARTS, pictures, limit, left_out)
             return
     for mime, spec in list(data.items()):
-        match = VEGA.match(mime)
+        match = charts.VEGA.match(mime)
         if match and isinstance(spec, dict):
-            image = chart_image(match[1], match[2], spec)
+            image = charts.chart_image(match[1], match[2], spec)
             if image is not None:
                 _add(data, "image/svg+xml", image, limit, left_out)
             return
@@ -194,21 +164,3 @@ def _add(data, mime, value, limit, left_out):
         data[mime] = value
     else:
         left_out.append(over(mime, size))
-
-
-def chart_image(language, major, spec):
-    """The chart as SVG, or `None`."""
-    try:
-        import vl_convert
-    except ImportError:
-        return None
-    try:
-        # Data may be in the chart, also as a URL that holds it; nothing is loaded from elsewhere.
-        if language == "vega":
-            return vl_convert.vega_to_svg(spec, allowed_base_urls=["data:"])
-        versions = [it for it in vl_convert.get_vegalite_versions() if it.split(".")[0] == major]
-        version = versions[-1] if versions else None
-        return vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=["data:"])
-    except Exception as problem:
-        sys.__stderr__.write(f"nbc: this chart has no picture: {problem}\n")
-        return None

@@ -15,7 +15,7 @@ import sys
 from nbc_runner import errors, uncaught
 from nbc_runner.console import Writer
 from nbc_runner.imports import after_import
-from nbc_runner.session import Unavailable
+from nbc_runner.engine import Engine, Unavailable
 
 try:
     import marimo
@@ -81,14 +81,14 @@ def remember(groups):
         entry_points.get_entry_points(group)
 
 
-class MarimoEngine:
+class MarimoEngine(Engine):
     """One marimo kernel."""
 
     name = "marimo"
     version = marimo.__version__
 
     def __init__(self, session):
-        self.session = session
+        super().__init__(session)
         self._marimo_id = _marimo_ids(session.start["cells"])
         self._nbc_id = {theirs: ours for ours, theirs in self._marimo_id.items()}
         self._files = {}
@@ -147,10 +147,6 @@ class MarimoEngine:
         hooks.add_post_execution(self._after, Priority.FINAL)
         return self
 
-    def __exit__(self, *problem):
-        # The kernel's own teardown only frees what the end of the process frees anyway.
-        return False
-
     async def run(self):
         commands = {
             self._marimo_id[cell]: ExecuteCellCommand(
@@ -179,14 +175,12 @@ class MarimoEngine:
         formatters.THIRD_PARTY_FACTORIES.update(held)
         return list(held.values())
 
-    # States of the notebook: see `sweep.py`.
+    # States of the notebook: see `nbc_runner.states`.
 
-    # The loop of the run.
-    loop = None
 
     def inputs(self, samples):
         """The inputs that the run made; `samples` are values that the author chose, by variable."""
-        from nbc_runner import marimo_inputs
+        from nbc_runner.inputs import marimo as marimo_inputs
 
         self._samples = samples
         return marimo_inputs.inputs(self.kernel, self._nbc_id, samples)
@@ -200,7 +194,7 @@ class MarimoEngine:
 
     def apply(self, widget, index):
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
-        from nbc_runner import marimo_inputs
+        from nbc_runner.inputs import marimo as marimo_inputs
 
         self.session.ran.clear()
         self._reported.clear()
@@ -467,6 +461,9 @@ class MarimoEngine:
         result.put("output", *self.session.bundle(bundle, metadata))
         if self._rendering:
             self.session.finish(cell, {"kind": "finished"})
+
+
+ENGINE = MarimoEngine
 
 
 class _Messages(Stream):

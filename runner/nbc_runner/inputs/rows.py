@@ -2,7 +2,7 @@
 
 import math
 
-from nbc_runner.sweep import MOST_LISTED
+from nbc_runner.inputs.values import MOST_LISTED
 
 
 class Unbounded(Exception):

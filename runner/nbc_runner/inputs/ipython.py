@@ -16,8 +16,9 @@ import types
 from IPython.display import DisplayHandle
 
 from nbc_runner import bundles
-from nbc_runner.rows import Unbounded, number_text, pairs_of, row_of
-from nbc_runner.sweep import MOST_LISTED, Widget, end_group
+from nbc_runner.inputs.rows import Unbounded, number_text, pairs_of, row_of
+from nbc_runner.inputs.values import MOST_LISTED, Widget
+from nbc_runner.states.processes import end_group
 
 # Inputs of one notebook.
 MOST_INPUTS = 300

@@ -14,6 +14,7 @@ import sys
 import types
 
 from nbc_runner import errors, uncaught
+from nbc_runner.engine import Engine
 from nbc_runner.imports import after_import
 
 REPRESENTATIONS = [
@@ -32,14 +33,14 @@ def prepare():
     os.environ["MPLBACKEND"] = "agg"
 
 
-class PlainEngine:
+class PlainEngine(Engine):
     """Cells in document order, in one module."""
 
     name = "python"
     version = platform.python_version()
 
     def __init__(self, session):
-        self.session = session
+        super().__init__(session)
         self._files = {}
         self._next_display = 0
 
@@ -58,9 +59,6 @@ class PlainEngine:
         builtins.display = self.display
         builtins.input = _no_input
         return self
-
-    def __exit__(self, *problem):
-        return False
 
     async def run(self):
         for cell in self.session.order:
@@ -135,6 +133,9 @@ class PlainEngine:
         for number in pyplot.get_fignums():
             self.display(pyplot.figure(number))
         pyplot.close("all")
+
+
+ENGINE = PlainEngine
 
 
 class _Handle:

@@ -21,7 +21,7 @@ import traceback
 import warnings
 import weakref
 
-from nbc_runner.traces import shares_memory
+from nbc_runner.states.traces import shares_memory
 
 SET_DUMPABLE = 4
 # Packages that look at the shell, or at what else is loaded, when they are imported, and remember it.

@@ -1,0 +1,1 @@
+"""Inputs of a notebook: objects whose value a reader could change, and the values that they can have."""

@@ -1,0 +1,1 @@
+"""The conversation with nbc: frames and messages."""

@@ -1,0 +1,1 @@
+"""States of a notebook: which are run, how each is run in a fork, and how results come back."""
