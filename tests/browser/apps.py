@@ -26,10 +26,8 @@ import urllib.parse
 from contextlib import nullcontext
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from run import Watch, check, served, until
-
-import run
+from playwright.sync_api import Browser, Locator, Page
+from support import Watch, check, chromium, served, summary, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 APPS = HERE.parent / "apps"
@@ -654,11 +652,7 @@ def main() -> int:
     check(written == set(SPACES), f"apps without a word on their states: {sorted(written ^ set(SPACES))}")
     SITE_FILES.append(str(out / "site"))
     apps: list[App] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        )
+    with chromium() as browser:
         for layout in ("single", "site"):
             folder = out / layout
             with served(folder, "/project") if layout == "site" else nullcontext() as base:
@@ -671,9 +665,7 @@ def main() -> int:
                     apps.append(app)
                     print(f"{app.label}: {len(app.visits)} visits in {time.monotonic() - started:.0f} s", flush=True)
         judge(browser, apps, out / "oracle")
-        browser.close()
-    print(f"{run.checks - len(run.problems)} passed, {len(run.problems)} failed")
-    return 1 if run.problems else 0
+    return summary()
 
 
 if __name__ == "__main__":

@@ -22,10 +22,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from playwright.sync_api import Browser, Page, sync_playwright
-
-import run
-from run import Watch, check, served, until
+from playwright.sync_api import Browser, Page
+from support import Watch, check, chromium, pages_of, served, summary, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CODE = "alert(window.__pwned=document.title='pwned')"
@@ -426,17 +424,16 @@ def build(nbc: str, folder: pathlib.Path, out: pathlib.Path, layout: str) -> Non
 def main() -> int:
     nbc = str(pathlib.Path(sys.argv[1]).resolve())
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         root = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else temporary)
         notebooks = root / "notebooks"
         notebooks.mkdir(parents=True, exist_ok=True)
         outputs = write(notebooks)
         count = len(list(notebooks.iterdir()))
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
         for layout in ("single", "site"):
             out = root / layout
             build(nbc, notebooks, out, layout)
-            pages = [it for it in run.pages_of(out) if it != "404.html"]
+            pages = [it for it in pages_of(out) if it != "404.html"]
             check(len(pages) >= count, f"{len(pages)} pages of {count} notebooks ({layout})")
             print(f"{layout}: {len(pages)} pages, {outputs} outputs, built after {time.monotonic() - start:.0f} s", flush=True)
             with served(out, "/project") as base:
@@ -444,9 +441,7 @@ def main() -> int:
                     path = out / page
                     url = path.as_uri() if layout == "single" else base + path.as_uri().removeprefix(out.as_uri() + "/")
                     open_page(browser, url, url if layout == "single" else base, f"{layout}/{page}")
-        browser.close()
-    print(f"{run.checks - len(run.problems)} passed, {len(run.problems)} failed, {time.monotonic() - start:.0f} s")
-    return 1 if run.problems else 0
+    return summary()
 
 
 if __name__ == "__main__":

@@ -9,18 +9,13 @@ writes what came of it into itself.
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import pathlib
 import socket
 import sys
-import threading
 
-from playwright.sync_api import Browser, sync_playwright
-
-import run
-from run import Server, check
+from playwright.sync_api import Browser
+from support import Files, check, chromium, serve, summary
 
 
 class Host:
@@ -29,7 +24,7 @@ class Host:
     def __init__(self, folder: str) -> None:
         asked = self.asked = []
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
+        class Handler(Files):
             def do_GET(self) -> None:
                 asked.append(self.path)
                 super().do_GET()
@@ -38,12 +33,7 @@ class Host:
                 asked.append(f"POST {self.path}")
                 self.send_error(405)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{server.server_port}"
+        self.address = f"http://127.0.0.1:{serve(Handler, folder).server_port}"
 
 
 def page_with_islands(browser: Browser, host: Host, other: Host) -> None:
@@ -139,20 +129,14 @@ def islands_by_themselves(browser: Browser, folder: str, host: Host, other: Host
     page.close()
 
 
-def main(folder: str) -> None:
+def main(folder: str) -> int:
     host = Host(folder)
     other = Host("/var/empty")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", f"--host-resolver-rules=MAP evil.example {other.address.removeprefix('http://')}"],
-        )
+    with chromium(f"--host-resolver-rules=MAP evil.example {other.address.removeprefix('http://')}") as browser:
         page_with_islands(browser, host, other)
         islands_by_themselves(browser, folder, host, other)
-        browser.close()
-    print(f"{run.checks} checks of islands, {len(run.problems)} failed")
-    sys.exit(1 if run.problems else 0)
+    return summary()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    raise SystemExit(main(sys.argv[1]))

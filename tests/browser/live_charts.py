@@ -14,10 +14,8 @@ import subprocess
 import sys
 import tempfile
 
-from playwright.sync_api import Browser, Page, sync_playwright
-
-import run
-from run import Watch, check, served, until
+from playwright.sync_api import Browser
+from support import Watch, check, chromium, served, summary, until
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples"
 NOTEBOOK = '''
@@ -163,12 +161,11 @@ def use(browser: Browser, url: str, allowed: str, name: str) -> None:
 
 def main() -> int:
     nbc = str(pathlib.Path(sys.argv[1]).resolve())
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         root = pathlib.Path(temporary)
         example = (EXAMPLE / "living_charts.py").read_text()
         (root / "live.py").write_text(example[: example.index("# [tool.nbc]")].rstrip("#\n ") + "\n# ///\n" + NOTEBOOK)
         shutil.copy(EXAMPLE / "pylock.living_charts.toml", root / "pylock.live.toml")
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for layout in ("single", "site"):
             out = root / layout
             subprocess.run([nbc, "build", root / "live.py", "-o", out, "--layout", layout], check=True)
@@ -176,9 +173,7 @@ def main() -> int:
             with served(out) as base:
                 url = (out / "live.html").as_uri() if layout == "single" else base + "live.html"
                 use(browser, url, url if layout == "single" else base, layout)
-        browser.close()
-    print(f"{run.checks} checks of charts with inputs, {len(run.problems)} failed")
-    return 1 if run.problems else 0
+    return summary()
 
 
 if __name__ == "__main__":

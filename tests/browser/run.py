@@ -7,17 +7,11 @@ promises are there; it works by keyboard, on a phone, in print and without scrip
 
 from __future__ import annotations
 
-import functools
-import http.server
-import json
 import pathlib
 import sys
-import threading
-import time
-from contextlib import contextmanager
 
-import axe_playwright_python
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
+from support import Watch, accessible, check, chromium, draw_charts, pages_of, served, summary, until
 
 # Texts that each example must show, and the number of pictures.
 EXPECTED = {
@@ -28,106 +22,6 @@ EXPECTED = {
     "living_charts": {"text": ["Charts that stay alive", "no server", "Bokeh"], "pictures": 3, "tables": 0},
     "loan_calculator": {"text": ["Loan calculator", "First payment", "work without a server", "still owed"], "pictures": 0, "tables": 1},
 }
-
-# Needs of people with disabilities, as far as a program can check them: WCAG 2.2 A and AA, and good practice.
-AXE = (pathlib.Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text()
-AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-problems: list[str] = []
-checks = 0
-
-
-def check(condition: bool, message: str) -> None:
-    global checks
-    checks += 1
-    if not condition:
-        problems.append(message)
-        print(f"FAILED {message}")
-
-
-def until(page: Page, condition: str, argument: object = None, seconds: float = 30) -> bool:
-    """Whether the condition comes true in time.
-
-    Playwright's `wait_for_function` makes code from text in the page when its first look fails,
-    which the page's policy refuses.
-    """
-    end = time.monotonic() + seconds
-    while not page.evaluate(condition, argument):
-        if time.monotonic() > end:
-            return False
-        page.wait_for_timeout(20)
-    return True
-
-
-def is_trouble(message) -> bool:
-    """What chart libraries do to their canvases makes Chromium speak of speed, which is no trouble."""
-    is_about_speed = message.type == "warning" and ("willReadFrequently" in message.text or "GPU stall" in message.text)
-    return message.type in ("error", "warning") and not is_about_speed
-
-
-class Watch:
-    """Everything that a page does and should not do."""
-
-    def __init__(self, page: Page, allowed: str) -> None:
-        self.seen: list[str] = []
-        page.on("console", lambda it: self.seen.append(f"console {it.type}: {it.text}") if is_trouble(it) else None)
-        page.on("pageerror", lambda it: self.seen.append(f"script error: {it}"))
-        page.on("dialog", lambda it: (self.seen.append(f"dialog: {it.message}"), it.dismiss()))
-        page.on("popup", lambda it: self.seen.append(f"popup: {it.url}"))
-        page.on("request", lambda it: None if it.url.startswith((allowed, "data:")) else self.seen.append(f"request: {it.url}"))
-        # Runs outside the page's policy, before its first byte is parsed.
-        page.add_init_script(
-            "window.__violations = [];"
-            "document.addEventListener('securitypolicyviolation', (e) =>"
-            " window.__violations.push(e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));"
-        )
-
-    def report(self, page: Page, name: str) -> None:
-        violations = page.evaluate("window.__violations")
-        check(violations == [], f"{name}: policy violations {violations[:3]}")
-        check(self.seen == [], f"{name}: {self.seen[:3]}")
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Says nothing of a browser that leaves before it has an answer."""
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-@contextmanager
-def served(folder: pathlib.Path, prefix: str = ""):
-    """A loopback server; `prefix` puts the folder below a path, as GitHub Pages does."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def translate_path(self, path: str) -> str:
-            return super().translate_path(path.removeprefix(prefix))
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{prefix}/"
-    finally:
-        server.shutdown()
-
-
-def draw_charts(page: Page, name: str) -> None:
-    """Comes to each chart as a reader does, and points at its middle."""
-    figures = page.locator("figure[data-chart]")
-    for index in range(figures.count()):
-        figure = figures.nth(index)
-        figure.scroll_into_view_if_needed()
-        until(page, "(it) => it.dataset.state !== undefined", figure.element_handle())
-        state = figure.get_attribute("data-state")
-        check(state == "drawn", f"{name}: the chart {figure.get_attribute('id')} is {state}")
-        box = figure.bounding_box()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + min(box["height"] / 2, 300))
-        page.wait_for_timeout(100)
-    page.evaluate("scrollTo(0, 0)")
 
 
 def open_page(browser: Browser, url: str, allowed: str, name: str, **context: object) -> None:
@@ -179,26 +73,6 @@ def every_way(browser: Browser, url: str, allowed: str, name: str) -> None:
     open_page(browser, url, allowed, f"{name}, without scripts", java_script_enabled=False)
 
 
-def accessible(browser: Browser, url: str, name: str) -> None:
-    """No finding of axe-core, in both schemes, on a desktop and on the narrowest phone, all unfolded."""
-    for scheme in ("light", "dark"):
-        for width in (1280, 320):
-            made = browser.new_context(
-                color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True, reduced_motion="reduce"
-            )
-            page = made.new_page()
-            page.goto(url)
-            page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
-            draw_charts(page, name)
-            page.evaluate(AXE)
-            found = page.evaluate("(tags) => axe.run(document, { runOnly: tags }).then((it) => it.violations)", AXE_RULES)
-            told = [f"{it['id']}: {it['nodes'][0]['html'][:120]}" for it in found]
-            check(told == [], f"{name}, {scheme}, {width} px: {told[:3]}")
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            check(wide <= 0, f"{name}, {width} px: the page scrolls sideways by {wide} px")
-            made.close()
-
-
 def controls_work(browser: Browser, url: str) -> None:
     """Theme, code, line wrapping, anchors, outline and print, as a reader meets them."""
     made = browser.new_context(viewport={"width": 1280, "height": 700}, color_scheme="light")
@@ -243,19 +117,10 @@ def controls_work(browser: Browser, url: str) -> None:
     bare.close()
 
 
-def pages_of(folder: pathlib.Path) -> list[str]:
-    manifest = json.loads((folder / "manifest.json").read_text())
-    return [file["path"] for file in manifest["files"] if file["path"].endswith(".html")]
-
-
 def main() -> int:
     out = pathlib.Path(sys.argv[1]).resolve()
     opened: set[str] = set()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        )
+    with chromium() as browser:
         for name in ("single", "hostile", "failing"):
             folder = out / name
             with served(folder) as base:
@@ -277,11 +142,9 @@ def main() -> int:
         controls_work(browser, (out / "single" / "weather_report.html").as_uri())
         failing_tells_nothing(out / "failing")
         attack_was_blocked(out / "hostile")
-        browser.close()
     missing = set(EXPECTED) - opened
     check(not missing, f"pages that were not opened: {sorted(missing)}")
-    print(f"{checks - len(problems)} passed, {len(problems)} failed")
-    return 1 if problems else 0
+    return summary()
 
 
 def follow_links(browser: Browser, base: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import http.server
 import itertools
 import json
 import pathlib
@@ -19,26 +18,10 @@ import threading
 import time
 from html import escape
 
-import axe_playwright_python
-from playwright.sync_api import Page, sync_playwright
-from run import Server
+from playwright.sync_api import Page
+from support import AXE, AXE_RULES, Files, check, chromium, same, serve, summary, until
 
 ASSETS = pathlib.Path(__file__).parents[2] / "assets"
-AXE = (pathlib.Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text()
-problems: list[str] = []
-checks = 0
-
-
-def check(condition: bool, message: str) -> None:
-    global checks
-    checks += 1
-    if not condition:
-        problems.append(message)
-        print(f"FAILED {message}")
-
-
-def same(found: object, wanted: object, message: str) -> None:
-    check(found == wanted, f"{message}: {found!r} is not {wanted!r}")
 
 
 # Markup, as src/output/element/control.rs and layout.rs write it ---------------------------------------------------------
@@ -363,15 +346,11 @@ def write(folder: pathlib.Path, *, has_files: bool) -> None:
 </html>""")
 
 
-class Slow(http.server.SimpleHTTPRequestHandler):
+class Slow(Files):
     """Keeps readers waiting for one chunk."""
 
-    folder = ""
     wait = threading.Event()
     is_broken = False
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments, directory=self.folder)
 
     def do_GET(self) -> None:
         if "slow" in self.path:
@@ -379,9 +358,6 @@ class Slow(http.server.SimpleHTTPRequestHandler):
         if "broken" in self.path and self.is_broken:
             return self.send_error(503)
         super().do_GET()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 # Operating it ------------------------------------------------------------------------------------------------------------
@@ -402,12 +378,7 @@ class Reader:
         check(self.until("document.querySelector('[data-ready]') !== null"), "inputs become alive")
 
     def until(self, condition: str, seconds: float = 5) -> bool:
-        end = time.monotonic() + seconds
-        while not self.page.evaluate(condition):
-            if time.monotonic() > end:
-                return False
-            self.page.wait_for_timeout(10)
-        return True
+        return until(self.page, condition, seconds=seconds)
 
     def shown(self, number: int) -> str:
         return " ".join(self.page.locator(f'[data-slot="{number}"]').inner_text().split())
@@ -815,7 +786,7 @@ def looks(browser, address: str, folder: pathlib.Path) -> None:
         page.goto(address)
         page.wait_for_timeout(500)
         page.evaluate(AXE + "; undefined")
-        found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})")
+        found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", AXE_RULES)
         for it in found["violations"]:
             check(False, f"{name}: axe {it['id']}: {[one['html'][:160] for one in it['nodes'][:3]]}")
         context.close()
@@ -832,17 +803,13 @@ def without_scripts(browser, address: str) -> None:
 
 def main() -> int:
     pictures = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as made, chromium() as browser:
         root = pathlib.Path(made)
         for folder, has_files in (("single", False), ("site", True)):
             (root / folder).mkdir()
             write(root / folder, has_files=has_files)
-        Slow.folder = str(root / "site")
-        server = Server(("127.0.0.1", 0), Slow)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        site = f"http://127.0.0.1:{server.server_port}/index.html"
+        site = f"http://127.0.0.1:{serve(Slow, root / 'site').server_port}/index.html"
         single = (root / "single" / "index.html").as_uri()
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         Slow.wait.set()
         for address in (single, site):
             context = browser.new_context()
@@ -856,9 +823,7 @@ def main() -> int:
         context.close()
         without_scripts(browser, single)
         looks(browser, single, pictures or root)
-        browser.close()
-    print(f"{checks} checks, {len(problems)} failed")
-    return 1 if problems else 0
+    return summary()
 
 
 if __name__ == "__main__":

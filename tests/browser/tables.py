@@ -16,10 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-
-import run
-from run import Watch, check, served, until
+from playwright.sync_api import Browser, Locator, Page
+from support import Watch, accessible, check, chromium, served, summary, until
 
 MARIMO = '''
 import marimo
@@ -250,12 +248,11 @@ def without_scripts(browser: Browser, url: str, name: str) -> None:
 
 def main() -> int:
     nbc = str(pathlib.Path(sys.argv[1]).resolve())
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         root = pathlib.Path(temporary)
         books = root / "books"
         books.mkdir()
         write(books)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for layout in ("single", "site"):
             out = root / layout
             python = os.environ.get("NBC_TEST_PYTHON", sys.executable)
@@ -266,11 +263,9 @@ def main() -> int:
                     url = (out / page).as_uri() if layout == "single" else base + page
                     use(browser, url, url if layout == "single" else base, f"{layout}/{page}")
                     if layout == "single":
-                        run.accessible(browser, url, page)
+                        accessible(browser, url, page)
                 without_scripts(browser, base + "live.html", f"{layout}/live.html")
-        browser.close()
-    print(f"{run.checks} checks of tables, {len(run.problems)} failed")
-    return 1 if run.problems else 0
+    return summary()
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ import subprocess
 import sys
 import tempfile
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-
-import run
-from run import Watch, check, served, until
+from playwright.sync_api import Browser, Locator, Page
+from support import Watch, accessible, check, chromium, served, summary, until
 
 CELLS = [
     """
@@ -152,12 +150,11 @@ def another_start(browser: Browser, url: str) -> None:
 def main() -> int:
     nbc = str(pathlib.Path(sys.argv[1]).resolve())
     python = os.environ.get("NBC_TEST_PYTHON", sys.executable)
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         root = pathlib.Path(temporary)
         books = root / "books"
         books.mkdir()
         write(books)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
 
         def build(out: pathlib.Path, *flags: str) -> None:
             command = [nbc, "build", books / "widgets.ipynb", "-o", out, "--python", python, "--max-states", "3000", *flags]
@@ -171,12 +168,10 @@ def main() -> int:
                 url = (out / "widgets.html").as_uri() if layout == "single" else base + "widgets.html"
                 operate(browser, url, url if layout == "single" else base, layout)
                 if layout == "single":
-                    run.accessible(browser, url, layout)
+                    accessible(browser, url, layout)
         build(root / "other", "--state", "n=5", "--state", "unit=inch")
         another_start(browser, (root / "other" / "widgets.html").as_uri())
-        browser.close()
-    print(f"{run.checks} checks of ipywidgets, {len(run.problems)} failed")
-    return 1 if run.problems else 0
+    return summary()
 
 
 if __name__ == "__main__":
