@@ -21,7 +21,7 @@ use nbc::notebook::Notebook;
 use nbc::process::{Isolation, Limits, OnDemand, Sandbox};
 use nbc::run::grants::Shown;
 use nbc::run::reach::Reach;
-use nbc::run::warm::{Brood, Nursery};
+use nbc::run::warm::{Brood, WarmPool};
 use nbc::run::{
     Bounds, Execution, Grants, OnError, OutputLimits, Places, RunPlan, RunRecord, RunnerFolder,
     SweepPlan, Unobserved,
@@ -132,13 +132,13 @@ impl Planned {
 
     /// The result of each, how many were forked, and why not all.
     fn warm(&self) -> (Vec<Execution>, usize, Vec<String>) {
-        let nursery = Nursery::default();
+        let pool = WarmPool::default();
         let list: Vec<_> = self.plans.iter().zip(&self.notebooks).collect();
         let plans: Vec<_> = self.plans.iter().collect();
         let mut given: Vec<Option<Execution>> = self.plans.iter().map(|_| None).collect();
         let (mut forked, mut remarks) = (0, vec![]);
-        for batch in nursery.batches(&SANDBOX, &list, 1) {
-            let mut brood = Brood::new(&nursery, &SANDBOX, &batch, &plans);
+        for batch in pool.batches(&SANDBOX, &list, 1) {
+            let mut brood = Brood::new(&pool, &SANDBOX, &batch, &plans);
             for (place, member) in batch.members.iter().enumerate() {
                 let notebook = &self.notebooks[*member];
                 given[*member] = Some(brood.execute(place, notebook, &mut Unobserved).unwrap());
@@ -608,16 +608,16 @@ fn workers_have_a_warm_process_each() {
         folder.jupyter(&format!("{number:02}.ipynb"), &[&code]);
     }
     let planned = folder.planned();
-    let nursery = Nursery::default();
+    let pool = WarmPool::default();
     let list: Vec<_> = planned.plans.iter().zip(&planned.notebooks).collect();
     let plans: Vec<_> = planned.plans.iter().collect();
-    let batches = nursery.batches(&SANDBOX, &list, 3);
+    let batches = pool.batches(&SANDBOX, &list, 3);
     assert_eq!(batches.len(), 3);
     std::thread::scope(|scope| {
         for batch in &batches {
-            let (nursery, plans, planned) = (&nursery, &plans, &planned);
+            let (pool, plans, planned) = (&pool, &plans, &planned);
             scope.spawn(move || {
-                let mut brood = Brood::new(nursery, &SANDBOX, batch, plans);
+                let mut brood = Brood::new(pool, &SANDBOX, batch, plans);
                 for (place, member) in batch.members.iter().enumerate() {
                     let notebook = &planned.notebooks[*member];
                     let given = brood.execute(place, notebook, &mut Unobserved).unwrap();
@@ -641,10 +641,10 @@ fn no_worker_waits_for_what_another_could_run() {
         folder.marimo(&format!("{number}.py"), &["1"]);
     }
     let planned = folder.planned();
-    let nursery = Nursery::default();
+    let pool = WarmPool::default();
     let list: Vec<_> = planned.plans.iter().zip(&planned.notebooks).collect();
     let parts = |workers: usize| {
-        let batches = nursery.batches(&SANDBOX, &list, workers);
+        let batches = pool.batches(&SANDBOX, &list, workers);
         batches.into_iter().map(|it| it.members).collect::<Vec<_>>()
     };
     assert_eq!(parts(1), [vec![0, 1, 2, 3], vec![4, 5]]);

@@ -11,7 +11,7 @@ use super::unit::{Builder, Outcome, Prepared, Task, Worker};
 use super::workers::{self, Line};
 use crate::process::{Sandbox, interrupt};
 use crate::run::RunPlan;
-use crate::run::warm::{Batch, Brood, Nursery};
+use crate::run::warm::{Batch, Brood, WarmPool};
 use crate::site::SitePath;
 
 /// Builds all notebooks. None for a build that was interrupted.
@@ -42,7 +42,7 @@ pub(super) fn build_all(
     let to_run: Vec<usize> = (0..tasks.len())
         .filter(|it| tasks.get(*it).is_some_and(|it| it.as_ref().is_ok_and(|it| it.is_to_run())))
         .collect();
-    let nursery = Nursery::default();
+    let pool = WarmPool::default();
     let sandbox = match to_run.is_empty() || !is_warm {
         true => None,
         false => {
@@ -57,10 +57,10 @@ pub(super) fn build_all(
         })
         .collect();
     let own_plans: Vec<&RunPlan> = pairs.iter().map(|it| it.0).collect();
-    let batches = sandbox.map(|it| nursery.batches(it, &pairs, builder.settings.jobs));
+    let batches = sandbox.map(|it| pool.batches(it, &pairs, builder.settings.jobs));
     drop(pairs);
     let units = units(batches.unwrap_or_default(), &to_run, tasks.len());
-    let warm = sandbox.map(|sandbox| Warm { nursery: &nursery, sandbox, plans: &own_plans });
+    let warm = sandbox.map(|sandbox| Warm { pool: &pool, sandbox, plans: &own_plans });
     run_all(builder, units, tasks, &plans, warm.as_ref(), events).into_iter().collect()
 }
 
@@ -102,7 +102,7 @@ fn units(batches: Vec<Batch>, to_run: &[usize], number: usize) -> Vec<Unit> {
 
 /// Everything that forks need.
 struct Warm<'a> {
-    nursery: &'a Nursery,
+    pool: &'a WarmPool,
     sandbox: &'a Sandbox,
     plans: &'a [&'a RunPlan],
 }
@@ -121,8 +121,8 @@ fn run_all(
     workers::each(units, builder.settings.jobs, &line, |(places, batch), tell| {
         let mut worker = Worker { events: events.another(), brood: None };
         let batch = batch.as_ref().zip(warm);
-        worker.brood = batch
-            .map(|(batch, warm)| (Brood::new(warm.nursery, warm.sandbox, batch, warm.plans), 0));
+        worker.brood =
+            batch.map(|(batch, warm)| (Brood::new(warm.pool, warm.sandbox, batch, warm.plans), 0));
         // A warm process keeps its memory between two notebooks as well.
         let _permit = worker.brood.is_some().then(|| builder.semaphore.acquire());
         for place in places {

@@ -76,9 +76,9 @@ const CHEAP: [&str; 40] = [
     "textwrap", "time", "typing", "uuid", "warnings",
 ];
 
-/// What warm processes of a build have in common: what was found out about packages.
+/// State shared by all warm processes of a build: packages that they must not import, and kinds that do not start.
 #[derive(Debug, Default)]
-pub struct Nursery {
+pub struct WarmPool {
     state: Mutex<State>,
 }
 
@@ -110,7 +110,7 @@ struct Wish {
     packages: BTreeSet<String>,
 }
 
-impl Nursery {
+impl WarmPool {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -253,7 +253,7 @@ fn slot(plan: &RunPlan) -> Option<(Slot, Vec<Mount>)> {
 /// The runs of one batch.
 #[derive(Debug)]
 pub struct Brood<'a> {
-    nursery: &'a Nursery,
+    pool: &'a WarmPool,
     sandbox: &'a Sandbox,
     batch: &'a Batch,
     plans: Vec<&'a RunPlan>,
@@ -295,13 +295,13 @@ enum Answer {
 impl<'a> Brood<'a> {
     /// Starts nothing yet. `plans` are those of the whole list that the batch is a part of.
     pub fn new(
-        nursery: &'a Nursery,
+        pool: &'a WarmPool,
         sandbox: &'a Sandbox,
         batch: &'a Batch,
         plans: &[&'a RunPlan],
     ) -> Self {
         let plans = batch.members.iter().filter_map(|it| plans.get(*it).copied()).collect();
-        Self { nursery, sandbox, batch, plans, process: None, tries: 0, warm: 0, remarks: vec![] }
+        Self { pool, sandbox, batch, plans, process: None, tries: 0, warm: 0, remarks: vec![] }
     }
 
     /// How many of the notebooks up to now were forked.
@@ -352,7 +352,7 @@ impl<'a> Brood<'a> {
         let kind = self.batch.kind.as_ref()?;
         while self.tries < MOST_TRIES {
             self.tries += 1;
-            let state = self.nursery.state();
+            let state = self.pool.state();
             if state.hopeless.contains(kind) {
                 return None;
             }
@@ -366,7 +366,7 @@ impl<'a> Brood<'a> {
                         self.remarks
                             .push(format!("`{name}` is not imported before a fork: it {why}"));
                     }
-                    let mut state = self.nursery.state();
+                    let mut state = self.pool.state();
                     let known = state.left_out.entry(kind.clone()).or_default();
                     known.extend(refused.into_iter().map(|(name, _)| name));
                 }
@@ -374,7 +374,7 @@ impl<'a> Brood<'a> {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     self.remarks
                         .push(format!("no warm start: {error} {}", cause.unwrap_or_default()));
-                    self.nursery.state().hopeless.insert(kind.clone());
+                    self.pool.state().hopeless.insert(kind.clone());
                     return None;
                 }
             }
