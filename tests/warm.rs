@@ -21,7 +21,7 @@ use nbc::notebook::Notebook;
 use nbc::process::{Isolation, Limits, OnDemand, Sandbox};
 use nbc::run::grants::Shown;
 use nbc::run::reach::Reach;
-use nbc::run::warm::{Brood, WarmPool};
+use nbc::run::warm::{BatchRun, WarmPool};
 use nbc::run::{
     Bounds, Execution, Grants, OnError, OutputLimits, Places, RunPlan, RunRecord, RunnerFolder,
     SweepPlan, Unobserved,
@@ -138,13 +138,13 @@ impl Planned {
         let mut given: Vec<Option<Execution>> = self.plans.iter().map(|_| None).collect();
         let (mut forked, mut remarks) = (0, vec![]);
         for batch in pool.batches(&SANDBOX, &list, 1) {
-            let mut brood = Brood::new(&pool, &SANDBOX, &batch, &plans);
+            let mut batch_run = BatchRun::new(&pool, &SANDBOX, &batch, &plans);
             for (place, member) in batch.members.iter().enumerate() {
                 let notebook = &self.notebooks[*member];
-                given[*member] = Some(brood.execute(place, notebook, &mut Unobserved).unwrap());
+                given[*member] = Some(batch_run.execute(place, notebook, &mut Unobserved).unwrap());
             }
-            forked += brood.forked();
-            remarks.extend(brood.remarks().iter().cloned());
+            forked += batch_run.forked();
+            remarks.extend(batch_run.remarks().iter().cloned());
         }
         (given.into_iter().map(Option::unwrap).collect(), forked, remarks)
     }
@@ -617,14 +617,14 @@ fn workers_have_a_warm_process_each() {
         for batch in &batches {
             let (pool, plans, planned) = (&pool, &plans, &planned);
             scope.spawn(move || {
-                let mut brood = Brood::new(pool, &SANDBOX, batch, plans);
+                let mut batch_run = BatchRun::new(pool, &SANDBOX, batch, plans);
                 for (place, member) in batch.members.iter().enumerate() {
                     let notebook = &planned.notebooks[*member];
-                    let given = brood.execute(place, notebook, &mut Unobserved).unwrap();
+                    let given = batch_run.execute(place, notebook, &mut Unobserved).unwrap();
                     let text = printed(&given);
                     assert!(text.ends_with(&format!("] {member} 3\n")), "{text}");
                 }
-                assert_eq!(brood.forked(), 8);
+                assert_eq!(batch_run.forked(), 8);
             });
         }
     });

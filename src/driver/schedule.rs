@@ -11,7 +11,7 @@ use super::unit::{Builder, Outcome, Prepared, Task, Worker};
 use super::workers::{self, Line};
 use crate::process::{Sandbox, interrupt};
 use crate::run::RunPlan;
-use crate::run::warm::{Batch, Brood, WarmPool};
+use crate::run::warm::{Batch, BatchRun, WarmPool};
 use crate::site::SitePath;
 
 /// Builds all notebooks. None for a build that was interrupted.
@@ -119,12 +119,12 @@ fn run_all(
     let line = Line::new();
     let tasks: Vec<_> = tasks.into_iter().map(|it| Mutex::new(Some(it))).collect();
     workers::each(units, builder.settings.jobs, &line, |(places, batch), tell| {
-        let mut worker = Worker { events: events.another(), brood: None };
+        let mut worker = Worker { events: events.another(), batch_run: None };
         let batch = batch.as_ref().zip(warm);
-        worker.brood =
-            batch.map(|(batch, warm)| (Brood::new(warm.pool, warm.sandbox, batch, warm.plans), 0));
+        worker.batch_run = batch
+            .map(|(batch, warm)| (BatchRun::new(warm.pool, warm.sandbox, batch, warm.plans), 0));
         // A warm process keeps its memory between two notebooks as well.
-        let _permit = worker.brood.is_some().then(|| builder.semaphore.acquire());
+        let _permit = worker.batch_run.is_some().then(|| builder.semaphore.acquire());
         for place in places {
             if !line.is_before_end(place) || interrupt::is_requested() {
                 break;
@@ -146,11 +146,11 @@ fn run_all(
             }
             tell(place, outcome);
         }
-        if let Some((brood, done)) = &worker.brood {
-            let forked = brood.forked();
+        if let Some((batch_run, done)) = &worker.batch_run {
+            let forked = batch_run.forked();
             let notebooks = counted(*done, "notebook");
             worker.events.detail(&format!("warm start: {forked} of {notebooks} forked"));
-            for remark in brood.remarks() {
+            for remark in batch_run.remarks() {
                 worker.events.detail(&format!("warm start: {remark}"));
             }
         }

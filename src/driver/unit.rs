@@ -35,7 +35,7 @@ use crate::run::reach::Reach;
 use crate::run::record::{Facts, Granted, Package};
 use crate::run::remembered::{self, NotKept, Parts, Remembered, Unchecked};
 use crate::run::stored::{self, stored};
-use crate::run::warm::Brood;
+use crate::run::warm::BatchRun;
 use crate::run::{self, Places, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::{Source, Sources};
@@ -67,7 +67,7 @@ pub(super) struct Builder<'a> {
 pub(super) struct Worker<'a> {
     pub(super) events: Box<dyn Events>,
     /// Notebooks that are forked from one process, and the place of the next one among them.
-    pub(super) brood: Option<(Brood<'a>, usize)>,
+    pub(super) batch_run: Option<(BatchRun<'a>, usize)>,
 }
 
 /// A notebook that can be built: phases 3 and 4 are done, as far as it takes them.
@@ -393,7 +393,7 @@ impl Builder<'_> {
         outcome: &mut Outcome,
     ) -> Result<Option<Ran>, Failure> {
         let TaskRun { environment, key, is_kept } = run;
-        let (path, Worker { events, brood }) = (&input.path, worker);
+        let (path, Worker { events, batch_run }) = (&input.path, worker);
         let key = self.cache.as_deref().zip(key);
         let kept = key.as_ref().filter(|_| is_kept).and_then(|(cache, key)| {
             self.timings.measure(Phase::Cache, || remembered::find(cache, key))
@@ -405,14 +405,14 @@ impl Builder<'_> {
         }
         let sandbox =
             self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(events.as_ref()))?;
-        let permit = brood.is_none().then(|| self.semaphore.acquire());
+        let permit = batch_run.is_none().then(|| self.semaphore.acquire());
         events.notebook(path.as_str(), plan.start.order.len());
         let mut execute = |is_first: bool| {
             let mut watched = Watched::new(events.as_mut());
-            let result = self.timings.measure(Phase::Run, || match brood {
-                Some((brood, place)) if is_first => {
+            let result = self.timings.measure(Phase::Run, || match batch_run {
+                Some((batch_run, place)) if is_first => {
                     *place += 1;
-                    brood.execute(*place - 1, notebook, &mut watched)
+                    batch_run.execute(*place - 1, notebook, &mut watched)
                 }
                 _ => run::execute(plan, sandbox, notebook, &mut watched),
             });

@@ -250,9 +250,9 @@ fn slot(plan: &RunPlan) -> Option<(Slot, Vec<Mount>)> {
     Some((Slot { mount, hidden: plan.job.openings.hidden.clone() }, rest))
 }
 
-/// The runs of one batch.
+/// Runs the notebooks of one batch, as forks of a warm process where that can be had.
 #[derive(Debug)]
-pub struct Brood<'a> {
+pub struct BatchRun<'a> {
     pool: &'a WarmPool,
     sandbox: &'a Sandbox,
     batch: &'a Batch,
@@ -292,7 +292,7 @@ enum Answer {
     Fatal { message: String },
 }
 
-impl<'a> Brood<'a> {
+impl<'a> BatchRun<'a> {
     /// Starts nothing yet. `plans` are those of the whole list that the batch is a part of.
     pub fn new(
         pool: &'a WarmPool,
