@@ -257,7 +257,7 @@ pub struct BatchRun<'a> {
     sandbox: &'a Sandbox,
     batch: &'a Batch,
     plans: Vec<&'a RunPlan>,
-    process: Option<Process>,
+    process: Option<WarmProcess>,
     tries: u32,
     /// How many notebooks ran as forks.
     warm: usize,
@@ -266,7 +266,7 @@ pub struct BatchRun<'a> {
 
 /// A warm process, and the first notebook that it has a slot for.
 #[derive(Debug)]
-struct Process {
+struct WarmProcess {
     warm: Warm,
     first: usize,
 }
@@ -348,7 +348,7 @@ impl<'a> BatchRun<'a> {
     }
 
     /// Starts a warm process for the notebooks from this place on; `None` when that cannot be had.
-    fn start(&mut self, first: usize) -> Option<Process> {
+    fn start(&mut self, first: usize) -> Option<WarmProcess> {
         let kind = self.batch.kind.as_ref()?;
         while self.tries < MOST_TRIES {
             self.tries += 1;
@@ -359,7 +359,7 @@ impl<'a> BatchRun<'a> {
             let left_out = state.left_out.get(kind).cloned().unwrap_or_default();
             drop(state);
             let packages = self.batch.packages.difference(&left_out).map(String::as_str).collect();
-            match Process::start(self.sandbox, self.plans.get(first..)?, first, packages) {
+            match WarmProcess::start(self.sandbox, self.plans.get(first..)?, first, packages) {
                 Ok((process, refused)) if refused.is_empty() => return Some(process),
                 Ok((_, refused)) => {
                     for (name, why) in &refused {
@@ -383,14 +383,14 @@ impl<'a> BatchRun<'a> {
     }
 }
 
-impl Process {
+impl WarmProcess {
     /// Gives the process, and the packages that it refused, with the reason.
     fn start(
         sandbox: &Sandbox,
         plans: &[&RunPlan],
         first: usize,
         packages: Vec<&str>,
-    ) -> io::Result<(Process, Vec<(String, String)>)> {
+    ) -> io::Result<(WarmProcess, Vec<(String, String)>)> {
         let plan = plans.first().ok_or(io::ErrorKind::InvalidInput)?;
         let slots = plans.iter().filter_map(|it| slot(it)).map(|(slot, _)| slot).collect();
         let mut job = plan.job.clone();
@@ -410,7 +410,7 @@ impl Process {
         say(&channel, &order)?;
         let _interruptible = Watch::start(warm.killer(), IMPORT_TIME, IMPORT_TIME);
         match hear(&channel, IMPORT_TIME)? {
-            Answer::Warm { left_out } => Ok((Process { warm, first }, left_out)),
+            Answer::Warm { left_out } => Ok((WarmProcess { warm, first }, left_out)),
             Answer::Fatal { message } => Err(io::Error::other(message)),
             Answer::Fit {} | Answer::Unfit { .. } => Err(io::ErrorKind::InvalidData.into()),
         }
@@ -424,7 +424,7 @@ impl Process {
         plan: &RunPlan,
         notebook: &Notebook,
         observer: &mut dyn Observer,
-    ) -> (Result<Execution, String>, Option<Process>) {
+    ) -> (Result<Execution, String>, Option<WarmProcess>) {
         let Some(slot) = place.checked_sub(self.first) else {
             return (Err("it has no slot".to_owned()), Some(self));
         };
