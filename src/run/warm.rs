@@ -20,10 +20,10 @@ use crate::notebook::{CellKind, Format, Notebook};
 use crate::process::{Access, Mount, Sandbox, SandboxError, Slot, Traffic, Warm};
 use crate::python::{self, Mode};
 
-/// Most notebooks of one warm process: each has file systems of its own, which are made before the first one runs.
-const MOST_ROOMS: usize = 64;
+/// Most slots of one warm process: each notebook has file systems of its own, which are made before the first one runs.
+const MOST_SLOTS: usize = 64;
 /// Fewer are not worth a warm process, which takes about as long to start as a cold one.
-const FEWEST_ROOMS: usize = 2;
+const FEWEST_SLOTS: usize = 2;
 /// Most warm processes that are tried for one batch.
 const MOST_TRIES: u32 = 4;
 /// A process that does not answer within this time is given up.
@@ -133,11 +133,11 @@ impl WarmPool {
         let mut batches = Vec::new();
         // A warm process runs its notebooks one after the other, so no worker may wait for another's.
         let number: usize = kinds.values().map(Vec::len).sum();
-        let share = number.div_ceil(workers.max(1)).clamp(1, MOST_ROOMS);
+        let share = number.div_ceil(workers.max(1)).clamp(1, MOST_SLOTS);
         for (kind, members) in kinds {
             for (packages, members) in groups(members) {
                 for members in members.chunks(share) {
-                    if members.len() < FEWEST_ROOMS {
+                    if members.len() < FEWEST_SLOTS {
                         cold.extend(members);
                         continue;
                     }
@@ -160,7 +160,7 @@ fn groups(mut members: Vec<(usize, BTreeSet<String>)>) -> Vec<(BTreeSet<String>,
     for (place, packages) in &members {
         groups.entry(packages.clone()).or_default().push(*place);
     }
-    groups.retain(|_, places| places.len() >= FEWEST_ROOMS);
+    groups.retain(|_, places| places.len() >= FEWEST_SLOTS);
     members.retain(|(_, packages)| !groups.contains_key(packages));
     // Of the others, those that share the most common package, with all that they share beside it.
     loop {
@@ -169,7 +169,7 @@ fn groups(mut members: Vec<(usize, BTreeSet<String>)>) -> Vec<(BTreeSet<String>,
             *counts.entry(name).or_default() += 1;
         }
         let most = counts.into_iter().max_by_key(|(_, count)| *count);
-        let Some((name, FEWEST_ROOMS..)) = most else { break };
+        let Some((name, FEWEST_SLOTS..)) = most else { break };
         let name = name.to_owned();
         let (with, without): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|(_, packages)| packages.contains(&name));
@@ -330,7 +330,7 @@ impl<'a> BatchRun<'a> {
             return Err(SandboxError::StageFailed { step: "finding a plan", console, source });
         };
         // The last ones of a batch that lost its process are not worth another one.
-        if self.process.is_none() && self.plans.len().saturating_sub(place) >= FEWEST_ROOMS {
+        if self.process.is_none() && self.plans.len().saturating_sub(place) >= FEWEST_SLOTS {
             self.process = self.start(place);
         }
         if let Some(process) = self.process.take() {
