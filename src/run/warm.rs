@@ -101,12 +101,12 @@ pub struct Batch {
     kind: Option<String>,
 }
 
-/// What a notebook would have of a warm process.
+/// Requirements of a notebook on its warm process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wish {
-    /// Equal where one process will do for both.
+struct WarmRequest {
+    /// Notebooks with equal kinds can share a warm process.
     kind: String,
-    /// What it imports in any case.
+    /// Packages that it imports whatever its cells do.
     packages: BTreeSet<String>,
 }
 
@@ -125,8 +125,8 @@ impl WarmPool {
         let mut cold = Vec::new();
         let mut kinds: BTreeMap<String, Vec<(usize, BTreeSet<String>)>> = BTreeMap::new();
         for (place, (plan, notebook)) in notebooks.iter().enumerate() {
-            match wish(plan, notebook).filter(|_| sandbox.has_slots()) {
-                Some(wish) => kinds.entry(wish.kind).or_default().push((place, wish.packages)),
+            match request(plan, notebook).filter(|_| sandbox.has_slots()) {
+                Some(it) => kinds.entry(it.kind).or_default().push((place, it.packages)),
                 None => cold.push(place),
             }
         }
@@ -189,7 +189,7 @@ fn groups(mut members: Vec<(usize, BTreeSet<String>)>) -> Vec<(BTreeSet<String>,
 }
 
 /// `None` when the notebook needs a process of its own.
-fn wish(plan: &RunPlan, notebook: &Notebook) -> Option<Wish> {
+fn request(plan: &RunPlan, notebook: &Notebook) -> Option<WarmRequest> {
     let openings = &plan.job.openings;
     let is_closed =
         openings.hosts.is_empty() && openings.variables.is_empty() && openings.files.is_empty();
@@ -231,7 +231,7 @@ fn wish(plan: &RunPlan, notebook: &Notebook) -> Option<Wish> {
             !CHEAP.contains(&top) && !is_of_engine(top, plan.start.engine)
         });
     }
-    Some(Wish { kind, packages })
+    Some(WarmRequest { kind, packages })
 }
 
 fn is_of_engine(top: &str, engine: Engine) -> bool {
