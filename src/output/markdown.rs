@@ -37,7 +37,7 @@ pub(super) fn render(
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
     let prepared = bare_environments(text);
-    let mut room = Room::new(attachments);
+    let mut budget = ByteBudget::new(attachments);
     let mut diagram: Option<String> = None;
     let events = Parser::new_ext(&prepared, options).filter_map(|event| match event {
         // JupyterLab draws these, too; marimo's element is how the pass after this knows them.
@@ -64,7 +64,7 @@ pub(super) fn render(
         Event::InlineMath(source) => formula(&source, Display::Inline),
         Event::DisplayMath(source) => formula(&source, Display::Block),
         Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let found = attachment(&dest_url, attachments, &mut room, notes);
+            let found = attachment(&dest_url, attachments, &mut budget, notes);
             let dest_url = found.map_or(dest_url, CowStr::from);
             Event::Start(Tag::Image { link_type, dest_url, title, id })
         }
@@ -87,9 +87,9 @@ fn formula(source: &str, display: Display) -> Event<'static> {
 
 /// Bytes that attachments may still take: twenty bytes of prose show a whole attachment, so a
 /// small file could make a page without end.
-struct Room(usize);
+struct ByteBudget(usize);
 
-impl Room {
+impl ByteBudget {
     fn new(attachments: &Map<String, Value>) -> Self {
         let bundles = attachments.values().filter_map(Value::as_object).flat_map(Map::values);
         let size: usize = bundles.filter_map(Value::as_str).map(str::len).sum();
@@ -107,7 +107,7 @@ impl Room {
 fn attachment(
     address: &str,
     attachments: &Map<String, Value>,
-    room: &mut Room,
+    budget: &mut ByteBudget,
     notes: &Notes,
 ) -> Option<String> {
     let name = address.strip_prefix("attachment:")?;
@@ -116,7 +116,7 @@ fn attachment(
     })?;
     let (_, data) = bundle.as_object()?.iter().find(|(mime, _)| mime.starts_with("image/"))?;
     let data = data.as_str()?;
-    if !room.take(data.len()) {
+    if !budget.take(data.len()) {
         notes.invalid("an attachment is shown too often".to_owned());
         return None;
     }
