@@ -11,7 +11,7 @@ mod failure;
 mod group;
 mod identity;
 mod in_place;
-mod keeper;
+mod supervisor;
 mod landlock;
 mod memory;
 mod mounts;

@@ -59,7 +59,7 @@ pub(super) enum Order {
         temporary: Option<Utf8PathBuf>,
         job: Option<Box<Job>>,
         secrets: Revealed,
-        /// With any, the first process stays to attach them one after the other: see `keeper.rs`.
+        /// With any, the first process stays to attach them one after the other: see `supervisor.rs`.
         slots: Vec<Slot>,
     },
     /// Tries each layer by itself.

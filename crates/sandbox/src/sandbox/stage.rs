@@ -23,7 +23,7 @@ use super::protocol::{self, INSIDE_ID, Identity, Mode, Order, Report};
 use super::seccomp::{self, Sockets, Surroundings};
 use super::system::{self, Fork, NAMESPACES};
 use super::trees::{self, Trees};
-use super::{examine, in_place, keeper, landlock, mounts, network};
+use super::{examine, in_place, landlock, mounts, network, supervisor};
 
 /// The step before any layer.
 const START: &str = "start";
@@ -198,11 +198,11 @@ fn first(
         return Ok(0);
     };
     if !slots.is_empty() {
-        return keeper::keep(control, channel, &mut view, job, confine);
+        return supervisor::run(control, channel, &mut view, job, confine);
     }
     let layers = confine(&view)?;
     // A fork of a warm process is number 3, and a number may reach a page.
-    keeper::use_up_a_number().named("pid namespace", || "counting".to_owned())?;
+    supervisor::use_up_a_number().named("pid namespace", || "counting".to_owned())?;
     let payload = start_payload(job, &channel)?;
     drop(channel);
     protocol::send(control, &Report::Ready { layers }).named(LIMITS, || "reporting".to_owned())?;

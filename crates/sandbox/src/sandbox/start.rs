@@ -22,7 +22,7 @@ use super::{failure, network};
 /// The set-up takes milliseconds; only a host that hangs takes this long.
 pub(super) const SET_UP_TIME: Duration = Duration::from_secs(30);
 
-/// The second stage, running, as its supervisor holds it.
+/// The second stage, running.
 pub(super) struct Stage {
     pub(super) child: Child,
     /// The process under which the whole tree is.

@@ -1,4 +1,4 @@
-//! nbc's side of a sandbox whose payload is forked for one notebook after the other: see `keeper.rs`.
+//! nbc's side of a sandbox whose payload is forked for one notebook after the other: see `supervisor.rs`.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -27,7 +27,7 @@ const CLEARING_TIME: Duration = Duration::from_secs(5);
 const OWN_NUMBERS: i32 = 2;
 
 /// Starts the payload, and does as nbc says until one of them is gone.
-pub(super) fn keep(
+pub(super) fn run(
     control: &UnixStream,
     channel: OwnedFd,
     view: &mut View,
@@ -64,9 +64,9 @@ pub(super) fn keep(
     keep_rights(rights).named(RIGHTS, || "giving up capabilities".to_owned())?;
     drop(channel);
     let slot_mounts = std::mem::take(&mut view.slot_mounts).into_iter().map(Some).collect();
-    let mut keeper =
-        Keeper { payload, processes, ended, slot_mounts, present: None, settings: None };
-    let status = keeper.serve(control).named(VIEW, || "attaching slots".to_owned())?;
+    let mut supervisor =
+        Supervisor { payload, processes, ended, slot_mounts, present: None, settings: None };
+    let status = supervisor.serve(control).named(VIEW, || "attaching slots".to_owned())?;
     let report = Report::Ended { status, cpu_micros: system::children_cpu_micros() };
     protocol::send(control, &report).named(LIMITS, || "reporting".to_owned())?;
     Ok(0)
@@ -92,7 +92,7 @@ fn keep_rights(kept: CapabilitySet) -> io::Result<()> {
     die_with_parent()
 }
 
-struct Keeper {
+struct Supervisor {
     payload: Pid,
     processes: OwnedFd,
     /// Readable when a child has ended.
@@ -103,7 +103,7 @@ struct Keeper {
     settings: Option<Settings>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Gives the payload's wait status.
     fn serve(&mut self, control: &UnixStream) -> io::Result<i32> {
         loop {
