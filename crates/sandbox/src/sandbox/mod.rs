@@ -3,7 +3,7 @@
 //! nbc executes itself again as a second stage ([`stage`]), because namespaces must be made by a process with
 //! one thread. This file is nbc's side: it starts the stage, watches time and memory, and ends the whole tree.
 
-mod census;
+mod kernel_memory;
 mod descriptors;
 mod disk;
 mod examine;

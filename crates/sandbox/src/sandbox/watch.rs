@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use super::super::{Ended, Limits, Outcome};
-use super::census::Census;
 use super::disk::Disk;
+use super::kernel_memory::KernelMemory;
 use super::memory::{self, Held, Measured, PERIOD, Shares};
 use super::processes::{cpu_of, own_time, tree};
 use super::protocol::{self, Report};
@@ -43,7 +43,7 @@ struct Watch<'a> {
     shared: &'a Shared,
     news: Option<&'a Sender<News>>,
     /// Memory of the kernel, where no control group counts it.
-    census: Option<Census>,
+    kernel_memory: Option<KernelMemory>,
     shares: Shares,
     /// The temporary folder, if it is one of the host.
     disk: Option<Disk>,
@@ -84,8 +84,8 @@ impl<'a> Watch<'a> {
         news: Option<&'a Sender<News>>,
     ) -> Self {
         // The kernel counts the tree of a group to the byte.
-        let census =
-            limits.filter(|_| stage.group.is_none()).and_then(|_| Census::start(stage.first));
+        let kernel_memory =
+            limits.filter(|_| stage.group.is_none()).and_then(|_| KernelMemory::start(stage.first));
         let start = Instant::now();
         let (cpu, cpu_before) = (Duration::ZERO, Duration::ZERO);
         Self {
@@ -93,7 +93,7 @@ impl<'a> Watch<'a> {
             limits,
             shared,
             news,
-            census,
+            kernel_memory,
             shares: Shares::default(),
             disk: temporary.map(Disk::new),
             console: Console::new(limits.map_or(0, |it| it.console)),
@@ -219,7 +219,7 @@ impl<'a> Watch<'a> {
     fn measure(&self) -> Measured {
         let held = if self.disk.is_some() { Held::ByHost } else { Held::Inside };
         let mut seen = memory::measure(self.stage.first, held, self.payload);
-        seen.add(self.census.as_ref().map_or(0, Census::bytes));
+        seen.add(self.kernel_memory.as_ref().map_or(0, KernelMemory::bytes));
         seen
     }
 

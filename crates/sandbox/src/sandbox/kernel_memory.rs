@@ -28,14 +28,14 @@ const WATCH: u64 = 224;
 
 /// A count that goes on until it is dropped.
 #[derive(Debug)]
-pub(super) struct Census {
+pub(super) struct KernelMemory {
     bytes: Arc<AtomicU64>,
     _end: Sender<()>,
 }
 
-impl Census {
+impl KernelMemory {
     /// Begins to count. `None` where the system gives no thread.
-    pub(super) fn start(first: Pid) -> Option<Census> {
+    pub(super) fn start(first: Pid) -> Option<KernelMemory> {
         let (end, ended) = mpsc::channel::<()>();
         let bytes = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&bytes);
@@ -54,7 +54,7 @@ impl Census {
             }
         };
         std::thread::Builder::new().spawn(count).ok()?;
-        Some(Census { bytes, _end: end })
+        Some(KernelMemory { bytes, _end: end })
     }
 
     /// Bytes that the last look found.
@@ -120,11 +120,11 @@ mod tests {
 
     #[test]
     fn a_count_begins_and_ends() {
-        let census = Census::start(rustix::process::getpid()).unwrap();
+        let kernel_memory = KernelMemory::start(rustix::process::getpid()).unwrap();
         let start = Instant::now();
-        while census.bytes() == 0 && start.elapsed() < Duration::from_secs(20) {
+        while kernel_memory.bytes() == 0 && start.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(census.bytes() > 10 * MAPPING, "{}", census.bytes());
+        assert!(kernel_memory.bytes() > 10 * MAPPING, "{}", kernel_memory.bytes());
     }
 }
