@@ -81,7 +81,7 @@ pub(super) struct Launch<'a> {
 
 /// The second stage before it is ready.
 struct Starting {
-    child: Unless,
+    child: KillOnDrop,
     /// The process under which the whole tree is, once it is known.
     first: Option<Pid>,
     group: Option<Group>,
@@ -115,7 +115,7 @@ impl Starting {
         let mut group = limits.and_then(|it| Group::make(&it).ok());
         // It waits for its first order, so nothing of the tree is counted elsewhere.
         let started = Group::start(&mut group, &mut command);
-        let child = Unless(Some(started.map_err(failed("executing nbc again"))?));
+        let child = KillOnDrop(Some(started.map_err(failed("executing nbc again"))?));
         // It owns the other ends, which must close when the second stage ends.
         drop(command);
         Ok((Self { child, first: None, group, console, control }, channel))
@@ -197,10 +197,10 @@ impl Starting {
     }
 }
 
-/// Ends the second stage when the start stops half way.
-struct Unless(Option<Child>);
+/// The second stage while it starts: dropping it, when the start stops half way, kills the process.
+struct KillOnDrop(Option<Child>);
 
-impl Drop for Unless {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
             drop(child.kill());
