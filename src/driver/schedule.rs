@@ -8,7 +8,7 @@ use super::analysis::Analyzed;
 use super::events::{Events, counted};
 use super::timings::{Phase, on_notebook};
 use super::unit::{Builder, Outcome, Prepared, Task, Worker};
-use super::workers::{self, Line};
+use super::workers::{self, Cutoff};
 use crate::process::{Sandbox, interrupt};
 use crate::run::RunPlan;
 use crate::run::warm::{Batch, BatchRun, WarmPool};
@@ -70,14 +70,14 @@ fn prepare_all(
     notebooks: Vec<(SitePath, Analyzed)>,
     events: &dyn Events,
 ) -> Vec<Result<Prepared, Failure>> {
-    let line = Line::new();
+    let cutoff = Cutoff::new();
     let notebooks = notebooks.into_iter().enumerate().collect();
-    workers::each(notebooks, builder.settings.jobs, &line, |(place, (path, analyzed)), tell| {
-        if line.is_before_end(place) && !interrupt::is_requested() {
+    workers::each(notebooks, builder.settings.jobs, &cutoff, |(place, (path, analyzed)), tell| {
+        if cutoff.is_before_end(place) && !interrupt::is_requested() {
             let name = analyzed.input.path.clone();
             let prepared = on_notebook(name.as_str(), || builder.prepare(events, analyzed, path));
             if prepared.is_err() {
-                line.end_at(place);
+                cutoff.end_at(place);
             }
             tell(place, prepared);
         }
@@ -116,9 +116,9 @@ fn run_all(
     warm: Option<&Warm<'_>>,
     events: &dyn Events,
 ) -> Vec<Result<Outcome, Failure>> {
-    let line = Line::new();
+    let cutoff = Cutoff::new();
     let tasks: Vec<_> = tasks.into_iter().map(|it| Mutex::new(Some(it))).collect();
-    workers::each(units, builder.settings.jobs, &line, |(places, batch), tell| {
+    workers::each(units, builder.settings.jobs, &cutoff, |(places, batch), tell| {
         let mut worker = Worker { events: events.another(), batch_run: None };
         let batch = batch.as_ref().zip(warm);
         worker.batch_run = batch
@@ -126,7 +126,7 @@ fn run_all(
         // A warm process keeps its memory between two notebooks as well.
         let _permit = worker.batch_run.is_some().then(|| builder.semaphore.acquire());
         for place in places {
-            if !line.is_before_end(place) || interrupt::is_requested() {
+            if !cutoff.is_before_end(place) || interrupt::is_requested() {
                 break;
             }
             let task = tasks
@@ -142,7 +142,7 @@ fn run_all(
                 None => continue,
             };
             if outcome.is_err() {
-                line.end_at(place);
+                cutoff.end_at(place);
             }
             tell(place, outcome);
         }

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 pub(super) fn each<U: Send, O: Send>(
     units: Vec<U>,
     workers: usize,
-    line: &Line,
+    cutoff: &Cutoff,
     work: impl Fn(U, &mut dyn FnMut(usize, O)) + Sync,
 ) -> Vec<O> {
     let number = units.len();
@@ -31,17 +31,17 @@ pub(super) fn each<U: Send, O: Send>(
         run();
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().filter(|(place, _)| line.is_before_end(*place)).map(|it| it.1).collect()
+    results.into_iter().filter(|(place, _)| cutoff.is_before_end(*place)).map(|it| it.1).collect()
 }
 
-/// Notebooks in their order: what comes behind one that ends the build is not begun, or not told. Which that is does
-/// not depend on the number of workers, nor on who was faster.
+/// The first notebook, in their order, that ends the build: those behind it are not begun, or their results are dropped.
+/// It depends neither on the number of workers nor on their speed.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Cutoff {
     end: AtomicUsize,
 }
 
-impl Line {
+impl Cutoff {
     pub(super) fn new() -> Self {
         Self { end: AtomicUsize::new(usize::MAX) }
     }
@@ -95,12 +95,12 @@ mod tests {
     #[test]
     fn results_do_not_depend_on_the_number_of_workers() {
         let all = |workers, last: usize, units: Vec<Vec<usize>>| {
-            let line = Line::new();
-            each(units, workers, &line, |unit, tell| {
-                for place in unit.into_iter().filter(|it| line.is_before_end(*it)) {
+            let cutoff = Cutoff::new();
+            each(units, workers, &cutoff, |unit, tell| {
+                for place in unit.into_iter().filter(|it| cutoff.is_before_end(*it)) {
                     std::thread::sleep(Duration::from_millis((place as u64 * 7) % 5));
                     if place >= last {
-                        line.end_at(place);
+                        cutoff.end_at(place);
                     }
                     tell(place, place);
                 }
@@ -133,7 +133,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(2));
             enter(-1);
         };
-        each((0..20).collect(), 6, &Line::new(), |it, _: &mut dyn FnMut(usize, ())| work(it));
+        each((0..20).collect(), 6, &Cutoff::new(), |it, _: &mut dyn FnMut(usize, ())| work(it));
         assert_eq!(at_once.into_inner().unwrap(), (0, 2));
     }
 }
