@@ -122,8 +122,8 @@ pub(super) struct Outcome {
     pub(super) listed: Option<states::Listed>,
 }
 
-/// A record, and how it came about.
-struct Ran {
+/// The record of a run, or of stored outputs, with its environment and confinement.
+struct RunResult {
     record: RunRecord,
     environment: Option<Environment>,
     layers: Vec<Layer>,
@@ -132,7 +132,7 @@ struct Ran {
     masks: Vec<(String, String)>,
 }
 
-impl Ran {
+impl RunResult {
     /// Names that are masked in the outputs. Where every layer holds, a run cannot have seen the host's names: its page
     /// must not depend on where it was built.
     fn masks(&self) -> Masks {
@@ -239,7 +239,7 @@ impl Builder<'_> {
                 let record =
                     self.timings.measure(Phase::Analyze, || as_stored(notebook, diagnostics));
                 let (layers, granted) = (Vec::new(), Granted::default());
-                Ran { record, environment: None, layers, granted, masks: Vec::new() }
+                RunResult { record, environment: None, layers, granted, masks: Vec::new() }
             }
         };
         let Outcome { diagnostics, listed, .. } = outcome;
@@ -272,7 +272,7 @@ impl Builder<'_> {
             .unwrap_or_else(|| self.masks_of_stored.get_or_init(|| Masks::new([], Host::this())));
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
         let rules = Rules { scanner, allowed, masks };
-        let Ran { record, environment, layers, granted, .. } = ran;
+        let RunResult { record, environment, layers, granted, .. } = ran;
         let cleared = self
             .timings
             .measure(Phase::Exposure, || clearance::clear(record, notebook, rules, diagnostics));
@@ -391,7 +391,7 @@ impl Builder<'_> {
         run: TaskRun,
         plan: &RunPlan,
         outcome: &mut Outcome,
-    ) -> Result<Option<Ran>, Failure> {
+    ) -> Result<Option<RunResult>, Failure> {
         let TaskRun { environment, key, is_kept } = run;
         let (path, Worker { events, batch_run }) = (&input.path, worker);
         let key = self.cache.as_deref().zip(key);
@@ -401,7 +401,7 @@ impl Builder<'_> {
         if let Some(Remembered { layers, masks, record }) = kept {
             self.known.fetch_add(1, Ordering::Relaxed);
             let (granted, environment) = (self.granted.names([]), Some(environment));
-            return Ok(Some(Ran { record, environment, layers, granted, masks }));
+            return Ok(Some(RunResult { record, environment, layers, granted, masks }));
         }
         let sandbox =
             self.timings.measure(Phase::Sandbox, || self.preparation.sandbox(events.as_ref()))?;
@@ -457,7 +457,7 @@ impl Builder<'_> {
         outcome.diagnostics.extend(result.diagnostics);
         let layers = result.layers;
         let (environment, masks) = (Some(environment), result.masks);
-        Ok(result.record.map(|record| Ran { record, environment, layers, granted, masks }))
+        Ok(result.record.map(|record| RunResult { record, environment, layers, granted, masks }))
     }
 
     /// Phase 4, with what the user opens, and what the notebook sees of its own folder.
