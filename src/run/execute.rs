@@ -126,15 +126,21 @@ pub fn execute(
     let running = sandbox.start(&plan.job)?;
     let network = running.watch_network();
     let start = plan.start.relocated(running.relocation());
-    let talk = Talk::hold(plan, &start, running.channel(), &running.killer(), observer);
-    if talk.is_broken() {
+    let conversation =
+        WatchedConversation::hold(plan, &start, running.channel(), &running.killer(), observer);
+    if conversation.is_broken() {
         // A process that breaks the protocol must not decide when the build goes on.
         running.kill();
     }
     let masks = running.relocation().masks();
     let layers = running.layers().to_vec();
     let ended = running.wait();
-    Ok(talk.conclude(&ended, plan, notebook, Known { masks, layers, traffic: network.traffic() }))
+    Ok(conversation.conclude(
+        &ended,
+        plan,
+        notebook,
+        Known { masks, layers, traffic: network.traffic() },
+    ))
 }
 
 /// What is known of a run beside what it said.
@@ -144,13 +150,13 @@ pub(super) struct Known {
     pub(super) traffic: Traffic,
 }
 
-/// A whole conversation, and what watched it.
-pub(super) struct Talk {
-    conversation: Result<RunRecord, RunError>,
+/// A conversation with the runner from its start to its end, under watch for time and interrupts.
+pub(super) struct WatchedConversation {
+    outcome: Result<RunRecord, RunError>,
     watch: Watch,
 }
 
-impl Talk {
+impl WatchedConversation {
     /// Has the runner on the other end of `channel` run the notebook.
     pub(super) fn hold(
         plan: &RunPlan,
@@ -158,7 +164,7 @@ impl Talk {
         channel: std::io::Result<std::os::unix::net::UnixStream>,
         killer: &Killer,
         observer: &mut dyn Observer,
-    ) -> Talk {
+    ) -> WatchedConversation {
         let sweep_time = plan.start.sweep.as_ref().map_or(Duration::ZERO, |it| it.time);
         let watch = Watch::start(killer.clone(), plan.cell_time, sweep_time);
         let jobs = plan.start.sweep.as_ref().map_or(0, |it| it.jobs);
@@ -171,14 +177,14 @@ impl Talk {
                 Err(RunError::Broken { running: None, source: ProtocolError::Connection(error) })
             }
         };
-        Talk { conversation, watch }
+        WatchedConversation { outcome: conversation, watch }
     }
 
     /// Whether it broke off, or its sweep did.
     pub(super) fn is_broken(&self) -> bool {
         let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
-        matches!(self.conversation, Err(RunError::Broken { .. }))
-            || self.conversation.as_ref().is_ok_and(is_cut)
+        matches!(self.outcome, Err(RunError::Broken { .. }))
+            || self.outcome.as_ref().is_ok_and(is_cut)
     }
 
     /// What all of it comes to.
@@ -193,7 +199,7 @@ impl Talk {
         let console = String::from_utf8_lossy(&ended.console).into_owned();
         let Known { masks, layers, traffic } = known;
         let mut diagnostics = refused_hosts(&traffic, notebook);
-        let record = match self.conversation {
+        let record = match self.outcome {
             Ok(record) => Some(record),
             Err(error) => {
                 diagnostics.push(if is_cell_too_slow {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Observer;
-use super::execute::{Execution, Known, Talk, Watch, execute};
+use super::execute::{Execution, Known, Watch, WatchedConversation, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::{Engine, OutputLimits};
 use crate::notebook::{CellKind, Format, Notebook};
@@ -444,18 +444,24 @@ impl WarmProcess {
             Ok(_) => return (Err("its fork said something else".to_owned()), None),
             Err(error) => return (Err(error.to_string()), None),
         };
-        let talk = Talk::hold(plan, &plan.start, Ok(channel), &self.warm.killer(), observer);
+        let conversation = WatchedConversation::hold(
+            plan,
+            &plan.start,
+            Ok(channel),
+            &self.warm.killer(),
+            observer,
+        );
         let masks = self.warm.relocation().masks();
         let known =
             Known { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
         // A process that breaks the protocol must not decide when the build goes on.
-        let cleared = if talk.is_broken() { None } else { stay.clear().ok() };
+        let cleared = if conversation.is_broken() { None } else { stay.clear().ok() };
         match cleared {
-            Some(ended) => (Ok(talk.conclude(&ended, plan, notebook, known)), Some(self)),
+            Some(ended) => (Ok(conversation.conclude(&ended, plan, notebook, known)), Some(self)),
             None => {
                 self.warm.killer().kill();
                 let ended = self.warm.wait();
-                (Ok(talk.conclude(&ended, plan, notebook, known)), None)
+                (Ok(conversation.conclude(&ended, plan, notebook, known)), None)
             }
         }
     }
