@@ -139,12 +139,12 @@ pub fn execute(
         &ended,
         plan,
         notebook,
-        Known { masks, layers, traffic: network.traffic() },
+        HostFacts { masks, layers, traffic: network.traffic() },
     ))
 }
 
-/// What is known of a run beside what it said.
-pub(super) struct Known {
+/// Facts about a run that nbc found out by itself: nothing of it was said by the runner.
+pub(super) struct HostFacts {
     pub(super) masks: Vec<(String, String)>,
     pub(super) layers: Vec<Layer>,
     pub(super) traffic: Traffic,
@@ -193,11 +193,11 @@ impl WatchedConversation {
         ended: &Ended,
         plan: &RunPlan,
         notebook: &Notebook,
-        known: Known,
+        facts: HostFacts,
     ) -> Execution {
         let is_cell_too_slow = self.watch.end();
         let console = String::from_utf8_lossy(&ended.console).into_owned();
-        let Known { masks, layers, traffic } = known;
+        let HostFacts { masks, layers, traffic } = facts;
         let mut diagnostics = refused_hosts(&traffic, notebook);
         let record = match self.outcome {
             Ok(record) => Some(record),

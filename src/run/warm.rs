@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Observer;
-use super::execute::{Execution, Known, Watch, WatchedConversation, execute};
+use super::execute::{Execution, HostFacts, Watch, WatchedConversation, execute};
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::{Engine, OutputLimits};
 use crate::notebook::{CellKind, Format, Notebook};
@@ -452,16 +452,16 @@ impl WarmProcess {
             observer,
         );
         let masks = self.warm.relocation().masks();
-        let known =
-            Known { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
+        let facts =
+            HostFacts { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
         // A process that breaks the protocol must not decide when the build goes on.
         let cleared = if conversation.is_broken() { None } else { stay.clear().ok() };
         match cleared {
-            Some(ended) => (Ok(conversation.conclude(&ended, plan, notebook, known)), Some(self)),
+            Some(ended) => (Ok(conversation.conclude(&ended, plan, notebook, facts)), Some(self)),
             None => {
                 self.warm.killer().kill();
                 let ended = self.warm.wait();
-                (Ok(conversation.conclude(&ended, plan, notebook, known)), None)
+                (Ok(conversation.conclude(&ended, plan, notebook, facts)), None)
             }
         }
     }
