@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::metadata::{self, TextOf};
 
 pub use html::{Found, in_markup};
-pub use runtime::{Known, Origin, Runtime, file_of, fits, known};
+pub use runtime::{KnownRuntime, Origin, Runtime, file_of, fits, known};
 
 /// Longest chart that goes into a page as data, in bytes of JSON.
 const LONGEST: usize = 16 << 20;

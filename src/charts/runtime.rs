@@ -38,7 +38,7 @@ impl Runtime {
         trusted: &BTreeSet<String>,
     ) -> Option<Self> {
         let integrity = Integrity::of(file);
-        let is_known = |it: &Known| it.kind == kind && it.integrity == integrity.as_str();
+        let is_known = |it: &KnownRuntime| it.kind == kind && it.integrity == integrity.as_str();
         if file_of(kind).is_none()
             || !trusted.contains(integrity.as_str()) && !KNOWN.iter().any(is_known)
         {
@@ -76,7 +76,7 @@ pub enum Origin {
 
 /// A runtime that nbc knows.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownRuntime {
     /// Which charts it draws.
     pub kind: Kind,
     /// The script in pages: the file with the scripts around it.
@@ -91,7 +91,7 @@ pub struct Known {
     around: (&'static str, &'static str),
 }
 
-impl Known {
+impl KnownRuntime {
     /// Version of the Python package.
     pub fn version(&self) -> &'static str {
         self.published.version
@@ -120,7 +120,7 @@ impl Known {
 ///
 /// BokehJS reads only what the Bokeh of the same minor version wrote; plotly.js reads figures of its own
 /// major version best; Vega reads them all.
-pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static Known> {
+pub fn known(kind: Kind, made_by: Option<&str>) -> Option<&'static KnownRuntime> {
     let parts = |version: &'static str| -> Vec<&'static str> { version.split('.').collect() };
     let compared = match kind {
         Kind::Bokeh => 2,
@@ -173,22 +173,22 @@ const fn whole(
     origin: &'static str,
     published: &'static Published,
     requirement: &'static str,
-) -> Known {
+) -> KnownRuntime {
     let (origin, integrity) = (Origin::File(origin), published.integrity);
-    Known { kind, published, requirement, origin, integrity, around: ("", "") }
+    KnownRuntime { kind, published, requirement, origin, integrity, around: ("", "") }
 }
 
-const fn plotly(published: &'static Published, requirement: &'static str) -> Known {
+const fn plotly(published: &'static Published, requirement: &'static str) -> KnownRuntime {
     whole(Kind::Plotly, PLOTLY_FILE, published, requirement)
 }
 
-const fn bokeh(published: &'static Published, requirement: &'static str) -> Known {
+const fn bokeh(published: &'static Published, requirement: &'static str) -> KnownRuntime {
     whole(Kind::Bokeh, BOKEH_FILE, published, requirement)
 }
 
 /// Newest first of each kind. Digests were taken from the wheels of PyPI in November 2026.
-const KNOWN: &[Known] = &[
-    Known {
+const KNOWN: &[KnownRuntime] = &[
+    KnownRuntime {
         kind: Kind::Vega,
         published: &VEGA[0],
         requirement: "vl-convert-python==1.9.0.post1",
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     fn version(kind: Kind, made_by: Option<&str>) -> Option<&'static str> {
-        known(kind, made_by).map(Known::version)
+        known(kind, made_by).map(KnownRuntime::version)
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_list_is_newest_first_of_each_kind() {
-        let parts = |it: &Known| -> Vec<u32> {
+        let parts = |it: &KnownRuntime| -> Vec<u32> {
             it.version().split('.').filter_map(|part| part.parse().ok()).collect()
         };
         for (before, after) in KNOWN.iter().zip(KNOWN.iter().skip(1)) {

@@ -14,7 +14,7 @@ use super::options::Settings;
 use super::runtimes::Charts;
 use super::timings::{Phase, Timings};
 use super::{Failure, allowed, exposure};
-use crate::charts::{Kind, Known, Runtime};
+use crate::charts::{Kind, KnownRuntime, Runtime};
 use crate::diagnostic::{self, Diagnostic, Parsed};
 use crate::notebook::Notebook;
 use crate::output::Alive;
@@ -45,7 +45,7 @@ pub(super) struct Drawing<'a> {
     /// The version of a library in the notebook's environment.
     pub(super) made_by: &'a dyn Fn(Kind) -> Option<String>,
     /// Gets a program.
-    pub(super) have: &'a dyn Fn(&'static Known) -> Result<Runtime, Failure>,
+    pub(super) have: &'a dyn Fn(&'static KnownRuntime) -> Result<Runtime, Failure>,
 }
 
 impl PageMaker<'_> {

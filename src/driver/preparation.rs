@@ -11,7 +11,7 @@ use super::inputs::Input;
 use super::options::{Options, isolation};
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Trees};
-use crate::charts::{self, Known, Origin};
+use crate::charts::{self, KnownRuntime, Origin};
 use crate::config::Config;
 use crate::environment::{
     Beside, Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName,
@@ -134,7 +134,7 @@ impl Preparation {
     /// The program that draws charts of a kind.
     pub(super) fn runtime(
         &self,
-        known: &'static Known,
+        known: &'static KnownRuntime,
         limits: &Limits,
         events: &dyn Events,
     ) -> Result<charts::Runtime, Failure> {

@@ -18,7 +18,7 @@ use super::runtimes::Charts;
 use super::trust::Trust;
 use super::unit::{Built, provenance};
 use super::{Failure, cache_folder, exposure, grants};
-use crate::charts::{Kind, Known};
+use crate::charts::{Kind, KnownRuntime};
 use crate::diagnostic::Parsed;
 use crate::emit::Layout;
 use crate::environment::cached_runtime;
@@ -123,7 +123,7 @@ fn draw(
 ) -> Parsed<Option<Unlinked>> {
     let packages = record.get().facts.as_ref().map(|it| &it.packages);
     let made_by = |kind: Kind| Some(packages?.get(kind.name())?.version.clone());
-    let have = |known: &'static Known| {
+    let have = |known: &'static KnownRuntime| {
         cached_runtime(known, &cache_folder()?).ok_or_else(|| Failure {
             message: "an earlier `nbc build` has to have fetched what draws them".to_owned(),
             help: None,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Failure;
 use super::document::Unlinked;
 use super::events::Warning;
-use crate::charts::{Kind, Known, Runtime, known};
+use crate::charts::{Kind, KnownRuntime, Runtime, known};
 use crate::config::ChartSetting;
 use crate::diagnostic::Parsed;
 
@@ -51,7 +51,7 @@ impl Charts {
         compile: impl Fn(&BTreeSet<Kind>) -> Parsed<Unlinked>,
         own: &BTreeMap<Kind, Arc<Runtime>>,
         made_by: impl Fn(Kind) -> Option<String>,
-        mut have: impl FnMut(&'static Known) -> Result<Runtime, Failure>,
+        mut have: impl FnMut(&'static KnownRuntime) -> Result<Runtime, Failure>,
     ) -> Parsed<Unlinked> {
         loop {
             let live = self.known().live.clone();
@@ -69,7 +69,9 @@ impl Charts {
                 // A page has one runtime of a kind; the newest draws most.
                 let found = known(chart.kind(), version.as_deref());
                 if let Some(found) = found
-                    && wanted.get(&chart.kind()).is_none_or(|it: &&Known| found.is_newer_than(it))
+                    && wanted
+                        .get(&chart.kind())
+                        .is_none_or(|it: &&KnownRuntime| found.is_newer_than(it))
                 {
                     wanted.insert(chart.kind(), found);
                 }
@@ -95,8 +97,8 @@ impl Charts {
 
     fn runtime(
         &self,
-        known: &'static Known,
-        have: &mut impl FnMut(&'static Known) -> Result<Runtime, Failure>,
+        known: &'static KnownRuntime,
+        have: &mut impl FnMut(&'static KnownRuntime) -> Result<Runtime, Failure>,
     ) -> Option<Arc<Runtime>> {
         let key = (known.kind, known.version());
         // Held meanwhile: other pages wait for what is being fetched.

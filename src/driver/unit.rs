@@ -22,7 +22,7 @@ use super::why::{self, Basis, Now};
 use super::workers::Semaphore;
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Key, KeyBuilder, Kind as Entry, Trees};
-use crate::charts::{Kind, Known, Runtime};
+use crate::charts::{Kind, KnownRuntime, Runtime};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::emit::Provenance;
 use crate::environment::{Environment, Lock};
@@ -362,7 +362,7 @@ impl Builder<'_> {
         let (preparation, events) = (&self.preparation, worker.events.as_ref());
         let limits = &self.settings.bounds.process;
         let none = BTreeSet::new();
-        let have = |known: &'static Known| {
+        let have = |known: &'static KnownRuntime| {
             let own = environment.and_then(|it| it.own_runtime(known.kind, &none));
             if let Some(runtime) = own.filter(|it| it.version() == known.version()) {
                 return Ok(runtime);

@@ -16,7 +16,7 @@ use super::{
     system_mounts,
 };
 use crate::cache::make_private;
-use crate::charts::{Kind, Known, Origin, Runtime, file_of};
+use crate::charts::{Kind, KnownRuntime, Origin, Runtime, file_of};
 use crate::folder;
 
 /// Version of the layout of the folder in the cache.
@@ -32,7 +32,7 @@ impl Provisioner {
     /// When there is no interpreter, the wheel cannot be had, or the file in it is another one.
     pub fn runtime(
         &self,
-        known: &'static Known,
+        known: &'static KnownRuntime,
         cache: &Utf8Path,
         confinement: Option<Confinement<'_>>,
     ) -> Result<Runtime, EnvironmentError> {
@@ -81,12 +81,12 @@ fn version_of(folder: &Utf8Path, name: &str) -> Option<String> {
 }
 
 /// A runtime that an earlier build took.
-pub fn cached_runtime(known: &'static Known, cache: &Utf8Path) -> Option<Runtime> {
+pub fn cached_runtime(known: &'static KnownRuntime, cache: &Utf8Path) -> Option<Runtime> {
     // In a cache that was restored a pipe may lie in its place, which nobody writes to.
     known.runtime(&folder::read(&place(known, cache), u64::from(LONGEST)).ok()?)
 }
 
-fn place(known: &Known, cache: &Utf8Path) -> Utf8PathBuf {
+fn place(known: &KnownRuntime, cache: &Utf8Path) -> Utf8PathBuf {
     cache.join(FORMAT).join(format!("{}-{}.js", known.kind.name(), known.version()))
 }
 
@@ -96,13 +96,13 @@ fn store(path: &Utf8Path, file: &[u8]) -> io::Result<()> {
     folder::replace(path, file, 0o600)
 }
 
-fn failed(known: &Known, reason: String) -> InstallError {
+fn failed(known: &KnownRuntime, reason: String) -> InstallError {
     InstallError::Runtime { name: known.kind.title(), version: known.version(), reason }
 }
 
 fn from_wheel(
     cache: &Cache,
-    known: &Known,
+    known: &KnownRuntime,
     path: &str,
     interpreter: &Interpreter,
 ) -> Result<Vec<u8>, InstallError> {
@@ -118,7 +118,7 @@ fn from_wheel(
 
 fn printed(
     cache: &Cache,
-    known: &Known,
+    known: &KnownRuntime,
     program: &str,
     interpreter: &Interpreter,
     confinement: Confinement<'_>,
