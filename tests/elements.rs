@@ -90,8 +90,13 @@ fn real_elements_become_plain_markup() {
         let mut sources = Sources::default();
         let source = sources.add("a.py".into(), None, String::new());
         let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
-        let rendered =
-            output::cell(&run, &place, &output::Shown::default(), &output::Alive::default()).value;
+        let rendered = output::cell(
+            &run,
+            &place,
+            &output::Shown::default(),
+            &output::Interactivity::default(),
+        )
+        .value;
         let html: String = rendered.outputs.iter().map(|it| it.html.as_str()).collect();
         // A line for each element, for people.
         let html = html.replace("><", ">\n<");

@@ -22,7 +22,7 @@ use std::io::{Read, Write};
 use nbc::charts::{Chart, Kind, Refusal};
 use nbc::notebook::CellId;
 use nbc::output::mask::{Host, Masks};
-use nbc::output::{Alive, Place, RenderedOutput, Shown};
+use nbc::output::{Interactivity, Place, RenderedOutput, Shown};
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{
     CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord, StreamName,
@@ -225,8 +225,8 @@ fn output(raw: RawOutput, text: &str) {
     let place = place(&mut Sources::default());
     let run = CellRun::new(CellStatus::Finished, vec![raw]);
     let charts = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
-    let alive = Alive { charts, ..Alive::default() };
-    let cell = nbc::output::cell(&run, &place, &Shown::default(), &alive).value;
+    let interactivity = Interactivity { charts, ..Interactivity::default() };
+    let cell = nbc::output::cell(&run, &place, &Shown::default(), &interactivity).value;
     for RenderedOutput { html, css, .. } in &cell.outputs {
         harmless(text, html.as_str(), css.as_str());
     }
@@ -381,8 +381,9 @@ fn states(data: &[u8]) {
     let id = sources.add("rain.py".into(), None, text);
     let Some(notebook) = nbc::notebook::parse(&mut sources, id).value else { return };
     let charts = [Kind::Bokeh, Kind::Plotly, Kind::Vega].into();
-    let alive = Alive { charts, ..Alive::default() };
-    let compiled = nbc::states::compile(&notebook, &record, &Shown::default(), &alive).value;
+    let interactivity = Interactivity { charts, ..Interactivity::default() };
+    let compiled =
+        nbc::states::compile(&notebook, &record, &Shown::default(), &interactivity).value;
     let Some(states) = compiled else { return };
     let chunks = states.chunks().unwrap_or_else(|problem| panic!("{problem}"));
     let model = states.model(&chunks).unwrap_or_else(|problem| panic!("{problem}"));

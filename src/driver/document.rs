@@ -16,7 +16,9 @@ use crate::charts::{Chart, Runtime};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
-use crate::output::{self, Alive, Heading, OutputKind, Place, RenderedCell, RenderedOutput};
+use crate::output::{
+    self, Heading, Interactivity, OutputKind, Place, RenderedCell, RenderedOutput,
+};
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
@@ -39,15 +41,15 @@ pub fn document(
     record: &Cleared<RunRecord>,
     origin: Origin<'_>,
     options: &PageOptions,
-    alive: &Alive,
+    interactivity: &Interactivity,
 ) -> Parsed<Unlinked> {
     let record = record.get();
     let file_name = &diagnostic::straight(origin.notebook.file_name().unwrap_or("notebook"));
-    let states = states::compile(notebook, record, &options.shown, alive);
+    let states = states::compile(notebook, record, &options.shown, interactivity);
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
     let chosen = states.value.as_ref().map(States::chosen).unwrap_or_default();
-    let alive = &Alive { widgets: live, chosen, ..alive.clone() };
+    let interactivity = &Interactivity { widgets: live, chosen, ..interactivity.clone() };
     let first = |id: CellId| match states.value.as_ref().and_then(|it| it.first(id)) {
         Some(chosen) => chosen,
         None => record.cells.get(&id),
@@ -71,13 +73,13 @@ pub fn document(
             }
             Parsed { value: rendered, diagnostics }
         } else if let Some(run) = raw(cell) {
-            output::cell(&run, &place, &options.shown, alive)
+            output::cell(&run, &place, &options.shown, interactivity)
         } else if let Some(run) = first(*id)
             && !cell.options.hide_output
         {
             let is_state = states.value.as_ref().is_some_and(|it| it.first(*id).is_some());
-            let alive = &Alive { is_state, ..alive.clone() };
-            output::cell(run, &place, &options.shown, alive)
+            let interactivity = &Interactivity { is_state, ..interactivity.clone() };
+            output::cell(run, &place, &options.shown, interactivity)
         } else {
             Parsed { value: RenderedCell::default(), diagnostics: Vec::new() }
         };

@@ -17,7 +17,7 @@ use super::{Failure, allowed, exposure};
 use crate::charts::{Kind, KnownRuntime, Runtime};
 use crate::diagnostic::{self, Diagnostic, Parsed};
 use crate::notebook::Notebook;
-use crate::output::Alive;
+use crate::output::Interactivity;
 use crate::process::Limits;
 use crate::run::record::CellStatus;
 use crate::run::{OnError, RunRecord};
@@ -72,14 +72,14 @@ impl PageMaker<'_> {
         let versions: BTreeMap<Kind, String> =
             drawing.own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
         let compile = |live: &BTreeSet<Kind>| {
-            let alive = Alive {
+            let interactivity = Interactivity {
                 charts: live.clone(),
                 islands: islands.clone(),
                 runtimes: versions.clone(),
-                ..Alive::default()
+                ..Interactivity::default()
             };
             self.timings.measure(Phase::Output, || {
-                document::document(notebook, &analyzed.graph, record, origin, page, &alive)
+                document::document(notebook, &analyzed.graph, record, origin, page, &interactivity)
             })
         };
         let mut made = self.charts.compile(compile, &drawing.own, drawing.made_by, drawing.have);

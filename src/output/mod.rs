@@ -115,7 +115,7 @@ pub struct RenderedOutput {
 
 /// Which outputs may be interactive.
 #[derive(Debug, Clone, Default)]
-pub struct Alive {
+pub struct Interactivity {
     /// Kinds of charts that a runtime draws.
     pub charts: BTreeSet<Kind>,
     /// Versions of the runtimes that are not nbc's own.
@@ -155,15 +155,15 @@ pub struct RenderedProse {
 /// Renders the outputs of a cell.
 ///
 /// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
-/// error, which may hold paths and secrets. What is not in `alive` is a picture or a note.
+/// error, which may hold paths and secrets. What is not in `interactivity` is a picture or a note.
 pub fn cell(
     run: &CellRun,
     place: &Place<'_>,
     shown: &Shown,
-    alive: &Alive,
+    interactivity: &Interactivity,
 ) -> Parsed<RenderedCell> {
     on_big_stack(|| {
-        let notes = Notes::new(place.scope, alive).with_rows(shown.rows);
+        let notes = Notes::new(place.scope, interactivity).with_rows(shown.rows);
         let mut left = *shown;
         let mut cell = RenderedCell::default();
         for (at, raw) in merged(&run.outputs).iter().enumerate() {
@@ -366,7 +366,7 @@ mod tests {
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        cell(&CellRun::new(status, outputs), &place, &Shown::default(), &Alive::default())
+        cell(&CellRun::new(status, outputs), &place, &Shown::default(), &Interactivity::default())
     }
 
     fn display(types: &[(&str, &str)]) -> RawOutput {
@@ -408,7 +408,7 @@ mod tests {
             let mut sources = Sources::default();
             let run = CellRun::new(CellStatus::Finished, vec![display(&[(mime, text)])]);
             let shown = Shown { rows, ..Shown::default() };
-            let parsed = cell(&run, &place_in(&mut sources), &shown, &Alive::default());
+            let parsed = cell(&run, &place_in(&mut sources), &shown, &Interactivity::default());
             (parsed.value.outputs[0].html.as_str().to_owned(), parsed.diagnostics)
         };
         let (html, told) = of(2, "application/vnd.dataresource+json", table);

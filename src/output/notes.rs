@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chart::PlacedChart;
-use super::{Alive, Islands, Shown};
+use super::{Interactivity, Islands, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::metadata;
@@ -50,18 +50,18 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn new(scope: &str, alive: &Alive) -> Self {
-        let (live, islands) = (alive.charts.clone(), alive.islands.clone());
-        let runtimes = alive.runtimes.clone();
-        let widgets = Arc::clone(&alive.widgets);
-        let chosen = Arc::clone(&alive.chosen);
+    pub(super) fn new(scope: &str, interactivity: &Interactivity) -> Self {
+        let (live, islands) = (interactivity.charts.clone(), interactivity.islands.clone());
+        let runtimes = interactivity.runtimes.clone();
+        let widgets = Arc::clone(&interactivity.widgets);
+        let chosen = Arc::clone(&interactivity.chosen);
         Self {
             live,
             islands,
             runtimes,
             widgets,
             chosen,
-            is_state: alive.is_state,
+            is_state: interactivity.is_state,
             scope: scope.to_owned(),
             ..Self::default()
         }

@@ -524,7 +524,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::output::Alive;
+    use crate::output::Interactivity;
 
     fn draw(state: &Value) -> String {
         let notes = Notes::default();
@@ -562,12 +562,12 @@ mod tests {
         }});
         let live = ["b", "c", "d", "e", "f"].map(ToOwned::to_owned).into_iter().zip(3..);
         let chosen = [("c".to_owned(), json!("y")), ("e".to_owned(), json!(1))];
-        let alive = Alive {
+        let interactivity = Interactivity {
             widgets: Arc::new(live.collect()),
             chosen: Arc::new(chosen.into()),
-            ..Alive::default()
+            ..Interactivity::default()
         };
-        let notes = Notes::new("c1", &alive);
+        let notes = Notes::new("c1", &interactivity);
         let view = json!({"model_id": "a"});
         let html = html(&view, &state, &mut Gate::new("c1"), &notes).unwrap_or_default();
         let html = html.as_str();

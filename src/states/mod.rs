@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::charts::Kind;
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
-use crate::output::{self, Alive, Place, PlacedChart, RenderedCell, RenderedOutput, Shown};
+use crate::output::{self, Interactivity, Place, PlacedChart, RenderedCell, RenderedOutput, Shown};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus};
 use crate::source::Span;
@@ -112,12 +112,12 @@ impl States {
     }
 }
 
-/// Makes the tables of a notebook's states. `None` when no input works. Of `alive` the charts count.
+/// Makes the tables of a notebook's states. `None` when no input works. Of `interactivity` the charts count.
 pub fn compile(
     notebook: &Notebook,
     record: &RunRecord,
     shown: &Shown,
-    alive: &Alive,
+    interactivity: &Interactivity,
 ) -> Parsed<Option<States>> {
     let Some(sweep) = record.sweep.as_ref().filter(|it| !it.widgets.is_empty()) else {
         return Parsed { value: None, diagnostics: Vec::new() };
@@ -126,7 +126,7 @@ pub fn compile(
     let mut read = Read::of(sweep, &is_shown);
     let mut told = Told::default();
     let jobs = Jobs::of(&read, record);
-    let rendered = jobs.render(notebook, shown, alive);
+    let rendered = jobs.render(notebook, shown, interactivity);
     let mut contents = Contents::default();
     let mut tables = Tables::default();
     let mut numbers: BTreeMap<usize, u32> = BTreeMap::new();
@@ -291,15 +291,21 @@ impl<'a> Jobs<'a> {
     }
 
     /// Cells with a chart that the build could not draw in the run itself: nobody tries in other states.
-    fn undrawn(&self, notebook: &Notebook, shown: &Shown, alive: &Alive) -> BTreeSet<CellId> {
+    fn undrawn(
+        &self,
+        notebook: &Notebook,
+        shown: &Shown,
+        interactivity: &Interactivity,
+    ) -> BTreeSet<CellId> {
         let is_undrawn = |(cell, keys): (&CellId, &BTreeMap<Key, usize>)| {
             let run = self.all.get(*keys.get(&Key::new())?)?.run?;
             let json = serde_json::to_vec(&run.outputs).ok()?;
             json.windows(VEGA.len()).find(|it| *it == VEGA)?;
             let span = notebook.cell(*cell)?.head();
-            let alive = Alive { charts: alive.charts.clone(), ..Alive::default() };
+            let interactivity =
+                Interactivity { charts: interactivity.charts.clone(), ..Interactivity::default() };
             let place = Place { span, scope: "s" };
-            output::cell(run, &place, shown, &alive).value.has_undrawn.then_some(*cell)
+            output::cell(run, &place, shown, &interactivity).value.has_undrawn.then_some(*cell)
         };
         self.by_cell.iter().filter_map(is_undrawn).collect()
     }
@@ -309,27 +315,27 @@ impl<'a> Jobs<'a> {
         &self,
         notebook: &Notebook,
         shown: &Shown,
-        alive: &Alive,
+        interactivity: &Interactivity,
     ) -> Vec<Parsed<RenderedCell>> {
-        let undrawn = self.undrawn(notebook, shown, alive);
+        let undrawn = self.undrawn(notebook, shown, interactivity);
         let one = |job: &Job<'_>| {
             let Some(run) = job.run else {
                 return Parsed { value: Default::default(), diagnostics: Vec::new() };
             };
             let span = notebook.cell(job.cell).map_or(Span::new(notebook.source, 0, 0), Cell::head);
             let scope = format!("s{}", job.cell.0 + 1);
-            let mut charts = alive.charts.clone();
+            let mut charts = interactivity.charts.clone();
             if undrawn.contains(&job.cell) {
                 charts.remove(&Kind::Vega);
             }
-            let alive = Alive {
+            let interactivity = Interactivity {
                 charts,
-                runtimes: alive.runtimes.clone(),
+                runtimes: interactivity.runtimes.clone(),
                 widgets: Arc::clone(&job.live),
                 is_state: true,
-                ..Alive::default()
+                ..Interactivity::default()
             };
-            output::cell(run, &Place { span, scope: &scope }, shown, &alive)
+            output::cell(run, &Place { span, scope: &scope }, shown, &interactivity)
         };
         // Threads of another pool would take up the next one, and the next, while they wait for each.
         output::on_big_stack(|| self.all.par_iter().map(one).collect())

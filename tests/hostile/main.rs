@@ -31,9 +31,9 @@ fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
         &CellRun::new(CellStatus::Finished, outputs),
         &place,
         &output::Shown::default(),
-        &output::Alive {
+        &output::Interactivity {
             charts: [Kind::Bokeh, Kind::Plotly, Kind::Vega].into(),
-            ..output::Alive::default()
+            ..output::Interactivity::default()
         },
     )
 }
