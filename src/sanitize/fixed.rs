@@ -72,7 +72,7 @@ fn kind(name: &str) -> Option<Kind> {
 
 /// Position of a text: quotes are plain in text, and escaped in attribute values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Text,
     Value,
 }
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        is_escaped(text, Place::Text).then_some(())
+        is_escaped(text, Position::Text).then_some(())
     }
 
     /// `tag` begins with `<`.
@@ -229,7 +229,8 @@ fn attributes(element: policy::Element, tag: &str) -> Option<usize> {
             is_number.then_some(())?;
             continue;
         }
-        if policy::exact_attribute(element.name, name).is_none() || !is_escaped(value, Place::Value)
+        if policy::exact_attribute(element.name, name).is_none()
+            || !is_escaped(value, Position::Value)
         {
             return None;
         }
@@ -250,7 +251,7 @@ fn attributes(element: policy::Element, tag: &str) -> Option<usize> {
 }
 
 /// Whether text or a value is written as the serializer writes it. No raw `<` can be in it.
-fn is_escaped(text: &str, place: Place) -> bool {
+fn is_escaped(text: &str, position: Position) -> bool {
     let is_special = |it: &u8| matches!(it, b'<' | b'>' | b'&' | b'\r' | 0 | 0xC2);
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -263,7 +264,7 @@ fn is_escaped(text: &str, place: Place) -> bool {
                 let Some(name) = known.iter().find(|it| reference.starts_with(it)) else {
                     return false;
                 };
-                if name.starts_with(b"quot") && place == Place::Text {
+                if name.starts_with(b"quot") && position == Position::Text {
                     return false;
                 }
                 at += 1 + name.len();
