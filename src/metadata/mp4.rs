@@ -108,10 +108,10 @@ fn leaf(
 }
 
 /// A box: its name, where it begins, where its data do, and where it ends.
-type Place<'a> = (&'a [u8], usize, usize, usize);
+type BoxExtent<'a> = (&'a [u8], usize, usize, usize);
 
 /// The boxes of a list without boxes in boxes. Some programs end one with four zeros.
-fn places(bytes: &[u8], (start, end): (usize, usize)) -> Result<Vec<Place<'_>>, Unstripped> {
+fn places(bytes: &[u8], (start, end): (usize, usize)) -> Result<Vec<BoxExtent<'_>>, Unstripped> {
     let mut found = Vec::new();
     let mut at = start;
     while at < end {
