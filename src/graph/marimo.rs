@@ -41,7 +41,7 @@ impl<'a> Symbols<'a> {
 
 /// A name in one cell.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct NameUse {
     symbol: u32,
     cell: CellId,
     /// Position among the cell's names of the same kind.
@@ -49,13 +49,13 @@ struct Place {
 }
 
 /// Names with their cells and places, sorted: a map of lists would take an allocation for each.
-struct Places<'a> {
-    places: Vec<Place>,
+struct NameIndex<'a> {
+    places: Vec<NameUse>,
     names: &'a BTreeMap<CellId, Arc<CellNames>>,
     of_cell: fn(&CellNames) -> &NamePlaces,
 }
 
-impl<'a> Places<'a> {
+impl<'a> NameIndex<'a> {
     fn new(
         symbols: &Symbols<'_>,
         names: &'a BTreeMap<CellId, Arc<CellNames>>,
@@ -65,30 +65,30 @@ impl<'a> Places<'a> {
         for (&cell, names) in names {
             let names = of_cell(names).keys().zip(0..);
             places.extend(names.filter_map(|(name, index)| {
-                Some(Place { symbol: symbols.get(name)?, cell, index })
+                Some(NameUse { symbol: symbols.get(name)?, cell, index })
             }));
         }
         places.sort_unstable_by_key(|it| (it.symbol, it.cell));
         Self { places, names, of_cell }
     }
 
-    fn groups(&self) -> impl Iterator<Item = (u32, &[Place])> {
+    fn groups(&self) -> impl Iterator<Item = (u32, &[NameUse])> {
         let groups = self.places.chunk_by(|a, b| a.symbol == b.symbol);
         groups.filter_map(|it| Some((it.first()?.symbol, it)))
     }
 
-    fn get(&self, symbol: Option<u32>) -> &[Place] {
+    fn get(&self, symbol: Option<u32>) -> &[NameUse] {
         let Some(symbol) = symbol else { return &[] };
         let start = self.places.partition_point(|it| it.symbol < symbol);
         let end = self.places.partition_point(|it| it.symbol <= symbol);
         self.places.get(start..end).unwrap_or_default()
     }
 
-    fn cell(&self, place: Place) -> Option<&'a CellNames> {
+    fn cell(&self, place: NameUse) -> Option<&'a CellNames> {
         self.names.get(&place.cell).map(|it| &**it)
     }
 
-    fn name(&self, place: Place) -> Option<(&'a str, Span)> {
+    fn name(&self, place: NameUse) -> Option<(&'a str, Span)> {
         let names = (self.of_cell)(self.cell(place)?);
         names.at(place.index as usize).map(|(name, &span)| (name, span))
     }
@@ -101,8 +101,8 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
     let connecting = names.values().flat_map(|it| it.definitions.keys().chain(it.deletions.keys()));
     let text: String = connecting.clone().collect();
     let symbols = Symbols::new(&text, connecting);
-    let definers = Places::new(&symbols, &names, |it| &it.definitions);
-    let users = Places::new(&symbols, &names, |it| &it.references);
+    let definers = NameIndex::new(&symbols, &names, |it| &it.definitions);
+    let users = NameIndex::new(&symbols, &names, |it| &it.references);
     connect(&definers, &users, graph);
     tables::connect(&names, graph);
     let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -142,7 +142,7 @@ pub(super) fn analyze(notebook: &Notebook, graph: &mut CellGraph) -> Vec<Diagnos
 }
 
 /// Edges from each definer of a name to all who use it.
-fn connect(definers: &Places<'_>, users: &Places<'_>, graph: &mut CellGraph) {
+fn connect(definers: &NameIndex<'_>, users: &NameIndex<'_>, graph: &mut CellGraph) {
     let mut uses = users.groups().peekable();
     for (symbol, group) in definers.groups() {
         while uses.next_if(|(it, _)| *it < symbol).is_some() {}
@@ -220,7 +220,7 @@ fn setup(
     graph: &mut CellGraph,
     names: &BTreeMap<CellId, Arc<CellNames>>,
     symbols: &Symbols<'_>,
-    definers: &Places<'_>,
+    definers: &NameIndex<'_>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let setup = notebook.cells().find(|(_, cell)| cell.kind == CellKind::Setup);
