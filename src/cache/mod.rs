@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use key::{Key, KeyBuilder};
-pub use place::{PlaceError, claim, locate};
+pub use place::{CacheFolderError, claim, locate};
 pub use tree::{Evidence, Stamp, Trees, UncachedTree, is_unchanged, listing};
 
 use crate::config::ByteSize;

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// Why there is no folder for the cache.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum CacheFolderError {
     /// Neither the environment nor the password database names a folder.
     #[error(
         "there is no folder for the cache: HOME is not set, and the password database names no home; name one of \
@@ -77,11 +77,11 @@ pub enum PlaceError {
 ///
 /// # Errors
 /// When nothing names a folder.
-pub fn locate() -> Result<Utf8PathBuf, PlaceError> {
+pub fn locate() -> Result<Utf8PathBuf, CacheFolderError> {
     let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
     if let Some(value) = variable("NBC_CACHE_DIR") {
         return camino::absolute_utf8(&value)
-            .map_err(|_| PlaceError::Relative { variable: "NBC_CACHE_DIR", value });
+            .map_err(|_| CacheFolderError::Relative { variable: "NBC_CACHE_DIR", value });
     }
     // The specification: a relative path is to be ignored.
     if let Some(base) = variable("XDG_CACHE_HOME").filter(|it| it.starts_with('/')) {
@@ -89,9 +89,9 @@ pub fn locate() -> Result<Utf8PathBuf, PlaceError> {
     }
     // The standard library asks the password database (`getpwuid_r`) where HOME is not set.
     let home = std::env::home_dir().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
-    let home = home.filter(|it| !it.as_str().is_empty()).ok_or(PlaceError::Nowhere)?;
+    let home = home.filter(|it| !it.as_str().is_empty()).ok_or(CacheFolderError::Nowhere)?;
     if !home.is_absolute() {
-        return Err(PlaceError::Relative { variable: "HOME", value: home.into_string() });
+        return Err(CacheFolderError::Relative { variable: "HOME", value: home.into_string() });
     }
     Ok(home.join(".cache/nbc"))
 }
@@ -102,12 +102,12 @@ pub fn locate() -> Result<Utf8PathBuf, PlaceError> {
 /// # Errors
 /// When it is somebody else's, or cannot be made.
 #[cfg(unix)]
-pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
+pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, CacheFolderError> {
     use crate::folder::{Folder, Kind};
     use crate::process::{PASSABLE, claims};
 
-    let failed = |source| PlaceError::Io { folder: folder.to_owned(), source };
-    let foreign = |path: Utf8PathBuf, reason: &str| PlaceError::Foreign {
+    let failed = |source| CacheFolderError::Io { folder: folder.to_owned(), source };
+    let foreign = |path: Utf8PathBuf, reason: &str| CacheFolderError::Foreign {
         folder: folder.to_owned(),
         path,
         reason: reason.to_owned(),
@@ -145,7 +145,10 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
         }
         // A restored cache would lead nbc to another place.
         if it.kind == Kind::Other {
-            return Err(PlaceError::Link { folder: folder.to_owned(), path: real.join(shown) });
+            return Err(CacheFolderError::Link {
+                folder: folder.to_owned(),
+                path: real.join(shown),
+            });
         }
         if !it.is_own {
             return Err(foreign(real.join(shown), "belongs to another user"));
@@ -155,7 +158,7 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
     if mode & 0o777 != PRIVATE && mode != PASSABLE {
         // `NBC_CACHE_DIR=/srv` would close a folder that others need.
         if let Some(found) = other {
-            return Err(PlaceError::Shared { folder: folder.to_owned(), found, mode });
+            return Err(CacheFolderError::Shared { folder: folder.to_owned(), found, mode });
         }
         held.set_mode(PRIVATE).map_err(failed)?;
     }
@@ -178,9 +181,9 @@ fn is_of_nbc(name: &str) -> bool {
 /// # Errors
 /// When it cannot be made.
 #[cfg(not(unix))]
-pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, PlaceError> {
+pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, CacheFolderError> {
     super::make_private(folder)
-        .map_err(|source| PlaceError::Io { folder: folder.to_owned(), source })?;
+        .map_err(|source| CacheFolderError::Io { folder: folder.to_owned(), source })?;
     Ok(folder.to_owned())
 }
 
@@ -190,14 +193,14 @@ const PRIVATE: u32 = 0o700;
 /// An owner of a folder above, or a user who may write to it, can exchange what is below. A sticky folder (`/tmp`)
 /// keeps what users put there from each other.
 #[cfg(unix)]
-fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), PlaceError> {
+fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), CacheFolderError> {
     use std::os::unix::fs::MetadataExt as _;
 
     for above in path.ancestors().skip(1).filter(|it| !it.as_str().is_empty()) {
         let metadata = match std::fs::symlink_metadata(above) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(PlaceError::Io { folder: folder.to_owned(), source }),
+            Err(source) => return Err(CacheFolderError::Io { folder: folder.to_owned(), source }),
         };
         let mode = metadata.mode();
         let is_open = |bit: u32| metadata.is_dir() && mode & (0o1000 | bit) == bit;
@@ -210,7 +213,7 @@ fn refuse_foreign_above(path: &Utf8Path, folder: &Utf8Path) -> Result<(), PlaceE
         } else {
             continue;
         };
-        return Err(PlaceError::Foreign {
+        return Err(CacheFolderError::Foreign {
             folder: folder.to_owned(),
             path: above.to_owned(),
             reason,
@@ -324,7 +327,7 @@ mod tests {
         let shared = Utf8Path::from_path(directory.path()).unwrap().join("shared");
         fs_err::create_dir(&shared).unwrap();
         set_mode(&shared, 0o777);
-        assert!(matches!(claim(&shared.join("nbc")), Err(PlaceError::Foreign { .. })));
+        assert!(matches!(claim(&shared.join("nbc")), Err(CacheFolderError::Foreign { .. })));
         set_mode(&shared, 0o1777);
         claim(&shared.join("nbc")).unwrap();
     }
@@ -335,7 +338,7 @@ mod tests {
         let folder = Utf8Path::from_path(directory.path()).unwrap().join("nbc");
         claim(&folder).unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("entries-1")).unwrap();
-        assert!(matches!(claim(&folder), Err(PlaceError::Link { .. })));
+        assert!(matches!(claim(&folder), Err(CacheFolderError::Link { .. })));
         // Files that nbc did not put there are not used.
         fs_err::remove_file(folder.join("entries-1")).unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("lost+found")).unwrap();
@@ -348,7 +351,7 @@ mod tests {
         let folder = Utf8Path::from_path(directory.path()).unwrap().join("srv");
         fs_err::create_dir_all(folder.join("site")).unwrap();
         set_mode(&folder, 0o755);
-        assert!(matches!(claim(&folder), Err(PlaceError::Shared { .. })));
+        assert!(matches!(claim(&folder), Err(CacheFolderError::Shared { .. })));
         assert_eq!(mode(&folder), 0o755);
         fs_err::rename(folder.join("site"), folder.join("lost+found")).unwrap();
         fs_err::create_dir(folder.join("entries-1")).unwrap();
@@ -365,7 +368,7 @@ mod tests {
         let group = Some(23_457);
         // Only root can give a folder to a group that it is not in.
         if std::os::unix::fs::chown(&shared, None, group).is_ok() {
-            assert!(matches!(claim(&shared.join("nbc")), Err(PlaceError::Foreign { .. })));
+            assert!(matches!(claim(&shared.join("nbc")), Err(CacheFolderError::Foreign { .. })));
         }
         let own = rustix::process::getegid().as_raw();
         std::os::unix::fs::chown(&shared, None, Some(own)).unwrap();

@@ -79,12 +79,12 @@ impl Stamp {
 }
 
 /// A root, and what lies below it that does not count.
-type Place = (Utf8PathBuf, Vec<Utf8PathBuf>);
+type TreeRoot = (Utf8PathBuf, Vec<Utf8PathBuf>);
 
 /// Takes digests of trees, each once a build, and remembers what it took.
 #[derive(Debug, Default)]
 pub struct Trees {
-    known: Mutex<BTreeMap<Place, Result<Key, UncachedTree>>>,
+    known: Mutex<BTreeMap<TreeRoot, Result<Key, UncachedTree>>>,
     is_incomplete: AtomicBool,
 }
 

@@ -76,6 +76,6 @@ pub use trust::{AllowedIsland, AllowedIslandError};
 pub use why::{Part, Verdict, Why, why};
 
 /// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
-pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::PlaceError> {
+pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::CacheFolderError> {
     cache::claim(&cache::locate()?)
 }
