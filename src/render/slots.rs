@@ -138,28 +138,28 @@ impl<'text> Slots<'text> {
         written_by: Author,
         has_frames: bool,
     ) -> Result<Rendered, String> {
-        let places = self.places(text)?;
+        let marks = self.marks(text)?;
         if written_by == Author::Site {
-            self.check_around(text, &places, has_frames)?;
+            self.check_around(text, &marks, has_frames)?;
         }
         let length: usize = self.0.iter().map(|it| it.text.len()).sum();
         let mut filled = String::with_capacity(text.len().saturating_add(length));
         let mut end = 0;
-        for place in places {
-            filled.push_str(text.get(end..place.mark.0).unwrap_or_default());
+        for mark in marks {
+            filled.push_str(text.get(end..mark.range.0).unwrap_or_default());
             // Freed at once: it may be most of the memory of a build.
-            let content = self.0.get_mut(place.slot).map(|it| std::mem::take(&mut it.text));
+            let content = self.0.get_mut(mark.slot).map(|it| std::mem::take(&mut it.text));
             filled.push_str(&content.unwrap_or_default());
-            end = place.mark.1;
+            end = mark.range.1;
         }
         filled.push_str(text.get(end..).unwrap_or_default());
         Ok(Rendered::new(filled))
     }
 
-    /// The places of all marks, in the order of the text.
-    fn places(&self, text: &str) -> Result<Vec<Place>, String> {
+    /// The marks of all slots, in the order of the text.
+    fn marks(&self, text: &str) -> Result<Vec<SlotMark>, String> {
         let mut seen = vec![false; self.0.len()];
-        let mut places: Vec<Place> = Vec::new();
+        let mut marks: Vec<SlotMark> = Vec::new();
         for (start, _) in text.match_indices(MARK) {
             let rest = text.get(start + MARK.len()..).unwrap_or_default();
             let number = rest.split_once('>').and_then(|(number, after)| {
@@ -170,7 +170,7 @@ impl<'text> Slots<'text> {
                 return Err(format!("it writes `{MARK}`, which is no element"));
             };
             let mark = (start, text.len() - after.len());
-            let free = places.last().map_or(0, |it| it.whole.1);
+            let free = marks.last().map_or(0, |it| it.whole.1);
             let before = text.get(free..start).unwrap_or_default();
             let (before, after) = match slot.frame.texts() {
                 None => (start, mark.1),
@@ -182,27 +182,27 @@ impl<'text> Slots<'text> {
             if seen.get_mut(index).is_none_or(|it| std::mem::replace(it, true)) {
                 return Err(format!("it places `{}` twice", slot.name));
             }
-            places.push(Place { slot: index, mark, whole: (before, after) });
+            marks.push(SlotMark { slot: index, range: mark, whole: (before, after) });
         }
         let mut slots = self.0.iter().zip(seen);
         match slots.find(|(slot, is_seen)| !is_seen && slot.frame.texts().is_some()) {
             Some((slot, _)) => Err(slot.misplaced()),
-            None => Ok(places),
+            None => Ok(marks),
         }
     }
 
-    fn check_around(&self, text: &str, places: &[Place], has_frames: bool) -> Result<(), String> {
-        let is_first = |place: &Place| {
-            self.0.get(place.slot).is_some_and(|it| matches!(it.frame, Frame::First { .. }))
+    fn check_around(&self, text: &str, marks: &[SlotMark], has_frames: bool) -> Result<(), String> {
+        let is_first = |mark: &SlotMark| {
+            self.0.get(mark.slot).is_some_and(|it| matches!(it.frame, Frame::First { .. }))
         };
         let mut end = 0;
-        for (index, place) in places.iter().enumerate() {
-            let gap = text.get(end..place.whole.0).unwrap_or_default();
+        for (index, mark) in marks.iter().enumerate() {
+            let gap = text.get(end..mark.whole.0).unwrap_or_default();
             let elements = markup::check(gap, has_frames)?;
-            if is_first(place) && (index > 0 || elements != ["html", "head", "meta"]) {
+            if is_first(mark) && (index > 0 || elements != ["html", "head", "meta"]) {
                 return Err("the policy must follow `<meta charset=\"utf-8\">` at once".to_owned());
             }
-            end = place.whole.1;
+            end = mark.whole.1;
         }
         markup::check(text.get(end..).unwrap_or_default(), has_frames).map(drop)
     }
@@ -219,9 +219,9 @@ pub(super) enum Author {
 
 /// A mark in a text: its slot, where it starts and ends, and where the element that it must stand in
 /// does.
-struct Place {
+struct SlotMark {
     slot: usize,
-    mark: (usize, usize),
+    range: (usize, usize),
     whole: (usize, usize),
 }
 
