@@ -55,8 +55,8 @@ pub struct Part {
     pub before: Option<String>,
 }
 
-/// The place in a part for the value of one build.
-type Place = fn(&mut Part) -> &mut Option<String>;
+/// Selects the field of a part that holds the value of one build.
+type Field = fn(&mut Part) -> &mut Option<String>;
 
 /// A basis of a page: the parts of a run's key, or the digest of outputs that are stored in the notebook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ fn compare(cache: &Cache, notebook: &Utf8Path, now: Now) -> Result<Why, Failure>
     let is_known = now.as_ref().is_some_and(|it| cache.has(Kind::Run, &it.parts.key()));
     let mut parts: BTreeMap<String, Part> = BTreeMap::new();
     let (last, before) = kept.map_or((None, None), |it| (Some(it.last), it.before));
-    let all: [(Option<Basis>, Place); 3] =
+    let all: [(Option<Basis>, Field); 3] =
         [(now, |it| &mut it.now), (last, |it| &mut it.last), (before, |it| &mut it.before)];
     for (basis, place) in all {
         for (name, value) in basis.iter().flat_map(|it| files(cache, &it.parts)) {
