@@ -23,7 +23,7 @@ use nbc::run::grants::Shown;
 use nbc::run::reach::Reach;
 use nbc::run::warm::{BatchRun, WarmPool};
 use nbc::run::{
-    Bounds, Execution, Grants, OnError, OutputLimits, Places, RunPlan, RunRecord, RunnerFolder,
+    Bounds, Execution, Grants, HostPaths, OnError, OutputLimits, RunPlan, RunRecord, RunnerFolder,
     SweepPlan, Unobserved,
 };
 use nbc::source::Sources;
@@ -100,7 +100,7 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
                 Confinement { sandbox: &sandbox, limits, buildable: &buildable, say: &|_| () };
             provisioner.provision(&notebook, Beside::new(path, None), confinement).unwrap()
         });
-        let places = Places { notebook: path, runner: RUNNER.path() };
+        let places = HostPaths { notebook: path, runner: RUNNER.path() };
         let bounds = Bounds {
             process: options.limits.clone(),
             cell: options.limits.wall,

@@ -36,7 +36,7 @@ use crate::run::record::{Facts, Granted, Package};
 use crate::run::remembered::{self, NotKept, Parts, Remembered, Unchecked};
 use crate::run::stored::{self, stored};
 use crate::run::warm::BatchRun;
-use crate::run::{self, Places, RunPlan, RunRecord, RunnerFolder};
+use crate::run::{self, HostPaths, RunPlan, RunRecord, RunnerFolder};
 use crate::site::{Integrity, SitePath};
 use crate::source::{Source, Sources};
 
@@ -476,7 +476,7 @@ impl Builder<'_> {
                 self.runner.get_or_init(|| made)
             }
         };
-        let places = Places { notebook: absolute, runner: runner.path() };
+        let places = HostPaths { notebook: absolute, runner: runner.path() };
         let mut bounds = self.settings.bounds.clone();
         let folder = absolute.parent().unwrap_or(absolute);
         // A list names each notebook, also those without inputs.

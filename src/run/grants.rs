@@ -142,11 +142,11 @@ pub fn open(
     let mut opened = Opened::default();
     let folder = notebook.parent().unwrap_or(notebook);
     let folder = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
-    let mut places = Places { folder: &folder, present, mounts: Vec::new() };
+    let mut extra = ExtraMounts { folder: &folder, present, mounts: Vec::new() };
     for path in &grants.reads {
-        places.add(path)?;
+        extra.add(path)?;
     }
-    opened.mounts = places.mounts;
+    opened.mounts = extra.mounts;
     // A notebook may have been put beside the logins of its user.
     let shown = match (shown, notebook.file_name()) {
         (_, Some(name)) if hidden::is_of_credentials(&folder) => {
@@ -242,9 +242,9 @@ fn show(
     }
     let Some(host) = &place.host else { return Ok(Vec::new()) };
     let mounts = std::mem::take(&mut opened.mounts);
-    let mut places = Places { folder: host, present, mounts };
-    let put = places.put(host, inside);
-    opened.mounts = places.mounts;
+    let mut extra = ExtraMounts { folder: host, present, mounts };
+    let put = extra.put(host, inside);
+    opened.mounts = extra.mounts;
     put.map_err(NotShown::Taken)?;
     if !host.is_dir() {
         return Ok(Vec::new());
@@ -316,13 +316,13 @@ fn inside_folder(paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
     paths.iter().map(|it| Utf8Path::new(NOTEBOOK_FOLDER).join(it)).collect()
 }
 
-struct Places<'a> {
+struct ExtraMounts<'a> {
     folder: &'a Utf8Path,
     present: &'a [Mount],
     mounts: Vec<Mount>,
 }
 
-impl Places<'_> {
+impl ExtraMounts<'_> {
     fn add(&mut self, path: &Utf8Path) -> Result<(), GrantError> {
         let unreadable = |source| GrantError::Unreadable { path: path.to_owned(), source };
         // Looked up once: what the sandbox opens afterwards has no link in it.

@@ -25,7 +25,7 @@ use std::io::{Read, Write};
 
 pub use execute::{Execution, RunnerFolder, execute};
 pub use grants::{GrantError, Grants};
-pub use plan::{Bounds, OnError, Places, RunPlan};
+pub use plan::{Bounds, HostPaths, OnError, RunPlan};
 pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
 pub use record::RunRecord;
 pub use runner::RUNNER_FILES;

@@ -32,9 +32,9 @@ pub enum OnError {
     Continue,
 }
 
-/// Where things of a run lie on the host.
+/// Paths on the host of a notebook and of the runner that runs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Places<'a> {
+pub struct HostPaths<'a> {
     /// The notebook, absolute.
     pub notebook: &'a Utf8Path,
     /// The folder with the runner's files.
@@ -73,7 +73,7 @@ pub fn plan(
     notebook: &Notebook,
     graph: &RunnableGraph,
     environment: &Environment,
-    places: Places<'_>,
+    places: HostPaths<'_>,
     bounds: Bounds,
     on_error: OnError,
     opened: Opened,
