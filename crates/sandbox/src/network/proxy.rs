@@ -122,14 +122,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if !shared.take_place() {
             return;
         }
-        let place = Place(Arc::clone(shared));
+        let permit = ConnectionPermit(Arc::clone(shared));
         match listener.accept() {
             Ok((client, _)) => {
                 // Without a thread left, the client sees its connection end.
                 let _ = spawn("proxy connection", move || {
                     // An error of one side is the end of the connection, and nobody's news.
-                    drop(serve(client, &place.0));
-                    drop(place);
+                    drop(serve(client, &permit.0));
+                    drop(permit);
                 });
             }
             // Descriptors may be used up for a moment.
@@ -139,10 +139,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// One of the connections that may exist.
-struct Place(Arc<Shared>);
+/// Permit for one connection, of those that may exist at once; dropping it gives it back.
+struct ConnectionPermit(Arc<Shared>);
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.connections = state.connections.saturating_sub(1);
@@ -169,7 +169,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place among the connections; false when the run is over.
+    /// Waits for a permit; false when the run is over.
     fn take_place(&self) -> bool {
         let state = self.state();
         let full = |it: &mut State| !it.is_over && it.connections >= self.reach.most_connections();

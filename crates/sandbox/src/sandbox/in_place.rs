@@ -26,7 +26,7 @@ use super::{landlock, payload, processes};
 use crate::names::path_of;
 
 /// The identity, confinement and temporary folder of a payload without namespaces.
-pub(super) struct Place {
+pub(super) struct HostPayload {
     pub(super) identity: Identity,
     /// False when the user wants limits only.
     pub(super) is_confined: bool,
@@ -42,7 +42,7 @@ const LONGEST_SWEEP: Duration = Duration::from_secs(20);
 pub(super) fn run(
     control: &UnixStream,
     channel: OwnedFd,
-    place: &Place,
+    place: &HostPayload,
     job: Option<&Job>,
 ) -> Result<i32, Failure> {
     // This process has to outlive nbc, to end the others. It sees nbc's end on the socket.
@@ -98,7 +98,7 @@ pub(super) fn run(
 struct Temporary(Option<Utf8PathBuf>);
 
 impl Temporary {
-    fn make(place: &Place) -> io::Result<Temporary> {
+    fn make(place: &HostPayload) -> io::Result<Temporary> {
         use std::os::unix::fs::DirBuilderExt;
 
         if let Some(folder) = &place.temporary {
@@ -196,7 +196,7 @@ fn tasks_of(uid: u32) -> u32 {
 /// Confines this process and turns it into the job's program; comes back with an error, or without a job.
 fn become_payload(
     channel: &OwnedFd,
-    place: &Place,
+    place: &HostPayload,
     job: Option<&Job>,
     others: u32,
     mut tell: &io::PipeWriter,
@@ -220,7 +220,7 @@ fn become_payload(
     Err(failed(payload::execute(&program)))
 }
 
-fn confine(place: &Place, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<(), Failure> {
+fn confine(place: &HostPayload, job: Option<&Job>, layers: &mut Vec<Layer>) -> Result<(), Failure> {
     let give_up = || match place.identity {
         Identity::Own { .. } => payload::forget_capabilities(),
         Identity::Switched { id } => {

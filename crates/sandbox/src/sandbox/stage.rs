@@ -66,7 +66,7 @@ fn outer(control: &UnixStream, channel: OwnedFd) -> Result<i32, Failure> {
         }
         Mode::InPlace | Mode::Bare => {
             let is_confined = mode == Mode::InPlace;
-            let place = in_place::Place { identity, is_confined, temporary };
+            let place = in_place::HostPayload { identity, is_confined, temporary };
             in_place::run(control, channel, &place, job)
         }
     }
