@@ -365,7 +365,7 @@ fn check_charts(context: &Context<'_>, report: &mut Report<'_>) {
 /// States are unpacked and looked at like outputs; what the policy allows for them is there for a reason.
 fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
     let Context { path, page, policy, files, layout, .. } = context;
-    let place = states::Place { path, page, files, layout: *layout };
+    let place = states::PageFiles { path, page, files, layout: *layout };
     let mut plays = page.elements.iter().any(is_media);
     let runtimes = charts::runtimes(page);
     let summary = states::check(report, &place, &mut |report, line, model, content| {

@@ -21,7 +21,7 @@ const MOST_PARTS: u64 = 2000;
 const MOST_VALUES: u64 = 10_000;
 
 /// A page, and the files in which its pieces are looked for.
-pub(super) struct Place<'a> {
+pub(super) struct PageFiles<'a> {
     pub(super) path: &'a str,
     pub(super) page: &'a Page,
     pub(super) files: &'a Files<'a>,
@@ -56,7 +56,7 @@ pub(super) type CheckContent<'a> = dyn FnMut(&mut Report<'_>, u32, &Model, Conte
 /// Checks the pieces of a page; `content` gets each content.
 pub(super) fn check(
     report: &mut Report<'_>,
-    place: &Place<'_>,
+    place: &PageFiles<'_>,
     content: &mut CheckContent<'_>,
 ) -> Summary {
     let mut pieces: BTreeMap<&str, &Element> = BTreeMap::new();
@@ -123,7 +123,7 @@ fn form_problem(element: &Element) -> Option<String> {
 }
 
 /// The bytes of a piece. What a browser would refuse, or read in another way, is refused here.
-fn unpacked(place: &Place<'_>, element: &Element, left: &mut u64) -> Result<Vec<u8>, String> {
+fn unpacked(place: &PageFiles<'_>, element: &Element, left: &mut u64) -> Result<Vec<u8>, String> {
     let packed = match element.attribute("data-src") {
         None => base64::engine::general_purpose::STANDARD
             .decode(element.text.trim())
@@ -141,7 +141,7 @@ fn unpacked(place: &Place<'_>, element: &Element, left: &mut u64) -> Result<Vec<
     Ok(text)
 }
 
-fn file<'a>(place: &Place<'a>, element: &Element, address: &str) -> Result<&'a [u8], String> {
+fn file<'a>(place: &PageFiles<'a>, element: &Element, address: &str) -> Result<&'a [u8], String> {
     if place.layout == Layout::Single {
         return Err(format!("the page needs `{}`", excerpt(address)));
     }
