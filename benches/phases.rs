@@ -14,7 +14,7 @@ use base64::Engine as _;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use nbc::emit::{self, Layout, Provenance};
 use nbc::notebook::Notebook;
-use nbc::output::{self, Interactivity, Place, RenderedCell, Shown};
+use nbc::output::{self, Interactivity, OutputPosition, RenderedCell, Shown};
 use nbc::render::{self, Block, Document, Look, Page, Templates};
 use nbc::run::stored::{STORED_ENGINE, stored};
 use nbc::sanitize::{SafeCss, UntrustedHtml, html, svg};
@@ -89,7 +89,7 @@ fn rendered(notebook: &Notebook) -> Vec<(u32, RenderedCell)> {
     let (record, _) = stored(notebook);
     let one = |(id, run): (&notebook::CellId, _)| {
         let scope = format!("c{}", id.0 + 1);
-        let place = Place { span: Span::new(notebook.source, 0, 0), scope: &scope };
+        let place = OutputPosition { span: Span::new(notebook.source, 0, 0), scope: &scope };
         (id.0 + 1, output::cell(run, &place, &Shown::default(), &Interactivity::default()).value)
     };
     record.cells.iter().map(one).collect()

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use nbc::output::{self, Place};
+use nbc::output::{self, OutputPosition};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
 use nbc::source::{Sources, Span};
 
@@ -89,7 +89,7 @@ fn real_elements_become_plain_markup() {
         let run = CellRun::new(CellStatus::Finished, vec![RawOutput::Display { bundle }]);
         let mut sources = Sources::default();
         let source = sources.add("a.py".into(), None, String::new());
-        let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
+        let place = OutputPosition { span: Span::new(source, 0, 0), scope: "c1" };
         let rendered = output::cell(
             &run,
             &place,

@@ -22,7 +22,7 @@ use std::io::{Read, Write};
 use nbc::charts::{Chart, Kind, Refusal};
 use nbc::notebook::CellId;
 use nbc::output::mask::{Host, Masks};
-use nbc::output::{Interactivity, Place, RenderedOutput, Shown};
+use nbc::output::{Interactivity, OutputPosition, RenderedOutput, Shown};
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{
     CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord, StreamName,
@@ -215,9 +215,9 @@ fn display(mime: &str, data: serde_json::Value) -> RawOutput {
     RawOutput::Display { bundle: MimeBundle { data, metadata: serde_json::Map::new() } }
 }
 
-fn place(sources: &mut Sources) -> Place<'static> {
+fn place(sources: &mut Sources) -> OutputPosition<'static> {
     let source = sources.add("a.ipynb".into(), None, String::new());
-    Place { span: Span::new(source, 0, 0), scope: "c1" }
+    OutputPosition { span: Span::new(source, 0, 0), scope: "c1" }
 }
 
 /// Renders one output of a cell.

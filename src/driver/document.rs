@@ -17,7 +17,7 @@ use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Format, Notebook};
 use crate::output::{
-    self, Heading, Interactivity, OutputKind, Place, RenderedCell, RenderedOutput,
+    self, Heading, Interactivity, OutputKind, OutputPosition, RenderedCell, RenderedOutput,
 };
 use crate::process::Limits;
 use crate::python::{self, Mode, TokenKind};
@@ -60,7 +60,7 @@ pub fn document(
     let (mut blocks, mut spans) = (Vec::new(), Vec::new());
     let laid_out = |(id, cell): &(CellId, &Cell)| {
         let scope = format!("c{}", id.0 + 1);
-        let place = Place { span: cell.head(), scope: &scope };
+        let place = OutputPosition { span: cell.head(), scope: &scope };
         let code = code_block(cell, notebook.format, options.code);
         let parsed = if cell.kind == CellKind::Markdown {
             let none = serde_json::Map::new();

@@ -42,7 +42,7 @@ const STACK: usize = 64 << 20;
 
 /// Position of an output.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct OutputPosition<'a> {
     /// The cell, for diagnostics.
     pub span: Span,
     /// Unique in the page, letters and digits: `c3`. Ids and rules of the cell are made of it.
@@ -158,7 +158,7 @@ pub struct RenderedProse {
 /// error, which may hold paths and secrets. What is not in `interactivity` is a picture or a note.
 pub fn cell(
     run: &CellRun,
-    place: &Place<'_>,
+    place: &OutputPosition<'_>,
     shown: &Shown,
     interactivity: &Interactivity,
 ) -> Parsed<RenderedCell> {
@@ -219,7 +219,7 @@ pub fn cell(
 pub fn markdown(
     text: &str,
     attachments: &serde_json::Map<String, serde_json::Value>,
-    place: &Place<'_>,
+    place: &OutputPosition<'_>,
 ) -> Parsed<RenderedProse> {
     on_big_stack(|| {
         let notes = Notes::default();
@@ -358,9 +358,9 @@ mod tests {
     use crate::run::record::{CellError, MimeBundle};
     use crate::source::Sources;
 
-    fn place_in(sources: &mut Sources) -> Place<'static> {
+    fn place_in(sources: &mut Sources) -> OutputPosition<'static> {
         let source = sources.add("a.ipynb".into(), None, String::new());
-        Place { span: Span::new(source, 0, 0), scope: "c3" }
+        OutputPosition { span: Span::new(source, 0, 0), scope: "c3" }
     }
 
     fn render(status: CellStatus, outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {

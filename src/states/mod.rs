@@ -19,7 +19,9 @@ use sha2::{Digest as _, Sha256};
 use crate::charts::Kind;
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
-use crate::output::{self, Interactivity, Place, PlacedChart, RenderedCell, RenderedOutput, Shown};
+use crate::output::{
+    self, Interactivity, OutputPosition, PlacedChart, RenderedCell, RenderedOutput, Shown,
+};
 use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus};
 use crate::source::Span;
@@ -304,7 +306,7 @@ impl<'a> Jobs<'a> {
             let span = notebook.cell(*cell)?.head();
             let interactivity =
                 Interactivity { charts: interactivity.charts.clone(), ..Interactivity::default() };
-            let place = Place { span, scope: "s" };
+            let place = OutputPosition { span, scope: "s" };
             output::cell(run, &place, shown, &interactivity).value.has_undrawn.then_some(*cell)
         };
         self.by_cell.iter().filter_map(is_undrawn).collect()
@@ -335,7 +337,7 @@ impl<'a> Jobs<'a> {
                 is_state: true,
                 ..Interactivity::default()
             };
-            output::cell(run, &Place { span, scope: &scope }, shown, &interactivity)
+            output::cell(run, &OutputPosition { span, scope: &scope }, shown, &interactivity)
         };
         // Threads of another pool would take up the next one, and the next, while they wait for each.
         output::on_big_stack(|| self.all.par_iter().map(one).collect())

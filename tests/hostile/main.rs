@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use nbc::charts::Kind;
 use nbc::diagnostic::Parsed;
-use nbc::output::{self, Place, RenderedCell};
+use nbc::output::{self, OutputPosition, RenderedCell};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput, StreamName};
 use nbc::sanitize::{self, UntrustedHtml};
 use nbc::source::{Sources, Span};
@@ -26,7 +26,7 @@ fn cases() -> u32 {
 fn render(outputs: Vec<RawOutput>) -> Parsed<RenderedCell> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
-    let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
+    let place = OutputPosition { span: Span::new(source, 0, 0), scope: "c1" };
     output::cell(
         &CellRun::new(CellStatus::Finished, outputs),
         &place,
@@ -46,7 +46,7 @@ fn display(mime: &str, data: serde_json::Value) -> RawOutput {
 fn prose(text: &str) -> Parsed<output::RenderedProse> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
-    let place = Place { span: Span::new(source, 0, 0), scope: "c1" };
+    let place = OutputPosition { span: Span::new(source, 0, 0), scope: "c1" };
     output::markdown(text, &serde_json::Map::new(), &place)
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use nbc::notebook::{CellKind, CellOptions, CodeVisibility};
-use nbc::output::{self, Place};
+use nbc::output::{self, OutputPosition};
 use serde_json::json;
 
 use crate::check;
@@ -99,7 +99,7 @@ fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) 
     let checked = check("a.ipynb", &text.to_string());
     assert!(checked.diagnostics.is_empty(), "{}", checked.concise());
     let cell = checked.notebook.expect("a notebook").cells.remove(0);
-    let place = Place { span: cell.head(), scope: "c1" };
+    let place = OutputPosition { span: cell.head(), scope: "c1" };
     let attachments = cell.attachments.unwrap_or_default();
     let parsed = output::markdown(&cell.code, &attachments, &place);
     let said = parsed.diagnostics.iter().map(|it| it.message.clone()).collect();
