@@ -428,8 +428,8 @@ impl WarmProcess {
         let Some(slot) = place.checked_sub(self.first) else {
             return (Err("it has no slot".to_owned()), Some(self));
         };
-        let stay = match self.warm.enter(slot) {
-            Ok(stay) => stay,
+        let attached = match self.warm.enter(slot) {
+            Ok(attached) => attached,
             Err(error) => return (Err(error.to_string()), None),
         };
         let channel = match self.warm.open_channel().and_then(|channel| {
@@ -438,7 +438,7 @@ impl WarmProcess {
         }) {
             Ok((channel, Answer::Fit {})) => channel,
             Ok((_, Answer::Unfit { why })) => {
-                let is_cleared = stay.clear().is_ok();
+                let is_cleared = attached.clear().is_ok();
                 return (Err(format!("its folder has `{why}`")), is_cleared.then_some(self));
             }
             Ok(_) => return (Err("its fork said something else".to_owned()), None),
@@ -455,7 +455,7 @@ impl WarmProcess {
         let facts =
             HostFacts { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
         // A process that breaks the protocol must not decide when the build goes on.
-        let cleared = if conversation.is_broken() { None } else { stay.clear().ok() };
+        let cleared = if conversation.is_broken() { None } else { attached.clear().ok() };
         match cleared {
             Some(ended) => (Ok(conversation.conclude(&ended, plan, notebook, facts)), Some(self)),
             None => {

@@ -36,7 +36,9 @@ pub use network::{AllowedHost, AllowedHostError, Refusal, Traffic};
 pub use on_demand::let_runs_pass;
 pub use on_demand::{OnDemand, PASSABLE};
 pub use relocation::Relocation;
-pub use sandbox::{Killer, NetworkWatch, Running, Sandbox, Stay, Warm, examine, sandbox_main};
+pub use sandbox::{
+    AttachedSlot, Killer, NetworkWatch, Running, Sandbox, Warm, examine, sandbox_main,
+};
 use secret::Secret;
 
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.

@@ -226,13 +226,13 @@ fn forked(sandbox: &Sandbox, job: &Job, host: &Host) -> Ended {
         Ok(warm) => warm,
         Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
     };
-    let stay = warm.enter(1).expect("a slot");
+    let attached = warm.enter(1).expect("a slot");
     let channel = warm.open_channel().expect("a socket");
     let mut fork = warm.channel().expect("a descriptor");
     // It ends by itself, or by its limits.
     let is_over = matches!(fork.read(&mut [0]), Ok(1));
     drop(channel);
-    match stay.clear() {
+    match attached.clear() {
         Ok(ended) if is_over => ended,
         _ => {
             warm.killer().kill();

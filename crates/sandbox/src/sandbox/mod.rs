@@ -45,7 +45,7 @@ use start::{Launch, start};
 pub use examine::examine;
 pub use running::{Killer, NetworkWatch, Running};
 pub use stage::sandbox_main;
-pub use warm::{Stay, Warm};
+pub use warm::{AttachedSlot, Warm};
 
 /// A decision how notebook code runs, with every layer that holds, or does not.
 #[derive(Debug, Clone)]

@@ -185,7 +185,7 @@ impl Warm {
     ///
     /// # Errors
     /// None: there is no value to call it on.
-    pub fn enter(&self, _slot: usize) -> io::Result<Stay<'_>> {
+    pub fn enter(&self, _slot: usize) -> io::Result<AttachedSlot<'_>> {
         match self.0 {}
     }
 
@@ -216,9 +216,9 @@ impl Warm {
 
 /// An attached slot.
 #[derive(Debug)]
-pub struct Stay<'a>(&'a Warm);
+pub struct AttachedSlot<'a>(&'a Warm);
 
-impl Stay<'_> {
+impl AttachedSlot<'_> {
     /// Cannot be called.
     ///
     /// # Errors

@@ -79,10 +79,10 @@ impl Warm {
     ///
     /// # Errors
     /// The sandbox is gone, or does not answer.
-    pub fn enter(&self, slot: usize) -> io::Result<Stay<'_>> {
+    pub fn enter(&self, slot: usize) -> io::Result<AttachedSlot<'_>> {
         self.killer().allow(Duration::ZERO, Duration::ZERO);
         match self.order(&Order::Enter { slot })? {
-            News::Entered => Ok(Stay { warm: self }),
+            News::Entered => Ok(AttachedSlot { warm: self }),
             News::Cleared(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -118,13 +118,13 @@ impl Warm {
     }
 }
 
-/// An attached slot.
+/// A slot that is attached, until it is cleared.
 #[derive(Debug)]
-pub struct Stay<'a> {
+pub struct AttachedSlot<'a> {
     warm: &'a Warm,
 }
 
-impl Stay<'_> {
+impl AttachedSlot<'_> {
     /// Ends every process but the one that is forked, and detaches the slot; gives the outcome of its run.
     ///
     /// # Errors
