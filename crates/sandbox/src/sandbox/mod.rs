@@ -196,7 +196,7 @@ impl Sandbox {
         job: Option<Job>,
         relocation: Relocation,
         slots: Vec<Slot>,
-        news: Option<mpsc::Sender<watch::News>>,
+        reports: Option<mpsc::Sender<watch::SlotReport>>,
     ) -> Result<Running, SandboxError> {
         let shared = Arc::new(Shared::default());
         let (say, hear) = mpsc::channel();
@@ -223,8 +223,9 @@ impl Sandbox {
                     Ok((stage, channel, layers)) => {
                         drop(say.send(Ok((channel, layers))));
                         let limits = job.map(|it| &it.limits);
-                        let news = news.as_ref();
-                        let ended = watch::supervise(stage, limits, temporary, &shared_there, news);
+                        let reports = reports.as_ref();
+                        let ended =
+                            watch::supervise(stage, limits, temporary, &shared_there, reports);
                         shared_there.end_network();
                         Some(ended)
                     }

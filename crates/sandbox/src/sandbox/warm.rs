@@ -10,7 +10,7 @@ use super::super::{Ended, Job, Layer, Relocation, SandboxError, Slot};
 use super::protocol::{self, Order};
 use super::refusal::failed;
 use super::running::{Killer, Running};
-use super::watch::News;
+use super::watch::SlotReport;
 use super::{Sandbox, descriptors};
 
 /// Furnishing takes a millisecond, and clearing at most as long as the first process tries.
@@ -37,9 +37,9 @@ impl Sandbox {
                 io::ErrorKind::InvalidInput.into(),
             ));
         }
-        let (say, news) = mpsc::channel();
+        let (say, reports) = mpsc::channel();
         let running = self.launch(Some(job.clone()), Relocation::nowhere(), slots, Some(say))?;
-        Ok(Warm { running, news })
+        Ok(Warm { running, reports })
     }
 }
 
@@ -47,12 +47,12 @@ impl Sandbox {
 #[derive(Debug)]
 pub struct Warm {
     running: Running,
-    news: Receiver<News>,
+    reports: Receiver<SlotReport>,
 }
 
-impl std::fmt::Debug for News {
+impl std::fmt::Debug for SlotReport {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("News")
+        formatter.write_str("SlotReport")
     }
 }
 
@@ -82,15 +82,15 @@ impl Warm {
     pub fn enter(&self, slot: usize) -> io::Result<AttachedSlot<'_>> {
         self.killer().allow(Duration::ZERO, Duration::ZERO);
         match self.order(&Order::Enter { slot })? {
-            News::Entered => Ok(AttachedSlot { warm: self }),
-            News::Cleared(_) => Err(io::ErrorKind::InvalidData.into()),
+            SlotReport::Entered => Ok(AttachedSlot { warm: self }),
+            SlotReport::Cleared(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
-    fn order(&self, order: &Order) -> io::Result<News> {
+    fn order(&self, order: &Order) -> io::Result<SlotReport> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         protocol::send(self.running.shared.orders.get().ok_or_else(gone)?, order)?;
-        self.news.recv_timeout(ORDER_TIME).map_err(|_| gone())
+        self.reports.recv_timeout(ORDER_TIME).map_err(|_| gone())
     }
 
     /// The layers of this process, those that hold and those that do not.
@@ -131,8 +131,8 @@ impl AttachedSlot<'_> {
     /// The sandbox is gone, or cannot be trusted any longer.
     pub fn clear(self) -> io::Result<Ended> {
         match self.warm.order(&Order::Clear)? {
-            News::Cleared(ended) => Ok(ended),
-            News::Entered => Err(io::ErrorKind::InvalidData.into()),
+            SlotReport::Cleared(ended) => Ok(ended),
+            SlotReport::Entered => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 }

@@ -27,11 +27,11 @@ pub(super) fn supervise(
     limits: Option<&Limits>,
     temporary: Option<Utf8PathBuf>,
     shared: &Shared,
-    news: Option<&Sender<News>>,
+    reports: Option<&Sender<SlotReport>>,
 ) -> Ended {
     // An ordinary user may not; then the limits hold as soon as the system lets this thread run.
     let _ = rustix::process::setpriority_process(None, FIRST);
-    let mut watch = Watch::new(stage, limits, temporary, shared, news);
+    let mut watch = Watch::new(stage, limits, temporary, shared, reports);
     watch.until_end();
     watch.ended()
 }
@@ -41,7 +41,7 @@ struct Watch<'a> {
     stage: Stage,
     limits: Option<&'a Limits>,
     shared: &'a Shared,
-    news: Option<&'a Sender<News>>,
+    reports: Option<&'a Sender<SlotReport>>,
     /// Memory of the kernel, where no control group counts it.
     kernel_memory: Option<KernelMemory>,
     shares: Shares,
@@ -81,7 +81,7 @@ impl<'a> Watch<'a> {
         limits: Option<&'a Limits>,
         temporary: Option<Utf8PathBuf>,
         shared: &'a Shared,
-        news: Option<&'a Sender<News>>,
+        reports: Option<&'a Sender<SlotReport>>,
     ) -> Self {
         // The kernel counts the tree of a group to the byte.
         let kernel_memory =
@@ -92,7 +92,7 @@ impl<'a> Watch<'a> {
             stage,
             limits,
             shared,
-            news,
+            reports,
             kernel_memory,
             shares: Shares::default(),
             disk: temporary.map(Disk::new),
@@ -162,7 +162,7 @@ impl<'a> Watch<'a> {
             cpu_before: cpu_of(&tree),
             kills_before: self.stage.kills(),
         };
-        tell(self.news, News::Entered);
+        tell(self.reports, SlotReport::Entered);
     }
 
     fn finish_run(&mut self) {
@@ -178,7 +178,7 @@ impl<'a> Watch<'a> {
             false => Outcome::Exited(0),
         };
         let (cpu, memory) = (self.run.cpu, self.most_memory);
-        tell(self.news, News::Cleared(Ended { outcome, console, cpu, memory }));
+        tell(self.reports, SlotReport::Cleared(Ended { outcome, console, cpu, memory }));
     }
 
     /// Whether the kernel has killed a process of the tree's group in this run.
@@ -274,7 +274,7 @@ impl<'a> Watch<'a> {
         }
         let outcome = self.outcome(by_group);
         // The CPU time of all runs together says nothing about the last one.
-        let report = self.report.filter(|_| self.news.is_none());
+        let report = self.report.filter(|_| self.reports.is_none());
         let cpu = report.map_or(self.run.cpu, |(_, it)| it.max(self.run.cpu));
         let outcome = self.explained(outcome, cpu, has_group);
         self.console.cut();
@@ -321,17 +321,17 @@ impl Stage {
     }
 }
 
-/// The result of an order, for whoever gave it.
-pub(super) enum News {
+/// Report that an order about a slot was carried out.
+pub(super) enum SlotReport {
     /// The slot is attached, and its run counts from here.
     Entered,
     /// The run is over, with its outcome and resources.
     Cleared(Ended),
 }
 
-fn tell(news: Option<&Sender<News>>, what: News) {
+fn tell(reports: Option<&Sender<SlotReport>>, what: SlotReport) {
     // Whoever does not wait any longer has given the sandbox up.
-    drop(news.map(|it| it.send(what)));
+    drop(reports.map(|it| it.send(what)));
 }
 
 struct Seen {
