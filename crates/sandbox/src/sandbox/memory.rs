@@ -45,11 +45,11 @@ fn open_sockets(tree: &[i32]) -> u64 {
 
 /// The place of the tree's shared memory and temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum FileSystems {
     /// In file systems and a network of its own.
-    Inside,
+    Own,
     /// In those of the host.
-    ByHost,
+    Host,
 }
 
 /// Memory and CPU time of a tree, read from the cheap files of `/proc`.
@@ -83,14 +83,14 @@ impl Measured {
 /// Memory and CPU time of the tree under `first`. The memory of `payload`, which many runs share and none of them
 /// can change, does not count: its forks show as much as they have of it. Reads no file for which the kernel would
 /// take a lock of the process: those wait as long as the process likes.
-pub(super) fn measure(first: Pid, held: Held, payload: Option<i32>) -> Measured {
+pub(super) fn measure(first: Pid, file_systems: FileSystems, payload: Option<i32>) -> Measured {
     let tree = tree(first);
     let cpu = cpu_of(&tree);
     let counted = tree.iter().filter(|pid| Some(**pid) != payload);
     let each = counted.map(|pid| (*pid, usage(*pid).unwrap_or_default())).collect::<Vec<_>>();
-    let nobodys = match held {
-        Held::Inside => temporary_files(&tree) + sockets(first),
-        Held::ByHost => open_sockets(&tree),
+    let nobodys = match file_systems {
+        FileSystems::Own => temporary_files(&tree) + sockets(first),
+        FileSystems::Host => open_sockets(&tree),
     };
     // Of forks the largest alone is certain, and of that only what it does not have from the payload.
     let of_payload = payload.and_then(usage).map_or(0, |it| it.anonymous);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_tree_of_this_process_has_memory() {
-        let seen = measure(rustix::process::getpid(), Held::ByHost, None);
+        let seen = measure(rustix::process::getpid(), FileSystems::Host, None);
         assert!(seen.all() > 100 * 1024, "{}", seen.all());
         assert!(seen.least > 0 && seen.least <= seen.all());
     }

@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags};
 use super::super::{Ended, Limits, Outcome};
 use super::disk::Disk;
 use super::kernel_memory::KernelMemory;
-use super::memory::{self, Held, Measured, PERIOD, Shares};
+use super::memory::{self, FileSystems, Measured, PERIOD, Shares};
 use super::processes::{cpu_of, own_time, tree};
 use super::protocol::{self, Report};
 use super::running::Shared;
@@ -217,8 +217,8 @@ impl<'a> Watch<'a> {
     }
 
     fn measure(&self) -> Measured {
-        let held = if self.disk.is_some() { Held::ByHost } else { Held::Inside };
-        let mut seen = memory::measure(self.stage.first, held, self.payload);
+        let file_systems = if self.disk.is_some() { FileSystems::Host } else { FileSystems::Own };
+        let mut seen = memory::measure(self.stage.first, file_systems, self.payload);
         seen.add(self.kernel_memory.as_ref().map_or(0, KernelMemory::bytes));
         seen
     }
