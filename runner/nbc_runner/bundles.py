@@ -1,12 +1,18 @@
 """MIME bundles: from what libraries hand over to what the protocol carries."""
 
+from __future__ import annotations
+
 import base64
 import json
 import math
 import re
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from nbc_runner import charts
+
+if TYPE_CHECKING:
+    from nbc_runner.protocol.messages import Bundle, Json, LeftOut
 
 DEEPEST = 90
 MOST_TYPES = 32
@@ -15,14 +21,15 @@ LARGEST_METADATA = 100_000
 NAMED = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
 
 
-def bundle(data, metadata, limit, draws=True):
+def bundle(data: dict[Any, Any], metadata: object, limit: int, draws: bool = True) -> tuple[Bundle, list[LeftOut]]:
     """A bundle within bounds, and what was left out; never raises for what a library put into it."""
-    carried, left_out = {}, []
+    carried: dict[str, Json] = {}
+    left_out: list[LeftOut] = []
     if len(data) > MOST_TYPES:
         left_out.append({"what": "types", "count": len(data) - MOST_TYPES})
-    for mime, value in list(data.items())[:MOST_TYPES]:
-        mime = _spelling(str(mime)[:200])
-        value = _value(mime, value)
+    for name, given in list(data.items())[:MOST_TYPES]:
+        mime = _spelling(str(name)[:200])
+        value = _value(mime, given)
         if value is None:
             continue
         size = _size(value)
@@ -42,18 +49,18 @@ def bundle(data, metadata, limit, draws=True):
     return {"data": carried, "metadata": metadata}, left_out
 
 
-def over(mime, size):
+def over(mime: str, size: int) -> LeftOut:
     """Says that a representation is over the limit of one output."""
     name = mime if len(mime) <= 100 and NAMED.fullmatch(mime) else "application/octet-stream"
     return {"what": "display", "mime": name, "bytes": size, "count": 1}
 
 
-def is_json(mime):
+def is_json(mime: str) -> bool:
     """Whether data of this type is JSON and not text."""
     return mime == "application/json" or mime.endswith("+json")
 
 
-def _value(mime, value):
+def _value(mime: str, value: Any) -> Json:
     if isinstance(value, (bytes, bytearray, memoryview)):
         if mime.startswith("text/") or mime == "image/svg+xml":
             return bytes(value).decode("utf-8", "replace")
@@ -77,7 +84,7 @@ def _value(mime, value):
     return plain(value)
 
 
-def _data_url(mime, url):
+def _data_url(mime: str, url: str) -> str:
     head, comma, body = url.partition(",")
     if not comma:
         return url
@@ -95,7 +102,7 @@ def _data_url(mime, url):
     return raw.decode("utf-8", "replace")
 
 
-def plain(value, depth=0):
+def plain(value: Any, depth: int = 0) -> Json:
     """`value` as JSON: a copy, without NaN, foreign classes and endless nesting."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
@@ -122,13 +129,13 @@ def plain(value, depth=0):
     return str(value)
 
 
-def _size(value):
+def _size(value: Json) -> int:
     """Bytes of a text, or of a value as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _spelling(mime):
+def _spelling(mime: str) -> str:
     """Altair 6 writes `.v6.json` in some renderers and `.v6+json` in others."""
     match = charts.VEGA.match(mime)
     return f"application/vnd.{match[1]}.v{match[2]}+json" if match else mime
@@ -138,7 +145,7 @@ def _spelling(mime):
 CHARTS = "application/vnd.nbc.charts+json"
 
 
-def _add_chart_image(data, limit, left_out):
+def _add_chart_image(data: dict[str, Json], limit: int, left_out: list[LeftOut]) -> None:
     """A picture of a Vega chart, for pages that cannot run Vega, made by vl-convert if it is there."""
     if "image/svg+xml" in data:
         return
@@ -158,7 +165,7 @@ def _add_chart_image(data, limit, left_out):
             return
 
 
-def _add(data, mime, value, limit, left_out):
+def _add(data: dict[str, Json], mime: str, value: Json, limit: int, left_out: list[LeftOut]) -> None:
     size = _size(value)
     if size <= limit:
         data[mime] = value

@@ -9,6 +9,7 @@ import html
 import json
 import re
 import sys
+from typing import Any
 
 VEGA = re.compile(r"application/vnd\.(vega|vegalite)\.v(\d+)(?:\.[\d.]+)?[+.]json$")
 CHART_ELEMENT = re.compile(r"<marimo-(?:vega|mime-renderer)\b([^>]*)>")
@@ -16,9 +17,9 @@ ATTRIBUTE = re.compile(r"""data-(spec|mime|data)=(?:'([^']*)'|"([^"]*)")""")
 SCHEMA = re.compile(r"/schema/(vega|vega-lite)/v(\d+)")
 
 
-def pictures(markup):
+def pictures(markup: str) -> list[str | None] | None:
     """Pictures of marimo's chart elements; `None` when there are none of them."""
-    found = []
+    found: list[str | None] = []
     for element in CHART_ELEMENT.finditer(markup):
         values = {}
         for name, single, double in ATTRIBUTE.findall(element[1]):
@@ -40,7 +41,7 @@ def pictures(markup):
     return found or None
 
 
-def chart_image(language, major, spec):
+def chart_image(language: str, major: str, spec: Any) -> str | None:
     """The chart as SVG, or `None`."""
     try:
         import vl_convert
@@ -54,5 +55,6 @@ def chart_image(language, major, spec):
         version = versions[-1] if versions else None
         return vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=["data:"])
     except Exception as problem:
-        sys.__stderr__.write(f"nbc: this chart has no picture: {problem}\n")
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(f"nbc: this chart has no picture: {problem}\n")
         return None

@@ -1,5 +1,7 @@
 """Standard output and error: of Python, and of everything that writes to descriptors 1 and 2."""
 
+from __future__ import annotations
+
 import codecs
 import fcntl
 import io
@@ -7,6 +9,10 @@ import os
 import sys
 import tempfile
 import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LARGEST_FILE = 32 << 20
 
@@ -18,7 +24,7 @@ class Console:
     of text and displays is kept, and unlike with pipes there is no thread, which a fork would lose.
     """
 
-    def __init__(self, sink, fail):
+    def __init__(self, sink: Callable[[str, str], None], fail: Callable[[str], None]) -> None:
         self._sink = sink
         self._fail = fail
         self._lock = threading.RLock()
@@ -29,25 +35,26 @@ class Console:
         self.stdout = Writer(self, "stdout", 1)
         self.stderr = Writer(self, "stderr", 2)
 
-    def adopt(self):
+    def adopt(self) -> None:
         """Takes the streams over in a fork, which must not write where the other processes do."""
         self.process = os.getpid()
         self._open()
 
-    def _open(self):
+    def _open(self) -> None:
         self._files = [_File("stdout", 1), _File("stderr", 2)]
         # Lines about exceptions that ended children which have a copy of this process.
         self._failures, self._rest = _File("failures", None), ""
 
-    def descriptors(self):
+    def descriptors(self) -> set[int]:
         """Descriptors that are its own."""
         return {1, 2, self.original.fileno(), *(it._file for it in (*self._files, self._failures))}
 
-    def install(self):
+    def install(self) -> None:
         """Makes `sys.stdout` and `sys.stderr` write here."""
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
-    def write(self, name, descriptor, text):
+    def write(self, name: str, descriptor: int, text: str) -> None:
+        """Records text of a stream."""
         if os.getpid() != self.process:
             # A forked child has a copy of our lists; the file it shares with us.
             os.write(descriptor, text.encode("utf-8", "replace"))
@@ -56,15 +63,15 @@ class Console:
             self.drain()
             self._sink(name, text)
 
-    def is_fork(self):
+    def is_fork(self) -> bool:
         """Whether this process is a child that a cell forked."""
         return os.getpid() != self.process
 
-    def report(self, line):
+    def report(self, line: str) -> None:
         """Tells the process that forked this one about an exception; `line` ends with its only line break."""
         os.write(self._failures._file, line.encode("utf-8", "replace"))
 
-    def drain(self):
+    def drain(self) -> None:
         """Records what was written to the descriptors since the last time."""
         if os.getpid() != self.process:
             return
@@ -80,7 +87,7 @@ class Console:
                     self._fail(line)
 
 
-def _temporary_file():
+def _temporary_file() -> int:
     try:
         with tempfile.TemporaryFile(buffering=0) as opened:
             return os.dup(opened.fileno())
@@ -90,7 +97,7 @@ def _temporary_file():
 
 
 class _File:
-    def __init__(self, name, descriptor):
+    def __init__(self, name: str, descriptor: int | None) -> None:
         self.name = name
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -104,7 +111,7 @@ class _File:
         self._file = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 100)
         os.close(file)
 
-    def take(self):
+    def take(self) -> str:
         size = os.fstat(self._file).st_size
         if size <= self._offset:
             self._offset = min(self._offset, size)
@@ -130,7 +137,7 @@ class Writer(io.TextIOBase):
     newlines = None
     line_buffering = True
 
-    def __init__(self, console, name, descriptor):
+    def __init__(self, console: Console, name: str, descriptor: int) -> None:
         super().__init__()
         self._console = console
         self._descriptor = descriptor
@@ -138,49 +145,53 @@ class Writer(io.TextIOBase):
         self._stream = name
         self.buffer = _Bytes(self)
 
-    def write(self, text):
+    def write(self, text: str) -> int:
+        """Records text."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         text = str(text)
         self._console.write(self._stream, self._descriptor, text)
         return len(text)
 
-    def fileno(self):
+    def fileno(self) -> int:
+        """The descriptor that programs write to."""
         return self._descriptor
 
-    def isatty(self):
+    def isatty(self) -> bool:
+        """It is none."""
         return False
 
-    def readable(self):
+    def readable(self) -> bool:
+        """There is nothing to read."""
         return False
 
-    def writable(self):
+    def writable(self) -> bool:
+        """Text can be written."""
         return True
 
-    def flush(self):
-        pass
+    def flush(self) -> None:
+        """Text is recorded at once."""
 
-    def close(self):
-        # A notebook that closes standard output would silence every cell after it.
-        pass
+    def close(self) -> None:
+        """Does nothing: a notebook that closes standard output would silence every cell after it."""
 
 
 class _Bytes(io.RawIOBase):
-    def __init__(self, writer):
+    def __init__(self, writer: Writer) -> None:
         super().__init__()
         self._writer = writer
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         data = bytes(data)
         self._writer.write(self._decoder.decode(data))
         return len(data)
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self._writer.fileno()
 
-    def close(self):
+    def close(self) -> None:
         pass

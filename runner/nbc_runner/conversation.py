@@ -1,5 +1,7 @@
 """Takes a `start` frame, answers `hello`, then `started` and `finished` for each cell, and `done`; then states."""
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import json
@@ -10,6 +12,7 @@ import site
 import sys
 import time
 import traceback
+from typing import TYPE_CHECKING, Any
 
 from nbc_runner import engine as engines
 from nbc_runner.engine import Unavailable
@@ -21,11 +24,15 @@ from nbc_runner.states.explore import Explorer
 from nbc_runner.states.plan import Plan
 from nbc_runner.states.replay import Replays
 
+if TYPE_CHECKING:
+    from nbc_runner.engine import Engine
+    from nbc_runner.protocol.messages import Options, Start, Step
+
 # The folder of the program, with settings of libraries beside it.
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def prepare_process(overlays):
+def prepare_process(overlays: list[str] | None) -> None:
     """Sets the process up for any notebook, before any engine is imported."""
     for overlay in overlays or ():
         site.addsitedir(overlay)
@@ -36,7 +43,7 @@ def prepare_process(overlays):
     os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
 
 
-def prepare(start):
+def prepare(start: Start) -> None:
     """Sets the process up as this notebook expects it."""
     sys.argv = [start["file"], *(start.get("argv") or ())]
     null = os.open(os.devnull, os.O_RDONLY)
@@ -46,7 +53,7 @@ def prepare(start):
         random.seed(start["seed"])
 
 
-def converse(channel, is_prepared=False):
+def converse(channel: Channel, is_prepared: bool = False) -> None:
     """Answers commands until nbc says `finish` or goes away."""
     # Cells see an interrupt as an exception.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -75,7 +82,7 @@ def converse(channel, is_prepared=False):
     run(channel, start)
 
 
-def run(channel, start, is_rehearsal=False):
+def run(channel: Channel, start: Start, is_rehearsal: bool = False) -> None:
     """Runs the cells, and then does as nbc asks."""
     session = Session(channel, start)
     with engines.load(start["engine"]).ENGINE(session) as engine:
@@ -102,7 +109,7 @@ def run(channel, start, is_rehearsal=False):
         follow(channel, engine, replays, time.monotonic() - began)
 
 
-def rehearse(start):
+def rehearse(start: Start) -> None:
     """Runs a notebook that nobody hears of."""
     prepare(start)
     run(Nobody(), start, True)
@@ -111,16 +118,17 @@ def rehearse(start):
 class Nobody(Channel):
     """A channel with no other end."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         pass
 
-    def send_encoded(self, body):
-        pass
+    def send_encoded(self, body: bytes) -> None:
+        """Nobody hears it."""
 
 
-def follow(channel, engine, replays, run_seconds):
+def follow(channel: Channel, engine: Engine, replays: Replays | None, run_seconds: float) -> None:
     """Answers what nbc asks about a run: for its inputs, and for its states."""
     plan = None
+    asked: dict[str, Any] = {}
     while True:
         command = channel.receive()
         if command is None or command["command"] == "finish":
@@ -129,28 +137,18 @@ def follow(channel, engine, replays, run_seconds):
             asked = {name: command[name] for name in ("samples", "most_states", "most_values")}
             inputs = engine.inputs(asked["samples"])
             plan = Plan(inputs, asked["most_states"], asked["most_values"])
-            channel.send({
-                "event": "widgets",
-                "widgets": [it.report() for it in plan.widgets],
-                "wanted": min(plan.wanted, (1 << 53) - 1),
-                "states": plan.states,
-            })
-        elif command["command"] == "sweep" and plan is not None:
-            options = {**command["options"], **asked, "run_seconds": run_seconds}
-            if replays is not None:
-                longest = 10 + 5 * run_seconds + options["state_seconds"]
-                options["replay_seconds"] = min(options["replay_seconds"], longest)
-                # What trials have found out is not tried again.
-                own = processes.resident()
-                left = max(options["memory"] - own, 0)
-                replays.most = max(1, min(replays.most, left // max(own, 1)))
-                replays.options = {
-                    **options,
-                    "reach": {it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets},
-                    "inputs": [it.report() for it in plan.widgets],
-                    "statuses": {str(it): one.status["kind"] for it, one in engine.session.results.items()},
-                    "replay_memory": left // replays.most,
+            channel.send(
+                {
+                    "event": "widgets",
+                    "widgets": [it.report() for it in plan.widgets],
+                    "wanted": min(plan.wanted, (1 << 53) - 1),
+                    "states": plan.states,
                 }
+            )
+        elif command["command"] == "sweep" and plan is not None:
+            options: Options = {**command["options"], **asked, "run_seconds": run_seconds}  # type: ignore[typeddict-item]
+            if replays is not None:
+                prepare_replays(replays, engine, plan, options)
             explorer = Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})
@@ -158,7 +156,23 @@ def follow(channel, engine, replays, run_seconds):
             raise Unavailable(f"`{command['command']}` cannot follow a run")
 
 
-def tell(channel, path, body):
+def prepare_replays(replays: Replays, engine: Engine, plan: Plan, options: Options) -> None:
+    """Passes on the bounds, and the findings of trials, which are not tried again."""
+    longest = 10 + 5 * options["run_seconds"] + options["state_seconds"]
+    options["replay_seconds"] = min(options["replay_seconds"], longest)
+    own = processes.resident()
+    left = max(options["memory"] - own, 0)
+    replays.most = max(1, min(replays.most, left // max(own, 1)))
+    replays.options = {
+        **options,
+        "reach": {it.id: (sorted(it.reach), sorted(it.makers or ())) for it in plan.widgets},
+        "inputs": [it.report() for it in plan.widgets],
+        "statuses": {str(it): one.status["kind"] for it, one in engine.session.results.items()},
+        "replay_memory": left // replays.most,
+    }
+
+
+def tell(channel: Channel, path: list[Step], body: bytes) -> None:
     """Passes on what one state gave; a process that wrote something else lost its state."""
     try:
         said = json.loads(body)
@@ -173,7 +187,7 @@ def tell(channel, path, body):
     channel.send_encoded(body)
 
 
-def main():
+def main() -> int:
     """Runs until nbc says `finish` or goes away; gives the exit code."""
     # An engine stays as long as the process: looking for garbage in it would be a tenth of its import.
     gc.disable()
@@ -184,7 +198,7 @@ def main():
         return 2
 
 
-def answer(channel):
+def answer(channel: Channel) -> int:
     """Answers nbc, and tells it why that cannot go on; gives the exit code."""
     try:
         converse(channel)

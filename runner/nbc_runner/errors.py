@@ -1,21 +1,29 @@
 """Exceptions as plain data: name, message, the cells they went through, and the traceback."""
 
+from __future__ import annotations
+
 import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbc_runner.protocol.messages import Frame, Locate, Status
 
 LONGEST_MESSAGE = 16_000
 LONGEST_TRACEBACK = 64_000
 MOST_FRAMES = 100
 
 
-def failed(problem, locate):
+def failed(problem: BaseException, locate: Locate) -> Status:
     """The status of a cell that raised `problem`.
 
     `locate(file name, line)` gives `(cell, line)` for code of a cell, and `None` for other code.
     """
-    frames = []
+    frames: list[Frame] = []
     trace = getattr(problem, "__traceback__", None)
     # A recursion error has a thousand frames of which the last say most.
-    for frame, line in list(traceback.walk_tb(trace))[-10 * MOST_FRAMES:]:
+    for frame, line in list(traceback.walk_tb(trace))[-10 * MOST_FRAMES :]:
         place = locate(frame.f_code.co_filename, line or 1)
         if place is not None:
             frames.append({"cell": place[0], "line": max(1, place[1])})
@@ -26,7 +34,7 @@ def failed(problem, locate):
     return status(type(problem).__name__, _message(problem), frames, _text(problem, locate))
 
 
-def status(name, message, frames=(), text=""):
+def status(name: str, message: str, frames: Sequence[Frame] = (), text: str = "") -> Status:
     """The status of a failed cell from its parts."""
     return {
         "kind": "failed",
@@ -39,14 +47,14 @@ def status(name, message, frames=(), text=""):
     }
 
 
-def _message(problem):
+def _message(problem: BaseException) -> str:
     try:
         return str(problem)
     except Exception:
         return "<the exception has no text>"
 
 
-def _text(problem, locate):
+def _text(problem: BaseException, locate: Locate) -> str:
     try:
         whole = traceback.TracebackException.from_exception(problem)
         _cut(whole, locate, set())
@@ -55,7 +63,7 @@ def _text(problem, locate):
         return ""
 
 
-def _cut(part, locate, seen):
+def _cut(part: traceback.TracebackException | None, locate: Locate, seen: set[int]) -> None:
     """Drops the frames of the runner and of the engine, which come before the first cell."""
     if part is None or id(part) in seen:
         return
@@ -67,7 +75,7 @@ def _cut(part, locate, seen):
             if place is not None:
                 first = at if first is None else first
                 frame.line  # noqa: B018 (read now: it is found by the file name)
-                # As diagnostics count them.
+                # Diagnostics count cells from one.
                 frame.filename = f"<cell {place[0] + 1}>"
         del part.stack[: first or 0]
     _cut(part.__cause__, locate, seen)
@@ -76,7 +84,7 @@ def _cut(part, locate, seen):
         _cut(member, locate, seen)
 
 
-def _shorten(text):
+def _shorten(text: str) -> str:
     if len(text) <= LONGEST_TRACEBACK:
         return text
     half = LONGEST_TRACEBACK // 2

@@ -4,6 +4,8 @@ A fork must find what a process of its own would have found: so a package whose 
 things is not imported here, and a notebook that would have imported something else is sent back.
 """
 
+from __future__ import annotations
+
 import ctypes
 import gc
 import importlib
@@ -20,17 +22,38 @@ import tempfile
 import traceback
 import warnings
 import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbc_runner.states.traces import shares_memory
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from nbc_runner.console import Console
+    from nbc_runner.engine import EngineModule
+    from nbc_runner.protocol.channel import Channel
+    from nbc_runner.protocol.messages import Cell, Start, Warm
+
+    # Runs a notebook that nobody hears of.
+    Rehearse: TypeAlias = Callable[[Start], None]
+
 SET_DUMPABLE = 4
 # Packages that look at the shell, or at what else is loaded, when they are imported, and remember it.
-# What can be seen from outside (output, threads, files) is found out; this list is for the rest.
+# Effects that show outside (output, threads, files) are found out; this list is for the rest.
 NEVER = {
     # Choose a bar.
-    "tqdm.auto", "tqdm.autonotebook", "tqdm.notebook",
+    "tqdm.auto",
+    "tqdm.autonotebook",
+    "tqdm.notebook",
     # Start with a loop, an engine or a server of their own.
-    "nest_asyncio", "ray", "distributed", "pyspark", "torch", "tensorflow", "jax",
+    "nest_asyncio",
+    "ray",
+    "distributed",
+    "pyspark",
+    "torch",
+    "tensorflow",
+    "jax",
 }
 # Files of the notebook's folder that packages read when they are imported.
 SETTINGS = {"matplotlib": ("matplotlibrc",), "numba": (".numba_config.yaml",)}
@@ -39,22 +62,23 @@ MOST_LEFT = 4 << 20
 
 
 class Held:
-    """What this process has that one of its own would not have had before the first cell."""
+    """Modules and settings of this process that a new one would not have before its first cell."""
 
     # Names at the top that were imported, and those that were looked for and are not there.
-    names = set()
+    names: ClassVar[set[str]] = set()
     # Modules that packages have brought.
-    modules = set()
+    modules: ClassVar[set[str]] = set()
     # Generators that took their seed from the system.
-    generators = []
+    generators: ClassVar[list[weakref.ref[random.Random]]] = []
     # Filters of warnings that packages have set.
-    filters = []
+    filters: ClassVar[list[Any]] = []
     # Files of packages in the temporary folder: path and content.
-    files = []
-    library = None
+    files: ClassVar[list[tuple[str, bytes]]] = []
+    folder = ""
+    library: Any = None
 
 
-def get_ready(channel, wish, engine, rehearse):
+def get_ready(channel: Channel, wish: Warm, engine: EngineModule, rehearse: Rehearse) -> None:
     """Imports, and tells what could not be."""
     Held.library = ctypes.CDLL(None, use_errno=True)
     folder = wish["folder"]
@@ -86,7 +110,7 @@ def get_ready(channel, wish, engine, rehearse):
     channel.send({"event": "warm", "left_out": left_out})
 
 
-def _set_dumpable(value):
+def _set_dumpable(value: int) -> None:
     if Held.library.prctl(SET_DUMPABLE, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "a process cannot hide itself")
 
@@ -94,13 +118,13 @@ def _set_dumpable(value):
 class _Misses:
     """Last on the path of finders: hears of what nobody found."""
 
-    def __init__(self):
-        self.names = set()
+    def __init__(self) -> None:
+        self.names: set[str] = set()
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if path is None:
             self.names.add(name.partition(".")[0])
-        return None
+        return
 
 
 class _Stream(io.TextIOBase):
@@ -110,39 +134,39 @@ class _Stream(io.TextIOBase):
     newlines = None
     encoding = "utf-8"
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self._name = name
         self.is_used = False
         # The notebook's own, once there is one.
-        self.target = None
+        self.target: Any = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"<{self._name}>"
 
     @property
-    def buffer(self):
+    def buffer(self) -> Any:
         self.is_used = True
         return (self.target or getattr(sys, f"__{self._name}__")).buffer
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         self.is_used = True
         return len(text) if self.target is None else self.target.write(text)
 
-    def fileno(self):
+    def fileno(self) -> int:
         return 1 if self._name == "stdout" else 2
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 STREAMS = _Stream("stdout"), _Stream("stderr")
 
 
-def _import(name, misses):
+def _import(name: str, misses: _Misses) -> str | None:
     """Imports a package; tells what speaks against it."""
     if name in NEVER or name.partition(".")[0] in NEVER:
         return "depends on where it is imported"
@@ -159,10 +183,11 @@ def _import(name, misses):
     before = _state()
     out, err = sys.stdout, sys.stderr
     show, seed = warnings.showwarning, random.Random.seed
-    said, asked = [], []
+    said: list[Any] = []
+    asked: list[bool] = []
     restore = _watch_shell(asked)
 
-    def seeded(self, a=None, *rest):
+    def seeded(self: random.Random, a: Any = None, *rest: Any) -> None:
         if a is None:
             Held.generators.append(weakref.ref(self))
         return seed(self, a, *rest)
@@ -173,14 +198,14 @@ def _import(name, misses):
     os.dup2(written.fileno(), 2)
     sys.stdout, sys.stderr = STREAMS
     warnings.showwarning = lambda *rest, **named: said.append(rest)
-    random.Random.seed = seeded
+    setattr(random.Random, "seed", seeded)  # noqa: B010 (a checker takes methods for fixed)
     failure = None
     try:
-        exec(compile(f"import {name}", "<cell>", "exec"), {"__name__": "__main__"})
+        exec(compile(f"import {name}", "<cell>", "exec", dont_inherit=True), {"__name__": "__main__"})
     except BaseException as problem:
         failure = problem
     finally:
-        random.Random.seed = seed
+        setattr(random.Random, "seed", seed)  # noqa: B010
         warnings.showwarning = show
         sys.stdout, sys.stderr = out, err
         os.dup2(saved[0], 1)
@@ -199,34 +224,34 @@ def _import(name, misses):
     return _changed(before, _state()) or _spoiled()
 
 
-def _watch_shell(asked):
+def _watch_shell(asked: list[bool]) -> Callable[[], None]:
     """Notes whether a package asks for IPython's shell, which is there only in the fork."""
-    module = sys.modules.get("IPython.core.getipython")
+    module: Any = sys.modules.get("IPython.core.getipython")
     if module is None:
         return lambda: None
     places = [(it, "get_ipython") for it in (module, sys.modules["IPython"]) if hasattr(it, "get_ipython")]
     saved = [(it, name, getattr(it, name)) for it, name in places]
 
-    def get_ipython():
+    def get_ipython() -> None:
         asked.append(True)
-        return None
+        return
 
     for it, name in places:
         setattr(it, name, get_ipython)
 
-    def restore():
+    def restore() -> None:
         for it, name, value in saved:
             setattr(it, name, value)
         # Whoever imported the name has ours.
-        for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get("get_ipython") is get_ipython:
-                module.get_ipython = saved[0][2]
+        for other in list(sys.modules.values()):
+            if getattr(other, "__dict__", {}).get("get_ipython") is get_ipython:
+                setattr(other, "get_ipython", saved[0][2])  # noqa: B010
 
     return restore
 
 
-def _state():
-    """What an import must not change."""
+def _state() -> dict[str, Any]:
+    """State of the process that an import must not change."""
     signals = {it: signal.getsignal(it) for it in signal.valid_signals()}
     return {
         "the environment": dict(os.environ),
@@ -239,25 +264,24 @@ def _state():
     }
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
 
 
-def _changed(before, after):
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> str | None:
     for what, value in before.items():
+        present = after[what]
         if what == "the environment":
-            # What a package adds for itself would be there right after the notebook imported it.
-            value = {name: after[what].get(name) for name in value}
-            if value != before[what]:
-                return f"changes {what}"
-        elif value != after[what]:
+            # Names that a package adds would be there right after the notebook imported it.
+            present = {name: present.get(name) for name in value}
+        if value != present:
             return f"changes {what}"
     return None
 
 
-def _spoiled():
+def _spoiled() -> str | None:
     """Why this process cannot be forked; `None` if it can."""
     try:
         os.waitpid(-1, os.WNOHANG)
@@ -281,9 +305,9 @@ def _spoiled():
 HARMLESS_THREADS = {"jemalloc_bg_thd"}
 
 
-def _threads():
+def _threads() -> int:
     """Number of threads that a fork would miss."""
-    names = []
+    names: list[str] = []
     for task in os.listdir("/proc/self/task"):
         try:
             with open(f"/proc/self/task/{task}/comm") as file:
@@ -301,13 +325,17 @@ REHEARSAL = {
 }
 
 
-def _import_late(rehearse, wish, engine):
+def _import_late(rehearse: Rehearse, wish: Warm, engine: EngineModule) -> None:
     """Does what the engine does only when it runs, and only once: a fork tells."""
     codes = REHEARSAL.get(wish["engine"], REHEARSAL["jupyter"])
-    cells = [{"id": at, "code": code, "kind": "code"} for at, code in enumerate(codes)]
-    start = {
-        "engine": wish["engine"], "file": os.path.join(wish["folder"], "notebook.py"),
-        "cells": cells, "order": list(range(len(cells))), "allow_errors": True, "limits": wish["limits"],
+    cells: list[Cell] = [{"id": at, "code": code, "kind": "code"} for at, code in enumerate(codes)]
+    start: Start = {
+        "engine": wish["engine"],
+        "file": os.path.join(wish["folder"], "notebook.py"),
+        "cells": cells,
+        "order": list(range(len(cells))),
+        "allow_errors": True,
+        "limits": wish["limits"],
     }
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -315,7 +343,7 @@ def _import_late(rehearse, wish, engine):
         try:
             os.close(ours)
             rehearse(start)
-            told = (list(sys.modules), _patterns(), getattr(engine, "remembered", list)())
+            told: tuple[Any, ...] = (list(sys.modules), _patterns(), getattr(engine, "remembered", list)())
             with os.fdopen(theirs, "wb") as file:
                 pickle.dump(told, file)
         except BaseException:
@@ -343,15 +371,16 @@ def _import_late(rehearse, wish, engine):
         engine.remember(remembered)
 
 
-def _patterns():
+def _patterns() -> list[tuple[Any, int]]:
     """Patterns that `re` has compiled and keeps."""
     kept = [(key[1], key[2]) for key in getattr(re, "_cache", ())]
     return [(pattern, flags) for pattern, flags in kept if isinstance(pattern, (str, bytes))]
 
 
-def _left_files():
+def _left_files() -> list[tuple[str, bytes]]:
     """Caches that packages write when they are imported: every notebook finds them in its own folder."""
-    found, size = [], 0
+    found: list[tuple[str, bytes]] = []
+    size = 0
     for entry in os.scandir("/tmp"):
         if entry.is_file(follow_symlinks=False) and entry.name.startswith("fontlist-"):
             with open(entry.path, "rb") as file:
@@ -362,7 +391,7 @@ def _left_files():
     return found
 
 
-def serve(channel):
+def serve(channel: Channel) -> None:
     """Forks for each socket that nbc passes; comes back in the forks, with a channel of their own."""
     connection = socket.socket(fileno=channel.descriptor())
     while True:
@@ -381,12 +410,12 @@ def serve(channel):
         os.waitpid(pid, 0)
 
 
-def _become(channel, descriptor):
+def _become(channel: Channel, descriptor: int) -> None:
     """Makes a fork what a process of its own would be."""
     os.setsid()
     _set_dumpable(1)
     channel.adopt(descriptor)
-    # What one process sets of an open file holds for all that share it.
+    # Settings of an open file hold for all processes that share it.
     own = os.open("/proc/self/fd/2", os.O_WRONLY)
     os.dup2(own, 1)
     os.dup2(own, 2)
@@ -408,7 +437,7 @@ def _become(channel, descriptor):
     channel.send({"event": "fit"})
 
 
-def _unfit():
+def _unfit() -> str | None:
     """Why this notebook needs a process of its own: its folder has what would have been imported instead."""
     settings = {file for package, files in SETTINGS.items() if package in Held.names for file in files}
     for name in os.listdir("."):
@@ -417,18 +446,19 @@ def _unfit():
     return None
 
 
-def held():
+def held() -> set[str]:
     """Modules that the notebook will import, and that are here already."""
     return Held.modules
 
 
-def settle(console):
+def settle(console: Console) -> None:
     """Once the engine is there: what packages have kept speaks for the notebook, and their filters of warnings come
     before those that were set earlier."""
     STREAMS[0].target, STREAMS[1].target = console.stdout, console.stderr
     if Held.filters:
         others = [it for it in warnings.filters if it not in Held.filters]
-        warnings.filters[:] = [*Held.filters, *others]
-        # What `warnings` has cached about them goes when one is added.
+        filters: Any = warnings.filters
+        filters[:] = [*Held.filters, *others]
+        # The cache of `warnings` is emptied when a filter is added.
         warnings.filterwarnings("ignore", message="nbc has changed the filters")
-        del warnings.filters[0]
+        del filters[0]

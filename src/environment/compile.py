@@ -4,6 +4,8 @@ Arguments: the folder of the packages, and a folder for a lock. Each record is t
 bytecode; an empty path ends them.
 """
 
+from __future__ import annotations
+
 import fcntl
 import marshal
 import os
@@ -12,6 +14,10 @@ import struct
 import sys
 import warnings
 from importlib import util
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT, SCRATCH = sys.argv[1:]
 # Without a view of its own the folder lies elsewhere, and no page may depend on where.
@@ -19,13 +25,13 @@ NAME = "/env/lib"
 channel = socket.socket(fileno=3)
 
 
-def sources():
+def sources() -> Iterator[str]:
     for folder, folders, files in os.walk(ROOT):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         yield from (os.path.join(folder, name) for name in sorted(files) if name.endswith(".py"))
 
 
-def bytecode(path):
+def bytecode(path: str) -> bytes:
     with open(path, "rb") as file:
         source = file.read()
     name = os.path.join(NAME, os.path.relpath(path, ROOT))
@@ -35,14 +41,14 @@ def bytecode(path):
     return util.MAGIC_NUMBER + unchecked + util.source_hash(source) + marshal.dumps(code)
 
 
-def send(path, data, lock):
+def send(path: str, data: bytes, lock: IO[str]) -> None:
     name = os.fsencode(path)
     fcntl.lockf(lock, fcntl.LOCK_EX)
     channel.sendall(struct.pack("<II", len(name), len(data)) + name + data)
     fcntl.lockf(lock, fcntl.LOCK_UN)
 
 
-def work(paths, lock):
+def work(paths: list[str], lock: IO[str]) -> None:
     for path in paths:
         try:
             data = bytecode(path)
@@ -52,7 +58,7 @@ def work(paths, lock):
         send(os.path.relpath(util.cache_from_source(path), ROOT), data, lock)
 
 
-def main():
+def main() -> None:
     warnings.simplefilter("ignore")
     paths = list(sources())
     number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

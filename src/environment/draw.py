@@ -4,11 +4,16 @@ Over descriptor 3 comes a list of `[language, major, spec]`, its length first; f
 an SVG and the SVG, or a length of zero.
 """
 
+import json
 import socket
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbc_runner.charts import chart_image  # noqa: TC004 (it stands in the same program)
 
 
-def draw_all():
+def draw_all() -> None:
     channel = socket.socket(fileno=3)
     with channel.makefile("rb") as received:
         (length,) = struct.unpack("<I", received.read(4))

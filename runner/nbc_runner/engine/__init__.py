@@ -74,4 +74,4 @@ def load(name: str) -> EngineModule:
             name = "ipython"
     if name not in ("marimo", "ipython", "plain"):
         raise Unavailable(f"there is no engine named `{name}`")
-    return importlib.import_module(f"nbc_runner.engine.{name}")  # type: ignore[return-value]
+    return importlib.import_module(f"nbc_runner.engine.{name}")

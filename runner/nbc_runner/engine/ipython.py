@@ -4,6 +4,8 @@ What a notebook sees is what it sees under ipykernel; where libraries ask which 
 they get the answers that ipykernel gives.
 """
 
+from __future__ import annotations
+
 import asyncio
 import builtins
 import importlib.util
@@ -11,11 +13,17 @@ import os
 import subprocess
 import sys
 import types
+from typing import TYPE_CHECKING, Any
 
 from nbc_runner import errors
-from nbc_runner.imports import after_import
 from nbc_runner.engine import Engine, Unavailable
+from nbc_runner.imports import after_import
 from nbc_runner.inputs.widgets import Widgets
+
+if TYPE_CHECKING:
+    from nbc_runner.inputs.values import Widget
+    from nbc_runner.protocol.messages import CellRun, Place, Samples, Status
+    from nbc_runner.session import Session
 
 try:
     import IPython
@@ -30,13 +38,17 @@ except ImportError as problem:
     raise Unavailable(f"the environment has no IPython that nbc can drive ({problem})") from None
 
 
-def prepare():
+def prepare() -> None:
     """Sets what packages look at when they are imported."""
     inline = importlib.util.find_spec("matplotlib_inline") is not None
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline" if inline else "agg"
     for name, value in {
-        "TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
-        "PAGER": "cat", "GIT_PAGER": "cat",
+        "TERM": "xterm-color",
+        "CLICOLOR": "1",
+        "FORCE_COLOR": "1",
+        "CLICOLOR_FORCE": "1",
+        "PAGER": "cat",
+        "GIT_PAGER": "cat",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -47,14 +59,14 @@ class IPythonEngine(Engine):
     name = "ipython"
     version = IPython.__version__
 
-    def __init__(self, session):
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._files = {}
-        self._cell = None
+        self._files: dict[str, tuple[int, int]] = {}
+        self._cell = -1
         self._code = ""
-        self._shown = []
+        self._shown: list[BaseException] = []
 
-    def __enter__(self):
+    def __enter__(self) -> IPythonEngine:
         prepare()
         after_import({"altair": lambda altair: altair.renderers.enable("mimetype")})
         self.session.install(self._locate)
@@ -68,9 +80,7 @@ class IPythonEngine(Engine):
         # Libraries look for this section to learn that they run under Jupyter.
         config.IPKernelApp.connection_file = ""
         config.HistoryManager.enabled = False
-        self.shell = ZMQInteractiveShell.instance(
-            config=config, user_module=module, user_ns=module.__dict__, nbc=self
-        )
+        self.shell = ZMQInteractiveShell.instance(config=config, user_module=module, user_ns=module.__dict__, nbc=self)
         self.shell.kernel = self.widgets.kernel
         self.shell.events.trigger = self._trigger
         self.shell.set_hook("show_in_pager", lambda *_, **__: None)
@@ -80,7 +90,8 @@ class IPythonEngine(Engine):
         getpass.getpass = _no_input
         return self
 
-    async def run(self):
+    async def run(self) -> None:
+        """Runs all cells."""
         for cell in self.session.order:
             options = self.session.cells[cell]
             if options.get("skip_execution"):
@@ -103,22 +114,22 @@ class IPythonEngine(Engine):
 
     # States of the notebook: see `nbc_runner.states`.
 
-
-    def inputs(self, samples):
+    def inputs(self, samples: Samples) -> list[Widget]:
         """The inputs that cells show; `samples` are values that the author chose, by variable or description."""
         if not any(self.widgets.shown(it) for it in self.session.results.values()):
             return []
         from nbc_runner.inputs import ipython as ipython_inputs
 
-        self._failed, self._samples = {}, samples
+        self._failed: dict[str, tuple[frozenset[int], Status]] = {}
+        self._samples = samples
         self._inputs = ipython_inputs.inputs(self, samples, self.reach)
         return self._inputs
 
-    def vanished(self, widgets):
+    def vanished(self, widgets: list[Widget]) -> set[str]:
         """Ids of inputs that are no more."""
         return {it.id for it in widgets if self.widgets.model(it.id).get("disabled")}
 
-    def apply(self, widget, index):
+    def apply(self, widget: Widget, index: int) -> tuple[dict[int, CellRun], list[Widget]]:
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
         from nbc_runner.inputs import ipython as ipython_inputs
 
@@ -129,18 +140,21 @@ class IPythonEngine(Engine):
         self._failed.pop(widget.id, None)
         if raised:
             self._failed[widget.id] = widget.reach, errors.failed(raised[0], self._locate)
-        cells = {}
+        cells: dict[int, CellRun] = {}
         for cell in sorted(widget.reach):
             result = self.session.results[cell]
             self.widgets.attach(result)
             failed = [status for reach, status in self._failed.values() if cell in reach] + self.session.escaped
-            cells[cell] = {**result.report(), **({"status": failed[0]} if failed else {})}
+            cells[cell] = result.report()
+            if failed:
+                cells[cell]["status"] = failed[0]
         return cells, ipython_inputs.followers(self, widget, self._inputs, self._samples)
 
-    def send(self, id, state):
+    def send(self, id: str, state: dict[str, Any]) -> list[BaseException]:
         """Sets what a widget says, as a front end does; gives the exceptions that nothing shows."""
         linked = self.widgets.linked()
-        self._shown = raised = []
+        raised: list[BaseException] = []
+        self._shown = raised
         try:
             self.widgets.send(id, state)
         except Exception as problem:
@@ -150,7 +164,7 @@ class IPythonEngine(Engine):
         self.widgets.follow_links(linked)
         return raised
 
-    async def _run(self, cell, code):
+    async def _run(self, cell: int, code: str) -> BaseException | None:
         shell = self.shell
         self._cell, self._code = cell, code
         self._shown = []
@@ -168,12 +182,12 @@ class IPythonEngine(Engine):
             shell.events.trigger("post_run_cell", result)
         except (Exception, KeyboardInterrupt, asyncio.CancelledError) as problem:
             return problem
-        problem = result.error_before_exec or result.error_in_exec
+        failure = result.error_before_exec or result.error_in_exec
         # A representation, a figure or a `%run` script that fails shows a traceback under Jupyter, and the cell
         # goes on. A page shows nothing of it, since such texts hold paths and values: the cell has failed.
-        return problem or next(iter(self._shown), None)
+        return failure or next(iter(self._shown), None)
 
-    def file_name(self, raw):
+    def file_name(self, raw: str) -> str:
         """The name under which the shell compiles a piece of code."""
         name, offset = f"<cell {self._cell}>", 0
         if raw != self._code and name in self._files:
@@ -184,7 +198,7 @@ class IPythonEngine(Engine):
         self._files[name] = (self._cell, offset)
         return name
 
-    def _trigger(self, event, *rest, **named):
+    def _trigger(self, event: str, *rest: Any, **named: Any) -> None:
         """Calls what waits for an event. IPython's own way prints the callback and its arguments when one fails."""
         for callback in self.shell.events.callbacks[event][:]:
             try:
@@ -192,23 +206,26 @@ class IPythonEngine(Engine):
             except (Exception, KeyboardInterrupt):
                 self.shell.showtraceback()
 
-    def _locate(self, file, line):
+    def _locate(self, file: str, line: int) -> Place:
         known = self._files.get(file)
         return None if known is None else (known[0], known[1] + line)
 
-    def show_error(self, problem):
+    def show_error(self, problem: BaseException) -> None:
+        """Notes an exception that nothing else shows."""
         if not self.widgets.capture_error(problem):
             self._shown.append(problem)
 
-    # What the shell displays.
+    # Displays of the shell.
 
-    def display(self, data, metadata, display_id=None, update=False):
+    def display(self, data: dict[Any, Any], metadata: Any, display_id: Any = None, update: bool = False) -> None:
+        """Shows a display, or replaces those with its id."""
         if update and not self.widgets.is_capturing():
             self.session.update(data, metadata, display_id)
         elif not self.widgets.capture(data, metadata):
             self.session.display(data, metadata, display_id)
 
-    def clear(self, wait):
+    def clear(self, wait: bool) -> None:
+        """Removes the outputs of the cell that runs."""
         if not self.widgets.clear():
             self.session.clear(wait)
 
@@ -217,33 +234,42 @@ ENGINE = IPythonEngine
 
 
 class _Compiler(CachingCompiler):
-    nbc = None
+    nbc: IPythonEngine
 
-    def get_code_name(self, raw_code, transformed_code, number):
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
         return self.nbc.file_name(raw_code)
 
 
 class _Publisher(DisplayPublisher):
-    nbc = None
+    nbc: IPythonEngine
 
-    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **_):
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
         display_id = (transient or {}).get("display_id")
         self.nbc.display(data, metadata or {}, display_id, update)
 
-    def clear_output(self, wait=False):
+    def clear_output(self, wait: bool = False) -> None:
         self.nbc.clear(wait)
 
 
 class _Hook(DisplayHook):
-    nbc = None
+    nbc: IPythonEngine
 
-    def write_output_prompt(self):
+    def write_output_prompt(self) -> None:
         pass
 
-    def write_format_data(self, format_dict, md_dict=None):
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         self.nbc.display(format_dict, md_dict or {})
 
-    def finish_displayhook(self):
+    def finish_displayhook(self) -> None:
         pass
 
 
@@ -255,24 +281,25 @@ class ZMQInteractiveShell(InteractiveShell):
     displayhook_class = Type(_Hook)
     kernel = None
 
-    def __init__(self, *rest, nbc, **named):
+    def __init__(self, *rest: Any, nbc: IPythonEngine, **named: Any) -> None:
         self.nbc = nbc
         _Compiler.nbc = _Publisher.nbc = _Hook.nbc = nbc
         super().__init__(*rest, **named)
 
-    def enable_gui(self, gui=None):
-        pass
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no loop of a toolkit."""
 
-    def ask_exit(self):
-        pass
+    def ask_exit(self) -> None:
+        """The run ends by itself."""
 
-    def init_io(self):
-        pass
+    def init_io(self) -> None:
+        """The session has the streams."""
 
     # Every way in which IPython shows an exception; none may write to a stream, which the page shows. Nothing is
     # formatted, since exceptions can say how that is done, and what fails there is printed.
 
-    def showtraceback(self, exc_tuple=None, *_, **__):
+    def showtraceback(self, exc_tuple: Any = None, *_: Any, **__: Any) -> None:
+        """Notes the exception."""
         try:
             problem = self._get_exc_info(exc_tuple)[1]
         except ValueError:
@@ -280,20 +307,26 @@ class ZMQInteractiveShell(InteractiveShell):
             return
         self.nbc.show_error(problem)
 
-    def showsyntaxerror(self, *_, **__):
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Notes the exception."""
         self.showtraceback()
 
-    def show_usage_error(self, exc):
+    def show_usage_error(self, exc: BaseException) -> None:
+        """Notes the exception."""
         self.nbc.show_error(exc)
 
-    def _showtraceback(self, etype, evalue, stb):
+    def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:
         self.nbc.show_error(evalue)
 
-    def system(self, command):
+    def system(self, command: str) -> None:
         """`!command`. One stream for both outputs, as under ipykernel, where it is a terminal's."""
         done = subprocess.run(
-            self.var_expand(command, depth=1), shell=True, stdin=subprocess.DEVNULL,
-            stdout=1, stderr=1,
+            self.var_expand(command, depth=1),
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=1,
+            stderr=1,
+            check=False,
         )
         self.user_ns["_exit_code"] = done.returncode
 
@@ -301,7 +334,5 @@ class ZMQInteractiveShell(InteractiveShell):
     system_raw = system
 
 
-def _no_input(prompt="", stream=None):
+def _no_input(prompt: object = "", stream: Any = None) -> str:
     raise StdinNotImplementedError("a notebook that is compiled cannot ask its reader")
-
-

@@ -4,6 +4,8 @@ Cells, their order, what an exception or `mo.stop` skips, `mo.state` and the for
 all marimo's. This file feeds the kernel and reads its messages.
 """
 
+from __future__ import annotations
+
 import asyncio
 import dataclasses
 import json
@@ -11,11 +13,19 @@ import queue
 import random
 import string
 import sys
+from typing import TYPE_CHECKING, Any
 
 from nbc_runner import errors, uncaught
 from nbc_runner.console import Writer
-from nbc_runner.imports import after_import
 from nbc_runner.engine import Engine, Unavailable
+from nbc_runner.imports import after_import, log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nbc_runner.inputs.values import Widget
+    from nbc_runner.protocol.messages import Cell, CellRun, Place, Samples, Status
+    from nbc_runner.session import Session
 
 try:
     import marimo
@@ -48,34 +58,34 @@ except ImportError as problem:
 SETUP = "setup"
 # Bytes of rows in the outputs of a cell, as they stand in the markup: the page takes 8 MiB of it.
 TABLE_BYTES = 6 << 20
-# What characters of these rows cost there beyond themselves.
+# Bytes that these characters cost there beyond themselves.
 ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 # Errors of marimo that say "this cell was not run", not "this cell is wrong".
 NOT_RUN = {"MarimoAncestorStoppedError", "MarimoAncestorPreventedError", "MarimoInterruptionError"}
 
 
-def prepare():
+def prepare() -> None:
     """Sets what packages look at when they are imported: nothing but the environment of the run."""
     # marimo looks through all installed packages whenever cells run; they do not change meanwhile.
     find = getattr(entry_points, "get_entry_points", None)
     if find is not None and not hasattr(find, "found"):
-        found = {}
+        found: dict[str, Any] = {}
 
-        def get_entry_points(group):
+        def get_entry_points(group: str) -> Any:
             if group not in found:
                 found[group] = find(group)
             return found[group]
 
-        get_entry_points.found = found
+        setattr(get_entry_points, "found", found)  # noqa: B010 (a checker knows no attributes of functions)
         entry_points.get_entry_points = get_entry_points
 
 
-def remembered():
-    """What a run has looked up about the environment."""
+def remembered() -> list[str]:
+    """Groups of entry points that a run has looked up."""
     return list(getattr(entry_points.get_entry_points, "found", ()))
 
 
-def remember(groups):
+def remember(groups: list[str]) -> None:
     """Looks the same things up."""
     for group in groups:
         entry_points.get_entry_points(group)
@@ -87,18 +97,19 @@ class MarimoEngine(Engine):
     name = "marimo"
     version = marimo.__version__
 
-    def __init__(self, session):
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._marimo_id = _marimo_ids(session.start["cells"])
         self._nbc_id = {theirs: ours for ours, theirs in self._marimo_id.items()}
-        self._files = {}
-        self._reported = {}
-        self._raised = None
-        self._unformatted = []
+        self._files: dict[str, int] = {}
+        self._reported: dict[int, Status] = {}
+        self._outcomes: Status = {"kind": "finished"}
+        self._raised: BaseException | None = None
+        self._unformatted: list[Status] = []
         self._rendering = False
         self._room = TABLE_BYTES
 
-    def __enter__(self):
+    def __enter__(self) -> MarimoEngine:
         # Ids of elements are random by design; a page needs the same ones in every build.
         UIElement._random_seed = random.Random(42)
         # Each cell is compiled under a file name of its own, which traces a frame back to the cell:
@@ -119,25 +130,27 @@ class MarimoEngine(Engine):
         console = self.session.console
         self.session.install(self._locate)
         after_import({"altair.utils": lambda utils: uncaught.of_charts(utils, self.session)})
-        self._scope = kernel_session(KernelArgs(
-            streams=KernelStreams(
-                stream=_Messages(self._message),
-                stdout=_Stdout(console, "stdout", 1),
-                stderr=_Stderr(console, "stderr", 2),
-                stdin=_Stdin(),
-            ),
-            debugger=None,
-            configs={
-                self._marimo_id[cell["id"]]: CellConfig(disabled=bool(cell.get("disabled")))
-                for cell in self.session.start["cells"]
-            },
-            app_metadata=self._metadata(),
-            user_config=self._config(),
-            mode=SessionMode.RUN,
-            control_queue=queue.Queue(),
-            set_ui_element_queue=queue.Queue(),
-            virtual_file_storage=None,
-        ))
+        self._scope = kernel_session(
+            KernelArgs(
+                streams=KernelStreams(
+                    stream=_Messages(self._message),
+                    stdout=_Stdout(console, "stdout", 1),
+                    stderr=_Stderr(console, "stderr", 2),
+                    stdin=_Stdin(),
+                ),
+                debugger=None,
+                configs={
+                    self._marimo_id[cell["id"]]: CellConfig(disabled=bool(cell.get("disabled")))
+                    for cell in self.session.start["cells"]
+                },
+                app_metadata=self._metadata(),
+                user_config=self._config(),
+                mode=SessionMode.RUN,
+                control_queue=queue.Queue(),
+                set_ui_element_queue=queue.Queue(),
+                virtual_file_storage=None,
+            )
+        )
         self.kernel, _ = self._scope.__enter__()
         for factory in held:
             factory.register()
@@ -147,7 +160,8 @@ class MarimoEngine(Engine):
         hooks.add_post_execution(self._after, Priority.FINAL)
         return self
 
-    async def run(self):
+    async def run(self) -> None:
+        """Runs all cells."""
         commands = {
             self._marimo_id[cell]: ExecuteCellCommand(
                 cell_id=self._marimo_id[cell], code=self.session.cells[cell]["code"]
@@ -165,7 +179,7 @@ class MarimoEngine(Engine):
             else:
                 self.session.finish(cell, status)
 
-    def _register_formatters(self):
+    def _register_formatters(self) -> list[Any]:
         """Has marimo set packages up when they are imported; gives what is to be done for those that a warm process
         holds: some ask whether a notebook runs, which it does only later."""
         warm = sys.modules.get("nbc_runner.warm")
@@ -177,22 +191,21 @@ class MarimoEngine(Engine):
 
     # States of the notebook: see `nbc_runner.states`.
 
-
-    def inputs(self, samples):
+    def inputs(self, samples: Samples) -> list[Widget]:
         """The inputs that the run made; `samples` are values that the author chose, by variable."""
         from nbc_runner.inputs import marimo as marimo_inputs
 
         self._samples = samples
         return marimo_inputs.inputs(self.kernel, self._nbc_id, samples)
 
-    def vanished(self, widgets):
+    def vanished(self, widgets: list[Widget]) -> set[str]:
         """Ids of inputs that are no more."""
         from marimo._runtime.context import get_context
 
         objects = get_context().ui_element_registry._objects
         return {it.id for it in widgets if it.id not in objects or objects[it.id]() is None}
 
-    def apply(self, widget, index):
+    def apply(self, widget: Widget, index: int) -> tuple[dict[int, CellRun], list[Widget]]:
         """Sets an input as a reader would; gives what each cell shows then, and the inputs made anew."""
         from nbc_runner.inputs import marimo as marimo_inputs
 
@@ -202,12 +215,12 @@ class MarimoEngine(Engine):
         values = range(1, index + 1) if widget.kind == "button" else [widget.value(index)]
         coroutine = self._set(widget.id, values)
         if any(self.kernel.graph.cells[self._marimo_id[it]].is_coroutine() for it in widget.reach):
-            # What such cells open must not end in a selector that other processes have too.
+            # Descriptors of such cells must not end in a selector that other processes have too.
             asyncio.run(coroutine)
         else:
             self.loop.run_until_complete(coroutine)
         self.session.console.drain()
-        cells = {}
+        cells: dict[int, CellRun] = {}
         for cell in sorted(widget.reach | self.session.ran):
             result = self.session.results.get(cell)
             if cell not in self.session.ran and cell in widget.certain:
@@ -219,12 +232,12 @@ class MarimoEngine(Engine):
         made = marimo_inputs.inputs(self.kernel, self._nbc_id, self._samples, self.session.ran)
         return cells, made
 
-    async def _set(self, id, values):
+    async def _set(self, id: str, values: Iterable[Any]) -> None:
         for value in values:
             command = UpdateUIElementCommand(object_ids=[id], values=[value])
             await self.kernel.set_ui_element_value(command, notify_frontend=False)
 
-    def _render_markdown(self, commands):
+    def _render_markdown(self, commands: dict[str, Any]) -> None:
         """Lets marimo render cells that are nothing but Markdown, as it does when it opens a notebook.
 
         It takes them out of `commands`; their text loses its indentation in another way than when
@@ -239,10 +252,11 @@ class MarimoEngine(Engine):
         finally:
             self._rendering = False
 
-    def _metadata(self):
+    def _metadata(self) -> AppMetadata:
         start = self.session.start
         options = {
-            key: value for key, value in (start.get("app") or {}).items()
+            key: value
+            for key, value in (start.get("app") or {}).items()
             if value is not None and hasattr(_AppConfig(), key)
         }
         arguments = list(start.get("argv") or ())
@@ -260,7 +274,7 @@ class MarimoEngine(Engine):
             filename=self.session.file,
         )
 
-    def _config(self):
+    def _config(self) -> Any:
         try:
             from marimo._config.manager import get_default_config_manager
 
@@ -277,17 +291,17 @@ class MarimoEngine(Engine):
         config["runtime"]["show_tracebacks"] = False
         return config
 
-    def _embed_rows(self):
+    def _embed_rows(self) -> None:
         """Puts more than a table's first page into its output: a page without Python cannot ask for the next.
 
         marimo's own bound on the size of pages is 200 rows, so this hooks into what makes the first one.
         """
-        table = getattr(marimo.ui, "table", None)
+        table: Any = getattr(marimo.ui, "table", None)
         search = getattr(table, "_search", None)
         if search is None:
             return
 
-        def search_more(this, arguments):
+        def search_more(this: Any, arguments: Any) -> Any:
             found = search(this, arguments)
             # Before the element is made, marimo asks for its first page.
             if "_args" in vars(this) or this._session_rows == arguments.page_size:
@@ -297,8 +311,8 @@ class MarimoEngine(Engine):
         table._session_rows = self.session.table_rows
         table._search = search_more
 
-    def _more_rows(self, table, arguments, found, search):
-        # What the author's functions say of single cells is no part of the page.
+    def _more_rows(self, table: Any, arguments: Any, found: Any, search: Any) -> Any:
+        # Words of the author's functions about single cells are no part of the page.
         own = {name: vars(table)[name] for name in ("_style_cell", "_hover_cell") if name in vars(table)}
         vars(table).update(dict.fromkeys(own))
         # Never less than marimo's own first page, which is unbounded only where the author asked for one page.
@@ -324,7 +338,7 @@ class MarimoEngine(Engine):
 
     # Hooks of the kernel: around each evaluation of a cell.
 
-    def _before(self, cell, _context):
+    def _before(self, cell: Any, _context: Any) -> None:
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
             self._outcomes = {"kind": "finished"}
@@ -332,7 +346,7 @@ class MarimoEngine(Engine):
             self._room = TABLE_BYTES
             self.session.begin(ours)
 
-    def _outcome(self, cell, _context, result):
+    def _outcome(self, cell: Any, _context: Any, result: Any) -> None:
         """Reads the exception itself: what marimo broadcasts in run mode hides it from readers."""
         problem = result.exception
         if problem is None:
@@ -347,24 +361,26 @@ class MarimoEngine(Engine):
             name = getattr(problem, "exception_type", None) or type(problem).__name__
             raised = self._raised and errors.failed(self._raised, self._locate)["error"]
             self._outcomes = errors.status(
-                name, _describe(problem),
-                raised["frames"] if raised else (), raised["traceback"] if raised else "",
+                name,
+                _describe(problem),
+                raised["frames"] if raised else (),
+                raised["traceback"] if raised else "",
             )
 
-    def _after(self, cell, _context, _result):
+    def _after(self, cell: Any, _context: Any, _result: Any) -> None:
         ours = self._nbc_id.get(cell.cell_id)
         if ours is not None:
             if self._unformatted and self._outcomes["kind"] != "failed":
                 self._outcomes = self._unformatted[0]
             self.session.finish(ours, self._outcomes)
 
-    def _locate(self, file, line):
+    def _locate(self, file: str, line: int) -> Place:
         cell = self._files.get(file)
         return None if cell is None else (cell, line)
 
     # Messages of the kernel.
 
-    def _message(self, data):
+    def _message(self, data: Any) -> None:
         message = json.loads(data)
         if message.get("op") != "cell-op":
             return
@@ -381,10 +397,10 @@ class MarimoEngine(Engine):
             elif item["channel"] == "media":
                 self.session.display({item["mimetype"]: item["data"]})
 
-    def _listen_to_errors(self):
+    def _listen_to_errors(self) -> None:
         """Keeps what marimo says about cells that it refuses to run; its messages to readers hide it."""
 
-        def broadcast_error(data, clear_console=False, cell_id=None, **_):
+        def broadcast_error(data: Any, clear_console: bool = False, cell_id: Any = None, **_: Any) -> None:
             ours = self._nbc_id.get(cell_id)
             for problem in data:
                 name = type(problem).__name__
@@ -393,9 +409,9 @@ class MarimoEngine(Engine):
                 self._reported.setdefault(ours, errors.status(name, _describe(problem)))
 
         CellNotificationUtils.broadcast_error = staticmethod(broadcast_error)
-        unwrap = getattr(cell_runner, "unwrap_user_exception", None)
+        unwrap: Any = getattr(cell_runner, "unwrap_user_exception", None)
 
-        def unwrap_user_exception(*rest, **named):
+        def unwrap_user_exception(*rest: Any, **named: Any) -> Any:
             problem = unwrap(*rest, **named)
             self._raised = getattr(problem, "name_error", None) or problem
             return problem
@@ -403,11 +419,11 @@ class MarimoEngine(Engine):
         if unwrap is not None:
             cell_runner.unwrap_user_exception = unwrap_user_exception
 
-    def _listen_to_formatters(self):
+    def _listen_to_formatters(self) -> None:
         """Keeps what is raised while a value is displayed: marimo shows nothing then, and says nothing in run mode."""
         format_value = formatting.try_format
 
-        def try_format(obj, *rest, **named):
+        def try_format(obj: Any, *rest: Any, **named: Any) -> Any:
             if named.get("include_opinionated") is False and self._unformatted:
                 # The second try, without marimo's own formatters, counts instead of the first.
                 self._unformatted.pop()
@@ -430,12 +446,13 @@ class MarimoEngine(Engine):
 
         formatting.try_format = try_format
 
-    def _hold_errors(self):
+    def _hold_errors(self) -> tuple[list[str], Callable[[str, str], bool] | None]:
         """Keeps what is written to standard error from here on; gives the list, and what took it before."""
-        session, written, divert = self.session, [], self.session.divert
+        session, divert = self.session, self.session.divert
+        written: list[str] = []
         session.console.drain()
 
-        def hold(name, text):
+        def hold(name: str, text: str) -> bool:
             if name == "stderr":
                 written.append(text)
             return name == "stderr"
@@ -443,7 +460,7 @@ class MarimoEngine(Engine):
         session.divert = hold
         return written, divert
 
-    def _output(self, cell, mime, data):
+    def _output(self, cell: int, mime: str, data: Any) -> None:
         if self._rendering:
             self.session.begin(cell)
         result = self.session.results.get(cell)
@@ -467,22 +484,22 @@ ENGINE = MarimoEngine
 
 
 class _Messages(Stream):
-    def __init__(self, take):
+    def __init__(self, take: Callable[[Any], None]) -> None:
         self._take = take
         self.cell_id = None
 
-    def write(self, data):
+    def write(self, data: Any) -> None:
         try:
             self._take(data)
         except (KeyError, TypeError, ValueError) as problem:
-            sys.__stderr__.write(f"nbc: a message of marimo was not understood: {problem!r}\n")
+            log(f"a message of marimo was not understood: {problem!r}")
 
-    def copy_for_thread(self):
+    def copy_for_thread(self) -> _Messages:
         return self
 
 
 class _Console(Writer):
-    def _write_with_mimetype(self, data, mimetype):
+    def _write_with_mimetype(self, data: Any, mimetype: str) -> int:
         # Tracebacks are reported as errors, not as text.
         return self.write(data) if mimetype == "text/plain" else len(data)
 
@@ -496,14 +513,16 @@ class _Stderr(_Console, Stderr):
 
 
 class _Stdin(Stdin):
-    def _readline_with_prompt(self, prompt="", password=False):
+    def _readline_with_prompt(self, prompt: str = "", password: bool = False) -> str:
         raise EOFError("a notebook that is compiled cannot ask its reader")
 
 
-def _marimo_ids(cells):
+def _marimo_ids(cells: list[Cell]) -> dict[int, str]:
     """marimo's own cell ids, which are part of element ids: four letters from a seeded generator,
     in document order; the setup cell has a fixed one and takes none from the generator."""
-    letters, seen, ids = random.Random(42), set(), {}
+    letters = random.Random(42)
+    seen: set[str] = set()
+    ids: dict[int, str] = {}
     for cell in cells:
         if cell.get("kind") == "setup":
             ids[cell["id"]] = SETUP
@@ -517,12 +536,12 @@ def _marimo_ids(cells):
     return ids
 
 
-def _describe(problem):
+def _describe(problem: Any) -> str:
     for part in ("msg", "hint"):
         text = getattr(problem, part, None)
         if isinstance(text, str) and text:
             return text
     try:
-        return problem.describe()
+        return str(problem.describe())
     except Exception:
         return repr(problem)

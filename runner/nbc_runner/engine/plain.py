@@ -3,6 +3,8 @@
 For environments that have no IPython. Magics and shell lines are syntax errors here.
 """
 
+from __future__ import annotations
+
 import ast
 import base64
 import builtins
@@ -12,10 +14,15 @@ import os
 import platform
 import sys
 import types
+from typing import TYPE_CHECKING, Any
 
 from nbc_runner import errors, uncaught
 from nbc_runner.engine import Engine
 from nbc_runner.imports import after_import
+
+if TYPE_CHECKING:
+    from nbc_runner.protocol.messages import Place
+    from nbc_runner.session import Session
 
 REPRESENTATIONS = [
     ("_repr_html_", "text/html"),
@@ -28,7 +35,7 @@ REPRESENTATIONS = [
 ]
 
 
-def prepare():
+def prepare() -> None:
     """Sets what packages look at when they are imported."""
     os.environ["MPLBACKEND"] = "agg"
 
@@ -39,28 +46,30 @@ class PlainEngine(Engine):
     name = "python"
     version = platform.python_version()
 
-    def __init__(self, session):
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._files = {}
+        self._files: dict[str, int] = {}
         self._next_display = 0
 
-    def __enter__(self):
+    def __enter__(self) -> PlainEngine:
         prepare()
-        after_import({
-            "altair": lambda altair: altair.renderers.enable("mimetype"),
-            "altair.utils": lambda utils: uncaught.of_charts(utils, self.session),
-        })
+        after_import(
+            {
+                "altair": lambda altair: altair.renderers.enable("mimetype"),
+                "altair.utils": lambda utils: uncaught.of_charts(utils, self.session),
+            }
+        )
         self.session.install(self._locate)
         module = types.ModuleType("__main__")
         module.__file__ = self.session.file
         self._names = module.__dict__
         self._names["__builtins__"] = builtins
         sys.modules["__main__"] = module
-        builtins.display = self.display
-        builtins.input = _no_input
+        vars(builtins).update(display=self.display, input=_no_input)
         return self
 
-    async def run(self):
+    async def run(self) -> None:
+        """Runs all cells."""
         for cell in self.session.order:
             options = self.session.cells[cell]
             if options.get("skip_execution"):
@@ -75,15 +84,17 @@ class PlainEngine(Engine):
             if not (self.session.allow_errors or options.get("raises_exception")):
                 return
 
-    async def _cell(self, cell, code):
+    async def _cell(self, cell: int, code: str) -> BaseException | None:
         name = f"<cell {cell}>"
         self._files[name] = cell
         linecache.cache[name] = (len(code), None, code.splitlines(True), name)
         try:
             tree = ast.parse(code, name)
             last = None
-            if tree.body and isinstance(tree.body[-1], ast.Expr) and not _is_silenced(code, tree.body[-1]):
-                last = ast.Expression(tree.body.pop().value)
+            end = tree.body[-1] if tree.body else None
+            if isinstance(end, ast.Expr) and not _is_silenced(code, end):
+                tree.body.pop()
+                last = ast.Expression(end.value)
             await self._evaluate(tree, name, "exec")
             if last is not None:
                 value = await self._evaluate(last, name, "eval")
@@ -95,18 +106,25 @@ class PlainEngine(Engine):
             return problem
         return None
 
-    async def _evaluate(self, tree, name, mode):
+    async def _evaluate(self, tree: Any, name: str, mode: str) -> Any:
         code = compile(tree, name, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, True)
         value = eval(code, self._names)
         if code.co_flags & inspect.CO_COROUTINE:
             value = await value
         return value
 
-    def _locate(self, file, line):
+    def _locate(self, file: str, line: int) -> Place:
         cell = self._files.get(file)
         return None if cell is None else (cell, line)
 
-    def display(self, *values, display_id=None, metadata=None, raw=False, **_):
+    def display(
+        self,
+        *values: Any,
+        display_id: Any = None,
+        metadata: Any = None,
+        raw: bool = False,
+        **_: Any,
+    ) -> _Handle | None:
         """The `display` of notebooks."""
         handle = None
         if display_id is not None:
@@ -120,12 +138,13 @@ class PlainEngine(Engine):
                 self.session.display(shown[0], metadata or shown[1], display_id)
         return handle
 
-    def update(self, value, display_id):
+    def update(self, value: Any, display_id: Any) -> None:
+        """Replaces the displays that have this id."""
         shown = represent(value)
         if shown is not None:
             self.session.update(shown[0], shown[1], display_id)
 
-    def _figures(self):
+    def _figures(self) -> None:
         """Shows the figures that are still open, as notebooks do at the end of a cell."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
@@ -139,25 +158,26 @@ ENGINE = PlainEngine
 
 
 class _Handle:
-    def __init__(self, engine, display_id):
+    def __init__(self, engine: PlainEngine, display_id: Any) -> None:
         self._engine = engine
         self.display_id = display_id
 
-    def display(self, value, **options):
+    def display(self, value: Any, **options: Any) -> None:
         self._engine.display(value, display_id=self.display_id, **options)
 
-    def update(self, value, **_):
+    def update(self, value: Any, **_: Any) -> None:
         self._engine.update(value, self.display_id)
 
 
-def represent(value):
+def represent(value: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """`(data, metadata)` of a value; `None` when it displayed itself."""
     if not isinstance(value, type):
         display = getattr(value, "_ipython_display_", None)
         if callable(display):
             display()
             return None
-    data, metadata = {"text/plain": repr(value)}, {}
+    data: dict[str, Any] = {"text/plain": repr(value)}
+    metadata: dict[str, Any] = {}
     if isinstance(value, type):
         return data, metadata
     whole = _call(value, "_repr_mimebundle_", include=None, exclude=None)
@@ -183,7 +203,7 @@ def represent(value):
     return data, metadata
 
 
-def _call(value, name, **options):
+def _call(value: Any, name: str, **options: Any) -> Any:
     method = getattr(value, name, None)
     if not callable(method):
         return None
@@ -193,12 +213,12 @@ def _call(value, name, **options):
         return None
 
 
-def _is_silenced(code, last):
+def _is_silenced(code: str, last: ast.Expr) -> bool:
     """Whether a semicolon follows the last expression."""
-    lines = code.splitlines()[last.end_lineno - 1:]
-    rest = "\n".join(lines).encode("utf-8")[last.end_col_offset:]
+    lines = code.splitlines()[(last.end_lineno or 1) - 1 :]
+    rest = "\n".join(lines).encode("utf-8")[last.end_col_offset :]
     return rest.lstrip().startswith(b";")
 
 
-def _no_input(prompt=""):
+def _no_input(prompt: object = "") -> str:
     raise EOFError("a notebook that is compiled cannot ask its reader")

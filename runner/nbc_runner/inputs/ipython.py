@@ -5,6 +5,8 @@ Which cells show something else is found in two ways: from the widgets that the 
 and by a trial in a fork. Cells that use an input's value without an observer do not run again, as in Jupyter.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
@@ -12,13 +14,25 @@ import select
 import sys
 import time
 import types
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle
 
 from nbc_runner import bundles
-from nbc_runner.inputs.rows import Unbounded, number_text, pairs_of, row_of
+from nbc_runner.inputs.rows import Unbounded, pairs_of, row_of
 from nbc_runner.inputs.values import MOST_LISTED, Widget
 from nbc_runner.states.processes import end_group
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from nbc_runner.engine.ipython import IPythonEngine
+    from nbc_runner.protocol.messages import Json, Samples, Wish
+
+    # Values, their labels, and the number of values if none is left out.
+    Domain: TypeAlias = tuple[list[Any], list[str], int]
+    # Models by id, as text and buffers, and outputs by cell.
+    Snapshot: TypeAlias = tuple[dict[str, tuple[str, dict[Any, bytes]]], dict[int, list[Any]]]
 
 # Inputs of one notebook.
 MOST_INPUTS = 300
@@ -33,15 +47,17 @@ MOST_TRIED = 12
 LONGEST_TASKS = 5
 # Objects of the notebook's code that are looked at for the widgets that they name.
 MOST_OBJECTS = 2000
-# What an input itself changes when it is set.
-OWN = ("value", "index")
 
 
-def inputs(engine, samples, reach=None):
+def inputs(
+    engine: IPythonEngine,
+    samples: Samples,
+    reach: dict[str, tuple[list[int], list[str]]] | None = None,
+) -> list[Widget]:
     """The inputs that cells show. `reach` is what an earlier run of this notebook found out."""
     shown = _shown(engine)
     names = _names(engine)
-    found = []
+    found: list[Widget] = []
     for id, cells in shown.items():
         if len(found) >= MOST_INPUTS:
             break
@@ -58,7 +74,7 @@ def inputs(engine, samples, reach=None):
     tried = _try_all(engine, found)
     driven = {}
     for widget in found:
-        changed, cells = tried.get(widget.id, ((), ()))
+        changed, cells = tried.get(widget.id, ([], []))
         driven[widget.id] = ids.intersection(changed)
         models, displays = _named(engine, widget.id)
         models = models - ids | set(changed)
@@ -68,28 +84,29 @@ def inputs(engine, samples, reach=None):
     return _in_order(found, driven)
 
 
-def _in_order(widgets, driven):
+def _in_order(widgets: list[Widget], driven: dict[str, set[str]]) -> list[Widget]:
     """Inputs that others change after those. Of two that change each other only the first is one."""
-    free = []
+    free: list[Widget] = []
     for widget in widgets:
         if not any(widget.id in driven[it.id] and it.id in driven[widget.id] for it in free):
             free.append(widget)
     for widget in free:
         widget.makers = frozenset(it.id for it in free if widget.id in driven[it.id])
-    ordered, placed = [], set()
+    ordered: list[Widget] = []
+    placed: set[str] = set()
     while free:
-        widget = next((it for it in free if it.makers <= placed), free[0])
+        widget = next((it for it in free if (it.makers or frozenset()) <= placed), free[0])
         free.remove(widget)
         ordered.append(widget)
         placed.add(widget.id)
     return ordered
 
 
-def followers(engine, widget, inputs, samples):
+def followers(engine: IPythonEngine, widget: Widget, inputs: list[Widget], samples: Samples) -> list[Widget]:
     """The inputs that are others since this one was set."""
-    found = []
+    found: list[Widget] = []
     for old in inputs:
-        if widget.id in old.makers:
+        if widget.id in (old.makers or ()):
             one = _widget(engine.widgets.model(old.id), old.id, old.cell, old.name, samples)
             if one is not None:
                 one.reach, one.makers = old.reach, old.makers
@@ -97,9 +114,9 @@ def followers(engine, widget, inputs, samples):
     return found
 
 
-def _shown(engine):
+def _shown(engine: IPythonEngine) -> dict[str, list[int]]:
     """Models by id, each with the cells that show it."""
-    shown = {}
+    shown: dict[str, list[int]] = {}
     for cell in engine.session.order:
         result = engine.session.results.get(cell)
         for id in engine.widgets.shown(result) if result is not None else ():
@@ -109,14 +126,14 @@ def _shown(engine):
     return shown
 
 
-def _displaying(engine, displays):
+def _displaying(engine: IPythonEngine, displays: set[str]) -> set[int]:
     results = engine.session.results.items()
     return {cell for cell, result in results if displays.intersection(map(str, result.display_ids()))}
 
 
-def _names(engine):
+def _names(engine: IPythonEngine) -> dict[str, str]:
     """Variables of the notebook that are widgets, by id."""
-    names = {}
+    names: dict[str, str] = {}
     for name, value in list(engine.shell.user_ns.items()):
         id = _id(value)
         if id is not None and not name.startswith("_"):
@@ -124,7 +141,7 @@ def _names(engine):
     return names
 
 
-def _id(value):
+def _id(value: Any) -> str | None:
     """The id of a widget; `None` for everything else."""
     base = getattr(sys.modules.get("ipywidgets"), "Widget", None)
     try:
@@ -139,8 +156,8 @@ def _id(value):
 # Values of each kind: how they are sent, what a reader reads, how many there are.
 
 
-def _widget(state, id, cell, variable, samples):
-    """What a model is and which values it has; `None` where it is no input."""
+def _widget(state: dict[str, Any], id: str, cell: int, variable: str | None, samples: Samples) -> Widget | None:
+    """The input of a model, with its values; `None` where it is none."""
     name = str(state.get("_model_name")).removesuffix("Model")
     known = KINDS.get(name)
     if known is None or state.get("_model_module") != "@jupyter-widgets/controls" or state.get("disabled"):
@@ -149,8 +166,9 @@ def _widget(state, id, cell, variable, samples):
     title = variable or str(state.get("description") or "") or None
     try:
         values, labels, total = domain(state, samples.get(title) if title else None)
-        present = state.get(trait)
-        present = list(present) if isinstance(present, tuple) else present
+        present: Any = state.get(trait)
+        if isinstance(present, tuple):
+            present = list(present)
         if kind == "radio" and present is not None:
             present = labels[values.index(_label(state, present))]
         initial = values.index(present)
@@ -162,30 +180,30 @@ def _widget(state, id, cell, variable, samples):
     return widget
 
 
-def _numbers(state, wish):
+def _numbers(state: dict[str, Any], wish: Wish) -> tuple[dict[str, Any], list[Any]]:
     arguments = {"start": state["min"], "stop": state["max"], "step": state.get("step")}
     value = state["value"]
     return arguments, list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _slider(state, wish):
+def _slider(state: dict[str, Any], wish: Wish) -> Domain:
     arguments, present = _numbers(state, wish)
-    return row_of(arguments, None, wish, present)
+    return row_of(arguments, wish, present)
 
 
-def _range(state, wish):
+def _range(state: dict[str, Any], wish: Wish) -> Domain:
     arguments, present = _numbers(state, wish)
-    row, labels, total = row_of(arguments, None, wish, present)
+    row, labels, total = row_of(arguments, wish, present)
     return pairs_of(row, labels, total, present)
 
 
-def _power(state, wish):
+def _power(state: dict[str, Any], wish: Wish) -> Domain:
     base, present = float(state["base"]), state["value"]
     if isinstance(wish, list):
-        return row_of({}, None, wish, [present])
+        return row_of({}, wish, [present])
     arguments = {"start": state["min"], "stop": state["max"], "step": state.get("step")}
-    exponents, _, total = row_of(arguments, None, wish, [])
-    powers = [base ** it for it in exponents]
+    exponents, _, total = row_of(arguments, wish, [])
+    powers = [base**it for it in exponents]
     near = min(powers, key=lambda it: abs(it - present))
     if abs(near - present) <= 1e-9 * abs(present):
         powers[powers.index(near)] = present
@@ -194,14 +212,14 @@ def _power(state, wish):
     return powers, [f"{it:.4g}" for it in powers], max(total, len(powers))
 
 
-def _options(state):
+def _options(state: dict[str, Any]) -> list[str]:
     options = [str(it) for it in state["_options_labels"]]
     if not options:
         raise Unbounded("it has no options")
     return options
 
 
-def _choice(state, wish):
+def _choice(state: dict[str, Any], wish: Wish) -> Domain:
     options = _options(state)
     present = state["index"]
     at = [it for it in range(len(options)) if not isinstance(wish, list) or it == present or options[it] in wish]
@@ -212,7 +230,7 @@ def _choice(state, wish):
     return values, labels, len(options)
 
 
-def _radio(state, wish):
+def _radio(state: dict[str, Any], wish: Wish) -> Domain:
     """The page finds the values by their text."""
     options = [it.strip() for it in _options(state)]
     if len(set(options)) < len(options):
@@ -221,16 +239,16 @@ def _radio(state, wish):
     return [None if it is None else options[it] for it in values], labels, total
 
 
-def _label(state, index):
+def _label(state: dict[str, Any], index: int) -> str:
     return str(state["_options_labels"][index]).strip()
 
 
-def _option_range(state, _wish):
+def _option_range(state: dict[str, Any], _wish: Wish) -> Domain:
     options = _options(state)
     return pairs_of(list(range(len(options))), options, len(options), list(state["index"]))
 
 
-def _check(_state, _wish):
+def _check(_state: dict[str, Any], _wish: Wish) -> Domain:
     return [False, True], ["off", "on"], 2
 
 
@@ -256,7 +274,7 @@ KINDS = {
 # Setting an input.
 
 
-def set_value(engine, widget, value):
+def set_value(engine: IPythonEngine, widget: Widget, value: Any) -> list[BaseException]:
     """Sets an input as a reader would; gives the exceptions that observers raised outside of `Output` widgets."""
     model = engine.widgets.model(widget.id)
     name = str(model.get("_model_name")).removesuffix("Model")
@@ -266,7 +284,7 @@ def set_value(engine, widget, value):
     return asyncio.run(_send(engine, widget.id, {trait: value}))
 
 
-async def _send(engine, id, state):
+async def _send(engine: IPythonEngine, id: str, state: dict[str, Any]) -> list[BaseException]:
     raised = engine.send(id, state)
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     if tasks:
@@ -275,12 +293,14 @@ async def _send(engine, id, state):
     return raised
 
 
-# What an input reaches: a trial.
+# Cells and models that an input reaches, by a trial.
 
 
-def _try_all(engine, widgets):
-    """What changes when an input is set: models, by id, and cells."""
-    waiting, running, found, late = list(reversed(widgets)), {}, {}, 0
+def _try_all(engine: IPythonEngine, widgets: list[Widget]) -> dict[str, tuple[list[str], list[int]]]:
+    """The models, by id, and the cells that change when an input is set."""
+    waiting, late = list(reversed(widgets)), 0
+    running: dict[int, _Trial] = {}
+    found: dict[str, tuple[list[str], list[int]]] = {}
     most = os.cpu_count() or 1
     while waiting or running:
         while waiting and len(running) < most:
@@ -298,7 +318,7 @@ def _try_all(engine, widgets):
             piece = os.read(trial.pipe, 1 << 20) if trial.pipe in ready else None
             if piece:
                 trial.said += piece
-            if piece or piece is None and time.monotonic() < trial.deadline:
+            if piece or (piece is None and time.monotonic() < trial.deadline):
                 continue
             del running[trial.pipe]
             trial.end()
@@ -310,12 +330,12 @@ def _try_all(engine, widgets):
                 said = json.loads(trial.said)
                 found[trial.id] = said["models"], [int(it) for it in said["cells"]]
             except (ValueError, KeyError, TypeError):
-                # What the observers' code says has to be enough.
+                # The names in the observers' code have to be enough.
                 continue
     return found
 
 
-def _start(engine, widget, others):
+def _start(engine: IPythonEngine, widget: Widget, others: list[int]) -> _Trial | None:
     pipe, childs_pipe = os.pipe()
     try:
         pid = os.fork()
@@ -331,7 +351,7 @@ def _start(engine, widget, others):
             engine.session.fork()
             body = memoryview(json.dumps(_try(engine, widget)).encode())
             while body:
-                body = body[os.write(childs_pipe, body):]
+                body = body[os.write(childs_pipe, body) :]
         finally:
             os._exit(0)
     os.close(childs_pipe)
@@ -339,22 +359,23 @@ def _start(engine, widget, others):
 
 
 class _Trial:
-    def __init__(self, id, pid, pipe):
+    def __init__(self, id: str, pid: int, pipe: int) -> None:
         self.id = id
         self.pid = pid
         self.pipe = pipe
         self.said = b""
         self.deadline = time.monotonic() + LONGEST_TRIAL
 
-    def end(self):
+    def end(self) -> None:
         end_group(self.pid)
         os.close(self.pipe)
 
 
-def _try(engine, widget):
+def _try(engine: IPythonEngine, widget: Widget) -> dict[str, Json]:
     """In a fork: sets some values of an input, and compares."""
     before = _snapshot(engine)
-    models, cells = set(), set()
+    models: set[str] = set()
+    cells: set[int] = set()
     began = time.monotonic()
     others = [it for it in range(len(widget.values)) if it != widget.initial]
     # The nearest ones, the ends, and some between.
@@ -372,8 +393,8 @@ def _try(engine, widget):
     return {"models": sorted(models), "cells": sorted(cells)}
 
 
-def _snapshot(engine):
-    """What each shown model says, and which outputs each cell has."""
+def _snapshot(engine: IPythonEngine) -> Snapshot:
+    """The state of each shown model, and the outputs of each cell."""
     models = {}
     for id in _shown(engine):
         state, buffers = engine.widgets.model(id), engine.widgets.buffers(id)
@@ -382,19 +403,21 @@ def _snapshot(engine):
     return models, {cell: list(it.outputs) for cell, it in engine.session.results.items()}
 
 
-def _is_same(before, after):
+def _is_same(before: list[Any] | None, after: list[Any]) -> bool:
     return before is not None and len(before) == len(after) and all(map(lambda it, other: it is other, before, after))
 
 
-# What an input reaches: names in the code of its observers.
+# Cells and models that an input reaches, by names in the code of its observers.
 
 
-def _named(engine, own):
+def _named(engine: IPythonEngine, own: str) -> tuple[set[str], set[str]]:
     """Widgets, by id, and displays that the observers of an input name."""
     widget = engine.widgets.object(own)
     pending = _observers(widget)
     names = engine.shell.user_ns
-    models, displays, seen = set(), set(), {}
+    models: set[str] = set()
+    displays: set[str] = set()
+    seen: dict[int, Any] = {}
     while pending and len(seen) < MOST_OBJECTS:
         one = pending.pop()
         if id(one) in seen:
@@ -413,27 +436,27 @@ def _named(engine, own):
     return models, displays
 
 
-def _observers(widget):
-    found = []
+def _observers(widget: Any) -> list[Any]:
+    found: list[Any] = []
     try:
         for kinds in widget._trait_notifiers.values():
             for handlers in kinds.values():
                 found += [it for it in handlers if callable(it) and not _is_own(it, widget)]
     except Exception:
-        # What a trial finds has to be enough.
+        # The findings of a trial have to be enough.
         pass
     return found
 
 
-def _is_own(handler, widget):
+def _is_own(handler: Any, widget: Any) -> bool:
     """Whether a handler is part of ipywidgets itself."""
     if getattr(handler, "__self__", None) is widget or not isinstance(handler, (types.FunctionType, types.MethodType)):
         return (getattr(type(widget), "__module__", None) or "").startswith("ipywidgets.")
     return False
 
 
-def _parts(one, names, widget):
-    """What an object of the notebook's code refers to."""
+def _parts(one: Any, names: dict[str, Any], widget: Any) -> list[Any]:
+    """Objects that an object of the notebook's code refers to."""
     if isinstance(one, types.MethodType):
         owner = one.__self__
         return [one.__func__] + ([owner] if owner is not widget else []) + _attributes(owner)
@@ -455,14 +478,14 @@ def _parts(one, names, widget):
     return []
 
 
-def _attributes(one):
-    """What an object keeps; of a widget, what its author put there."""
+def _attributes(one: Any) -> list[Any]:
+    """The attributes of an object; of a widget, those of its author."""
     kept = getattr(one, "__dict__", None) or {}
     is_widget = _id(one) is not None
     return [value for name, value in kept.items() if not (is_widget and name.startswith("_"))][:200]
 
 
-def _globals(code, names):
+def _globals(code: types.CodeType, names: dict[str, Any]) -> list[Any]:
     found = [names[it] for it in code.co_names if it in names]
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -470,9 +493,9 @@ def _globals(code, names):
     return found
 
 
-def _is_filled(cell):
+def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents
+        _ = cell.cell_contents
     except ValueError:
         return False
     return True

@@ -1,22 +1,34 @@
 """The inputs of a marimo notebook: which objects they are, which values they can have, what they reach."""
 
+from __future__ import annotations
+
 import datetime
 import itertools
 import json
 import math
-import sys
 import types
+from typing import TYPE_CHECKING, Any
 
 import marimo
-from marimo._plugins.ui._core.ui_element import UIElement
 from marimo._plugins.ui._impl.batch import _batch_base
 from marimo._plugins.ui._impl.run_button import run_button
 from marimo._runtime.dataflow import transitive_closure
 from marimo._runtime.state import SetFunctor, State
 
+from nbc_runner import bundles
+from nbc_runner.imports import log
 from nbc_runner.inputs.rows import Unbounded, every, pairs_of, row_of
 from nbc_runner.inputs.values import MOST_LISTED, Widget
 from nbc_runner.states.wire import DEEPEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from nbc_runner.protocol.messages import Json, Samples, Wish
+
+    # Values, their labels, and the number of values if none is left out.
+    Domain: TypeAlias = tuple[list[Any], list[str], int]
 
 ui = marimo.ui
 
@@ -26,7 +38,7 @@ LONGEST_LABEL = 200
 LARGEST_SET = 1000
 
 
-def inputs(kernel, nbc_id, samples, cells=None):
+def inputs(kernel: Any, nbc_id: dict[str, int], samples: Samples, cells: set[int] | None = None) -> list[Widget]:
     """The inputs that cells made (all, or those of `cells`), in the order in which they were made."""
     from marimo._runtime.context import get_context
 
@@ -42,7 +54,7 @@ def inputs(kernel, nbc_id, samples, cells=None):
             inner.add(part._id)
         if element._lens is None and (cells is None or cell in cells):
             elements.append((id, cell, element))
-    found = []
+    found: list[Widget] = []
     for id, cell, element in elements:
         if id in inner:
             continue
@@ -52,7 +64,7 @@ def inputs(kernel, nbc_id, samples, cells=None):
             raise
         except BaseException as problem:
             # A class of the notebook's own may do anything.
-            sys.__stderr__.write(f"nbc: an input is left as it is: {type(problem).__name__}\n")
+            log(f"an input is left as it is: {type(problem).__name__}")
             continue
         # Rows that nobody asks for are not to be chosen.
         if widget is not None and (widget.kind != "table" or widget.reach):
@@ -61,7 +73,15 @@ def inputs(kernel, nbc_id, samples, cells=None):
     return found
 
 
-def _input(kernel, nbc_id, registry, id, cell, element, samples):
+def _input(
+    kernel: Any,
+    nbc_id: dict[str, int],
+    registry: Any,
+    id: str,
+    cell: int,
+    element: Any,
+    samples: Samples,
+) -> Widget | None:
     """One element as an input; `None` where it is none."""
     names = sorted(name for name in registry.bound_names(id) if not name.startswith("_cell_"))
     name = next((it for it in names if kernel.globals.get(it) is element), None)
@@ -74,17 +94,17 @@ def _input(kernel, nbc_id, registry, id, cell, element, samples):
         leaf.labels = [it if len(it) <= LONGEST_LABEL else f"{it[:LONGEST_LABEL]}…" for it in leaf.labels]
     widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
     widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
-    # What cannot be sent costs its own place.
+    # An input that cannot be sent is left out alone.
     json.dumps(widget.report(), allow_nan=False)
     return widget
 
 
-def _number(id):
+def _number(id: str) -> int:
     tail = id.rsplit("-", 1)[-1]
     return int(tail) if tail.isdigit() else 0
 
 
-def _parts(element):
+def _parts(element: Any) -> dict[str, Any]:
     if isinstance(element, _batch_base):
         return dict(element._elements)
     if isinstance(element, ui.array):
@@ -94,18 +114,18 @@ def _parts(element):
     return {}
 
 
-def _reach(kernel, element, names):
+def _reach(kernel: Any, element: Any, names: list[str]) -> tuple[set[str], set[str]]:
     """Cells that run when the element changes: because they use it, and because it sets a state."""
     graph = kernel.graph
 
-    def users(name):
-        return graph.get_referring_cells(name, language="python") - graph.get_defining_cells(name)
+    def users(name: str) -> set[str]:
+        return set(graph.get_referring_cells(name, language="python") - graph.get_defining_cells(name))
 
-    def below(cells):
+    def below(cells: set[str]) -> set[str]:
         return {it for it in transitive_closure(graph, cells) if not graph.is_disabled(it)}
 
     direct = set().union(*(users(name) for name in names)) if names else set()
-    by_state = set()
+    by_state: set[str] = set()
     states = _states_set(element, kernel.globals)
     if states:
         from marimo._runtime.context import get_context
@@ -118,10 +138,11 @@ def _reach(kernel, element, names):
     return below(direct), below(by_state)
 
 
-def _states_set(element, names):
+def _states_set(element: Any, names: dict[str, Any]) -> list[Any]:
     """States that the element's handlers set, as far as their code names the setters."""
-    found, seen = [], set()
-    pending = [getattr(element, "_on_change", None), getattr(element, "_on_click", None)]
+    found: list[Any] = []
+    seen: set[int] = set()
+    pending: list[Any] = [getattr(element, "_on_change", None), getattr(element, "_on_click", None)]
     pending += [handler for part in _parts(element).values() for handler in (part._on_change,)]
     while pending and len(seen) < 100:
         one = pending.pop()
@@ -143,32 +164,32 @@ def _states_set(element, names):
     return found
 
 
-def _is_filled(cell):
+def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents
+        _ = cell.cell_contents
     except ValueError:
         return False
     return True
 
 
-def _widget(element, id, cell, path, samples, depth):
-    """What an element is and which values it has; `None` where it is no input."""
+def _widget(element: Any, id: str, cell: int, path: str | None, samples: Samples, depth: int) -> Widget | None:
+    """The input of an element, with its values; `None` where it is none."""
     parts = _parts(element)
     if parts:
         if depth >= DEEPEST or len(parts) > 64:
             return None
-        made, keys = [], []
+        made: list[Widget] = []
+        keys: list[str] = []
         for key, part in parts.items():
             below = f"{path}.{key}" if path and key else path
             one = _widget(part, part._id, cell, below, samples, depth + 1)
             one = one or _fixed(part, cell)
             # Under it, links and `nbc states` know the part.
-            name = f"{path}.{key or 'value'}" if path else None
-            one.name = name if name and len(name) <= LONGEST_LABEL else None
+            full = f"{path}.{key or 'value'}" if path else ""
+            one.name = full if 0 < len(full) <= LONGEST_LABEL else None
             made.append(one)
             keys.append(key)
-        kind = "form" if isinstance(element, ui.form) else "group"
-        return Widget(id, cell, kind, parts=made, keys=keys)
+        return Widget(id, cell, "form" if isinstance(element, ui.form) else "group", parts=made, keys=keys)
     kind = next((kind for types, kind in KINDS if isinstance(element, types)), None)
     if kind is None:
         return None
@@ -192,22 +213,26 @@ def _widget(element, id, cell, path, samples, depth):
         if initial is None:
             return None
     return Widget(
-        id, cell, kind, values=values, labels=labels, initial=values.index(initial), total=total,
+        id,
+        cell,
+        kind,
+        values=values,
+        labels=labels,
+        initial=values.index(initial),
+        total=total,
     )
 
 
-def _fixed(part, cell):
+def _fixed(part: Any, cell: int) -> Widget:
     """A part that has no values but its own."""
     return Widget(part._id, cell, "text", values=[_plain(part._value_frontend)], labels=[""], total=1)
 
 
-def _plain(value):
-    from nbc_runner import bundles
-
+def _plain(value: Any) -> Json:
     return bundles.plain(value)
 
 
-def _like(kind, initial, values):
+def _like(kind: str, initial: Any, values: list[Any]) -> Any:
     """How the value of the build is written among the values; it is put there where it is missing."""
     if kind == "tabs":
         return values[0]
@@ -216,31 +241,31 @@ def _like(kind, initial, values):
     return None
 
 
-def _slider(arguments, initial, wish, _element):
-    return row_of(arguments, initial, wish, [initial])
+def _slider(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
+    return row_of(arguments, wish, [initial])
 
 
-def _range(arguments, initial, wish, _element):
+def _range(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     initial = list(initial)
-    row, labels, total = row_of(arguments, initial, wish, initial)
+    row, labels, total = row_of(arguments, wish, initial)
     return pairs_of(row, labels, total, initial)
 
 
-def _number_input(arguments, initial, wish, _element):
+def _number_input(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     present = [initial] if initial is not None else []
-    row, labels, total = row_of(arguments, initial, wish, present)
+    row, labels, total = row_of(arguments, wish, present)
     if initial is None:
         return [None, *row], ["", *labels], total + 1
     return row, labels, total
 
 
-def _wished(options, wish, present):
+def _wished(options: list[str], wish: Wish, present: Sequence[Any]) -> list[str]:
     if isinstance(wish, list):
         return [it for it in options if it in wish or it in present]
     return options
 
 
-def _choice(arguments, initial, wish, _element):
+def _choice(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     options = [str(it) for it in arguments["options"]]
     total = len(options)
     options = _wished(options, wish, initial)[:MOST_LISTED]
@@ -256,7 +281,7 @@ def _choice(arguments, initial, wish, _element):
     return values, labels, total
 
 
-def _radio(arguments, initial, wish, _element):
+def _radio(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     options = [str(it) for it in arguments["options"]]
     total = len(options)
     options = _wished(options, wish, [initial])[:MOST_LISTED]
@@ -265,7 +290,7 @@ def _radio(arguments, initial, wish, _element):
     return options, list(options), total
 
 
-def _multi(arguments, initial, wish, _element):
+def _multi(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     options = [str(it) for it in arguments["options"]]
     most = arguments.get("max-selections") or len(options)
     if isinstance(wish, list):
@@ -275,20 +300,20 @@ def _multi(arguments, initial, wish, _element):
     else:
         values, total = _sets(options, most)
     values = _as_chosen(values, list(initial))
-    unique = []
+    unique: list[list[str]] = []
     for value in values:
         if value not in unique:
             unique.append(value)
     return unique, [", ".join(it) or "—" for it in unique], max(total, len(unique))
 
 
-def _as_chosen(values, initial):
+def _as_chosen(values: list[list[str]], initial: list[str]) -> list[list[str]]:
     """Sets with the present one among them, as it was chosen: the order in which a reader does so does not matter."""
     values = [initial if len(it) == len(initial) and sorted(it) == sorted(initial) else it for it in values]
     return values if initial in values else [*values, initial]
 
 
-def _sets(items, most):
+def _sets(items: list[str], most: int) -> tuple[list[list[str]], int]:
     """Sets of at most so many items, smaller ones first, and all items together; and how many there are."""
     most = min(most, len(items))
     total, sizes = 0, (math.comb(len(items), size) for size in range(most + 1))
@@ -301,11 +326,11 @@ def _sets(items, most):
     return values, total
 
 
-def _check(_arguments, _initial, _wish, _element):
+def _check(_arguments: Any, _initial: Any, _wish: Wish, _element: Any) -> Domain:
     return [False, True], ["off", "on"], 2
 
 
-def _days(arguments, wish, present):
+def _days(arguments: dict[str, Any], wish: Wish, present: list[str]) -> tuple[list[str], int]:
     if isinstance(wish, list):
         row = sorted({*map(str, wish), *present})
         return row, len(row)
@@ -320,7 +345,7 @@ def _days(arguments, wish, present):
     return sorted({*row, *present}), total
 
 
-def _date(arguments, initial, wish, _element):
+def _date(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     if initial is None:
         raise Unbounded("it has no value")
     if "precision" in arguments and not isinstance(wish, list):
@@ -329,27 +354,27 @@ def _date(arguments, initial, wish, _element):
     return row[:MOST_LISTED], list(row[:MOST_LISTED]), total
 
 
-def _dates(arguments, initial, wish, _element):
+def _dates(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     row, total = _days(arguments, wish, list(initial))
     return pairs_of(row, list(row), total, list(initial))
 
 
-def _button(_arguments, _initial, wish, _element):
+def _button(_arguments: Any, _initial: Any, wish: Wish, _element: Any) -> Domain:
     clicks = max((it for it in wish if isinstance(it, int)), default=1) if isinstance(wish, list) else 1
     clicks = max(1, min(clicks, 1000))
     return list(range(clicks + 1)), [str(it) for it in range(clicks + 1)], clicks + 1
 
 
-def _run_button(_arguments, _initial, _wish, _element):
+def _run_button(_arguments: Any, _initial: Any, _wish: Wish, _element: Any) -> Domain:
     return [0, 1], ["0", "1"], 2
 
 
-def _tabs(arguments, initial, _wish, element):
+def _tabs(arguments: dict[str, Any], initial: Any, _wish: Wish, element: Any) -> Domain:
     count = len(arguments["tabs"])
     return [str(it) for it in range(count)], [str(it) for it in element._tab_keys], count
 
 
-def _table(arguments, initial, wish, _element):
+def _table(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     selection = arguments.get("selection")
     if selection not in ("single", "multi"):
         raise Unbounded("its rows are not chosen")
@@ -366,10 +391,10 @@ def _table(arguments, initial, wish, _element):
     return values, [", ".join(it) or "—" for it in values], max(count, len(values))
 
 
-def _text(_arguments, initial, wish, _element):
+def _text(_arguments: Any, initial: Any, wish: Wish, _element: Any) -> Domain:
     if not isinstance(wish, list):
         raise Unbounded("it takes any text")
-    values = [it for it in dict.fromkeys([*map(str, wish)])]
+    values = list(dict.fromkeys(map(str, wish)))
     if initial not in values:
         values.insert(0, initial)
     return values, list(values), len(values)

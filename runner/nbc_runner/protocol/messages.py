@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+
+from typing_extensions import NotRequired
 
 # A value that `json` reads and writes.
 Json: TypeAlias = Any
@@ -15,7 +17,8 @@ Place: TypeAlias = tuple[int, int] | None
 class Locate(Protocol):
     """Finds the cell of a line of code."""
 
-    def __call__(self, file: str, line: int, /) -> Place: ...
+    def __call__(self, file: str, line: int, /) -> Place:
+        """Gives the cell and its line."""
 
 
 class Limits(TypedDict):

@@ -23,12 +23,12 @@ from nbc_runner.states.plan import in_order, number_of_states, spaces, steps
 from nbc_runner.states.traces import Traces, open_files, own_files, shares_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
     from typing import Any, TypeAlias
 
     from nbc_runner.engine import Engine
     from nbc_runner.inputs.values import Widget
-    from nbc_runner.protocol.messages import Json, Loss, Options, Step
+    from nbc_runner.protocol.messages import Loss, Options, Step
     from nbc_runner.states.plan import Ids, Plan
     from nbc_runner.states.replay import Replays
 
@@ -53,11 +53,11 @@ PATIENCE = 2
 class Explorer:
     """Runs states by fork, and passes on what they gave."""
 
-    def __init__(self, engine, plan, options, replays=None):
+    def __init__(self, engine: Engine, plan: Plan, options: Options, replays: Replays | None = None) -> None:
         self.engine = engine
         self.replays = replays
         # States that fell silent or ended: paths, with the sets that are left below them.
-        self.silent = []
+        self.silent: list[tuple[list[Step], list[list[str]]]] = []
         # Whether that was the fault of the fork.
         self.is_unsafe = False
         # States that were late there too, and those that ended there too.
@@ -76,18 +76,18 @@ class Explorer:
         # Whether states could see each other's files: then they run one after the other.
         self.is_serial = False
         # Files as the run left them.
-        self.traces = None
+        self.traces: Traces | None = None
         self.is_first = True
-        self.look_at = 0
-        self.running = {}
+        self.look_at = 0.0
+        self.running: dict[int, Child] = {}
         self.jobs = max(1, options["jobs"])
         self.memory = max(LEAST_MEMORY, (options["memory"] - processes.resident()) // self.jobs)
         self.sent = 0
         # States that there was no more room for.
         self.over = 0
-        self.take = None
+        self.take: Take = lambda path, body: None
 
-    def run(self, take):
+    def run(self, take: Take) -> None:
         """Runs all states; `take(path, frame)` gets what each gave."""
         self.take = take
         if self.replays is not None:
@@ -105,7 +105,7 @@ class Explorer:
         self._explore([], self.widgets, spaces(self.widgets), self._accept)
         self._replay()
 
-    def _replay(self):
+    def _replay(self) -> None:
         """Runs states in processes that run the whole notebook again."""
         while self.silent and self.replays is not None:
             waiting, self.silent = self.silent, []
@@ -117,7 +117,7 @@ class Explorer:
                 child.deadline += time.monotonic() - began
                 child.worked += time.monotonic() - began
 
-    def _replayed(self, path, rest, said):
+    def _replayed(self, path: list[Step], rest: list[list[str]], said: dict[str, Any]) -> None:
         if "lost" in said:
             self.slow += said["lost"] == "time"
             self.ended += said["lost"] == "end"
@@ -129,9 +129,9 @@ class Explorer:
         self._keep(path, self.session.channel.encode(said))
         self.silent += [([*path, {"widget": id, "value": index}], rest) for id, index, rest in below]
 
-    def _accept(self, path, body):
-        # What is slow everywhere is not asked again and again. Some libraries end a process that was forked beside
-        # their threads.
+    def _accept(self, path: list[Step], body: bytes) -> None:
+        # States that are slow everywhere are not tried again and again. Some libraries end a process that was
+        # forked beside their threads.
         is_late = self.slow < MOST_SLOW and body.startswith(b'{"lost":"time"')
         is_over = self.is_threaded and self.ended < MOST_ENDED and body.startswith(b'{"lost":"end"')
         if self.replays is not None and (is_late or is_over):
@@ -147,7 +147,7 @@ class Explorer:
             return
         self._keep(path, body)
 
-    def _keep(self, path, body):
+    def _keep(self, path: list[Step], body: bytes) -> None:
         if self.sent >= self.most_states:
             self.over += 1
             if self.over < self.most_states:
@@ -156,13 +156,14 @@ class Explorer:
         self.sent += 1
         self.take(path, body)
 
-    def _explore(self, path, widgets, sets, take):
+    def _explore(self, path: list[Step], widgets: list[Widget], sets: list[Ids], take: Take) -> None:
         """Runs the states below the present one. In a child, `take` writes to the parent."""
         work = self.tasks(widgets, sets)
         if not work:
             return
         work.reverse()
-        running = self.running = {}
+        running: dict[int, Child] = {}
+        self.running = running
         traces = Traces() if self.is_serial else None
         # All forks find this process as it is now, so what they are given is made once.
         self.numbers, self.limit = random.getstate(), processes.data() + self.memory
@@ -174,7 +175,7 @@ class Explorer:
                 self.silent += [([*path, it.step()], [sorted(one) for one in it.rest]) for it in work]
                 work.clear()
             while work and (
-                not running or len(running) < self.jobs and not self.leftovers.are_many() and self._token()
+                not running or (len(running) < self.jobs and not self.leftovers.are_many() and self._token())
             ):
                 task = work.pop()
                 child = self._start(path, widgets, task, list(running))
@@ -199,22 +200,23 @@ class Explorer:
                 self.is_serial, self.jobs = True, 1
             if self.is_serial and not running:
                 traces = traces or self.traces
-                traces.restore()
+                if traces is not None:
+                    traces.restore()
             for task in failed:
-                # What others did to it ends with them: it has a second chance, by itself.
+                # Harm that others did to it ends with them: it has a second chance, by itself.
                 if task.is_second or task.why == "time" or not (running or self.leftovers.are_many()):
                     self._lose(path, task, task.why, take)
                 else:
                     task.is_second = True
                     work.insert(0, task)
 
-    def _token(self):
+    def _token(self) -> bool:
         try:
             return bool(os.read(self.tokens[0], 1))
         except OSError:
             return False
 
-    def _start(self, path, widgets, task, siblings):
+    def _start(self, path: list[Step], widgets: list[Widget], task: Task, siblings: list[int]) -> Child | None:
         pipe, childs_pipe = os.pipe()
         try:
             pid = self._fork()
@@ -243,7 +245,7 @@ class Explorer:
         expected = sum(self.session.seconds.get(it, 0) for it in task.widget.reach)
         return Child(pid, pipe, task, now + seconds, now, PATIENCE + 2 * expected)
 
-    def _fork(self):
+    def _fork(self) -> int:
         if not self.is_threaded:
             return os.fork()
         with warnings.catch_warnings():
@@ -251,7 +253,7 @@ class Explorer:
             warnings.simplefilter("ignore")
             return os.fork()
 
-    def _be(self, path, widgets, task, pipe):
+    def _be(self, path: list[Step], widgets: list[Widget], task: Task, pipe: int) -> None:
         """The life of a child: one state, then those below it."""
         own_files(self.files)
         self.session.fork()
@@ -265,10 +267,10 @@ class Explorer:
             body = self.session.channel.encode({"lost": "size"})
         wire.write(pipe, [], body)
         self._explore([], present, sets, lambda path, body: wire.write(pipe, path, body))
-        # What it started may outlive it, and hold the pipe open.
+        # Processes that it started may outlive it, and hold the pipe open.
         os.write(pipe, wire.END)
 
-    def merged(self, widgets, made):
+    def merged(self, widgets: list[Widget], made: list[Widget]) -> list[Widget]:
         """The inputs after some were made anew."""
         for one in made:
             for leaf in one.leaves():
@@ -278,10 +280,17 @@ class Explorer:
         present = [replaced.pop(it.id, it) for it in widgets if it.id not in gone]
         return present + list(replaced.values())
 
-    def below(self, path, widgets, widget, rest, made):
+    def below(
+        self,
+        path: list[Step],
+        widgets: list[Widget],
+        widget: Widget,
+        rest: list[Ids],
+        made: list[Widget],
+    ) -> tuple[list[Widget], list[Ids]]:
         """The inputs that a state leaves to set, and the sets of them."""
         present = self.merged(widgets, made)
-        # What starts a run is over when the next input is set.
+        # A click on a run button is over when the next input is set.
         if widget.kind == "run_button" or len(path) >= wire.DEEPEST:
             return present, []
         fixed = {step["widget"] for step in path}
@@ -289,8 +298,8 @@ class Explorer:
         present = [it for it in present if it.id in allowed]
         return present, spaces(present, frozenset(widget.reach))
 
-    def tasks(self, widgets, sets):
-        """What to run next."""
+    def tasks(self, widgets: list[Widget], sets: list[Ids]) -> list[Task]:
+        """The states to run next."""
         by_id = {it.id: it for it in widgets}
         counts, order = {it.id: it.count() for it in widgets}, in_order(widgets)
         # Small ones first: should time run out, more inputs work.
@@ -302,10 +311,10 @@ class Explorer:
             if index != by_id[first].start()
         ]
 
-    def _wait(self, running, path, take):
+    def _wait(self, running: dict[int, Child], path: list[Step], take: Take) -> list[Task]:
         """Waits for a child to say something, to end or to be late; gives tasks of which nothing came."""
         timeout = min(it.deadline for it in running.values()) - time.monotonic()
-        failed = []
+        failed: list[Task] = []
         for pipe in select.select(list(running), [], [], min(max(0.0, timeout), LONGEST_WAIT))[0]:
             child = running[pipe]
             data = os.read(pipe, 1 << 20)
@@ -324,11 +333,11 @@ class Explorer:
         for child in [it for it in running.values() if it.is_dead()]:
             failed += self._end(running, child, "end")
         for child in list(running.values()):
-            if child.deadline <= now or self.is_watchful and child.is_stuck(now):
+            if child.deadline <= now or (self.is_watchful and child.is_stuck(now)):
                 failed += self._end(running, child, "time")
         return failed
 
-    def _end(self, running, child, why):
+    def _end(self, running: dict[int, Child], child: Child, why: Loss) -> list[Task]:
         del running[child.pipe]
         processes.end_group(child.pid)
         os.close(child.pipe)
@@ -339,11 +348,11 @@ class Explorer:
         child.task.why = why
         return [child.task]
 
-    def _lose(self, path, task, why, take):
+    def _lose(self, path: list[Step], task: Task, why: Loss, take: Take) -> None:
         rest = [sorted(one) for one in task.rest]
         take([*path, task.step()], self.session.channel.encode({"lost": why, "rest": rest}))
 
-    def has_new_traces(self):
+    def has_new_traces(self) -> bool:
         """Whether a state left something in the files; looked at now and then, where that is quick."""
         now = time.monotonic()
         if self.traces is None or not self.is_first or self.is_serial or now < self.look_at:

@@ -77,12 +77,12 @@ class Leftovers:
             except OSError:
                 pass
         for name in _temporary() - self._temporary:
-            name = os.path.join(tempfile.gettempdir(), name)
-            if os.path.isdir(name) and not os.path.islink(name):
-                shutil.rmtree(name, ignore_errors=True)
+            path = os.path.join(tempfile.gettempdir(), name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
             else:
                 try:
-                    os.remove(name)
+                    os.remove(path)
                 except OSError:
                     pass
         # Files that cannot be removed must not keep states waiting.

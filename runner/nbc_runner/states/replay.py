@@ -4,30 +4,43 @@ For libraries whose threads do not survive a fork. The processes are forked befo
 are no such threads.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
 import select
 import socket
 import time
+from typing import TYPE_CHECKING, Any
 
 from nbc_runner.states import processes, wire
 from nbc_runner.states.explore import LEAST_MEMORY, PATIENCE, Explorer
 from nbc_runner.states.plan import Plan
 from nbc_runner.states.traces import Traces
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from nbc_runner.engine import Engine
+    from nbc_runner.protocol.messages import Options, Step
+
+    # Takes an answer: the path of a state, the sets below it, and what came.
+    TakeAnswer: TypeAlias = Callable[[list[Step], list[list[str]], dict[str, Any]], None]
+
 
 class Replays:
     """Processes that wait for states to run."""
 
-    def __init__(self, engine, count):
-        self._sockets = []
-        self._pids = {}
-        self.options = None
+    def __init__(self, engine: Engine, count: int) -> None:
+        self._sockets: list[socket.socket] = []
+        self._pids: dict[socket.socket, int] = {}
+        self.options: Options
         # How things are before the first cell runs.
         self._blank = Traces(keep=False)
-        # What the run left, to be put aside while it runs again.
-        self._left = None
+        # Files that the run left, to be put aside while it runs again.
+        self._left: Traces | None = None
         # How many at once.
         self.most = count
         for _ in range(count):
@@ -50,7 +63,7 @@ class Replays:
             self._sockets.append(ours)
             self._pids[ours] = pid
 
-    def look(self):
+    def look(self) -> tuple[Traces, bool]:
         """The files as the run left them, and whether it left any."""
         present = Traces(keep=False)
         is_blank = present.entries == self._blank.entries
@@ -59,13 +72,13 @@ class Replays:
             self.most = 1
         return present, not is_blank
 
-    def close(self):
+    def close(self) -> None:
         """Takes the processes out of reach of a fork."""
         for one in self._sockets:
             one.close()
         self._sockets = []
 
-    def run(self, states, take):
+    def run(self, states: list[tuple[list[Step], list[list[str]]]], take: TakeAnswer) -> None:
         """Runs states: paths, each with the sets below it. `take` gets what each gave."""
         if self._left is not None:
             if not self._left.is_whole:
@@ -79,8 +92,9 @@ class Replays:
             if self._left is not None:
                 self._left.restore()
 
-    def _run(self, states, take):
-        busy, free = {}, self._sockets[:self.most]
+    def _run(self, states: list[tuple[list[Step], list[list[str]]]], take: TakeAnswer) -> None:
+        busy: dict[socket.socket, tuple[list[Step], list[list[str]], float]] = {}
+        free = self._sockets[: self.most]
         while states or busy:
             while states and free:
                 one, (path, rest) = free.pop(), states.pop()
@@ -111,7 +125,7 @@ class Replays:
                 take(path, rest, said if wire.is_answer(said) else {"lost": "end"})
 
 
-def _serve(engine, connection):
+def _serve(engine: Engine, connection: socket.socket) -> None:
     """Forks a process for each state that is asked for."""
     while True:
         wish = wire.receive(connection)
@@ -137,7 +151,7 @@ def _serve(engine, connection):
             wire.send(connection, {"lost": "end"})
 
 
-def _state(engine, wish):
+def _state(engine: Engine, wish: dict[str, Any]) -> bytes:
     """Runs the notebook and then sets the inputs of a path."""
     session, options = engine.session, wish["options"]
     session.fork()
@@ -167,9 +181,10 @@ def _state(engine, wish):
     return body if len(body) <= session.state_bytes else session.channel.encode({"lost": "size"})
 
 
-def _read(pipe, deadline, most):
+def _read(pipe: int, deadline: float, most: int) -> bytes:
     """All that is written until the end, if it has at most `most` bytes."""
-    pieces, size = [], 0
+    pieces: list[bytes] = []
+    size = 0
     while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
         piece = os.read(pipe, 1 << 20)
         if not piece:

@@ -1,16 +1,25 @@
-"""What a run leaves behind outside of its memory: files, open files, shared memory.
+"""Traces of a run outside of its memory: files, open files, shared memory.
 
 A fork has its own memory, but writes into the same files as all others, and reads on where another one left off.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    # Size, time and number of a file; nothing for a folder.
+    Told: TypeAlias = tuple[int, int, int] | None
 
 # Entries of the folders that are looked at. Where there are more nothing is watched: what a look leaves out must not
 # be taken for new by the next one, and removed.
 MOST_ENTRIES = 5000
-# Where the notebook's folder is, if the sandbox has its own view of the files.
+# The notebook's folder, if the sandbox has its own view of the files.
 NOTEBOOK = "/nb"
 # Names of what libraries keep for the next time; it says nothing about the notebook.
 CACHES = (".", "fontlist-", "fontconfig", "marimo", "matplotlib")
@@ -25,7 +34,7 @@ class Traces:
     overlay, which the host does not see.
     """
 
-    def __init__(self, keep=True):
+    def __init__(self, keep: bool = True) -> None:
         temporary = os.path.realpath(tempfile.gettempdir())
         here = os.path.realpath(os.getcwd())
         if here == NOTEBOOK:
@@ -34,15 +43,16 @@ class Traces:
             # Nothing of this is the notebook's alone but a folder that nbc made for it.
             self.folders = {temporary} if os.path.basename(temporary).startswith("nbc-") else set()
         self.entries = self._look()
-        self.contents = {}
+        self.contents: dict[str, bytes] = {}
         # Whether all of it can be put back.
         self.is_whole = True
         if keep:
             self._keep()
 
-    def _look(self):
+    def _look(self) -> dict[str, Told]:
         """By path, what tells one state of a file from another."""
-        found, self.visited = {}, 0
+        found: dict[str, Told] = {}
+        self.visited = 0
         # The last one first: the folder of the notebook may hold very many files that are none of the run's.
         open_folders = sorted(self.folders, key=lambda it: (it != NOTEBOOK, it))
         while open_folders and self.visited <= MOST_ENTRIES:
@@ -64,7 +74,7 @@ class Traces:
                 continue
         return found if self.visited <= MOST_ENTRIES else {}
 
-    def _keep(self):
+    def _keep(self) -> None:
         left = MOST_BYTES
         for path, told in self.entries.items():
             if told is None:
@@ -79,11 +89,11 @@ class Traces:
             except OSError:
                 self.is_whole = False
 
-    def are_there(self):
+    def are_there(self) -> bool:
         """Whether all is as it was."""
         return self._look() == self.entries
 
-    def restore(self):
+    def restore(self) -> None:
         """Makes all as it was: removes what is new, and writes what changed or is gone."""
         now = self._look()
         for path in sorted(now.keys() - self.entries.keys(), reverse=True):
@@ -96,7 +106,7 @@ class Traces:
                     os.makedirs(path, exist_ok=True)
                 elif path in self.contents:
                     if path not in now:
-                        # What stands there is no file: writing must not follow it.
+                        # There stands something that is no file: writing must not follow it.
                         _remove(path, False)
                     with open(path, "wb") as file:
                         file.write(self.contents[path])
@@ -107,20 +117,20 @@ class Traces:
         self.entries = self._look()
 
 
-def _remove(path, is_folder):
+def _remove(path: str, is_folder: bool) -> None:
     try:
         os.rmdir(path) if is_folder else os.unlink(path)
     except OSError:
         pass
 
 
-def shares_memory():
+def shares_memory() -> bool:
     """Whether this process has memory that forks share with each other; semaphores hold no data."""
     with open("/proc/self/maps", "rb") as file:
         return any(line.split(b" ", 2)[1] == b"rw-s" and b"/sem." not in line for line in file)
 
 
-def open_files(others):
+def open_files(others: set[int]) -> list[tuple[int, int, int]]:
     """Open regular files but `others`: descriptor, flags, and offset."""
     found = []
     for name in os.listdir("/proc/self/fd"):
@@ -138,7 +148,7 @@ def open_files(others):
     return found
 
 
-def own_files(files):
+def own_files(files: list[tuple[int, int, int]]) -> None:
     """In a fork: opens files again, since all forks together would have one offset."""
     for descriptor, flags, offset in files:
         kept = flags & (os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -29,7 +29,7 @@ def write_all(pipe: int, data: bytes) -> None:
     """Writes all of it, however much a pipe takes at once."""
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(pipe, rest):]
+        rest = rest[os.write(pipe, rest) :]
 
 
 def write(pipe: int, path: list[Step], body: bytes) -> None:
@@ -40,19 +40,23 @@ def write(pipe: int, path: list[Step], body: bytes) -> None:
 
 def is_path(steps: Any) -> bool:
     """Whether these are steps as the protocol has them."""
-    return isinstance(steps, list) and len(steps) <= DEEPEST and all(
-        isinstance(step, dict)
-        and step.keys() == {"widget", "value"}
-        and isinstance(step["widget"], str)
-        and type(step["value"]) is int
-        and 0 <= step["value"] < 1 << 32
-        for step in steps
+    return (
+        isinstance(steps, list)
+        and len(steps) <= DEEPEST
+        and all(
+            isinstance(step, dict)
+            and step.keys() == {"widget", "value"}
+            and isinstance(step["widget"], str)
+            and type(step["value"]) is int
+            and 0 <= step["value"] < 1 << 32
+            for step in steps
+        )
     )
 
 
 def frames(data: bytes, most: int) -> tuple[list[tuple[list[Step], bytes]], bytes]:
     """The whole frames in what a child wrote: paths below its own, and bodies of at most `most` bytes; and the rest."""
-    found = []
+    found: list[tuple[list[Step], bytes]] = []
     while len(data) >= 8 and not data.startswith(END):
         path, body = struct.unpack_from(">II", data)
         if body > most or path > LARGEST_PATH:
@@ -60,12 +64,12 @@ def frames(data: bytes, most: int) -> tuple[list[tuple[list[Step], bytes]], byte
         if len(data) < 8 + path + body:
             break
         try:
-            below = json.loads(data[8:8 + path])
+            below = json.loads(data[8 : 8 + path])
         except (ValueError, RecursionError):
             below = None
         if is_path(below):
-            found.append((below, data[8 + path:8 + path + body]))
-        data = data[8 + path + body:]
+            found.append((below, data[8 + path : 8 + path + body]))
+        data = data[8 + path + body :]
     return found, data
 
 
@@ -76,13 +80,19 @@ def is_answer(said: Any) -> bool:
     if "lost" in said:
         return said.keys() == {"lost"} and isinstance(said["lost"], str)
     below = said.get("below")
-    return said.keys() == {"cells", "widgets", "below"} and isinstance(below, list) and all(
-        isinstance(it, list) and len(it) == 3 and isinstance(it[0], str)
-        and type(it[1]) is int and 0 <= it[1] < 1 << 32
-        and isinstance(it[2], list) and all(
-            isinstance(one, list) and all(isinstance(id, str) for id in one) for one in it[2]
+    return (
+        said.keys() == {"cells", "widgets", "below"}
+        and isinstance(below, list)
+        and all(
+            isinstance(it, list)
+            and len(it) == 3
+            and isinstance(it[0], str)
+            and type(it[1]) is int
+            and 0 <= it[1] < 1 << 32
+            and isinstance(it[2], list)
+            and all(isinstance(one, list) and all(isinstance(id, str) for id in one) for one in it[2])
+            for it in below
         )
-        for it in below
     )
 
 

@@ -5,6 +5,8 @@ are there already, as JSON. One record comes back on descriptor 3, two lengths, 
 `pyproject.toml`, `requires` (as JSON) or the name of the wheel.
 """
 
+from __future__ import annotations
+
 import importlib
 import json
 import os
@@ -13,41 +15,44 @@ import socket
 import struct
 import sys
 import tarfile
+from typing import Any
 
 ARCHIVE, FOLDER, *BUILD = sys.argv[1:]
 sys.argv[1:] = []
 
 
-def send(name, data):
-    name = os.fsencode(name)
+def send(title: str, data: bytes) -> None:
+    name = os.fsencode(title)
     channel = socket.socket(fileno=3)
     channel.sendall(struct.pack("<II", len(name), len(data)) + name)
     channel.sendall(data)
 
 
-def unpacked():
+def unpacked() -> str:
     folder = os.path.join(FOLDER, "source")
     is_filtered = hasattr(tarfile, "data_filter") and not ARCHIVE.endswith(".zip")
-    shutil.unpack_archive(ARCHIVE, folder, **({"filter": "data"} if is_filtered else {}))
+    options: dict[str, Any] = {"filter": "data"} if is_filtered else {}
+    shutil.unpack_archive(ARCHIVE, folder, **options)
     entries = [it for it in os.scandir(folder) if it.is_dir(follow_symlinks=False)]
     return entries[0].path if len(entries) == 1 else folder
 
 
-def build(backend, paths, present):
+def build(name: str, paths: str, present: str) -> None:
     sys.path[:0] = [os.path.join(os.getcwd(), path) for path in json.loads(paths)]
-    module, _, attributes = backend.partition(":")
-    backend = importlib.import_module(module)
+    module, _, attributes = name.partition(":")
+    backend: Any = importlib.import_module(module)
     for attribute in attributes.split(".") if attributes else []:
         backend = getattr(backend, attribute)
     hook = getattr(backend, "get_requires_for_build_wheel", None)
     missing = [it for it in (hook({}) if hook else []) if it not in json.loads(present)]
     if missing:
-        return send("requires", json.dumps(missing).encode())
+        send("requires", json.dumps(missing).encode())
+        return
     folder = os.path.join(FOLDER, "wheel")
     os.mkdir(folder)
-    name = backend.build_wheel(folder, {}, None)
-    with open(os.path.join(folder, name), "rb") as file:
-        send(name, file.read())
+    wheel = backend.build_wheel(folder, {}, None)
+    with open(os.path.join(folder, wheel), "rb") as file:
+        send(wheel, file.read())
 
 
 os.chdir(unpacked())

@@ -5,10 +5,13 @@ variable `NBC_INDEXES`, if it is there, holds indexes that stand in for pip's ow
 has the package decides. What was fetched is described by `fetched.json` in the folder.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import sys
+from typing import Any
 
 from pip._internal.commands import create_command
 from pip._vendor.packaging.specifiers import SpecifierSet
@@ -19,22 +22,23 @@ LARGEST = 512 << 20
 SUFFIXES = (".tar.gz", ".zip")
 
 
-def digest(link):
+def digest(link: Any) -> str | None:
     hashes = getattr(link, "_hashes", None) or {link.hash_name: link.hash}
-    return hashes.get("sha256")
+    found: str | None = hashes.get("sha256")
+    return found
 
 
-def chosen(finder):
+def chosen(finder: Any) -> tuple[Any, bool]:
     found = [it for it in finder.find_all_candidates(NAME) if it.link.filename.endswith(SUFFIXES)]
     if DIGEST:
         return next((it for it in found if digest(it.link) == DIGEST), None), bool(found)
-    fit = set(SpecifierSet(SPECIFIERS).filter(it.version for it in found))
-    fit = [it for it in found if it.version in fit and not it.link.is_yanked]
+    allowed = set(SpecifierSet(SPECIFIERS).filter(it.version for it in found))
+    fit = [it for it in found if it.version in allowed and not it.link.is_yanked]
     return max(fit, key=lambda it: it.version, default=None), bool(found)
 
 
-def download(session, link):
-    name = "source" + next(it for it in SUFFIXES if link.filename.endswith(it))
+def download(session: Any, link: Any) -> str:
+    name: str = "source" + next(it for it in SUFFIXES if link.filename.endswith(it))
     sha256, total = hashlib.sha256(), 0
     address = link.url.split("#")[0]
     with session.get(address, headers={"Accept-Encoding": "identity"}, stream=True) as answer:
@@ -51,7 +55,7 @@ def download(session, link):
     return name
 
 
-def try_index(index):
+def try_index(index: str | None) -> dict[str, str | None] | None:
     command = create_command("download")
     options, _ = command.parse_args(["--no-binary", NAME, "--no-input", "--disable-pip-version-check"])
     if index:
@@ -71,8 +75,11 @@ def try_index(index):
                 "file": file,
             }
     if is_known:
-        sys.exit("no source archive that the index has is the one asked for" if DIGEST
-                 else f"no source archive that the index has fits `{SPECIFIERS}`")
+        sys.exit(
+            "no source archive that the index has is the one asked for"
+            if DIGEST
+            else f"no source archive that the index has fits `{SPECIFIERS}`"
+        )
     return None
 
 
