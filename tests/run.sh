@@ -96,9 +96,12 @@ install_python() {
   echo "$wanted" >"$tools/installed"
 }
 
+runner_checks() { bash runner/check.sh "$NBC_TEST_PYTHON"; }
+
 tools_lane() {
   step 'Chromium and Python' browser_and_python
   step 'Python packages of the tests' install_python
+  step 'runner: types, lints and unit tests' runner_checks
 }
 
 # --- Compilation and cargo's tests ---
@@ -235,6 +238,7 @@ sort -n "$logs/steps" | awk -F '\t' '{ printf "%7ss %7ss  %s\n", $1, $2, $3 }'
 cargo_tests="$(count '^test result: ok\. [0-9]+ passed' "$logs/cargo-tests.log")"
 probes="$(count '^[0-9]+ probes in' "$logs/cargo-tests.log")"
 kills="$(count '^[0-9]+ kills in' "$logs/cargo-tests.log")"
+runner="$(count '^Ran [0-9]+ tests' "$logs/tools.log")"
 checks="$(count '^[0-9]+ passed, 0 failed' "$logs/pages.log" "$logs/apps.log")"
-echo "every test passed: $cargo_tests of cargo, $probes probes and $kills kills of the attack suite," \
+echo "every test passed: $cargo_tests of cargo, $runner of the runner, $probes probes and $kills kills of the attack suite," \
   "$checks checks in Chromium; in ${SECONDS}s"
