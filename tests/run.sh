@@ -98,10 +98,26 @@ install_python() {
 
 runner_checks() { bash runner/check.sh "$NBC_TEST_PYTHON"; }
 
+# Node is one of the Python packages; the linter comes from npm.
+page_scripts() {
+  local lints="$tools/page-scripts" wanted
+  wanted="$(sha256sum assets/package-lock.json | cut -d' ' -f1)"
+  if [ "$(cat "$lints/installed" 2>/dev/null || true)" != "$wanted" ]; then
+    rm -rf "$lints"
+    mkdir -p "$lints"
+    cp assets/package.json assets/package-lock.json "$lints"
+    PATH="$tools/bin:$PATH" npm ci --prefix "$lints" --ignore-scripts --no-audit --no-fund --silent
+    echo "$wanted" >"$lints/installed"
+  fi
+  "$tools/bin/node" "$lints/node_modules/eslint/bin/eslint.js" --config assets/eslint.config.js assets tests/scripts
+  "$tools/bin/node" --test --test-reporter tap tests/scripts/*.test.mjs
+}
+
 tools_lane() {
   step 'Chromium and Python' browser_and_python
   step 'Python packages of the tests' install_python
   step 'runner: types, lints and unit tests' runner_checks
+  step 'page scripts: lints and unit tests' page_scripts
 }
 
 # --- Compilation and cargo's tests ---
@@ -172,7 +188,7 @@ same_bytes() {
 every_page() {
   "$NBC_TEST_PYTHON" tests/browser/run.py "$out"
   "$NBC_TEST_PYTHON" tests/browser/islands.py "$out/islands"
-  "$NBC_TEST_PYTHON" tests/browser/states.py
+  "$NBC_TEST_PYTHON" tests/browser/states.py "$out/site"
 }
 
 tables() { "$NBC_TEST_PYTHON" tests/browser/tables.py "$nbc"; }
@@ -240,5 +256,7 @@ probes="$(count '^[0-9]+ probes in' "$logs/cargo-tests.log")"
 kills="$(count '^[0-9]+ kills in' "$logs/cargo-tests.log")"
 runner="$(count '^Ran [0-9]+ tests' "$logs/tools.log")"
 checks="$(count '^[0-9]+ passed, 0 failed' "$logs/pages.log" "$logs/apps.log")"
-echo "every test passed: $cargo_tests of cargo, $runner of the runner, $probes probes and $kills kills of the attack suite," \
+scripts="$(count '^# pass [0-9]+' "$logs/tools.log")"
+echo "every test passed: $cargo_tests of cargo, $runner of the runner, $scripts of page scripts," \
+  "$probes probes and $kills kills of the attack suite," \
   "$checks checks in Chromium; in ${SECONDS}s"

@@ -2,7 +2,7 @@
 //!
 //! In: the JSON of a figure. Out: data that was checked and bounded, as text that may stand in a page. A
 //! figure that would load something, run an expression that the policy forbids, or show markup is refused with
-//! a reason; the page then shows its picture. What a runtime may do is decided here and by `assets/charts.js`,
+//! a reason; the page then shows its picture. What a runtime may do is decided here and by `assets/charts/`,
 //! never by the notebook: configuration that a figure brings along is dropped.
 
 mod bokeh;
@@ -35,7 +35,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name in `assets/charts.js`.
+    /// Its name in `assets/charts/figures.js`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bokeh => "bokeh",

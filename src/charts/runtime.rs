@@ -87,7 +87,7 @@ pub struct KnownRuntime {
     pub origin: Origin,
     /// SHA-384 of the file, as in Subresource Integrity.
     pub integrity: &'static str,
-    /// Scripts around the file: libraries hide what `assets/charts.js` calls.
+    /// Scripts around the file: libraries hide what `assets/charts/` calls.
     around: (&'static str, &'static str),
 }
 

@@ -249,7 +249,7 @@ fn holds(text: &str, part: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
 }
 
-/// Whether a page has tables that `tables.js` reads: nbc's own, and those of pandas and polars.
+/// Whether a page has tables that the script of tables reads: nbc's own, and those of pandas and polars.
 pub(super) fn has_tables(page: &Page, body: &str) -> bool {
     let has = |html: &str| {
         ["<table class=\"nbc-table\"", "class=\"x-dataframe\""].iter().any(|it| holds(html, it))

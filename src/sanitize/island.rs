@@ -2,7 +2,7 @@
 //!
 //! In: markup, or a widget, of a kind that the author allowed. Out: an [`Island`], the bytes of a document that a
 //! page shows in a sandboxed frame. Its policy lets through the scripts that were found here, by digest, and nothing
-//! from anywhere else. The notebook's markup is in it as JSON, which `assets/island.js` puts in place; that
+//! from anywhere else. The notebook's markup is in it as JSON, which `assets/island/` puts in place; that
 //! script refuses to do so where the document would have the origin of the site.
 
 mod document;

@@ -1,7 +1,11 @@
-"""Operates `assets/states.js` in real Chromium, on a page made by hand with the markup that nbc writes.
+"""Operates the script of `assets/states/` in real Chromium, on a page made by hand with the markup that nbc writes.
 
 Every kind of input, with clicks, drags and keys: what is shown, what the address says, what a screen reader hears, and
 that the policy is never violated. `tests/browser/run.py` does the same on pages that nbc built from notebooks.
+
+    states.py SITE [PICTURES]
+
+The scripts are those of a site that nbc built, of which one page has states and another has tables.
 """
 
 from __future__ import annotations
@@ -302,9 +306,14 @@ def packed(value: object) -> bytes:
     return gzip.compress(json.dumps(value, ensure_ascii=False).encode(), mtime=0)
 
 
-def write(folder: pathlib.Path, *, has_files: bool) -> None:
+def script_of(site: pathlib.Path, name: str) -> str:
+    [file] = site.glob(f"assets/{name}.*.js")
+    return file.read_text()
+
+
+def write(folder: pathlib.Path, built: pathlib.Path, *, has_files: bool) -> None:
     style = "".join((ASSETS / it).read_text() for it in ("nbc.css", "output.css", "states.css", "tables.css"))
-    scripts = [(ASSETS / it).read_text() for it in ("nbc.js", "states.js", "tables.js")]
+    scripts = [script_of(built, it) for it in ("nbc", "states", "tables")]
     # Contents that are seldom wanted come last, one in each chunk.
     cuts = [0, INLINE // 2, INLINE + 1, INLINE + 2, INLINE + 3, INLINE + 4]
     chunks = [CONTENTS[a:b] for a, b in itertools.pairwise(cuts)]
@@ -802,12 +811,13 @@ def without_scripts(browser, address: str) -> None:
 
 
 def main() -> int:
-    pictures = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    built = pathlib.Path(sys.argv[1])
+    pictures = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
     with tempfile.TemporaryDirectory() as made, chromium() as browser:
         root = pathlib.Path(made)
         for folder, has_files in (("single", False), ("site", True)):
             (root / folder).mkdir()
-            write(root / folder, has_files=has_files)
+            write(root / folder, built, has_files=has_files)
         site = f"http://127.0.0.1:{serve(Slow, root / 'site').server_port}/index.html"
         single = (root / "single" / "index.html").as_uri()
         Slow.wait.set()

@@ -7,14 +7,8 @@ use serde_json::Value;
 use super::IslandKind;
 use crate::sanitize::SafeHtml;
 use crate::site::Integrity;
+use crate::site::scripts::ISLAND;
 
-/// nbc's script of an island. It stops at once where the file has an origin: opened by itself, or framed by somebody
-/// else without a sandbox, it would have that of the site.
-pub(super) const BOOTSTRAP: &str = concat!(
-    "if (self.origin !== 'null' || self === top) throw new Error('not here');\n",
-    include_str!("../../../assets/sheet.js"),
-    include_str!("../../../assets/island.js")
-);
 const STYLE: &str = "html{background:#fff;color:#111;color-scheme:light;font:1rem/1.5 system-ui,sans-serif}body{margin:0}";
 
 /// The text of the file. Its policy names only the scripts of this file; pages have policies of their own.
@@ -40,7 +34,7 @@ pub(super) fn text(kind: IslandKind, digests: &[Integrity], data: &Value) -> Str
          <meta name=\"robots\" content=\"noindex\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n\
          <body>\n<p>This file is a part of a page, and shows nothing by itself.</p>\n\
          <script type=\"application/json\" id=\"island\">{json}</script>\n\
-         <script>{BOOTSTRAP}</script>\n</body>\n</html>\n",
+         <script>{ISLAND}</script>\n</body>\n</html>\n",
         scripts.join(" "),
         style.as_str(),
         SafeHtml::text(kind.title()).as_str(),

@@ -14,6 +14,7 @@ use super::{Island, IslandKind, IslandRefusal, LARGEST, document, script};
 use crate::metadata::{self, TextOf};
 use crate::sanitize::token::{Tag, Token, Tokens, decode};
 use crate::site::Integrity;
+use crate::site::scripts::ISLAND;
 
 pub(super) const ONLY_HERE: &str = "if (self.nbcIsland !== true) throw new Error('not here');";
 /// Most scripts: each is a digest in the policy.
@@ -192,7 +193,7 @@ impl Reader {
     }
 
     /// Keeps a script, with a first line that stops it in a frame within the frame: such a frame inherits the policy, but
-    /// has all that `assets/island.js` removed from its own.
+    /// has all that `assets/island/main.js` removed from its own.
     pub(super) fn add_script(&mut self, text: &str, is_module: bool) {
         let start = text.trim_start();
         let is_strict = ["'use strict'", "\"use strict\""].iter().any(|it| start.starts_with(it));
@@ -269,7 +270,7 @@ impl Reader {
             return Err(IslandRefusal::Unusable("it has too many scripts"));
         }
         let mut digests: Vec<Integrity> = Vec::new();
-        let texts = std::iter::once(document::BOOTSTRAP)
+        let texts = std::iter::once(ISLAND)
             .chain(self.scripts.iter().map(|it| it.text.as_str()));
         for text in texts {
             let digest = Integrity::of(text.as_bytes());

@@ -1,6 +1,6 @@
 // Stands in for `<style>` elements, which the policy forbids, in scripts that write them: the same rules as a style
-// sheet of the document. Goes before `charts.js` and `island.js`.
-class SheetElement extends HTMLElement {
+// sheet of the document.
+export class SheetElement extends HTMLElement {
   #text = '';
   #root = null;
   sheet = new CSSStyleSheet();
