@@ -9,6 +9,7 @@ use super::analysis::Analyzed;
 use super::clearance::Cleared;
 use super::document::{self, Unlinked};
 use super::events::Events;
+use super::failures;
 use super::links::Origin;
 use super::options::Settings;
 use super::runtimes::Charts;
@@ -59,7 +60,7 @@ impl PageMaker<'_> {
     ) -> Parsed<Option<Unlinked>> {
         let Analyzed { input, notebook, .. } = analyzed;
         let tolerated = self.settings.on_error == OnError::Continue;
-        let mut diagnostics = document::failures(notebook, record.get(), tolerated, self.limits);
+        let mut diagnostics = failures::failures(notebook, record.get(), tolerated, self.limits);
         for failure in &diagnostics {
             log_traceback(self.events, &input.path, failure, record.get(), notebook);
         }

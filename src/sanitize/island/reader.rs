@@ -270,8 +270,7 @@ impl Reader {
             return Err(IslandRefusal::Unusable("it has too many scripts"));
         }
         let mut digests: Vec<Integrity> = Vec::new();
-        let texts = std::iter::once(ISLAND)
-            .chain(self.scripts.iter().map(|it| it.text.as_str()));
+        let texts = std::iter::once(ISLAND).chain(self.scripts.iter().map(|it| it.text.as_str()));
         for text in texts {
             let digest = Integrity::of(text.as_bytes());
             if !digests.contains(&digest) {

@@ -165,7 +165,10 @@ mod tests {
             joined(&[first, second]),
             "(() => {\n'use strict';\nconst a = 1; // one\nconst exported = '// a';\nclass C {\n  a = a;\n}\n})();\n"
         );
-        assert_eq!(joined(&["export const last = 1;"]), "(() => {\n'use strict';\nconst last = 1;})();\n");
+        assert_eq!(
+            joined(&["export const last = 1;"]),
+            "(() => {\n'use strict';\nconst last = 1;})();\n"
+        );
     }
 
     #[test]
