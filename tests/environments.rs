@@ -212,6 +212,29 @@ fn a_locked_build_needs_no_network_the_second_time() {
 }
 
 #[test]
+fn locks_that_can_be_made_are_made_and_all_others_are_told() {
+    let test = EnvironmentTest::new(Tool::Uv);
+    test.notebook("a", &["no-such-package-a==1.0"], "1");
+    test.notebook("b", &["demo==1.0"], "1");
+    test.notebook("c", &["no-such-package-c==1.0"], "1");
+    test.notebook("d", &["not a requirement"], "1");
+    let locked = test.run(&["lock", "in"]);
+    assert_eq!(locked.code, 2, "{}", locked.text);
+    assert!(locked.text.contains("locked: in/pylock.b.toml"), "{}", locked.text);
+    for missing in ["no-such-package-a", "no-such-package-c", "not a requirement"] {
+        assert!(locked.text.contains(missing), "{missing}: {}", locked.text);
+    }
+    for (name, is_there) in [("a", false), ("b", true), ("c", false), ("d", false)] {
+        assert_eq!(test.path(&format!("in/pylock.{name}.toml")).exists(), is_there, "{name}");
+    }
+    let checked = test.run(&["lock", "in", "--check"]);
+    assert_eq!(checked.code, 2, "{}", checked.text);
+    for said in ["not a requirement", "pylock.a.toml", "pylock.c.toml", "write them with"] {
+        assert!(checked.text.contains(said), "{said}: {}", checked.text);
+    }
+}
+
+#[test]
 fn a_lock_for_other_requirements_is_refused() {
     let test = EnvironmentTest::new(Tool::Uv);
     test.notebook("n", &["demo==1.0"], "1");

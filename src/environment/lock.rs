@@ -40,17 +40,23 @@ pub enum Pins {
 }
 
 impl Locked {
-    /// The locks of notebooks, each with its place; those that ask for nothing need none.
-    ///
-    /// # Errors
-    /// When requirements cannot be read, or notebooks would have to share a lock and cannot.
+    /// The locks of notebooks, each with its place; notebooks that ask for nothing need none. Also the errors of notebooks
+    /// whose requirements cannot be read, or who would have to share a lock and cannot.
     pub fn of<'a>(
         notebooks: impl IntoIterator<Item = (&'a Notebook, Beside<'a>)>,
-    ) -> Result<Vec<Self>, EnvironmentError> {
+    ) -> (Vec<Self>, Vec<EnvironmentError>) {
         let mut found: BTreeMap<Utf8PathBuf, Self> = BTreeMap::new();
+        let (mut errors, mut torn) = (Vec::new(), BTreeSet::new());
         for (notebook, beside) in notebooks {
             let file = beside.notebook();
-            let Some(requirements) = requirements::wanted(notebook, beside)? else { continue };
+            let requirements = match requirements::wanted(notebook, beside) {
+                Ok(Some(requirements)) => requirements,
+                Ok(None) => continue,
+                Err(error) => {
+                    errors.push(EnvironmentError::from(error));
+                    continue;
+                }
+            };
             let path = requirements::lock_path(notebook, file);
             let own = found.entry(path.clone()).or_insert_with(|| Self {
                 path: path.clone(),
@@ -59,13 +65,14 @@ impl Locked {
                 formats: BTreeSet::new(),
                 notebook: file.to_owned(),
             });
-            if own.requirements.digest() != requirements.digest() {
+            if own.requirements.digest() != requirements.digest() && torn.insert(path.clone()) {
                 let (first, second) = (own.notebook.clone(), file.to_owned());
-                return Err(EnvironmentError::SharedLock { first, second, path });
+                errors.push(EnvironmentError::SharedLock { first, second, path });
             }
             own.formats.insert(notebook.format);
         }
-        Ok(found.into_values().collect())
+        found.retain(|path, _| !torn.contains(path));
+        (found.into_values().collect(), errors)
     }
 
     /// Whether the lock on disk is for the requirements as they are now.
