@@ -242,7 +242,7 @@ fn assemble(criterion: &mut Criterion) {
                 || page(times, &look),
                 |page| {
                     let provenance = [provenance(&page)];
-                    emit::assemble(vec![page], &provenance, Layout::Single, &look, None)
+                    emit::assemble(vec![page.into()], &provenance, Layout::Single, &look, None)
                 },
                 BatchSize::LargeInput,
             );
@@ -258,7 +258,7 @@ fn check(criterion: &mut Criterion) {
         let page = page(times, &look);
         let provenance = [provenance(&page)];
         let expected = verify::Expected::default();
-        let site = emit::assemble(vec![page], &provenance, Layout::Single, &look, None)
+        let (site, _) = emit::assemble(vec![page.into()], &provenance, Layout::Single, &look, None)
             .expect("the page fits");
         let files: BTreeMap<String, Vec<u8>> =
             site.files().map(|it| (it.path().as_str().to_owned(), it.bytes().to_vec())).collect();

@@ -15,7 +15,7 @@ use super::args::Build;
 use super::printer::{Printer, Said};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::BASELINE;
-use crate::driver::{Compiled, Input, Project, Published, cache_folder};
+use crate::driver::{Compiled, Input, Project, Published, cache_folder, host_key};
 use crate::environment;
 use crate::process::tool::search_path;
 use crate::source::project_file::{ProjectRoot, read_named};
@@ -156,6 +156,7 @@ fn call(printer: Printer) -> Option<Key> {
         .value("program", &Stamp::of(&program))
         .text("folder", std::env::current_dir().ok()?.to_str()?)
         .text("cache", cache_folder().ok()?.as_str())
+        .text("host", host_key()?.as_str())
         .value("colors", &printer.is_colored());
     for argument in std::env::args_os().skip(1) {
         key = key.bytes("argument", argument.as_encoded_bytes());

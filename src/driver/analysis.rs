@@ -1,11 +1,13 @@
 //! Files to notebooks with their dataflow: phases 1 and 2, for every command.
 
 use super::inputs::Input;
+use super::last_site::{Known, LastSite};
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, Notebook};
 use crate::output::on_big_stack;
-use crate::source::{Sources, Span};
+use crate::site::SitePath;
+use crate::source::{SourceError, SourceId, Sources, Span};
 
 /// A notebook after phases 1 and 2.
 #[derive(Debug)]
@@ -25,12 +27,50 @@ pub fn analyze_all(inputs: Vec<Input>) -> (Sources, Vec<Parsed<Option<Analyzed>>
     on_big_stack(|| Sources::each(inputs, analyze))
 }
 
-/// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
-fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
-    let loaded = match input.folder() {
+/// A notebook that was read, with the place of its page.
+pub(super) enum Reading {
+    /// Its page is that of the last build.
+    Known(Box<Known>),
+    /// Its page has to be made.
+    New(SitePath, Box<Parsed<Option<Analyzed>>>),
+}
+
+/// Phases 1 and 2 of several notebooks, but for those whose pages are known.
+pub(super) fn read_all(
+    inputs: Vec<(Input, SitePath)>,
+    last: Option<&LastSite>,
+) -> (Sources, Vec<Reading>) {
+    on_big_stack(|| {
+        Sources::each(inputs, |(input, path), sources| {
+            let loaded = load(&input, sources);
+            if let (Some(last), Ok(source)) = (last, &loaded)
+                && let Some(known) = last.known(&input, &path, *source, sources)
+            {
+                return Reading::Known(Box::new(known));
+            }
+            Reading::New(path, Box::new(analyze_loaded(input, loaded, sources)))
+        })
+    })
+}
+
+fn load(input: &Input, sources: &mut Sources) -> Result<SourceId, SourceError> {
+    match input.folder() {
         Some(folder) => sources.load_below(folder, &input.relative),
         None => sources.load(&input.path),
-    };
+    }
+}
+
+/// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
+fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
+    let loaded = load(&input, sources);
+    analyze_loaded(input, loaded, sources)
+}
+
+fn analyze_loaded(
+    input: Input,
+    loaded: Result<SourceId, SourceError>,
+    sources: &mut Sources,
+) -> Parsed<Option<Analyzed>> {
     let source = match loaded {
         Ok(source) => source,
         Err(error) => {

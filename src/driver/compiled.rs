@@ -1,5 +1,6 @@
 //! The pages of a build, and what was found on the way: phases 8 to 11.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,25 +9,26 @@ use rayon::prelude::*;
 use super::Failure;
 use super::document::Unlinked;
 use super::events::Warning;
-use super::links::Pages;
+use super::last_site::{self, Known, KnownPage, Note};
+use super::links::{Asked, Pages};
 use super::looks::Looks;
 use super::options::Settings;
 use super::timings::{Phase, Timings};
 use super::unit::Built;
 use super::{allowed, exposure};
-use crate::cache::Cache;
-use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::emit::{self, Layout, Provenance};
-use crate::publish::{Destination, Left};
+use crate::cache::{Cache, Key};
+use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
+use crate::emit::{self, Emitted, Layout, Piece, Provenance};
+use crate::publish::{Destination, Left, Stamps};
 use crate::render::{self, Document};
 use crate::secret::Scanner;
 use crate::site::{Site, SitePath};
 use crate::source::Sources;
-use crate::verify::{self, Expected, Finding};
+use crate::verify::{self, Expected, Finding, VerifiedSite};
 
 /// The pages of a build, not yet written.
 pub struct Compiled<'a> {
-    pub(super) pages: Vec<Built<Document>>,
+    pub(super) pages: Vec<PageOf>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) failures: Vec<Failure>,
     pub(super) warnings: Vec<Warning>,
@@ -41,8 +43,49 @@ pub struct Compiled<'a> {
     pub(super) scanner: Scanner,
     pub(super) expected: Expected,
     pub(super) cache: Option<Arc<Cache>>,
+    /// Name under which the pages are kept for the next build; `None`: they are not kept.
+    pub(super) last: Option<Key>,
     pub(super) timings: &'a Timings,
     pub(super) packages: Vec<PackageFolders>,
+}
+
+/// A page of a build.
+pub(super) enum PageOf {
+    /// It is made.
+    Made(Box<MadePage>),
+    /// It is the one of the last build.
+    Known(Box<Known>),
+}
+
+/// A page that is made.
+pub(super) struct MadePage {
+    document: Document,
+    provenance: Provenance,
+    /// Kept of it for the next build.
+    note: Option<Note>,
+}
+
+impl PageOf {
+    pub(super) fn path(&self) -> &SitePath {
+        match self {
+            Self::Made(page) => &page.document.path,
+            Self::Known(page) => &page.path,
+        }
+    }
+}
+
+/// A page whose links are resolved.
+pub(super) struct LinkedPage {
+    pub(super) built: Built<Document>,
+    pub(super) asked: Asked,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl LinkedPage {
+    pub(super) fn made(self, note: Option<Note>) -> MadePage {
+        let Built { document, provenance, .. } = self.built;
+        MadePage { document, provenance, note }
+    }
 }
 
 /// Folders of packages that nbc did not install, with what they come to.
@@ -147,12 +190,14 @@ impl Compiled<'_> {
     /// # Errors
     /// When a template or the disk fails, or the site does not pass its own verification. The earlier site is whole.
     pub fn publish(self, destination: Destination) -> Result<Published, NotPublished> {
-        let Self { pages, layout, looks, title, scanner, expected, cache, timings, .. } = self;
+        let Self { pages, layout, looks, title, scanner, expected, cache, last, timings, .. } =
+            self;
         // The text of all notebooks is of no more use.
         drop(self.sources);
         let number = pages.len();
         let cache = cache.as_deref();
-        let site = assemble(pages, layout, (looks, &title), cache, timings)?;
+        let Assembled { site, emitted, notes, known, standing } =
+            assemble(pages, layout, (looks, &title), cache, timings)?;
         let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
         let site = verified.map_err(|findings| NotPublished::Unverified {
             findings,
@@ -169,27 +214,75 @@ impl Compiled<'_> {
         }
         let manifest = site.site().files().find(|it| it.path().as_str() == "manifest.json");
         let manifest = manifest.map(|it| it.integrity().as_str().to_owned()).unwrap_or_default();
-        let published = timings.measure(Phase::Publish, || destination.publish(&site));
+        let published = timings.measure(Phase::Publish, || destination.publish(&site, &standing));
         let published = published.map_err(helped)?;
+        if let (Some(cache), Some(entry)) = (cache, &last) {
+            timings.measure(Phase::Cache, || {
+                let made = made_pages(emitted, notes, &site, &published.stamps);
+                let standing = known.into_iter().filter_map(|(notebook, page)| {
+                    Some((notebook, page.standing_in(&published.stamps)?))
+                });
+                last_site::keep(cache, entry, &standing.chain(made).collect());
+            });
+        }
         Ok(Published { pages: number, changed: published.written, manifest, left: published.left })
     }
 }
 
+/// A laid-out site, and what is kept of its pages.
+struct Assembled {
+    site: Site,
+    /// Facts about the new pages, and with each its notes and its engine.
+    emitted: Vec<Emitted>,
+    notes: Vec<(Option<Note>, String)>,
+    known: Vec<(Utf8PathBuf, KnownPage)>,
+    /// The files that are taken over.
+    standing: Stamps,
+}
+
+/// The new pages that the next build may take over.
+fn made_pages(
+    emitted: Vec<Emitted>,
+    notes: Vec<(Option<Note>, String)>,
+    site: &VerifiedSite,
+    stamps: &Stamps,
+) -> BTreeMap<Utf8PathBuf, KnownPage> {
+    let pages = emitted.into_iter().zip(notes).filter_map(|(emitted, (note, engine))| {
+        let Emitted { summary, needs, files } = emitted;
+        let files = files.into_iter().map(|path| {
+            let file = site.site().file(&path)?;
+            let references = site.references(&path);
+            Some((path, file.bytes().len() as u64, file.integrity().clone(), references))
+        });
+        note?.page((summary, needs), &engine, files.collect::<Option<_>>()?, stamps)
+    });
+    pages.collect()
+}
+
 /// Phases 8 and 9.
 fn assemble(
-    built: Vec<Built<Document>>,
+    built: Vec<PageOf>,
     layout: Layout,
     (looks, title): (&Looks, &str),
     cache: Option<&Cache>,
     timings: &Timings,
-) -> Result<Site, Failure> {
+) -> Result<Assembled, Failure> {
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
     let made = timings.measure(Phase::Output, || {
-        let pages = built.into_par_iter().map(|Built { document, provenance }| {
+        let pages = built.into_par_iter().map(|page| {
+            let page = match page {
+                PageOf::Made(page) => *page,
+                PageOf::Known(known) => {
+                    let Known { notebook, piece, provenance, page, .. } = *known;
+                    return Ok((piece, provenance, Origin::Known(notebook, page)));
+                }
+            };
+            let MadePage { document, provenance, note } = page;
             let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            Ok((render::page(document, home.as_deref(), &look)?, provenance))
+            let page = render::page(document, home.as_deref(), &look)?;
+            Ok((page.into(), provenance, Origin::Made(note)))
         });
         pages.collect::<Result<Vec<_>, render::LayoutError>>()
     });
@@ -197,13 +290,32 @@ fn assemble(
         render::LayoutError::Render(template) => looks.failure(template),
         render::LayoutError::Path(_) => error.into(),
     })?;
-    let (pages, provenance): (Vec<_>, Vec<Provenance>) = made.into_iter().unzip();
-    timings
-        .measure(Phase::Emit, || emit::assemble(pages, &provenance, layout, &look, cache))
+    let (mut pages, mut provenances) = (Vec::<Piece>::new(), Vec::<Provenance>::new());
+    let (mut notes, mut known, mut standing) = (Vec::new(), Vec::new(), Stamps::new());
+    for (page, provenance, origin) in made {
+        match origin {
+            Origin::Made(note) => notes.push((note, provenance.engine.clone())),
+            Origin::Known(notebook, page) => {
+                standing.extend(page.stamps());
+                known.push((notebook, page));
+            }
+        }
+        pages.push(page);
+        provenances.push(provenance);
+    }
+    let (site, emitted) = timings
+        .measure(Phase::Emit, || emit::assemble(pages, &provenances, layout, &look, cache))
         .map_err(|error| match &error {
             emit::EmitError::Render(template) => looks.failure(template),
             _ => error.into(),
-        })
+        })?;
+    Ok(Assembled { site, emitted, notes, known, standing })
+}
+
+/// Where a page of a site comes from.
+enum Origin {
+    Made(Option<Note>),
+    Known(Utf8PathBuf, KnownPage),
 }
 
 /// Claims the folder of a site, before anything runs.
@@ -220,16 +332,16 @@ pub(super) fn link(
     pages: &Pages,
     settings: &Settings,
     findings: &mut Vec<Diagnostic>,
-) -> Vec<Built<Document>> {
-    let linked = built.into_par_iter().map(|Built { document, provenance }| {
-        let mut document = document.link(pages);
+) -> Vec<LinkedPage> {
+    let linked = built.into_par_iter().map(|Built { document, provenance, is_settled }| {
+        let Parsed { value: (document, asked), mut diagnostics } = document.link(pages);
         if settings.is_strict {
-            allowed::refuse_removals(&mut document.diagnostics);
+            allowed::refuse_removals(&mut diagnostics);
         }
-        (document.diagnostics, Built { document: document.value, provenance })
+        LinkedPage { built: Built { document, provenance, is_settled }, asked, diagnostics }
     });
-    let (found, linked): (Vec<_>, Vec<_>) = linked.unzip();
-    findings.extend(found.into_iter().flatten());
+    let linked: Vec<LinkedPage> = linked.collect();
+    findings.extend(linked.iter().flat_map(|it| it.diagnostics.iter().cloned()));
     linked
 }
 
@@ -248,6 +360,7 @@ fn helped(error: crate::publish::PublishError) -> Failure {
         PublishError::NoFolder { .. } => "name a folder for the site, such as `--output site`",
         PublishError::Foreign { .. } => "choose another folder with `--output`, or empty this one",
         PublishError::Busy { .. } => "wait for it to end, or choose another folder with `--output`",
+        PublishError::Changed { .. } => "build again: the page will be made anew",
         PublishError::Mounted { path } => {
             let help = format!("name a folder below it, such as `--output {path}/site`");
             return Failure::from(error).with_help(help);

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::clearance::Cleared;
 use super::code::{code_block, is_prose};
-use super::links::{self, Anchors, Origin, Pages};
+use super::links::{self, Anchors, Asked, Origin, Pages};
 use super::offered;
 use super::options::PageOptions;
 use crate::charts::{Chart, Runtime};
@@ -220,9 +220,9 @@ pub struct Unlinked {
 }
 
 impl Unlinked {
-    /// Resolves the links, once it is known which pages the site will have.
-    pub fn link(mut self, pages: &Pages) -> Parsed<Document> {
-        let mut diagnostics = Vec::new();
+    /// Resolves the links, once it is known which pages the site will have; tells the notebooks that they asked for.
+    pub fn link(mut self, pages: &Pages) -> Parsed<(Document, Asked)> {
+        let (mut diagnostics, mut all_asked) = (Vec::new(), Asked::new());
         let origin = Origin { page: &self.document.path, notebook: &self.notebook };
         let anchors = Anchors::new(&self.document.outline);
         let mut places: BTreeMap<String, (Span, Vec<&mut RenderedOutput>)> = BTreeMap::new();
@@ -238,14 +238,16 @@ impl Unlinked {
         let places: Vec<_> = places.into_values().collect();
         let looked_at = |(span, outputs): (Span, Vec<&mut RenderedOutput>)| {
             let (mut broken, mut refused) = (BTreeSet::new(), BTreeSet::new());
+            let mut asked = Asked::new();
             for output in outputs {
-                broken.extend(links::resolve(output, &anchors, origin, pages));
+                broken.extend(links::resolve(output, &anchors, origin, pages, &mut asked));
                 refused.extend(refuse(output));
             }
-            (span, broken, refused)
+            (span, broken, refused, asked)
         };
         let looked_at: Vec<_> = places.into_par_iter().map(looked_at).collect();
-        for (span, broken, refused) in looked_at {
+        for (span, broken, refused, asked) in looked_at {
+            all_asked.extend(asked);
             for reason in refused {
                 let message = format!("an output cannot be shown: {reason}");
                 diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));
@@ -268,7 +270,7 @@ impl Unlinked {
         for content in states.into_iter().flat_map(States::contents_mut) {
             output::keep_placed(&mut content.charts, &content.outputs);
         }
-        Parsed { value: self.document, diagnostics }
+        Parsed { value: (self.document, all_asked), diagnostics }
     }
 
     /// Offers the notebook to readers, if the options say so. Tells of files that readers do not get, and of code that

@@ -12,11 +12,19 @@ use crate::site::SitePath;
 #[derive(Debug, Default)]
 pub struct Pages(BTreeMap<Utf8PathBuf, SitePath>);
 
+/// Notebooks that links of a page lead to, each with its page, where there is one.
+pub type Asked = BTreeMap<Utf8PathBuf, Option<String>>;
+
 impl Pages {
     /// Notebooks, each with its page.
     pub fn new<'a>(known: impl IntoIterator<Item = (&'a Utf8Path, &'a SitePath)>) -> Self {
         let known = known.into_iter();
         Self(known.map(|(notebook, page)| (notebook.to_owned(), page.clone())).collect())
+    }
+
+    /// Whether links that asked for these notebooks are led to the same pages.
+    pub fn answer_as(&self, asked: &Asked) -> bool {
+        asked.iter().all(|(it, page)| self.0.get(it).map(SitePath::as_str) == page.as_deref())
     }
 }
 
@@ -46,12 +54,14 @@ pub struct Origin<'a> {
     pub notebook: &'a Utf8Path,
 }
 
-/// Resolves the links of an output; those that lead nowhere lose their address and are returned.
+/// Resolves the links of an output; those that lead nowhere lose their address and are returned. Notes the notebooks
+/// that they lead to.
 pub fn resolve(
     output: &mut RenderedOutput,
     anchors: &Anchors,
     origin: Origin<'_>,
     pages: &Pages,
+    asked: &mut Asked,
 ) -> Vec<String> {
     let mut broken = Vec::new();
     output.html = sanitize::resolve_links(std::mem::take(&mut output.html), |address| {
@@ -62,7 +72,11 @@ pub fn resolve(
             return Link::Keep;
         }
         let (file, id) = address.split_once('#').unwrap_or((address, ""));
-        let target = normalized(origin.notebook, file).and_then(|path| pages.0.get(&path));
+        let target = normalized(origin.notebook, file).and_then(|path| {
+            let found = pages.0.get(&path);
+            asked.insert(path, found.map(|it| it.as_str().to_owned()));
+            found
+        });
         match target {
             // The heading may be gone; the page is still there.
             Some(page) if page == origin.page => {

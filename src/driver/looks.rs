@@ -61,6 +61,11 @@ impl Looks {
         !self.overrides.is_empty()
     }
 
+    /// The site's own templates.
+    pub fn overrides(&self) -> &BTreeMap<String, String> {
+        &self.overrides
+    }
+
     /// Those of the looks that do not depend on a notebook.
     pub fn look(&self, title: &str, layout: Layout) -> Result<Look<'_>, Failure> {
         let page = &self.config.page;

@@ -162,7 +162,7 @@ pub enum Goal {
     Environments,
     /// Reports that need no run.
     Reading,
-    /// Keys of runs, as a build would have them.
+    /// Keys of runs and pages, as a build would have them.
     Key,
 }
 
@@ -172,9 +172,9 @@ impl Goal {
         matches!(self, Self::Site | Self::States | Self::Environments | Self::Key)
     }
 
-    /// Whether something is shown of a run.
+    /// Whether something is shown of a run, or told about that.
     pub(super) fn has_pages(self) -> bool {
-        matches!(self, Self::Site | Self::States | Self::Record)
+        matches!(self, Self::Site | Self::States | Self::Record | Self::Key)
     }
 }
 
@@ -189,7 +189,7 @@ pub(super) struct Settings {
     /// Notebooks that are worked on at once.
     pub(super) jobs: usize,
     /// Files of their own folders that notebooks see, where neither they nor their pages say it.
-    inputs: Option<Vec<String>>,
+    pub(super) inputs: Option<Vec<String>>,
     /// Bounds of the states of inputs; `None`: they are not run.
     pub(super) sweep: Option<SweepPlan>,
     /// Values that a page shows first.
@@ -198,7 +198,7 @@ pub(super) struct Settings {
     pub(super) page: PageOptions,
     pub(super) charts: ChartSetting,
     /// The layout that is asked for.
-    layout: Option<LayoutSetting>,
+    pub(super) layout: Option<LayoutSetting>,
     pub(super) execute: Policy,
     pub(super) record: Option<Utf8PathBuf>,
     pub(super) allowed: Allowed,
@@ -330,6 +330,14 @@ pub(super) struct PageOptions {
     pages: BTreeMap<String, PageSettings>,
 }
 
+/// Options that all pages share.
+pub(super) struct SharedOptions<'a> {
+    pub(super) code: CodeVisibility,
+    pub(super) show_graph: bool,
+    pub(super) shown: Shown,
+    pub(super) page: &'a PageSettings,
+}
+
 impl PageOptions {
     fn new(options: &Options, shown: Shown, config: &Config) -> Self {
         let code = match options.code.or(config.code) {
@@ -353,6 +361,17 @@ impl PageOptions {
         // A site's description is not that of each page.
         let shared = About { description: None, ..about_of(&self.page) };
         (own.and_then(|it| it.title.clone()), about.or(shared))
+    }
+
+    /// Settings of one page.
+    pub(super) fn of_page(&self, path: &Utf8Path) -> Option<&PageSettings> {
+        self.pages.get(path.as_str())
+    }
+
+    /// The options that all pages share; those of single pages are left out.
+    pub(super) fn of_all(&self) -> SharedOptions<'_> {
+        let Self { code, show_graph, shown, page, pages: _ } = self;
+        SharedOptions { code: *code, show_graph: *show_graph, shown: *shown, page }
     }
 
     pub(super) fn offers_source(&self, path: &Utf8Path) -> bool {

@@ -1,21 +1,24 @@
 //! A project: notebooks, `nbc.toml`, and what a caller asks for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
-use super::analysis::{Analyzed, analyze_all};
-use super::compiled::{Compiled, PackageFolders, link, told};
+use super::analysis::{Analyzed, Reading, analyze_all, read_all};
+use super::compiled::{self, Compiled, LinkedPage, MadePage, PackageFolders, PageOf, link};
 use super::events::{Events, Warning, counted};
 use super::exposure;
 use super::grants::{self, Granted};
 use super::inputs::{self, Input, page_paths};
+use super::last_site::{Known, LastSite, Note};
 use super::limits;
 use super::links::Pages;
 use super::looks::Looks;
 use super::options::{Goal, Options, Settings, site_title};
+use super::page_key::{SiteParts, Whole};
 use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::schedule;
@@ -26,7 +29,7 @@ use super::unmatched;
 use super::why::Now;
 use super::workers::Semaphore;
 use super::{Failure, Listed, cache_folder};
-use crate::cache::{Cache, Trees};
+use crate::cache::{Cache, Key, Trees};
 use crate::config::{ByteSize, Config};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::Layout;
@@ -62,6 +65,18 @@ struct Read {
     findings: Vec<Diagnostic>,
     /// Notebooks, relative to what is built, each with the place of its page.
     places: Vec<(Utf8PathBuf, SitePath)>,
+    /// Notebooks whose pages are those of the last build.
+    known: Vec<Known>,
+    /// Of the others, those whose pages may be kept.
+    told: BTreeMap<SitePath, Told>,
+}
+
+/// A notebook whose page may be kept.
+struct Told {
+    key: Key,
+    /// Relative to what is built.
+    notebook: Utf8PathBuf,
+    findings: Vec<Diagnostic>,
 }
 
 impl Project {
@@ -178,11 +193,18 @@ impl Project {
         let settings = self.settings(Goal::Site)?;
         let own_paths = self.own_paths(&destination.own_paths());
         let granted = grants::collect(&self.options, &self.config, own_paths, events)?;
-        let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
-        let Made { settings, read, outcomes, warnings, packages, shows_secret } = made;
-        let Read { sources, mut findings, places } = read;
+        let mut last = self.last_site(&settings, &granted, destination);
+        let Some(made) = self.run(settings, &granted, &mut last, events)? else { return Ok(None) };
+        let Made { settings, read, outcomes, warnings, packages, secretive, is_settled } = made;
+        let Read { sources, mut findings, places, known, mut told } = read;
+        tell_known_pages(known.len(), events);
+        let shows_secret = !secretive.is_empty() || known.iter().any(|it| it.page.shows_secret);
         let (mut built, mut failures) = (Vec::new(), Vec::new());
         for outcome in outcomes {
+            let page = outcome.built.as_ref().and_then(|it| told.get_mut(it.document.place().1));
+            if let Some(page) = page {
+                page.findings.extend(outcome.diagnostics.iter().cloned());
+            }
             findings.extend(outcome.diagnostics);
             failures.extend(outcome.without_environment);
             built.extend(outcome.built);
@@ -190,14 +212,29 @@ impl Project {
         let is_whole = failures.is_empty() && !diagnostic::has_errors(&findings);
         // A page that is missing is told once, by what it is missing for; only others' readers can miss it.
         let pages = match is_whole || settings.keeps_going {
-            true => Pages::new(built.iter().map(|it| it.document.place())),
+            true => {
+                let known = known.iter().map(|it| (it.notebook.as_path(), &it.path));
+                Pages::new(built.iter().map(|it| it.document.place()).chain(known))
+            }
             false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page))),
         };
-        let pages =
+        let linked =
             self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
+        told.retain(|_, _| is_settled);
+        let made = linked.into_iter().map(|it| {
+            let told = told.remove(&it.built.document.path);
+            let shows_secret = secretive.contains(&it.built.document.path);
+            PageOf::Made(Box::new(noted(it, told, shows_secret, &sources)))
+        });
+        let known = known.into_iter().map(|it| PageOf::Known(Box::new(it)));
+        let mut pages: Vec<PageOf> = made.chain(known).collect();
+        let order = page_paths(&self.inputs).into_iter().enumerate().map(|(at, it)| (it, at));
+        let order: BTreeMap<SitePath, usize> = order.collect();
+        pages.sort_by_key(|it| order.get(it.path()).copied());
         Ok(Some(Compiled {
             pages,
-            findings: told(findings, &granted.scanner),
+            last: last.map(|it| it.entry().clone()),
+            findings: compiled::told(findings, &granted.scanner),
             failures,
             warnings,
             sources,
@@ -223,7 +260,8 @@ impl Project {
     pub fn list_states(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
         let settings = self.settings(Goal::States)?;
         let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;
-        let Some(made) = self.run(settings, &granted, events)? else { return Ok(None) };
+        let made = self.run(settings, &granted, &mut None, events)?;
+        let Some(made) = made else { return Ok(None) };
         let Read { sources, mut findings, .. } = made.read;
         let (mut listed, mut failures) = (Vec::new(), Vec::new());
         for outcome in made.outcomes {
@@ -231,7 +269,7 @@ impl Project {
             failures.extend(outcome.without_environment);
             listed.extend(outcome.listed);
         }
-        let findings = told(findings, &granted.scanner);
+        let findings = compiled::told(findings, &granted.scanner);
         Ok(Some(ListedStates { listed, findings, failures, sources }))
     }
 
@@ -255,6 +293,7 @@ impl Project {
         &self,
         settings: Settings,
         granted: &Granted,
+        last: &mut Option<LastSite>,
         events: &dyn Events,
     ) -> Result<Option<Made>, Failure> {
         if self.inputs.len() > 1 && !settings.chosen.is_empty() {
@@ -263,9 +302,11 @@ impl Project {
             return Err(Failure { message, help: Some("build the notebook by itself".to_owned()) });
         }
         let preparation = self.preparation()?;
-        let (read, notebooks) = self.read(&settings);
-        let shows_secret = self.timings.measure(Phase::Exposure, || {
-            notebooks.par_iter().any(|(_, it)| shows_secret(it, &read.sources, granted, &settings))
+        let (read, notebooks) = self.read(&settings, last.as_mut());
+        let secretive = self.timings.measure(Phase::Exposure, || {
+            let shows = |it: &Analyzed| shows_secret(it, &read.sources, granted, &settings);
+            let found = notebooks.par_iter().filter(|(_, it)| shows(it));
+            found.map(|(path, _)| path.clone()).collect::<BTreeSet<_>>()
         });
         let mut read = read;
         read.findings.extend(unmatched::findings(&settings, notebooks.iter().map(|it| &it.1)));
@@ -273,7 +314,8 @@ impl Project {
         let can_run = settings.keeps_going || !diagnostic::has_errors(&read.findings);
         let notebooks = if can_run { notebooks } else { Vec::new() };
         let is_warm = !self.options.memory.no_warm;
-        let builder = self.builder(settings, granted, &read.sources, preparation);
+        let site_parts = last.as_ref().map(|it| &it.parts);
+        let builder = self.builder(settings, granted, &read.sources, (preparation, site_parts));
         let outcomes = schedule::build_all(&builder, notebooks, is_warm, events);
         let Builder { settings, preparation, charts, cache, trees, unchecked, known, .. } = builder;
         if let Some(cache) = &cache {
@@ -288,10 +330,11 @@ impl Project {
             return Ok(None);
         }
         let outcomes = outcomes?;
-        let mut warnings = preparation.warnings();
-        warnings.extend(charts.warnings());
+        let (mut warnings, of_charts) = (preparation.warnings(), charts.warnings());
+        let is_settled = of_charts.is_empty();
+        warnings.extend(of_charts);
         let packages = preparation.folders();
-        Ok(Some(Made { settings, read, outcomes, warnings, packages, shows_secret }))
+        Ok(Some(Made { settings, read, outcomes, warnings, packages, secretive, is_settled }))
     }
 
     /// State that all notebooks of a build share.
@@ -300,7 +343,7 @@ impl Project {
         settings: Settings,
         granted: &'a Granted,
         sources: &'a Sources,
-        preparation: Preparation,
+        (preparation, site_parts): (Preparation, Option<&'a SiteParts>),
     ) -> Builder<'a> {
         let build_memory = self.options.memory.build_memory;
         Builder {
@@ -315,6 +358,7 @@ impl Project {
             runner: OnceLock::new(),
             cache: self.cache().cloned(),
             trees: Arc::clone(&self.trees),
+            site_parts,
             unchecked: Unchecked::default(),
             known: AtomicUsize::new(0),
             masks_of_stored: OnceLock::new(),
@@ -335,8 +379,13 @@ impl Project {
         let settings = self.settings(Goal::Key)?;
         let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;
         let preparation = self.preparation()?;
-        let (read, notebooks) = self.read(&settings);
-        let builder = self.builder(settings, &granted, &read.sources, preparation);
+        let (read, notebooks) = self.read(&settings, None);
+        let layout = settings.layout(self.is_one_file);
+        let title = &site_title(&self.config);
+        let whole = Whole { title, layout, paths: &self.paths };
+        let site_parts = SiteParts::new(&settings, &self.looks, &whole);
+        let parts = (preparation, site_parts.as_ref());
+        let builder = self.builder(settings, &granted, &read.sources, parts);
         let mut bases = Vec::new();
         for (page, analyzed) in notebooks {
             let path = analyzed.input.path.clone();
@@ -394,26 +443,106 @@ impl Project {
         )
     }
 
-    /// Phases 1 and 2.
-    fn read(&self, settings: &Settings) -> (Read, Vec<(SitePath, Analyzed)>) {
-        let (sources, analyzed) = self.analyze();
-        let (mut findings, mut notebooks) = (Vec::new(), Vec::new());
-        let mut places = Vec::new();
-        for (mut analyzed, path) in analyzed.into_iter().zip(page_paths(&self.inputs)) {
-            if let Some(it) = &analyzed.value
-                && stored::is_published_as_stored(&it.notebook, settings.execute)
-            {
-                // A notebook that is not run need not be able to run.
-                analyzed.diagnostics.iter_mut().for_each(|it| it.severity = Severity::Warning);
-            }
-            findings.append(&mut analyzed.diagnostics);
-            if let Some(it) = analyzed.value {
-                places.push((it.input.relative.clone(), path.clone()));
-                notebooks.push((path, it));
+    /// The pages of the last build into a folder; `None`: this build neither takes over nor keeps any.
+    fn last_site(
+        &self,
+        settings: &Settings,
+        granted: &Granted,
+        destination: &Destination,
+    ) -> Option<LastSite> {
+        let layout = settings.layout(self.is_one_file);
+        // Pages by themselves have a link to others only where there are others, which is known when all are read.
+        let is_alone = layout == Layout::Site || self.inputs.len() == 1;
+        let is_usual = !settings.keeps_going
+            && !settings.checks_reproducible
+            && settings.record.is_none()
+            && granted.scanner.is_empty();
+        let cache = self.cache().filter(|_| is_alone && is_usual)?;
+        self.timings.measure(Phase::Cache, || {
+            let title = &site_title(&self.config);
+            let whole = Whole { title, layout, paths: &self.paths };
+            let parts = SiteParts::new(settings, &self.looks, &whole)?;
+            Some(LastSite::load(cache, destination.folder(), parts, &destination.earlier()))
+        })
+    }
+
+    /// Phases 1 and 2, but for notebooks whose pages are known.
+    fn read(
+        &self,
+        settings: &Settings,
+        mut last: Option<&mut LastSite>,
+    ) -> (Read, Vec<(SitePath, Analyzed)>) {
+        loop {
+            let paths = page_paths(&self.inputs);
+            let inputs = self.inputs.iter().cloned().zip(paths).collect();
+            let read = |last| self.timings.measure(Phase::Analyze, || read_all(inputs, last));
+            let (sources, readings) = read(last.as_deref());
+            let (read, notebooks) = sorted(settings, last.as_deref(), sources, readings);
+            let pages = Pages::new(read.places.iter().map(|(it, page)| (it.as_path(), page)));
+            let moved = read.known.iter().filter(|it| !it.page.leads_where_it_did(&pages));
+            let moved: BTreeSet<Utf8PathBuf> = moved.map(|it| it.notebook.clone()).collect();
+            match &mut last {
+                Some(last) if !moved.is_empty() => last.forget(&moved),
+                _ => return (read, notebooks),
             }
         }
-        (Read { sources, findings, places }, notebooks)
     }
+}
+
+/// A page with what is kept of it for the next build.
+fn noted(
+    mut linked: LinkedPage,
+    told: Option<Told>,
+    shows_secret: bool,
+    sources: &Sources,
+) -> MadePage {
+    let told = told.filter(|_| linked.built.is_settled);
+    let note = told.and_then(|Told { key, notebook, mut findings }| {
+        findings.append(&mut linked.diagnostics);
+        let asked = std::mem::take(&mut linked.asked);
+        Note::new((key, notebook), asked, shows_secret, &findings, sources)
+    });
+    linked.made(note)
+}
+
+/// Sorts notebooks that were read by what is to be done with them.
+fn sorted(
+    settings: &Settings,
+    last: Option<&LastSite>,
+    sources: Sources,
+    readings: Vec<Reading>,
+) -> (Read, Vec<(SitePath, Analyzed)>) {
+    let (mut findings, mut notebooks, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut places, mut told) = (Vec::new(), BTreeMap::new());
+    for reading in readings {
+        let (path, mut analyzed) = match reading {
+            Reading::Known(page) => {
+                places.push((page.notebook.clone(), page.path.clone()));
+                findings.extend(page.findings.iter().cloned());
+                known.push(*page);
+                continue;
+            }
+            Reading::New(path, analyzed) => (path, *analyzed),
+        };
+        if let Some(Analyzed { input, notebook, .. }) = &analyzed.value
+            && stored::is_published_as_stored(notebook, settings.execute)
+        {
+            // A notebook that is not run need not be able to run.
+            analyzed.diagnostics.iter_mut().for_each(|it| it.severity = Severity::Warning);
+            if let Some(last) = last {
+                let digest = sources.get(notebook.source).digest();
+                let (key, _) = last.parts.page(input, &path, digest);
+                let (notebook, findings) = (input.relative.clone(), analyzed.diagnostics.clone());
+                told.insert(path.clone(), Told { key, notebook, findings });
+            }
+        }
+        findings.append(&mut analyzed.diagnostics);
+        if let Some(it) = analyzed.value {
+            places.push((it.input.relative.clone(), path.clone()));
+            notebooks.push((path, it));
+        }
+    }
+    (Read { sources, findings, places, known, told }, notebooks)
 }
 
 /// Results of all notebooks.
@@ -423,7 +552,10 @@ struct Made {
     outcomes: Vec<Outcome>,
     warnings: Vec<Warning>,
     packages: Vec<PackageFolders>,
-    shows_secret: bool,
+    /// Pages of notebooks with lines that may hold a secret.
+    secretive: BTreeSet<SitePath>,
+    /// Whether all that draws charts could be had.
+    is_settled: bool,
 }
 
 /// Findings about notebooks.
@@ -467,6 +599,17 @@ pub(super) fn expected(trust: &Trust) -> Expected {
     Expected::default()
         .with_scripts(trust.runtimes().iter().cloned())
         .with_islands(trust.has_islands())
+}
+
+fn tell_known_pages(known: usize, events: &dyn Events) {
+    if known > 0 {
+        let stand = if known == 1 {
+            "stands as the last build left it"
+        } else {
+            "stand as the last build left them"
+        };
+        events.line(&format!("{} {stand}", counted(known, "page")));
+    }
 }
 
 fn tell_known(known: usize, events: &dyn Events) {

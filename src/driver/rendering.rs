@@ -6,7 +6,7 @@ use camino::Utf8Path;
 
 use super::analysis::{Analyzed, analyze_all};
 use super::clearance::{self, Cleared, Rules};
-use super::compiled::{Compiled, link, told};
+use super::compiled::{Compiled, PageOf, link, told};
 use super::document::Unlinked;
 use super::events::Events;
 use super::inputs::{Input, page_paths};
@@ -71,13 +71,14 @@ impl Project {
                     let source = sources.get(notebook.source);
                     let provenance =
                         provenance(&document, &analyzed.input, source, record.get(), &settings);
-                    Built { document, provenance }
+                    Built { document, provenance, is_settled: false }
                 }));
             }
             warnings = charts.warnings();
         }
         let known = Pages::new(built.iter().map(|it| it.document.place()));
         let pages = link(built, &known, &settings, &mut findings);
+        let pages = pages.into_iter().map(|it| PageOf::Made(Box::new(it.made(None)))).collect();
         Ok(Compiled {
             pages,
             findings: told(findings, &scanner),
@@ -93,6 +94,7 @@ impl Project {
             scanner,
             expected: expected(&settings.trust),
             cache: None,
+            last: None,
             timings: &self.timings,
             packages: Vec::new(),
         })

@@ -14,6 +14,7 @@ use super::grants::Granted as Grants;
 use super::inputs::Input;
 use super::options::{Goal, Settings};
 use super::page::{Drawing, PageMaker};
+use super::page_key::{PageParts, SiteParts};
 use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::states;
@@ -54,6 +55,8 @@ pub(super) struct Builder<'a> {
     /// Results of earlier builds; `None`: everything is run.
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) trees: Arc<Trees>,
+    /// Everything that decides about pages, where it is known.
+    pub(super) site_parts: Option<&'a SiteParts>,
     pub(super) unchecked: Unchecked,
     /// Number of runs that earlier builds had kept.
     pub(super) known: AtomicUsize,
@@ -107,6 +110,8 @@ pub(super) enum Prepared {
 pub(super) struct Built<D> {
     pub(super) document: D,
     pub(super) provenance: Provenance,
+    /// Whether another build, for which the key is the same, would make the same.
+    pub(super) is_settled: bool,
 }
 
 /// The result of a notebook.
@@ -162,11 +167,13 @@ impl Builder<'_> {
             let digest = self.sources.get(analyzed.notebook.source).digest();
             let parts =
                 Parts::of_stored(&KeyBuilder::new("stored").bytes("notebook", digest).end());
-            let basis = Ok(Basis { is_stored: true, parts });
+            let page = self.page_parts(&analyzed, &path);
+            let basis = Ok(Basis { is_stored: true, parts, page });
             self.keep_basis(&analyzed.input, &basis)?;
             let task = Task { analyzed, path, run: None, basis };
             return Ok(Prepared::Task(Box::new(task), None));
         }
+        let page = self.page_parts(&analyzed, &path);
         let Analyzed { input, notebook, graph } = analyzed;
         // The findings that forbid a run are told since the analysis.
         let Ok(graph) = graph.into_runnable() else {
@@ -191,7 +198,7 @@ impl Builder<'_> {
             .timings
             .measure(Phase::Cache, || self.parts(&plan, &environment, &input.path, events))?;
         let key = parts.as_ref().ok().map(Parts::key);
-        let basis = parts.map(|parts| Basis { is_stored: false, parts });
+        let basis = parts.map(|parts| Basis { is_stored: false, parts, page });
         self.keep_basis(&input, &basis)?;
         let is_kept = match (&self.cache, &key) {
             (Some(cache), Some(key)) => cache.has(Entry::Run, key),
@@ -264,7 +271,7 @@ impl Builder<'_> {
             diagnostics.extend(unknown);
             return Ok(None);
         }
-        self.draw_charts(worker, &mut ran.record);
+        let is_drawn = self.draw_charts(worker, &mut ran.record);
         let own = (!is_stored).then(|| ran.masks());
         // Nothing of a run is in what was stored.
         let masks = own
@@ -293,22 +300,25 @@ impl Builder<'_> {
             let source = self.sources.get(notebook.source);
             provenance(&document, input, source, record.get(), &self.settings)
         });
-        Ok(Some(Built { document, provenance }))
+        // The key of a page that is run would have to hold its record.
+        let is_settled = is_stored && is_drawn;
+        Ok(Some(Built { document, provenance, is_settled }))
     }
 
-    /// Pictures of charts that are there as data only.
-    fn draw_charts(&self, worker: &Worker<'_>, record: &mut RunRecord) {
-        self.draw_undrawn(worker, stored::undrawn(record));
+    /// Pictures of charts that are there as data only. False if they can't be drawn now.
+    fn draw_charts(&self, worker: &Worker<'_>, record: &mut RunRecord) -> bool {
+        let is_drawn = self.draw_undrawn(worker, stored::undrawn(record));
         // A reader who sees another state has scripts, and those draw its charts. Done apart, since states may have
         // more charts than there is time for.
         if !self.charts.are_live(Kind::Vega) {
-            self.draw_undrawn(worker, stored::undrawn_states(record));
+            return self.draw_undrawn(worker, stored::undrawn_states(record)) && is_drawn;
         }
+        is_drawn
     }
 
-    fn draw_undrawn(&self, worker: &Worker<'_>, undrawn: Vec<stored::Undrawn<'_>>) {
+    fn draw_undrawn(&self, worker: &Worker<'_>, undrawn: Vec<stored::Undrawn<'_>>) -> bool {
         if undrawn.is_empty() {
-            return;
+            return true;
         }
         // Many states may have the same chart.
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
@@ -326,7 +336,7 @@ impl Builder<'_> {
         let drawn = self.timings.measure(Phase::Environment, || {
             self.preparation.draw(&charts, limits, worker.events.as_ref())
         });
-        match drawn {
+        match &drawn {
             Ok(drawn) => {
                 for (chart, place) in undrawn.into_iter().zip(places) {
                     if let Some(Some(svg)) = drawn.get(place) {
@@ -338,6 +348,7 @@ impl Builder<'_> {
                 .events
                 .warning(&format!("charts have no still pictures: {}", failure.message)),
         }
+        drawn.is_ok()
     }
 
     /// Phase 7, with the programs that draw its charts.
@@ -536,6 +547,13 @@ impl Builder<'_> {
             self.trees.give_up();
         }
         Ok(parts.map_err(|it| it.to_string()))
+    }
+
+    /// The parts of the key of a notebook's page.
+    fn page_parts(&self, analyzed: &Analyzed, path: &SitePath) -> PageParts {
+        let digest = self.sources.get(analyzed.notebook.source).digest();
+        let all = self.site_parts.map(|it| it.all_of(&analyzed.input, path, digest));
+        all.unwrap_or_default()
     }
 
     /// Keeps the parts of a key for `nbc cache why`.

@@ -23,12 +23,14 @@ pub(super) fn findings<'a>(
     let mut of_all: Option<(Span, BTreeSet<String>)> = None;
     let mut looked_at = BTreeSet::new();
     for Analyzed { input, notebook, .. } in notebooks {
+        if stored::is_published_as_stored(notebook, settings.execute) {
+            continue;
+        }
         let Some((written, patterns)) = settings.written_inputs(&input.relative, notebook) else {
             continue;
         };
         let folder = input.path.parent().map(ToOwned::to_owned).unwrap_or_default();
-        let is_known = written == Written::OfAll && !looked_at.insert(folder.clone());
-        if is_known || stored::is_published_as_stored(notebook, settings.execute) {
+        if written == Written::OfAll && !looked_at.insert(folder.clone()) {
             continue;
         }
         let here = if folder.as_str().is_empty() { ".".into() } else { folder.clone() };

@@ -1,4 +1,5 @@
-//! Parts of the key of a notebook's run, beside those of earlier builds: why a build runs it, or does not.
+//! Parts of the keys of a notebook's run and page, beside those of earlier builds: why a build runs it, or does not, and
+//! why it makes its page anew.
 //!
 //! Each build keeps the parts of the last key of each notebook, in the cache. They are there to be read by people, and
 //! decide nothing.
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::Events;
 use super::options::{Goal, Options};
+use super::page_key::PageParts;
 use super::project::Project;
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Key, KeyBuilder, Kind, listing};
@@ -29,6 +31,8 @@ pub struct Why {
     pub is_stored: bool,
     /// All parts by name, of this key and of those of earlier builds.
     pub parts: BTreeMap<String, Part>,
+    /// The same of its page: everything that decides about it beside the run. Empty where that is not known.
+    pub page: BTreeMap<String, Part>,
 }
 
 /// How a key compares with that of the last build.
@@ -58,12 +62,20 @@ pub struct Part {
 /// Selects the field of a part that holds the value of one build.
 type Field = fn(&mut Part) -> &mut Option<String>;
 
-/// A basis of a page: the parts of a run's key, or the digest of outputs that are stored in the notebook.
+/// A basis of a page: the parts of a run's key, or the digest of outputs that are stored in the notebook, and beside these
+/// the parts of the page's own key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Basis {
     pub(super) is_stored: bool,
     pub(super) parts: Parts,
+    pub(super) page: PageParts,
+}
+
+impl Basis {
+    fn is_run_of(&self, other: &Self) -> bool {
+        self.is_stored == other.is_stored && self.parts == other.parts
+    }
 }
 
 /// Kept of the builds of one notebook.
@@ -91,7 +103,7 @@ pub(super) fn keep(cache: &Cache, paths: &[Utf8PathBuf], notebook: &Utf8Path, ba
     let earlier = Kept::of(cache, notebook);
     let before = match earlier {
         Some(it) if it.last == *basis && it.paths == paths => return,
-        Some(it) if it.last == *basis => it.before,
+        Some(it) if it.last.is_run_of(basis) => it.before,
         Some(it) => Some(it.last),
         None => None,
     };
@@ -143,14 +155,22 @@ fn compare(cache: &Cache, notebook: &Utf8Path, now: Now) -> Result<Why, Failure>
     let verdict = match (&now, &kept) {
         (Err(reason), _) => Verdict::NoKey(reason.clone()),
         (Ok(_), None) => Verdict::NeverBuilt,
-        (Ok(now), Some(kept)) if *now == kept.last => Verdict::Same,
+        (Ok(now), Some(kept)) if now.is_run_of(&kept.last) => Verdict::Same,
         (Ok(_), Some(_)) => Verdict::Differs,
     };
     let now = now.ok();
     let is_stored = now.as_ref().is_some_and(|it| it.is_stored);
     let is_known = now.as_ref().is_some_and(|it| cache.has(Kind::Run, &it.parts.key()));
     let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    let mut page: BTreeMap<String, Part> = BTreeMap::new();
     let (last, before) = kept.map_or((None, None), |it| (Some(it.last), it.before));
+    let of_page: [(&Option<Basis>, Field); 2] =
+        [(&now, |it| &mut it.now), (&last, |it| &mut it.last)];
+    for (basis, place) in of_page {
+        for (name, value) in basis.iter().flat_map(|it| it.page.all()) {
+            *place(page.entry(name.clone()).or_default()) = Some(value.clone());
+        }
+    }
     let all: [(Option<Basis>, Field); 3] =
         [(now, |it| &mut it.now), (last, |it| &mut it.last), (before, |it| &mut it.before)];
     for (basis, place) in all {
@@ -158,7 +178,7 @@ fn compare(cache: &Cache, notebook: &Utf8Path, now: Now) -> Result<Why, Failure>
             *place(parts.entry(name).or_default()) = Some(value);
         }
     }
-    Ok(Why { notebook: notebook.to_string(), verdict, is_known, is_stored, parts })
+    Ok(Why { notebook: notebook.to_string(), verdict, is_known, is_stored, parts, page })
 }
 
 /// The parts, with single files where a list of them is kept.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::process::Layer;
 use crate::run::record::Granted;
-use crate::site::{Integrity, Site, SitePath};
+use crate::site::{Integrity, Listed, Site, SitePath};
 
 /// Version of the manifest's shape.
 pub const MANIFEST_FORMAT: u32 = 1;
@@ -36,13 +36,6 @@ pub struct Provenance {
 }
 
 #[derive(Serialize)]
-struct File<'a> {
-    path: &'a SitePath,
-    bytes: usize,
-    integrity: &'a Integrity,
-}
-
-#[derive(Serialize)]
 struct Manifest<'a> {
     format: u32,
     generator: &'a str,
@@ -50,7 +43,7 @@ struct Manifest<'a> {
     /// The address of the site, to which those of its pages belong.
     #[serde(skip_serializing_if = "Option::is_none")]
     base_url: Option<&'a str>,
-    files: Vec<File<'a>>,
+    files: Vec<Listed<'a>>,
     pages: &'a [Provenance],
 }
 
@@ -65,14 +58,7 @@ pub fn manifest(
     base_url: Option<&str>,
     pages: &[Provenance],
 ) -> Result<String, serde_json::Error> {
-    let files = site
-        .files()
-        .map(|asset| File {
-            path: asset.path(),
-            bytes: asset.bytes().len(),
-            integrity: asset.integrity(),
-        })
-        .collect();
+    let files = site.listed();
     let manifest = Manifest { format: MANIFEST_FORMAT, generator, layout, base_url, files, pages };
     serde_json::to_string_pretty(&manifest).map(|text| text + "\n")
 }

@@ -6,6 +6,7 @@
 pub mod csp;
 mod document;
 pub mod manifest;
+mod piece;
 mod states;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,9 @@ use base64::Engine as _;
 use minijinja::{Value, context};
 use rayon::prelude::*;
 
-use document::{document, has_tables};
+use document::document;
 pub use manifest::Provenance;
+pub use piece::{Emitted, Needs, Piece, Summary};
 
 use crate::cache::{Cache, KeyBuilder, Kind as Entry};
 use crate::config::BaseUrl;
@@ -72,17 +74,18 @@ pub enum EmitError {
     Json(#[from] serde_json::Error),
 }
 
-/// Assembles pages into a site; with several pages, an index page leads to them.
+/// Assembles pages into a site; with several pages, an index page leads to them. Gives the facts about each new page
+/// by which a later site can take it over, in the order of these.
 ///
 /// # Errors
 /// See [`EmitError`].
 pub fn assemble(
-    mut pages: Vec<Page>,
+    mut pages: Vec<Piece>,
     provenance: &[Provenance],
     layout: Layout,
     look: &Look<'_>,
     cache: Option<&Cache>,
-) -> Result<Site, EmitError> {
+) -> Result<(Site, Vec<Emitted>), EmitError> {
     let mut site = Site::default();
     let shared = match layout {
         Layout::Single => None,
@@ -92,20 +95,20 @@ pub fn assemble(
         Layout::Single => pack_runtimes(&pages, cache)?,
         Layout::Site => BTreeMap::new(),
     };
-    let has_islands = pages.iter().any(|it| it.has_islands);
-    let assembled = pages.par_iter_mut().map(|page| -> Result<Vec<Asset>, EmitError> {
-        let states = states::pack(page, layout)?;
-        let text = document(page, shared.as_ref(), &packed, &states, look)?;
-        let mut files = vec![Asset::new(page.path.clone(), text.into_bytes())];
-        files.append(&mut page.files);
-        files.extend(states.into_iter().filter_map(states::Piece::into_file));
-        Ok(files)
-    });
-    let assembled: Vec<Result<Vec<Asset>, EmitError>> = assembled.collect();
-    for files in assembled {
-        for file in files? {
+    let has_islands = pages.iter().any(Piece::has_islands);
+    let new = pages.par_iter_mut().filter_map(Piece::new_mut);
+    let assembled = new.map(|page| page_files(page, shared.as_ref(), &packed, layout, look));
+    let assembled: Vec<Result<_, EmitError>> = assembled.collect();
+    let mut emitted = Vec::new();
+    for made in assembled {
+        let (files, facts) = made?;
+        emitted.push(facts);
+        for file in files {
             site.add(file)?;
         }
+    }
+    for file in pages.iter_mut().flat_map(Piece::take_standing) {
+        site.take_over(file)?;
     }
     let index_path = SitePath::new("index.html")?;
     if needs_index(&pages, layout) {
@@ -124,13 +127,33 @@ pub fn assemble(
     let base_url = look.base_url.as_ref().map(BaseUrl::as_str);
     let text = manifest::manifest(&site, GENERATOR, layout.name(), base_url, provenance)?;
     site.add(Asset::new(SitePath::new("manifest.json")?, text.into_bytes()))?;
-    Ok(site)
+    Ok((site, emitted))
+}
+
+/// The files of a page, itself first, and the facts about it.
+fn page_files(
+    page: &mut Page,
+    shared: Option<&SharedFiles>,
+    packed: &BTreeMap<Integrity, String>,
+    layout: Layout,
+    look: &Look<'_>,
+) -> Result<(Vec<Asset>, Emitted), EmitError> {
+    let needs = Needs::of(page);
+    let states = states::pack(page, layout)?;
+    let text = document(page, shared, packed, &states, look)?;
+    let mut files = vec![Asset::new(page.path.clone(), text.into_bytes())];
+    files.append(&mut page.files);
+    files.extend(states.into_iter().filter_map(states::Piece::into_file));
+    let charts = shared.and_then(|it| it.charts.as_ref());
+    let runtimes = page.runtimes.iter().filter_map(|it| charts?.runtimes.get(it.integrity()));
+    let paths = files.iter().chain(runtimes).map(|it| it.path().clone()).collect();
+    Ok((files, Emitted { summary: Summary::of(page), needs, files: paths }))
 }
 
 /// Whether a site of these pages gets an index page of nbc's making: not if it is one file, nor if
 /// a notebook takes the place.
-pub fn needs_index(pages: &[Page], layout: Layout) -> bool {
-    let taken = pages.iter().any(|page| page.path.as_str() == "index.html");
+pub fn needs_index(pages: &[Piece], layout: Layout) -> bool {
+    let taken = pages.iter().any(|it| it.path().as_str() == "index.html");
     !taken && (pages.len() > 1 || layout == Layout::Site)
 }
 
@@ -150,8 +173,8 @@ fn headers(site: &Site, has_islands: bool) -> String {
         return HEADERS.replacen("  Referrer", &format!("{ALONE}  Referrer"), 1);
     }
     let mut places = std::collections::BTreeSet::from(["/".to_owned()]);
-    for file in site.files() {
-        let path = file.path().as_str();
+    for file in site.listed() {
+        let path = file.path.as_str();
         match path.split_once('/') {
             // Other files than pages gain nothing from being framed, and have rules of their own.
             Some(("islands" | "assets", _)) => {}
@@ -204,7 +227,7 @@ struct ChartFiles {
 }
 
 impl SharedFiles {
-    fn add_to(site: &mut Site, pages: &[Page], look: &Look<'_>) -> Result<Self, EmitError> {
+    fn add_to(site: &mut Site, pages: &[Piece], look: &Look<'_>) -> Result<Self, EmitError> {
         let mut add = |stem: &str, extension: &str, text: &str| -> Result<Asset, EmitError> {
             let asset = Asset::hashed("assets", stem, extension, text.as_bytes().to_vec())?;
             site.add(asset.clone())?;
@@ -213,15 +236,16 @@ impl SharedFiles {
         let style = add("nbc", "css", &page_style(look))?;
         let script = add("nbc", "js", PAGE_SCRIPT)?;
         let mut runtimes = BTreeMap::new();
-        for runtime in pages.iter().flat_map(|it| &it.runtimes) {
+        for runtime in pages.iter().filter_map(Piece::new_page).flat_map(|it| &it.runtimes) {
             if !runtimes.contains_key(runtime.integrity()) {
                 let asset = add(runtime.kind().name(), "js", runtime.text())?;
                 runtimes.insert(runtime.integrity().clone(), asset);
             }
         }
-        let charts = match runtimes.is_empty() {
-            true => None,
-            false => Some(ChartFiles {
+        let needs: Vec<Needs> = pages.iter().map(Piece::needs).collect();
+        let charts = match needs.iter().any(|it| it.charts) {
+            false => None,
+            true => Some(ChartFiles {
                 style: add("charts", "css", CHART_STYLE)?,
                 script: add("charts", "js", CHART_SCRIPT)?,
                 runtimes,
@@ -233,13 +257,8 @@ impl SharedFiles {
             };
             is_needed.then(files).transpose()
         };
-        let tables = extra(
-            pages.iter().any(|it| has_tables(it, it.body.as_str())),
-            "tables",
-            TABLE_STYLE,
-            TABLE_SCRIPT,
-        )?;
-        let has_states = pages.iter().any(|it| it.states.is_some());
+        let tables = extra(needs.iter().any(|it| it.tables), "tables", TABLE_STYLE, TABLE_SCRIPT)?;
+        let has_states = needs.iter().any(|it| it.states);
         let states = extra(has_states, "states", STATE_STYLE, STATE_SCRIPT)?;
         Ok(Self { style, script, charts, tables, states })
     }
@@ -247,10 +266,11 @@ impl SharedFiles {
 
 /// The runtimes of pages, packed; one may take a quarter of a second, so that it is done once.
 fn pack_runtimes(
-    pages: &[Page],
+    pages: &[Piece],
     cache: Option<&Cache>,
 ) -> Result<BTreeMap<Integrity, String>, EmitError> {
-    let runtimes = pages.iter().flat_map(|it| &it.runtimes);
+    let pages = pages.iter().filter_map(Piece::new_page);
+    let runtimes = pages.flat_map(|it| &it.runtimes);
     let runtimes: BTreeMap<_, _> = runtimes.map(|it| (it.integrity(), it)).collect();
     let packed = runtimes.into_par_iter();
     packed.map(|(integrity, it)| Ok((integrity.clone(), pack(it.text(), cache)?))).collect()
@@ -297,16 +317,17 @@ fn page_style(look: &Look<'_>) -> String {
 /// Most bytes of pictures on the index page.
 const INDEX_PICTURES: usize = 400_000;
 
-fn index_page(pages: &[Page], look: &Look<'_>, path: SitePath) -> Result<Page, RenderError> {
+fn index_page(pages: &[Piece], look: &Look<'_>, path: SitePath) -> Result<Page, RenderError> {
     let mut room = INDEX_PICTURES;
     let cards: Vec<Value> = pages
         .iter()
-        .map(|page| {
+        .map(|piece| {
+            let page = piece.summary();
             let picture = page.picture.as_deref().unwrap_or_default();
             let left = room.checked_sub(picture.len());
             room = left.unwrap_or(room);
             context! {
-                href => path.link_to(&page.path),
+                href => path.link_to(piece.path()),
                 title => page.title.as_str(),
                 description => page.description.as_deref().unwrap_or_default(),
                 byline => page.byline.as_str(),

@@ -5,13 +5,15 @@
 //! folder as it was.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::cache::Stamp;
 use crate::folder::{Entry, Folder, Kind};
+use crate::site::Site;
 use crate::verify::VerifiedSite;
 
 /// Longest manifest of an earlier site that is read, in bytes.
@@ -44,6 +46,12 @@ pub enum PublishError {
     #[error("`{path}` is a mount point, and cannot be replaced by another folder")]
     Mounted {
         /// The folder.
+        path: Utf8PathBuf,
+    },
+    /// A file of the earlier site, which was to be taken over, is another one by now.
+    #[error("`{path}` was changed while the site was built")]
+    Changed {
+        /// The file.
         path: Utf8PathBuf,
     },
     /// The system refused: no room, no permission.
@@ -112,17 +120,72 @@ impl Destination {
         [self.path.clone(), beside(&self.staging()), beside(&self.lock.name)]
     }
 
+    /// Files of the earlier site that can be taken over: those that are nobody else's, and that everybody has the
+    /// rights to that a new file gives. Each with its stamp, by its path in the site.
+    #[must_use]
+    pub fn earlier(&self) -> Stamps {
+        let mut stamps = Stamps::new();
+        let folder = self.parent.below(self.name.as_ref());
+        if let (Ok(folder), Ok(new)) = (folder, self.lock.file.metadata()) {
+            let walked = folder.walk(&mut |path| {
+                let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let found = Chain::find(&folder, folders)?.last().read(name)?.metadata()?;
+                if is_free(&found, &new) {
+                    stamps.insert(path.to_owned(), Stamp::of(&found));
+                }
+                Ok(())
+            });
+            // Links, pipes and the like belong to no site of nbc's.
+            if walked.is_err() {
+                stamps.clear();
+            }
+        }
+        stamps
+    }
+
+    /// Gives the files that stand in the earlier site their names in the new one.
+    fn take_over_standing(
+        &self,
+        site: &Site,
+        (earlier, staging): (Option<&Folder>, &Folder),
+        stamps: &Stamps,
+    ) -> Result<(), PublishError> {
+        for file in site.standing() {
+            let path = file.path().as_str();
+            let failed = |source| PublishError::Io { path: self.path.join(path), source };
+            let changed = || PublishError::Changed { path: self.path.join(path) };
+            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let folder = Chain::make(staging, folders).map_err(failed)?;
+            let (Some(earlier), Some(stamp)) = (earlier, stamps.get(path)) else {
+                return Err(changed());
+            };
+            let old = Chain::find(earlier, folders).map_err(|_| changed())?;
+            let is_it = |found: &mut File| Ok(Stamp::of(&found.metadata()?) == *stamp);
+            match link_if(old.last(), folder.last(), name, is_it) {
+                Ok(true) => {}
+                Ok(false) => return Err(changed()),
+                Err(source) => return Err(failed(source)),
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces the folder by the site, in one rename. Files that it has already, byte for byte, are taken over
-    /// with their times.
+    /// with their times; those that stand in the earlier site have to be the ones that `standing` tells.
     ///
     /// # Errors
     /// When a file cannot be written or the folder cannot be swapped.
-    pub fn publish(self, site: &VerifiedSite) -> Result<Published, PublishError> {
+    pub fn publish(
+        self,
+        site: &VerifiedSite,
+        standing: &Stamps,
+    ) -> Result<Published, PublishError> {
         let failed = |source| self.failed(source);
         let new = self.lock.file.metadata().map_err(failed)?;
         // Nobody else looks in, let alone puts something there, before it is whole.
         let staging = self.stage(0o700)?;
         let earlier = self.parent.below(self.name.as_ref()).ok();
+        self.take_over_standing(site.site(), (earlier.as_ref(), &staging), standing)?;
         let mut written = 0;
         for asset in site.site().files() {
             let path = asset.path().as_str();
@@ -143,7 +206,8 @@ impl Destination {
         // Files that appeared in the folder meanwhile are somebody's, too.
         refuse_foreign(&self.parent, &self.name, &self.path)?;
         self.swap(&staging)?;
-        Ok(Published { written, left: self.sweep() })
+        let left = self.sweep();
+        Ok(Published { written, left, stamps: self.earlier() })
     }
 
     fn staging(&self) -> String {
@@ -248,7 +312,12 @@ pub struct Published {
     pub written: usize,
     /// The earlier site, if it could not be removed.
     pub left: Option<Left>,
+    /// The files of the site, as the file system tells them.
+    pub stamps: Stamps,
 }
+
+/// Files of a site, as the file system tells them, by their paths in it.
+pub type Stamps = BTreeMap<String, Stamp>;
 
 /// A folder beside the site that is of no use any more.
 #[derive(Debug, thiserror::Error)]
@@ -309,17 +378,42 @@ fn take_over(
     bytes: &[u8],
     new: &Metadata,
 ) -> io::Result<bool> {
+    link_if(old, folder, name, |file| {
+        let found = file.metadata()?;
+        let is_like = is_free(&found, new) && found.len() == bytes.len() as u64;
+        Ok(is_like && holds(file, bytes)?)
+    })
+}
+
+/// Whether a file is nobody else's, and everybody has the rights to it that a new file gives.
+#[cfg(target_os = "linux")]
+fn is_free(file: &Metadata, new: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let is_own = file.uid() == rustix::process::geteuid().as_raw();
+    is_own && file.nlink() == 1 && file.mode() == new.mode()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_free(_file: &Metadata, _new: &Metadata) -> bool {
+    false
+}
+
+/// Gives a file another name, if it is the right one.
+#[cfg(target_os = "linux")]
+fn link_if(
+    old: &Folder,
+    folder: &Folder,
+    name: &str,
+    is_it: impl FnOnce(&mut File) -> io::Result<bool>,
+) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
 
     let mut file = old.read(name)?;
-    let it = file.metadata()?;
-    let is_own = it.nlink() == 1
-        && it.len() == bytes.len() as u64
-        && it.uid() == rustix::process::geteuid().as_raw()
-        && it.mode() == new.mode();
-    if !is_own || !holds(&mut file, bytes)? {
+    if !is_it(&mut file)? {
         return Ok(false);
     }
+    let it = file.metadata()?;
     old.link(name, folder, name)?;
     // Another file may have got the name since.
     let is_it =
@@ -328,6 +422,16 @@ fn take_over(
         folder.remove_file(name.as_ref())?;
     }
     Ok(is_it)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link_if(
+    _old: &Folder,
+    _folder: &Folder,
+    _name: &str,
+    _is_it: impl FnOnce(&mut File) -> io::Result<bool>,
+) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(not(target_os = "linux"))]

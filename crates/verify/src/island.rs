@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::address::{Address, classify, resolve};
 use super::policy::Policy;
+use super::seen::Seen;
 use super::tokens::{Element, Page};
-use super::{Files, Layout, Report, Rule, excerpt, integrity_of};
+use super::{Layout, Report, Rule, excerpt, integrity_of};
 
 /// Folder of the islands.
 const FOLDER: &str = "islands/";
@@ -177,7 +178,7 @@ pub(super) fn check_frames(
     path: &str,
     page: &Page,
     policy: &Policy,
-    files: &Files<'_>,
+    files: &Seen<'_>,
     layout: Layout,
 ) {
     let mut has_frames = false;
@@ -198,7 +199,7 @@ pub(super) fn is_frame(element: &Element) -> bool {
     element.is_html("iframe")
 }
 
-fn frame_problem(path: &str, frame: &Element, files: &Files<'_>, layout: Layout) -> Option<String> {
+fn frame_problem(path: &str, frame: &Element, files: &Seen<'_>, layout: Layout) -> Option<String> {
     if layout == Layout::Single {
         return Some("`<iframe>` in a page that is one file".to_owned());
     }

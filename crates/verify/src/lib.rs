@@ -23,6 +23,7 @@ mod place;
 mod policy;
 mod rule;
 mod rules;
+mod seen;
 pub mod site;
 mod states;
 mod style;
@@ -41,6 +42,9 @@ pub use allowed::{AllowedFile, AllowedFileError};
 pub use expected::{Expected, own_scripts};
 pub use folder::{VerifyError, verify_folder};
 pub use rule::Rule;
+
+use seen::Seen;
+use site::References;
 
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,18 +66,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Proof that a site passed; only [`verify`] makes one.
+/// Proof that a site passed; only [`verify`] makes one. Of a file that stands in the earlier site, whose bytes are not
+/// here, it says that it may be where it is, and that each file it was proved with still is what it was.
 ///
 /// ```compile_fail
-/// let forged = nbc_verify::VerifiedSite(nbc_verify::site::Site::default());
+/// let forged = nbc_verify::VerifiedSite { site: nbc_verify::site::Site::default() };
 /// ```
 #[derive(Debug)]
-pub struct VerifiedSite(site::Site);
+pub struct VerifiedSite {
+    site: site::Site,
+    references: BTreeMap<String, References>,
+}
 
 impl VerifiedSite {
     /// The site that passed.
     pub fn site(&self) -> &site::Site {
-        &self.0
+        &self.site
+    }
+
+    /// Files that the proof of a file asked for.
+    pub fn references(&self, path: &site::SitePath) -> References {
+        self.references.get(path.as_str()).cloned().unwrap_or_default()
     }
 }
 
@@ -82,16 +95,17 @@ impl VerifiedSite {
 /// # Errors
 /// Every broken rule, sorted by file and line.
 pub fn verify(site: site::Site, expected: &Expected) -> Result<VerifiedSite, Vec<Finding>> {
-    let files =
-        site.files().map(|asset| (asset.path().as_str(), File::new(asset.bytes()))).collect();
-    let findings = verify_borrowed(&files, expected);
-    if findings.is_empty() { Ok(VerifiedSite(site)) } else { Err(findings) }
+    let read = site.files().map(|asset| (asset.path().as_str(), File::new(asset.bytes())));
+    let standing = site.standing().map(|it| (it.path().as_str(), File::standing(it)));
+    let files = read.chain(standing).collect();
+    let (findings, references) = verify_borrowed(&files, expected);
+    if findings.is_empty() { Ok(VerifiedSite { site, references }) } else { Err(findings) }
 }
 
 /// Verifies the files of a site by relative path. Never panics, whatever the bytes are.
 pub fn verify_files(files: &BTreeMap<String, Vec<u8>>, expected: &Expected) -> Vec<Finding> {
     let borrowed = files.iter().map(|(path, bytes)| (path.as_str(), File::new(bytes))).collect();
-    verify_borrowed(&borrowed, expected)
+    verify_borrowed(&borrowed, expected).0
 }
 
 /// Findings that a page would have with this piece of markup, under these rules of style. Links between pages are not
@@ -108,13 +122,22 @@ type Files<'a> = BTreeMap<&'a str, File<'a>>;
 /// The bytes of a file, and their digest, which the manifest and many pages may state.
 #[derive(Clone)]
 struct File<'a> {
+    /// None of a file that stands in the earlier site.
     bytes: &'a [u8],
+    length: u64,
     digest: OnceLock<[u8; 48]>,
+    /// Files that the proof of a file of the earlier site asked for.
+    standing: Option<&'a References>,
 }
 
 impl<'a> File<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, digest: OnceLock::new() }
+        Self { bytes, length: bytes.len() as u64, digest: OnceLock::new(), standing: None }
+    }
+
+    fn standing(file: &'a site::Standing) -> Self {
+        let digest = OnceLock::from(*file.digest());
+        Self { bytes: &[], length: file.bytes(), digest, standing: Some(file.references()) }
     }
 
     fn digest(&self) -> &[u8] {
@@ -127,20 +150,25 @@ impl<'a> File<'a> {
     }
 }
 
-fn verify_borrowed(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
+/// Findings, and the files that each file was proved with.
+fn verify_borrowed(files: &Files<'_>, expected: &Expected) -> (Vec<Finding>, Proofs) {
     // Those of the host are no part of what nbc built: pages cannot refer to them, nor the manifest list them.
     let (hosts, own): (Files<'_>, Files<'_>) = files
         .iter()
         .map(|(path, file)| (*path, file.clone()))
         .partition(|(path, _)| expected.file(path).is_some());
     let mut findings = place::check_allowed(&hosts, expected);
-    findings.extend(verify_own(&own, expected));
+    let (found, references) = verify_own(&own, expected);
+    findings.extend(found);
     findings.sort();
     findings.dedup();
-    findings
+    (findings, references)
 }
 
-fn verify_own(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
+/// Files that the proof of each file asked for.
+type Proofs = BTreeMap<String, References>;
+
+fn verify_own(files: &Files<'_>, expected: &Expected) -> (Vec<Finding>, Proofs) {
     let manifest = manifest::Stated::read(files);
     let stated =
         rules::Stated { layout: manifest.layout(), base_url: manifest.base_url(), expected };
@@ -152,17 +180,21 @@ fn verify_own(files: &Files<'_>, expected: &Expected) -> Vec<Finding> {
             });
             manifest.check(files, expected)
         },
-        || -> Vec<Vec<Finding>> {
+        || -> Vec<(Vec<Finding>, (String, References))> {
             let check = |(path, file): (&&str, &File<'_>)| {
-                let mut report = Report::new(path);
-                rules::check_file(&mut report, path, file.bytes, files, stated);
-                report.findings
+                let (mut report, seen) = (Report::new(path), Seen::new(files));
+                match file.standing {
+                    Some(references) => seen::check(&mut report, references, files),
+                    None => rules::check_file(&mut report, path, file.bytes, &seen, stated),
+                }
+                (report.findings, ((*path).to_owned(), seen.into_references()))
             };
             files.par_iter().map(check).collect()
         },
     );
-    findings.extend(per_file.into_iter().flatten());
-    findings
+    let (found, references): (Vec<_>, Proofs) = per_file.into_iter().unzip();
+    findings.extend(found.into_iter().flatten());
+    (findings, references)
 }
 
 /// Layout of a site, from its manifest.

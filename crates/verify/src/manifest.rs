@@ -194,8 +194,8 @@ fn check_listed(files: &Files<'_>, manifest: &Manifest, findings: &mut Vec<Findi
             add(findings, MANIFEST, Rule::ListedFile, message);
             continue;
         };
-        let length = file.bytes.len();
-        if length as u64 != entry.bytes {
+        let length = file.length;
+        if length != entry.bytes {
             let message = format!("has {length} bytes; the manifest says {}", entry.bytes);
             add(findings, path, Rule::ListedFile, message);
         }

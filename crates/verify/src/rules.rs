@@ -7,6 +7,7 @@ use super::charts;
 use super::island;
 use super::own::{downloads, meta_names, overlays, own_address, referrer};
 use super::policy::Policy;
+use super::seen::Seen;
 use super::states;
 use super::style::{self, Reference};
 use super::tokens::{self, Element, Namespace, Page};
@@ -17,7 +18,7 @@ pub(super) struct Context<'a> {
     pub(super) path: &'a str,
     pub(super) page: &'a Page,
     policy: Policy,
-    files: &'a Files<'a>,
+    files: &'a Seen<'a>,
     layout: Layout,
     /// None for a piece of a page.
     pub(super) stated: Option<Stated<'a>>,
@@ -88,6 +89,7 @@ fn page_of(html: &str, css: &str) -> Page {
 pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
     let page = page_of(html, css);
     let files = Files::new();
+    let files = Seen::new(&files);
     let policy = Policy::parse("");
     let context = Context {
         path: "x.html",
@@ -107,7 +109,7 @@ pub(super) fn check_file(
     report: &mut Report<'_>,
     path: &str,
     bytes: &[u8],
-    files: &Files<'_>,
+    files: &Seen<'_>,
     stated: Stated<'_>,
 ) {
     let layout = stated.layout;
@@ -856,7 +858,7 @@ fn inline_style_addresses(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn file_of(relative: &str, base: &str, files: &Files<'_>) -> bool {
+fn file_of(relative: &str, base: &str, files: &Seen<'_>) -> bool {
     resolve(base, relative).is_some_and(|path| files.contains_key(path.as_str()))
 }
 

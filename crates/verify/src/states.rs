@@ -8,8 +8,9 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::address::{Address, classify, resolve};
+use super::seen::Seen;
 use super::tokens::{Element, Page};
-use super::{Files, Layout, Report, Rule, excerpt};
+use super::{Layout, Report, Rule, excerpt};
 
 /// Most bytes of an unpacked piece: a few compressed bytes can become very many.
 const LONGEST: u64 = 64 << 20;
@@ -24,7 +25,7 @@ const MOST_VALUES: u64 = 10_000;
 pub(super) struct PageFiles<'a> {
     pub(super) path: &'a str,
     pub(super) page: &'a Page,
-    pub(super) files: &'a Files<'a>,
+    pub(super) files: &'a Seen<'a>,
     pub(super) layout: Layout,
 }
 

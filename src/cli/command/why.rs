@@ -1,4 +1,6 @@
-//! `nbc cache why`: the parts of the key of a notebook's run, and which of them differ from the last build.
+//! `nbc cache why`: the parts of the keys of a notebook's run and page, and which of them differ from the last build.
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -51,15 +53,14 @@ fn change(now: Option<&String>, then: Option<&String>) -> &'static str {
 }
 
 fn json_of(why: &Why) -> serde_json::Value {
-    let parts: Vec<_> = why
-        .parts
-        .iter()
-        .filter(|(_, it)| it.now.is_some() || it.last.is_some())
-        .map(|(name, it)| {
+    let all = |parts: &BTreeMap<String, Part>| -> Vec<serde_json::Value> {
+        let known = parts.iter().filter(|(_, it)| it.now.is_some() || it.last.is_some());
+        let told = known.map(|(name, it)| {
             let change = change(it.now.as_ref(), it.last.as_ref());
             json!({ "name": name, "now": it.now, "last": it.last, "before": it.before, "change": change })
-        })
-        .collect();
+        });
+        told.collect()
+    };
     let reason = match &why.verdict {
         Verdict::NoKey(reason) => Some(reason),
         _ => None,
@@ -70,7 +71,8 @@ fn json_of(why: &Why) -> serde_json::Value {
         "reason": reason,
         "known": why.is_known,
         "stored": why.is_stored,
-        "parts": parts,
+        "parts": all(&why.parts),
+        "page": all(&why.page),
     })
 }
 
@@ -107,7 +109,27 @@ fn text_of(why: &Why) -> String {
         let more = counted(files - MOST_FILES, "more file");
         lines.push(format!("  {more}; `--format json` lists all"));
     }
+    lines.extend(lines_of_page(why));
     lines.iter().map(|it| one_line(it) + "\n").collect()
+}
+
+/// Parts of the page's key that differ from the last build; nothing where that is not known.
+fn lines_of_page(why: &Why) -> Vec<String> {
+    if !why.page.values().any(|it| it.now.is_some())
+        || why.page.values().all(|it| it.last.is_none())
+    {
+        return Vec::new();
+    }
+    let differing = why.page.iter().filter_map(|(name, it)| {
+        let (now, last) = (it.now.as_ref(), it.last.as_ref());
+        line(change(now, last), name, now, last)
+    });
+    let differing: Vec<String> = differing.collect();
+    let said = match differing.is_empty() {
+        true => "  its page is decided by the same as in the last build",
+        false => "  its page is made anew, by",
+    };
+    std::iter::once(said.to_owned()).chain(differing).collect()
 }
 
 fn verdict(why: &Why) -> String {

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use crate::cache::{Key, KeyBuilder};
+
 pub use leak::{Leak, is_rule, leaks, leaks_however_escaped, mask_leaks};
 pub use scan::{Scanner, ScannerError};
 
@@ -58,6 +60,19 @@ impl Secret {
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// One digest of all values under a key: it tells whether they are those of another time, and to nobody who does not have
+/// the key what they are.
+#[must_use]
+pub fn keyed_digest(key: &[u8], values: &[(String, Secret)]) -> Key {
+    let mut sorted: Vec<_> = values.iter().collect();
+    sorted.sort_by(|a, b| (&a.0, a.1.reveal()).cmp(&(&b.0, b.1.reveal())));
+    let begun = KeyBuilder::new("secrets").bytes("key", key);
+    let add = |digest: KeyBuilder, (name, value): &(String, Secret)| {
+        digest.text("name", name).bytes("value", value.reveal())
+    };
+    sorted.into_iter().fold(begun, add).end()
 }
 
 impl fmt::Debug for Secret {

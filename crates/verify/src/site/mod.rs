@@ -7,13 +7,17 @@ mod base_url;
 mod passive;
 pub mod runtimes;
 pub mod scripts;
+mod standing;
 mod stated;
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
 
 pub use base_url::BaseUrl;
 pub use passive::{PASSIVE, download_name};
+pub use standing::{Listed, Reference, References, Standing};
 pub use stated::{StatedIntegrity, StatedIntegrityError};
 
 /// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
@@ -145,12 +149,17 @@ impl Asset {
     pub fn integrity(&self) -> &Integrity {
         &self.integrity
     }
+
+    fn listed(&self) -> Listed<'_> {
+        Listed { path: &self.path, bytes: self.bytes.len() as u64, integrity: &self.integrity }
+    }
 }
 
 /// All files of a site, by path.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
-    files: std::collections::BTreeMap<SitePath, Asset>,
+    files: BTreeMap<SitePath, Asset>,
+    standing: BTreeMap<SitePath, Standing>,
 }
 
 impl Site {
@@ -159,19 +168,60 @@ impl Site {
     /// # Errors
     /// When another file has this path.
     pub fn add(&mut self, asset: Asset) -> Result<(), SitePathError> {
-        if let Some(present) = self.files.get(asset.path())
-            && present.bytes != asset.bytes
+        let is_other = |it: &Asset| it.bytes != asset.bytes;
+        let stands_other = |it: &Standing| *it.integrity() != asset.integrity;
+        if self.files.get(asset.path()).is_some_and(is_other)
+            || self.standing.get(asset.path()).is_some_and(stands_other)
         {
             let path = asset.path.0;
             return Err(SitePathError { path, reason: "two files would have this path" });
         }
+        self.standing.remove(asset.path());
         self.files.insert(asset.path.clone(), asset);
         Ok(())
     }
 
-    /// The files, sorted by path.
+    /// Adds a file that stands in the earlier site. One with the same path and bytes is the same file.
+    ///
+    /// # Errors
+    /// When another file has this path.
+    pub fn take_over(&mut self, file: Standing) -> Result<(), SitePathError> {
+        let asset = self.files.get(file.path()).map(Asset::integrity);
+        let present = asset.or_else(|| self.standing.get(file.path()).map(Standing::integrity));
+        match present {
+            Some(it) if it != file.integrity() => {
+                let path = file.path().0.clone();
+                Err(SitePathError { path, reason: "two files would have this path" })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.standing.insert(file.path().clone(), file);
+                Ok(())
+            }
+        }
+    }
+
+    /// The file at a path, if its bytes are here.
+    pub fn file(&self, path: &SitePath) -> Option<&Asset> {
+        self.files.get(path)
+    }
+
+    /// The files whose bytes are here, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = &Asset> {
         self.files.values()
+    }
+
+    /// The files that stand in the earlier site, sorted by path.
+    pub fn standing(&self) -> impl Iterator<Item = &Standing> {
+        self.standing.values()
+    }
+
+    /// Path, size and digest of every file, sorted by path.
+    pub fn listed(&self) -> Vec<Listed<'_>> {
+        let standing = self.standing.values().map(Standing::listed);
+        let mut all: Vec<_> = self.files.values().map(Asset::listed).chain(standing).collect();
+        all.sort_by_key(|it| it.path);
+        all
     }
 }
 

@@ -1,0 +1,318 @@
+//! Pages of the last build into a folder: those that this build would make again, byte for byte.
+//!
+//! In: the key of a page, and the files of the earlier site. Out: what was found out about the page, whose bytes stand in
+//! the site itself. The cache holds keys and digests, and no bytes of a page: a page is taken over only if each of its
+//! files is the one that was proved and published, by its stamp, and everything that decides about it is the same. An
+//! entry that is damaged, or a file that somebody changed, costs the page's making, and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::inputs::Input;
+use super::links::{Asked, Pages};
+use super::page_key::SiteParts;
+use crate::cache::{Cache, Key, KeyBuilder, Kind, Stamp};
+use crate::diagnostic::{Code, Diagnostic, Label, Severity};
+use crate::emit::{Needs, Piece, Provenance, Summary};
+use crate::publish::Stamps;
+use crate::run::record::Granted;
+use crate::site::{Integrity, Reference, References, SitePath, Standing};
+use crate::source::{SourceId, Sources, Span};
+
+/// A page, as the last build left it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KnownPage {
+    key: Key,
+    summary: Summary,
+    needs: Needs,
+    files: Vec<KnownFile>,
+    /// Notebooks that its links lead to, or would.
+    asked: Asked,
+    /// Texts that its findings point into.
+    texts: Vec<KnownText>,
+    findings: Vec<KnownFinding>,
+    /// Whether a line of the notebook may hold a secret.
+    pub(super) shows_secret: bool,
+    engine: String,
+}
+
+/// A file of a page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownFile {
+    path: String,
+    bytes: u64,
+    integrity: String,
+    stamp: Stamp,
+    references: BTreeMap<String, Reference>,
+}
+
+/// A cell of the notebook, or the notebook itself, whose text is in its file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownText {
+    cell: Option<(u32, String)>,
+}
+
+/// A place in one of the texts.
+type Place = (usize, u32, u32);
+
+/// A finding about the notebook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownFinding {
+    code: String,
+    message: String,
+    place: Place,
+    label: Option<String>,
+    labels: Vec<(Place, String)>,
+    help: Option<String>,
+}
+
+/// The pages of the last build into a folder, by the path of the notebook, as far as they can be taken over.
+#[derive(Debug)]
+pub(super) struct LastSite {
+    entry: Key,
+    pub(super) parts: SiteParts,
+    pages: BTreeMap<Utf8PathBuf, KnownPage>,
+}
+
+impl LastSite {
+    /// Reads what the last build into `folder` kept, whose files are now `earlier`.
+    pub(super) fn load(
+        cache: &Cache,
+        folder: &Utf8Path,
+        parts: SiteParts,
+        earlier: &Stamps,
+    ) -> Self {
+        let entry = KeyBuilder::new("pages of a site").text("folder", folder.as_str()).end();
+        let body = if earlier.is_empty() { None } else { cache.get(Kind::Site, &entry) };
+        let kept: Option<BTreeMap<Utf8PathBuf, KnownPage>> =
+            body.and_then(|it| serde_json::from_slice(&it).ok());
+        let mut pages = kept.unwrap_or_default();
+        let stands = |it: &KnownFile| earlier.get(&it.path) == Some(&it.stamp);
+        pages.retain(|_, page| page.files.iter().all(stands));
+        Self { entry, parts, pages }
+    }
+
+    /// The page of a notebook, if this build would make it again. The notebook was read, and need not be parsed.
+    pub(super) fn known(
+        &self,
+        input: &Input,
+        path: &SitePath,
+        notebook: SourceId,
+        sources: &mut Sources,
+    ) -> Option<Known> {
+        let digest = *sources.get(notebook).digest();
+        let page = self.pages.get(&input.relative)?;
+        if page.key != self.parts.page(input, path, &digest).0 {
+            return None;
+        }
+        Some(Known {
+            notebook: input.relative.clone(),
+            path: path.clone(),
+            piece: page.piece()?,
+            provenance: page.provenance(path, &input.relative, &digest),
+            findings: page.findings(notebook, sources)?,
+            page: page.clone(),
+        })
+    }
+
+    /// Leaves out pages whose links lead elsewhere than they did.
+    pub(super) fn forget(&mut self, notebooks: &BTreeSet<Utf8PathBuf>) {
+        self.pages.retain(|it, _| !notebooks.contains(it));
+    }
+
+    /// The name of its entry.
+    pub(super) fn entry(&self) -> &Key {
+        &self.entry
+    }
+}
+
+/// A notebook whose page is that of the last build.
+pub(super) struct Known {
+    /// Relative to what is built.
+    pub(super) notebook: Utf8PathBuf,
+    pub(super) path: SitePath,
+    pub(super) piece: Piece,
+    pub(super) provenance: Provenance,
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) page: KnownPage,
+}
+
+/// Keeps the pages of a site that was published.
+pub(super) fn keep(cache: &Cache, entry: &Key, pages: &BTreeMap<Utf8PathBuf, KnownPage>) {
+    if let Ok(body) = serde_json::to_vec(pages) {
+        cache.put(Kind::Site, entry, &body);
+    }
+}
+
+/// Facts about a page that are known before its bytes are.
+#[derive(Debug)]
+pub(super) struct Note {
+    pub(super) key: Key,
+    pub(super) notebook: Utf8PathBuf,
+    pub(super) asked: Asked,
+    pub(super) shows_secret: bool,
+    texts: Vec<KnownText>,
+    findings: Vec<KnownFinding>,
+}
+
+impl Note {
+    /// `None` for a page that another build may not get in the same way.
+    pub(super) fn new(
+        (key, notebook): (Key, Utf8PathBuf),
+        asked: Asked,
+        shows_secret: bool,
+        diagnostics: &[Diagnostic],
+        sources: &Sources,
+    ) -> Option<Self> {
+        // A cell that failed is told in the log as well.
+        let is_odd =
+            |it: &Diagnostic| it.severity == Severity::Error || it.code == Code::CellFailed;
+        if diagnostics.iter().any(is_odd) {
+            return None;
+        }
+        let ids: BTreeSet<SourceId> = diagnostics
+            .iter()
+            .flat_map(|it| it.labels.iter().map(|label| label.span).chain([it.span]))
+            .map(|it| it.source)
+            .collect();
+        let ids: Vec<SourceId> = ids.into_iter().collect();
+        let texts = ids.iter().map(|it| {
+            let source = sources.get(*it);
+            KnownText { cell: source.cell().map(|cell| (cell, source.text().to_owned())) }
+        });
+        let texts = texts.collect();
+        let findings = diagnostics.iter().map(|it| KnownFinding::of(it, &ids)).collect();
+        Some(Self { key, notebook, asked, shows_secret, texts, findings })
+    }
+
+    /// The page, once it is published. `None` where a file of it is not as it was written.
+    pub(super) fn page(
+        self,
+        (summary, needs): (Summary, Needs),
+        engine: &str,
+        files: Vec<(SitePath, u64, Integrity, References)>,
+        stamps: &Stamps,
+    ) -> Option<(Utf8PathBuf, KnownPage)> {
+        let Self { key, notebook, asked, shows_secret, texts, findings } = self;
+        let files = files.into_iter().map(|(path, bytes, integrity, references)| {
+            let path = path.as_str().to_owned();
+            let stamp = stamps.get(&path)?.clone();
+            let integrity = integrity.as_str().to_owned();
+            Some(KnownFile { path, bytes, integrity, stamp, references })
+        });
+        let files = files.collect::<Option<_>>()?;
+        let engine = engine.to_owned();
+        let page =
+            KnownPage { key, summary, needs, files, asked, texts, findings, shows_secret, engine };
+        Some((notebook, page))
+    }
+}
+
+impl KnownFinding {
+    fn of(diagnostic: &Diagnostic, ids: &[SourceId]) -> Self {
+        let place = |span: Span| {
+            let text = ids.binary_search(&span.source).unwrap_or_default();
+            (text, span.start, span.end)
+        };
+        let Diagnostic { code, severity: _, message, span, label, labels, help } = diagnostic;
+        let labels = labels.iter().map(|it| (place(it.span), it.message.clone())).collect();
+        Self {
+            code: code.number().to_owned(),
+            message: message.clone(),
+            place: place(*span),
+            label: label.clone(),
+            labels,
+            help: help.clone(),
+        }
+    }
+
+    fn diagnostic(&self, ids: &[SourceId], sources: &Sources) -> Option<Diagnostic> {
+        let span = |(text, start, end): Place| {
+            let source = *ids.get(text)?;
+            sources.get(source).text().get(start as usize..end as usize)?;
+            Some(Span::new(source, start, end))
+        };
+        let labels = self
+            .labels
+            .iter()
+            .map(|(place, message)| Some(Label { span: span(*place)?, message: message.clone() }));
+        Some(Diagnostic {
+            code: Code::find(&self.code)?,
+            severity: Severity::Warning,
+            message: self.message.clone(),
+            span: span(self.place)?,
+            label: self.label.clone(),
+            labels: labels.collect::<Option<_>>()?,
+            help: self.help.clone(),
+        })
+    }
+}
+
+impl KnownPage {
+    /// The findings of the page, once more. `None` for an entry that says what no build says.
+    fn findings(&self, notebook: SourceId, sources: &mut Sources) -> Option<Vec<Diagnostic>> {
+        let ids = self.texts.iter().map(|it| match &it.cell {
+            None => notebook,
+            Some((cell, text)) => sources.add_cell(notebook, *cell, text.as_str().into()),
+        });
+        let ids: Vec<SourceId> = ids.collect();
+        let sources = &*sources;
+        self.findings.iter().map(|it| it.diagnostic(&ids, sources)).collect()
+    }
+
+    /// Whether its links lead where they did.
+    pub(super) fn leads_where_it_did(&self, pages: &Pages) -> bool {
+        pages.answer_as(&self.asked)
+    }
+
+    /// Its files, as the file system tells them.
+    pub(super) fn stamps(&self) -> impl Iterator<Item = (String, Stamp)> {
+        self.files.iter().map(|it| (it.path.clone(), it.stamp.clone()))
+    }
+
+    /// The page as a part of the next site.
+    fn piece(&self) -> Option<Piece> {
+        let files = self.files.iter().map(|it| {
+            let digest = it.integrity.strip_prefix("sha384-")?;
+            let digest = base64::engine::general_purpose::STANDARD.decode(digest).ok()?;
+            let digest: [u8; 48] = digest.try_into().ok()?;
+            let path = SitePath::new(&it.path).ok()?;
+            Some(Standing::new(path, it.bytes, digest, it.references.clone()))
+        });
+        let files = files.collect::<Option<Vec<_>>>()?;
+        let (summary, needs) = (self.summary.clone(), self.needs);
+        let path = files.first()?.path().clone();
+        Some(Piece::Standing { path, summary, needs, files })
+    }
+
+    /// The manifest's entry.
+    fn provenance(&self, path: &SitePath, notebook: &Utf8Path, digest: &[u8; 48]) -> Provenance {
+        Provenance {
+            path: path.clone(),
+            title: self.summary.title.clone(),
+            source: notebook.as_str().to_owned(),
+            source_integrity: Integrity::of_sha384(digest),
+            engine: self.engine.clone(),
+            python: String::new(),
+            packages: Vec::new(),
+            lock: None,
+            isolation: Vec::new(),
+            granted: Granted::default(),
+        }
+    }
+
+    /// The same page in the site that was published now. `None` where a file of it is not as it was.
+    pub(super) fn standing_in(mut self, stamps: &Stamps) -> Option<Self> {
+        for file in &mut self.files {
+            file.stamp = stamps.get(&file.path)?.clone();
+        }
+        Some(self)
+    }
+}
