@@ -16,8 +16,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use camino::Utf8Path;
-
-use crate::cache::{Key, KeyBuilder};
+use sha2::{Digest as _, Sha256};
 
 pub use leak::{Leak, is_rule, leaks, leaks_however_escaped, mask_leaks};
 pub use scan::{Scanner, ScannerError};
@@ -65,14 +64,17 @@ impl Secret {
 /// One digest of all values under a key: it tells whether they are those of another time, and to nobody who does not have
 /// the key what they are.
 #[must_use]
-pub fn keyed_digest(key: &[u8], values: &[(String, Secret)]) -> Key {
+pub fn keyed_digest(key: &[u8], values: &[(String, Secret)]) -> [u8; 32] {
     let mut sorted: Vec<_> = values.iter().collect();
     sorted.sort_by(|a, b| (&a.0, a.1.reveal()).cmp(&(&b.0, b.1.reveal())));
-    let begun = KeyBuilder::new("secrets").bytes("key", key);
-    let add = |digest: KeyBuilder, (name, value): &(String, Secret)| {
-        digest.text("name", name).bytes("value", value.reveal())
-    };
-    sorted.into_iter().fold(begun, add).end()
+    let named = sorted.into_iter().flat_map(|(name, it)| [name.as_bytes(), it.reveal()]);
+    let mut hasher = Sha256::new();
+    for part in std::iter::once(key).chain(named) {
+        // Two lists of parts never read alike.
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
 }
 
 impl fmt::Debug for Secret {
