@@ -20,7 +20,7 @@ pub enum Samples {
 
 impl Samples {
     /// Reads the table `states` of a file: values by the variable of the input, `form.part` for a part.
-    /// What is neither a list of plain values nor `every N` is left out.
+    /// A value that is neither a list of plain values nor `every N` is left out.
     pub fn read(table: &toml::Table) -> BTreeMap<String, Self> {
         let mut samples = BTreeMap::new();
         for (name, value) in table {

@@ -160,7 +160,7 @@ impl Folder {
     /// Renames; a file, or an empty folder, that has the name is replaced.
     ///
     /// # Errors
-    /// As the system says.
+    /// Any error of the system.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
     }

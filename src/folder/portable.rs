@@ -122,7 +122,7 @@ impl Folder {
     /// Renames; a file, or an empty folder, that has the name is replaced.
     ///
     /// # Errors
-    /// As the system says.
+    /// Any error of the system.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.0.join(from), self.0.join(to))
     }

@@ -25,7 +25,7 @@ pub enum AboveError {
          show it with `--read PATH`"
     )]
     Outside {
-        /// As the author wrote it.
+        /// Pattern, as the author wrote it.
         pattern: String,
         /// The folder that is built.
         root: Utf8PathBuf,
@@ -41,11 +41,11 @@ pub enum AboveError {
     /// Something else is there.
     #[error("`{pattern}` of `inputs` would be `{inside}` for the notebook, and there is {what}")]
     Taken {
-        /// As the author wrote it.
+        /// Pattern, as the author wrote it.
         pattern: String,
-        /// Where it would be.
+        /// Path inside that it needs.
         inside: Utf8PathBuf,
-        /// What is there.
+        /// Thing that already lies there.
         what: String,
     },
 }
@@ -55,7 +55,7 @@ pub enum AboveError {
 pub struct Above {
     /// The path, whether it is there or not.
     pub named: Utf8PathBuf,
-    /// What is there, free of links; `None` if there is nothing, or a name that no run sees.
+    /// Its target, free of links; `None` if it does not exist, or no run may see it.
     pub host: Option<Utf8PathBuf>,
 }
 
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// What a pattern comes to for a notebook in `p/in/deep`, of which `p/in` or another folder is built.
+    /// Resolves a pattern for a notebook in `p/in/deep`, of which `p/in` or another folder is built.
     fn found(pattern: &str, built: &str) -> String {
         let outer = tempfile::tempdir().unwrap();
         let outer = Utf8Path::from_path(outer.path()).unwrap().canonicalize_utf8().unwrap();

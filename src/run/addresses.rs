@@ -1,7 +1,6 @@
-//! Addresses of objects, `<Thing object at 0x7ffff5c0a1d0>`, to small ones that say as much: two are equal where
-//! they were equal.
+//! Addresses of objects, `<Thing object at 0x7ffff5c0a1d0>`, to small numbers that are equal where the addresses were.
 //!
-//! Where an object lies depends on all that the process did before, and so on whether it was forked. Each cell
+//! The address of an object depends on all that the process did before, and so on whether it was forked. Each cell
 //! counts by itself, by the order in which its addresses appear; the first is `0x7f0000000010`.
 
 use std::borrow::Cow;
@@ -11,17 +10,17 @@ use serde_json::Value;
 
 use super::record::{CellRun, CellStatus, RawOutput, RunRecord};
 
-/// What Python writes before an address. Nobody else writes this often.
+/// Text that Python writes before an address, and that is rare elsewhere.
 const BEFORE: &str = " at 0x";
 /// Digits of an address: an interpreter without randomized addresses has short ones.
 const FEWEST_DIGITS: usize = 6;
 const MOST_DIGITS: usize = 16;
-/// Looks like an address of this kind of machine, and is above all that a notebook would write itself.
+/// First replacement: it looks like an address of a 64-bit machine, and no notebook is likely to write it itself.
 const BASE: u64 = 0x7f00_0000_0000;
-/// Objects lie at multiples of it.
+/// Alignment of objects.
 const STEP: u64 = 0x10;
 
-/// Replaces every address in what a run gave.
+/// Replaces every address in the outputs of a run.
 pub(super) fn normalize(record: &mut RunRecord) {
     for (_, run) in record.runs_mut() {
         normalize_run(run);

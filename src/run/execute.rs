@@ -94,10 +94,10 @@ fn readable(path: &Utf8Path, mode: u32) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What a run gave, and what is known about it.
+/// The result of a run: its record, and facts about it.
 #[derive(Debug)]
 pub struct Execution {
-    /// What the cells gave; `None` when the run broke off, and a finding says why.
+    /// Results of the cells; `None` when the run broke off, and a finding says why.
     pub record: Option<RunRecord>,
     /// Findings about the run as a whole.
     pub diagnostics: Vec<Diagnostic>,
@@ -109,7 +109,7 @@ pub struct Execution {
     pub layers: Vec<Layer>,
     /// CPU time of the process tree.
     pub cpu: Duration,
-    /// What it asked for on the network.
+    /// Its requests to the network.
     pub traffic: Traffic,
 }
 
@@ -180,14 +180,14 @@ impl WatchedConversation {
         WatchedConversation { outcome: conversation, watch }
     }
 
-    /// Whether it broke off, or its sweep did.
+    /// Whether the conversation broke off, or its sweep did.
     pub(super) fn is_broken(&self) -> bool {
         let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
         matches!(self.outcome, Err(RunError::Broken { .. }))
             || self.outcome.as_ref().is_ok_and(is_cut)
     }
 
-    /// What all of it comes to.
+    /// Builds the [`Execution`].
     pub(super) fn conclude(
         self,
         ended: &Ended,
@@ -214,7 +214,7 @@ impl WatchedConversation {
     }
 }
 
-/// What the notebook wanted to reach and could not: its cells may have taken another way silently.
+/// Warnings about hosts that the notebook could not reach: its cells may have taken another way silently.
 fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
     let file = Span::new(notebook.source, 0, 0);
     let warning = |message| Diagnostic::warning(Code::RefusedHost, file, message);
@@ -243,9 +243,9 @@ pub(super) struct Watch {
 struct WatchState {
     over: AtomicBool,
     is_cell_too_slow: AtomicBool,
-    /// When the cell began that runs now.
+    /// Start of the cell that is running.
     cell_since: Mutex<Option<Instant>>,
-    /// When the sweep began.
+    /// Start of the sweep.
     sweep_since: Mutex<Option<Instant>>,
 }
 
@@ -271,7 +271,7 @@ impl Watch {
                     if is_slow {
                         seen.is_cell_too_slow.store(true, Ordering::Relaxed);
                     }
-                    // What the sweep gave until then stays.
+                    // States that have arrived by then are kept.
                     let is_swept = seen.sweep_since().is_some_and(|it| it.elapsed() >= sweep_time);
                     if is_slow || is_swept || interrupt::is_requested() {
                         killer.kill();
@@ -441,8 +441,8 @@ fn cell_span(notebook: &Notebook, cell: Option<CellId>) -> Option<Span> {
     notebook.cell(cell?).map(crate::notebook::Cell::head)
 }
 
-/// How much memory a run that was stopped had. Of forks whose shared pages nobody could tell apart in time it is not
-/// known, only that it was too much.
+/// Message about the memory of a run that was stopped. The amount is left out where it is unknown: shared pages of forks
+/// could not be told apart in time.
 fn used_memory(most: u64, seen: u64) -> String {
     let told = match seen >> 20 {
         seen if seen > most >> 20 => format!(" ({seen} MiB when it was stopped)"),

@@ -1,4 +1,4 @@
-//! What the user opens for a run, to what the sandbox shows.
+//! Grants of the user for a run, as mounts and variables of the sandbox.
 //!
 //! In: hosts, paths, variables and secrets that flags name. Out: mounts, variables and [`Openings`], or the
 //! reason why a path cannot be shown. Looks at the disk, and changes nothing.
@@ -22,7 +22,7 @@ use crate::secret::Secret;
 #[cfg(doc)]
 use crate::source::credentials::CREDENTIALS;
 
-/// What the user opens, for all notebooks of a build.
+/// Grants of the user, for all notebooks of a build.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
     /// Hosts that can be reached.
@@ -50,9 +50,9 @@ pub struct Opened {
     pub variables: Vec<(&'static str, String)>,
     /// The rest.
     pub openings: Openings,
-    /// As in [`super::RunPlan::apart`].
+    /// Paths of this notebook alone, see [`super::RunPlan::apart`].
     pub apart: Vec<Utf8PathBuf>,
-    /// Files of the host that decided what is shown, or would if they were there.
+    /// Files of the host whose contents, or absence, decided about the mounts.
     pub decided: Vec<Utf8PathBuf>,
 }
 
@@ -62,15 +62,15 @@ pub enum GrantError {
     /// It cannot be looked at.
     #[error("`--read {path}` cannot be shown to the notebook: {source}")]
     Unreadable {
-        /// As the user wrote it.
+        /// Path, as the user wrote it.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         source: io::Error,
     },
     /// It is a socket, a device or a pipe.
     #[error("`--read {path}` is neither a folder nor a plain file")]
     NoFile {
-        /// As the user wrote it.
+        /// Path, as the user wrote it.
         path: Utf8PathBuf,
     },
     /// The notebook's folder cannot be shown without what is hidden in it.
@@ -85,35 +85,35 @@ pub enum GrantError {
     /// Something else is there.
     #[error("`--read {path}` would be `{inside}` for the notebook, and there is {what}")]
     Taken {
-        /// As the user wrote it.
+        /// Path, as the user wrote it.
         path: Utf8PathBuf,
-        /// Where it would be.
+        /// Path inside that it needs.
         inside: Utf8PathBuf,
-        /// What is there.
+        /// Thing that already lies there.
         what: String,
     },
 }
 
-/// What programs put into files in the place of the time.
+/// Variable with the time that programs write into files, in place of the present one.
 pub(super) const SOURCE_DATE: &str = "SOURCE_DATE_EPOCH";
 
 /// Folders inside that are not the user's. Those of the system are shown as they are.
 const SYSTEM: [&str; 10] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/dev", "/run/secrets"];
-/// Of the folders above, those that show the host's own.
+/// Folders of the system that show the host's own.
 const SHOWN: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 
-/// Where systems keep the certificates that they trust, as one file.
+/// Files with trusted certificates, by distribution; the first that exists counts.
 const CERTIFICATES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-/// Where a run finds them.
+/// Path inside of the trusted certificates.
 const CERTIFICATES_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What a notebook sees of its own folder.
+/// Part of its own folder that a notebook sees.
 #[derive(Debug, Clone, Copy)]
 pub enum Shown<'a> {
     /// All but names with a dot, [`CREDENTIALS`], files for nbc only, and other notebooks that its code does not name.
@@ -129,7 +129,7 @@ pub enum Shown<'a> {
     },
 }
 
-/// Finds out what the grants come to for a notebook, beside the mounts that it has anyway.
+/// Applies the grants to one notebook, beside the mounts that it has anyway.
 ///
 /// # Errors
 /// When a path cannot be shown, or a pattern cannot be read; see [`GrantError`].
@@ -154,37 +154,18 @@ pub fn open(
         }
         (shown, _) => shown,
     };
-    let mut hidden = match shown {
-        Shown::Folder(reach) => beside(grants, notebook, &folder, reach, &mut opened)?,
-        Shown::Inputs { notebook, patterns, .. } => {
-            let own: Vec<String> =
-                patterns.iter().filter(|it| !above::is_above(it)).cloned().collect();
-            let listed = Listed::new(notebook, &own)?;
-            let own = own_below(&folder, &grants.own_paths);
-            let outline = hidden::below(&folder, &own, Some(&listed))?;
-            opened.decided.extend(outline.decided.iter().map(|it| folder.join(it)));
-            inside_folder(&with_own(&outline.hidden, own))
-        }
-    };
+    let mut hidden = hidden_in_folder(grants, notebook, &folder, shown, &mut opened)?;
     // A folder that the user names is shown whole.
     let whole = opened.mounts.clone();
-    hidden.retain(|it| !whole.iter().any(|mount| it.starts_with(&mount.inside)));
+    hidden.retain(|it| !is_below_one(it, &whole));
     if let Shown::Inputs { patterns, root, .. } = shown {
         let own: Vec<_> = grants.own_paths.iter().filter_map(|it| placed(it)).collect();
         for pattern in patterns.iter().filter(|it| above::is_above(it)) {
             let place = above::find(pattern, &folder, root, &own)?;
-            let is_whole = |it: &Utf8Path| whole.iter().any(|mount| it.starts_with(&mount.inside));
             let inside = inside(&folder, &place.named);
-            if !is_whole(&inside) {
-                hidden.extend(show(&place, &inside, &own, present, &mut opened).map_err(
-                    |error| match error {
-                        NotShown::Taken(what) => {
-                            let pattern = pattern.clone();
-                            AboveError::Taken { pattern, inside: inside.clone(), what }.into()
-                        }
-                        NotShown::Hidden(error) => GrantError::from(error),
-                    },
-                )?);
+            if !is_below_one(&inside, &whole) {
+                let shown = show(&place, &inside, &own, present, &mut opened);
+                hidden.extend(shown.map_err(|it| it.of_pattern(pattern, inside))?);
             }
         }
     }
@@ -200,6 +181,33 @@ pub fn open(
         open_network(&mut opened);
     }
     Ok(opened)
+}
+
+/// The paths inside that a notebook does not see of its own folder.
+fn hidden_in_folder(
+    grants: &Grants,
+    notebook: &Utf8Path,
+    folder: &Utf8Path,
+    shown: Shown<'_>,
+    opened: &mut Opened,
+) -> Result<Vec<Utf8PathBuf>, GrantError> {
+    match shown {
+        Shown::Folder(reach) => Ok(beside(grants, notebook, folder, reach, opened)?),
+        Shown::Inputs { notebook, patterns, .. } => {
+            let own: Vec<String> =
+                patterns.iter().filter(|it| !above::is_above(it)).cloned().collect();
+            let listed = Listed::new(notebook, &own)?;
+            let own = own_below(folder, &grants.own_paths);
+            let outline = hidden::below(folder, &own, Some(&listed))?;
+            opened.decided.extend(outline.decided.iter().map(|it| folder.join(it)));
+            Ok(inside_folder(&with_own(&outline.hidden, own)))
+        }
+    }
+}
+
+/// Whether a path inside is shown by one of these mounts.
+fn is_below_one(path: &Utf8Path, mounts: &[Mount]) -> bool {
+    mounts.iter().any(|mount| path.starts_with(&mount.inside))
 }
 
 /// Adds what programs need to find nbc's proxy, and to trust hosts behind it.
@@ -227,6 +235,18 @@ enum NotShown {
     Taken(String),
     /// It cannot be shown without what is hidden in it.
     Hidden(HiddenError),
+}
+
+impl NotShown {
+    /// The error about the pattern that names the file, which needs this path inside.
+    fn of_pattern(self, pattern: &str, inside: Utf8PathBuf) -> GrantError {
+        match self {
+            Self::Taken(what) => {
+                AboveError::Taken { pattern: pattern.to_owned(), inside, what }.into()
+            }
+            Self::Hidden(error) => error.into(),
+        }
+    }
 }
 
 /// Shows a file or folder of another folder of the project; gives the paths inside that are hidden in it.
@@ -269,7 +289,7 @@ fn beside(
         Some(outline) => Arc::clone(outline),
         None => {
             let outline = Arc::new(hidden::below(folder, &own, None)?);
-            // What decided is noted once for all notebooks of the folder.
+            // Evidence is noted once for all notebooks of the folder.
             opened.decided.extend(outline.decided.iter().map(|it| folder.join(it)));
             known.insert(folder.to_owned(), Arc::clone(&outline));
             outline
@@ -302,7 +322,7 @@ fn placed(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(parent.join(path.file_name()?))
 }
 
-/// What is hidden, and paths of nbc's own: the run must not see them when they are made meanwhile, either.
+/// The hidden paths, with those that nbc itself makes: the run must not see them once they are made, either.
 fn with_own(hidden: &[Utf8PathBuf], mut own: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
     let mut all = hidden.to_vec();
     own.retain(|it| !it.ancestors().any(|above| hidden.iter().any(|it| it == above)));
@@ -364,7 +384,7 @@ impl ExtraMounts<'_> {
         }
     }
 
-    /// Shows `host` at a place; what is there instead, if it is taken.
+    /// Mounts `host` at a path inside. The error names the thing that already lies there.
     fn put(&mut self, host: &Utf8Path, place: &Utf8Path) -> Result<(), String> {
         if let Some(system) = SYSTEM.iter().find(|it| place.starts_with(it)) {
             return Err(format!("the system's folder `{system}`"));
@@ -408,8 +428,8 @@ fn named_place(path: &Utf8Path, host: &Utf8Path) -> io::Result<Utf8PathBuf> {
     Ok(parent.unwrap_or(Utf8Path::new(".")).canonicalize_utf8()?.join(name))
 }
 
-/// Where a path of the host is for a notebook that goes there by `..` from its own folder: above the top is
-/// the top.
+/// Path inside that a notebook reaches by `..` from its own folder, as on the host. The root has no folder above it,
+/// so further `..` stay there.
 fn inside(folder: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     let mut above = folder.components().peekable();
     let mut rest = path.components().peekable();
@@ -473,7 +493,7 @@ mod tests {
         assert!(!read.contains(&"-/nb/.git".to_owned()));
     }
 
-    /// What a notebook with these inputs does not see.
+    /// Paths that are hidden from a notebook with these inputs.
     fn hidden_beside(patterns: &[&str]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap().canonicalize_utf8().unwrap();

@@ -39,9 +39,9 @@ pub enum HiddenError {
     /// A pattern is none.
     #[error("the `inputs` pattern `{pattern}` is not valid: {source}")]
     Pattern {
-        /// As the author wrote it.
+        /// Pattern, as the author wrote it.
         pattern: String,
-        /// What is wrong with it.
+        /// Reason.
         source: ignore::Error,
     },
     /// The list of patterns is too long.
@@ -84,18 +84,18 @@ pub enum HiddenError {
     Unreadable {
         /// The folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         source: io::Error,
     },
 }
 
-/// What a notebook lists of its own folder.
+/// `inputs` of a notebook: the patterns that name its files.
 #[derive(Debug)]
 pub struct Listed<'a> {
     /// Name of the notebook's file.
     pub notebook: &'a str,
     patterns: Gitignore,
-    /// Those that spell a name with a dot.
+    /// Patterns that spell a name with a dot.
     dotted: Gitignore,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn matcher<'a>(
     builder.build().map_err(HiddenError::Patterns)
 }
 
-/// What a folder holds for the runs of its notebooks. Paths are relative to it, and sorted.
+/// Outline of a folder for the runs of its notebooks. Paths are relative to it, and sorted.
 #[derive(Debug, Default)]
 pub struct Outline {
     /// Hidden from every run; a folder of which nothing is seen is named as a whole.
@@ -145,7 +145,7 @@ pub struct Outline {
     pub decided: Vec<Utf8PathBuf>,
     /// Python files by the last part of their name as a module.
     modules: BTreeMap<String, Vec<Utf8PathBuf>>,
-    /// What modules name, by path: many notebooks import the same.
+    /// Names in modules, by path: many notebooks import the same.
     reaches: Mutex<BTreeMap<Utf8PathBuf, Arc<Reach>>>,
 }
 
@@ -209,7 +209,7 @@ impl Outline {
         let mut known = self.reaches.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.entry(module.to_owned()).or_insert_with(|| {
             let text = ProjectRoot::new(folder).text(module, MAX_SOURCE_BYTES);
-            // What cannot be read here is no Python for the run either.
+            // A file that cannot be read here is no Python for the run either.
             Arc::new(text.map(|it| Reach::of_module(&it)).unwrap_or_default())
         });
         Arc::clone(found)
@@ -293,8 +293,8 @@ pub fn by_name(path: &Utf8Path) -> Option<HiddenName> {
     })
 }
 
-/// Whether a folder, or one of those above it, is one where programs keep credentials. Not asked are the two below
-/// which projects lie as well.
+/// Whether a folder, or one above it, is one where programs keep credentials. The two folders of this kind that hold
+/// projects as well do not count.
 #[must_use]
 pub fn is_of_credentials(folder: &Utf8Path) -> bool {
     let Ok(credentials) = credentials() else { return true };
@@ -319,14 +319,14 @@ fn credentials() -> Result<Credentials, HiddenError> {
     Credentials::new().map_err(|source| HiddenError::Pattern { pattern: String::new(), source })
 }
 
-/// What a look at a folder came to.
+/// Result of looking through a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sight {
     /// Something in it is seen.
     Seen,
     /// Nothing is.
     Nothing,
-    /// Nobody can say what is in it. The run could change the mode of its own copy, and then look.
+    /// Its contents are unknown. The run could change the mode of its own copy, and then look.
     Locked,
 }
 
@@ -396,7 +396,7 @@ impl Walk<'_> {
         Ok(sight)
     }
 
-    /// Tells notebooks from other files. In doubt it is another one, which all runs see.
+    /// Tells notebooks from other files. A doubtful file is another one, which all runs see.
     fn take_note(&mut self, path: Utf8PathBuf) {
         let is_of_package = path.components().any(|it| PACKAGES.contains(&it.as_str()));
         let Some(extension) = path.extension().filter(|_| !is_of_package) else { return };
@@ -528,7 +528,7 @@ mod tests {
             let found = hidden(&["nb.py", "a/data.csv", name], None);
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             assert!(name.starts_with(found.first().unwrap().as_str()), "{name}: {found:?}");
-            // `inputs` may be foreign; only dots that are no credentials can be had by them.
+            // `inputs` may be foreign: they can show names with a dot, and no credentials.
             let found = hidden(&["nb.py", name], Some(&["*", "**/*", name]));
             assert_eq!(
                 found.is_empty(),

@@ -5,11 +5,11 @@ use camino::Utf8Path;
 use crate::notebook::{Cell, CellKind, Format, Notebook};
 use crate::python::{self, Mode};
 
-/// What a notebook writes that makes an input: `mo.ui.slider`, `ipywidgets`, `interact`, an anywidget.
+/// Words of code that makes an input: `mo.ui.slider`, `ipywidgets`, `interact`, an anywidget.
 const WORDS: [&str; 7] =
     ["ui", "widget", "Widget", "interact", "input", "import_module", "__import__"];
 
-/// Packages that make no inputs by themselves: what they show is a table, a figure or text. Of others nobody knows.
+/// Packages that make no inputs by themselves: they show tables, figures or text. Others may make inputs.
 const WITHOUT: [&str; 58] = [
     "PIL",
     "__future__",

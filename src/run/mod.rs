@@ -1,6 +1,6 @@
 //! Phases 4 and 5: [`mod@plan`], then [`execute()`] to a [`RunRecord`].
 //!
-//! In: a runnable graph, an environment and a sandbox. Out: what the cells displayed, as plain,
+//! In: a runnable graph, an environment and a sandbox. Out: the displays of the cells, as plain,
 //! hostile data. Never trusts what comes back, and never runs a cell outside the sandbox.
 
 mod above;
@@ -66,7 +66,7 @@ pub trait Observer {
     /// The sweep ended before all states had run.
     /// `None`: its time was over.
     fn sweep_broke(&mut self, _error: Option<&ProtocolError>) {}
-    /// So many states of so many are over.
+    /// `done` of all `states` are over.
     fn state_finished(&mut self, _done: u64, _states: u64) {}
 }
 
@@ -79,13 +79,13 @@ impl Observer for Unobserved {
     fn cell_finished(&mut self, _cell: CellId, _run: &CellRun) {}
 }
 
-/// Why a run gave no record.
+/// Reasons why a run gave no record.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The engine could not start: marimo is not installed, its version is not supported.
     #[error("{message}")]
     Unavailable {
-        /// What the runner says.
+        /// Message of the runner.
         message: String,
     },
     /// The conversation broke off or made no sense.
@@ -93,7 +93,7 @@ pub enum RunError {
     Broken {
         /// The cell that ran at that moment.
         running: Option<CellId>,
-        /// What was wrong.
+        /// Cause.
         #[source]
         source: ProtocolError,
     },

@@ -1,6 +1,6 @@
 //! Phase 4: graph and environment to a [`RunPlan`].
 //!
-//! In: a notebook that can be run, and what to run it with. Out: the job for the sandbox and the
+//! In: a notebook that can be run, its environment, grants and bounds. Out: the job for the sandbox and the
 //! first message to the runner. Never starts a process.
 
 use std::collections::BTreeMap;
@@ -18,12 +18,12 @@ use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Access, Job, Limits, Mount};
 
-/// Where the notebook's folder appears inside the sandbox.
+/// Path of the notebook's folder inside the sandbox.
 pub(super) const NOTEBOOK_FOLDER: &str = "/nb";
-/// Where the runner's files appear.
+/// Path of the runner's files inside the sandbox.
 pub(super) const RUNNER_FOLDER: &str = "/runner";
 
-/// What a failing cell means for the cells after it.
+/// Effect of a failing cell on the cells after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
     /// The build fails; a Jupyter notebook is not run further.
@@ -44,22 +44,22 @@ pub struct HostPaths<'a> {
 /// Every bound of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
-    /// What the sandbox enforces.
+    /// Bounds that the sandbox enforces.
     pub process: Limits,
     /// Wall-clock time of one cell.
     pub cell: Duration,
-    /// What the run may say.
+    /// Bounds of the outputs.
     pub outputs: OutputLimits,
-    /// What its states may take; `None`: they are not run.
+    /// Bounds of its states; `None`: no state is run.
     pub sweep: Option<SweepPlan>,
 }
 
-/// Everything that decides what a run gives.
+/// Everything that decides the result of a run.
 #[derive(Debug)]
 pub struct RunPlan {
-    /// For the sandbox.
+    /// Job for the sandbox.
     pub job: Job,
-    /// For the runner.
+    /// First message to the runner.
     pub start: Start,
     /// Wall-clock time of one cell.
     pub cell_time: Duration,

@@ -1,4 +1,4 @@
-//! What a run gave: plain data, serializable, and hostile, since the notebook's process wrote it.
+//! The record of a run: plain data, serializable, and hostile, since the notebook's process wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,7 +20,7 @@ pub const RECORD_VERSION: u32 = 2;
 pub struct RunRecord {
     /// [`RECORD_VERSION`].
     pub version: u32,
-    /// Who ran the cells.
+    /// Engine that ran the cells.
     pub engine: EngineReport,
     /// Digest of the notebook that was run, as [`super::source_digest`] tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct RunRecord {
     pub facts: Option<Facts>,
     /// Results by cell; a cell that was not reached is absent.
     pub cells: BTreeMap<CellId, CellRun>,
-    /// What the cells gave for other values of the notebook's inputs, if that was asked for.
+    /// Results for other values of the notebook's inputs, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
 }
@@ -45,12 +45,12 @@ pub struct Facts {
     pub lock: Option<String>,
     /// Layers of isolation.
     pub isolation: Vec<Layer>,
-    /// What the user opened for the run.
+    /// Grants of the user.
     #[serde(default, skip_serializing_if = "Granted::is_empty")]
     pub granted: Granted,
 }
 
-/// What a run was given beyond its folder: names, no values, counts or times.
+/// Grants of a run beyond its folder: names, no values, counts or times.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
@@ -74,7 +74,7 @@ impl Granted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// As the index calls it.
+    /// Name, as the package index spells it.
     pub version: String,
     /// SHA-256 of the source that it was built from, for one that was built in the sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,7 +134,7 @@ impl RunRecord {
         Self::parse(&json)
     }
 
-    /// What every cell gave, in the run itself and in each of its states.
+    /// Results of every cell, in the run itself and in each of its states.
     pub fn runs_mut(&mut self) -> impl Iterator<Item = (CellId, &mut CellRun)> {
         let states = self.sweep.iter_mut().flat_map(|it| &mut it.states);
         let states = states.flat_map(|it| &mut it.cells);
@@ -153,7 +153,7 @@ impl RunRecord {
     }
 }
 
-/// The states of a notebook: its inputs, and what the cells gave for their values.
+/// The states of a notebook: its inputs, and the results of its cells for their values.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
@@ -171,7 +171,7 @@ pub struct Sweep {
     /// the run itself made them.
     #[serde(default)]
     pub planned: u64,
-    /// Whether it ended before all states had run: for its time or its size.
+    /// Whether the sweep ended before all states had run, for its time or its size.
     #[serde(default)]
     pub is_cut: bool,
     /// The state that a page shows first, if it is not the run's own.
@@ -183,7 +183,7 @@ pub struct Sweep {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lost {
-    /// As in [`State`].
+    /// Values of the inputs, as in [`State`].
     pub path: Vec<Step>,
     /// Why.
     pub why: Loss,
@@ -216,12 +216,12 @@ pub struct Widget {
     /// The variable that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it is.
+    /// Kind of input.
     pub kind: WidgetKind,
-    /// What a reader's browser would send for each value; empty where it has parts.
+    /// Message of the browser for each value; empty for an input with parts.
     #[serde(default)]
     pub values: Vec<serde_json::Value>,
-    /// The values as a reader reads them, as many.
+    /// Label of each value, as a reader reads it.
     #[serde(default)]
     pub labels: Vec<String>,
     /// Index of the value of the run itself.
@@ -239,7 +239,7 @@ pub struct Widget {
     pub makers: Option<BTreeSet<String>>,
 }
 
-/// What an input is.
+/// Kinds of inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WidgetKind {
@@ -263,7 +263,7 @@ pub enum WidgetKind {
     Dates,
     /// Number of clicks.
     Button,
-    /// Whether it is what started the cells.
+    /// True only in the state caused by pressing it.
     RunButton,
     /// The open panel.
     Tabs,
@@ -277,12 +277,11 @@ pub enum WidgetKind {
     Form,
 }
 
-/// What some cells gave for other values of the inputs.
+/// Results of some cells for other values of the inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// Which inputs have which value, in the order in which they were set. Others have the value that
-    /// they were made with.
+    /// Values of inputs, in the order in which they were set. Other inputs have the value that they were made with.
     pub path: Vec<Step>,
     /// The cells that ran again.
     pub cells: BTreeMap<CellId, CellRun>,
@@ -302,7 +301,7 @@ pub struct Step {
     pub value: u32,
 }
 
-/// Who ran the cells, as the runner says.
+/// Engine that ran the cells, as the runner says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineReport {
@@ -363,7 +362,7 @@ pub struct CellRun {
     pub status: CellStatus,
     /// Outputs in the order in which they appeared. marimo: streams, then the cell's output.
     pub outputs: Vec<RawOutput>,
-    /// What the runner left out of them, for its size or number.
+    /// Parts of them that the runner left out, for their size or number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
@@ -448,7 +447,7 @@ pub enum RawOutput {
     },
 }
 
-/// Which stream.
+/// Standard streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamName {

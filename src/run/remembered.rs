@@ -1,6 +1,6 @@
 //! Phase 5 without Python: the run of an earlier build that saw exactly the same.
 //!
-//! What is not in the key is not in the sandbox, so a record that is found is the one that a run would give. A
+//! Nothing outside of the key is visible in the sandbox, so a record that is found is the one that a run would give. A
 //! record out of the cache is as hostile as one from a runner.
 
 use std::collections::BTreeMap;
@@ -22,33 +22,33 @@ use crate::environment::Environment;
 use crate::notebook::Notebook;
 use crate::process::{Layer, Mount};
 
-/// What is kept of a run.
+/// Parts of a run that are kept.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remembered {
     /// Layers of isolation that were active.
     pub layers: Vec<Layer>,
-    /// As in [`Execution::masks`].
+    /// Paths of the host with their replacements, see [`Execution::masks`].
     pub masks: Vec<(String, String)>,
-    /// What the cells gave.
+    /// Results of the cells.
     pub record: RunRecord,
 }
 
-/// Why a run is not looked for, and not kept.
+/// Reasons why a run is neither looked for in the cache nor kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
     /// Another day gives something else, or it knew a secret.
     #[error("it may reach hosts, or knows variables or secrets")]
     Opened,
-    /// Nobody knows what is in its environment.
+    /// The contents of its environment are unknown.
     #[error("what its environment holds cannot be told")]
     UnknownEnvironment,
-    /// What it can read has no digest.
+    /// A file that it can read has no digest.
     #[error("what it can read has no digest: {0}")]
     Tree(#[from] UncachedTree),
 }
 
-/// The parts of a run's key: names, each with a value or the digest of one. What decides is in one of them.
+/// The parts of a run's key: names, each with a value or the digest of one. Everything that decides is in a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Parts(BTreeMap<String, String>);
@@ -83,7 +83,7 @@ impl Parts {
 
     /// Adds a value as JSON; of a long one its digest, which is no JSON and so never taken for a value.
     fn value(&mut self, name: &str, value: &impl Serialize) {
-        // What has no JSON, such as a map with keys that are no text, is no part of any key.
+        // A value without JSON, such as a map with keys that are no text, is no part of any key.
         let json = serde_json::to_string(value).unwrap_or_default();
         let value = match json.len() <= LONGEST_VALUE {
             true => json,
@@ -174,7 +174,7 @@ pub fn parts(
 /// Layers, or levels, that show a run its own files and no others.
 const VIEWS: [&str; 3] = ["strict", "mount namespace", "landlock"];
 
-/// Those of some paths inside that lie below a mount, as paths of the host.
+/// Paths of the host for those of some paths inside that lie below a mount.
 fn below(inside: &[Utf8PathBuf], mount: &Mount) -> Vec<Utf8PathBuf> {
     let below =
         inside.iter().filter_map(|it| Some(mount.host.join(it.strip_prefix(&mount.inside).ok()?)));
@@ -228,11 +228,11 @@ pub struct Unchecked {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: Vec<Pending>,
-    /// When they were last compared, and how long that took.
+    /// Time of the last comparison, and its duration.
     checked: Option<(Instant, Duration)>,
 }
 
-/// Comparing takes at most this part of the time of a build.
+/// Largest share of a build's time that comparing takes: one part of so many.
 const PART: u32 = 20;
 
 impl Unchecked {

@@ -27,7 +27,7 @@ pub struct LeftOut {
     pub cell: CellId,
     /// Its position among the cell's stored outputs, from 0.
     pub position: usize,
-    /// What is wrong with it.
+    /// Reason.
     pub reason: &'static str,
 }
 
@@ -72,7 +72,7 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     let mut cells = BTreeMap::new();
     let mut left_out = Vec::new();
     let mut widgets = None;
-    // What does not parse today may have run: Python 2, or a kernel's own commands.
+    // Code that does not parse may have run: Python 2, or a kernel's own commands.
     let is_code = |cell: &Cell| matches!(cell.kind, CellKind::Code | CellKind::Unparsable);
     let code: Vec<_> = notebook.cells().filter(|(_, cell)| is_code(cell)).collect();
     let read = |(id, cell): &(CellId, &Cell)| {
@@ -252,7 +252,7 @@ fn joined(mime: &str, value: Value) -> Value {
     text(value).map_or_else(|value| value, Value::String)
 }
 
-/// A text, or the value that is none.
+/// A text, or the value if it is no text.
 fn text(value: Value) -> Result<String, Value> {
     match value {
         Value::String(text) => Ok(text),

@@ -1,4 +1,4 @@
-//! Phase 6: what the cells give for other values of the notebook's inputs.
+//! Phase 6: results of the cells for other values of the notebook's inputs.
 //!
 //! In: a run that is over, whose process still lives. Out: a [`Sweep`], within bounds. The runner forks
 //! for each state; whatever goes wrong there costs states, never the run.
@@ -26,7 +26,7 @@ const LONGEST_NAME: usize = 1000;
 /// Longest label of a value, in bytes.
 const LONGEST_LABEL: usize = 10_000;
 
-/// What a sweep may take, and what it is to run.
+/// Bounds of a sweep, and the states that it is to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepPlan {
     /// Most states of one notebook, besides the run's own.
@@ -51,7 +51,7 @@ pub struct SweepPlan {
     pub samples: BTreeMap<String, Samples>,
 }
 
-/// What the runner needs to know of a [`SweepPlan`].
+/// The part of a [`SweepPlan`] that the runner gets.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct SweepOptions {
     state_seconds: f64,
@@ -61,7 +61,7 @@ pub(super) struct SweepOptions {
     memory: u64,
 }
 
-/// What a sweep is about to do.
+/// Preview of a sweep, before its first state.
 #[derive(Debug, Clone, Copy)]
 pub struct Foreseen<'a> {
     /// The inputs.
@@ -72,7 +72,7 @@ pub struct Foreseen<'a> {
     pub states: u64,
 }
 
-/// Asks for the states of a run that is over. Whatever breaks off gives the states until there.
+/// Asks for the states of a run that is over. A sweep that breaks off gives the states until there.
 pub(super) fn sweep<C: Read + Write>(
     frames: &mut Frames<C>,
     conversation: &Conversation<'_>,
@@ -127,7 +127,7 @@ fn states<C: Read + Write>(
     frames.send(&Command::Sweep { options })?;
     loop {
         let given = (sweep.states.len() + sweep.lost.len()) as u64;
-        // A state of which nothing came counts too, and the runner keeps the bound itself.
+        // A state without a result counts too, and the runner keeps the bound itself.
         if given > most_states.saturating_mul(2).saturating_add(1) {
             return Err(ProtocolError::OverLimit { what: "a number of states" });
         }

@@ -22,13 +22,13 @@ use crate::python::{self, Mode};
 
 /// Most slots of one warm process: each notebook has file systems of its own, which are made before the first one runs.
 const MOST_SLOTS: usize = 64;
-/// Fewer are not worth a warm process, which takes about as long to start as a cold one.
+/// Fewest slots of a warm process, which takes about as long to start as a cold one.
 const FEWEST_SLOTS: usize = 2;
 /// Most warm processes that are tried for one batch.
 const MOST_TRIES: u32 = 4;
-/// A process that does not answer within this time is given up.
+/// Longest wait for an answer of a warm process; after that it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Packages may take this long to be imported.
+/// Longest time for the import of packages.
 const IMPORT_TIME: Duration = Duration::from_secs(60);
 /// Longest answer of a warm process.
 const LONGEST_ANSWER: u32 = 1 << 20;
@@ -95,9 +95,9 @@ struct State {
 pub struct Batch {
     /// Their places in the list that was given.
     pub members: Vec<usize>,
-    /// What is imported before.
+    /// Packages that are imported before the first fork.
     packages: BTreeSet<String>,
-    /// `None`: each gets a process of its own.
+    /// Kind of their warm process; `None`: each notebook gets a process of its own.
     kind: Option<String>,
 }
 
@@ -162,7 +162,7 @@ fn groups(mut members: Vec<(usize, BTreeSet<String>)>) -> Vec<(BTreeSet<String>,
     }
     groups.retain(|_, places| places.len() >= FEWEST_SLOTS);
     members.retain(|(_, packages)| !groups.contains_key(packages));
-    // Of the others, those that share the most common package, with all that they share beside it.
+    // The others are grouped by their most common package, with all other packages that they share.
     loop {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for name in members.iter().flat_map(|(_, packages)| packages) {
@@ -188,7 +188,7 @@ fn groups(mut members: Vec<(usize, BTreeSet<String>)>) -> Vec<(BTreeSet<String>,
     groups.into_iter().collect()
 }
 
-/// `None` when the notebook needs a process of its own.
+/// Requirements of a notebook on a warm process; `None` when it needs a process of its own.
 fn request(plan: &RunPlan, notebook: &Notebook) -> Option<WarmRequest> {
     let openings = &plan.job.openings;
     let is_closed =
@@ -259,7 +259,7 @@ pub struct BatchRun<'a> {
     plans: Vec<&'a RunPlan>,
     process: Option<WarmProcess>,
     tries: u32,
-    /// How many notebooks ran as forks.
+    /// Number of notebooks that ran as forks.
     warm: usize,
     remarks: Vec<String>,
 }
@@ -304,12 +304,12 @@ impl<'a> BatchRun<'a> {
         Self { pool, sandbox, batch, plans, process: None, tries: 0, warm: 0, remarks: vec![] }
     }
 
-    /// How many of the notebooks up to now were forked.
+    /// Number of notebooks that ran as forks so far.
     pub fn forked(&self) -> usize {
         self.warm
     }
 
-    /// Why something did not start warm, for whoever wants to know.
+    /// Reasons why notebooks did not start warm.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
@@ -317,7 +317,7 @@ impl<'a> BatchRun<'a> {
     /// Runs the notebook at this place of the batch; the places are to come in order, and each once.
     ///
     /// # Errors
-    /// As [`execute()`](super::execute()).
+    /// The same as [`execute()`](super::execute()).
     pub fn execute(
         &mut self,
         place: usize,

@@ -1,5 +1,5 @@
-//! Work of nbc's own whose end nobody can foresee, in a process of its own: it may take its time, its memory or
-//! its stack without taking nbc along.
+//! Work of nbc itself without a known bound of time, memory or stack, in a child process: a failure of it leaves nbc
+//! running.
 
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
@@ -13,9 +13,9 @@ pub const DIAGRAM_ARGUMENT: &str = "__diagram";
 
 /// Seconds of CPU that a piece of work may take.
 const CPU: u64 = 3;
-/// Wall-clock time of it, where machines are busy.
+/// Wall-clock time that a piece of work may take, on a busy machine.
 const WALL: Duration = Duration::from_secs(30);
-/// Its address space, in bytes.
+/// Address space of the child, in bytes.
 const MEMORY: u64 = 2 << 30;
 /// Longest answer, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -26,8 +26,8 @@ static SPENT: AtomicU64 = AtomicU64::new(0);
 /// Interval between two looks at the child.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Has this program do something with `input` in a child; `None` when it does not come to an end, or when a
-/// build asked for too much of it.
+/// Runs this program in a child, with `input` on its standard input, and gives its answer. `None` when the child does
+/// not end in time, or when a build asked for too much such work.
 pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
     if SPENT.load(Ordering::Relaxed) >= ALL || interrupt::is_requested() {
         return None;
@@ -49,7 +49,7 @@ pub fn ask(argument: &str, input: &[u8]) -> Option<Vec<u8>> {
             Some(answer)
         });
         let end = Instant::now() + WALL;
-        // With the child end its pipes, and so both threads.
+        // The pipes end with the child, and both threads end with the pipes.
         while !answered.is_finished() && Instant::now() < end && !interrupt::is_requested() {
             std::thread::sleep(POLL);
         }

@@ -44,23 +44,24 @@ use secret::Secret;
 /// The hidden first argument that makes `nbc` act as the second stage of the sandbox.
 pub const STAGE_ARGUMENT: &str = "__sandbox";
 
-/// How much of the confinement there must be.
+/// Level of confinement that a run needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
     /// Every layer, or no run.
     Strict,
-    /// The host's strongest: files and system calls are confined at least, and every limit holds.
+    /// The strongest confinement that the host grants: files and system calls are confined at least, and every
+    /// limit holds.
     BestEffort,
     /// Limits only.
     None(Trusted),
 }
 
-/// The word of a user that a notebook may do whatever they may do themselves.
+/// Proof that the user trusts a notebook with everything that they may do themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trusted(());
 
 impl Trusted {
-    /// Only an explicit request of the user, made for this very build, is such a word.
+    /// Records the user's explicit request, made for this very build.
     #[must_use]
     pub fn by_request_of_the_user() -> Self {
         Self(())
@@ -144,8 +145,8 @@ pub struct Openings {
     pub files: BTreeMap<String, Secret>,
 }
 
-/// The place of one notebook among several forked from one process: a folder of the host with a private layer, beside a
-/// temporary folder of its own.
+/// Slot of a warm process for one notebook: a folder of the host with a private layer, beside a temporary folder of its
+/// own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// The folder; its access is [`Access::Overlay`].
@@ -215,7 +216,7 @@ pub struct Ended {
     pub memory: u64,
 }
 
-/// Why a confined process could not be had.
+/// Reasons why a confined process could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
@@ -245,9 +246,9 @@ pub enum SandboxError {
         "{full}; and what is left, files and system calls alone, cannot be had either: {least}"
     )]
     NothingHolds {
-        /// Why not all layers.
+        /// Reason why not every layer holds.
         full: Box<SandboxError>,
-        /// Why not even the fewest.
+        /// Reason why not even the fewest layers hold.
         #[source]
         least: Box<SandboxError>,
     },

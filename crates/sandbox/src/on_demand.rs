@@ -29,14 +29,14 @@ pub struct OnDemand {
 }
 
 impl OnDemand {
-    /// Nothing is tried yet. Runs that have another user id than nbc are let pass through `cache`, which is otherwise
+    /// A sandbox that is not tried yet. Runs with another user id than nbc may pass through `cache`, which is otherwise
     /// its owner's alone.
     #[must_use]
     pub fn new(isolation: Isolation, cache: Option<Utf8PathBuf>) -> Self {
         Self { isolation, cache, made: OnceLock::new() }
     }
 
-    /// One that is there already.
+    /// A sandbox that exists already.
     #[must_use]
     pub fn ready(isolation: Isolation, sandbox: Sandbox) -> Self {
         Self { isolation, cache: None, made: OnceLock::from(sandbox) }
@@ -51,7 +51,7 @@ impl OnDemand {
     /// The sandbox.
     ///
     /// # Errors
-    /// As [`Sandbox::confined`].
+    /// The same as [`Sandbox::confined`].
     pub fn get(&self) -> Result<&Sandbox, SandboxError> {
         if let Some(made) = self.made.get() {
             return Ok(made);

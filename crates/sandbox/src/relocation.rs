@@ -1,4 +1,4 @@
-//! Paths of a [`Job`] on a host that gives no view of its own: `/nb` is then where the notebook lies.
+//! Paths of a [`Job`] without a file system view of its own: `/nb` becomes the notebook's folder on the host.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -25,7 +25,7 @@ impl Drop for Relocation {
 }
 
 impl Relocation {
-    /// Nothing is moved: the run has a view of its own.
+    /// The map of a run with a view of its own: every path stays the same.
     #[must_use]
     pub fn nowhere() -> Self {
         Self::default()

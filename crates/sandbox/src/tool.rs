@@ -14,9 +14,9 @@ use camino::Utf8PathBuf;
 
 /// Bytes of each stream that are kept. The end tells why a tool failed.
 const KEPT: usize = 256 * 1024;
-/// Most tools run for seconds.
+/// Interval between two looks at a tool; most tools run for seconds.
 const POLL: Duration = Duration::from_millis(10);
-/// A disk takes a few hundred megabytes in this time.
+/// Interval between two counts of written bytes; a disk takes a few hundred megabytes in this time.
 #[cfg(target_os = "linux")]
 const COUNT: Duration = Duration::from_millis(200);
 
@@ -91,7 +91,7 @@ pub struct ToolOutput {
     pub stderr: Vec<u8>,
 }
 
-/// Why a tool said nothing usable.
+/// Reasons why a tool gave no usable output.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolError {
@@ -358,7 +358,7 @@ impl Group {
     #[cfg(target_os = "linux")]
     fn kill(&mut self) {
         if let Some(pid) = self.id() {
-            // The only refusal is that nobody is left.
+            // The call fails only if no process of the group is left.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
     }
@@ -376,7 +376,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Collected already on the usual way; then the number may be someone else's.
+        // A tool that has ended as usual is collected already, and its number may be that of another process.
         if matches!(self.0.try_wait(), Ok(None)) {
             self.kill();
             drop(self.0.wait());

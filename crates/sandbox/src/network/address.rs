@@ -1,7 +1,7 @@
-//! Which addresses belong to the public internet.
+//! Addresses of the public internet, told from all others.
 //!
 //! A name of an attacker may lead to the machine itself, to its network, or to the service that gives cloud
-//! machines their credentials. So a name is resolved once, and what is connected to is what was checked.
+//! machines their credentials. So a name is resolved once, and nbc connects to the address that it checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,7 +1,7 @@
 //! The hosts that a run may reach, and the proxy that lets it reach them and nothing else.
 //!
 //! The run keeps a network namespace with nothing but `lo` in it. A listening socket of that namespace is
-//! handed to nbc, which accepts on it outside: what nbc does not connect to cannot be reached.
+//! handed to nbc, which accepts on it outside: a host that nbc does not connect to cannot be reached.
 
 mod address;
 #[cfg(target_os = "linux")]
@@ -40,7 +40,7 @@ pub struct AllowedHost {
     port: Option<u16>,
 }
 
-/// Why a text names no host.
+/// Reasons why a text names no host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` names no host: {reason}")]
 pub struct AllowedHostError {
@@ -48,7 +48,7 @@ pub struct AllowedHostError {
     reason: &'static str,
 }
 
-/// A host in the one way that nbc writes it: lower case, no final dot, addresses in their shortest form.
+/// A host in canonical form: lower case, no final dot, addresses in their shortest form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum HostName {
     Name(String),
@@ -223,7 +223,7 @@ pub enum Refusal {
     PrivateAddress,
 }
 
-/// Which hosts a run asked for. Holds no counts, times or addresses: two equal runs tell the same.
+/// Hosts that a run asked for. Holds no counts, times or addresses: two equal runs tell the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// `host:port` of those that were reached.

@@ -17,15 +17,15 @@ use super::{AllowedHost, HostName, Refusal, Target, Traffic};
 
 /// Connections of a run at the same time. More wait until one ends.
 const MOST_CONNECTIONS: usize = 64;
-/// The same of an installer, which keeps many open that it may still need.
+/// Connections of an installer at the same time: it keeps many open for later requests.
 const MOST_FETCHES: usize = 1024;
-/// A head has to be whole in this time.
+/// Longest time until the head of a request is whole.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// A name has to be resolved, and an address has to answer, in this time.
+/// Longest time to resolve a name, and to connect to an address.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// A host with more addresses is tried at the first ones only.
+/// Most addresses of a host that are tried.
 const MOST_ADDRESSES: usize = 4;
-/// A plain request whose answer stands still for this long is over.
+/// Longest pause in the answer to a plain request.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
 /// The hosts that a client may reach.
@@ -80,7 +80,7 @@ struct State {
 }
 
 impl Proxy {
-    /// Serves what comes in on a listening socket.
+    /// Serves the connections of a listening socket.
     pub(in super::super) fn start(
         listener: TcpListener,
         hosts: Vec<AllowedHost>,
@@ -127,7 +127,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             Ok((client, _)) => {
                 // Without a thread left, the client sees its connection end.
                 let _ = spawn("proxy connection", move || {
-                    // An error of one side is the end of the connection, and nobody's news.
+                    // An error of one side ends the connection, and needs no report.
                     drop(serve(client, &permit.0));
                     drop(permit);
                 });

@@ -1,4 +1,4 @@
-//! Descriptors on their way over a socket.
+//! File descriptors that are sent over a socket.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -18,12 +18,12 @@ pub(super) fn pass(over: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<
     if !passed.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(io::Error::other("no room for a descriptor"));
     }
-    // A process that was killed does not hear it, and must not end nbc by a signal.
+    // If the receiver was killed, sending must fail, and not end nbc by SIGPIPE.
     rustix::net::sendmsg(over, &[IoSlice::new(&[0])], &mut passed, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// Takes what [`pass`] passed on.
+/// Receives the descriptor that [`pass`] sent.
 pub(super) fn take(over: &UnixStream) -> io::Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut passed = RecvAncillaryBuffer::new(&mut space);

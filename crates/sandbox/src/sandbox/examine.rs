@@ -19,7 +19,7 @@ use super::start::{SET_UP_TIME, stage_command};
 use super::system::{self, Fork, NAMESPACES};
 use super::{landlock, payload};
 
-/// Which layers this host grants, each tried by itself; those that it refuses tell why, and the way out.
+/// Tries every layer by itself; a layer that the host refuses comes with the reason and the way out.
 ///
 /// # Errors
 /// The second stage cannot be started at all.
@@ -34,7 +34,7 @@ pub fn examine() -> io::Result<Vec<Examined>> {
     Ok(examined)
 }
 
-/// No level needs it: a watch measures the tree where the kernel does not count it.
+/// The control group, which no level needs: a watch measures the tree where the kernel does not count it.
 const GROUP: &str = "control group";
 const GROUP_WAY_OUT: &str = "no level needs it: nbc measures the memory of the tree every 25 ms. \
      `systemd-run --user --scope -p Delegate=yes nbc build ...` has the kernel count it, and so does \
@@ -128,7 +128,7 @@ fn in_a_child(attempt: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Makes a user namespace in which this user is somebody.
+/// Makes a user namespace in which this user has an id.
 fn user_namespace() -> io::Result<()> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     system::unshare(libc::CLONE_NEWUSER)?;

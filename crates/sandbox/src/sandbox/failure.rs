@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use super::super::Layer;
 use super::protocol::{self, Report, Subject};
 
-/// The layer of `mounts`.
+/// Name of the layer that `mounts` makes.
 pub(super) const VIEW: &str = "file system view";
-/// The layer of user ids and capabilities.
+/// Name of the layer of user ids and capabilities.
 pub(super) const RIGHTS: &str = "no privileges";
 pub(super) const LIMITS: &str = "resource limits";
 /// The exit code when nbc itself is gone, or something else stands on the other end.
@@ -40,7 +40,7 @@ impl<T> Named<T> for io::Result<T> {
 pub(super) fn report_failure(control: &UnixStream, failure: Failure) {
     let errno = errno_of(&failure.source);
     let report = Report::Failed { subject: failure.subject, step: failure.step, errno };
-    // Without a listener there is nobody to tell.
+    // If nbc is gone, nobody reads the report.
     drop(protocol::send(control, &report));
 }
 

@@ -111,7 +111,7 @@ impl Group {
         self.version == Version::Two
     }
 
-    /// How many processes the kernel has killed for want of memory.
+    /// Number of processes that the kernel has killed for want of memory.
     pub(super) fn kills(&self) -> u64 {
         let file = match self.version {
             Version::One => "memory.oom_control",
@@ -134,7 +134,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Whoever is still in it has been killed, and leaves within moments.
+        // A process that is still in it has been killed, and leaves within moments.
         for _ in 0..50 {
             match fs_err::remove_dir(&self.folder) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {

@@ -31,7 +31,7 @@ pub(super) fn choose_identity() -> Result<Identity, SandboxError> {
     Ok(Identity::Switched { id: unused })
 }
 
-/// Above the ids of users, services and containers.
+/// First id of runs: above the ids of users, services and containers.
 const UNUSED_IDS: u32 = 1_800_000_000;
 /// Ids that each nbc has for its runs: the processes of one must not end with those of another.
 const RUNS_AT_ONCE: u32 = 32;

@@ -28,14 +28,14 @@ use crate::names::path_of;
 /// The identity, confinement and temporary folder of a payload without namespaces.
 pub(super) struct HostPayload {
     pub(super) identity: Identity,
-    /// False when the user wants limits only.
+    /// Whether Landlock and seccomp hold; false when the user wants limits only.
     pub(super) is_confined: bool,
     pub(super) temporary: Option<Utf8PathBuf>,
 }
 
 /// How often orphans that ended are collected.
 const PERIOD: Duration = Duration::from_millis(200);
-/// A tree that still grows after this time would have to fork faster than it is killed.
+/// Longest time for killing a tree: one that still grows would have to fork faster than it is killed.
 const LONGEST_SWEEP: Duration = Duration::from_secs(20);
 
 /// The outer process, to the end of the run; gives the exit code.
@@ -62,7 +62,7 @@ pub(super) fn run(
     let (mut told, tell) = pipe;
     let fork = system::fork().named(LIMITS, || "starting the payload".to_owned())?;
     let Fork::Parent(payload) = fork else {
-        // It is the outer process that removes it.
+        // The outer process removes it.
         std::mem::forget(temporary);
         let failure = become_payload(&channel, place, job, others, &tell);
         if let Err(failure) = failure {
@@ -169,7 +169,7 @@ fn sweep(identity: Identity) {
     }
 }
 
-/// Kills every process of a user that is nobody else: all at once, so that none can fork meanwhile.
+/// Kills every process of a user id that only this run has: all at once, so that none can fork meanwhile.
 fn kill_all_of(id: u32) {
     let Ok(fork) = system::fork() else { return };
     match fork {

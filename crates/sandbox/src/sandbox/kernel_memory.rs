@@ -1,4 +1,4 @@
-//! Memory of the kernel that the cheap files of `/proc` do not show: mappings, and what epoll watches.
+//! Memory of the kernel that the cheap files of `/proc` do not show: mappings, and files that an epoll watches.
 //!
 //! In: the first process of a tree. Out: a number that a thread of its own keeps up to date, since these files take
 //! locks of the processes that they tell of, and the watch waits for nobody. A control group counts all of it.
@@ -13,10 +13,10 @@ use rustix::process::Pid;
 
 use super::processes::{open_files, tree};
 
-/// How often the tree is gone through, at most.
+/// Shortest pause between two counts of the tree.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// How much longer the pause is than the look before it: a tree of many mappings must not cost a core.
+/// Least ratio of the pause to the count before it: a tree of many mappings must not cost a core.
 const REST: u32 = 8;
 
 /// Kernel memory of one mapping: its structure, and its part of a process's tree. Measured on Linux 6.18: 223 bytes for
@@ -26,7 +26,7 @@ const MAPPING: u64 = 256;
 /// Kernel memory of one file that an epoll watches. Measured on Linux 6.18: 209 bytes.
 const WATCH: u64 = 224;
 
-/// A count that goes on until it is dropped.
+/// A count that is kept up to date until it is dropped.
 #[derive(Debug)]
 pub(super) struct KernelMemory {
     bytes: Arc<AtomicU64>,

@@ -13,17 +13,17 @@ use landlock::{
 
 use super::trees::{SYSTEM_FILES, SYSTEM_FOLDERS};
 
-/// The layer that this file makes.
+/// Name of the layer that this file makes.
 pub(super) const NAME: &str = "landlock";
 
-/// The same layer where nothing else keeps files away.
+/// Name of the layer where Landlock alone keeps files away.
 pub(super) const ALONE: &str = "landlock, by itself";
 
-/// Rights beyond these are unknown to the pinned crate's newest tested version.
+/// Newest version of Landlock whose rights the pinned crate knows.
 const NEWEST: ABI = ABI::V7;
 
 /// Restricts this process and everything it starts; tells what the kernel grants. Of all ports, `port` alone
-/// can be connected to, and none can be bound. Roots of file systems that are in no place yet can be named, too.
+/// can be connected to, and none can be bound. Roots of file systems that are not attached yet can be named, too.
 pub(super) fn restrict<'a>(
     writable: &[Utf8PathBuf],
     roots: impl Iterator<Item = BorrowedFd<'a>>,
@@ -42,7 +42,7 @@ pub(super) fn restrict<'a>(
 
 /// The oldest Landlock that alone keeps the files of a user: earlier ones let a program cut them short.
 const OLDEST_FOR_OWNERS: ABI = ABI::V3;
-/// Enough for a user that owns nothing.
+/// The oldest Landlock that is enough for a user that owns nothing.
 const OLDEST_FOR_OTHERS: ABI = ABI::V1;
 
 /// Files that programs read beside the system's folders, where the host's own files are all there is. Its process list
@@ -165,7 +165,7 @@ fn reading() -> landlock::BitFlags<AccessFs> {
 }
 
 fn writing() -> landlock::BitFlags<AccessFs> {
-    // Whoever could make a device node could reach the disk below every mount.
+    // A process that could make a device node could reach the disk below every mount.
     AccessFs::from_all(NEWEST) & !(AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev)
 }
 

@@ -11,11 +11,11 @@ use rustix::process::Pid;
 
 use super::processes::{cpu_of, open_files, tree};
 
-/// How often memory is measured: 2 GB/s of fresh pages overshoot by 50 MB in this time.
+/// Interval between two measurements: 2 GB/s of fresh pages overshoot by 50 MB in this time.
 pub(super) const PERIOD: Duration = Duration::from_millis(25);
 
-/// How long a look at shared pages may take, and how much longer for each process: a busy machine takes seconds for
-/// hundreds of forks. After that shared pages count in each of their users.
+/// Longest time for a look at shared pages, and the time added for each process: a busy machine takes seconds for
+/// hundreds of forks. After that, shared pages count in each of their users.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_EACH: Duration = Duration::from_millis(10);
 
@@ -27,7 +27,7 @@ fn patience(processes: usize) -> Duration {
 #[derive(Debug, Default, Clone, Copy)]
 struct Usage {
     resident: u64,
-    /// Resident memory that is nobody's file.
+    /// Resident memory that belongs to no file.
     anonymous: u64,
     bound: u64,
 }
@@ -43,12 +43,12 @@ fn open_sockets(tree: &[i32]) -> u64 {
     u64::try_from(sockets.len()).unwrap_or(u64::MAX).saturating_mul(full_socket())
 }
 
-/// The place of the tree's shared memory and temporary files.
+/// File systems that hold the tree's shared memory and temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileSystems {
-    /// In file systems and a network of its own.
+    /// Its own, beside a network of its own.
     Own,
-    /// In those of the host.
+    /// Those of the host.
     Host,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// With each shared page in each of its users.
+    /// Upper bound of the memory: each shared page counts in each of its users.
     fn all(&self) -> u64 {
         self.nobodys + self.each.iter().map(|(_, it)| it.resident + it.bound).sum::<u64>()
     }
@@ -74,7 +74,7 @@ impl Measured {
         self.least += bytes;
     }
 
-    /// With this much resident memory.
+    /// The memory, if this much of it is resident.
     fn with(&self, resident: u64) -> u64 {
         self.nobodys + self.each.iter().map(|(_, it)| it.bound).sum::<u64>() + resident
     }
@@ -92,7 +92,7 @@ pub(super) fn measure(first: Pid, file_systems: FileSystems, payload: Option<i32
         FileSystems::Own => temporary_files(&tree) + sockets(first),
         FileSystems::Host => open_sockets(&tree),
     };
-    // Of forks the largest alone is certain, and of that only what it does not have from the payload.
+    // Of all forks only the largest is certain, and of that only the pages that it does not have from the payload.
     let of_payload = payload.and_then(usage).map_or(0, |it| it.anonymous);
     let largest = each.iter().map(|(_, it)| it.anonymous).max().unwrap_or(0);
     let mut measured = Measured { each, nobodys, least: 0, cpu };
@@ -104,7 +104,7 @@ pub(super) fn measure(first: Pid, file_systems: FileSystems, payload: Option<i32
 /// of its memory; so another thread asks, and until it answers the watch uses the bounds that are certain.
 #[derive(Default)]
 pub(super) struct Shares {
-    /// Since when somebody looks, and where the answer comes.
+    /// Start of the look that is under way, and the channel of its answer.
     look: Option<(Instant, Receiver<u64>)>,
     /// Looks that were given up; the thread of each ends with the process that it asks about.
     given_up: usize,
@@ -117,7 +117,8 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// The most that may be said of the tree's memory by now, if that decides.
+    /// The tree's memory: the upper bound if that is not above `most`, the lower bound if that is above it already, and
+    /// between them the exact number once it is known.
     pub(super) fn judge(&mut self, seen: &Measured, most: u64) -> u64 {
         let memory = self.look(seen, most);
         if self.look.is_none() {
@@ -171,8 +172,8 @@ impl Shares {
     }
 }
 
-/// Files in `/tmp` (with every private layer) and `/dev/shm`, which lie in memory. What of them is
-/// mapped counts in a process as well: shared memory without a file looks the same from here.
+/// Files in `/tmp` (with every private layer) and `/dev/shm`, which lie in memory. Mapped parts
+/// count in a process as well: shared memory without a file looks the same from here.
 fn temporary_files(tree: &[i32]) -> u64 {
     let used = |pid: i32, folder: &str| {
         let it = rustix::fs::statfs(format!("/proc/{pid}/root/{folder}")).ok()?;

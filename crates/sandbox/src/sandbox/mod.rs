@@ -47,7 +47,7 @@ pub use running::{Killer, NetworkWatch, Running};
 pub use stage::sandbox_main;
 pub use warm::{AttachedSlot, Warm};
 
-/// A decision how notebook code runs, with every layer that holds, or does not.
+/// The confinement of notebook code on this host, with every layer that holds, or does not.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     launcher: Utf8PathBuf,
@@ -58,7 +58,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Finds out, by setting one up, what can be had here of what `isolation` asks for.
+    /// Sets up a sandbox once, to find the layers that this host grants of those that `isolation` asks for.
     ///
     /// # Errors
     /// The first layer that cannot be had, why, and the way out.
@@ -70,7 +70,7 @@ impl Sandbox {
     /// Like [`Sandbox::confined`], with another executable as the second stage: tests are no `nbc`.
     ///
     /// # Errors
-    /// As [`Sandbox::confined`].
+    /// The same as [`Sandbox::confined`].
     pub fn confined_with(
         isolation: Isolation,
         launcher: &Utf8Path,
@@ -141,7 +141,7 @@ impl Sandbox {
         self
     }
 
-    /// How to get the layers that do not hold; empty when all do, or when nobody wanted them.
+    /// Advice on the layers that do not hold; empty when all hold, or when the user asked for none.
     #[must_use]
     pub fn way_out(&self) -> &str {
         &self.way_out
@@ -239,7 +239,7 @@ impl Sandbox {
     }
 }
 
-/// Why layers do not hold.
+/// Reasons why layers do not hold.
 enum Cause {
     /// The user wants none.
     Wish,

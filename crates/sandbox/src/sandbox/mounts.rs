@@ -24,7 +24,7 @@ use super::trees::{Tree, Trees};
 use crate::names::path_of;
 use crate::secret::Secret;
 
-/// Files made here instead of shown, because the host's would name its users and its network.
+/// Files that nbc writes itself, because the host's would name its users and its network.
 const SYNTHETIC: [(&str, &str); 5] = [
     ("/etc/passwd", "notebook:x:1000:1000:notebook:/tmp:/bin/sh\n"),
     ("/etc/group", "notebook:x:1000:\n"),
@@ -71,7 +71,7 @@ pub(super) struct View {
     pub(super) has_process_list: bool,
     /// File systems of each slot, in the order of the slots.
     pub(super) slot_mounts: Vec<SlotMounts>,
-    /// A whole `/proc` that has no place in the view, if there are slots.
+    /// A whole `/proc` that is not attached in the view, if there are slots.
     pub(super) processes: Option<OwnedFd>,
 }
 
@@ -237,7 +237,7 @@ fn memory_file_system(size: &str, inodes: &str, mode: &str) -> io::Result<OwnedF
     finish(&new)
 }
 
-/// The processes of this namespace, and its settings, in no place.
+/// A `/proc` of this namespace, with its settings, that is not attached.
 fn process_list() -> io::Result<OwnedFd> {
     finish(&rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?)
 }
@@ -263,7 +263,7 @@ fn make_folder(path: &Utf8Path) -> io::Result<()> {
     builder.recursive(true).mode(0o755).create(path)
 }
 
-/// Puts a tree in its place, which is made if it does not exist.
+/// Attaches a tree at its path, which is made if it does not exist.
 fn attach(tree: &Tree) -> io::Result<()> {
     make_place(tree)?;
     move_to(&tree.detached, tree.inside.as_str())
@@ -317,7 +317,7 @@ fn attach_overlay(
     }
 }
 
-/// Puts the mark of a removed file over what must not be seen: for the job it has never been there. A name that is not
+/// Puts the mark of a removed file over each hidden path: for the job it has never existed. A name that is not
 /// there yet is marked right below the top only: the folders above it would be made anew, with a mode of their own.
 fn hide(path: &Utf8Path, lower: &Utf8Path, upper: &Utf8Path) -> io::Result<()> {
     let path = path_of(path);
@@ -342,7 +342,7 @@ fn is_there(path: &std::path::Path) -> bool {
     !fs_err::symlink_metadata(path).is_err_and(|it| it.kind() == io::ErrorKind::NotFound)
 }
 
-/// Puts nothing over what must not be seen, where no layer can take it away: its name stays.
+/// Covers each hidden path with something empty, where no layer can remove it: its name stays.
 fn cover(inside: &Utf8Path, hidden: &[Utf8PathBuf]) -> io::Result<()> {
     for path in hidden.iter().filter(|it| it.starts_with(inside) && *it != inside) {
         let place = path_of(path);

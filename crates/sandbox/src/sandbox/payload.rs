@@ -98,7 +98,7 @@ fn set_limits(limits: &Limits, processes: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Collects everyone who ends inside, until it is the payload; then the kernel ends the others.
+/// Collects every process that ends inside, until the payload has ended; then the kernel ends the others.
 pub(super) fn wait_for_payload(payload: rustix::process::Pid) -> io::Result<i32> {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
@@ -139,7 +139,7 @@ pub(super) fn probe_limits() -> Limits {
     }
 }
 
-/// Gives up what this process may do beyond its user.
+/// Gives up every right of this process beyond those of its user.
 pub(super) fn drop_rights() -> io::Result<()> {
     shrink_bounding_set()?;
     forget_capabilities()

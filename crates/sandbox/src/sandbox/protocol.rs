@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Examined, Job, Layer, Openings, Slot};
 use crate::secret::Secret;
 
-/// An environment and argument list may be long, but not this long.
+/// Most bytes of a message: environments and argument lists are shorter.
 const LONGEST: usize = 8 * 1024 * 1024;
 
 /// The user and group of the payload, as it sees itself.
@@ -30,7 +30,7 @@ pub(super) enum Identity {
     Switched { id: u32 },
 }
 
-/// Which layers the second stage makes.
+/// Layers that the second stage makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Mode {
     /// Namespaces with a view of their own, seccomp, and Landlock as far as it is needed.
@@ -48,7 +48,7 @@ impl Mode {
     }
 }
 
-/// From nbc to the second stage.
+/// Orders of nbc to the second stage.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// Sets up a job; without one, the set-up ends where a program would start.
@@ -59,7 +59,7 @@ pub(super) enum Order {
         temporary: Option<Utf8PathBuf>,
         job: Option<Box<Job>>,
         secrets: Revealed,
-        /// With any, the first process stays to attach them one after the other: see `supervisor.rs`.
+        /// Slots of a warm process; the first process stays to attach them one after the other: see `supervisor.rs`.
         slots: Vec<Slot>,
     },
     /// Tries each layer by itself.
@@ -122,7 +122,7 @@ pub(super) enum Subject {
     Program,
 }
 
-/// From the second stage to nbc.
+/// Reports of the second stage to nbc.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
     /// The namespaces exist; the id maps are missing.

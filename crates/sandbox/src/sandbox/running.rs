@@ -121,7 +121,7 @@ impl NetworkWatch {
 /// State shared by the supervisor and the handles.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// The first process inside. A descriptor, because a number may mean someone else by then.
+    /// The first process inside. A descriptor, because its number may be that of another process by then.
     pub(super) first: OnceLock<OwnedFd>,
     /// The socket of a stage without namespaces: it ends the tree when the socket closes.
     pub(super) control: OnceLock<UnixStream>,
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     pub(super) fn end_tree(&self) {
-        // The only refusal is that it is gone already.
+        // The call fails only if the process is gone already.
         if let Some(control) = self.control.get() {
             let _ = control.shutdown(std::net::Shutdown::Both);
         } else if let Some(first) = self.first.get() {

@@ -13,15 +13,15 @@ use seccompiler::{
     SeccompFilter, SeccompRule,
 };
 
-/// The layer that this file makes.
+/// Name of the layer that this file makes.
 pub(super) const NAME: &str = "seccomp";
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// Which sockets can be made.
+/// Sockets that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sockets {
-    /// Those of the machine itself.
+    /// Sockets of the machine itself.
     Unix,
     /// TCP as well: the run's network has a proxy in it.
     Tcp,
@@ -62,7 +62,7 @@ fn programs(surroundings: Surroundings) -> Result<Vec<BpfProgram>, seccompiler::
     let mut programs = vec![];
     if let Surroundings::Host { owns_files } = surroundings {
         refuse_on_host(&mut rules)?;
-        // Whoever may read a file may lock it, and so keep a program of the host waiting for as long as it
+        // A process that may read a file may lock it, and so keep a program of the host waiting for as long as it
         // runs. Libraries give up their own temporary files when they hear "not permitted" here.
         let mut calls = Rules::from([(libc::SYS_flock, vec![])]);
         if owns_files {
@@ -263,7 +263,7 @@ const CHANGING_FILES_HERE: &[c_long] = &[
     libc::SYS_futimesat,
 ];
 
-/// Architectures younger than the split have no older forms.
+/// Newer architectures have no older forms of these calls.
 #[cfg(not(target_arch = "x86_64"))]
 const CHANGING_FILES_HERE: &[c_long] = &[];
 
@@ -371,7 +371,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4, libc::SYS_connect, libc::SYS_shutdown,
     libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendto,
     libc::SYS_recvfrom, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_sendmmsg, libc::SYS_recvmmsg,
-    // The machine, as far as anybody may know it.
+    // Facts about the machine that anybody may know.
     libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_getrandom,
 ];
 
@@ -388,6 +388,6 @@ const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_arch_prctl, libc::SYS_renameat, libc::SYS_getrlimit, libc::SYS_setrlimit, libc::SYS_sync_file_range,
 ];
 
-/// Architectures younger than the split have no older forms.
+/// Newer architectures have no older forms of these calls.
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];

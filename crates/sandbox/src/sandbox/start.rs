@@ -19,13 +19,13 @@ use super::refusal::{explain, failed, refused};
 use super::running::Shared;
 use super::{failure, network};
 
-/// The set-up takes milliseconds; only a host that hangs takes this long.
+/// Longest time for the set-up, which takes milliseconds unless the host hangs.
 pub(super) const SET_UP_TIME: Duration = Duration::from_secs(30);
 
 /// The second stage, running.
 pub(super) struct Stage {
     pub(super) child: Child,
-    /// The process under which the whole tree is.
+    /// The root process of the whole tree.
     pub(super) first: Pid,
     pub(super) control: UnixStream,
     pub(super) console: OwnedFd,
@@ -69,7 +69,7 @@ pub(super) fn start(launch: Launch<'_>, shared: &Shared) -> Result<Started, Sand
 /// The second stage, nbc's end of the payload's socket, and the layers that hold.
 pub(super) type Started = (Stage, UnixStream, Vec<Layer>);
 
-/// All that decides how the second stage is started.
+/// Everything that decides how the second stage is started.
 pub(super) struct Launch<'a> {
     pub(super) launcher: &'a Utf8Path,
     pub(super) identity: Identity,
@@ -82,7 +82,7 @@ pub(super) struct Launch<'a> {
 /// The second stage before it is ready.
 struct Starting {
     child: KillOnDrop,
-    /// The process under which the whole tree is, once it is known.
+    /// The root process of the whole tree, once it is known.
     first: Option<Pid>,
     group: Option<Group>,
     console: OwnedFd,

@@ -2,7 +2,7 @@
 //!
 //! It keeps the right to mount in its own namespaces, which the payload never has. It reads nothing but nbc's
 //! socket and the numbers of processes, and nobody inside can signal, trace or read it: it is number 1 of its
-//! namespace, and not dumpable. Whatever it does not understand ends it, and with it everything inside.
+//! namespace, and not dumpable. A message that it does not understand ends it, and with it everything inside.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,10 +23,10 @@ use super::system::{self, Fork, Settings};
 
 /// Time in which the remaining processes of a notebook have to die; after it, the whole sandbox is killed.
 const CLEARING_TIME: Duration = Duration::from_secs(5);
-/// The first process, and the payload after it.
+/// Process numbers that are taken: the first process, and the payload after it.
 const OWN_NUMBERS: i32 = 2;
 
-/// Starts the payload, and does as nbc says until one of them is gone.
+/// Starts the payload, and carries out nbc's orders until the payload or nbc is gone.
 pub(super) fn run(
     control: &UnixStream,
     channel: OwnedFd,
@@ -41,7 +41,7 @@ pub(super) fn run(
     let processes = view.processes.take().ok_or_else(needed);
     let processes = processes.named(VIEW, || "keeping a list of processes".to_owned())?;
     let ended = system::watch_children().named(LIMITS, || "watching children".to_owned())?;
-    // The payload gives up what it must not have by itself, which takes a right as well.
+    // The payload gives up its rights by itself, which takes a right as well.
     let rights = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE;
     keep_rights(rights | CapabilitySet::SETPCAP)
         .named(RIGHTS, || "giving up capabilities".to_owned())?;
@@ -72,7 +72,7 @@ pub(super) fn run(
     Ok(0)
 }
 
-/// Makes the next process have another number.
+/// Uses up a process number, so that the next process has another one.
 pub(super) fn use_up_a_number() -> io::Result<()> {
     match system::fork()? {
         Fork::Child => system::exit_now(0),
@@ -134,7 +134,7 @@ impl Supervisor {
         }
     }
 
-    /// Collects everyone who has ended; gives the status of the payload if it is among them.
+    /// Collects every child that has ended; gives the status of the payload if it is among them.
     fn collect(&self) -> io::Result<Option<i32>> {
         system::forget_signals(self.ended.as_fd());
         loop {
@@ -180,7 +180,7 @@ impl Supervisor {
                 break;
             }
             for pid in others {
-                // Whoever is gone needs no signal.
+                // A process that is gone needs no signal.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
             // A notebook may have stopped it, and it has to collect its forks.

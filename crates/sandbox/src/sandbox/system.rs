@@ -8,11 +8,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
 
-/// Forbids writing to a mount.
+/// Attribute of a mount that cannot be written to.
 pub(super) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
-/// Set-user-id bits and device nodes mean nothing.
+/// Attributes of a mount without set-user-id bits and device nodes.
 pub(super) const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-/// Set-user-id bits mean nothing, and nothing is a program.
+/// Attributes of a mount without set-user-id bits and programs.
 pub(super) const DEVICE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
 
 /// Every namespace of the sandbox.
@@ -181,7 +181,7 @@ pub(super) fn watch_children() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
-/// Reads what [`watch_children`] gathered.
+/// Reads the signals that [`watch_children`] gathered.
 pub(super) fn forget_signals(watch: BorrowedFd<'_>) {
     let mut signals = [0; 8 * size_of::<libc::signalfd_siginfo>()];
     while let Ok(1..) = rustix::io::read(watch, &mut signals) {}

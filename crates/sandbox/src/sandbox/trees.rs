@@ -17,7 +17,7 @@ use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
 
 /// Folders needed to link and start a program; on merged systems most are symbolic links.
 pub(super) const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
-/// Files needed as well; none tells who or where the host is.
+/// Files that programs need as well; none tells who or where the host is.
 pub(super) const SYSTEM_FILES: [&str; 7] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -47,7 +47,7 @@ pub(super) struct Trees {
     pub(super) mounts: Vec<Tree>,
     /// Folders of slots, each once.
     pub(super) folders: Vec<Tree>,
-    /// For each slot, the place of its folder among them.
+    /// Index in `folders` of each slot's folder.
     pub(super) slots: Vec<usize>,
 }
 
@@ -231,7 +231,7 @@ fn id_map(owner: (u32, u32), id: u32) -> io::Result<OwnedFd> {
     made
 }
 
-/// The owner becomes `id`, and every other id below that one stays what it is.
+/// Lines of an id map in which the owner becomes `id`, and every other id below `id` stays the same.
 fn id_map_lines(owner: u32, id: u32) -> String {
     let mut lines = format!("{owner} {id} 1\n");
     let ranges = [(0, owner.min(id)), (owner.saturating_add(1), id)];

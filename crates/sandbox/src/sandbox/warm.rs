@@ -13,7 +13,7 @@ use super::running::{Killer, Running};
 use super::watch::SlotReport;
 use super::{Sandbox, descriptors};
 
-/// Furnishing takes a millisecond, and clearing at most as long as the first process tries.
+/// Longest time for an order: attaching takes a millisecond, clearing at most as long as the first process tries.
 const ORDER_TIME: Duration = Duration::from_secs(10);
 
 impl Sandbox {
@@ -23,11 +23,11 @@ impl Sandbox {
         !self.mode.is_on_host()
     }
 
-    /// Starts a job whose program is to be forked once for each of these slots, of which one at a time is in
-    /// its place. The program itself finds none.
+    /// Starts a job whose program is forked once for each of these slots, of which one at a time is attached. The
+    /// program itself finds none.
     ///
     /// # Errors
-    /// As [`Sandbox::start`]; the host shows no list of processes.
+    /// The same as [`Sandbox::start`]; or the host shows no list of processes.
     pub fn start_warm(&self, job: &Job, slots: Vec<Slot>) -> Result<Warm, SandboxError> {
         let is_closed = job.openings.hosts.is_empty()
             && job.openings.files.is_empty()

@@ -284,7 +284,7 @@ impl<'a> Watch<'a> {
     fn outcome(&mut self, by_group: bool) -> Outcome {
         match (self.stopped_by.take(), self.report) {
             (Some(limit), _) => limit,
-            // nbc gives up whoever breaks off in the middle, and that may be the kernel's doing.
+            // nbc gives up a run that breaks off in the middle, and the kernel may have ended it.
             _ if by_group => Outcome::OutOfMemory,
             _ if self.shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
             (None, Some((status, _))) => decode(status),
@@ -303,7 +303,7 @@ impl<'a> Watch<'a> {
             {
                 Outcome::OutOfCpuTime
             }
-            // Without a group of its own, whom the kernel killed can only be guessed.
+            // Without a control group of its own, nbc can only guess which process the kernel killed.
             Outcome::Signalled(libc::SIGKILL)
                 if !has_group && kernel_kills() > self.kills_before =>
             {
@@ -315,7 +315,7 @@ impl<'a> Watch<'a> {
 }
 
 impl Stage {
-    /// How many processes the group of the tree has killed.
+    /// Number of processes that the kernel has killed in the group of the tree.
     fn kills(&self) -> u64 {
         self.group.as_ref().map_or(0, super::group::Group::kills)
     }
@@ -330,7 +330,7 @@ pub(super) enum SlotReport {
 }
 
 fn tell(reports: Option<&Sender<SlotReport>>, what: SlotReport) {
-    // Whoever does not wait any longer has given the sandbox up.
+    // If nobody waits any longer, the sandbox was given up.
     drop(reports.map(|it| it.send(what)));
 }
 
@@ -398,7 +398,7 @@ impl Console {
     }
 }
 
-/// How often the kernel has killed for want of memory, on the whole machine.
+/// Number of processes that the kernel has killed for want of memory, on the whole machine.
 fn kernel_kills() -> Option<u64> {
     let text = fs_err::read_to_string("/proc/vmstat").ok()?;
     text.lines().find_map(|it| it.strip_prefix("oom_kill "))?.trim().parse().ok()

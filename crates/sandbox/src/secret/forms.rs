@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
-/// Shorter ones would be found everywhere.
+/// Shortest value that is looked for: shorter ones would be found everywhere.
 const SHORTEST: usize = 6;
 /// A value up to this length is looked for as a whole; a longer one in pieces, so that a part of it is found.
 const WHOLE: usize = 128;
@@ -93,7 +93,7 @@ pub(super) fn forms(piece: &[u8]) -> Vec<Vec<u8>> {
     let hex = |digits: fn(u8) -> String| piece.iter().map(|it| digits(*it)).collect::<String>();
     forms.push(hex(|it| format!("{it:02x}")).into_bytes());
     forms.push(hex(|it| format!("{it:02X}")).into_bytes());
-    // These would be found after unescaping, too; only found as written can they be masked.
+    // Unescaping finds these forms, too, but only a form that is found as it is written can be masked.
     if let Ok(text) = std::str::from_utf8(piece) {
         let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         forms.push(html.replace('"', "&quot;").replace('\'', "&#x27;").into_bytes());

@@ -8,17 +8,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::rules::{RULES, Rule};
 
-/// How far before a keyword a pattern may begin.
+/// Longest distance before a keyword at which a pattern may begin.
 const BEFORE: usize = 128;
-/// How far behind a keyword a value may end; a longer one is found by its beginning.
+/// Longest distance behind a keyword at which a value may end; a longer value is found by its beginning.
 const AFTER: usize = 4096;
 /// Greatest distance of the byte that a rule asks for.
 const NEAR: usize = 256;
 /// Most findings of one text: one is enough to stop a page.
 const MOST: usize = 64;
-/// More characters of base64 than these beside a value: it is a piece of a file.
+/// Characters of base64 beside a value above which the value is a piece of a file.
 const BLOB: usize = 96;
-/// Guessing a weak password by its fingerprint shall take time.
+/// Rounds of the hash behind a fingerprint: guessing a weak password by its fingerprint must take time.
 const ROUNDS: u32 = 1 << 14;
 
 /// Something that looks like a secret. Does not hold it.
@@ -278,7 +278,7 @@ fn is_words(text: &str) -> bool {
     all && number > 1
 }
 
-/// Shannon's, in bits a byte.
+/// Shannon entropy, in bits a byte.
 fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for &byte in value {

@@ -1,8 +1,8 @@
 //! Values that a run may use but that must not be published.
 //!
 //! In: variables and files that the user hands to a run. Out: [`Secret`], which cannot be printed, and
-//! [`Scanner`], which finds the values in what a run gave. [`leaks`] finds secrets that nobody told of, by
-//! what they look like.
+//! [`Scanner`], which finds the values in the outputs of a run. [`leaks`] finds secrets that the user did not name, by
+//! their form.
 
 #[cfg(test)]
 mod fixtures;

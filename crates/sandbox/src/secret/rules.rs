@@ -3,15 +3,15 @@
 /// One kind of secret.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
-    /// Stable: fingerprints begin with it.
+    /// Name of the rule. Stable: fingerprints begin with it.
     pub(super) id: &'static str,
-    /// To a person, with its article.
+    /// Description for people, with its article.
     pub(super) what: &'static str,
-    /// In small letters; without one of them near, the pattern is not tried.
+    /// Keywords in small letters; the pattern is tried only near one of them.
     pub(super) keywords: &'static [&'static str],
     /// A byte that must follow the keyword, as a cheap test before the pattern.
     pub(super) needs: Option<u8>,
-    /// Of the crate `regex`, on bytes. The value is the first group.
+    /// Expression of the crate `regex`, on bytes. The value is the first group.
     pub(super) pattern: &'static str,
     /// Least entropy of the value, in tenths of a bit a character.
     pub(super) entropy: u32,

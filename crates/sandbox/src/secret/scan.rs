@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::Secret;
 use super::forms;
 
-/// Stands for a secret in the build log.
+/// Replacement of a secret in the build log.
 pub(super) const MASK: &str = "***";
 
 /// Looks for the values of some secrets, in every form that it knows.
@@ -60,7 +60,7 @@ impl Scanner {
         self.automaton.is_none()
     }
 
-    /// Names of those whose values are too short to be looked for.
+    /// Names of the secrets whose values are too short to be looked for.
     pub fn unscannable(&self) -> &[String] {
         &self.unscannable
     }
@@ -92,7 +92,7 @@ impl Scanner {
             out.push_str(MASK);
             true
         });
-        // Escaped in a way that has no place of its own in the text.
+        // The value is escaped in a way that gives it no position in the text.
         if !self.find(masked.as_bytes()).is_empty() {
             masked = MASK.to_owned();
         }
