@@ -91,7 +91,7 @@ impl Project {
     /// Like [`Project::open`], for one purpose; reports files that were passed over.
     ///
     /// # Errors
-    /// As [`Project::open`].
+    /// The same as [`Project::open`].
     pub fn open_for(
         goal: Goal,
         paths: &[Utf8PathBuf],
@@ -256,7 +256,7 @@ impl Project {
     /// as it is. `None` when the user interrupted it.
     ///
     /// # Errors
-    /// As [`Project::compile`].
+    /// The same as [`Project::compile`].
     pub fn list_states(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
         let settings = self.settings(Goal::States)?;
         let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;

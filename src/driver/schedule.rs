@@ -17,7 +17,7 @@ use crate::site::SitePath;
 /// Builds all notebooks. None for a build that was interrupted.
 ///
 /// # Errors
-/// What keeps nbc from working on any notebook; of several, that of the first notebook.
+/// An error that keeps nbc from working on any notebook; of several, that of the first notebook.
 pub(super) fn build_all(
     builder: &Builder<'_>,
     notebooks: Vec<(SitePath, Analyzed)>,

@@ -156,7 +156,7 @@ impl Builder<'_> {
     /// Phases 3 and 4 of one notebook.
     ///
     /// # Errors
-    /// What keeps nbc from working on any notebook.
+    /// An error that keeps nbc from working on any notebook.
     pub(super) fn prepare(
         &self,
         events: &dyn Events,
@@ -213,7 +213,7 @@ impl Builder<'_> {
     /// Phases 5 to 7 of one notebook.
     ///
     /// # Errors
-    /// What keeps nbc from working on any notebook.
+    /// An error that keeps nbc from working on any notebook.
     pub(super) fn build(
         &self,
         worker: &mut Worker<'_>,
