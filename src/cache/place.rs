@@ -103,7 +103,7 @@ pub fn locate() -> Result<Utf8PathBuf, CacheFolderError> {
 /// When it is somebody else's, or cannot be made.
 #[cfg(unix)]
 pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, CacheFolderError> {
-    use crate::folder::{Folder, Kind};
+    use crate::folder::Folder;
     use crate::process::{PASSABLE, claims};
 
     let failed = |source| CacheFolderError::Io { folder: folder.to_owned(), source };
@@ -133,27 +133,8 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, CacheFolderError> {
         let ids = owner.map(told_ids).unwrap_or_default();
         return Err(foreign(real, &format!("belongs to another user{ids}")));
     }
-    // All is looked at before anything is changed.
-    let mut other = None;
-    for name in held.names().map_err(failed)? {
-        let Some(it) = held.entry(&name).map_err(failed)? else { continue };
-        let shown = name.to_string_lossy().into_owned();
-        if !is_of_nbc(&shown) {
-            // The root of a volume has a `lost+found` of root's, which is nobody's.
-            other = other.or((shown != "lost+found").then_some(shown));
-            continue;
-        }
-        // A restored cache would lead nbc to another place.
-        if it.kind == Kind::Other {
-            return Err(CacheFolderError::Link {
-                folder: folder.to_owned(),
-                path: real.join(shown),
-            });
-        }
-        if !it.is_own {
-            return Err(foreign(real.join(shown), "belongs to another user"));
-        }
-    }
+    // All names are looked at before anything is changed.
+    let other = other_name(&held, &real, folder)?;
     let mode = entry.mode & 0o7777;
     if mode & 0o777 != PRIVATE && mode != PASSABLE {
         // `NBC_CACHE_DIR=/srv` would close a folder that others need.
@@ -164,6 +145,36 @@ pub fn claim(folder: &Utf8Path) -> Result<Utf8PathBuf, CacheFolderError> {
     }
     claims::add(real.clone(), entry.identity);
     Ok(real)
+}
+
+/// Looks at every name in a folder; gives one that is not nbc's.
+#[cfg(unix)]
+fn other_name(
+    held: &crate::folder::Folder,
+    real: &Utf8Path,
+    folder: &Utf8Path,
+) -> Result<Option<String>, CacheFolderError> {
+    let failed = |source| CacheFolderError::Io { folder: folder.to_owned(), source };
+    let mut other = None;
+    for name in held.names().map_err(failed)? {
+        let Some(it) = held.entry(&name).map_err(failed)? else { continue };
+        let shown = name.to_string_lossy().into_owned();
+        if !is_of_nbc(&shown) {
+            // The root of a volume has a `lost+found` of root's, which is nobody's.
+            other = other.or((shown != "lost+found").then_some(shown));
+            continue;
+        }
+        let (folder, path) = (folder.to_owned(), real.join(shown));
+        // A restored cache would lead nbc to another place.
+        if it.kind == crate::folder::Kind::Other {
+            return Err(CacheFolderError::Link { folder, path });
+        }
+        if !it.is_own {
+            let reason = "belongs to another user".to_owned();
+            return Err(CacheFolderError::Foreign { folder, path, reason });
+        }
+    }
+    Ok(other)
 }
 
 /// Whether a name in the cache is one that nbc, of some version, gives.
