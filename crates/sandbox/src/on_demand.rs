@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Isolation, Sandbox, SandboxError};
+use crate::error::SandboxError;
+use crate::layer::Isolation;
+use crate::sandbox::Sandbox;
 
 /// Rights of a cache that runs pass through: others can neither list nor write it, and reach a name that they know.
 pub const PASSABLE: u32 = 0o711;

@@ -5,7 +5,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Job;
+use crate::job::Job;
 
 /// Maps paths of a job to paths on the host. Dropping it removes the private temporary folder.
 #[derive(Debug, Default)]
@@ -102,8 +102,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use super::super::{Access, Limits, Mount, Openings};
     use super::*;
+    use crate::job::{Access, Limits, Mount, Openings};
 
     fn job() -> Job {
         let mount = |host: &str, inside: &str| Mount {

@@ -8,7 +8,6 @@ use std::os::unix::net::UnixStream;
 
 use camino::Utf8Path;
 
-use super::super::{Examined, LayerRefusal};
 use super::failure::{Failure, LIMITS, Named, RIGHTS, VIEW, errno_of};
 use super::group::Group;
 use super::mounts;
@@ -18,6 +17,7 @@ use super::seccomp::{self, Sockets, Surroundings};
 use super::start::{SET_UP_TIME, stage_command};
 use super::system::{self, Fork, NAMESPACES};
 use super::{landlock, payload};
+use crate::layer::{Examined, LayerRefusal};
 
 /// Tries every layer by itself; a layer that the host refuses comes with the reason and the way out.
 ///

@@ -3,8 +3,8 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use super::super::Layer;
 use super::protocol::{self, Report, Subject};
+use crate::layer::Layer;
 
 /// Name of the layer that `mounts` makes.
 pub(super) const VIEW: &str = "file system view";

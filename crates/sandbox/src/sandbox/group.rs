@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::Limits;
+use crate::job::Limits;
 
 /// The control group of one run; removed with this value.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use camino::Utf8Path;
 
-use super::super::SandboxError;
 use super::protocol::Identity;
 use super::refusal::refused;
 use super::{failure, protocol};
+use crate::error::SandboxError;
 
 /// The user who runs nbc.
 pub(super) fn own_identity() -> Identity {

@@ -16,13 +16,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::super::{Job, Layer};
 use super::failure::{self, Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, holds};
 use super::landlock::Readable;
 use super::protocol::{self, Identity, Report, Subject};
 use super::seccomp::{self, Surroundings};
 use super::system::{self, Fork};
 use super::{landlock, payload, processes};
+use crate::job::Job;
+use crate::layer::Layer;
 use crate::names::path_of;
 
 /// The identity, confinement and temporary folder of a payload without namespaces.

@@ -35,7 +35,10 @@ use std::sync::{Arc, mpsc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Isolation, Job, Layer, Relocation, SandboxError, Slot};
+use crate::error::SandboxError;
+use crate::job::{Job, Slot};
+use crate::layer::{Isolation, Layer};
+use crate::relocation::Relocation;
 use identity::{check_readable, choose_identity, own_identity};
 use protocol::{Identity, Mode};
 use refusal::failed;

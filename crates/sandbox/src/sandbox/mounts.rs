@@ -16,11 +16,11 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Access, Limits, Openings, Slot};
 use super::failure::{Failure, Named, VIEW};
 use super::protocol::Subject;
 use super::system::{self, DEVICE, INERT, READ_ONLY};
 use super::trees::{Tree, Trees};
+use crate::job::{Access, Limits, Openings, Slot};
 use crate::names::path_of;
 use crate::secret::Secret;
 

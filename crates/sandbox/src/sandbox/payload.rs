@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::{Job, Limits};
 use super::failure::{Failure, NO_PARENT};
 use super::protocol::Subject;
 use super::system::{self, Fork};
+use crate::job::{Job, Limits};
 
 /// Starts the program, and comes back when the exec has succeeded.
 pub(super) fn start_payload(job: &Job, channel: &OwnedFd) -> Result<rustix::process::Pid, Failure> {

@@ -12,7 +12,8 @@ use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Examined, Job, Layer, Openings, Slot};
+use crate::job::{Job, Openings, Slot};
+use crate::layer::{Examined, Layer};
 use crate::secret::Secret;
 
 /// Most bytes of a message: environments and argument lists are shorter.

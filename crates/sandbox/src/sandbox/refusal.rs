@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::super::{Job, SandboxError};
 use super::protocol::Subject;
 use super::{failure, landlock, seccomp};
+use crate::error::SandboxError;
+use crate::job::Job;
 
 /// The error for a failed step of nbc's own.
 pub(super) fn failed(step: &'static str) -> impl Fn(io::Error) -> SandboxError {

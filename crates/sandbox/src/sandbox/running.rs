@@ -11,7 +11,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::super::network::Proxy;
-use super::super::{Ended, Layer, Outcome, Relocation, Traffic};
+use crate::job::{Ended, Outcome};
+use crate::layer::Layer;
+use crate::network::Traffic;
+use crate::relocation::Relocation;
 
 /// A confined process. Dropping it kills the whole tree.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::CapabilitySet;
 
 use super::super::network::PROXY_PORT;
-use super::super::{Job, Layer, Openings, Slot};
 use super::failure::{
     Failure, LIMITS, LIMITS_DETAIL, NO_PARENT, Named, RIGHTS, VIEW, holds, report_failure,
 };
@@ -24,13 +23,15 @@ use super::seccomp::{self, Sockets, Surroundings};
 use super::system::{self, Fork, NAMESPACES};
 use super::trees::{self, Trees};
 use super::{examine, in_place, landlock, mounts, network, supervisor};
+use crate::job::{Job, Openings, Slot};
+use crate::layer::Layer;
 
 /// The step before any layer.
 const START: &str = "start";
 
 /// The second stage of the sandbox; gives the exit code.
 ///
-/// `main` calls it before anything else when the first argument is [`super::super::STAGE_ARGUMENT`].
+/// `main` calls it before anything else when the first argument is [`crate::STAGE_ARGUMENT`].
 pub fn sandbox_main() -> i32 {
     let Ok((control, channel)) = system::claim_descriptors() else { return NO_PARENT };
     let control = UnixStream::from(control);

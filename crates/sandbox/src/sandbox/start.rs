@@ -11,13 +11,15 @@ use camino::Utf8Path;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::super::network::{Proxy, Reach};
-use super::super::{Job, Layer, Limits, STAGE_ARGUMENT, SandboxError, Slot};
 use super::group::Group;
 use super::identity::write_id_maps;
 use super::protocol::{self, Identity, Mode, Order, Report, Revealed};
 use super::refusal::{explain, failed, refused};
 use super::running::Shared;
 use super::{failure, network};
+use crate::error::SandboxError;
+use crate::job::{Job, Limits, Slot};
+use crate::layer::{Layer, STAGE_ARGUMENT};
 
 /// Longest time for the set-up, which takes milliseconds unless the host hangs.
 pub(super) const SET_UP_TIME: Duration = Duration::from_secs(30);

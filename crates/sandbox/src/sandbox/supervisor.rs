@@ -14,12 +14,13 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::{Job, Layer};
 use super::failure::{Failure, LIMITS, NO_PARENT, Named, RIGHTS, VIEW, report_failure};
 use super::mounts::{SlotMounts, View};
 use super::payload::{become_payload, die_with_parent, wait_for};
 use super::protocol::{self, Order, Report};
 use super::system::{self, Fork, Settings};
+use crate::job::Job;
+use crate::layer::Layer;
 
 /// Time in which the remaining processes of a notebook have to die; after it, the whole sandbox is killed.
 const CLEARING_TIME: Duration = Duration::from_secs(5);

@@ -9,11 +9,11 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use rustix::fs::CWD;
 use rustix::mount::OpenTreeFlags;
 
-use super::super::{Access, Mount, Slot};
 use super::failure::{Failure, Named, VIEW};
 use super::mounts::SCRATCH;
 use super::protocol::Subject;
 use super::system::{self, DEVICE, Fork, INERT, READ_ONLY};
+use crate::job::{Access, Mount, Slot};
 
 /// Folders needed to link and start a program; on merged systems most are symbolic links.
 pub(super) const SYSTEM_FOLDERS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::{Ended, Examined, Isolation, Job, Layer, Relocation, SandboxError, Slot, Traffic};
+use crate::error::SandboxError;
+use crate::job::{Ended, Job, Slot};
+use crate::layer::{Examined, Isolation, Layer};
+use crate::network::Traffic;
+use crate::relocation::Relocation;
 
 /// A decision that notebook code runs confined; there is none on this system.
 #[derive(Debug, Clone)]

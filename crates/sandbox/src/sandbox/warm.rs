@@ -6,12 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use super::super::{Ended, Job, Layer, Relocation, SandboxError, Slot};
 use super::protocol::{self, Order};
 use super::refusal::failed;
 use super::running::{Killer, Running};
 use super::watch::SlotReport;
 use super::{Sandbox, descriptors};
+use crate::error::SandboxError;
+use crate::job::{Ended, Job, Slot};
+use crate::layer::Layer;
+use crate::relocation::Relocation;
 
 /// Longest time for an order: attaching takes a millisecond, clearing at most as long as the first process tries.
 const ORDER_TIME: Duration = Duration::from_secs(10);

@@ -9,7 +9,6 @@ use camino::Utf8PathBuf;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
-use super::super::{Ended, Limits, Outcome};
 use super::disk::Disk;
 use super::kernel_memory::KernelMemory;
 use super::memory::{self, FileSystems, Measured, PERIOD, Shares};
@@ -17,6 +16,7 @@ use super::processes::{cpu_of, own_time, tree};
 use super::protocol::{self, Report};
 use super::running::Shared;
 use super::start::Stage;
+use crate::job::{Ended, Limits, Outcome};
 
 /// The niceness of the watch: it runs rarely, and before the tree.
 const FIRST: i32 = -20;
