@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
+use super::converse::{RunError, converse};
+use super::observer::Observer;
 use super::plan::RunPlan;
 use super::protocol::{ProtocolError, Start};
-use super::record::CellRun;
-use super::{Observer, RUNNER_FILES, RunError, RunRecord, converse};
+use super::record::{CellRun, RunRecord};
+use super::runner::RUNNER_FILES;
+use super::sweep::Foreseen;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::folder;
 use crate::notebook::{CellId, Notebook};
@@ -344,7 +347,7 @@ impl Observer for Observing<'_> {
         self.observer.sweep_started();
     }
 
-    fn sweep_foreseen(&mut self, foreseen: super::Foreseen<'_>) {
+    fn sweep_foreseen(&mut self, foreseen: Foreseen<'_>) {
         self.observer.sweep_foreseen(foreseen);
     }
 

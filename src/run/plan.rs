@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::CHANNEL_VARIABLE;
 use super::grants::Opened;
 use super::hidden;
 use super::protocol::{OutputLimits, Start};
@@ -17,6 +16,9 @@ use crate::environment::Environment;
 use crate::graph::RunnableGraph;
 use crate::notebook::Notebook;
 use crate::process::{Access, Job, Limits, Mount};
+
+/// Name of the environment variable that tells the runner the number of its descriptor.
+pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";
 
 /// Path of the notebook's folder inside the sandbox.
 pub(super) const NOTEBOOK_FOLDER: &str = "/nb";

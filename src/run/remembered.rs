@@ -11,10 +11,11 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::execute::Execution;
-use super::plan::RUNNER_FOLDER;
+use super::plan::{RUNNER_FOLDER, RunPlan};
 use super::protocol::PROTOCOL_VERSION;
-use super::record::{CellStatus, Loss, RECORD_VERSION};
-use super::{RUNNER_FILES, RunPlan, RunRecord};
+use super::record::{CellStatus, Loss, RECORD_VERSION, RunRecord};
+use super::runner::RUNNER_FILES;
+use super::sweep::SweepPlan;
 #[cfg(doc)]
 use crate::cache;
 use crate::cache::{Cache, Key, KeyBuilder, Kind, Pending, Trees, UncachedTree, is_unchanged};
@@ -128,7 +129,7 @@ pub fn parts(
     let identity = environment.identity.as_ref().ok_or(NotKept::UnknownEnvironment)?;
     let mut start = plan.start.clone();
     start.replays = 0;
-    let sweep = start.sweep.take().map(|it| super::SweepPlan { jobs: 0, ..it });
+    let sweep = start.sweep.take().map(|it| SweepPlan { jobs: 0, ..it });
     let job = &plan.job;
     let mut parts = Parts::default();
     parts.text("nbc", env!("CARGO_PKG_VERSION"));

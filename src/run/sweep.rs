@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Observer;
+use super::observer::Observer;
 use super::protocol::{Command, Conversation, Event, Frames, ProtocolError};
 use super::record::{Loss, Lost, State, Step, Sweep, Widget, WidgetKind};
 use crate::config::Samples;

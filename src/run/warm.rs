@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Observer;
 use super::execute::{Execution, HostFacts, Watch, WatchedConversation, execute};
+use super::observer::Observer;
 use super::plan::{NOTEBOOK_FOLDER, RunPlan};
 use super::protocol::{Engine, OutputLimits};
 use crate::notebook::{CellKind, Format, Notebook};
