@@ -166,6 +166,22 @@ fn each_door_has_one_owner() {
 }
 
 #[test]
+fn only_commands_know_of_flags() {
+    let is_command = |path: &Utf8Path| {
+        path.starts_with("src/cli") || path.as_str() == "crates/verify/src/command.rs"
+    };
+    let all = ["src", "crates"].into_iter().flat_map(files);
+    let (at_home, strays): (Vec<_>, Vec<_>) = all
+        .filter(|(path, text)| {
+            path.extension() == Some("rs") && without_comments(text).contains("clap::")
+        })
+        .map(|(path, _)| path)
+        .partition(|path| is_command(path));
+    assert!(strays.is_empty(), "{strays:?} name `clap`");
+    assert!(at_home.len() > 2, "{at_home:?}");
+}
+
+#[test]
 fn unsafe_code_is_in_one_crate() {
     let mut roots = 0;
     let mut unsafe_blocks = 0;

@@ -4,10 +4,9 @@ use camino::Utf8PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bounds::{Charts, Code, Layout, LimitFlags, ShownFlags, SweepFlags};
 use crate::cache;
-use crate::config::{
-    ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
-};
+use crate::config::ByteSize;
 use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile};
 use crate::environment::PackageName;
 use crate::process::AllowedHost;
@@ -154,13 +153,13 @@ pub struct Build {
     pub digest_file: Option<Utf8PathBuf>,
     /// Layout; default: single for one notebook, site for a folder or several
     #[arg(long, value_enum)]
-    pub layout: Option<LayoutSetting>,
+    pub layout: Option<Layout>,
     /// Whether readers see code [default: folded]
     #[arg(long, value_enum)]
-    pub code: Option<CodeSetting>,
+    pub code: Option<Code>,
     /// Whether readers can hover, zoom and select in charts [default: interactive]
     #[arg(long, value_enum)]
-    pub charts: Option<ChartSetting>,
+    pub charts: Option<Charts>,
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
@@ -208,7 +207,7 @@ pub struct Build {
     pub format: Format,
     /// Bounds of a run
     #[command(flatten)]
-    pub limits: LimitSettings,
+    pub limits: LimitFlags,
     /// Whether inputs of notebooks work on the page, because their states were run
     #[arg(long, value_enum, default_value_t = States::Run, help_heading = "States of inputs")]
     pub states: States,
@@ -217,7 +216,7 @@ pub struct Build {
     pub state: Vec<ChosenValue>,
     /// Bounds of the states
     #[command(flatten)]
-    pub sweep: SweepSettings,
+    pub sweep: SweepFlags,
     /// Permissions to publish
     #[command(flatten)]
     pub publishing: Publishing,
@@ -226,30 +225,59 @@ pub struct Build {
 impl Build {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
+        // Each flag by its name, so that a new one without an option does not compile.
+        let Self {
+            inputs: _,
+            output: _,
+            digest_file,
+            layout,
+            code,
+            charts,
+            title,
+            include_source,
+            runtime,
+            allow_net,
+            read,
+            env,
+            secret,
+            allow_errors,
+            keep_going,
+            record,
+            show_graph,
+            timings: _,
+            check_reproducible,
+            memory,
+            format: _,
+            limits,
+            states,
+            state,
+            sweep,
+            publishing,
+        } = self;
         Options {
-            own_files: self.digest_file.iter().cloned().collect(),
-            layout: self.layout,
-            code: self.code,
-            charts: self.charts,
-            title: self.title.clone(),
-            include_source: self.include_source,
-            show_graph: self.show_graph,
-            allow_errors: self.allow_errors,
-            keep_going: self.keep_going,
-            record: self.record.clone(),
-            check_reproducible: self.check_reproducible,
-            without_states: self.states == States::Off,
-            chosen: self.state.clone(),
-            publishing: self.publishing.options(),
-            runtime: self.runtime.options(),
-            allow_net: self.allow_net.clone(),
-            read: self.read.clone(),
-            env: self.env.clone(),
-            secret: self.secret.clone(),
-            limits: self.limits,
-            sweep: self.sweep,
-            memory: self.memory.options(),
-            trust_config: self.runtime.trust_config,
+            own_files: digest_file.iter().cloned().collect(),
+            layout: layout.map(Into::into),
+            code: code.map(Into::into),
+            charts: charts.map(Into::into),
+            title: title.clone(),
+            include_source: *include_source,
+            show_graph: *show_graph,
+            allow_errors: *allow_errors,
+            keep_going: *keep_going,
+            record: record.clone(),
+            check_reproducible: *check_reproducible,
+            without_states: *states == States::Off,
+            chosen: state.clone(),
+            publishing: publishing.options(),
+            allow_net: allow_net.clone(),
+            read: read.clone(),
+            env: env.clone(),
+            secret: secret.clone(),
+            limits: (*limits).into(),
+            sweep: (*sweep).into(),
+            memory: memory.options(),
+            trust_config: runtime.trust_config,
+            runtime: runtime.options(),
         }
     }
 }
@@ -274,11 +302,12 @@ pub struct Memory {
 
 impl Memory {
     fn options(&self) -> driver::Memory {
+        let Self { no_cache, no_warm, cache_size, build_memory } = *self;
         driver::Memory {
-            no_cache: self.no_cache,
-            no_warm: self.no_warm,
-            cache_size: self.cache_size.unwrap_or(cache::DEFAULT_SIZE).0,
-            build_memory: self.build_memory.map(|it| it.0),
+            no_cache,
+            no_warm,
+            cache_size: cache_size.unwrap_or(cache::DEFAULT_SIZE).0,
+            build_memory: build_memory.map(|it| it.0),
         }
     }
 }
@@ -312,17 +341,18 @@ pub struct Publishing {
     pub trust_runtime: Vec<StatedIntegrity>,
     /// Bounds of what a page shows
     #[command(flatten)]
-    pub shown: ShownSettings,
+    pub shown: ShownFlags,
 }
 
 impl Publishing {
     fn options(&self) -> driver::Publishing {
+        let Self { strict_sanitize, allow_secret, allow_island, trust_runtime, shown } = self;
         driver::Publishing {
-            strict_sanitize: self.strict_sanitize,
-            allow_secret: self.allow_secret.clone(),
-            allow_island: self.allow_island.clone(),
-            trust_runtime: self.trust_runtime.clone(),
-            shown: self.shown,
+            strict_sanitize: *strict_sanitize,
+            allow_secret: allow_secret.clone(),
+            allow_island: allow_island.clone(),
+            trust_runtime: trust_runtime.clone(),
+            shown: (*shown).into(),
         }
     }
 }
@@ -352,17 +382,19 @@ pub struct Runtime {
 
 impl Runtime {
     fn options(&self) -> driver::Runtime {
+        let Self { execute, python, allow_build, isolation, trust_notebooks, trust_config: _ } =
+            self;
         driver::Runtime {
-            execute: match self.execute {
+            execute: match execute {
                 Execute::Auto => Policy::RunIfEmpty,
                 Execute::Always => Policy::AlwaysRun,
                 Execute::Never => Policy::NeverRun,
             },
             // A variable that is set to nothing names none.
-            python: self.python.clone().filter(|it| !it.as_str().is_empty()),
-            allow_build: self.allow_build.clone(),
-            isolation: self.isolation.map(Into::into),
-            trust_notebooks: self.trust_notebooks,
+            python: python.clone().filter(|it| !it.as_str().is_empty()),
+            allow_build: allow_build.clone(),
+            isolation: isolation.map(Into::into),
+            trust_notebooks: *trust_notebooks,
         }
     }
 }
@@ -378,16 +410,17 @@ pub struct Prepare {
     pub runtime: Runtime,
     /// Bounds of a run
     #[command(flatten)]
-    pub limits: LimitSettings,
+    pub limits: LimitFlags,
 }
 
 impl Prepare {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
+        let Self { inputs: _, runtime, limits } = self;
         Options {
-            runtime: self.runtime.options(),
-            limits: self.limits,
-            trust_config: self.runtime.trust_config,
+            runtime: runtime.options(),
+            limits: (*limits).into(),
+            trust_config: runtime.trust_config,
             memory: driver::Memory { no_cache: true, ..driver::Memory::default() },
             ..Options::default()
         }
@@ -443,7 +476,8 @@ pub struct Check {
 impl Check {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
-        let allow_secret = self.allow_secret.clone();
+        let Self { inputs: _, allow_secret, format: _ } = self;
+        let allow_secret = allow_secret.clone();
         let publishing = driver::Publishing { allow_secret, ..driver::Publishing::default() };
         Options { publishing, ..Options::default() }
     }
@@ -506,13 +540,13 @@ pub struct Render {
     pub output: Utf8PathBuf,
     /// Layout [default: single]
     #[arg(long, value_enum)]
-    pub layout: Option<LayoutSetting>,
+    pub layout: Option<Layout>,
     /// Whether readers see code [default: folded]
     #[arg(long, value_enum)]
-    pub code: Option<CodeSetting>,
+    pub code: Option<Code>,
     /// Whether readers can hover, zoom and select in charts [default: interactive]
     #[arg(long, value_enum)]
-    pub charts: Option<ChartSetting>,
+    pub charts: Option<Charts>,
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
@@ -539,16 +573,31 @@ pub struct Render {
 impl Render {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
+        let Self {
+            notebook: _,
+            record: _,
+            output: _,
+            layout,
+            code,
+            charts,
+            title,
+            include_source,
+            allow_errors,
+            show_graph,
+            trust_config,
+            format: _,
+            publishing,
+        } = self;
         Options {
-            layout: self.layout,
-            code: self.code,
-            charts: self.charts,
-            title: self.title.clone(),
-            include_source: self.include_source,
-            allow_errors: self.allow_errors,
-            show_graph: self.show_graph,
-            trust_config: self.trust_config,
-            publishing: self.publishing.options(),
+            layout: layout.map(Into::into),
+            code: code.map(Into::into),
+            charts: charts.map(Into::into),
+            title: title.clone(),
+            include_source: *include_source,
+            allow_errors: *allow_errors,
+            show_graph: *show_graph,
+            trust_config: *trust_config,
+            publishing: publishing.options(),
             ..Options::default()
         }
     }
@@ -587,20 +636,4 @@ pub struct Completions {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn flags_that_are_hidden_from_a_list_of_states_exist() {
-        let command = super::Cli::command();
-        let build = command.find_subcommand("build").expect("a command");
-        for hidden in super::OF_PAGES {
-            assert!(build.get_arguments().any(|it| it.get_id() == hidden), "{hidden}");
-        }
-    }
-}
+mod tests;

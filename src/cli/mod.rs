@@ -2,6 +2,7 @@
 
 mod anchor;
 mod args;
+mod bounds;
 mod command;
 mod printer;
 mod progress;
@@ -16,6 +17,7 @@ use printer::Printer;
 
 use crate::driver::Failure;
 use crate::terminal::{self, Color};
+use crate::verify;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
         Err(help) => {
-            terminal::write_help(&help);
+            verify::command::write_help(&help);
             return ended(Exit::Done, Printer::new(Color::Auto)).into();
         }
     };

@@ -1,4 +1,4 @@
-//! Bounds of a run, as flags and as the table `limits` of `nbc.toml`.
+//! Bounds of a run: the table `limits` of `nbc.toml`.
 
 use std::num::NonZeroU64;
 
@@ -7,51 +7,33 @@ use serde::Deserialize;
 use super::ByteSize;
 
 /// Bounds that were asked for; what is not set has its default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
     /// Longest time that a notebook may run [default: 600]
-    #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub timeout: Option<NonZeroU64>,
     /// Longest time that a cell may run [default: as long as the notebook]
-    #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub cell_timeout: Option<NonZeroU64>,
     /// CPU time of all processes of a notebook [default: the timeout on every core]
-    #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub cpu_time: Option<NonZeroU64>,
     /// Memory of all processes of a notebook, such as 512MiB [default: 2GiB]
-    #[arg(long, value_name = "SIZE")]
     pub memory: Option<ByteSize>,
     /// Processes and threads of a notebook [default: 512, or 16 a core]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub processes: Option<NonZeroU64>,
     /// Files that one process holds open [default: 1024]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub open_files: Option<NonZeroU64>,
     /// Temporary files of a notebook; they lie in memory, and count as such [default: 1GiB]
-    #[arg(long, value_name = "SIZE")]
     pub disk: Option<ByteSize>,
     /// One temporary file [default: as much as `--disk`]
-    #[arg(long, value_name = "SIZE")]
     pub file_size: Option<ByteSize>,
     /// One output of a cell [default: 16MiB]
-    #[arg(long, value_name = "SIZE")]
     pub output_size: Option<ByteSize>,
     /// All outputs of a notebook [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
     pub outputs_size: Option<ByteSize>,
     /// Outputs of one cell [default: 1000]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub outputs: Option<NonZeroU64>,
     /// Unpacked size of an environment's packages [default: 2GiB]
-    #[arg(long, value_name = "SIZE")]
     pub environment_size: Option<ByteSize>,
-}
-
-/// A number from a command line, where nobody knows of types.
-pub(super) fn whole(text: &str) -> Result<NonZeroU64, String> {
-    text.parse().map_err(|_| "write a whole number without a unit, 1 or more".to_owned())
 }
 
 impl LimitSettings {

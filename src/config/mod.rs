@@ -101,7 +101,7 @@ pub enum IsolationSetting {
 }
 
 /// Whether readers see code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CodeSetting {
     /// Open
@@ -113,7 +113,7 @@ pub enum CodeSetting {
 }
 
 /// How charts of Vega, Plotly and Bokeh are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChartSetting {
     /// Drawn by the library that made them, in the reader's browser
@@ -123,7 +123,7 @@ pub enum ChartSetting {
 }
 
 /// How the files are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayoutSetting {
     /// One file a notebook; works from disk

@@ -6,7 +6,6 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use super::ByteSize;
-use super::limits::whole;
 
 /// Values of one input that an author names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,27 +84,20 @@ pub const SAMPLES_ARE: &str =
     "the values of an input are a list, such as `[0, 0.5, 1]`, or a text such as `\"every 5\"`";
 
 /// Bounds of the states of a notebook; what is not set has its default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[command(next_help_heading = "States of inputs")]
 pub struct SweepSettings {
     /// States of one notebook; beyond, values of inputs are left out [default: 2000]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub max_states: Option<NonZeroU64>,
     /// Values of one input [default: 250]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub max_values: Option<NonZeroU64>,
     /// Outputs of all states of a notebook, such as 64MiB [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
     pub max_bytes: Option<ByteSize>,
     /// Longest time that all states of a notebook may take [default: 600]
-    #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub sweep_timeout: Option<NonZeroU64>,
     /// Longest time that one state may take [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = whole)]
     pub state_timeout: Option<NonZeroU64>,
     /// Notebooks, and states of a notebook, that run at the same time [default: one a core]
-    #[arg(long, value_name = "NUMBER", value_parser = whole)]
     pub jobs: Option<NonZeroU64>,
 }
 

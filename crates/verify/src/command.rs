@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::site::{BaseUrl, StatedIntegrity};
@@ -52,6 +53,25 @@ pub enum Format {
     Concise,
     /// One JSON document
     Json,
+}
+
+impl ValueEnum for Color {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Auto => PossibleValue::new("auto").help("On a terminal, unless NO_COLOR is set"),
+            Self::Always => PossibleValue::new("always").help("Always"),
+            Self::Never => PossibleValue::new("never").help("Never"),
+        })
+    }
+}
+
+/// Writes the text of `--help` or `--version`.
+pub fn write_help(help: &clap::Error) {
+    terminal::finish_result(help.print());
 }
 
 /// The words of a command that could do its work.
@@ -145,7 +165,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Err(help) => {
-            terminal::write_help(&help);
+            write_help(&help);
             return ended(0, Color::Auto);
         }
     };

@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 pub use printable::{Printable, indented, one_line, overrides, printable, straight, turns};
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
@@ -119,9 +119,9 @@ pub fn write_result(text: &Printable) {
     }
 }
 
-/// Writes the text of `--help` or `--version`.
-pub fn write_help(help: &clap::Error) {
-    note(help.print().and_then(|()| io::stdout().flush()));
+/// Flushes standard output after `written`, and keeps an error as [`write_result`] does.
+pub fn finish_result(written: io::Result<()>) {
+    note(written.and_then(|()| io::stdout().flush()));
 }
 
 /// Keeps an error. A reader that has gone away is none: `nbc … | head` has all that it wanted.
