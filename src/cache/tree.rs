@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::hexadecimal;
 use super::{Cache, Key, KeyBuilder, Kind, now, open};
-use crate::interrupt;
+use crate::interrupt::{self, Cancel};
 
 /// Smaller files are read each time; of larger ones the digest is remembered.
 const LARGE: u64 = 1 << 20;
@@ -148,9 +148,11 @@ impl Trees {
 /// Whether all of it is as it was.
 #[must_use]
 pub fn is_unchanged(cache: &Cache, evidence: &[Evidence]) -> bool {
-    let is_same = |it: &Evidence| digest(cache, &it.path, &it.hidden).ok() == it.digest;
+    let cancel = Cancel::current();
+    let is_same =
+        |it: &Evidence| cancel.during(|| digest(cache, &it.path, &it.hidden)).ok() == it.digest;
     // A digest that an interrupt ended is none, as if there were nothing.
-    evidence.par_iter().all(is_same) && !interrupt::is_requested()
+    evidence.par_iter().all(is_same) && !cancel.is_cancelled()
 }
 
 fn digest(cache: &Cache, root: &Utf8Path, hidden: &[Utf8PathBuf]) -> Result<Key, UncachedTree> {

@@ -9,6 +9,7 @@ use crate::cache;
 use crate::config::ByteSize;
 use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile};
 use crate::environment::PackageName;
+use crate::interrupt::Cancel;
 use crate::process::AllowedHost;
 use crate::run::stored::Policy;
 use crate::site::StatedIntegrity;
@@ -278,6 +279,7 @@ impl Build {
             memory: memory.options(),
             trust_config: runtime.trust_config,
             runtime: runtime.options(),
+            cancel: Cancel::current(),
         }
     }
 }
@@ -422,6 +424,7 @@ impl Prepare {
             limits: (*limits).into(),
             trust_config: runtime.trust_config,
             memory: driver::Memory { no_cache: true, ..driver::Memory::default() },
+            cancel: Cancel::current(),
             ..Options::default()
         }
     }

@@ -16,6 +16,7 @@ use args::{Cli, Command};
 use printer::Printer;
 
 use crate::driver::Failure;
+use crate::interrupt::Cancel;
 use crate::terminal::{self, Color};
 use crate::verify;
 
@@ -68,7 +69,8 @@ pub fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(cli.color);
-    let result = match &cli.command {
+    let cancel = Cancel::default();
+    let result = cancel.during(|| match &cli.command {
         Command::Build(arguments) => command::build::run(arguments, printer),
         Command::States(arguments) => command::states::run(arguments, printer),
         Command::Check(arguments) => command::check::run(arguments, printer),
@@ -81,13 +83,12 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => command::doctor::run(arguments, printer),
         Command::Cache(command) => command::cache::run(command, printer),
         Command::Completions(arguments) => command::completions::run(arguments, printer),
-    };
+    });
     let exit = result.unwrap_or_else(|failure| {
         print_failure(&failure, printer);
         Exit::Failed
     });
-    let interrupted = crate::process::interrupt::is_requested();
-    if interrupted { Exit::Interrupted.into() } else { ended(exit, printer).into() }
+    if cancel.is_cancelled() { Exit::Interrupted.into() } else { ended(exit, printer).into() }
 }
 
 /// How a command ended: results that could not be written were not given.

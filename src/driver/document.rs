@@ -15,6 +15,7 @@ use super::options::PageOptions;
 use crate::charts::{Chart, Runtime};
 use crate::diagnostic::{self, Code, Diagnostic, Parsed};
 use crate::graph::{CellGraph, picture};
+use crate::interrupt::Cancel;
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Notebook};
 use crate::output::{
     self, Heading, Interactivity, OutputKind, OutputPosition, RenderedCell, RenderedOutput,
@@ -125,8 +126,10 @@ struct Parts {
 impl Layout<'_> {
     fn parts(&self) -> Parts {
         let cells: Vec<_> = self.notebook.cells().filter(|(_, it)| !it.options.hide_cell).collect();
+        let cancel = Cancel::current();
         let rendered: Vec<_> = output::on_big_stack(|| {
-            cells.par_iter().map(|(id, cell)| (self.code(cell), self.rendered(*id, cell))).collect()
+            let each = |(id, cell): &(CellId, &Cell)| (self.code(cell), self.rendered(*id, cell));
+            cells.par_iter().map(|it| cancel.during(|| each(it))).collect()
         });
         let mut parts = Parts::default();
         for ((id, cell), (code, outputs)) in cells.into_iter().zip(rendered) {

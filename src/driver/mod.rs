@@ -2,7 +2,8 @@
 //!
 //! [`Project::open`] finds the notebooks and merges [`Options`] with `nbc.toml`; [`Project::compile`] runs what has to
 //! run, several notebooks at once, and makes their pages; [`Compiled::publish`] lays out the site, proves it, and puts
-//! it in place. [`Project::render`] makes the page of a recorded run in the same way.
+//! it in place. [`Project::render`] makes the page of a recorded run in the same way. A [`Cancel`] of the options stops
+//! them from another thread, each build apart.
 //!
 //! ```no_run
 //! use nbc::driver::{self, Failure, Options, Project};
@@ -64,6 +65,7 @@ mod unmatched;
 mod why;
 mod workers;
 
+pub use crate::interrupt::Cancel;
 pub use analysis::{Analyzed, analyze_all};
 pub use compiled::{Compiled, NotPublished, Published, claim};
 pub use events::{Events, Warning, counted};
@@ -83,4 +85,48 @@ pub use why::{Part, Verdict, Why, why};
 /// The folder of the cache, which is the user's own: whoever could write to it would decide what is run.
 pub(crate) fn cache_folder() -> Result<Utf8PathBuf, cache::CacheFolderError> {
     cache::claim(&cache::locate()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::run::Unobserved;
+
+    #[test]
+    fn two_builds_are_stopped_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::try_from(folder.path().to_owned()).unwrap();
+        let stored = r#"{"cells": [{"cell_type": "code", "execution_count": 1, "metadata": {}, "source": "1",
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "one"}]}],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 4}"#;
+        fs_err::write(root.join("a.ipynb"), stored).unwrap();
+        let opened = |cancel: &Cancel| {
+            let options = Options { cancel: cancel.clone(), ..Options::default() };
+            Project::open(&[root.join("a.ipynb")], options)
+        };
+        let built = |name: &str, project: &Project| {
+            let destination = claim(&root.join(name)).unwrap();
+            let compiled = project.compile(&destination, &Unobserved).unwrap()?;
+            assert!(compiled.is_publishable());
+            compiled.publish(destination).ok()
+        };
+        let (one, other) = (Cancel::default(), Cancel::default());
+        let both = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let stopped = scope.spawn(|| {
+                let project = opened(&one).unwrap();
+                one.cancel();
+                both.wait();
+                built("one", &project).is_none()
+            });
+            let project = opened(&other).unwrap();
+            both.wait();
+            assert!(built("other", &project).is_some());
+            assert!(stopped.join().unwrap());
+        });
+        assert!(root.join("other/a.html").is_file() && !root.join("one").exists());
+        assert!(built("one", &opened(&Cancel::default()).unwrap()).is_some());
+    }
 }

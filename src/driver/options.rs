@@ -17,6 +17,7 @@ use crate::config::{
 use crate::diagnostic;
 use crate::emit::Layout;
 use crate::environment::PackageName;
+use crate::interrupt::Cancel;
 use crate::notebook::{About, CodeVisibility, Notebook};
 use crate::output::Shown;
 use crate::process::{AllowedHost, Isolation, Trusted};
@@ -74,6 +75,8 @@ pub struct Options {
     pub memory: Memory,
     /// Whether the user grants what `nbc.toml` asks for.
     pub trust_config: bool,
+    /// A request that stops the work on the project.
+    pub cancel: Cancel,
 }
 
 /// Results of a run that may be published.

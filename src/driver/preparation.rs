@@ -17,6 +17,7 @@ use crate::environment::{
     Beside, Choice, Confinement, ENVIRONMENT_SIZE, Environment, EnvironmentError, PackageName,
     Provisioner, cached_runtime,
 };
+use crate::interrupt::Cancel;
 use crate::notebook::Notebook;
 use crate::process::{Isolation, Limits, OnDemand, Sandbox, SandboxError};
 
@@ -35,6 +36,7 @@ pub struct Preparation {
     trees: Arc<Trees>,
     provisioner: OnceLock<Provisioner>,
     found: Mutex<Found>,
+    cancel: Cancel,
 }
 
 /// Facts that are reported at the end.
@@ -76,6 +78,7 @@ impl Preparation {
             trees,
             provisioner: OnceLock::new(),
             found: Mutex::default(),
+            cancel: options.cancel.clone(),
         })
     }
 
@@ -98,6 +101,16 @@ impl Preparation {
     /// # Errors
     /// When it cannot be made.
     pub fn environment(
+        &self,
+        notebook: &Notebook,
+        input: &Input,
+        limits: &Limits,
+        events: &dyn Events,
+    ) -> Result<Environment, Failure> {
+        self.cancel.during(|| self.make(notebook, input, limits, events))
+    }
+
+    fn make(
         &self,
         notebook: &Notebook,
         input: &Input,

@@ -98,6 +98,15 @@ impl Project {
         options: Options,
         events: &dyn Events,
     ) -> Result<Self, Failure> {
+        options.cancel.clone().during(|| Self::find(goal, paths, options, events))
+    }
+
+    fn find(
+        goal: Goal,
+        paths: &[Utf8PathBuf],
+        options: Options,
+        events: &dyn Events,
+    ) -> Result<Self, Failure> {
         let timings = Timings::start();
         let folder = folder_of(paths);
         let mut config = Config::load(folder)?;
@@ -181,11 +190,19 @@ impl Project {
     }
 
     /// Runs what has to run, and makes the pages. Every notebook is tried, whatever becomes of the others. `None` when
-    /// the user interrupted it.
+    /// [`Options::cancel`] stopped it.
     ///
     /// # Errors
     /// When nbc cannot work on any notebook: no sandbox, a grant that was refused.
     pub fn compile(
+        &self,
+        destination: &Destination,
+        events: &dyn Events,
+    ) -> Result<Option<Compiled<'_>>, Failure> {
+        self.options.cancel.during(|| self.compile_all(destination, events))
+    }
+
+    fn compile_all(
         &self,
         destination: &Destination,
         events: &dyn Events,
@@ -253,11 +270,15 @@ impl Project {
     }
 
     /// Runs all notebooks, and lists their inputs with the states that these make. No state is run, and the site stays
-    /// as it is. `None` when the user interrupted it.
+    /// as it is. `None` when [`Options::cancel`] stopped it.
     ///
     /// # Errors
     /// The same as [`Project::compile`].
     pub fn list_states(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
+        self.options.cancel.during(|| self.list_all(events))
+    }
+
+    fn list_all(&self, events: &dyn Events) -> Result<Option<ListedStates>, Failure> {
         let settings = self.settings(Goal::States)?;
         let granted = grants::collect(&self.options, &self.config, self.own_paths(&[]), events)?;
         let made = self.run(settings, &granted, &mut None, events)?;
@@ -288,7 +309,7 @@ impl Project {
         Ok(settings)
     }
 
-    /// Phases 1 to 7. `None` when the user interrupted them.
+    /// Phases 1 to 7. `None` when they were cancelled.
     fn run(
         &self,
         settings: Settings,

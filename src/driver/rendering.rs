@@ -34,6 +34,10 @@ impl Project {
     /// When the record cannot be read, is that of another notebook, or `nbc.toml` asks for what the caller does not
     /// grant.
     pub fn render(&self, record: &Utf8Path, events: &dyn Events) -> Result<Compiled<'_>, Failure> {
+        self.options.cancel.during(|| self.page_of(record, events))
+    }
+
+    fn page_of(&self, record: &Utf8Path, events: &dyn Events) -> Result<Compiled<'_>, Failure> {
         grants::check_page(&self.options, &self.config)?;
         let mut settings = Settings::new(&self.options, &self.config, self.folder(), Goal::Record)?;
         let layout = settings.layout(true);

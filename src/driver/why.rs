@@ -123,6 +123,14 @@ pub fn why(
     options: &Options,
     events: &dyn Events,
 ) -> Result<Vec<Why>, Failure> {
+    options.cancel.during(|| compare_all(paths, options, events))
+}
+
+fn compare_all(
+    paths: &[Utf8PathBuf],
+    options: &Options,
+    events: &dyn Events,
+) -> Result<Vec<Why>, Failure> {
     let cache = Cache::below(&cache_folder()?, ByteSize(options.memory.cache_size));
     let mut all = Vec::new();
     for path in paths {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::interrupt::Cancel;
+
 /// Works on units of work in their order, so many at once; each gives results for places in the list of notebooks.
 /// Results behind the first place that ends the work are dropped.
 pub(super) fn each<U: Send, O: Send>(
@@ -15,6 +17,7 @@ pub(super) fn each<U: Send, O: Send>(
     let number = units.len();
     let next = Mutex::new(units.into_iter());
     let results = Mutex::new(BTreeMap::new());
+    let cancel = Cancel::current();
     let run = || {
         loop {
             let unit = next.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -26,7 +29,7 @@ pub(super) fn each<U: Send, O: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..workers.min(number) {
-            scope.spawn(run);
+            scope.spawn(|| cancel.during(run));
         }
         run();
     });
@@ -116,6 +119,21 @@ mod tests {
             }
         }
         assert!(all(4, 9, Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_request_stops_all_workers_of_its_work() {
+        let asked = Cancel::default();
+        asked.cancel();
+        let stopped = || {
+            let barrier = std::sync::Barrier::new(4);
+            each((0..4).collect(), 4, &Cutoff::new(), |place: usize, tell| {
+                barrier.wait();
+                tell(place, crate::interrupt::is_requested());
+            })
+        };
+        assert_eq!(asked.during(stopped), [true; 4]);
+        assert_eq!(Cancel::default().during(stopped), [false; 4]);
     }
 
     #[test]

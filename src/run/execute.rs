@@ -17,10 +17,9 @@ use super::runner::RUNNER_FILES;
 use super::sweep::Foreseen;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::folder;
+use crate::interrupt::Cancel;
 use crate::notebook::{CellId, Notebook};
-use crate::process::{
-    Ended, Killer, Layer, Outcome, Refusal, Sandbox, SandboxError, Traffic, interrupt,
-};
+use crate::process::{Ended, Killer, Layer, Outcome, Refusal, Sandbox, SandboxError, Traffic};
 use crate::source::Span;
 
 /// The runner's files in a folder of the cache: it stays, so that a killed build leaves nothing new.
@@ -236,7 +235,7 @@ fn refused_hosts(traffic: &Traffic, notebook: &Notebook) -> Vec<Diagnostic> {
     refused.chain(cut_off).collect()
 }
 
-/// Kills the run when the user interrupts nbc, or when a cell takes too long.
+/// Kills the run when it is cancelled, or when a cell takes too long.
 pub(super) struct Watch {
     state: Arc<WatchState>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -266,6 +265,7 @@ impl Watch {
     pub(super) fn start(killer: Killer, cell_time: Duration, sweep_time: Duration) -> Self {
         let state = Arc::new(WatchState::default());
         let seen = Arc::clone(&state);
+        let cancel = Cancel::current();
         let thread = std::thread::Builder::new()
             .name("interrupt".to_owned())
             .spawn(move || {
@@ -276,7 +276,7 @@ impl Watch {
                     }
                     // States that have arrived by then are kept.
                     let is_swept = seen.sweep_since().is_some_and(|it| it.elapsed() >= sweep_time);
-                    if is_slow || is_swept || interrupt::is_requested() {
+                    if is_slow || is_swept || cancel.is_cancelled() {
                         killer.kill();
                         return;
                     }

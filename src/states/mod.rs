@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::charts::Kind;
 use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::interrupt::Cancel;
 use crate::notebook::{Cell, CellId, CellKind, Notebook};
 use crate::output::{
     self, Interactivity, OutputPosition, PlacedChart, RenderedCell, RenderedOutput, Shown,
@@ -340,7 +341,8 @@ impl<'a> Jobs<'a> {
             output::cell(run, &OutputPosition { span, scope: &scope }, shown, &interactivity)
         };
         // Threads of another pool would take up the next one, and the next, while they wait for each.
-        output::on_big_stack(|| self.all.par_iter().map(one).collect())
+        let cancel = Cancel::current();
+        output::on_big_stack(|| self.all.par_iter().map(|it| cancel.during(|| one(it))).collect())
     }
 }
 

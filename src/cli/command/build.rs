@@ -9,12 +9,12 @@ use crate::cli::{Exit, print_failure};
 use crate::driver::{
     self, Compiled, Failure, Goal, NotPublished, Project, Published, Timings, counted,
 };
-use crate::process::interrupt;
+use crate::interrupt::Cancel;
 use crate::publish::Destination;
 use crate::verify::command::line;
 
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
-    interrupt::install()?;
+    Cancel::current().on_signals()?;
     let progress = Progress::new(printer, arguments.timings);
     let project = Project::open_for(Goal::Site, &arguments.inputs, arguments.options(), &progress)?;
     let last = LastBuild::of(arguments, &project, printer);

@@ -8,12 +8,12 @@ use crate::cli::{Exit, print_failure};
 use crate::diagnostic;
 use crate::driver::{Failure, Goal, Options, PackageBuilder, Project, cache_folder, counted};
 use crate::environment::{ENVIRONMENT_SIZE, EnvironmentError, Locked, Pins};
-use crate::process::interrupt;
+use crate::interrupt::{self, Cancel};
 
 pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Failure> {
-    interrupt::install()?;
+    Cancel::current().on_signals()?;
     let progress = Progress::new(printer, false);
-    let options = Options::default();
+    let options = Options { cancel: Cancel::current(), ..Options::default() };
     let project = Project::open_for(Goal::Reading, &arguments.inputs, options, &progress)?;
     let (sources, analyzed) = project.analyze();
     let (findings, notebooks) = unreadable(analyzed);

@@ -7,11 +7,11 @@ use crate::cli::progress::Progress;
 use crate::cli::{Exit, print_failure};
 use crate::diagnostic;
 use crate::driver::{Events as _, Failure, Goal, Project};
-use crate::process::interrupt;
+use crate::interrupt::{self, Cancel};
 use crate::run::stored;
 
 pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit, Failure> {
-    interrupt::install()?;
+    Cancel::current().on_signals()?;
     let progress = Progress::new(printer, false);
     let options = arguments.options();
     let execute = options.runtime.execute;

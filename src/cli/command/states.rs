@@ -6,10 +6,10 @@ use crate::cli::progress::Progress;
 use crate::cli::{Exit, print_failure};
 use crate::diagnostic;
 use crate::driver::{Failure, Goal, ListedStates, Project};
-use crate::process::interrupt;
+use crate::interrupt::Cancel;
 
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
-    interrupt::install()?;
+    Cancel::current().on_signals()?;
     let progress = Progress::new(printer, arguments.timings);
     let project =
         Project::open_for(Goal::States, &arguments.inputs, arguments.options(), &progress)?;

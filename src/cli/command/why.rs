@@ -10,7 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::diagnostic::one_line;
 use crate::driver::{Failure, Part, Verdict, Why, counted, why};
-use crate::process::interrupt;
+use crate::interrupt::Cancel;
 
 /// Most files that are listed although nothing is to be said of them.
 const MOST_FILES: usize = 30;
@@ -18,7 +18,7 @@ const MOST_FILES: usize = 30;
 const SHORT: usize = 12;
 
 pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, Failure> {
-    interrupt::install()?;
+    Cancel::current().on_signals()?;
     let progress = Progress::new(printer, arguments.timings);
     let told = why(&arguments.inputs, &arguments.options(), &progress);
     progress.finish();
