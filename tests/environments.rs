@@ -221,7 +221,7 @@ fn locks_that_can_be_made_are_made_and_all_others_are_told() {
     let locked = test.run(&["lock", "in"]);
     assert_eq!(locked.code, 2, "{}", locked.text);
     assert!(locked.text.contains("locked: in/pylock.b.toml"), "{}", locked.text);
-    for missing in ["no-such-package-a", "no-such-package-c", "not a requirement"] {
+    for missing in ["no-such-package-a", "no-such-package-c", "`in/d.ipynb`, line 2"] {
         assert!(locked.text.contains(missing), "{missing}: {}", locked.text);
     }
     for (name, is_there) in [("a", false), ("b", true), ("c", false), ("d", false)] {
@@ -229,7 +229,7 @@ fn locks_that_can_be_made_are_made_and_all_others_are_told() {
     }
     let checked = test.run(&["lock", "in", "--check"]);
     assert_eq!(checked.code, 2, "{}", checked.text);
-    for said in ["not a requirement", "pylock.a.toml", "pylock.c.toml", "write them with"] {
+    for said in ["`in/d.ipynb`, line 2", "pylock.a.toml", "pylock.c.toml", "write them with"] {
         assert!(checked.text.contains(said), "{said}: {}", checked.text);
     }
 }
