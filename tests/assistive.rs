@@ -4,14 +4,7 @@
 //! `NBC_TEST_PYTHON` names an interpreter with these packages, which `tests/run.sh` makes.
 
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "tests start the real binary, and a failed step is a failed test"
-)]
-
-use std::process::{Command, Stdio};
+use test_support::{NbcTest, code_cell};
 
 /// Words that a screen reader would say unasked, in each way that HTML, SVG and ARIA have for it.
 const LOUD: &str = r#"loud = (
@@ -109,44 +102,30 @@ const JUPYTER: &[&str] = &[
     "raise_nothing = print(loud)",
 ];
 
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").expect(
-        "NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one",
-    )
-}
-
 fn marimo() -> String {
-    let indented = LOUD.replace('\n', "\n    ");
-    let mut text = format!(
-        "import marimo\n\napp = marimo.App(app_title='A <p role=alert>')\n\n\n@app.cell\ndef _():\n    import marimo as mo\n    {indented}\n    return\n"
-    );
-    for expression in MARIMO {
-        text.push_str(&format!("\n\n@app.cell\ndef _():\n    {expression}\n    return\n"));
-    }
-    text
+    let mut cells = vec![format!("import marimo as mo\n{LOUD}")];
+    cells.extend(MARIMO.iter().map(|&it| it.to_owned()));
+    let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let text = test_support::marimo(&cells);
+    text.replacen("marimo.App()", "marimo.App(app_title='A <p role=alert>')", 1)
 }
 
 fn jupyter() -> String {
-    let code = |source: &str| {
-        serde_json::json!({
-            "cell_type": "code", "metadata": {}, "source": source, "outputs": [], "execution_count": null,
-        })
-    };
     let start = "import ipywidgets as w, pandas as pd\n\
                  from IPython.display import display, HTML, Markdown, SVG\n";
     let prose = "# Over <b role=alert>the</b> page\n\n<div aria-live=assertive role=status>over the page</div>\n\n\
                  over the page <span role=\"alert\">over the page</span>";
+    let none = serde_json::json!([]);
     let mut cells = vec![
         serde_json::json!({"cell_type": "markdown", "metadata": {}, "source": prose}),
         serde_json::json!({
             "cell_type": "raw", "metadata": {"raw_mimetype": "text/html"},
             "source": "<div role=alert aria-live=polite>over the page</div>",
         }),
-        code(&format!("{start}{LOUD}")),
+        code_cell(&format!("{start}{LOUD}"), &none),
     ];
-    cells.extend(JUPYTER.iter().map(|it| code(it)));
-    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
-        .to_string()
+    cells.extend(JUPYTER.iter().map(|it| code_cell(it, &none)));
+    test_support::notebook(&cells.into())
 }
 
 /// Tags of a page that speak unasked, claim the page, or take its keys.
@@ -195,20 +174,21 @@ fn talking(page: &str) -> Vec<&str> {
 }
 
 fn quiet_page(name: &str, notebook: &str, layout: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join(name), notebook).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    command.args(["build", name, "-o", "out", "--layout", layout, "--code", "shown"]);
-    command.args(["--python", &python(), "--isolation", "best-effort"]);
-    let output = command
-        .current_dir(folder.path())
-        .env("NBC_NO_CACHE", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let page = fs_err::read_to_string(folder.path().join("out/n.html")).unwrap();
+    let test = NbcTest::new(&[(name, notebook)]);
+    let said = test.run(&[
+        "build",
+        name,
+        "-o",
+        "out",
+        "--layout",
+        layout,
+        "--code",
+        "shown",
+        "--isolation",
+        "best-effort",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/n.html");
     // The words are there, in many places, and say nothing unasked.
     assert!(page.matches("over the page").count() > 100, "{page}");
     page

@@ -5,82 +5,35 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
+use test_support::{NbcTest, Said, files_below, jupyter, python, said};
 
 /// A folder with a project and a cache of its own.
-struct CacheTest {
-    folder: tempfile::TempDir,
-}
+struct CacheTest(NbcTest);
 
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
+impl std::ops::Deref for CacheTest {
+    type Target = NbcTest;
 
-impl Said {
-    /// Number of notebooks that were run.
-    fn runs(&self) -> usize {
-        assert_eq!(self.code, 0, "{}", self.stderr);
-        self.stderr.lines().filter(|it| it.contains(": running ") && it.contains("cell")).count()
+    fn deref(&self) -> &NbcTest {
+        &self.0
     }
-
-    fn is_untouched(&self) -> bool {
-        assert_eq!(self.code, 0, "{}", self.stderr);
-        self.stderr.contains("nothing has changed")
-    }
-}
-
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh sets NBC_TEST_PYTHON")
-}
-
-fn jupyter(cells: &[&str]) -> String {
-    let cells: Vec<serde_json::Value> = cells
-        .iter()
-        .map(|source| {
-            serde_json::json!({
-                "cell_type": "code", "metadata": {}, "source": source,
-                "outputs": [], "execution_count": null,
-            })
-        })
-        .collect();
-    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
-        .to_string()
 }
 
 impl CacheTest {
     fn new(files: &[(&str, &str)]) -> Self {
-        let test = Self { folder: tempfile::tempdir().unwrap() };
-        for (name, text) in files {
-            test.write(name, text);
-        }
-        test
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
+        Self(NbcTest::new(files))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
+        let mut command = self.0.command(arguments);
         command.env("NBC_CACHE_DIR", self.path("cache")).env_remove("NBC_NO_CACHE");
         command.env_remove("SOURCE_DATE_EPOCH");
         command
@@ -90,39 +43,8 @@ impl CacheTest {
         said(&mut self.command(arguments))
     }
 
-    /// Every file of a site.
-    fn site(&self, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
-        let root = self.path(name);
-        files_below(&root)
-            .into_iter()
-            .map(|it| (it.strip_prefix(&root).unwrap().to_owned(), fs_err::read(&it).unwrap()))
-            .collect()
-    }
-
     fn entries(&self, kind: &str) -> Vec<PathBuf> {
         files_below(&self.path("cache/entries-1").join(kind))
-    }
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut all = Vec::new();
-    for entry in entries.map(Result::unwrap) {
-        match entry.file_type().unwrap().is_dir() {
-            true => all.extend(files_below(&entry.path())),
-            false => all.push(entry.path()),
-        }
-    }
-    all.sort();
-    all
-}
-
-fn said(command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

@@ -6,14 +6,12 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use test_support::{NbcTest, Said, jupyter, marimo};
 
 /// Finds the socket, wherever the runner keeps it.
 const PRELUDE: &str = "\
@@ -99,46 +97,19 @@ const LIES: &[(&str, &str, &str)] = &[
     ("its own death", "os.kill(os.getpid(), 9)", "NBC304"),
 ];
 
-fn jupyter(code: &str) -> String {
-    let cell = |source: &str| serde_json::json!({"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": source});
-    serde_json::json!({"cells": [cell(code), cell("1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
-        .to_string()
-}
-
-fn marimo(code: &str) -> String {
-    let body: String = code.lines().map(|line| format!("    {line}\n")).collect();
-    format!(
-        "import marimo\n\napp = marimo.App()\n\n\n@app.cell\ndef _():\n{body}    return\n\n\n@app.cell\ndef _():\n    1\n    return\n"
-    )
-}
-
-fn build(folder: &Path, file: &str, level: &str) -> Output {
-    let python = std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one");
-    Command::new(env!("CARGO_BIN_EXE_nbc"))
-        .args(["build", file, "--output", "site", "--timeout", "4", "--isolation", level])
-        .current_dir(folder)
-        .env("NBC_PYTHON", python)
-        .env("NBC_NO_CACHE", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+fn build(test: &NbcTest, file: &str, level: &str) -> Said {
+    test.run(&["build", file, "--output", "site", "--timeout", "4", "--isolation", level])
 }
 
 fn lie(name: &str, text: &str, what: &str, code: &str, level: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    fs_err::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let site = folder.path().join("site");
+    let test = NbcTest::new(&[(name, text)]);
+    test.open_to_all();
+    let site = test.path("site");
     fs_err::create_dir(&site).unwrap();
-    fs_err::write(folder.path().join(name), text).unwrap();
     let start = Instant::now();
-    let output = build(folder.path(), name, level);
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+    let said = build(&test, name, level);
+    assert_eq!(said.code, 1, "{what}: {}", said.text());
+    let said = said.text();
     assert!(said.contains(&format!("error[{code}]")), "{what}: {said}");
     assert!(!said.contains(['\x1b', '\x07']), "{what}: control characters: {said:?}");
     let forged = said.lines().any(|it| it.starts_with("error[NBC000]"));
@@ -147,16 +118,13 @@ fn lie(name: &str, text: &str, what: &str, code: &str, level: &str) {
     assert!(!said.contains("nbc_runner") && !said.contains("runner-1"), "{what}: {said}");
     assert!(start.elapsed() < Duration::from_secs(20), "{what}: it held nbc up");
     assert_eq!(fs_err::read_dir(&site).unwrap().count(), 0, "{what}: published");
-    let mut beside: Vec<_> =
-        fs_err::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
-    beside.sort();
-    assert_eq!(beside, [name, "site"], "{what}");
+    assert_eq!(test.listing(), [name, "site"], "{what}");
 }
 
 #[test]
 fn a_jupyter_notebook_that_lies_is_found_out() {
     for (what, code, finding) in LIES {
-        lie("a.ipynb", &jupyter(&format!("{PRELUDE}{code}")), what, finding, "strict");
+        lie("a.ipynb", &jupyter(&[&format!("{PRELUDE}{code}"), "1"]), what, finding, "strict");
     }
 }
 
@@ -164,6 +132,6 @@ fn a_jupyter_notebook_that_lies_is_found_out() {
 fn a_marimo_notebook_that_lies_is_found_out() {
     // The engine makes no difference to most of them.
     for (what, code, finding) in LIES.iter().step_by(5) {
-        lie("a.py", &marimo(&format!("{PRELUDE}{code}")), what, finding, "strict");
+        lie("a.py", &marimo(&[&format!("{PRELUDE}{code}"), "1"]), what, finding, "strict");
     }
 }

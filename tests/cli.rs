@@ -4,7 +4,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
@@ -18,103 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A folder of files, and what nbc says about them.
-struct NbcTest {
-    folder: tempfile::TempDir,
-}
-
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl NbcTest {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let test = Self { folder: tempfile::tempdir().unwrap() };
-        for (name, text) in files {
-            test.write(name, text.as_bytes());
-        }
-        test
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, bytes).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs_err::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.args(arguments).current_dir(self.folder.path()).env("NBC_PYTHON", python());
-        // Findings of a test must come from its own run; `tests/cache.rs` is about the others.
-        command.env("NBC_NO_CACHE", "1");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Said {
-        said(&mut self.command(arguments))
-    }
-
-    /// Names in the folder, hidden ones too: nothing half-written may stay.
-    fn listing(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-fn said(command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").expect(
-        "NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one",
-    )
-}
-
-fn marimo(cells: &[&str]) -> String {
-    let mut text = "import marimo\n\napp = marimo.App()\n\n\n".to_owned();
-    for cell in cells {
-        text.push_str("@app.cell\ndef _():\n");
-        for line in cell.lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
-        text.push_str("    return\n\n\n");
-    }
-    text
-}
-
-fn jupyter(cells: &[&str]) -> String {
-    let cells: Vec<serde_json::Value> = cells
-        .iter()
-        .map(|source| {
-            serde_json::json!({
-                "cell_type": "code", "metadata": {}, "source": source,
-                "outputs": [], "execution_count": null,
-            })
-        })
-        .collect();
-    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
-        .to_string()
-}
+use test_support::{NbcTest, Said, jupyter, marimo, python, said};
 
 #[test]
 fn one_notebook_becomes_one_file_that_verifies() {
@@ -531,19 +434,6 @@ fn a_recorded_run_renders_without_python() {
     assert_eq!(test.read("out/n.html"), test.read("again/n.html"));
 }
 
-/// Every file of a folder with its bytes.
-fn site(test: &NbcTest, folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let root = test.path(folder);
-    let files = walkdir::WalkDir::new(&root).into_iter().map(Result::unwrap);
-    let files = files.filter(|it| it.file_type().is_file());
-    files
-        .map(|it| {
-            let name = it.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            (name, fs_err::read(it.path()).unwrap())
-        })
-        .collect()
-}
-
 /// Builds with a record, renders that, and compares every file.
 fn compare_rendered(notebook: &str, files: &[(&str, &str)], flags: &[&str], of_build: &[&str]) {
     let all: Vec<_> = [("n.ipynb", notebook)].into_iter().chain(files.iter().copied()).collect();
@@ -558,13 +448,13 @@ fn compare_rendered(notebook: &str, files: &[(&str, &str)], flags: &[&str], of_b
     let said_less = built.stderr.contains("are not interactive")
         == again.stderr.contains("are not interactive");
     assert!(said_less, "{case}: {}{}", built.stderr, again.stderr);
-    let (built, again) = (site(&test, "out"), site(&test, "again"));
-    let names = |it: &BTreeMap<String, Vec<u8>>| it.keys().cloned().collect::<Vec<_>>();
+    let (built, again) = (test.site("out"), test.site("again"));
+    let names = |it: &BTreeMap<PathBuf, Vec<u8>>| it.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&built), names(&again), "{case}");
     for (name, bytes) in &built {
-        assert!(again[name] == *bytes, "{case}: {name} differs");
+        assert!(again[name] == *bytes, "{case}: {} differs", name.display());
     }
-    let is_hidden = !String::from_utf8_lossy(&again["n.html"]).contains("recipe_that_is_private");
+    let is_hidden = !test.read("again/n.html").contains("recipe_that_is_private");
     assert_eq!(is_hidden, case.contains("hidden"), "{case}");
 }
 

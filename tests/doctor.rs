@@ -13,8 +13,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use test_support::{is_root, nbc};
 
-const NBC: &str = env!("CARGO_BIN_EXE_nbc");
 /// Nobody's number, on every system that the tests run on.
 const ORDINARY: u32 = 65_533;
 
@@ -51,7 +51,7 @@ impl Report {
 }
 
 fn doctor() -> Command {
-    let mut command = Command::new(NBC);
+    let mut command = Command::new(nbc());
     command.args(["doctor", "--format", "json"]);
     command
 }
@@ -91,10 +91,6 @@ const ALL: [&str; 13] = [
     "resource limits",
 ];
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 #[test]
 fn a_whole_host_gives_every_layer_to_root_and_to_an_ordinary_user() {
     check_whole(&Report::of(&doctor().output().expect("nbc starts")));
@@ -106,7 +102,7 @@ fn a_whole_host_gives_every_layer_to_root_and_to_an_ordinary_user() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("opened");
     let copy = folder.path().join("nbc");
-    std::fs::copy(NBC, &copy).expect("copied");
+    std::fs::copy(nbc(), &copy).expect("copied");
     let mut command = Command::new(&copy);
     command.args(["doctor", "--format", "json"]).uid(ORDINARY).gid(ORDINARY).current_dir("/");
     check_whole(&Report::of(&command.output().expect("nbc starts")));
@@ -176,7 +172,7 @@ fn namespaces_switched_off_by_the_kernels_setting_are_told_apart() {
     let set_up = "echo 0 >/proc/sys/user/max_user_namespaces; exec \"$0\" doctor --format json";
     let output = Command::new("unshare")
         .args(["--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c", set_up])
-        .arg(NBC)
+        .arg(nbc())
         .output()
         .expect("unshare is installed");
     let report = Report::of(&output);

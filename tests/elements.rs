@@ -2,25 +2,15 @@
 //! kept in snapshots that a person can read.
 //!
 //! `NBC_TEST_PYTHON` names an interpreter with marimo, which `tests/run.sh` makes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "a failed step is a failed test"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use nbc::output::{self, OutputPosition};
 use nbc::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
 use nbc::source::{Sources, Span};
+use test_support::python_says;
 
 fn python(script: &str) -> String {
-    let python = std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one");
-    let output = Command::new(python).args(["-c", script]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    python_says(&["-c", script])
 }
 
 #[test]

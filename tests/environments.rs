@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
@@ -15,6 +14,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use test_support::{jupyter, nbc, python};
 
 const PASSWORD: &str = "p4ss-w0rd";
 
@@ -98,14 +99,7 @@ impl EnvironmentTest {
     /// A Jupyter notebook whose header asks for packages.
     fn notebook(&self, name: &str, packages: &[&str], code: &str) {
         let header = format!("# /// script\n# dependencies = {packages:?}\n# ///\n{code}");
-        let cell = serde_json::json!({
-            "cell_type": "code", "metadata": {}, "source": header,
-            "outputs": [], "execution_count": null,
-        });
-        let notebook = serde_json::json!({
-            "cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
-        });
-        fs_err::write(self.path(&format!("in/{name}.ipynb")), notebook.to_string()).unwrap();
+        fs_err::write(self.path(&format!("in/{name}.ipynb")), jupyter(&[&header])).unwrap();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -114,7 +108,7 @@ impl EnvironmentTest {
         let path = std::env::var_os("PATH").unwrap();
         let folders = std::env::split_paths(&path).filter(|it| !it.join("uv").exists());
         let path = std::env::join_paths(folders).unwrap().into_string().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+        let mut command = Command::new(nbc());
         command.args(arguments).current_dir(self.folder.path());
         command.env_remove("NBC_PYTHON").env_remove("PIP_FIND_LINKS").env_remove("VIRTUAL_ENV");
         command.env("PATH", format!("{}:{path}", self.path("tools").display()));
@@ -139,13 +133,8 @@ impl EnvironmentTest {
 }
 
 fn said(command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
-    Said { code: output.status.code().unwrap_or(-1), text }
-}
-
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").expect("NBC_TEST_PYTHON is set by tests/run.sh")
+    let said = test_support::said(command);
+    Said { code: said.code, text: said.text() }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::disallowed_methods,
     clippy::print_stderr,
     reason = "tests start the real binary, and a failed step is a failed test"
@@ -14,7 +13,9 @@ use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use test_support::{NbcTest, is_root, python, said};
 
 const SECRET: &str = "token-of-the-host";
 /// Prints every file below the working folder and below the interpreter that holds the secret or can't be read, as
@@ -50,36 +51,35 @@ for path in [b"locked/id_rsa", b"caf\xe9/.env"]:
 print("looked", "everywhere")
 "#;
 
-struct Beside {
-    folder: tempfile::TempDir,
+/// A notebook that searches, with files beside it.
+struct Beside(NbcTest);
+
+impl std::ops::Deref for Beside {
+    type Target = NbcTest;
+
+    fn deref(&self) -> &NbcTest {
+        &self.0
+    }
 }
 
 impl Beside {
     fn new(names: &[&[u8]]) -> Self {
-        let test = Self { folder: tempfile::tempdir().unwrap() };
-        fs_err::set_permissions(test.folder.path(), Permissions::from_mode(0o755)).unwrap();
-        test.write(b"nb.py", SEARCH);
-        test.write(b"data.csv", "honest data");
+        let test = NbcTest::new(&[("nb.py", SEARCH), ("data.csv", "honest data")]);
+        test.open_to_all();
         for name in names {
-            test.write(name, SECRET);
+            test.write(OsStr::from_bytes(name), SECRET);
         }
-        test
+        Self(test)
     }
 
+    /// Names of files need not be UTF-8.
     fn write(&self, name: &[u8], text: &str) {
-        let path = self.folder.path().join(OsStr::from_bytes(name));
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.0.write(OsStr::from_bytes(name), text);
     }
 
     fn nbc(&self, notebook: &str, python: &str, site: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).env("NBC_NO_CACHE", "1");
-        command.args(["build", notebook, "--python", python, "-o"]).arg(site);
+        let mut command = self.0.nbc(&["build", notebook, "--python", python, "-o"]);
+        command.arg(site);
         command
     }
 
@@ -87,9 +87,8 @@ impl Beside {
     fn page(&self, notebook: &str, python: &str, more: &[&str]) -> String {
         let out = tempfile::tempdir().unwrap();
         let site = out.path().join("site");
-        let output = self.nbc(notebook, python, &site).args(more).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}");
+        let said = said(self.nbc(notebook, python, &site).args(more));
+        assert_eq!(said.code, 0, "{}", said.stderr);
         page_in(&site)
     }
 }
@@ -103,12 +102,6 @@ fn page_in(site: &Path) -> String {
         .collect();
     let texts: Vec<String> = pages.iter().map(|it| fs_err::read_to_string(it).unwrap()).collect();
     texts.join("\n")
-}
-
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").expect(
-        "NBC_TEST_PYTHON names a Python with tests/requirements.txt; tests/run.sh makes one",
-    )
 }
 
 fn assert_nothing_found(page: &str) {
@@ -160,7 +153,7 @@ fn names_of_any_bytes_and_copies_are_hidden() {
 #[test]
 fn a_folder_that_cannot_be_listed_is_hidden_as_a_whole() {
     const USER: u32 = 23_457;
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         eprintln!("not run: root starts it as another user");
         return;
     }

@@ -2,11 +2,12 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
 use std::process::Command;
+
+use test_support::NbcTest;
 
 const BIDI: &str = "\u{202e}";
 
@@ -23,18 +24,22 @@ fn notebook() -> String {
 
 /// Standard output and standard error of `nbc` in a folder with a notebook of a hostile name.
 fn said(arguments: &[&str], is_github: bool) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
     let name = format!("a\n::error file=x::forged\u{1b}[31m##[error]{BIDI}, b.ipynb");
-    fs_err::write(folder.path().join(&name), notebook()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    command.args(arguments).current_dir(folder.path()).env("NBC_NO_CACHE", "1");
-    command.env_remove("GITHUB_ACTIONS").env("HOME", folder.path());
+    let test = NbcTest::new(&[(&name, &notebook())]);
+    let mut command = nbc_in(&test, arguments);
+    command.env_remove("GITHUB_ACTIONS");
     if is_github {
         command.env("GITHUB_ACTIONS", "true");
     }
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr))
+    let said = test_support::said(&mut command);
+    (said.stdout, said.stderr)
+}
+
+/// `nbc` with the folder as its user's home: what is told of a path does not depend on the machine.
+fn nbc_in(test: &NbcTest, arguments: &[&str]) -> Command {
+    let mut command = test.nbc(arguments);
+    command.env("HOME", test.folder.path());
+    command
 }
 
 /// Commands that the runner of a workflow would obey: `::x::` first in a line, `##[x]` anywhere, but for nbc's own.
@@ -153,23 +158,18 @@ fn a_line_break_in_a_name_begins_no_line_of_a_message() {
 
 #[test]
 fn a_title_turns_nothing_that_follows() {
-    let folder = tempfile::tempdir().unwrap();
     let cells = serde_json::json!([
         {"cell_type": "markdown", "source": "# A\u{202e}B\u{2067}C \u{200f}שלום\n\nText \u{202e}kept", "metadata": {}},
     ]);
-    let notebook =
-        serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
-    let project = folder.path().join("project");
-    fs_err::create_dir(&project).unwrap();
-    fs_err::write(project.join("a\u{202e}b.ipynb"), notebook.to_string()).unwrap();
-    fs_err::write(project.join("nbc.toml"), "title = \"S\\u202ET\"\n").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    command.args(["build", ".", "--execute", "never", "--layout", "site", "--output", "../site"]);
-    command.current_dir(&project).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let test = NbcTest::new(&[
+        ("project/a\u{202e}b.ipynb", &test_support::notebook(&cells)),
+        ("project/nbc.toml", "title = \"S\\u202ET\"\n"),
+    ]);
+    let arguments = ["build", ".", "--execute", "never", "--layout", "site", "--output", "../site"];
+    let said = test_support::said(nbc_in(&test, &arguments).current_dir(test.path("project")));
+    assert_eq!(said.code, 0, "{}", said.stderr);
     let is_page = |it: &walkdir::DirEntry| it.path().extension().is_some_and(|it| it == "html");
-    let files = walkdir::WalkDir::new(folder.path().join("site")).into_iter().flatten();
+    let files = walkdir::WalkDir::new(test.path("site")).into_iter().flatten();
     let pages: Vec<_> =
         files.filter(is_page).map(|it| fs_err::read_to_string(it.path()).unwrap()).collect();
     assert!(pages.len() >= 2, "a page and an index");
@@ -192,18 +192,11 @@ fn built(cells: &serde_json::Value) -> (String, String) {
 }
 
 fn built_with(cells: &serde_json::Value, code: &str) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let notebook =
-        serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
-    fs_err::write(folder.path().join("a.ipynb"), notebook.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    command.args(["build", "a.ipynb", "--execute", "never", "--code", code, "--output", "out"]);
-    command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
-    let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}");
-    (only_page(&folder.path().join("out")), told)
+    let test = NbcTest::new(&[("a.ipynb", &test_support::notebook(cells))]);
+    let arguments = ["build", "a.ipynb", "--execute", "never", "--code", code, "--output", "out"];
+    let said = test_support::said(&mut nbc_in(&test, &arguments));
+    assert_eq!(said.code, 0, "{}", said.text());
+    (only_page(&test.path("out")), said.text())
 }
 
 fn only_page(folder: &std::path::Path) -> String {
@@ -260,19 +253,16 @@ fn marks_that_hebrew_needs_are_seen_and_not_told() {
 
 #[test]
 fn names_of_a_notebook_turn_nothing_beside_them() {
-    let folder = tempfile::tempdir().unwrap();
     let name = "a\u{202e}ipynb.py.ipynb";
     let notebook = serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {"author": "E\u{202e}ve"}, "cells": [
         {"cell_type": "code", "metadata": {"name": "c\u{202e}d"}, "source": "#| label: e\u{2067}f\n1", "execution_count": 1, "outputs": []},
     ]});
-    fs_err::write(folder.path().join(name), notebook.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    command.args(["build", name, "--execute", "never", "--include-source", "--show-graph"]);
-    command.args(["--output", "out", "--code", "folded"]);
-    command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let page = only_page(&folder.path().join("out"));
+    let test = NbcTest::new(&[(name, &notebook.to_string())]);
+    let mut command = nbc_in(&test, &["build", name, "--execute", "never", "--include-source"]);
+    command.args(["--show-graph", "--output", "out", "--code", "folded"]);
+    let said = test_support::said(&mut command);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = only_page(&test.path("out"));
     assert!(
         page.contains("<span class=\"file-name\" dir=\"ltr\">aipynb.py.ipynb</span>"),
         "{page}"
@@ -284,20 +274,16 @@ fn names_of_a_notebook_turn_nothing_beside_them() {
 
 #[test]
 fn a_download_of_hidden_code_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let notebook = serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+    let cells = serde_json::json!([
         {"cell_type": "code", "metadata": {}, "source": "price = 17.3", "execution_count": 1, "outputs": []},
-    ]});
-    fs_err::write(folder.path().join("a.ipynb"), notebook.to_string()).unwrap();
+    ]);
+    let test = NbcTest::new(&[("a.ipynb", &test_support::notebook(&cells))]);
     let told = |flags: &[&str], config: &str| {
-        fs_err::write(folder.path().join("nbc.toml"), config).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.args(["build", "a.ipynb", "--execute", "never"]).args(flags);
-        command.current_dir(folder.path()).env("NBC_NO_CACHE", "1").env("HOME", folder.path());
-        let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{told}");
-        told.contains("NBC424")
+        test.write("nbc.toml", config);
+        let mut command = nbc_in(&test, &["build", "a.ipynb", "--execute", "never"]);
+        let said = test_support::said(command.args(flags));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        said.stderr.contains("NBC424")
     };
     assert!(told(&["--code", "hidden", "--include-source"], ""));
     assert!(told(&[], "code = \"hidden\"\n[page]\nsource = true\n"));

@@ -16,19 +16,13 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use nbc::process::{
     Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Refusal, Sandbox, Traffic,
 };
+use test_support::SystemPython;
 
-static PYTHON: LazyLock<(Utf8PathBuf, Utf8PathBuf)> = LazyLock::new(|| {
-    let ask = "import sys; print(sys.executable); print(sys.base_prefix)";
-    let output = Command::new("python3").args(["-c", ask]).output().expect("python3 is on PATH");
-    let text = String::from_utf8(output.stdout).expect("paths are UTF-8");
-    let mut lines = text.lines().map(Utf8PathBuf::from);
-    let mut line = || lines.next().expect("two lines");
-    (line(), line())
-});
+static PYTHON: LazyLock<SystemPython> = LazyLock::new(SystemPython::find);
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));
@@ -62,7 +56,7 @@ def get(url):
 
 fn job(script: &str, hosts: &[String]) -> Job {
     let mut mounts = vec![];
-    let (executable, prefix) = &*PYTHON;
+    let SystemPython { executable, prefix } = &*PYTHON;
     if !prefix.starts_with("/usr") {
         mounts.push(Mount {
             host: prefix.clone(),

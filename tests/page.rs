@@ -7,52 +7,27 @@
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
-use std::process::{Command, Stdio};
-
 use serde_json::json;
+use test_support::{NbcTest, Said, said};
 
-struct Site {
-    folder: tempfile::TempDir,
-}
+struct Site(NbcTest);
 
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
+impl std::ops::Deref for Site {
+    type Target = NbcTest;
+
+    fn deref(&self) -> &NbcTest {
+        &self.0
+    }
 }
 
 impl Site {
     fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self { folder: tempfile::tempdir().unwrap() };
-        for (name, text) in files {
-            site.write(name, text);
-        }
-        site
+        Self(NbcTest::new(files))
     }
 
-    fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs_err::read_to_string(self.folder.path().join(name)).unwrap()
-    }
-
+    /// Runs nbc without a Python.
     fn run(&self, arguments: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        let output = command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        said(&mut self.nbc(arguments))
     }
 
     fn build(&self, layout: &str, more: &[&str]) -> Said {
@@ -465,11 +440,9 @@ fn the_digest_of_the_manifest_is_kept_in_a_file_outside_of_the_site() {
     let cache = name("cache");
     let build = |file: &str| {
         let fixed = ["build", "in", "-o", "out", "--layout", "site", "--execute", "never"];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.args(fixed).args(["--digest-file", file]).current_dir(site.folder.path());
-        command.env("NBC_CACHE_DIR", &cache).env_remove("NBC_NO_CACHE").stdin(Stdio::null());
-        let output = command.output().unwrap();
-        (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
+        let mut command = site.nbc(&[&fixed[..], &["--digest-file", file]].concat());
+        let said = said(command.env("NBC_CACHE_DIR", &cache).env_remove("NBC_NO_CACHE"));
+        (said.code, said.stderr)
     };
     for bad in [
         "out/digest",

@@ -141,7 +141,7 @@ fn project() -> tempfile::TempDir {
 /// Runs nbc; one that does not end in time, or takes more than a GiB, fails the test.
 fn said(outer: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::new("prlimit");
-    command.arg("--data=2147483648").arg(env!("CARGO_BIN_EXE_nbc")).args(arguments);
+    command.arg("--data=2147483648").arg(test_support::nbc()).args(arguments);
     command.current_dir(outer).env("NBC_CACHE_DIR", outer.join("cache")).env("TOKEN", SECRET);
     // No index is asked: what would be is refused before.
     command
@@ -385,7 +385,7 @@ fn ignore_files_above_are_the_users_own_and_end_at_the_repository() {
     fs_err::remove_file(&pipe).unwrap();
     fs_err::write(&pipe, "*\n").unwrap();
     assert_eq!(said(outer.path(), CHECK).code, 2, "a list of the user's own holds");
-    if rustix::process::geteuid().is_root() {
+    if test_support::is_root() {
         std::os::unix::fs::chown(&pipe, Some(23_456), None).unwrap();
         let found = said(outer.path(), CHECK);
         assert_eq!(found.code, 0, "{}", found.text);

@@ -18,6 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nbc::notebook::CellId;
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{CellRun, CellStatus, LeftOut, RawOutput, StreamName};
+use test_support::python;
 #[path = "runner/uncaught.rs"]
 mod uncaught;
 #[path = "runner/widgets.rs"]
@@ -87,10 +88,6 @@ impl Fixture {
     fn run(&mut self, start: &Start) -> Result<RunRecord, RunError> {
         converse(self.connect(), start, &mut Unobserved)
     }
-}
-
-fn python() -> String {
-    std::env::var("NBC_TEST_PYTHON").unwrap()
 }
 
 fn start(engine: Engine, codes: &[&str]) -> Start {

@@ -17,22 +17,11 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbc::process::{Access, Ended, Isolation, Job, Limits, Mount, Openings, Outcome, Sandbox};
+use test_support::SystemPython;
 
 const MIB: u64 = 1024 * 1024;
 
-struct Python {
-    executable: Utf8PathBuf,
-    prefix: Utf8PathBuf,
-}
-
-static PYTHON: LazyLock<Python> = LazyLock::new(|| {
-    let ask = "import sys; print(sys.executable); print(sys.base_prefix)";
-    let output = Command::new("python3").args(["-c", ask]).output().expect("python3 is on PATH");
-    let text = String::from_utf8(output.stdout).expect("paths are UTF-8");
-    let mut lines = text.lines().map(Utf8PathBuf::from);
-    let mut line = || lines.next().expect("two lines");
-    Python { executable: line(), prefix: line() }
-});
+static PYTHON: LazyLock<SystemPython> = LazyLock::new(SystemPython::find);
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     let launcher = Utf8Path::new(env!("CARGO_BIN_EXE_nbc"));

@@ -5,74 +5,53 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use camino::Utf8PathBuf;
+use test_support::{NbcTest, Said, marimo, nbc, said};
 
 const VALUE: &str = "correct-horse<battery>&\"staple\"";
 
 /// A folder `project` with a notebook in it, in a folder of its own.
 struct Project {
-    _folder: tempfile::TempDir,
+    test: NbcTest,
     root: Utf8PathBuf,
     notebook: String,
-}
-
-struct Said {
-    code: i32,
-    stderr: String,
 }
 
 impl Project {
     /// A marimo notebook with these cells.
     fn new(cells: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
-        let mut text = "import marimo\n\napp = marimo.App()\n\n\n".to_owned();
-        for cell in cells {
-            text.push_str("@app.cell\ndef _():\n");
-            for line in cell.lines() {
-                text.push_str(&format!("    {line}\n"));
-            }
-            text.push_str("    return\n\n\n");
-        }
-        let project = Self { _folder: folder, root, notebook: "notebook.py".to_owned() };
-        project.write("project/notebook.py", &text);
-        project
+        let test = NbcTest::new(&[("project/notebook.py", &marimo(cells))]);
+        let root = test.folder.path().canonicalize().unwrap();
+        let root = Utf8PathBuf::from_path_buf(root).unwrap();
+        Self { test, root, notebook: "notebook.py".to_owned() }
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.root.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
+        self.test.write(name, text);
     }
 
     fn build(&self, flags: &[&str]) -> Said {
-        let python = std::env::var("NBC_TEST_PYTHON")
-            .expect("NBC_TEST_PYTHON names a Python with tests/requirements.txt");
-        let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
-            .args(["build", self.notebook.as_str(), "--layout", "single"])
-            .args(flags)
-            .current_dir(self.root.join("project"))
-            .env("NBC_PYTHON", python)
-            .env("NBC_NO_CACHE", "1")
-            .env("TOKEN", VALUE)
-            .env("PIN", "1234")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(!stderr.contains(VALUE), "{stderr}");
-        assert!(!stderr.contains("correct-horse"), "{stderr}");
-        assert!(output.stdout.is_empty());
-        Said { code: output.status.code().unwrap_or(-1), stderr }
+        let mut command = self.command(&["--layout", "single"]);
+        let said = said(command.args(flags).env("TOKEN", VALUE).env("PIN", "1234"));
+        assert!(!said.stderr.contains(VALUE), "{}", said.stderr);
+        assert!(!said.stderr.contains("correct-horse"), "{}", said.stderr);
+        assert!(said.stdout.is_empty());
+        said
+    }
+
+    /// A build of the notebook in its own folder.
+    fn command(&self, flags: &[&str]) -> Command {
+        let mut command = self.test.command(&["build", self.notebook.as_str()]);
+        command.args(flags).current_dir(self.root.join("project"));
+        command
     }
 
     /// The part of standard output that the page shows.
@@ -92,7 +71,7 @@ impl Project {
     fn built(&self, flags: &[&str]) -> String {
         let said = self.build(flags);
         assert_eq!(said.code, 0, "{}", said.stderr);
-        let verified = Command::new(env!("CARGO_BIN_EXE_nbc"))
+        let verified = Command::new(nbc())
             .args(["verify", "site"])
             .current_dir(self.root.join("project"))
             .status()
@@ -318,18 +297,7 @@ fn a_value_in_code_or_title_stops_the_page() {
 impl Project {
     /// Like [`Project::build`], without a layout.
     fn build_raw(&self, flags: &[&str]) -> Said {
-        let python = std::env::var("NBC_TEST_PYTHON").expect("set");
-        let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
-            .args(["build", self.notebook.as_str()])
-            .args(flags)
-            .current_dir(self.root.join("project"))
-            .env("NBC_PYTHON", python)
-            .env("NBC_NO_CACHE", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        Said { code: output.status.code().unwrap_or(-1), stderr }
+        said(&mut self.command(flags))
     }
 }
 
@@ -404,7 +372,7 @@ fn an_interpreter_of_a_configuration_is_not_started() {
     project.write("project/evil", "#!/bin/sh\ntouch started\n");
     let evil = project.root.join("project/evil");
     fs_err::set_permissions(evil, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
+    let output = Command::new(nbc())
         .args(["build", "notebook.py"])
         .current_dir(project.root.join("project"))
         .env_remove("NBC_PYTHON")

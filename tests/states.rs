@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
@@ -12,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use test_support::{NbcTest, code_cell, notebook, said};
 
 const NOTEBOOK: &str = include_str!("states/rain.py");
 const RECORD: &str = include_str!("states/rain.run.json");
@@ -23,12 +22,12 @@ const RECORD: &str = include_str!("states/rain.run.json");
 struct Rendered {
     code: i32,
     said: String,
-    folder: tempfile::TempDir,
+    test: NbcTest,
 }
 
 impl Rendered {
     fn page(&self) -> String {
-        fs_err::read_to_string(self.folder.path().join("out/page.html")).unwrap()
+        self.test.read("out/page.html")
     }
 }
 
@@ -37,16 +36,12 @@ fn render(notebook: &str, record: &Value, flags: &[&str]) -> Rendered {
 }
 
 fn render_with(notebook: &str, record: &Value, flags: &[&str], cache: Option<&Path>) -> Rendered {
-    let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join("page.py"), notebook).unwrap();
-    fs_err::write(folder.path().join("run.json"), record.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
+    let test = NbcTest::new(&[("page.py", notebook), ("run.json", &record.to_string())]);
     let fixed = ["render", "page.py", "run.json", "-o", "out", "--format", "concise"];
-    let command = command.args(fixed).args(flags).current_dir(folder.path()).stdin(Stdio::null());
-    command.envs(cache.map(|it| ("NBC_CACHE_DIR", it)));
-    let output = command.output().unwrap();
-    let said = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
-    Rendered { code: output.status.code().unwrap(), said, folder }
+    let mut command = test.nbc(&fixed);
+    command.args(flags).envs(cache.map(|it| ("NBC_CACHE_DIR", it)));
+    let said = said(&mut command);
+    Rendered { code: said.code, said: said.text(), test }
 }
 
 /// A page with what its notebook may ask of the command: one cell fails in a state.
@@ -468,7 +463,7 @@ fn in_a_site_large_contents_are_files_that_the_page_may_fetch() {
     assert_eq!(page.matches("data-src=\"assets/states.").count(), chunks);
     assert!(chunks > 1, "{chunks}");
     let file = page.split("data-src=\"").nth(1).unwrap().split('"').next().unwrap();
-    let bytes = fs_err::read(site.folder.path().join("out").join(file)).unwrap();
+    let bytes = fs_err::read(site.test.path("out").join(file)).unwrap();
     assert_eq!(
         unpack(&bytes).as_array().unwrap()[0][0].as_str().unwrap().matches("nbc-out-s2").count(),
         1
@@ -499,19 +494,13 @@ fn bars(count: usize) -> Value {
 #[test]
 fn charts_of_states_are_data_and_the_page_has_what_draws_them() {
     // A build fetches the runtimes, which a page is then rendered with.
-    let folder = tempfile::tempdir().unwrap();
     let outputs = [lines(1), bars(1)]
         .map(|data| json!({"output_type": "display_data", "metadata": {}, "data": data}));
-    let stored = json!({"cells": [{"cell_type": "code", "metadata": {}, "execution_count": 1, "source": "f()",
-        "outputs": outputs}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
-    fs_err::write(folder.path().join("n.ipynb"), stored.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-    let built = command
-        .args(["build", "n.ipynb", "-o", "out"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{built:?}");
+    let cell = code_cell("f()", &json!(outputs));
+    let test = NbcTest::new(&[("n.ipynb", &notebook(&json!([cell])))]);
+    let mut build = test.nbc(&["build", "n.ipynb", "-o", "out"]);
+    let built = said(build.env_remove("NBC_NO_CACHE"));
+    assert_eq!(built.code, 0, "{}", built.stderr);
 
     // The first paint has no chart; a fork has no picture of one.
     let states = [

@@ -6,29 +6,28 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use nbc::notebook::CellId;
 use nbc::run::RunRecord;
 use nbc::run::record::{CellRun, CellStatus, Loss, RawOutput, State, Step, Sweep};
+use test_support::NbcTest;
 
 const NESTED: &str = include_str!("sweep/nested.py");
 
 struct Built {
     code: i32,
     said: String,
-    folder: tempfile::TempDir,
+    test: NbcTest,
 }
 
 impl Built {
     fn record(&self) -> RunRecord {
-        let path = self.folder.path().join("record/page.run.json");
+        let path = self.test.path("record/page.run.json");
         let path = camino::Utf8PathBuf::from_path_buf(path).unwrap();
         RunRecord::load(&path).expect(&self.said)
     }
@@ -38,26 +37,15 @@ impl Built {
     }
 
     fn page(&self) -> String {
-        fs_err::read_to_string(self.folder.path().join("site/page.html")).unwrap()
+        self.test.read("site/page.html")
     }
 }
 
 fn nbc(command: &str, notebook: &str, settings: &str, flags: &[&str]) -> Built {
-    let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join("page.py"), notebook).unwrap();
-    fs_err::write(folder.path().join("nbc.toml"), settings).unwrap();
-    let python = std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one");
-    let output = Command::new(env!("CARGO_BIN_EXE_nbc"))
-        .args([command, "page.py", "--record", "record", "--format", "concise"])
-        .args(flags)
-        .current_dir(folder.path())
-        .env("NBC_PYTHON", python)
-        .env("NBC_NO_CACHE", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
-    Built { code: output.status.code().unwrap_or(-1), said, folder }
+    let test = NbcTest::new(&[("page.py", notebook), ("nbc.toml", settings)]);
+    let fixed = [command, "page.py", "--record", "record", "--format", "concise"];
+    let said = test.run(&[&fixed, flags].concat());
+    Built { code: said.code, said: said.text(), test }
 }
 
 fn build(notebook: &str, flags: &[&str]) -> Built {
@@ -429,7 +417,7 @@ fn states_are_listed_without_running_them() {
     assert_eq!(built.code, 0, "{}", built.said);
     assert!(built.said.contains("3 inputs, 19 states to run"), "{}", built.said);
     assert!(built.said.contains("cell 4           20 states from a, kind, sub"), "{}", built.said);
-    assert!(!built.folder.path().join("site").exists());
+    assert!(!built.test.path("site").exists());
 }
 
 #[test]

@@ -12,8 +12,8 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use test_support::NbcTest;
 
 /// An id that no other test uses.
 const ATTACKER: u32 = 23_456;
@@ -21,29 +21,27 @@ const ATTACKER: u32 = 23_456;
 const NOTEBOOK: &str = r##"{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Built"]}],
 "metadata": {}, "nbformat": 4, "nbformat_minor": 5}"##;
 
-struct Trespass {
-    folder: tempfile::TempDir,
+struct Trespass(NbcTest);
+
+impl std::ops::Deref for Trespass {
+    type Target = NbcTest;
+
+    fn deref(&self) -> &NbcTest {
+        &self.0
+    }
 }
 
 impl Trespass {
     fn new() -> Self {
-        let test = Self { folder: tempfile::tempdir().unwrap() };
-        fs_err::set_permissions(test.folder.path(), Permissions::from_mode(0o755)).unwrap();
-        fs_err::write(test.path("report.ipynb"), NOTEBOOK).unwrap();
+        let test = NbcTest::new(&[("report.ipynb", NOTEBOOK), ("victim/index.html", "precious")]);
+        test.open_to_all();
         fs_err::create_dir_all(test.path("home/.cache")).unwrap();
-        fs_err::create_dir(test.path("victim")).unwrap();
-        fs_err::write(test.path("victim/index.html"), "precious").unwrap();
         fs_err::create_dir(test.path("theirs")).unwrap();
-        test
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        Self(test)
     }
 
     fn nbc(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.0.nbc(&[]);
         command.env_remove("NBC_CACHE_DIR").env_remove("XDG_CACHE_HOME").env_remove("NBC_NO_CACHE");
         command.env("HOME", self.path("home"));
         command
@@ -66,14 +64,13 @@ impl Trespass {
 }
 
 fn said(command: &mut Command) -> (i32, String) {
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code().unwrap_or(-1), text)
+    let said = test_support::said(command);
+    (said.code, said.stderr)
 }
 
 /// Only root can make another user's folders.
 fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
+    let is_root = test_support::is_root();
     if !is_root {
         eprintln!("not attacked: it takes root to be another user");
     }

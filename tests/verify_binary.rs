@@ -8,10 +8,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::json;
+use test_support::{NbcTest, Said, code_cell, notebook, said};
 
 /// Most crates that `nbc-verify` may be made of, itself included.
 const MOST_CRATES: usize = 60;
@@ -25,22 +26,6 @@ static NBC_VERIFY: LazyLock<PathBuf> = LazyLock::new(|| {
     target.join("debug/nbc-verify")
 });
 
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn said(command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
 /// Cargo without a network: the workspace's crates were fetched when this test was built.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
@@ -50,21 +35,22 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Sites in a folder: `out` as nbc built it, `edited`, and `islands`.
-struct Sites(tempfile::TempDir);
+struct Sites(NbcTest);
+
+impl std::ops::Deref for Sites {
+    type Target = NbcTest;
+
+    fn deref(&self) -> &NbcTest {
+        &self.0
+    }
+}
 
 impl Sites {
     fn new() -> Self {
-        let sites = Self(tempfile::tempdir().unwrap());
+        let sites = Self(NbcTest::new(&[]));
         let cell = |data: &serde_json::Value| {
             let output = json!({ "output_type": "display_data", "metadata": {}, "data": data });
-            let cell = json!({
-                "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "show()",
-                "outputs": [output],
-            });
-            let notebook = json!({
-                "cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
-            });
-            notebook.to_string()
+            notebook(&json!([code_cell("show()", &json!([output]))]))
         };
         let table =
             "<table><thead><tr><th>n</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>";
@@ -90,34 +76,22 @@ impl Sites {
         assert_ne!(page, edited);
         sites.write("edited/a.html", &edited);
         sites.write("edited/x\u{1b}[2J::error::\u{202e}.html", "<p>");
-        std::fs::create_dir(sites.0.path().join("empty")).unwrap();
+        std::fs::create_dir(sites.folder.path().join("empty")).unwrap();
         sites
     }
 
-    fn write(&self, name: &str, text: &str) {
-        let path = self.0.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs_err::read_to_string(self.0.path().join(name)).unwrap()
-    }
-
     fn build(&self, arguments: &[&str]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        command.args(["build", "--execute", "never"]).args(arguments);
-        let said = said(command.current_dir(self.0.path()).env("NBC_NO_CACHE", "1"));
+        let fixed = ["build", "--execute", "never"];
+        let said = said(&mut self.0.nbc(&[&fixed, arguments].concat()));
         assert_eq!(said.code, 0, "{}", said.stderr);
     }
 
     fn nbc_verify(&self, arguments: &[&str]) -> Said {
-        said(Command::new(NBC_VERIFY.as_path()).args(arguments).current_dir(self.0.path()))
+        said(Command::new(NBC_VERIFY.as_path()).args(arguments).current_dir(self.folder.path()))
     }
 
     fn nbc(&self, arguments: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nbc"));
-        said(command.arg("verify").args(arguments).current_dir(self.0.path()))
+        said(self.0.nbc(&["verify"]).args(arguments))
     }
 }
 
@@ -182,7 +156,7 @@ fn both_commands_say_the_same() {
 
 #[test]
 fn both_commands_have_the_same_flags() {
-    let sites = Sites(tempfile::tempdir().unwrap());
+    let sites = Sites(NbcTest::new(&[]));
     let flags = |said: Said| -> BTreeSet<String> {
         assert_eq!(said.code, 0, "{}", said.stderr);
         let words = said.stdout.split_whitespace().filter(|it| it.starts_with("--"));

@@ -45,7 +45,7 @@ fn cache() -> &'static Utf8Path {
 }
 
 fn python() -> Utf8PathBuf {
-    std::env::var("NBC_TEST_PYTHON").expect("tests/run.sh makes one").into()
+    test_support::python().into()
 }
 
 fn limits() -> Limits {
@@ -177,33 +177,12 @@ impl Folder {
     }
 
     fn jupyter(&mut self, name: &str, cells: &[&str]) {
-        let cells: Vec<_> = cells
-            .iter()
-            .map(|code| {
-                serde_json::json!({
-                    "cell_type": "code", "id": "a", "metadata": {}, "outputs": [],
-                    "execution_count": null, "source": code,
-                })
-            })
-            .collect();
-        let notebook = serde_json::json!({
-            "nbformat": 4, "nbformat_minor": 5, "cells": cells,
-            "metadata": {"kernelspec": {"name": "python3", "language": "python", "display_name": "P"}},
-        });
-        self.write(name, &notebook.to_string());
+        self.write(name, &test_support::jupyter(cells));
         self.paths.push(self.path().join(name));
     }
 
     fn marimo(&mut self, name: &str, cells: &[&str]) {
-        let cells = cells.iter().map(|code| {
-            let body = code.lines().map(|it| format!("    {it}\n")).collect::<String>();
-            format!("@app.cell\ndef _():\n{body}    return\n\n\n")
-        });
-        let text = format!(
-            "import marimo\n\napp = marimo.App()\n\n\n{}if __name__ == \"__main__\":\n    app.run()\n",
-            cells.collect::<String>()
-        );
-        self.write(name, &text);
+        self.write(name, &test_support::marimo(cells));
         self.paths.push(self.path().join(name));
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::{NbcTest, jupyter, marimo, said};
+use test_support::{NbcTest, jupyter, marimo, said};
 
 /// Two notebooks that fail, and a good one with links to both of them.
 fn two_fail() -> NbcTest {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use camino::Utf8PathBuf;
 use serde_json::Value;
+use test_support::python_says;
 
 #[derive(Default, Debug)]
 struct Tally {
@@ -23,19 +24,6 @@ struct Tally {
     equal_orders: usize,
     equal_errors: usize,
     differences: Vec<String>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test asks the real marimo")]
-fn python(arguments: &[&str]) -> String {
-    let interpreter = std::env::var("NBC_TEST_PYTHON")
-        .expect("set NBC_TEST_PYTHON to an interpreter that has marimo");
-    let output = std::process::Command::new(interpreter)
-        .args(arguments)
-        .env("PYTHONHASHSEED", "0")
-        .output()
-        .expect("NBC_TEST_PYTHON starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the script prints UTF-8")
 }
 
 /// marimo's HTML for a cell of prose.
@@ -193,7 +181,7 @@ fn check(paths: &[String]) -> Tally {
     for chunk in paths.chunks(200) {
         let arguments: Vec<&str> =
             std::iter::once(script).chain(chunk.iter().map(String::as_str)).collect();
-        for line in python(&arguments).lines() {
+        for line in python_says(&arguments).lines() {
             let theirs = serde_json::from_str(line).expect("the script prints JSON lines");
             compare(&theirs, &mut tally);
         }
@@ -207,7 +195,7 @@ fn texts(paths: Vec<PathBuf>) -> Vec<String> {
 
 #[test]
 fn marimos_tutorials_come_out_as_marimo_sees_them() {
-    let folder = python(&["-c", "import marimo._tutorials as t; print(t.__path__[0])"]);
+    let folder = python_says(&["-c", "import marimo._tutorials as t; print(t.__path__[0])"]);
     let tally = check(&texts(files(Path::new(folder.trim()))));
     assert!(tally.notebooks >= 8, "{} tutorials", tally.notebooks);
     assert!(tally.differences.is_empty(), "{}", tally.differences.join("\n"));
@@ -251,7 +239,7 @@ fn compiled(kind: &str, file: &str, ours: impl Fn(&str) -> Option<String>) -> us
     let (script, file) = (format!("{folder}/compiled.py"), format!("{folder}/compiled/{file}"));
     let mut differences = Vec::new();
     let mut snippets = 0;
-    for line in python(&[&script, kind, &file]).lines() {
+    for line in python_says(&[&script, kind, &file]).lines() {
         let snippet: Value = serde_json::from_str(line).expect("the script prints JSON lines");
         let code = snippet["code"].as_str().expect("a snippet");
         let (theirs, own) = (snippet["why"].as_str(), ours(code));

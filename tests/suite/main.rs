@@ -17,6 +17,7 @@ use nbc::diagnostic::Diagnostic;
 use nbc::graph::CellGraph;
 use nbc::notebook::Notebook;
 use nbc::source::Sources;
+use test_support::{jupyter, marimo};
 
 /// A notebook that was read and analysed.
 pub struct Checked {
@@ -57,28 +58,4 @@ pub fn check(path: &str, text: &str) -> Checked {
     });
     nbc::diagnostic::sort(&mut diagnostics);
     Checked { sources, notebook: parsed.value, graph, diagnostics }
-}
-
-/// A marimo notebook of these cells.
-pub fn marimo(cells: &[&str]) -> String {
-    let mut text = String::from("import marimo\n\napp = marimo.App()\n");
-    for cell in cells {
-        text.push_str("\n\n@app.cell\ndef _():\n");
-        for line in cell.lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
-        text.push_str("    return\n");
-    }
-    text.push_str("\n\nif __name__ == \"__main__\":\n    app.run()\n");
-    text
-}
-
-/// A Jupyter notebook of these code cells.
-pub fn jupyter(cells: &[&str]) -> String {
-    let cells: Vec<serde_json::Value> = cells
-        .iter()
-        .map(|it| serde_json::json!({"cell_type": "code", "metadata": {}, "outputs": [], "source": it}))
-        .collect();
-    serde_json::json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
-        .to_string()
 }
