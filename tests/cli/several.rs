@@ -156,7 +156,7 @@ fn patterns_of_inputs_that_name_nothing_are_told_with_their_place() {
         assert_eq!(said.code, 0, "{command:?} {}", said.stderr);
         let told: Vec<_> = said.stderr.lines().filter(|it| it.contains("[NBC321]")).collect();
         assert_eq!(told.len(), 3, "{command:?} {}", said.stderr);
-        // What a pattern of all names beside one notebook need not be beside the others.
+        // A pattern may name something beside one notebook and nothing beside the others.
         for (pattern, place) in [
             ("`dta/*.csv` of `inputs` (`nbc.toml`)", "in/a.py:"),
             ("`*.tsv` of `inputs` (`[tool.nbc]` of it)", "in/own.py:"),

@@ -1,4 +1,4 @@
-# What the emulated machine does, as its first process.
+# First process of the emulated machine: it runs nbc there and prints what it says.
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
