@@ -3,7 +3,7 @@
     python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/requirements.txt
     cargo build --release && /tmp/peers/bin/python benches/many.py target/release/nbc
 
-Parts by name: `cold`, `unchanged`, `growth`; all if none is named. All programs use the same interpreter and
+Parts by name: `cold`, `unchanged`, `changed`, `growth`; all if none is named. All programs use the same interpreter and
 packages, each repetition runs every program once, ratios are taken within a repetition, and medians are
 printed. CPU time is user and system time of the whole process tree.
 """
@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from compare import measure
 
@@ -122,6 +123,44 @@ def unchanged(nbc: str, root: pathlib.Path) -> None:
         print(f"| {kind} | {wall[0]:.1f} | {wall[1]:.1f} | {cpu:.1f} | {3 * wall[0] + 50:.1f} |")
 
 
+def changed(nbc: str, root: pathlib.Path) -> None:
+    """One changed notebook of 600 that hold outputs, and a changed stylesheet of 100 that are run."""
+    stored, single = folder_of(root, "stored", 600), root / "single"
+    single.mkdir()
+    write_jupyter(single / "n00000.ipynb", 99_999, True)
+    commands = {name: [nbc, "build", str(folder), "-o", f"out-{name}"] for name, folder in (("all", stored), ("one", single))}
+    for command in commands.values():
+        measure(command, root)
+        measure(command, root)
+    times: dict[str, list[float]] = {"none changed": [], "one notebook alone": [], "one of 600 changed": []}
+    for repetition in range(max(REPETITIONS, 9)):
+        times["none changed"].append(measure(commands["all"], root)[0] * 1000)
+        write_jupyter(single / "n00000.ipynb", 100_000 + repetition, True)
+        times["one notebook alone"].append(measure(commands["one"], root)[0] * 1000)
+        write_jupyter(stored / "n00300.ipynb", 200_000 + repetition, True)
+        times["one of 600 changed"].append(measure(commands["all"], root)[0] * 1000)
+        # Files that changed a moment ago are looked at once more.
+        time.sleep(4)
+        measure(commands["all"], root)
+    print("\n600 notebooks with stored outputs in one folder\n")
+    print("| build | wall ms (range) |\n|---|---|")
+    for name, own in times.items():
+        print(f"| {name} | {statistics.median(own):.1f} ({min(own):.1f} to {max(own):.1f}) |")
+    none, alone = (statistics.median(times[it]) for it in ("none changed", "one notebook alone"))
+    print(f"| 1.5 times none, and one alone | {1.5 * none + alone:.1f} |")
+    (root / "themed").mkdir()
+    marimo = folder_of(root / "themed", "marimo", 100)
+    (marimo / "nbc.toml").write_text("[theme]\ncss = 'theme.css'\n")
+    build = [nbc, "build", str(marimo), "-o", "out-theme", "--python", sys.executable]
+    times = {"stylesheet changed": []}
+    for repetition in range(REPETITIONS + 1):
+        (marimo / "theme.css").write_text(f"main {{ color: #{repetition:06} }}\n")
+        times["stylesheet changed"].append(measure(build, root)[0] * 1000)
+    own = times["stylesheet changed"][1:]
+    print("\n100 marimo notebooks whose runs are kept\n\n| build | wall ms (range) |\n|---|---|")
+    print(f"| stylesheet changed | {statistics.median(own):.1f} ({min(own):.1f} to {max(own):.1f}) |")
+
+
 def growth(nbc: str, root: pathlib.Path) -> None:
     print("\nHow the cost grows with the number of notebooks: CPU ms a notebook\n")
     print("| notebooks | stored, first build | again, one changed | unchanged | marimo, run (warm) |\n|---|---|---|---|---|")
@@ -142,14 +181,14 @@ def growth(nbc: str, root: pathlib.Path) -> None:
 
 def main() -> None:
     nbc = str(pathlib.Path(sys.argv[1]).resolve())
-    parts = sys.argv[2:] or ["cold", "unchanged", "growth"]
+    parts = sys.argv[2:] or ["cold", "unchanged", "changed", "growth"]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {REPETITIONS} repetitions, medians")
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
         (root / "run").mkdir()
         os.environ["NBC_CACHE_DIR"] = str(root / "cache")
         for part in parts:
-            {"cold": cold, "unchanged": unchanged, "growth": growth}[part](nbc, root)
+            {"cold": cold, "unchanged": unchanged, "changed": changed, "growth": growth}[part](nbc, root)
 
 
 if __name__ == "__main__":
