@@ -55,3 +55,34 @@ pub(super) fn check(report: &mut Report<'_>, references: &References, files: &Fi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_holds_as_long_as_each_file_that_it_asked_for_is_what_it_was() {
+        let then = Files::from([("a.css", File::new(b"1")), ("b.html", File::new(b"2"))]);
+        let seen = Seen::new(&then);
+        assert!(seen.get("a.css").is_some());
+        assert!(seen.contains_key("a.css") && seen.contains_key("b.html"));
+        assert!(!seen.contains_key("c.html"));
+        let references = seen.into_references();
+        assert!(matches!(references.get("a.css"), Some(Reference::Holds(_))));
+        let broken = |now: &Files<'_>| {
+            let mut report = Report::new("page.html");
+            check(&mut report, &references, now);
+            report.findings.len()
+        };
+        assert_eq!(broken(&then), 0);
+        // Of a page that a link leads to, it does not matter what it says.
+        let mut now = then.clone();
+        now.insert("b.html", File::new(b"other"));
+        assert_eq!(broken(&now), 0);
+        now.insert("a.css", File::new(b"other"));
+        assert_eq!(broken(&now), 1);
+        now.insert("c.html", File::new(b"new"));
+        now.remove("b.html");
+        assert_eq!(broken(&now), 3);
+    }
+}
