@@ -73,6 +73,7 @@ impl Fixture {
             .env("HOME", self.folder.path())
             .env("LANG", "C.UTF-8")
             .env("PYTHONHASHSEED", "0")
+            .env("SOURCE_DATE_EPOCH", "315532800")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("NBC_CHANNEL", "0")
             .current_dir(self.path("nb"))

@@ -29,6 +29,33 @@ const OWNERS: &[(&str, &[&str])] = &[
     (".reveal()", &["process", "secret"]),
 ];
 
+/// Numbers of the Python that runs in the sandbox, each with the reason why nbc has no part in it. Any other comes
+/// from Rust with the first message (`run::protocol::Constants`).
+const NUMBERS_OF_PYTHON: &[(&str, &str)] = &[
+    ("console.py: LARGEST_FILE", "size of a file in memory after which it begins again"),
+    ("engine/marimo.py: ESCAPES", "how marimo escapes rows"),
+    ("inputs/ipython.py: LONGEST_TASKS", "patience of the process with itself"),
+    ("inputs/ipython.py: LONGEST_TRIAL", "patience of the process with its fork"),
+    ("inputs/ipython.py: MOST_LATE", "when trials are given up"),
+    ("inputs/ipython.py: MOST_OBJECTS", "how far the search for names goes"),
+    ("inputs/ipython.py: MOST_TRIED", "how far a trial goes"),
+    ("inputs/ipython.py: SHORT_TRIAL", "how far a trial goes"),
+    ("inputs/marimo.py: LARGEST_SET", "which sets of options are tried whole"),
+    ("inputs/widgets.py: MOST_ROUNDS", "how far links are followed"),
+    ("states/explore.py: FEW_ENTRIES", "how often folders are looked at"),
+    ("states/explore.py: LEAST_MEMORY", "room of a fork beside the run"),
+    ("states/explore.py: LONGEST_WAIT", "patience of the process with its forks"),
+    ("states/explore.py: LOOK_EVERY", "how often folders are looked at"),
+    ("states/explore.py: MOST_ENDED", "when forks are given up"),
+    ("states/explore.py: MOST_SLOW", "when forks are given up"),
+    ("states/explore.py: PATIENCE", "patience of the process with its forks"),
+    ("states/traces.py: MOST_BYTES", "files that are kept in memory to be put back"),
+    ("states/traces.py: MOST_ENTRIES", "folders that are watched"),
+    ("states/wire.py: LARGEST_PATH", "frames between forks, which nbc never sees"),
+    ("warm.py: MOST_LEFT", "caches of packages that each notebook gets"),
+    ("warm.py: SET_DUMPABLE", "a number of the kernel"),
+];
+
 /// Codes without a test. May only shrink: this one is a defect of nbc, and `verify` has its own tests.
 const UNTESTED_CODES: &[&str] = &["NBC501"];
 
@@ -320,4 +347,34 @@ fn the_reference_of_diagnostics_is_the_one_in_the_code() {
         written == reference(),
         "docs/diagnostics.md is stale: run `NBC_UPDATE_DOCS=1 cargo test --test tidy`, and commit it"
     );
+}
+
+#[test]
+fn a_number_or_type_that_both_sides_use_is_written_in_rust_alone() {
+    let mut left: BTreeSet<String> =
+        NUMBERS_OF_PYTHON.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let python = files("runner/nbc_runner").into_iter().chain(files("src/environment"));
+    for (path, text) in python.filter(|(path, _)| path.extension() == Some("py")) {
+        let file = path.strip_prefix("runner/nbc_runner").unwrap_or(&path);
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once(" = ") else { continue };
+            let name = name.split(':').next().unwrap_or(name);
+            let is_constant =
+                name.starts_with(|it: char| it.is_ascii_uppercase()) && !name.contains(' ');
+            let is_text = value.starts_with(['"', '\'', 'b', 'r']);
+            let is_call = value.starts_with(|it: char| it.is_ascii_alphabetic());
+            if is_constant && !is_text && !is_call && value.bytes().any(|it| it.is_ascii_digit()) {
+                let known = left.remove(&format!("{file}: {name}"));
+                assert!(
+                    known,
+                    "{path}: `{line}`: is it a bound of nbc's? Then it comes by the protocol"
+                );
+            }
+        }
+        for fact in [nbc::run::CHARTS_MIME, nbc::run::WIDGET_VIEW_MIME, nbc::run::WIDGET_STATE_MIME]
+        {
+            assert!(!text.contains(fact), "{path}: `{fact}` comes by the protocol");
+        }
+    }
+    assert!(left.is_empty(), "no number of Python: {left:?}");
 }

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from nbc_runner import charts
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from nbc_runner.protocol.messages import Bundle, Json, LeftOut
 
-DEEPEST = 90
-MOST_TYPES = 32
-LARGEST_METADATA = 100_000
 # Types as they go into findings.
 NAMED = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
 
@@ -25,9 +23,9 @@ def bundle(data: dict[Any, Any], metadata: object, limit: int, draws: bool = Tru
     """A bundle within bounds, and what was left out; never raises for what a library put into it."""
     carried: dict[str, Json] = {}
     left_out: list[LeftOut] = []
-    if len(data) > MOST_TYPES:
-        left_out.append({"what": "types", "count": len(data) - MOST_TYPES})
-    for name, given in list(data.items())[:MOST_TYPES]:
+    if len(data) > constants.representations:
+        left_out.append({"what": "types", "count": len(data) - constants.representations})
+    for name, given in list(data.items())[: constants.representations]:
         mime = _spelling(str(name)[:200])
         value = _value(mime, given)
         if value is None:
@@ -43,7 +41,7 @@ def bundle(data: dict[Any, Any], metadata: object, limit: int, draws: bool = Tru
     if not isinstance(metadata, dict):
         metadata = {}
     size = _size(metadata)
-    if size > LARGEST_METADATA:
+    if size > constants.metadata:
         left_out.append({"what": "metadata", "bytes": size})
         metadata = {}
     return {"data": carried, "metadata": metadata}, left_out
@@ -51,7 +49,7 @@ def bundle(data: dict[Any, Any], metadata: object, limit: int, draws: bool = Tru
 
 def over(mime: str, size: int) -> LeftOut:
     """Says that a representation is over the limit of one output."""
-    name = mime if len(mime) <= 100 and NAMED.fullmatch(mime) else "application/octet-stream"
+    name = mime if len(mime) <= constants.mime and NAMED.fullmatch(mime) else "application/octet-stream"
     return {"what": "display", "mime": name, "bytes": size, "count": 1}
 
 
@@ -111,7 +109,7 @@ def plain(value: Any, depth: int = 0) -> Json:
         return value if -(1 << 63) <= value < (1 << 64) else str(value)
     if kind is float:
         return value if math.isfinite(value) else None
-    if depth > DEEPEST:
+    if depth > constants.nesting:
         return None
     if isinstance(value, dict):
         return {str(key): plain(item, depth + 1) for key, item in value.items()}
@@ -141,10 +139,6 @@ def _spelling(mime: str) -> str:
     return f"application/vnd.{match[1]}.v{match[2]}+json" if match else mime
 
 
-# A list with one SVG text or null for each chart element of the HTML beside it, in document order.
-CHARTS = "application/vnd.nbc.charts+json"
-
-
 def _add_chart_image(data: dict[str, Json], limit: int, left_out: list[LeftOut]) -> None:
     """A picture of a Vega chart, for pages that cannot run Vega, made by vl-convert if it is there."""
     if "image/svg+xml" in data:
@@ -154,7 +148,7 @@ def _add_chart_image(data: dict[str, Json], limit: int, left_out: list[LeftOut])
         if isinstance(markup, str) and "<marimo-" in markup:
             pictures = charts.pictures(markup)
             if pictures and any(pictures):
-                _add(data, CHARTS, pictures, limit, left_out)
+                _add(data, constants.charts_mime, pictures, limit, left_out)
             return
     for mime, spec in list(data.items()):
         match = charts.VEGA.match(mime)

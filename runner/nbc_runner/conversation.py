@@ -18,8 +18,9 @@ from nbc_runner import engine as engines
 from nbc_runner.engine import Unavailable
 from nbc_runner.imports import make_repeatable
 from nbc_runner.protocol.channel import Channel, Disconnected
-from nbc_runner.session import PROTOCOL, Session
-from nbc_runner.states import processes, wire
+from nbc_runner.protocol.constants import constants
+from nbc_runner.session import Session
+from nbc_runner.states import processes
 from nbc_runner.states.explore import Explorer
 from nbc_runner.states.plan import Plan
 from nbc_runner.states.replay import Replays
@@ -39,8 +40,6 @@ def prepare_process(overlays: list[str] | None) -> None:
     make_repeatable()
     # A file named here is read only when the notebook's folder has none of its own.
     os.environ.setdefault("MATPLOTLIBRC", os.path.join(FOLDER, "matplotlibrc"))
-    # Dates inside SVG and PDF files, where nbc has not said another one.
-    os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
 
 
 def prepare(start: Start) -> None:
@@ -74,8 +73,6 @@ def converse(channel: Channel, is_prepared: bool = False) -> None:
     if command["command"] != "start":
         raise Unavailable(f"there is no command named `{command['command']}`")
     start = command["start"]
-    if start.get("protocol") != PROTOCOL:
-        raise Unavailable(f"the runner speaks protocol {PROTOCOL}")
     if not is_prepared:
         prepare_process(start.get("overlays"))
     prepare(start)
@@ -141,7 +138,7 @@ def follow(channel: Channel, engine: Engine, replays: Replays | None, run_second
                 {
                     "event": "widgets",
                     "widgets": [it.report() for it in plan.widgets],
-                    "wanted": min(plan.wanted, (1 << 53) - 1),
+                    "wanted": min(plan.wanted, constants.largest_count),
                     "states": plan.states,
                 }
             )
@@ -177,7 +174,11 @@ def tell(channel: Channel, path: list[Step], body: bytes) -> None:
     try:
         said = json.loads(body)
         if "lost" in said:
-            message = {"event": "lost", "path": path, "why": said["lost"] if said["lost"] in wire.LOSSES else "end"}
+            message = {
+                "event": "lost",
+                "path": path,
+                "why": said["lost"] if said["lost"] in constants.losses else "end",
+            }
         else:
             cells = [(int(cell), run) for cell, run in said["cells"].items()]
             message = {"event": "state", "path": path, "cells": cells, "widgets": said["widgets"]}

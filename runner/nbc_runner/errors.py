@@ -5,14 +5,12 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from nbc_runner.protocol.constants import constants
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbc_runner.protocol.messages import Frame, Locate, Status
-
-LONGEST_MESSAGE = 16_000
-LONGEST_TRACEBACK = 64_000
-MOST_FRAMES = 100
 
 
 def failed(problem: BaseException, locate: Locate) -> Status:
@@ -23,7 +21,7 @@ def failed(problem: BaseException, locate: Locate) -> Status:
     frames: list[Frame] = []
     trace = getattr(problem, "__traceback__", None)
     # A recursion error has a thousand frames of which the last say most.
-    for frame, line in list(traceback.walk_tb(trace))[-10 * MOST_FRAMES :]:
+    for frame, line in list(traceback.walk_tb(trace))[-10 * constants.error_frames :]:
         place = locate(frame.f_code.co_filename, line or 1)
         if place is not None:
             frames.append({"cell": place[0], "line": max(1, place[1])})
@@ -39,9 +37,9 @@ def status(name: str, message: str, frames: Sequence[Frame] = (), text: str = ""
     return {
         "kind": "failed",
         "error": {
-            "name": str(name)[:200],
-            "message": message[:LONGEST_MESSAGE],
-            "frames": list(frames)[-MOST_FRAMES:],
+            "name": str(name)[: constants.error_name],
+            "message": message[: constants.error_message],
+            "frames": list(frames)[-constants.error_frames :],
             "traceback": _shorten(text or f"{name}: {message}"),
         },
     }
@@ -85,7 +83,7 @@ def _cut(part: traceback.TracebackException | None, locate: Locate, seen: set[in
 
 
 def _shorten(text: str) -> str:
-    if len(text) <= LONGEST_TRACEBACK:
+    if len(text) <= constants.error_traceback:
         return text
-    half = LONGEST_TRACEBACK // 2
+    half = constants.error_traceback // 2
     return f"{text[:half]}\n  ...\n{text[-half:]}"

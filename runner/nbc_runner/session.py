@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbc_runner import bundles, errors, uncaught
 from nbc_runner.console import Console
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbc_runner.protocol.channel import Channel
     from nbc_runner.protocol.messages import Bundle, CellRun, Frame, LeftOut, Locate, Start, Status
-
-PROTOCOL = 2
-# Types of displays that are named where a representation was left out.
-MOST_NAMED = 32
 
 
 class Session:
@@ -35,6 +32,7 @@ class Session:
         self.cells = {cell["id"]: cell for cell in start["cells"]}
         self.order = [cell for cell in start["order"] if cell in self.cells]
         limits = start["limits"]
+        constants.take(limits["constants"])
         self.output_bytes = limits["output_bytes"]
         self.table_rows = limits["rows"]
         self.output_count = limits["outputs"]
@@ -71,7 +69,7 @@ class Session:
         self.channel.send(
             {
                 "event": "hello",
-                "protocol": PROTOCOL,
+                "protocol": self.start.get("protocol"),
                 "engine": engine,
                 "engine_version": version,
                 "python": platform.python_version(),
@@ -233,7 +231,7 @@ def sum_up(left_out: list[LeftOut]) -> list[LeftOut]:
     for it in left_out:
         key = (it["what"], it.get("mime"))
         if key not in joined:
-            if len(joined) < MOST_NAMED:
+            if len(joined) < constants.left_out:
                 joined[key] = it.copy()
             continue
         known = joined[key]

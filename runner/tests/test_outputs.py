@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from nbc_runner import bundles, charts, errors, session
+from nbc_runner.protocol.constants import constants
 
 
 class Bundles(unittest.TestCase):
@@ -48,6 +49,14 @@ class Bundles(unittest.TestCase):
         carried = bundles.bundle(data, None, 1000)[0]["data"]
         expected = {"image/png": "AAE=", "image/svg+xml": "<svg/>", "image/jpeg": "/w==", "application/json": {"a": 1}}
         self.assertEqual(carried, {**expected, "text/plain": "a\nb"})
+
+    def test_bounds_of_nbc_are_those_that_hold(self) -> None:
+        data = {f"text/{at}": "x" for at in range(constants.representations + 5)}
+        bundle, left_out = bundles.bundle(data, {"a": "x" * constants.metadata}, 100)
+        self.assertEqual((len(bundle["data"]), bundle["metadata"]), (constants.representations, {}))
+        self.assertEqual([it["what"] for it in left_out], ["types", "metadata"])
+        with self.assertRaises(ValueError):
+            constants.take({"nesting": 1})
 
     def test_spellings_of_vega_types_are_one(self) -> None:
         mime = "application/vnd.vegalite.v6.json"
@@ -117,7 +126,7 @@ class Results(unittest.TestCase):
         self.assertEqual(len(joined), 2)
         self.assertEqual(item.get("count"), 1)
         many = [bundles.over(f"text/{at}", 1) for at in range(200)]
-        self.assertLess(len(session.sum_up(many)), 100)
+        self.assertEqual(len(session.sum_up(many)), constants.left_out)
 
 
 class Exceptions(unittest.TestCase):
@@ -148,5 +157,7 @@ class Exceptions(unittest.TestCase):
 
     def test_long_texts_keep_their_ends(self) -> None:
         error = errors.status("E" * 1000, "m" * 100_000, [], "a" + "-" * 200_000 + "z")["error"]
-        self.assertLess(len(error["name"]) + len(error["message"]) + len(error["traceback"]), 100_000)
+        self.assertEqual(len(error["name"]), constants.error_name)
+        self.assertEqual(len(error["message"]), constants.error_message)
+        self.assertLessEqual(len(error["traceback"]), constants.error_traceback + 16)
         self.assertTrue(error["traceback"].startswith("a-") and error["traceback"].endswith("-z"))

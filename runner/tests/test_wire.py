@@ -10,6 +10,7 @@ import unittest
 from typing import TYPE_CHECKING, Any
 
 from nbc_runner.protocol.channel import Channel, Disconnected
+from nbc_runner.protocol.constants import constants
 from nbc_runner.states import wire
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ class Frames(unittest.TestCase):
         self.assertTrue(wire.is_path([]))
         self.assertTrue(wire.is_path(PATH))
         odd: Any
-        for odd in (None, {}, [1], [{"widget": "a"}], [{"widget": "a", "value": True}], PATH * (wire.DEEPEST + 1)):
+        for odd in (
+            None,
+            {},
+            [1],
+            [{"widget": "a"}],
+            [{"widget": "a", "value": True}],
+            PATH * (constants.deepest_inputs + 1),
+        ):
             self.assertFalse(wire.is_path(odd), odd)
         for value in (-1, 1 << 32, "0", 1.0):
             self.assertFalse(wire.is_path([{"widget": "a", "value": value}]))

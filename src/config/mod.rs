@@ -21,7 +21,7 @@ pub use crate::site::BaseUrl;
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
 pub use page::{ColorSetting, PageSettings, ThemeSettings, is_language};
-pub use shown::ShownSettings;
+pub use shown::{DEFAULT_ROWS, ShownSettings};
 pub use states::{SAMPLES_ARE, Samples, SweepSettings};
 
 /// Settings of a build, before flags override them.

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::ByteSize;
 
+/// Rows of a table that a run asks for and a page shows, where nobody asks for others.
+pub const DEFAULT_ROWS: usize = 5_000;
+
 /// Bounds that were asked for; one that is not set has its default. All are of one cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

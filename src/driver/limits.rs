@@ -17,6 +17,11 @@ pub(super) const MEMORY: ByteSize = ByteSize(2 << 30);
 /// Least that Python and an engine start with.
 const LEAST_MEMORY: ByteSize = ByteSize(64 << 20);
 const DISK: ByteSize = ByteSize(1 << 30);
+const OPEN_FILES: u32 = 1024;
+const STATES: u64 = 2000;
+const VALUES: u64 = 250;
+const STATES_SIZE: ByteSize = ByteSize(256 << 20);
+const STATE_TIME: Duration = Duration::from_secs(60);
 /// Console text is for the build log, whose reader wants the end of it.
 const CONSOLE: u64 = 64 * 1024;
 /// Least with which Python and its thread pools start.
@@ -37,7 +42,11 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
     if memory < LEAST_MEMORY {
         return Err(Failure {
             message: "no notebook runs in so little memory".to_owned(),
-            help: Some("the least is 64MiB, the default 2GiB".to_owned()),
+            help: Some(format!(
+                "the least is {}MiB, the default {}GiB",
+                LEAST_MEMORY.0 >> 20,
+                MEMORY.0 >> 30
+            )),
         });
     }
     let disk = settings.disk.unwrap_or(DISK).0;
@@ -57,7 +66,7 @@ pub(super) fn bounds(settings: LimitSettings) -> Result<Bounds, Failure> {
             cpu: time("--cpu-time", settings.cpu_time)?.unwrap_or(wall * cores),
             memory: memory.0,
             processes,
-            open_files: number("--open-files", settings.open_files, LEAST_FILES, 1024)?,
+            open_files: number("--open-files", settings.open_files, LEAST_FILES, OPEN_FILES)?,
             file_size: settings.file_size.map_or(disk, |it| it.0),
             temporary: disk,
             console: CONSOLE,
@@ -106,12 +115,11 @@ pub(super) fn sweep(
 ) -> Result<SweepPlan, Failure> {
     let number = |asked: Option<NonZeroU64>, default: u64| asked.map_or(default, NonZeroU64::get);
     Ok(SweepPlan {
-        most_states: number(settings.max_states, 2000).min(MOST_STATES),
-        most_values: number(settings.max_values, 250).min(MOST_STATES),
-        most_bytes: settings.max_bytes.map_or(256 << 20, |it| it.0),
+        most_states: number(settings.max_states, STATES).min(MOST_STATES),
+        most_values: number(settings.max_values, VALUES).min(MOST_STATES),
+        most_bytes: settings.max_bytes.unwrap_or(STATES_SIZE).0,
         time: time("--sweep-timeout", settings.sweep_timeout)?.unwrap_or(TIME),
-        state_time: time("--state-timeout", settings.state_timeout)?
-            .unwrap_or(Duration::from_secs(60)),
+        state_time: time("--state-timeout", settings.state_timeout)?.unwrap_or(STATE_TIME),
         run_time: bounds.process.wall,
         memory: bounds.process.memory,
         jobs: u32::try_from(jobs(settings)).unwrap_or(1),

@@ -2,7 +2,7 @@
 
 use super::install::{InstallError, normalized};
 use super::installer::{Installer, Program, cache_error, read, without_credentials};
-use super::source::{Fetched, Source};
+use super::source::{Fetched, LARGEST, Source};
 use camino::Utf8Path;
 
 /// Fetches a source archive, with the code of the interpreter's own pip.
@@ -30,7 +30,8 @@ impl Installer<'_> {
         let folder = self.folder.join(format!("source-{package}"));
         fs_err::create_dir(&folder).map_err(cache_error(&folder))?;
         let fetch = self.base_python().args(["-c", FETCH, package, specifiers]);
-        let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str()]);
+        let most = LARGEST.to_string();
+        let fetch = fetch.args([digest.unwrap_or_default(), folder.as_str(), &most]);
         let fetch = match &self.program {
             // uv takes indexes from its own settings, not from those of pip.
             Program::Uv(uv) => fetch.env("NBC_INDEXES", self.uv_indexes(uv, package)?.join("\n")),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::image;
 use super::notes::Notes;
+use crate::config::DEFAULT_ROWS;
 use crate::run::record::MimeBundle;
 
 /// How much of a cell's outputs is shown.
@@ -33,7 +34,7 @@ impl Default for Shown {
         Self {
             text: 1 << 20,
             lines: 10_000,
-            rows: 5_000,
+            rows: DEFAULT_ROWS,
             markup: 16 << 20,
             pixels: 150_000_000,
             pictures: 32 << 20,

@@ -16,10 +16,7 @@ use super::{ansi, bundle, markdown, media, note};
 use crate::run::record::MimeBundle;
 use crate::sanitize::{Gate, SafeHtml, UntrustedHtml};
 
-/// The type of a widget in an output.
-pub(super) const VIEW: &str = "application/vnd.jupyter.widget-view+json";
-/// The type of the models beside it.
-pub(super) const STATE: &str = "application/vnd.jupyter.widget-state+json";
+pub(super) use crate::run::{WIDGET_STATE_MIME as STATE, WIDGET_VIEW_MIME as VIEW};
 
 const REFERENCE: &str = "IPY_MODEL_";
 /// Deepest nesting of boxes, and most widgets of one view.

@@ -28,7 +28,9 @@ pub use execute::{Execution, RunnerFolder, execute};
 pub use grants::{GrantError, Grants};
 pub use observer::{Observer, Unobserved};
 pub use plan::{Bounds, CHANNEL_VARIABLE, HostPaths, OnError, RunPlan};
-pub use protocol::{Engine, OutputLimits, ProtocolError, Start};
+pub use protocol::{
+    CHARTS_MIME, Engine, OutputLimits, ProtocolError, Start, WIDGET_STATE_MIME, WIDGET_VIEW_MIME,
+};
 pub use record::RunRecord;
 pub use runner::RUNNER_FILES;
 pub use stored::stored;
@@ -38,15 +40,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::notebook::Notebook;
 use crate::source::Sources;
-
-/// MIME type that the runner puts beside HTML with marimo's chart elements: a JSON list with one SVG
-/// text, or null, for each `<marimo-vega>` and each `<marimo-mime-renderer>` of a Vega type, in
-/// document order. As hostile as the rest.
-pub const CHARTS_MIME: &str = "application/vnd.nbc.charts+json";
-
-/// MIME type that the runner puts beside the view of a Jupyter widget: the state of all models that
-/// the view shows, in the form that notebooks store it. As hostile as the rest.
-pub const WIDGET_STATE_MIME: &str = "application/vnd.jupyter.widget-state+json";
 
 /// SHA-256 of a notebook's text, hexadecimal: ties a record to what was run.
 pub fn source_digest(sources: &Sources, notebook: &Notebook) -> String {

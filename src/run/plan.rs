@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::grants::Opened;
 use super::hidden;
+pub(super) use super::protocol::NOTEBOOK_FOLDER;
 use super::protocol::{OutputLimits, Start};
 use super::sweep::SweepPlan;
 use crate::environment::Environment;
@@ -20,8 +21,6 @@ use crate::process::{Access, Job, Limits, Mount};
 /// Name of the environment variable that tells the runner the number of its descriptor.
 pub const CHANNEL_VARIABLE: &str = "NBC_CHANNEL";
 
-/// Path of the notebook's folder inside the sandbox.
-pub(super) const NOTEBOOK_FOLDER: &str = "/nb";
 /// Path of the runner's files inside the sandbox.
 pub(super) const RUNNER_FOLDER: &str = "/runner";
 

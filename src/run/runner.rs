@@ -33,6 +33,7 @@ pub const RUNNER_FILES: &[(&str, &str)] = files![
     "nbc_runner/inputs/widgets.py",
     "nbc_runner/protocol/__init__.py",
     "nbc_runner/protocol/channel.py",
+    "nbc_runner/protocol/constants.py",
     "nbc_runner/protocol/messages.py",
     "nbc_runner/session.py",
     "nbc_runner/states/__init__.py",

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::protocol::{WIDGET_STATE_MIME as STATE, WIDGET_VIEW_MIME as VIEW};
 use super::record::{
     CellError, CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord,
     StreamName,
@@ -122,8 +123,6 @@ pub fn stored(notebook: &Notebook) -> (RunRecord, Vec<LeftOut>) {
     )
 }
 
-const VIEW: &str = "application/vnd.jupyter.widget-view+json";
-const STATE: &str = "application/vnd.jupyter.widget-state+json";
 const REFERENCE: &str = "IPY_MODEL_";
 
 /// The widget that an output shows.

@@ -10,15 +10,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::observer::Observer;
-use super::protocol::{Command, Conversation, Event, Frames, ProtocolError};
+use super::protocol::{Command, Conversation, DEEPEST_INPUTS, Event, Frames, ProtocolError};
 use super::record::{Loss, Lost, State, Step, Sweep, Widget, WidgetKind};
 use crate::config::Samples;
 
 /// Most inputs of one notebook, and of one state.
 const MOST_WIDGETS: usize = 1000;
-
-/// Deepest nesting of parts, and longest path.
-const DEEPEST: usize = 8;
 
 /// Longest id or name of an input, in bytes.
 const LONGEST_NAME: usize = 1000;
@@ -152,12 +149,12 @@ fn states<C: Read + Write>(
 }
 
 fn shortened(path: Vec<Step>) -> Vec<Step> {
-    path.into_iter().filter(|it| it.widget.len() <= LONGEST_NAME).take(DEEPEST).collect()
+    path.into_iter().filter(|it| it.widget.len() <= LONGEST_NAME).take(DEEPEST_INPUTS).collect()
 }
 
 fn check_state(state: &State, conversation: &Conversation<'_>) -> Result<(), ProtocolError> {
     let is_long = state.path.iter().any(|it| it.widget.len() > LONGEST_NAME);
-    if state.path.is_empty() || state.path.len() > DEEPEST || is_long {
+    if state.path.is_empty() || state.path.len() > DEEPEST_INPUTS || is_long {
         return Err(ProtocolError::OverLimit { what: "a path" });
     }
     for (cell, run) in &state.cells {
@@ -180,7 +177,7 @@ fn check_widget(
     depth: usize,
 ) -> Result<(), ProtocolError> {
     let over = |what| Err(ProtocolError::OverLimit { what });
-    if depth > DEEPEST || widget.parts.len() > MOST_WIDGETS {
+    if depth > DEEPEST_INPUTS || widget.parts.len() > MOST_WIDGETS {
         return over("a nesting of inputs");
     }
     let name = widget.name.as_deref().unwrap_or_default();

@@ -6,14 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::notebook::CellId;
+use crate::run::protocol::DEEPEST_INPUTS;
 use crate::run::record::{Widget, WidgetKind};
+use crate::site::MOST_VALUES;
 
 /// Most inputs of a page.
 const MOST_INPUTS: usize = 2_000;
-/// Most values of an input, products of its parts included.
-const MOST_VALUES: u64 = 10_000;
-/// Deepest nesting of parts.
-const DEEPEST_PARTS: usize = 8;
 /// Longest label, name, or value as JSON, in bytes.
 const LONGEST_TEXT: usize = 4096;
 
@@ -146,7 +144,7 @@ impl Catalogue {
         ids: &mut Vec<(String, u32)>,
         depth: usize,
     ) -> Result<Added, &'static str> {
-        if depth > DEEPEST_PARTS {
+        if depth > DEEPEST_INPUTS {
             return Err("its parts nest too deeply");
         }
         if widget.id.is_empty() || widget.id.len() > LONGEST_TEXT {

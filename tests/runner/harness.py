@@ -13,7 +13,11 @@ import sys
 import tempfile
 import time
 
-RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../runner/main.py")
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../runner")
+RUNNER = os.path.join(FOLDER, "main.py")
+sys.path.insert(0, FOLDER)
+
+from tests import CONSTANTS  # noqa: E402
 
 
 def run(engine, cells, python=sys.executable, file=None, environment=None, **options):
@@ -29,7 +33,7 @@ def run(engine, cells, python=sys.executable, file=None, environment=None, **opt
         "allow_errors": False,
         "limits": {
             "output_bytes": 16 << 20, "total_bytes": 64 << 20, "outputs": 1000, "rows": 5000,
-            "cell_bytes": 48 << 20, "state_bytes": 24 << 20,
+            "cell_bytes": 48 << 20, "state_bytes": 24 << 20, "constants": CONSTANTS,
         },
         **options,
     }

@@ -11,6 +11,7 @@ use super::address::{Address, classify, resolve};
 use super::seen::Seen;
 use super::tokens::{Element, Page};
 use super::{Layout, Report, Rule, excerpt};
+use crate::site::MOST_VALUES;
 
 /// Most bytes of an unpacked piece: a few compressed bytes can become very many.
 const LONGEST: u64 = 64 << 20;
@@ -18,8 +19,6 @@ const LONGEST: u64 = 64 << 20;
 const LONGEST_TOGETHER: u64 = 2 << 30;
 /// Most inputs that one is made of, each time that it is counted.
 const MOST_PARTS: u64 = 2000;
-/// Most values of an input, those of its parts together included.
-const MOST_VALUES: u64 = 10_000;
 
 /// A page, and the files in which its pieces are looked for.
 pub(super) struct PageFiles<'a> {

@@ -19,6 +19,7 @@ from nbc_runner import errors, uncaught
 from nbc_runner.console import Writer
 from nbc_runner.engine import Engine, Unavailable
 from nbc_runner.imports import after_import, log
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,8 +57,6 @@ except ImportError as problem:
     ) from None
 
 SETUP = "setup"
-# Bytes of rows in the outputs of a cell, as they stand in the markup: the page takes 8 MiB of it.
-TABLE_BYTES = 6 << 20
 # Bytes that these characters cost there beyond themselves.
 ESCAPES = (('"', 10), ("\\", 9), ("'", 5), ("&", 4))
 # Errors of marimo that say "this cell was not run", not "this cell is wrong".
@@ -107,7 +106,7 @@ class MarimoEngine(Engine):
         self._raised: BaseException | None = None
         self._unformatted: list[Status] = []
         self._rendering = False
-        self._room = TABLE_BYTES
+        self._room = constants.table
 
     def __enter__(self) -> MarimoEngine:
         # Ids of elements are random by design; a page needs the same ones in every build.
@@ -343,7 +342,7 @@ class MarimoEngine(Engine):
         if ours is not None:
             self._outcomes = {"kind": "finished"}
             self._raised, self._unformatted = None, []
-            self._room = TABLE_BYTES
+            self._room = constants.table
             self.session.begin(ours)
 
     def _outcome(self, cell: Any, _context: Any, result: Any) -> None:

@@ -20,7 +20,8 @@ from IPython.display import DisplayHandle
 
 from nbc_runner import bundles
 from nbc_runner.inputs.rows import Unbounded, pairs_of, row_of
-from nbc_runner.inputs.values import MOST_LISTED, Widget
+from nbc_runner.inputs.values import Widget
+from nbc_runner.protocol.constants import constants
 from nbc_runner.states.processes import end_group
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     # Models by id, as text and buffers, and outputs by cell.
     Snapshot: TypeAlias = tuple[dict[str, tuple[str, dict[Any, bytes]]], dict[int, list[Any]]]
 
-# Inputs of one notebook.
-MOST_INPUTS = 300
 # Seconds for the trial of one input, and those after which no other value of it is tried.
 LONGEST_TRIAL = 10
 SHORT_TRIAL = 0.3
@@ -59,7 +58,7 @@ def inputs(
     names = _names(engine)
     found: list[Widget] = []
     for id, cells in shown.items():
-        if len(found) >= MOST_INPUTS:
+        if len(found) >= constants.tried_inputs:
             break
         widget = _widget(engine.widgets.model(id), id, cells[0], names.get(id), samples)
         if widget is not None:
@@ -223,7 +222,7 @@ def _choice(state: dict[str, Any], wish: Wish) -> Domain:
     options = _options(state)
     present = state["index"]
     at = [it for it in range(len(options)) if not isinstance(wish, list) or it == present or options[it] in wish]
-    at = at[:MOST_LISTED]
+    at = at[: constants.listed_values]
     values, labels = list(at), [options[it] for it in at]
     if present is None:
         return [None, *values], ["—", *labels], len(options) + 1

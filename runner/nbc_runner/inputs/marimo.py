@@ -18,8 +18,8 @@ from marimo._runtime.state import SetFunctor, State
 from nbc_runner import bundles
 from nbc_runner.imports import log
 from nbc_runner.inputs.rows import Unbounded, every, pairs_of, row_of
-from nbc_runner.inputs.values import MOST_LISTED, Widget
-from nbc_runner.states.wire import DEEPEST
+from nbc_runner.inputs.values import Widget
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 ui = marimo.ui
 
-# Characters of a label or the name of a part.
-LONGEST_LABEL = 200
 # Most options or rows that are tried all together.
 LARGEST_SET = 1000
 
@@ -91,7 +89,7 @@ def _input(
     widget.name = name
     direct, by_state = _reach(kernel, element, names)
     for leaf in widget.leaves():
-        leaf.labels = [it if len(it) <= LONGEST_LABEL else f"{it[:LONGEST_LABEL]}…" for it in leaf.labels]
+        leaf.labels = [it if len(it) <= constants.label else f"{it[: constants.label]}…" for it in leaf.labels]
     widget.certain = frozenset(nbc_id[it] for it in direct if it in nbc_id)
     widget.reach = widget.certain | frozenset(nbc_id[it] for it in by_state if it in nbc_id)
     # An input that cannot be sent is left out alone.
@@ -176,7 +174,7 @@ def _widget(element: Any, id: str, cell: int, path: str | None, samples: Samples
     """The input of an element, with its values; `None` where it is none."""
     parts = _parts(element)
     if parts:
-        if depth >= DEEPEST or len(parts) > 64:
+        if depth >= constants.deepest_inputs or len(parts) > 64:
             return None
         made: list[Widget] = []
         keys: list[str] = []
@@ -186,7 +184,7 @@ def _widget(element: Any, id: str, cell: int, path: str | None, samples: Samples
             one = one or _fixed(part, cell)
             # Under it, links and `nbc states` know the part.
             full = f"{path}.{key or 'value'}" if path else ""
-            one.name = full if 0 < len(full) <= LONGEST_LABEL else None
+            one.name = full if 0 < len(full) <= constants.label else None
             made.append(one)
             keys.append(key)
         return Widget(id, cell, "form" if isinstance(element, ui.form) else "group", parts=made, keys=keys)
@@ -268,7 +266,7 @@ def _wished(options: list[str], wish: Wish, present: Sequence[Any]) -> list[str]
 def _choice(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     options = [str(it) for it in arguments["options"]]
     total = len(options)
-    options = _wished(options, wish, initial)[:MOST_LISTED]
+    options = _wished(options, wish, initial)[: constants.listed_values]
     values = [[it] for it in options]
     labels = list(options)
     if arguments.get("allow-select-none") or not initial:
@@ -284,7 +282,7 @@ def _choice(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) 
 def _radio(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
     options = [str(it) for it in arguments["options"]]
     total = len(options)
-    options = _wished(options, wish, [initial])[:MOST_LISTED]
+    options = _wished(options, wish, [initial])[: constants.listed_values]
     if initial is None:
         return [None, *options], ["—", *options], total + 1
     return options, list(options), total
@@ -317,10 +315,10 @@ def _sets(items: list[str], most: int) -> tuple[list[list[str]], int]:
     """Sets of at most so many items, smaller ones first, and all items together; and how many there are."""
     most = min(most, len(items))
     total, sizes = 0, (math.comb(len(items), size) for size in range(most + 1))
-    while total < 1 << 53 and (more := next(sizes, None)) is not None:
+    while total <= constants.largest_count and (more := next(sizes, None)) is not None:
         total += more
     subsets = (list(it) for size in range(most + 1) for it in itertools.combinations(items, size))
-    values = list(itertools.islice(subsets, MOST_LISTED))
+    values = list(itertools.islice(subsets, constants.listed_values))
     if most == len(items) <= LARGEST_SET and items not in values:
         values.append(list(items))
     return values, total
@@ -351,7 +349,7 @@ def _date(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) ->
     if "precision" in arguments and not isinstance(wish, list):
         raise Unbounded("moments are too many")
     row, total = _days(arguments, wish, [initial])
-    return row[:MOST_LISTED], list(row[:MOST_LISTED]), total
+    return row[: constants.listed_values], list(row[: constants.listed_values]), total
 
 
 def _dates(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -> Domain:
@@ -381,7 +379,7 @@ def _table(arguments: dict[str, Any], initial: Any, wish: Wish, _element: Any) -
     total = arguments.get("total-rows")
     if not isinstance(total, int) or total < 0:
         raise Unbounded("it does not say how many rows it has")
-    rows = [str(it) for it in range(min(total, MOST_LISTED))]
+    rows = [str(it) for it in range(min(total, constants.listed_values))]
     if isinstance(wish, list):
         rows = [it for it in rows if int(it) in wish]
     values, count = _sets(rows, 1 if selection == "single" else len(rows))

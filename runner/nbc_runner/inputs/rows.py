@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nbc_runner.inputs.values import MOST_LISTED
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def _even(arguments: dict[str, Any], wish: Wish, present: Sequence[Any]) -> tupl
     if step <= 0:
         raise Unbounded("its step is not positive")
     total = math.floor((stop - start) / step + 1e-9) + 1
-    stride = max(1, -(-total // MOST_LISTED))
+    stride = max(1, -(-total // constants.listed_values))
     decimals = _decimals(start, step, stop) if not (is_continuous and isinstance(step, float)) else 12
     row: list[Any] = []
     for at in range(0, total, stride):
@@ -122,8 +122,8 @@ def pairs_of(
     """Every two of a row, the lower first."""
     keep = row
     size = len(row)
-    if size * (size + 1) // 2 > MOST_LISTED:
-        count = int(math.sqrt(2 * MOST_LISTED)) - 1
+    if size * (size + 1) // 2 > constants.listed_values:
+        count = int(math.sqrt(2 * constants.listed_values)) - 1
         at = sorted({*(round(i * (size - 1) / (count - 1)) for i in range(count)), *(row.index(it) for it in initial)})
         keep = [row[it] for it in at]
     text = dict(zip(map(repr, row), labels))

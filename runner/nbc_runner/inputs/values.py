@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbc_runner.protocol.constants import constants
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from nbc_runner.protocol.messages import Json
-
-# Values of one input that are looked at before some of them are chosen.
-MOST_LISTED = 10_000
 
 
 class Widget:
@@ -121,7 +120,7 @@ class Widget:
             "values": self.values,
             "labels": self.labels,
             "initial": self.start(),
-            "total": min(self.all(), (1 << 53) - 1),
+            "total": min(self.all(), constants.largest_count),
             "parts": [part.report() for part in self.parts],
             "reach": sorted(self.reach),
             "makers": None if self.makers is None else sorted(self.makers),

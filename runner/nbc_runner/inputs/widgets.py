@@ -8,6 +8,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from nbc_runner.imports import after_import
+from nbc_runner.protocol.constants import constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
         is_closed: bool
 
 
-VIEW = "application/vnd.jupyter.widget-view+json"
-STATE = "application/vnd.jupyter.widget-state+json"
 REFERENCE = "IPY_MODEL_"
 # Links that lead from one to the next.
 MOST_ROUNDS = 10
@@ -162,12 +161,15 @@ class Widgets:
         """Puts the models that a view shows beside it."""
         for output, id in self._views(result):
             value = {"version_major": 2, "version_minor": 0, "state": self._closure(id)}
-            bundle, left_out = self._session.bundle({STATE: value})
+            bundle, left_out = self._session.bundle({constants.widget_state_mime: value})
             bounded, data = bundle["data"], output["bundle"]["data"]
-            if STATE in bounded and data.get(STATE) != bounded[STATE]:
-                data[STATE] = bounded[STATE]
+            if (
+                constants.widget_state_mime in bounded
+                and data.get(constants.widget_state_mime) != bounded[constants.widget_state_mime]
+            ):
+                data[constants.widget_state_mime] = bounded[constants.widget_state_mime]
                 result.changed = True
-            left_out = [it for it in output["left_out"] if it.get("mime") != STATE] + left_out
+            left_out = [it for it in output["left_out"] if it.get("mime") != constants.widget_state_mime] + left_out
             if output["left_out"] != left_out:
                 output["left_out"] = left_out
                 result.changed = True
@@ -228,7 +230,7 @@ class Widgets:
         """The displays that show a widget, and its id."""
         displays = [it for it in result.outputs if it["kind"] == "display"]
         for output in displays:
-            view = output["bundle"]["data"].get(VIEW)
+            view = output["bundle"]["data"].get(constants.widget_view_mime)
             if isinstance(view, dict) and view.get("model_id") in self._models:
                 yield output, view["model_id"]
 

@@ -30,6 +30,7 @@ class Limits(TypedDict):
     rows: int
     cell_bytes: int
     state_bytes: int
+    constants: dict[str, Json]
 
 
 class Cell(TypedDict):

@@ -17,6 +17,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
+from nbc_runner.protocol.constants import constants
 from nbc_runner.states import processes, wire
 from nbc_runner.states.child import Child, Task
 from nbc_runner.states.plan import in_order, number_of_states, spaces, steps
@@ -291,7 +292,7 @@ class Explorer:
         """The inputs that a state leaves to set, and the sets of them."""
         present = self.merged(widgets, made)
         # A click on a run button is over when the next input is set.
-        if widget.kind == "run_button" or len(path) >= wire.DEEPEST:
+        if widget.kind == "run_button" or len(path) >= constants.deepest_inputs:
             return present, []
         fixed = {step["widget"] for step in path}
         allowed = {it.id for it in made}.union(*rest) - fixed

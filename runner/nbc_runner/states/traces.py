@@ -10,6 +10,8 @@ import stat
 import tempfile
 from typing import TYPE_CHECKING
 
+from nbc_runner.protocol.constants import constants
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 # Entries of the folders that are looked at. Where there are more nothing is watched: what a look leaves out must not
 # be taken for new by the next one, and removed.
 MOST_ENTRIES = 5000
-# The notebook's folder, if the sandbox has its own view of the files.
-NOTEBOOK = "/nb"
 # Names of what libraries keep for the next time; it says nothing about the notebook.
 CACHES = (".", "fontlist-", "fontconfig", "marimo", "matplotlib")
 # Bytes of files that are kept to be put back.
@@ -37,7 +37,7 @@ class Traces:
     def __init__(self, keep: bool = True) -> None:
         temporary = os.path.realpath(tempfile.gettempdir())
         here = os.path.realpath(os.getcwd())
-        if here == NOTEBOOK:
+        if here == constants.notebook_folder:
             self.folders = {temporary, "/dev/shm", here}
         else:
             # Nothing of this is the notebook's alone but a folder that nbc made for it.
@@ -54,7 +54,7 @@ class Traces:
         found: dict[str, Told] = {}
         self.visited = 0
         # The last one first: the folder of the notebook may hold very many files that are none of the run's.
-        open_folders = sorted(self.folders, key=lambda it: (it != NOTEBOOK, it))
+        open_folders = sorted(self.folders, key=lambda it: (it != constants.notebook_folder, it))
         while open_folders and self.visited <= MOST_ENTRIES:
             try:
                 with os.scandir(open_folders.pop()) as entries:

@@ -10,19 +10,17 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
+from nbc_runner.protocol.constants import constants
+
 if TYPE_CHECKING:
     import socket
 
     from nbc_runner.protocol.messages import Json, Step
 
-# Deepest nesting of inputs, as parts and as states.
-DEEPEST = 8
 # The end of a process's frames; no frame begins so.
 END = b"\xff" * 8
 # Bytes of a path in JSON.
 LARGEST_PATH = 16_000
-# Reasons for a lost state, as the protocol has them.
-LOSSES = {"time", "end", "size", "process", "limit"}
 
 
 def write_all(pipe: int, data: bytes) -> None:
@@ -42,7 +40,7 @@ def is_path(steps: Any) -> bool:
     """Whether these are steps as the protocol has them."""
     return (
         isinstance(steps, list)
-        and len(steps) <= DEEPEST
+        and len(steps) <= constants.deepest_inputs
         and all(
             isinstance(step, dict)
             and step.keys() == {"widget", "value"}

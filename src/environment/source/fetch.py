@@ -1,7 +1,7 @@
 """Fetches the source archive of a package with pip's index settings, running none of it.
 
-Arguments: name, specifiers of the version, SHA-256 of the archive or nothing, folder for the archive. The
-variable `NBC_INDEXES`, if it is there, holds indexes that stand in for pip's own, one a line, the first that
+Arguments: name, specifiers of the version, SHA-256 of the archive or nothing, folder for the archive, most bytes of
+it. The variable `NBC_INDEXES`, if it is there, holds indexes that stand in for pip's own, one a line, the first that
 has the package decides. What was fetched is described by `fetched.json` in the folder.
 """
 
@@ -16,9 +16,8 @@ from typing import Any
 from pip._internal.commands import create_command
 from pip._vendor.packaging.specifiers import SpecifierSet
 
-NAME, SPECIFIERS, DIGEST, FOLDER = sys.argv[1:]
+NAME, SPECIFIERS, DIGEST, FOLDER, LARGEST = sys.argv[1:]
 INDEXES = os.environ.pop("NBC_INDEXES", None)
-LARGEST = 512 << 20
 SUFFIXES = (".tar.gz", ".zip")
 
 
@@ -46,7 +45,7 @@ def download(session: Any, link: Any) -> str:
         with open(os.path.join(FOLDER, name), "xb") as file:
             for part in answer.iter_content(1 << 16):
                 total += len(part)
-                if total > LARGEST:
+                if total > int(LARGEST):
                     sys.exit("the archive is too large")
                 sha256.update(part)
                 file.write(part)

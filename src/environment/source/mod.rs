@@ -22,9 +22,10 @@ const PROGRAM: &str = include_str!("build.py");
 const ARCHIVE: &str = "/run/nbc-source";
 /// Part of the cache's key: a change of how wheels are built makes them anew.
 const FORMAT: &str = "wheel-1";
-/// Longest answer of a build that is no wheel, and longest wheel.
+/// Longest answer of a build that is no wheel.
 const LONGEST: u32 = 1 << 20;
-const LARGEST: u32 = 512 << 20;
+/// Largest source archive, and largest wheel that a build gives.
+pub(super) const LARGEST: u32 = 512 << 20;
 /// How often a build may ask for more.
 const ROUNDS: usize = 3;
 /// Most build requirements, and the longest of them.

@@ -20,6 +20,9 @@ pub use passive::{PASSIVE, download_name};
 pub use standing::{Listed, Reference, References, Standing};
 pub use stated::{StatedIntegrity, StatedIntegrityError};
 
+/// Most values of an input of a page, those of its parts together included.
+pub const MOST_VALUES: u64 = 10_000;
+
 /// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
