@@ -21,7 +21,6 @@ from nbc_runner.protocol.channel import Channel, Disconnected
 from nbc_runner.protocol.constants import constants
 from nbc_runner.session import Session
 from nbc_runner.states import processes
-from nbc_runner.states.explore import Explorer
 from nbc_runner.states.plan import Plan
 from nbc_runner.states.replay import Replays
 
@@ -146,6 +145,9 @@ def follow(channel: Channel, engine: Engine, replays: Replays | None, run_second
             options: Options = {**command["options"], **asked, "run_seconds": run_seconds}  # type: ignore[typeddict-item]
             if replays is not None:
                 prepare_replays(replays, engine, plan, options)
+            # Most notebooks have no inputs, and each process compiles the modules that it imports.
+            from nbc_runner.states.explore import Explorer
+
             explorer = Explorer(engine, plan, options, replays)
             explorer.run(lambda path, body: tell(channel, path, body))
             channel.send({"event": "swept"})

@@ -81,6 +81,8 @@ class Held:
 def get_ready(channel: Channel, wish: Warm, engine: EngineModule, rehearse: Rehearse) -> None:
     """Imports, and tells what could not be."""
     Held.library = ctypes.CDLL(None, use_errno=True)
+    # Forks need it after the cells, and have it for nothing.
+    importlib.import_module("nbc_runner.states.explore")
     folder = wish["folder"]
     before = set(sys.modules)
     filters = list(warnings.filters)

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     # Takes the result of a state: its path, and a message.
     Take: TypeAlias = Callable[[list[Step], bytes], None]
 
-# Bytes that a state may take beside those of the run; more, where the limit of the notebook leaves more.
-LEAST_MEMORY = 256 << 20
 # States that are run once more in a process of their own, and fall silent there too, before nobody asks again.
 MOST_SLOW = 2
 # The same for states that end their process.
@@ -47,8 +45,6 @@ LOOK_EVERY = 0.1
 FEW_ENTRIES = 500
 # Seconds after which nbc looks again whether processes are alive.
 LONGEST_WAIT = 0.5
-# Seconds without any work, beside twice what the cells took in the run, after which a fork waits for a lost thread.
-PATIENCE = 2
 
 
 class Explorer:
@@ -82,7 +78,7 @@ class Explorer:
         self.look_at = 0.0
         self.running: dict[int, Child] = {}
         self.jobs = max(1, options["jobs"])
-        self.memory = max(LEAST_MEMORY, (options["memory"] - processes.resident()) // self.jobs)
+        self.memory = max(processes.LEAST_MEMORY, (options["memory"] - processes.resident()) // self.jobs)
         self.sent = 0
         # States that there was no more room for.
         self.over = 0
@@ -244,7 +240,7 @@ class Explorer:
         now = time.monotonic()
         seconds = min(self.seconds, self.soon) if self.is_watchful else self.seconds
         expected = sum(self.session.seconds.get(it, 0) for it in task.widget.reach)
-        return Child(pid, pipe, task, now + seconds, now, PATIENCE + 2 * expected)
+        return Child(pid, pipe, task, now + seconds, now, processes.PATIENCE + 2 * expected)
 
     def _fork(self) -> int:
         if not self.is_threaded:

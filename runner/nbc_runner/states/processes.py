@@ -8,6 +8,11 @@ import shutil
 import signal
 import tempfile
 
+# Bytes that a state may take beside those of the run; more, where the limit of the notebook leaves more.
+LEAST_MEMORY = 256 << 20
+# Seconds without any work, beside twice what the cells took in the run, after which a fork waits for a lost thread.
+PATIENCE = 2
+
 
 def end_group(pid: int) -> None:
     """Ends a fork, and with it whatever it started."""

@@ -15,7 +15,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbc_runner.states import processes, wire
-from nbc_runner.states.explore import LEAST_MEMORY, PATIENCE, Explorer
 from nbc_runner.states.plan import Plan
 from nbc_runner.states.traces import Traces
 
@@ -100,7 +99,7 @@ class Replays:
                 one, (path, rest) = free.pop(), states.pop()
                 try:
                     wire.send(one, {"path": path, "rest": rest, "options": self.options})
-                    busy[one] = (path, rest, time.monotonic() + self.options["replay_seconds"] + PATIENCE)
+                    busy[one] = (path, rest, time.monotonic() + self.options["replay_seconds"] + processes.PATIENCE)
                 except OSError:
                     self._sockets.remove(one)
                     states.append((path, rest))
@@ -155,7 +154,7 @@ def _state(engine: Engine, wish: dict[str, Any]) -> bytes:
     """Runs the notebook and then sets the inputs of a path."""
     session, options = engine.session, wish["options"]
     session.fork()
-    processes.limit_memory(max(LEAST_MEMORY, options["replay_memory"]))
+    processes.limit_memory(max(processes.LEAST_MEMORY, options["replay_memory"]))
     engine.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(engine.loop)
     engine.loop.run_until_complete(engine.run())
@@ -166,6 +165,8 @@ def _state(engine: Engine, wish: dict[str, Any]) -> bytes:
     plan = Plan(engine.inputs(options["samples"]), options["most_states"], options["most_values"])
     if json.loads(json.dumps([it.report() for it in plan.widgets])) != options["inputs"]:
         return b'{"lost":"end"}'
+    from nbc_runner.states.explore import Explorer
+
     explorer = Explorer(engine, plan, options)
     present, path = plan.widgets, wish["path"]
     for at, step in enumerate(path):
