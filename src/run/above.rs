@@ -52,7 +52,7 @@ pub enum AboveError {
 
 /// A path that a pattern names.
 #[derive(Debug)]
-pub struct Above {
+pub struct NamedPath {
     /// The path, whether it is there or not.
     pub named: Utf8PathBuf,
     /// Its target, free of links; `None` if it does not exist, or no run may see it.
@@ -75,7 +75,7 @@ pub fn find(
     folder: &Utf8Path,
     root: Option<&Utf8Path>,
     own: &[Utf8PathBuf],
-) -> Result<Above, AboveError> {
+) -> Result<NamedPath, AboveError> {
     if pattern.contains(['*', '?', '[', '\\']) || pattern.starts_with('!') {
         return Err(AboveError::Pattern(pattern.to_owned()));
     }
@@ -99,7 +99,7 @@ pub fn find(
             _ => return Err(AboveError::Pattern(pattern.to_owned())),
         }
     }
-    let Ok(host) = named.canonicalize_utf8() else { return Ok(Above { named, host: None }) };
+    let Ok(host) = named.canonicalize_utf8() else { return Ok(NamedPath { named, host: None }) };
     if !host.starts_with(&root) {
         return Err(outside());
     }
@@ -107,7 +107,7 @@ pub fn find(
         return Err(AboveError::Own(pattern.to_owned()));
     }
     let Ok(kind) = fs_err::metadata(&host).map(|it| it.file_type()) else {
-        return Ok(Above { named, host: None });
+        return Ok(NamedPath { named, host: None });
     };
     #[cfg(unix)]
     let is_special = kind.is_socket() || kind.is_fifo() || kind.is_char_device();
@@ -121,7 +121,7 @@ pub fn find(
         it.strip_prefix(&root).is_ok_and(|it| hidden::is_never_shown(it, kind.is_dir()))
             || own.iter().any(|own| it.starts_with(own))
     });
-    Ok(Above { named, host: (!is_hidden).then_some(host) })
+    Ok(NamedPath { named, host: (!is_hidden).then_some(host) })
 }
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::above::{self, Above, AboveError};
+use super::above::{self, AboveError, NamedPath};
 use super::hidden::{self, HiddenError, Listed, Outline};
 use super::plan::{NOTEBOOK_FOLDER, RUNNER_FOLDER};
 use super::reach::Reach;
@@ -251,7 +251,7 @@ impl NotShown {
 
 /// Shows a file or folder of another folder of the project; gives the paths inside that are hidden in it.
 fn show(
-    place: &Above,
+    place: &NamedPath,
     inside: &Utf8Path,
     own: &[Utf8PathBuf],
     present: &[Mount],
