@@ -43,7 +43,7 @@ pub struct Grants {
 
 /// Grants as they apply to one notebook.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct AppliedGrants {
     /// Mounts beside those of every run.
     pub mounts: Vec<Mount>,
     /// Variables that are no secrets.
@@ -138,8 +138,8 @@ pub fn open(
     notebook: &Utf8Path,
     present: &[Mount],
     shown: Shown<'_>,
-) -> Result<Opened, GrantError> {
-    let mut opened = Opened::default();
+) -> Result<AppliedGrants, GrantError> {
+    let mut opened = AppliedGrants::default();
     let folder = notebook.parent().unwrap_or(notebook);
     let folder = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
     let mut extra = ExtraMounts { folder: &folder, present, mounts: Vec::new() };
@@ -189,7 +189,7 @@ fn hidden_in_folder(
     notebook: &Utf8Path,
     folder: &Utf8Path,
     shown: Shown<'_>,
-    opened: &mut Opened,
+    opened: &mut AppliedGrants,
 ) -> Result<Vec<Utf8PathBuf>, GrantError> {
     match shown {
         Shown::Folder(reach) => Ok(beside(grants, notebook, folder, reach, opened)?),
@@ -211,7 +211,7 @@ fn is_below_one(path: &Utf8Path, mounts: &[Mount]) -> bool {
 }
 
 /// Adds what programs need to find nbc's proxy, and to trust hosts behind it.
-fn open_network(opened: &mut Opened) {
+fn open_network(opened: &mut AppliedGrants) {
     let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
         opened.variables.push((name, proxy.clone()));
@@ -255,7 +255,7 @@ fn show(
     inside: &Utf8Path,
     own: &[Utf8PathBuf],
     present: &[Mount],
-    opened: &mut Opened,
+    opened: &mut AppliedGrants,
 ) -> Result<Vec<Utf8PathBuf>, NotShown> {
     if place.host.as_ref() != Some(&place.named) {
         opened.decided.push(place.named.clone());
@@ -281,7 +281,7 @@ fn beside(
     notebook: &Utf8Path,
     folder: &Utf8Path,
     reach: &Reach,
-    opened: &mut Opened,
+    opened: &mut AppliedGrants,
 ) -> Result<Vec<Utf8PathBuf>, HiddenError> {
     let own = own_below(folder, &grants.own_paths);
     let mut known = grants.outlines.lock().unwrap_or_else(PoisonError::into_inner);

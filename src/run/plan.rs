@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::grants::Opened;
+use super::grants::AppliedGrants;
 use super::hidden;
 pub(super) use super::protocol::NOTEBOOK_FOLDER;
 use super::protocol::{OutputLimits, Start};
@@ -77,7 +77,7 @@ pub fn plan(
     places: HostPaths<'_>,
     bounds: Bounds,
     on_error: OnError,
-    opened: Opened,
+    opened: AppliedGrants,
 ) -> RunPlan {
     let folder = places.notebook.parent().unwrap_or(places.notebook);
     let file_name = places.notebook.file_name().unwrap_or("notebook");
