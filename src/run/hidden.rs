@@ -171,7 +171,7 @@ fn below_bounded(
     let credentials = credentials()?;
     let outline = Outline::default();
     let mut walk = Walk { folder, own, listed, credentials, most, names: 0, outline };
-    if walk.below(Utf8Path::new(""), false)? == Sight::Locked {
+    if walk.below(Utf8Path::new(""), false)? == Visibility::Locked {
         let source = io::ErrorKind::PermissionDenied.into();
         return Err(HiddenError::Unreadable { path: folder.to_owned(), source });
     }
@@ -321,11 +321,11 @@ fn credentials() -> Result<Credentials, HiddenError> {
 
 /// Result of looking through a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sight {
-    /// Something in it is seen.
-    Seen,
-    /// Nothing is.
-    Nothing,
+enum Visibility {
+    /// A part of it is seen.
+    Visible,
+    /// No part of it is seen.
+    Hidden,
     /// Its contents are unknown. The run could change the mode of its own copy, and then look.
     Locked,
 }
@@ -343,7 +343,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Adds what is hidden below a folder.
-    fn below(&mut self, folder: &Utf8Path, is_in_dot: bool) -> Result<Sight, HiddenError> {
+    fn below(&mut self, folder: &Utf8Path, is_in_dot: bool) -> Result<Visibility, HiddenError> {
         let path = self.folder.join(folder);
         let place = path_of(&path);
         // The second look needs the right to pass through.
@@ -352,12 +352,12 @@ impl Walk<'_> {
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(Sight::Locked);
+                return Ok(Visibility::Locked);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sight::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Visibility::Hidden),
             Err(source) => return Err(HiddenError::Unreadable { path, source }),
         };
-        let mut sight = Sight::Nothing;
+        let mut sight = Visibility::Hidden;
         for entry in entries {
             if interrupt::is_requested() {
                 return Err(HiddenError::Interrupted { path: self.folder.to_owned() });
@@ -383,7 +383,7 @@ impl Walk<'_> {
             let is_folder = entry.file_type().is_ok_and(|it| it.is_dir());
             let before = (self.outline.hidden.len(), self.outline.notebooks.len());
             if self.is_shown(&path, is_folder, is_in_dot)? {
-                sight = Sight::Seen;
+                sight = Visibility::Visible;
                 if !is_folder && self.listed.is_none() {
                     self.take_note(path);
                 }
@@ -442,16 +442,17 @@ impl Walk<'_> {
         }
         let is_in_dot = is_in_dot || path.file_name().is_some_and(|it| it.starts_with('.'));
         let Some(listed) = self.listed else {
-            let is_locked = !is_in_dot && is_folder && self.below(path, false)? == Sight::Locked;
+            let is_locked =
+                !is_in_dot && is_folder && self.below(path, false)? == Visibility::Locked;
             return Ok(!is_in_dot && !is_locked);
         };
         if !is_folder {
             return Ok(listed.holds(path, false, is_in_dot));
         }
         Ok(match self.below(path, is_in_dot)? {
-            Sight::Seen => true,
-            Sight::Nothing => listed.holds(path, true, is_in_dot),
-            Sight::Locked => false,
+            Visibility::Visible => true,
+            Visibility::Hidden => listed.holds(path, true, is_in_dot),
+            Visibility::Locked => false,
         })
     }
 }
