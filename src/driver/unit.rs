@@ -316,7 +316,7 @@ impl Builder<'_> {
         is_drawn
     }
 
-    fn draw_undrawn(&self, worker: &Worker<'_>, undrawn: Vec<stored::Undrawn<'_>>) -> bool {
+    fn draw_undrawn(&self, worker: &Worker<'_>, undrawn: Vec<stored::UndrawnChart<'_>>) -> bool {
         if undrawn.is_empty() {
             return true;
         }

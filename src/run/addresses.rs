@@ -28,7 +28,7 @@ pub(super) fn normalize(record: &mut RunRecord) {
 }
 
 fn normalize_run(run: &mut CellRun) {
-    let mut seen = Seen::default();
+    let mut seen = AddressMap::default();
     for output in &mut run.outputs {
         match output {
             RawOutput::Stream { text, .. } => seen.replace_in(text),
@@ -50,11 +50,11 @@ fn normalize_run(run: &mut CellRun) {
 
 /// Addresses of one cell, and their numbers.
 #[derive(Default)]
-struct Seen {
+struct AddressMap {
     numbers: BTreeMap<String, u64>,
 }
 
-impl Seen {
+impl AddressMap {
     fn replace_in_value(&mut self, value: &mut Value) {
         match value {
             Value::String(text) => self.replace_in(text),
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn replaced(text: &str) -> String {
-        Seen::default().replaced(text).into_owned()
+        AddressMap::default().replaced(text).into_owned()
     }
 
     #[test]

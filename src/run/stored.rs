@@ -301,13 +301,13 @@ fn without_colours(text: &str) -> String {
 
 /// A Vega chart without a picture.
 #[derive(Debug)]
-pub struct Undrawn<'a> {
+pub struct UndrawnChart<'a> {
     /// `[language, major version, specification]`.
     pub chart: Value,
     bundle: &'a mut MimeBundle,
 }
 
-impl Undrawn<'_> {
+impl UndrawnChart<'_> {
     /// Adds the picture.
     pub fn draw(self, svg: String) {
         self.bundle.data.insert("image/svg+xml".to_owned(), Value::String(svg));
@@ -315,17 +315,17 @@ impl Undrawn<'_> {
 }
 
 /// The Vega charts of the run itself that have no picture for pages, and readers, without scripts.
-pub fn undrawn(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
+pub fn undrawn(record: &mut RunRecord) -> Vec<UndrawnChart<'_>> {
     undrawn_in(record.cells.values_mut())
 }
 
 /// Those of its other states.
-pub fn undrawn_states(record: &mut RunRecord) -> Vec<Undrawn<'_>> {
+pub fn undrawn_states(record: &mut RunRecord) -> Vec<UndrawnChart<'_>> {
     let states = record.sweep.iter_mut().flat_map(|it| &mut it.states);
     undrawn_in(states.flat_map(|it| it.cells.values_mut()))
 }
 
-fn undrawn_in<'a>(runs: impl Iterator<Item = &'a mut CellRun>) -> Vec<Undrawn<'a>> {
+fn undrawn_in<'a>(runs: impl Iterator<Item = &'a mut CellRun>) -> Vec<UndrawnChart<'a>> {
     let outputs = runs.flat_map(|it| &mut it.outputs);
     let bundles = outputs.filter_map(|it| match it {
         RawOutput::Display { bundle } => Some(bundle),
@@ -337,7 +337,7 @@ fn undrawn_in<'a>(runs: impl Iterator<Item = &'a mut CellRun>) -> Vec<Undrawn<'a
         }
         let chart = bundle.data.iter().find_map(|(name, value)| in_type(name, value));
         let chart = chart.or_else(|| in_html(bundle.data.get("text/html")?))?;
-        Some(Undrawn { chart, bundle })
+        Some(UndrawnChart { chart, bundle })
     });
     charts.collect()
 }
