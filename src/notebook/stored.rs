@@ -71,8 +71,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawOutputs<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(from)?.get();
         let mut reader = serde_json::Deserializer::from_str(json);
-        match Look(DEEPEST).deserialize(&mut reader).map_err(D::Error::custom)? {
-            Seen::List { result_count, is_empty } => Ok(Self { json, result_count, is_empty }),
+        match Inspector(DEEPEST).deserialize(&mut reader).map_err(D::Error::custom)? {
+            ValueShape::List { result_count, is_empty } => {
+                Ok(Self { json, result_count, is_empty })
+            }
             _ => Err(D::Error::custom("outputs are no list")),
         }
     }
@@ -94,10 +96,10 @@ const DEEPEST: usize = 127 - 3;
 /// Reads a value as strictly as for keeping it, and keeps nothing: most outputs are read once more, much later,
 /// and as values all of them together would take several times the memory of the file. The number is that of levels
 /// it may have.
-struct Look(usize);
+struct Inspector(usize);
 
 /// The properties of a value that matter here.
-enum Seen {
+enum ValueShape {
     List {
         result_count: Option<u64>,
         is_empty: bool,
@@ -110,76 +112,76 @@ enum Seen {
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for Look {
-    type Value = Seen;
+impl<'de> DeserializeSeed<'de> for Inspector {
+    type Value = ValueShape;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Seen, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<ValueShape, D::Error> {
         from.deserialize_any(self)
     }
 }
 
-impl Look {
+impl Inspector {
     fn deeper<E: Error>(&self) -> Result<usize, E> {
         self.0.checked_sub(1).ok_or_else(|| E::custom("recursion limit exceeded"))
     }
 }
 
-impl<'de> Visitor<'de> for Look {
-    type Value = Seen;
+impl<'de> Visitor<'de> for Inspector {
+    type Value = ValueShape;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a value")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Seen, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ValueShape, A::Error> {
         let deeper = self.deeper()?;
         let (mut result_count, mut is_empty) = (None, true);
         while let Some(item) = items.next_element_seed(Self(deeper))? {
             is_empty = false;
-            if let Seen::Result(count) = item {
+            if let ValueShape::Result(count) = item {
                 result_count = result_count.or(count);
             }
         }
-        Ok(Seen::List { result_count, is_empty })
+        Ok(ValueShape::List { result_count, is_empty })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Seen, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ValueShape, A::Error> {
         let deeper = self.deeper()?;
         // Of members with one name, the last counts.
         let (mut is_result, mut count) = (false, None);
         while let Some(key) = members.next_key::<Key>()? {
             match (key, members.next_value_seed(Self(deeper))?) {
-                (Key::OutputType, value) => is_result = matches!(value, Seen::ResultType),
-                (Key::ExecutionCount, Seen::Number(number)) => count = Some(number),
+                (Key::OutputType, value) => is_result = matches!(value, ValueShape::ResultType),
+                (Key::ExecutionCount, ValueShape::Number(number)) => count = Some(number),
                 (Key::ExecutionCount, _) => count = None,
                 (Key::Other, _) => {}
             }
         }
-        Ok(if is_result { Seen::Result(count) } else { Seen::Other })
+        Ok(if is_result { ValueShape::Result(count) } else { ValueShape::Other })
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Seen, E> {
-        Ok(if text == "execute_result" { Seen::ResultType } else { Seen::Other })
+    fn visit_str<E>(self, text: &str) -> Result<ValueShape, E> {
+        Ok(if text == "execute_result" { ValueShape::ResultType } else { ValueShape::Other })
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
-        Ok(Seen::Number(number))
+    fn visit_u64<E>(self, number: u64) -> Result<ValueShape, E> {
+        Ok(ValueShape::Number(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<ValueShape, E> {
+        Ok(ValueShape::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<ValueShape, E> {
+        Ok(ValueShape::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<ValueShape, E> {
+        Ok(ValueShape::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_unit<E>(self) -> Result<ValueShape, E> {
+        Ok(ValueShape::Other)
     }
 }
 
