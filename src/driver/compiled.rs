@@ -19,7 +19,7 @@ use super::{allowed, exposure};
 use crate::cache::{Cache, Key};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::{self, Emitted, Layout, Piece, Provenance};
-use crate::publish::{Destination, Left, Stamps};
+use crate::publish::{Destination, LeftoverFolder, Stamps};
 use crate::render::{self, Document};
 use crate::secret::Scanner;
 use crate::site::{Site, SitePath};
@@ -101,7 +101,7 @@ pub struct Published {
     /// Digest of `manifest.json`, by which the site can be known from outside of it.
     pub manifest: String,
     /// Files that could not be removed.
-    pub left: Option<Left>,
+    pub left: Option<LeftoverFolder>,
 }
 
 /// Why a site was not written.

@@ -251,7 +251,7 @@ impl Destination {
     }
 
     /// Removes what this build put beside the folder, and nothing that came in its place. Tells what it left.
-    fn sweep(&self) -> Option<Left> {
+    fn sweep(&self) -> Option<LeftoverFolder> {
         let staged = self.staged.take()?;
         let name = self.staging();
         let entry = self.entry(&name).ok().flatten()?;
@@ -259,7 +259,7 @@ impl Destination {
             return None;
         }
         let reason = self.parent.remove(&name).err()?;
-        Some(Left { path: self.parent_path.join(name), reason })
+        Some(LeftoverFolder { path: self.parent_path.join(name), reason })
     }
 
     /// Puts the staging folder in the place of the folder.
@@ -311,7 +311,7 @@ pub struct Published {
     /// Number of files that were written.
     pub written: usize,
     /// The earlier site, if it could not be removed.
-    pub left: Option<Left>,
+    pub left: Option<LeftoverFolder>,
     /// The files of the site, as the file system tells them.
     pub stamps: Stamps,
 }
@@ -322,7 +322,7 @@ pub type Stamps = BTreeMap<String, Stamp>;
 /// A folder beside the site that is of no use any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the earlier site is left in `{path}`: {reason}")]
-pub struct Left {
+pub struct LeftoverFolder {
     path: Utf8PathBuf,
     reason: io::Error,
 }
