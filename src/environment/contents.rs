@@ -23,7 +23,7 @@ pub(super) struct Contents {
 
 /// A fault of an environment.
 #[derive(Debug)]
-pub(super) enum Unfit {
+pub(super) enum EnvironmentFault {
     /// It is larger than it may be.
     TooLarge,
     /// Something is there that no package may bring; told from the environment on.
@@ -32,7 +32,7 @@ pub(super) enum Unfit {
     Unread(io::Error),
 }
 
-impl From<io::Error> for Unfit {
+impl From<io::Error> for EnvironmentFault {
     fn from(error: io::Error) -> Self {
         Self::Unread(error)
     }
@@ -51,18 +51,18 @@ impl Contents {
         });
         match noted {
             Ok(()) => Ok(Self { links, settings }),
-            Err(Unfit::Unread(error)) => Err(error),
+            Err(EnvironmentFault::Unread(error)) => Err(error),
             Err(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
     /// Whether packages brought files and folders only, of at most `largest` bytes, and left what was there: wheels
     /// may place files anywhere in an environment, also over its interpreter.
-    pub(super) fn check(&self, folder: &Utf8Path, largest: u64) -> Result<(), Unfit> {
+    pub(super) fn check(&self, folder: &Utf8Path, largest: u64) -> Result<(), EnvironmentFault> {
         let (mut bytes, mut files, mut links) = (0_u64, 0_usize, 0_usize);
         let foreign = |path: &Path, reason| {
             let path = path.strip_prefix(folder).unwrap_or(path);
-            Unfit::Foreign(path.to_owned(), reason)
+            EnvironmentFault::Foreign(path.to_owned(), reason)
         };
         walk(folder.as_std_path(), &mut |path, metadata| {
             files += 1;
@@ -76,7 +76,11 @@ impl Contents {
             } else if !metadata.is_dir() {
                 return Err(foreign(path, "is neither a file nor a folder"));
             }
-            if bytes > largest || files > MOST_FILES { Err(Unfit::TooLarge) } else { Ok(()) }
+            if bytes > largest || files > MOST_FILES {
+                Err(EnvironmentFault::TooLarge)
+            } else {
+                Ok(())
+            }
         })?;
         if links != self.links.len() {
             let is_gone = |it: &&PathBuf| !it.is_symlink();
@@ -97,8 +101,8 @@ impl Contents {
 /// Shows everything below a folder, no link followed.
 fn walk(
     folder: &Path,
-    show: &mut impl FnMut(&Path, &std::fs::Metadata) -> Result<(), Unfit>,
-) -> Result<(), Unfit> {
+    show: &mut impl FnMut(&Path, &std::fs::Metadata) -> Result<(), EnvironmentFault>,
+) -> Result<(), EnvironmentFault> {
     let mut waiting = vec![folder.to_owned()];
     while let Some(folder) = waiting.pop() {
         for entry in fs_err::read_dir(&folder)? {
@@ -150,10 +154,10 @@ mod tests {
             let contents = Contents::of(folder).unwrap();
             fs_err::write(folder.join("lib/a.py"), "x".repeat(100)).unwrap();
             contents.check(folder, 200).unwrap();
-            assert!(matches!(contents.check(folder, 50), Err(Unfit::TooLarge)));
+            assert!(matches!(contents.check(folder, 50), Err(EnvironmentFault::TooLarge)));
             attack(folder);
             match contents.check(folder, 200) {
-                Err(Unfit::Foreign(path, _)) => assert_eq!(path, Path::new(expected)),
+                Err(EnvironmentFault::Foreign(path, _)) => assert_eq!(path, Path::new(expected)),
                 other => panic!("{expected}: {other:?}"),
             }
         }

@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use super::Requirements;
-use super::contents::{Contents, Unfit};
+use super::contents::{Contents, EnvironmentFault};
 use super::install::{InstallError, Lock};
 use super::installer::{Installer, Program, cache_error, refused};
 use super::pep508::{Requirement, shown_name};
@@ -66,9 +66,9 @@ impl Installer<'_> {
         let output = self.run(install, &requirements.origin)?;
         self.accepted("installing", requirements, output)?;
         before.check(folder, self.largest).map_err(|unfit| match unfit {
-            Unfit::TooLarge => self.too_large(&requirements.origin),
-            Unfit::Unread(source) => cache_error(folder)(source),
-            Unfit::Foreign(path, reason) => {
+            EnvironmentFault::TooLarge => self.too_large(&requirements.origin),
+            EnvironmentFault::Unread(source) => cache_error(folder)(source),
+            EnvironmentFault::Foreign(path, reason) => {
                 let path = path.to_string_lossy();
                 refused("installing", requirements, &format!("`{}` {reason}", path.escape_debug()))
             }
