@@ -70,7 +70,8 @@ impl Confinement<'_> {
         let channel = running.channel().map_err(|error| failed(error.to_string()))?;
         let wait = Some(Duration::from_millis(100));
         channel.set_read_timeout(wait).map_err(|error| failed(error.to_string()))?;
-        let received = tell(&channel, question).and_then(|()| receive(&mut Patient(channel)));
+        let received =
+            tell(&channel, question).and_then(|()| receive(&mut InterruptibleReader(channel)));
         if received.is_err() {
             running.kill();
         }
@@ -96,9 +97,9 @@ fn tell(mut channel: impl Write, question: &[u8]) -> io::Result<()> {
 }
 
 /// Reads through the pauses of the other side, until an interrupt.
-struct Patient<R>(R);
+struct InterruptibleReader<R>(R);
 
-impl<R: Read> Read for Patient<R> {
+impl<R: Read> Read for InterruptibleReader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(bytes) {
