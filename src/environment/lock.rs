@@ -11,7 +11,7 @@ use super::cache::Cache;
 use super::confined::Confinement;
 use super::install::with_sources;
 use super::installer::Installer;
-use super::pylock::{self, Overlay, Own, Package, PyLock};
+use super::pylock::{self, NbcTable, Overlay, Package, PyLock};
 use super::requirements::{self, Beside};
 use super::{EnvironmentError, InstallError, Interpreter, Requirements, RequirementsError, engine};
 use crate::folder;
@@ -140,7 +140,7 @@ impl Locked {
         if lock.requires_python.is_none() {
             lock.requires_python = self.requirements.requires_python.clone();
         }
-        let own = Own { requirements: self.requirements.digest(), overlays };
+        let own = NbcTable { requirements: self.requirements.digest(), overlays };
         let text = pylock::write(&lock, &own);
         // The written lock must be one that a build takes: a source that is no index is reported now.
         let written = PyLock::read(&self.path, &text)?;

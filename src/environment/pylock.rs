@@ -34,12 +34,12 @@ pub(super) struct PyLock {
 
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
 struct Tools {
-    nbc: Option<Own>,
+    nbc: Option<NbcTable>,
 }
 
 /// The table `[tool.nbc]`: nbc's own part of a lock.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
-pub(super) struct Own {
+pub(super) struct NbcTable {
     /// Digest of the requirements that were locked.
     pub(super) requirements: String,
     /// Packages that nbc adds to the notebook's own.
@@ -244,7 +244,7 @@ impl PyLock {
     }
 
     /// The part that nbc wrote into it.
-    pub(super) fn own(&self) -> Option<&Own> {
+    pub(super) fn own(&self) -> Option<&NbcTable> {
         self.tool.nbc.as_ref()
     }
 
@@ -327,7 +327,7 @@ impl LockTarget<'_> {
 }
 
 /// A lock file as nbc writes it: the same bytes for the same packages.
-pub(super) fn write(lock: &PyLock, own: &Own) -> String {
+pub(super) fn write(lock: &PyLock, own: &NbcTable) -> String {
     let mut text = "# Written by `nbc lock`; the format is that of PEP 751.\n\
                     lock-version = \"1.0\"\ncreated-by = \"nbc\"\n"
         .to_owned();
@@ -525,7 +525,7 @@ mod tests {
             let url = format!("https://user:p@ss@h/{name}.whl?token=1#sha256=ab");
             Package::of_wheel(name, "1", &url, &"ab".repeat(32))
         };
-        let own = Own { requirements: "sha256-00".to_owned(), overlays: Vec::new() };
+        let own = NbcTable { requirements: "sha256-00".to_owned(), overlays: Vec::new() };
         let written = |names: [&str; 2]| {
             let packages = names.map(package).to_vec();
             let lock = PyLock { packages, ..PyLock::default() };
