@@ -53,9 +53,9 @@ pub(super) struct Scratch {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    Together,
-    Alone,
+enum LockMode {
+    Shared,
+    Exclusive,
 }
 
 impl Cache {
@@ -81,11 +81,11 @@ impl Cache {
         make: impl FnOnce(&Scratch) -> Result<Utf8PathBuf, InstallError>,
     ) -> Result<(Utf8PathBuf, Lease), InstallError> {
         let folder = self.path(key);
-        let mut file = self.hold(key, Hold::Together)?;
+        let mut file = self.hold(key, LockMode::Shared)?;
         if !is_folder(&folder)? {
             drop(file);
             // Two builds that need the same environment: the second waits and finds it made.
-            file = self.hold(key, Hold::Alone)?;
+            file = self.hold(key, LockMode::Exclusive)?;
             if !is_folder(&folder)? {
                 let scratch = self.scratch()?;
                 let made = make(&scratch)?;
@@ -137,7 +137,7 @@ impl Cache {
     }
 
     /// Waits for the lock of a key; an interrupt ends the wait.
-    fn hold(&self, key: &str, hold: Hold) -> Result<File, InstallError> {
+    fn hold(&self, key: &str, hold: LockMode) -> Result<File, InstallError> {
         let path = self.path(&format!("{key}.lock"));
         loop {
             if let Some(file) = try_hold(&path, hold).map_err(failed(&path))? {
@@ -177,7 +177,7 @@ impl Cache {
         if folder.is_dir() && !is_older(lock, KEPT) {
             return false;
         }
-        let Ok(Some(_file)) = try_hold(lock, Hold::Alone) else { return false };
+        let Ok(Some(_file)) = try_hold(lock, LockMode::Exclusive) else { return false };
         let has_folder = folder.is_dir();
         if has_folder {
             // Another build may have used it between the look and the lock.
@@ -201,12 +201,12 @@ fn failed(path: &Utf8Path) -> impl Fn(io::Error) -> InstallError {
 }
 
 /// A lock, if no other build holds it. A file that was removed in the meantime locks nothing.
-fn try_hold(path: &Utf8Path, hold: Hold) -> io::Result<Option<File>> {
+fn try_hold(path: &Utf8Path, hold: LockMode) -> io::Result<Option<File>> {
     loop {
         let file = without_links(File::options().create(true).append(true), path)?;
         let answer = match hold {
-            Hold::Together => file.try_lock_shared(),
-            Hold::Alone => file.try_lock(),
+            LockMode::Shared => file.try_lock_shared(),
+            LockMode::Exclusive => file.try_lock(),
         };
         match answer {
             Ok(()) => {}
