@@ -27,7 +27,7 @@ use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus};
 use crate::source::Span;
 use catalogue::Entry;
-use sweep::{Given, Key, Read};
+use sweep::{CellResult, Key, Read};
 use table::Tables;
 pub use write::Chunk;
 
@@ -127,7 +127,7 @@ pub fn compile(
     };
     let is_shown = |id: CellId| notebook.cell(id).is_some_and(may_have_slot);
     let mut read = Read::of(sweep, &is_shown);
-    let mut told = Told::default();
+    let mut told = LimitedFindings::default();
     let jobs = Jobs::of(&read, record);
     let rendered = jobs.render(notebook, shown, interactivity);
     let mut contents = Contents::default();
@@ -257,7 +257,7 @@ impl<'a> Jobs<'a> {
         let mut scopes = BTreeMap::new();
         let empty = Key::new();
         for (cell, given) in &read.given {
-            let base = Given { run: record.cells.get(cell), scope: read.start.clone() };
+            let base = CellResult { run: record.cells.get(cell), scope: read.start.clone() };
             let mut keys = BTreeMap::new();
             for (key, given) in std::iter::once((&empty, &base)).chain(given) {
                 let json = serde_json::to_vec(
@@ -357,13 +357,13 @@ fn is_failed(run: &CellRun) -> bool {
 
 /// Findings, of which only the first few of a kind are told for each cell.
 #[derive(Default)]
-struct Told {
+struct LimitedFindings {
     all: Vec<Diagnostic>,
     known: BTreeSet<(Code, Span, String)>,
     counts: BTreeMap<(Code, Span), usize>,
 }
 
-impl Told {
+impl LimitedFindings {
     fn warn(&mut self, span: Span, message: &str) {
         let message = format!("states of the page are left out: {message}");
         self.extend(vec![Diagnostic::warning(Code::BrokenState, span, message)]);

@@ -24,7 +24,7 @@ pub(super) type Scope = Rc<Vec<usize>>;
 
 /// Result of a cell in one state.
 #[derive(Debug)]
-pub(super) struct Given<'a> {
+pub(super) struct CellResult<'a> {
     /// Nothing where the cell was not run.
     pub(super) run: Option<&'a CellRun>,
     /// The inputs of that state.
@@ -46,7 +46,7 @@ pub(super) struct Read<'a> {
     /// Inputs that were created again by others, by their id and the values of those; `None` if no input was created.
     remade: BTreeMap<(String, Key), Option<usize>>,
     scopes: BTreeMap<Key, Scope>,
-    pub(super) given: BTreeMap<CellId, BTreeMap<Key, Given<'a>>>,
+    pub(super) given: BTreeMap<CellId, BTreeMap<Key, CellResult<'a>>>,
     /// Steps of keys, and inputs of states, looked at so far.
     work: usize,
     /// Number of unusable results, by reason.
@@ -167,7 +167,7 @@ impl<'a> Read<'a> {
         for cell in cells.into_iter().filter(|it| is_shown(*it)) {
             let own = self.restricted(&key, cell);
             if !own.is_empty() {
-                let given = Given { run: state.cells.get(&cell), scope: Rc::clone(&scope) };
+                let given = CellResult { run: state.cells.get(&cell), scope: Rc::clone(&scope) };
                 self.given.entry(cell).or_default().entry(own).or_insert(given);
             }
         }

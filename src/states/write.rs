@@ -108,23 +108,24 @@ impl Serialize for Slots<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.roots.len()))?;
         for (cell, root) in &self.0.roots {
-            map.serialize_entry(&(cell.0 + 1).to_string(), &At(self.0, *root))?;
+            map.serialize_entry(&(cell.0 + 1).to_string(), &NodeIndex(self.0, *root))?;
         }
         map.end()
     }
 }
 
 /// A place with all below it; as deep as a cell has inputs.
-struct At<'a>(&'a Tables, usize);
+struct NodeIndex<'a>(&'a Tables, usize);
 
-impl Serialize for At<'_> {
+impl Serialize for NodeIndex<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.nodes.get(self.1) {
             Some(Node::Content(number)) => serializer.serialize_u32(*number),
             Some(Node::Input(entry, places)) => {
                 let mut pair = serializer.serialize_seq(Some(2))?;
                 pair.serialize_element(entry)?;
-                let places: Vec<At<'_>> = places.iter().map(|it| At(self.0, *it)).collect();
+                let places: Vec<NodeIndex<'_>> =
+                    places.iter().map(|it| NodeIndex(self.0, *it)).collect();
                 pair.serialize_element(&places)?;
                 pair.end()
             }
