@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::chart::{self, Family, Still};
+use super::chart::{self, ChartPicture, Family};
 use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
@@ -134,7 +134,7 @@ fn chart_of(
         types.iter().filter_map(|(name, value)| Some((Family::of_type(name)?, *value)));
     let (family, value) = charts.next()?;
     let still = picture(types, metadata, gate, notes);
-    let still = Still::of(still, family, notes);
+    let still = ChartPicture::of(still, family, notes);
     let html = chart::figure(family, family.read(value, types), still, notes);
     Some(Drawn::new(OutputKind::Chart, html))
 }
@@ -454,7 +454,7 @@ fn html(
     {
         let family = Family::of_kind(found.kind);
         // The build adds one to Altair's markup.
-        let still = Still::of(picture(types, metadata, gate, notes), family, notes);
+        let still = ChartPicture::of(picture(types, metadata, gate, notes), family, notes);
         let figure = chart::figure(family, found.chart, still, notes);
         let html =
             if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };

@@ -99,7 +99,7 @@ pub fn keep_placed(charts: &mut Vec<PlacedChart>, outputs: &[RenderedOutput]) {
 }
 
 /// The picture of a chart.
-pub(super) enum Still {
+pub(super) enum ChartPicture {
     /// It is there.
     Picture(SafeHtml),
     /// The build tried to draw one, and could not.
@@ -108,7 +108,7 @@ pub(super) enum Still {
     None,
 }
 
-impl Still {
+impl ChartPicture {
     /// Of a bundle, whose Vega charts the build draws.
     pub(super) fn of(picture: Option<SafeHtml>, family: Family, notes: &Notes) -> Self {
         match picture {
@@ -124,14 +124,14 @@ impl Still {
 pub(super) fn figure(
     family: Family,
     read: Result<Chart, Refusal>,
-    still: Still,
+    still: ChartPicture,
     notes: &Notes,
 ) -> SafeHtml {
     let what = family.title();
     let (still, is_too_much) = match still {
-        Still::Picture(picture) => (Some(picture), false),
-        Still::NotDrawn => (None, true),
-        Still::None => (None, false),
+        ChartPicture::Picture(picture) => (Some(picture), false),
+        ChartPicture::NotDrawn => (None, true),
+        ChartPicture::None => (None, false),
     };
     let has_still = still.is_some();
     let live = match read {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use super::chart::Still;
+use super::chart::ChartPicture;
 use super::data;
 use super::math::{self, Display};
 use super::notes::Notes;
@@ -132,16 +132,16 @@ impl<'n> Marimo<'n> {
     }
 
     /// The next chart of the document as a picture.
-    fn chart(&self) -> Still {
+    fn chart(&self) -> ChartPicture {
         if self.nested.get() > 0 {
-            return Still::None;
+            return ChartPicture::None;
         }
         // The list is empty if the environment cannot draw charts.
-        let Some(picture) = self.charts.borrow_mut().pop_front() else { return Still::None };
+        let Some(picture) = self.charts.borrow_mut().pop_front() else { return ChartPicture::None };
         let image = picture.and_then(|it| svg::image(&UntrustedHtml::new(it), "Chart"));
-        let Some(image) = image else { return Still::NotDrawn };
+        let Some(image) = image else { return ChartPicture::NotDrawn };
         self.notes.removed(&image.removed);
-        Still::Picture(image.html)
+        ChartPicture::Picture(image.html)
     }
 
     /// A leaf of marimo's JSON: `mime:payload`.

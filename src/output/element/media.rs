@@ -2,7 +2,7 @@
 
 use super::Compiled;
 use crate::charts;
-use crate::output::chart::{self, Family, Still};
+use crate::output::chart::{self, ChartPicture, Family};
 use crate::output::{bundle, media, note};
 use crate::sanitize::{Gate, SafeHtml};
 
@@ -41,7 +41,7 @@ impl Compiled<'_, '_> {
                 SafeHtml::default()
             }
             "iframe" if let Some(found) = self.framed_chart() => {
-                chart::figure(Family::of_kind(found.kind), found.chart, Still::None, notes)
+                chart::figure(Family::of_kind(found.kind), found.chart, ChartPicture::None, notes)
             }
             "iframe" => self.embedded(source, attribute("srcdoc"), gate),
             _ => return None,

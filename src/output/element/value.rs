@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::table::column;
 use super::{Compiled, plain};
 use crate::charts::{Chart, Refusal};
-use crate::output::chart::{self, Family, Still};
+use crate::output::chart::{self, ChartPicture, Family};
 use crate::output::data::{self, Column};
 use crate::output::{bundle, diagram, image, media, note};
 use crate::run::record::MimeBundle;
@@ -56,7 +56,7 @@ impl Compiled<'_, '_> {
             }
             "plotly" => {
                 let read = Family::Plotly.read(&self.json("figure"), &[]);
-                chart::figure(Family::Plotly, read, Still::None, self.marimo.notes)
+                chart::figure(Family::Plotly, read, ChartPicture::None, self.marimo.notes)
             }
             "mpl-interactive" => {
                 self.marimo.notes.unsupported("an interactive chart");
