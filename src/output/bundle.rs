@@ -12,7 +12,7 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
-use super::{Drawn, OutputKind, ansi, data, diagram, markdown, media, note, widget};
+use super::{OutputKind, UnframedOutput, ansi, data, diagram, markdown, media, note, widget};
 use crate::charts;
 use crate::run::CHARTS_MIME;
 use crate::run::record::MimeBundle;
@@ -52,7 +52,11 @@ const RICHEST_FIRST: &[&str] = &[
 const SCRIPTS: &[&str] = &["application/javascript", "text/javascript"];
 
 /// Renders a bundle; `None` when it is empty.
-pub(super) fn render(bundle: &MimeBundle, gate: &mut Gate, notes: &Notes) -> Option<Drawn> {
+pub(super) fn render(
+    bundle: &MimeBundle,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> Option<UnframedOutput> {
     let mut types: Vec<(String, &Value)> = Vec::new();
     for (name, value) in &bundle.data {
         types.push((plain_type(name), value));
@@ -71,7 +75,7 @@ fn render_types(
     gate: &mut Gate,
     notes: &Notes,
     depth: u8,
-) -> Option<Drawn> {
+) -> Option<UnframedOutput> {
     if types.is_empty() {
         return None;
     }
@@ -88,7 +92,7 @@ fn render_types(
     };
     if types.iter().any(|(name, _)| is_error(name)) {
         let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
-        return Some(Drawn::new(OutputKind::Error, text));
+        return Some(UnframedOutput::new(OutputKind::Error, text));
     }
     if chart::is_only_loading(types) {
         return None;
@@ -99,25 +103,25 @@ fn render_types(
     if let Some(view) = find(widget::VIEW) {
         let drawn = find(widget::STATE).and_then(|it| widget::html(view, it, gate, notes));
         return Some(match drawn {
-            Some(html) => Drawn::new(OutputKind::Widget, html),
+            Some(html) => UnframedOutput::new(OutputKind::Widget, html),
             None => unknown_widget(types, metadata, gate, notes),
         });
     }
     if types.iter().any(|(name, _)| SCRIPTS.contains(&name.as_str())) && !has_picture(types) {
         notes.unsupported("JavaScript of the notebook");
         let text = "Here the notebook runs JavaScript, which pages of this site never do.";
-        return Some(Drawn::new(OutputKind::Note, note(text)));
+        return Some(UnframedOutput::new(OutputKind::Note, note(text)));
     }
     match richest(types, metadata, gate, notes) {
         Ok(drawn) => Some(*drawn),
         Err(Unshown::TooLarge) => {
             let text = "This output is too large to be shown.";
-            Some(Drawn::new(OutputKind::Note, note(text)))
+            Some(UnframedOutput::new(OutputKind::Note, note(text)))
         }
         Err(Unshown::OnlyScript) => {
             notes.unsupported("an output that is nothing without its script");
             let text = "This output needs code that pages of this site don't run.";
-            Some(Drawn::new(OutputKind::Note, note(text)))
+            Some(UnframedOutput::new(OutputKind::Note, note(text)))
         }
         Err(Unshown::Unknown) => other(types, metadata, gate, notes),
     }
@@ -129,14 +133,14 @@ fn chart_of(
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
-) -> Option<Drawn> {
+) -> Option<UnframedOutput> {
     let mut charts =
         types.iter().filter_map(|(name, value)| Some((Family::of_type(name)?, *value)));
     let (family, value) = charts.next()?;
     let still = picture(types, metadata, gate, notes);
     let still = ChartPicture::of(still, family, notes);
     let html = chart::figure(family, family.read(value, types), still, notes);
-    Some(Drawn::new(OutputKind::Chart, html))
+    Some(UnframedOutput::new(OutputKind::Chart, html))
 }
 
 /// Reasons why no known type of a bundle is shown.
@@ -154,7 +158,7 @@ fn richest(
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
-) -> Result<Box<Drawn>, Unshown> {
+) -> Result<Box<UnframedOutput>, Unshown> {
     let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     // Markup that needs its script comes after types that need none.
     let (mut is_empty, mut is_too_large) = (false, false);
@@ -191,7 +195,7 @@ fn other(
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
-) -> Option<Drawn> {
+) -> Option<UnframedOutput> {
     let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     let is_blank = |name: &str| find(name).is_some_and(|it| text_of(it).trim().is_empty());
     if types.iter().all(|(name, _)| name == "text/plain" || is_blank(name))
@@ -213,10 +217,10 @@ fn other(
     let what = printable(names.first().copied().unwrap_or(""));
     if let Some((_, value)) = types.iter().find(|(name, _)| name.ends_with("+json")) {
         notes.unsupported(format!("data of type `{what}` (shown as a tree)"));
-        return Some(Drawn::new(OutputKind::Data, data::tree(value, &mut |_, _| None)));
+        return Some(UnframedOutput::new(OutputKind::Data, data::tree(value, &mut |_, _| None)));
     }
     notes.unsupported(format!("an output of type `{what}`"));
-    Some(Drawn::new(
+    Some(UnframedOutput::new(
         OutputKind::Note,
         note(&format!("An output of type {what} can't be shown here.")),
     ))
@@ -249,7 +253,7 @@ fn marimo_bundle(
     gate: &mut Gate,
     notes: &Notes,
     depth: u8,
-) -> Option<Drawn> {
+) -> Option<UnframedOutput> {
     let metadata =
         inner.get("__metadata__").and_then(Value::as_object).cloned().unwrap_or_default();
     let types: Vec<(String, &Value)> = inner
@@ -283,9 +287,9 @@ fn unknown_widget(
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
-) -> Drawn {
+) -> UnframedOutput {
     if let Some(html) = picture(types, metadata, gate, notes) {
-        return Drawn::new(OutputKind::Chart, html);
+        return UnframedOutput::new(OutputKind::Chart, html);
     }
     notes.unsupported("a Jupyter widget");
     let mut pieces =
@@ -293,11 +297,11 @@ fn unknown_widget(
     if let Some((_, value)) = types.iter().find(|(it, _)| it == "text/plain") {
         pieces.push(SafeHtml::element("pre", &[], SafeHtml::text(&text_of(value))));
     }
-    Drawn::new(OutputKind::Widget, SafeHtml::concat(pieces))
+    UnframedOutput::new(OutputKind::Widget, SafeHtml::concat(pieces))
 }
 
 enum Shown {
-    Whole(Box<Drawn>),
+    Whole(Box<UnframedOutput>),
     /// Nothing was left of it.
     Empty,
     TooLarge,
@@ -330,7 +334,7 @@ fn one(
         "text/markdown" => return prose(&text_of(value), types, whole, gate, notes),
         "image/svg+xml" => return svg_image(text_of(value), metadata, notes),
         _ if name.starts_with("image/") => match Picture::parse(&text_of(value)) {
-            Ok(picture) => Drawn::new(OutputKind::Image, picture.html(metadata)),
+            Ok(picture) => UnframedOutput::new(OutputKind::Image, picture.html(metadata)),
             Err(why) => {
                 notes.invalid(format!("an output of type `{name}` {why}"));
                 return Shown::Not;
@@ -338,23 +342,25 @@ fn one(
         },
         _ if name.starts_with("audio/") || name.starts_with("video/") => {
             let html = media::player(&text_of(value), name.starts_with("video/"), notes);
-            Drawn::new(OutputKind::Html, html)
+            UnframedOutput::new(OutputKind::Html, html)
         }
         "application/pdf" => match media::pdf(&text_of(value), notes) {
-            Some(html) => Drawn::new(OutputKind::Html, html),
+            Some(html) => UnframedOutput::new(OutputKind::Html, html),
             None => {
                 notes.invalid("an output of type `application/pdf` is no PDF");
                 return Shown::Not;
             }
         },
-        "text/vnd.mermaid" => Drawn::new(OutputKind::Image, diagram::html(&text_of(value), notes)),
+        "text/vnd.mermaid" => {
+            UnframedOutput::new(OutputKind::Image, diagram::html(&text_of(value), notes))
+        }
         "application/vnd.dataresource+json" => match data::resource(value, notes) {
-            Some(html) => Drawn::new(OutputKind::Table, html),
+            Some(html) => UnframedOutput::new(OutputKind::Table, html),
             None => return Shown::Not,
         },
-        "text/latex" => Drawn::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
-        "application/json" => Drawn::new(OutputKind::Data, json(value, gate, notes)),
-        "application/geo+json" => Drawn::new(OutputKind::Data, map(value, gate, notes)),
+        "text/latex" => UnframedOutput::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
+        "application/json" => UnframedOutput::new(OutputKind::Data, json(value, gate, notes)),
+        "application/geo+json" => UnframedOutput::new(OutputKind::Data, map(value, gate, notes)),
         _ => return plain_text(&text_of(value)),
     };
     Shown::Whole(Box::new(drawn))
@@ -372,7 +378,7 @@ fn prose(
         return html(text, types, metadata, gate, notes);
     }
     let html = markdown::render(text, &Map::new(), gate, notes);
-    Shown::Whole(Box::new(Drawn::new(OutputKind::Prose, html)))
+    Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Prose, html)))
 }
 
 /// An SVG image, as markup or as a `data:` address.
@@ -394,7 +400,7 @@ fn svg_image(text: Cow<'_, str>, metadata: &Map<String, Value>, notes: &Notes) -
         return Shown::Not;
     };
     notes.removed(&image.removed);
-    Shown::Whole(Box::new(Drawn::new(OutputKind::Image, image.html)))
+    Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Image, image.html)))
 }
 
 /// JSON as a tree; some programs write it as a text.
@@ -428,7 +434,7 @@ fn plain_text(text: &str) -> Shown {
     let attributes =
         [("class", "nbc-text"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Result")];
     let html = SafeHtml::element("pre", &attributes, ansi::html(text));
-    Shown::Whole(Box::new(Drawn::new(OutputKind::Text, html)))
+    Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Text, html)))
 }
 
 /// `types` is the bundle that the markup comes from.
@@ -458,14 +464,17 @@ fn html(
         let figure = chart::figure(family, found.chart, still, notes);
         let html =
             if has_content(html.as_str()) { SafeHtml::concat([html, figure]) } else { figure };
-        return Shown::Whole(Box::new(Drawn::new(OutputKind::Chart, html)));
+        return Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Chart, html)));
     }
     if !has_content(html.as_str()) {
         let start = text.trim_start();
         if start.starts_with("<style") && !text.contains("<script") {
             // Notebooks widen or colour Jupyter's own page this way; there is nothing to show.
             gate.remove("style sheet for Jupyter's page");
-            return Shown::Whole(Box::new(Drawn::new(OutputKind::Html, SafeHtml::default())));
+            return Shown::Whole(Box::new(UnframedOutput::new(
+                OutputKind::Html,
+                SafeHtml::default(),
+            )));
         }
         return if text.trim().is_empty() { Shown::Not } else { Shown::Empty };
     }
@@ -479,7 +488,7 @@ fn html(
     } else {
         OutputKind::Html
     };
-    Shown::Whole(Box::new(Drawn::new(kind, html)))
+    Shown::Whole(Box::new(UnframedOutput::new(kind, html)))
 }
 
 /// Whether a reader would see anything.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::bundle::text_of;
 use super::notes::Notes;
 use super::widget::{STATE, VIEW};
-use super::{Drawn, OutputKind, data, note};
+use super::{OutputKind, UnframedOutput, data, note};
 use crate::metadata::STUCK;
 use crate::run::record::MimeBundle;
 use crate::sanitize::{
@@ -25,7 +25,10 @@ pub struct Islands {
 
 /// Markup and island of a bundle that needs its scripts. `None` if it needs none, or shows something
 /// without.
-pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option<Island>)> {
+pub(super) fn drawn(
+    bundle: &MimeBundle,
+    notes: &Notes,
+) -> Option<(UnframedOutput, Option<Island>)> {
     let found = find(bundle)?;
     let kind = found.kind;
     let islands = notes.islands();
@@ -58,14 +61,14 @@ pub(super) fn drawn(bundle: &MimeBundle, notes: &Notes) -> Option<(Drawn, Option
             let text =
                 SafeHtml::text("Runs code of the notebook, in a frame that reaches nothing else.");
             let label = SafeHtml::element("p", &[("class", "nbc-island-label")], text);
-            Some((Drawn::new(OutputKind::Island, label), Some(island)))
+            Some((UnframedOutput::new(OutputKind::Island, label), Some(island)))
         }
         Err(refusal) => refused(what, refusal, notes).map(|it| (it, None)),
     }
 }
 
 /// The note in place of an island of a kind that the author did not allow.
-fn not_allowed(kind: IslandKind, notes: &Notes) -> Option<Drawn> {
+fn not_allowed(kind: IslandKind, notes: &Notes) -> Option<UnframedOutput> {
     match kind {
         // Charts of Bokeh are drawn otherwise, and most other markup says something without its scripts.
         IslandKind::Bokeh | IslandKind::Html => {
@@ -88,7 +91,7 @@ fn not_allowed(kind: IslandKind, notes: &Notes) -> Option<Drawn> {
 }
 
 /// The note in place of an output that cannot be an island.
-fn refused(what: &str, refusal: IslandRefusal, notes: &Notes) -> Option<Drawn> {
+fn refused(what: &str, refusal: IslandRefusal, notes: &Notes) -> Option<UnframedOutput> {
     match refusal {
         IslandRefusal::NoScript => None,
         IslandRefusal::Elsewhere(addresses) => {
@@ -108,8 +111,8 @@ fn refused(what: &str, refusal: IslandRefusal, notes: &Notes) -> Option<Drawn> {
     }
 }
 
-fn said(text: &str) -> Drawn {
-    Drawn::new(OutputKind::Note, note(text))
+fn said(text: &str) -> UnframedOutput {
+    UnframedOutput::new(OutputKind::Note, note(text))
 }
 
 fn shortened(addresses: &[String]) -> String {

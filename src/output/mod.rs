@@ -181,7 +181,7 @@ pub fn cell(
                     let mut gate = Gate::new(&scope);
                     let (bundle, said) = shorten::bundle(bundle, &mut left, &notes);
                     let drawn = bundle::render(&bundle, &mut gate, &notes)
-                        .map(|drawn| Drawn { gate: Some(gate), ..drawn });
+                        .map(|drawn| UnframedOutput { gate: Some(gate), ..drawn });
                     noted(drawn, &said)
                 }
             };
@@ -199,12 +199,12 @@ pub fn cell(
         }
         if !run.left_out.is_empty() {
             let text = "A part of what this cell gave is too large for the page, and is left out.";
-            let drawn = Drawn::new(OutputKind::Note, note(text));
+            let drawn = UnframedOutput::new(OutputKind::Note, note(text));
             cell.outputs.push(wrap(drawn, &format!("{}-left-out", place.scope), &notes).0);
         }
         if let CellStatus::Failed { .. } = run.status {
             let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
-            let drawn = Drawn::new(OutputKind::Error, text);
+            let drawn = UnframedOutput::new(OutputKind::Error, text);
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
         cell.charts = notes.take_charts();
@@ -225,7 +225,7 @@ pub fn markdown(
         let notes = Notes::default();
         let mut gate = Gate::new(place.scope);
         let html = markdown::render(text, attachments, &mut gate, &notes);
-        let drawn = Drawn { kind: OutputKind::Prose, html, gate: Some(gate) };
+        let drawn = UnframedOutput { kind: OutputKind::Prose, html, gate: Some(gate) };
         let (output, headings) = wrap(drawn, place.scope, &notes);
         Parsed {
             value: RenderedProse { output, headings },
@@ -235,20 +235,20 @@ pub fn markdown(
 }
 
 /// An output before it has its frame.
-struct Drawn {
+struct UnframedOutput {
     kind: OutputKind,
     html: SafeHtml,
     gate: Option<Gate>,
 }
 
-impl Drawn {
+impl UnframedOutput {
     fn new(kind: OutputKind, html: SafeHtml) -> Self {
         Self { kind, html, gate: None }
     }
 }
 
 /// Puts an output into its frame, whose class its rules start with.
-fn wrap(drawn: Drawn, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Heading>) {
+fn wrap(drawn: UnframedOutput, scope: &str, notes: &Notes) -> (RenderedOutput, Vec<Heading>) {
     let gate = drawn.gate.unwrap_or_else(|| Gate::new(scope));
     let class = format!("nbc-out nbc-out-{} {}", drawn.kind.class(), gate.scope_class());
     let prefix = gate.id_prefix().to_owned();
@@ -291,7 +291,7 @@ fn merged(outputs: &[RawOutput]) -> Vec<Merged<'_>> {
     merged
 }
 
-fn stream(text: &str, name: StreamName, left: &mut Shown, notes: &Notes) -> Drawn {
+fn stream(text: &str, name: StreamName, left: &mut Shown, notes: &Notes) -> UnframedOutput {
     let (label, name) = match name {
         StreamName::Stdout => ("Output", "stdout"),
         StreamName::Stderr => ("Messages", "stderr"),
@@ -311,18 +311,18 @@ fn stream(text: &str, name: StreamName, left: &mut Shown, notes: &Notes) -> Draw
             SafeHtml::concat([head, shortened(&ends.note), tail])
         }
     };
-    Drawn::new(OutputKind::Stream, html)
+    UnframedOutput::new(OutputKind::Stream, html)
 }
 
 /// An output, with notes about its missing parts.
-fn noted(drawn: Option<Drawn>, said: &[String]) -> Option<Drawn> {
+fn noted(drawn: Option<UnframedOutput>, said: &[String]) -> Option<UnframedOutput> {
     if said.is_empty() {
         return drawn;
     }
-    let drawn = drawn.unwrap_or(Drawn::new(OutputKind::Note, SafeHtml::default()));
+    let drawn = drawn.unwrap_or(UnframedOutput::new(OutputKind::Note, SafeHtml::default()));
     let notes = said.iter().map(|it| shortened(it));
     let html = SafeHtml::concat(std::iter::once(drawn.html).chain(notes));
-    Some(Drawn { html, ..drawn })
+    Some(UnframedOutput { html, ..drawn })
 }
 
 /// The note beside something that is not shown as a whole.
