@@ -114,16 +114,16 @@ fn render_types(
     }
     match richest(types, metadata, gate, notes) {
         Ok(drawn) => Some(*drawn),
-        Err(Unshown::TooLarge) => {
+        Err(NotShownReason::TooLarge) => {
             let text = "This output is too large to be shown.";
             Some(UnframedOutput::new(OutputKind::Note, note(text)))
         }
-        Err(Unshown::OnlyScript) => {
+        Err(NotShownReason::OnlyScript) => {
             notes.unsupported("an output that is nothing without its script");
             let text = "This output needs code that pages of this site don't run.";
             Some(UnframedOutput::new(OutputKind::Note, note(text)))
         }
-        Err(Unshown::Unknown) => other(types, metadata, gate, notes),
+        Err(NotShownReason::Unknown) => other(types, metadata, gate, notes),
     }
 }
 
@@ -144,7 +144,7 @@ fn chart_of(
 }
 
 /// Reasons why no known type of a bundle is shown.
-enum Unshown {
+enum NotShownReason {
     TooLarge,
     /// Nothing of its markup works without its script.
     OnlyScript,
@@ -158,7 +158,7 @@ fn richest(
     metadata: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
-) -> Result<Box<UnframedOutput>, Unshown> {
+) -> Result<Box<UnframedOutput>, NotShownReason> {
     let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     // Markup that needs its script comes after types that need none.
     let (mut is_empty, mut is_too_large) = (false, false);
@@ -183,9 +183,9 @@ fn richest(
         }
     }
     source.ok_or(match (is_too_large, is_empty) {
-        (true, _) => Unshown::TooLarge,
-        (false, true) => Unshown::OnlyScript,
-        (false, false) => Unshown::Unknown,
+        (true, _) => NotShownReason::TooLarge,
+        (false, true) => NotShownReason::OnlyScript,
+        (false, false) => NotShownReason::Unknown,
     })
 }
 

@@ -44,14 +44,18 @@ impl Default for Shown {
 
 /// The two ends of a text, and the note between them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ends<'a> {
+pub(super) struct ShortenedText<'a> {
     pub(super) head: &'a str,
     pub(super) note: String,
     pub(super) tail: &'a str,
 }
 
 /// Shortens a text to what is left for the cell; `None` when it fits.
-pub(super) fn text<'a>(text: &'a str, left: &mut Shown, notes: &Notes) -> Option<Ends<'a>> {
+pub(super) fn text<'a>(
+    text: &'a str,
+    left: &mut Shown,
+    notes: &Notes,
+) -> Option<ShortenedText<'a>> {
     let breaks = || memchr::memchr_iter(b'\n', text.as_bytes());
     let lines = breaks().count() + usize::from(!text.ends_with('\n'));
     if text.len() <= left.text && lines <= left.lines {
@@ -90,7 +94,7 @@ pub(super) fn text<'a>(text: &'a str, left: &mut Shown, notes: &Notes) -> Option
     let note = format!("… {counted} ({}) not shown …", size(hidden.len()));
     notes.shortened(format!("a text of {} lines, {}", number(lines), size(text.len())));
     let (head, tail) = (text.get(..head).unwrap_or(""), text.get(tail..).unwrap_or(""));
-    Some(Ends { head, note, tail })
+    Some(ShortenedText { head, note, tail })
 }
 
 /// Shortens the shown types of a bundle; the page prints the notes below it.
