@@ -15,7 +15,7 @@ pub struct Printer {
 
 /// Something that was printed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Said {
+pub enum PrintedMessage {
     /// To standard output.
     Result(String),
     /// To standard output, for programs.
@@ -25,9 +25,9 @@ pub enum Said {
 }
 
 /// One process says one thing at a time.
-static SAID: Mutex<Option<Vec<Said>>> = Mutex::new(None);
+static SAID: Mutex<Option<Vec<PrintedMessage>>> = Mutex::new(None);
 
-fn said() -> MutexGuard<'static, Option<Vec<Said>>> {
+fn said() -> MutexGuard<'static, Option<Vec<PrintedMessage>>> {
     SAID.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -43,25 +43,25 @@ impl Printer {
     }
 
     /// Messages since [`Printer::remember`].
-    pub fn remembered() -> Vec<Said> {
+    pub fn remembered() -> Vec<PrintedMessage> {
         said().take().unwrap_or_default()
     }
 
     /// Says it again.
-    pub fn repeat(self, all: &[Said]) {
+    pub fn repeat(self, all: &[PrintedMessage]) {
         for it in all {
             match it {
-                Said::Result(text) => self.result(text),
-                Said::Document(text) => self.document(&Printable::again(text)),
+                PrintedMessage::Result(text) => self.result(text),
+                PrintedMessage::Document(text) => self.document(&Printable::again(text)),
                 // It was kept in a cache, so it passes the gate again.
-                Said::Text(text) => self.text(&Printable::colored(text)),
+                PrintedMessage::Text(text) => self.text(&Printable::colored(text)),
             }
         }
     }
 
     fn text(self, text: &Printable) {
         if let Some(said) = &mut *said() {
-            said.push(Said::Text(text.as_str().to_owned()));
+            said.push(PrintedMessage::Text(text.as_str().to_owned()));
         }
         terminal::write_error(text);
     }
@@ -69,7 +69,7 @@ impl Printer {
     /// Prints a result: text for people.
     pub fn result(self, text: &str) {
         if let Some(said) = &mut *said() {
-            said.push(Said::Result(text.to_owned()));
+            said.push(PrintedMessage::Result(text.to_owned()));
         }
         self.out(&Printable::of(text));
     }
@@ -82,7 +82,7 @@ impl Printer {
     /// Prints a result in a language of its own.
     pub fn document(self, text: &Printable) {
         if let Some(said) = &mut *said() {
-            said.push(Said::Document(text.as_str().to_owned()));
+            said.push(PrintedMessage::Document(text.as_str().to_owned()));
         }
         self.out(text);
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha384};
 
 use super::args::Build;
-use super::printer::{Printer, Said};
+use super::printer::{PrintedMessage, Printer};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::BASELINE;
 use crate::driver::{Compiled, Input, Project, Published, cache_folder, host_key};
@@ -40,7 +40,7 @@ const PREFIXES: [&str; 3] = ["NBC_", "UV_", "PIP_"];
 /// The dependencies of a build, its messages and its files.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seen {
+struct RememberedBuild {
     /// How nbc was called, and which nbc.
     call: Key,
     /// The notebooks.
@@ -53,7 +53,7 @@ struct Seen {
     searched: Vec<(Utf8PathBuf, Option<Stamp>)>,
     /// Every file of the site.
     written: Vec<(Utf8PathBuf, Stamp)>,
-    said: Vec<Said>,
+    said: Vec<PrintedMessage>,
     pages: usize,
     /// Digest of the manifest.
     manifest: String,
@@ -97,7 +97,7 @@ impl LastBuild {
     /// of its manifest.
     pub(super) fn repeat(&self, inputs: &[Input], printer: Printer) -> Option<(usize, String)> {
         let body = self.cache.get(Kind::Site, &self.entry)?;
-        let seen: Seen = serde_json::from_slice(&body).ok()?;
+        let seen: RememberedBuild = serde_json::from_slice(&body).ok()?;
         let is_same = seen.call == self.call
             && written(&self.folder)? == seen.written
             && digest(inputs)? == seen.inputs
@@ -112,10 +112,15 @@ impl LastBuild {
     }
 
     /// Keeps what this build depended on, if all of that can be told.
-    pub(super) fn keep(&self, dependencies: Dependencies, said: Vec<Said>, published: &Published) {
+    pub(super) fn keep(
+        &self,
+        dependencies: Dependencies,
+        said: Vec<PrintedMessage>,
+        published: &Published,
+    ) {
         let Dependencies { inputs, packages } = dependencies;
         let seen = || {
-            Some(Seen {
+            Some(RememberedBuild {
                 call: self.call.clone(),
                 inputs: inputs?,
                 evidence: self.trees.evidence()?,
