@@ -334,7 +334,7 @@ fn tell(reports: Option<&Sender<SlotReport>>, what: SlotReport) {
     drop(reports.map(|it| it.send(what)));
 }
 
-struct Seen {
+struct ReadyDescriptors {
     end: bool,
     console: bool,
     control: bool,
@@ -344,7 +344,7 @@ fn wait(
     end: &OwnedFd,
     console: &OwnedFd,
     control: Option<&std::os::unix::net::UnixStream>,
-) -> Seen {
+) -> ReadyDescriptors {
     let mut polled = vec![PollFd::new(end, PollFlags::IN), PollFd::new(console, PollFlags::IN)];
     if let Some(control) = control {
         polled.push(PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN));
@@ -354,7 +354,7 @@ fn wait(
     let _ = rustix::event::poll(&mut polled, period.as_ref());
     let is_set =
         |idx: usize, flags| polled.get(idx).is_some_and(|it| it.revents().intersects(flags));
-    Seen {
+    ReadyDescriptors {
         end: is_set(0, PollFlags::IN),
         console: is_set(1, PollFlags::IN),
         control: is_set(2, PollFlags::IN | PollFlags::HUP),
