@@ -20,8 +20,9 @@ pub(super) fn code_lines<'a>(cells: impl Iterator<Item = &'a str>) -> BTreeSet<&
     cells.flat_map(str::lines).map(str::trim).filter(|it| !it.is_empty()).collect()
 }
 
-/// The text without the code below its warnings. Right below one the line goes even if no cell holds it: the code may
-/// be another since the notebook ran.
+/// The text without the code below its warnings. The first line below one that looks like code goes even if no cell
+/// holds it: the code may be another since the notebook ran. Code has two blanks before it (`warnings.formatwarning`);
+/// lines of a message that have more, or none but blanks, are kept.
 pub(super) fn without_code<'text>(
     text: &'text str,
     name: StreamName,
@@ -37,7 +38,8 @@ pub(super) fn without_code<'text>(
     let mut kept = String::with_capacity(text.len());
     let (mut is_below, mut is_warned) = (false, false);
     for line in text.split_inclusive('\n') {
-        let quoted = line.strip_prefix("  ").map(str::trim);
+        let quoted = line.strip_prefix("  ").filter(|it| !it.starts_with(char::is_whitespace));
+        let quoted = quoted.map(str::trim).filter(|it| !it.is_empty());
         let is_code = is_warned && quoted.is_some_and(|it| code.contains(it));
         if let Some(is_warning) = category(line).filter(|_| !is_code) {
             is_warned = true;
@@ -46,7 +48,7 @@ pub(super) fn without_code<'text>(
         } else if is_code || is_below && quoted.is_some() {
             (is_below, is_warned) = (false, false);
         } else {
-            is_below = false;
+            is_below &= line.starts_with("   ") || line.trim().is_empty();
             kept.push_str(line);
         }
     }
@@ -79,6 +81,14 @@ mod tests {
         let old = "a.py:6: UserWarning: x\n  secret = 1\n  more\n";
         assert_eq!(check(old, StreamName::Stderr, code), "a.py:6: UserWarning: x\n  more\n");
         assert_eq!(check(old, StreamName::Stdout, code), old);
+    }
+
+    #[test]
+    fn indented_lines_of_a_message_stay() {
+        let message = "a.py:283: UserWarning: \n    Found a device\n    that is old.\n    \n";
+        let text = format!("{message}  warnings.warn(\nafter\n  indented\n");
+        let expected = format!("{message}after\n  indented\n");
+        assert_eq!(check(&text, StreamName::Stderr, ""), expected);
     }
 
     #[test]
