@@ -258,22 +258,6 @@ fn a_record_does_not_replace_the_file_of_another_user() {
 }
 
 #[test]
-fn the_cache_says_nothing_of_which_program_to_start() {
-    let test = Trespass::new();
-    let code =
-        NOTEBOOK.replace("\"markdown\"", "\"code\", \"outputs\": [], \"execution_count\": null");
-    fs_err::write(test.path("report.ipynb"), code.replace("# Built", "print(6 * 7)")).unwrap();
-    let build = ["build", "report.ipynb", "--isolation", "best-effort", "-o", "site"];
-    let (code, text) = said(test.nbc().args(build));
-    assert!([0, 2].contains(&code), "{text}");
-    let entries = test.path("home/.cache/nbc/entries-1");
-    // A program of the user was asked, and the answer is in no entry.
-    let mut kinds =
-        fs_err::read_dir(entries).into_iter().flatten().map(|it| it.unwrap().file_name());
-    assert!(kinds.all(|it| it != "interpreters"), "{text}");
-}
-
-#[test]
 fn a_link_of_another_user_does_not_choose_the_cache() {
     if !is_root() {
         return;

@@ -51,12 +51,21 @@ pub enum Kind {
     Packed,
     /// Parts of keys, and lists of files: what `nbc cache why` compares. They decide nothing.
     Parts,
+    /// Answers of interpreters about themselves. They decide keys, and never which program is started.
+    Answer,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Run, Self::Picture, Self::Digest, Self::Site, Self::Packed, Self::Parts];
+    pub const ALL: [Self; 7] = [
+        Self::Run,
+        Self::Picture,
+        Self::Digest,
+        Self::Site,
+        Self::Packed,
+        Self::Parts,
+        Self::Answer,
+    ];
 
     /// Name of its folder.
     #[must_use]
@@ -68,6 +77,7 @@ impl Kind {
             Self::Site => "sites",
             Self::Packed => "packed",
             Self::Parts => "parts",
+            Self::Answer => "answers",
         }
     }
 }

@@ -82,8 +82,11 @@ impl Preparation {
         })
     }
 
-    /// The sandbox of all notebooks; says which layers hold when it is made.
+    /// The sandbox of all notebooks; says which layers hold when it is made. The interpreters were asked before.
     pub(super) fn sandbox(&self, events: &dyn Events) -> Result<&Sandbox, Failure> {
+        if let Some(provisioner) = self.provisioner.get() {
+            provisioner.confirm()?;
+        }
         let sandbox = self.sandbox.get().map_err(refused)?;
         if !self.is_reported.swap(true, Ordering::SeqCst) {
             report_layers(sandbox, self.sandbox.isolation(), events);

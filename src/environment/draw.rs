@@ -36,7 +36,8 @@ impl Provisioner {
         let interpreter = self.own_interpreter()?;
         self.cache.open()?;
         let requirements = Requirements::engine(VEGA_CONVERTER);
-        let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
+        let ready = &|| self.confirm();
+        let installed = install(&self.cache, &requirements, &interpreter, confinement, ready)?;
         let key = self.runs().and_then(|entries| {
             let own = identity::of_interpreter(entries, &self.trees, &interpreter)?;
             let key =
@@ -48,6 +49,7 @@ impl Provisioner {
         if let Some(known) = known.and_then(|it| serde_json::from_slice(&it).ok()) {
             return Ok(known);
         }
+        self.confirm()?;
         let mut mounts = system_mounts(&interpreter);
         mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
         let task = Task {

@@ -15,7 +15,7 @@ use super::confined::Confinement;
 use super::installer::Installer;
 use super::pep508::Requirement;
 use super::source::{Built, Fetched, Source};
-use super::{Interpreter, Requirements};
+use super::{Interpreter, InterpreterError, Requirements};
 
 /// The packages of an environment, each pinned to the digests of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,9 @@ pub(super) struct Installed {
 /// Why packages could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// The interpreter cannot be asked about itself.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
     /// There is neither uv nor pip.
     #[error(
         "neither `uv` nor `pip` is available for `{python}`; install one of them, or name an \
@@ -228,14 +231,18 @@ impl InstallError {
     }
 }
 
+/// Called before the interpreter is started.
+pub(super) type Ready<'a> = &'a dyn Fn() -> Result<(), InterpreterError>;
+
 /// Resolves and installs, or finds what an earlier build installed.
 pub(super) fn install(
     cache: &Cache,
     requirements: &Requirements,
     interpreter: &Interpreter,
     confinement: Confinement<'_>,
+    ready: Ready<'_>,
 ) -> Result<Installed, InstallError> {
-    let mut lock = resolve(cache, requirements, interpreter, confinement)?;
+    let mut lock = resolve(cache, requirements, interpreter, confinement, ready)?;
     if let Some(refused) = lock.sources().find(|it| !confinement.buildable.contains(&it.name)) {
         return Err(InstallError::SourceOnly {
             package: refused.name,
@@ -250,6 +257,7 @@ pub(super) fn install(
         std::env::consts::ARCH,
     ]);
     let (folder, lease) = cache.get(&key, |scratch| {
+        ready()?;
         (confinement.say)(&format!("installing the packages of {}", requirements.origin));
         let staging = scratch.folder.join("environment");
         let wheels = lock.sources().map(|it| {
@@ -274,6 +282,7 @@ fn resolve(
     requirements: &Requirements,
     interpreter: &Interpreter,
     confinement: Confinement<'_>,
+    ready: Ready<'_>,
 ) -> Result<Lock, InstallError> {
     if requirements.is_locked || requirements.lines.is_empty() {
         return Ok(Lock::of(requirements.lines.iter().cloned()));
@@ -292,6 +301,7 @@ fn resolve(
             return Ok(Lock::of(text.lines().map(str::to_owned)));
         }
     }
+    ready()?;
     (confinement.say)(&format!("resolving the packages of {}", requirements.origin));
     let scratch = cache.scratch()?;
     let ask = |installer: &Installer<'_>| installer.pins(requirements);

@@ -13,7 +13,7 @@ const OLDEST: (u32, u32) = (3, 10);
 const NEWEST: u32 = 20;
 
 /// A Python interpreter on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Interpreter {
     /// The program, absolute. In a virtual environment, the one there.
     pub program: Utf8PathBuf,
@@ -42,6 +42,14 @@ pub enum InterpreterError {
         /// Those that are there, with a word before them.
         found: String,
     },
+    /// Its program is as it was, but it says something else about itself.
+    #[error(
+        "`{path}` is another Python than the last build found, though its file did not change; build again"
+    )]
+    Changed {
+        /// The program.
+        path: Utf8PathBuf,
+    },
     /// The program is there but does not answer as Python does.
     #[error("`{path}` is not a usable Python: {reason}")]
     Unusable {
@@ -67,9 +75,9 @@ print(json.dumps({'executable': sys.executable, 'version': list(sys.version_info
 'level': sys.version_info.releaselevel}))";
 
 impl Interpreter {
-    /// Asks a program about itself, each time: an answer names the program that is started outside the sandbox, so
-    /// that it is never taken from a file that somebody may have restored. `-I -S` keeps it from running `site`,
-    /// hence any package's code.
+    /// Asks a program about itself: an answer names the program that is started outside the sandbox, so that nothing is
+    /// started by one from a file that somebody may have restored. `-I -S` keeps it from running `site`, hence any
+    /// package's code.
     ///
     /// # Errors
     /// When it is no CPython, or too old.
@@ -78,7 +86,7 @@ impl Interpreter {
     }
 
     /// Path of the program that the user names: a name alone is looked for on `PATH`.
-    fn located(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    pub(super) fn located(path: &Utf8Path) -> Option<Utf8PathBuf> {
         if path.components().count() == 1 && path.file_name().is_some_and(|it| it == path.as_str())
         {
             return on_path(path.as_str());
@@ -142,15 +150,29 @@ impl Interpreter {
     /// # Errors
     /// When there is none.
     pub fn active() -> Result<Self, InterpreterError> {
-        for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
-            let folder = std::env::var(variable).ok().map(Utf8PathBuf::from);
-            if let Some(folder) = folder.filter(|it| it.is_absolute())
-                && let Ok(interpreter) = Self::probe(&folder.join("bin/python"))
-            {
-                return Ok(interpreter);
-            }
+        let found = active_environments().find_map(|it| Self::probe(&it).ok());
+        found.map_or_else(|| Self::base(None), Ok)
+    }
+
+    /// The programs that [`Self::active`] may ask.
+    pub(super) fn active_programs() -> Vec<Utf8PathBuf> {
+        active_environments().chain(Self::base_programs()).filter(|it| it.is_file()).collect()
+    }
+
+    /// The programs that [`Self::base`] may ask.
+    pub(super) fn base_programs() -> Vec<Utf8PathBuf> {
+        let folders = search_path();
+        let managed = managed_folders();
+        let mut programs = Vec::new();
+        for name in ["python3", "python"] {
+            programs.extend(folders.iter().map(|it| it.join(name)));
         }
-        Self::base(None)
+        for minor in OLDEST.1..=NEWEST {
+            let all = folders.iter().chain(&managed);
+            programs.extend(all.map(|it| it.join(format!("python3.{minor}"))));
+        }
+        programs.retain(|it| it.is_file());
+        programs
     }
 
     /// The newest interpreter on `PATH`, or among those that uv installed, that meets a `requires-python`
@@ -220,6 +242,13 @@ impl Interpreter {
                 .iter()
                 .any(|folder| folder.join(module).exists())
     }
+}
+
+/// The programs of the environments that are active.
+fn active_environments() -> impl Iterator<Item = Utf8PathBuf> {
+    let folders =
+        ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(|it| std::env::var(it).ok());
+    folders.map(Utf8PathBuf::from).filter(|it| it.is_absolute()).map(|it| it.join("bin/python"))
 }
 
 /// The programs that uv installed, without asking uv.

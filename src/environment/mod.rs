@@ -23,6 +23,7 @@ mod packages;
 mod marker;
 mod pep508;
 mod prefix;
+mod recall;
 mod pylock;
 mod requirements;
 mod resolve;
@@ -43,6 +44,7 @@ pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
 pub use prefix::hidden;
+use recall::{Known, Question};
 pub use requirements::{Beside, Requirements, RequirementsError};
 pub use runtime::cached_runtime;
 pub use source::{PackageName, PackageNameError};
@@ -165,8 +167,8 @@ pub struct Provisioner {
     entries: Option<Arc<Entries>>,
     /// Whether runs are kept, so that it has to be known what an environment is.
     keeps_runs: bool,
-    /// Interpreters by requirement: a look at each program takes a while.
-    interpreters: Mutex<BTreeMap<String, Interpreter>>,
+    /// Interpreters that were looked for.
+    interpreters: Mutex<BTreeMap<Question, Known>>,
     /// Package identities, keyed by site-packages folder.
     identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<Base>>>,
     trees: Arc<Trees>,
@@ -226,16 +228,17 @@ impl Provisioner {
         }
         let requirements = requirements::find(notebook, beside)?;
         let Some(requirements) = requirements else {
-            let interpreter = self.remembered("", Interpreter::active)?;
+            let interpreter = self.found(Question::Active)?;
             let mut environment = existing(&interpreter, path);
             let locks =
                 self.add_engine(&mut environment, notebook, &interpreter, None, confinement)?;
             environment.identity = self.identity(&interpreter, &environment, &locks);
             return Ok(environment);
         };
-        let interpreter = self.interpreter(requirements.requires_python.as_deref())?;
+        let interpreter = self.found(Question::Base(requirements.requires_python.clone()))?;
         let requirements = requirements.pinned_for(&interpreter)?;
-        let installed = install(&self.cache, &requirements, &interpreter, confinement)?;
+        let ready = &|| self.confirm();
+        let installed = install(&self.cache, &requirements, &interpreter, confinement, ready)?;
         let is_open = !requirements.is_pinned() && !requirements.lines.is_empty();
         let mut environment = Environment {
             program: Utf8Path::new(INSIDE).join("bin/python"),
@@ -271,7 +274,7 @@ impl Provisioner {
         notebook: &Notebook,
         path: &Utf8Path,
     ) -> Result<Environment, EnvironmentError> {
-        let interpreter = self.given(program)?;
+        let interpreter = self.found(Question::Given(program.to_owned()))?;
         let requires = notebook.script.as_ref().and_then(|it| it.requires_python.as_deref());
         if let Some(requires) = requires.filter(|it| !interpreter.meets(it)) {
             return Err(EnvironmentError::WrongPython {
@@ -344,35 +347,52 @@ impl Provisioner {
         Some(identity)
     }
 
-    fn interpreter(&self, requires: Option<&str>) -> Result<Interpreter, InterpreterError> {
-        let wanted = format!("requires {}", requires.unwrap_or_default());
-        self.remembered(&wanted, || Interpreter::base(requires))
-    }
-
-    fn given(&self, path: &Utf8Path) -> Result<Interpreter, InterpreterError> {
-        self.remembered(path.as_str(), || Interpreter::probe(path))
-    }
-
-    fn remembered(
-        &self,
-        wanted: &str,
-        find: impl FnOnce() -> Result<Interpreter, InterpreterError>,
-    ) -> Result<Interpreter, InterpreterError> {
+    /// An interpreter. It may be recalled: [`Self::confirm`] comes before anything is started.
+    fn found(&self, question: Question) -> Result<Interpreter, InterpreterError> {
         let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(wanted) {
-            return Ok(found.clone());
+        if let Some(found) = known.get(&question) {
+            return Ok(found.interpreter.clone());
         }
-        let found = find()?;
-        known.insert(wanted.to_owned(), found.clone());
+        let recalled = self.runs().and_then(|it| question.recall(it));
+        let is_asked = recalled.is_none();
+        let interpreter = match recalled {
+            Some(recalled) => recalled,
+            None => self.ask(&question)?,
+        };
+        known.insert(question, Known { interpreter: interpreter.clone(), is_asked });
+        Ok(interpreter)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Interpreter, InterpreterError> {
+        let found = question.ask()?;
+        if let Some(entries) = self.runs() {
+            question.keep(entries, &found);
+        }
         Ok(found)
+    }
+
+    /// Asks the interpreters whose answers are those of an earlier build: each once, before the first Python of a
+    /// build is started.
+    ///
+    /// # Errors
+    /// When one cannot be asked, or says something else than it did.
+    pub fn confirm(&self) -> Result<(), InterpreterError> {
+        let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        for (question, it) in known.iter_mut().filter(|(_, it)| !it.is_asked) {
+            if self.ask(question)? != it.interpreter {
+                return Err(InterpreterError::Changed { path: it.interpreter.program.clone() });
+            }
+            it.is_asked = true;
+        }
+        Ok(())
     }
 
     /// The interpreter for nbc's own jobs.
     fn own_interpreter(&self) -> Result<Interpreter, InterpreterError> {
-        match &self.choice {
-            Choice::Given(path) => self.given(path),
-            Choice::FromNotebook => self.interpreter(None),
-        }
+        self.found(match &self.choice {
+            Choice::Given(path) => Question::Given(path.clone()),
+            Choice::FromNotebook => Question::Base(None),
+        })
     }
 
     /// Adds what nbc itself needs inside, where the environment lacks it; gives the digests of its locks.
@@ -404,7 +424,8 @@ impl Provisioner {
             let is_pinned = pinned.is_some();
             let own = pinned
                 .map_or_else(|| Requirements::engine(requirement), Requirements::pinned_engine);
-            let installed = match install(&self.cache, &own, interpreter, confinement) {
+            let ready = &|| self.confirm();
+            let installed = match install(&self.cache, &own, interpreter, confinement, ready) {
                 Ok(installed) => installed,
                 // Only marimo cannot be done without; the runner says what else is missing.
                 Err(error @ (InstallError::Refused { .. } | InstallError::SourceOnly { .. }))
@@ -500,4 +521,39 @@ fn system_mounts(interpreter: &Interpreter) -> Vec<Mount> {
 
 fn read_only(host: &Utf8Path, inside: &Utf8Path) -> Mount {
     Mount { host: host.to_owned(), inside: inside.to_owned(), access: Access::ReadOnly }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ByteSize;
+
+    #[test]
+    fn the_cache_says_nothing_of_which_program_to_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(directory.path()).unwrap();
+        let program = folder.join("python");
+        fs_err::copy("/bin/true", &program).unwrap();
+        let theirs = Interpreter {
+            program: folder.join("theirs"),
+            version: "3.11.7".to_owned(),
+            minor: (3, 11),
+            base_prefix: "/usr".into(),
+            virtual_environment: None,
+            is_final: true,
+        };
+        let entries = Arc::new(Entries::below(&folder.join("cache"), ByteSize(1 << 20)));
+        let question = Question::Given(program.clone());
+        question.keep(&entries, &theirs);
+        let places = (folder, 1 << 30);
+        let made =
+            Provisioner::new(Choice::Given(program), places, Some(entries), true, Arc::default());
+        let provisioner = made.unwrap();
+        assert_eq!(provisioner.found(question.clone()).unwrap(), theirs);
+        // The program is asked, and says nothing; the answer of the cache does not stand for it.
+        assert!(provisioner.confirm().is_err());
+        assert!(provisioner.confirm().is_err());
+        fs_err::write(folder.join("python"), "#!/bin/sh\n").unwrap();
+        assert!(provisioner.confirm().is_err());
+    }
 }

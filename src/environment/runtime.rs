@@ -37,6 +37,7 @@ impl Provisioner {
         confinement: Option<Confinement<'_>>,
     ) -> Result<Runtime, EnvironmentError> {
         let interpreter = self.own_interpreter()?;
+        self.confirm()?;
         self.cache.open()?;
         let file = match known.origin {
             Origin::File(path) => from_wheel(&self.cache, known, path, &interpreter)?,
@@ -124,7 +125,7 @@ fn printed(
     confinement: Confinement<'_>,
 ) -> Result<Vec<u8>, InstallError> {
     let requirements = Requirements::engine(known.requirement);
-    let installed = install(cache, &requirements, interpreter, confinement)?;
+    let installed = install(cache, &requirements, interpreter, confinement, &|| Ok(()))?;
     let mut mounts = system_mounts(interpreter);
     mounts.push(read_only(&installed.folder, Utf8Path::new(INSIDE)));
     let task = Task {

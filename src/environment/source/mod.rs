@@ -217,7 +217,7 @@ impl Source {
         for _ in 0..ROUNDS {
             let requirements = Requirements::of_build(&self.name, requires.clone());
             let confinement = Confinement { buildable: &buildable, ..confinement };
-            let environment = install(cache, &requirements, interpreter, confinement)?;
+            let environment = install(cache, &requirements, interpreter, confinement, &|| Ok(()))?;
             let mut mounts = system_mounts(interpreter);
             mounts.push(read_only(&environment.folder, Utf8Path::new(INSIDE)));
             let program = Utf8Path::new(INSIDE).join("bin/python");
