@@ -107,10 +107,9 @@ fn planned(paths: &[Utf8PathBuf], options: &Options) -> Planned {
             outputs: OutputLimits::default(),
             sweep: options.sweep.clone(),
         };
-        let folder = path.parent().unwrap();
         let opened = nbc::run::grants::open(
             &options.grants,
-            folder,
+            path,
             &environment.mounts,
             Shown::Folder(&Reach::default()),
         )
