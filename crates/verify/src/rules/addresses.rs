@@ -1,10 +1,10 @@
 //! Rules about what a page loads and links to.
 
+use super::super::address::{self, Address, classify, is_image, resolve};
+use super::super::style::{self, Reference};
+use super::super::tokens::{Element, Namespace};
+use super::super::{Layout, Report, Rule, excerpt};
 use super::{Context, LinkKind, is_text_attribute, link_kind};
-use crate::address::{self, Address, classify, is_image, resolve};
-use crate::style::{self, Reference};
-use crate::tokens::{Element, Namespace};
-use crate::{Layout, Report, Rule, excerpt};
 
 pub(super) fn active_address(context: &Context<'_>, report: &mut Report<'_>) {
     for element in &context.page.elements {
