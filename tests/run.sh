@@ -15,8 +15,8 @@ rm -rf "$logs" "$out"
 mkdir -p "$logs" "$out"
 # Nothing of a clean clone is compiled a second time: what the compiler keeps for that is not worth its time.
 export CARGO_INCREMENTAL=0
-# A panic names its line without debug information, and the program is the same without optimisation across crates.
-export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_RELEASE_LTO=off
+# A panic names its line without debug information, and the program does the same with less optimisation.
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 export NBC_TEST_PYTHON="$tools/bin/python"
 # Tests must not read a developer's cache, and should fill one only once.
 export NBC_CACHE_DIR="${NBC_TEST_CACHE_DIR:-$PWD/target/test-cache}"
