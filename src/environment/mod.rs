@@ -44,7 +44,7 @@ pub use install::{InstallError, Lock};
 pub use interpreter::{Interpreter, InterpreterError, managed_folders};
 pub use lock::{Locked, Pins};
 pub use prefix::hidden;
-use recall::{Known, Question};
+use recall::{KnownInterpreter, Question};
 pub use requirements::{Beside, Requirements, RequirementsError};
 pub use runtime::cached_runtime;
 pub use source::{PackageName, PackageNameError};
@@ -168,7 +168,7 @@ pub struct Provisioner {
     /// Whether runs are kept, so that it has to be known what an environment is.
     keeps_runs: bool,
     /// Interpreters that were looked for.
-    interpreters: Mutex<BTreeMap<Question, Known>>,
+    interpreters: Mutex<BTreeMap<Question, KnownInterpreter>>,
     /// Package identities, keyed by site-packages folder.
     identities: Mutex<BTreeMap<Vec<Utf8PathBuf>, Option<Base>>>,
     trees: Arc<Trees>,
@@ -359,7 +359,7 @@ impl Provisioner {
             Some(recalled) => recalled,
             None => self.ask(&question)?,
         };
-        known.insert(question, Known { interpreter: interpreter.clone(), is_asked });
+        known.insert(question, KnownInterpreter { interpreter: interpreter.clone(), is_asked });
         Ok(interpreter)
     }
 

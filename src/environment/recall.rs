@@ -26,7 +26,7 @@ pub(super) enum Question {
 
 /// An interpreter, and whether this build asked it.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownInterpreter {
     pub interpreter: Interpreter,
     pub is_asked: bool,
 }
