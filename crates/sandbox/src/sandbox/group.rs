@@ -9,6 +9,7 @@
 use std::io;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -32,6 +33,8 @@ enum Version {
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 /// Start of a group's name, followed by the process number of the nbc that made it.
 const PREFIX: &str = "nbc-";
+/// Time that killed processes have to leave a group.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 impl Group {
     /// Makes a group below the one that nbc is in.
@@ -134,14 +137,16 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A process that is still in it has been killed, and leaves within moments.
-        for _ in 0..50 {
-            match fs_err::remove_dir(&self.folder) {
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                    std::thread::sleep(std::time::Duration::from_millis(10));
-                }
-                _ => break,
-            }
+        // A process that is still in it has been killed, and leaves within moments; on a busy machine, where
+        // the kernel takes much memory back, within seconds. A group that stays is for the next nbc to remove.
+        let mut pause = Duration::from_millis(1);
+        let start = Instant::now();
+        while let Err(error) = fs_err::remove_dir(&self.folder)
+            && error.kind() == io::ErrorKind::ResourceBusy
+            && start.elapsed() < LONGEST_WAIT
+        {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
         }
         if let (Version::Two, Some(parent)) = (self.version, self.folder.parent()) {
             leave_leaf(parent);
