@@ -9,14 +9,14 @@ cd "$(dirname "$0")/.."
 
 logs="$PWD/target/test-logs"
 out="$PWD/target/test-site"
-nbc="$PWD/target/release/nbc"
+nbc="$PWD/target/debug/nbc"
 tools="$PWD/target/test-tools"
 rm -rf "$logs" "$out"
 mkdir -p "$logs" "$out"
 # Nothing of a clean clone is compiled a second time: what the compiler keeps for that is not worth its time.
 export CARGO_INCREMENTAL=0
-# A panic names its line without debug information, and the program does the same with less optimisation.
-export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+# A panic names its line without debug information.
+export CARGO_PROFILE_DEV_DEBUG=false
 export NBC_TEST_PYTHON="$tools/bin/python"
 # Tests must not read a developer's cache, and should fill one only once.
 export NBC_CACHE_DIR="${NBC_TEST_CACHE_DIR:-$PWD/target/test-cache}"
@@ -142,11 +142,7 @@ cargo_tests() {
   cargo test --locked --workspace --quiet | tee "$logs/cargo-tests.log"
 }
 
-# --- Steps with the built program ---
-
-release() {
-  cargo build --locked --release --quiet
-}
+# --- Steps with the built program, which is the tests' own: dependencies are compiled once ---
 
 examples() {
   "$nbc" build examples --output "$out/site" --timings
@@ -207,12 +203,6 @@ apps() {
   "$NBC_TEST_PYTHON" tests/browser/apps.py "$out/apps"
 }
 
-# The examples go first: later lanes use their environments.
-program_lane() {
-  step 'the program, compiled for release' release
-  step 'examples, as the README builds them' examples
-}
-
 cache_is_whole() { "$nbc" cache verify; }
 
 apps_lane() {
@@ -239,12 +229,12 @@ count() {
 
 step 'tools of Rust' rust_tools
 lane tools tools_lane
-lane program program_lane
 step 'format and lints' format_and_lints
 step 'documentation' documentation
 step 'tests, compiled' compile_tests
 finish tools
-finish program
+# The examples go first: later lanes use their environments.
+step 'examples, as the README builds them' examples
 lane apps apps_lane
 lane pages pages_lane
 step 'unit and integration tests' cargo_tests
