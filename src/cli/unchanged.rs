@@ -204,6 +204,7 @@ fn key(input: &Input, digest: &[u8]) -> Key {
         .text("path", input.path.as_str())
         .text("relative", input.relative.as_str())
         .value("named", &input.is_named)
+        .text("quarto", &format!("{:?}", input.quarto))
         .bytes("text", digest)
         .end()
 }

@@ -244,7 +244,8 @@ codes! {
     /// The page hides all code (`--code hidden`, `code = "hidden"`), and readers may download the notebook, which holds
     /// it (`--include-source`, `source` of `[page]`).
     ///
-    /// Leave out one of the two. Code that single cells hide is in the download as well, and not reported.
+    /// Leave out one of the two. A notebook whose author hides code or text for good (`remove-input`, `remove-cell`,
+    /// Quarto's `echo: false`, `include: false`, `content-hidden`) is not offered at all, whatever the build asks for.
     OfferedCode = "NBC424" "offered-code",
     /// Not every value of an input was run; its control offers the ones that were.
     ///

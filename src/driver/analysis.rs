@@ -80,7 +80,7 @@ fn analyze_loaded(
             return Parsed { value: None, diagnostics: vec![diagnostic] };
         }
     };
-    let mut parsed = notebook::parse(sources, source);
+    let mut parsed = notebook::parse_in(sources, source, &input.quarto);
     if !input.is_named {
         // It only looks like one: a script that writes notebooks, for example.
         for it in parsed.diagnostics.iter_mut().filter(|it| it.code == Code::NotANotebook) {

@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::notebook::Notebook;
 use crate::output::mask::Masks;
 use crate::run::RunRecord;
-use crate::run::record::Facts;
+use crate::run::record::{Facts, RawOutput, StreamName};
 use crate::secret::Scanner;
 
 /// Something of a run that was looked through. Only [`clear`] makes one, and pages are made of nothing else.
@@ -53,9 +53,21 @@ pub(super) fn clear(
 ) -> Option<Cleared<RunRecord>> {
     let mut exposed = exposure::in_record(&mut record, notebook, rules.scanner);
     exposed.extend(exposure::leaks_in_record(&mut record, notebook, rules.allowed));
+    leave_out_warnings(&mut record, notebook);
     let masked = rules.masks.record(&mut record);
     diagnostics.extend(exposure::masked(notebook, masked));
     let is_clear = exposed.is_empty();
     diagnostics.extend(exposed);
     is_clear.then_some(Cleared(record))
+}
+
+/// Takes out what cells wrote to standard error whose author does not want warnings shown.
+fn leave_out_warnings(record: &mut RunRecord, notebook: &Notebook) {
+    for (id, run) in record.runs_mut() {
+        if notebook.cell(id).is_some_and(|it| it.options.hide_warnings) {
+            let is_warning =
+                |it: &RawOutput| matches!(it, RawOutput::Stream { name: StreamName::Stderr, .. });
+            run.outputs.retain(|it| !is_warning(it));
+        }
+    }
 }

@@ -12,10 +12,11 @@ pub fn code_block(cell: &Cell, format: Format, default: CodeVisibility) -> Optio
         return None;
     }
     let visibility = match (cell.options.code, default) {
+        _ if cell.options.is_withheld => CodeVisibility::Hidden,
         (_, CodeVisibility::Hidden) | (Some(CodeVisibility::Hidden), CodeVisibility::Folded) => {
             CodeVisibility::Hidden
         }
-        // Code that its author hides stays within reach of a reader who asked for all code.
+        // Code that its author folds away stays within reach of a reader who asked for all code.
         (Some(CodeVisibility::Hidden), CodeVisibility::Shown) => CodeVisibility::Folded,
         // The source of prose is the prose itself.
         (None, CodeVisibility::Folded) if is_prose(cell) => CodeVisibility::Hidden,

@@ -25,7 +25,7 @@ use crate::run::RunRecord;
 use crate::run::record::{CellRun, CellStatus, MimeBundle, RawOutput};
 use crate::sanitize::{self, SafeCss, SafeHtml};
 use crate::site::SitePath;
-use crate::source::{SourceId, Span};
+use crate::source::Span;
 use crate::states::{self, States};
 use crate::verify;
 
@@ -281,13 +281,22 @@ impl Unlinked {
     pub fn offer_source(
         &mut self,
         text: &str,
-        source: SourceId,
+        notebook: &Notebook,
         options: &PageOptions,
     ) -> Vec<Diagnostic> {
         if !options.offers_source(&self.notebook) {
             return Vec::new();
         }
-        let span = Span::new(source, 0, 0);
+        let span = Span::new(notebook.source, 0, 0);
+        if let Some(cell) = notebook.cells.iter().find(|it| it.options.withholds()) {
+            let message =
+                "readers cannot download the notebook, since its author hides code or text in it";
+            let help =
+                "show it there, or build without `--include-source` and `source` of `[page]`";
+            return vec![
+                Diagnostic::warning(Code::OfferedCode, cell.head(), message).with_help(help),
+            ];
+        }
         let offered = offered::without_outputs(text);
         let mut told: Vec<Diagnostic> = offered.finding(span).into_iter().collect();
         if options.code == CodeVisibility::Hidden {

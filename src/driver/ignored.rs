@@ -142,7 +142,7 @@ fn levels_above(
 
 /// Whether a file, and a link to it, belong to the user or to root; so does what is not there.
 #[cfg(target_os = "linux")]
-fn is_believed(path: &Utf8Path) -> bool {
+pub(super) fn is_believed(path: &Utf8Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let own = [0, rustix::process::geteuid().as_raw()];
     let is_own =
@@ -154,7 +154,7 @@ fn is_believed(path: &Utf8Path) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_believed(_path: &Utf8Path) -> bool {
+pub(super) fn is_believed(_path: &Utf8Path) -> bool {
     true
 }
 

@@ -1,13 +1,15 @@
 //! Paths on the command line to notebooks, each with the place of its page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::overrides::OverrideBuilder;
 
 use super::ignored;
+use super::quarto::QuartoProjects;
 use crate::environment::Beside;
-use crate::notebook;
+use crate::notebook::{self, QuartoSettings};
 use crate::site::SitePath;
 use crate::source::MAX_SOURCE_BYTES;
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
@@ -22,6 +24,8 @@ pub struct Input {
     pub relative: Utf8PathBuf,
     /// Whether the user named the file itself, not a folder that it was found in.
     pub is_named: bool,
+    /// Settings of the project of Quarto that it lies in.
+    pub quarto: Arc<QuartoSettings>,
 }
 
 impl Input {
@@ -141,10 +145,14 @@ pub fn find(
             found.insert(input.clone(), (relative, true));
         }
     }
-    Ok(found
-        .into_iter()
-        .map(|(path, (relative, is_named))| Input { path, relative, is_named })
-        .collect())
+    let mut projects = QuartoProjects::default();
+    let inputs = found.into_iter().map(|(path, (relative, is_named))| {
+        let quarto = projects.of(&path);
+        Input { path, relative, is_named, quarto }
+    });
+    let inputs = inputs.collect();
+    warnings.extend(projects.into_warnings());
+    Ok(inputs)
 }
 
 fn walk(
@@ -166,12 +174,44 @@ fn walk(
         overrides.build().map_err(|error| InputError::Excluded { reason: error.to_string() })?;
     // `.gitignore` holds outside a git checkout as well: an export or a container copy of one.
     let root = ProjectRoot::new(folder);
+    let is_quarto = root.has("_quarto.yml") || root.has("_quarto.yaml");
+    let mut parts = Vec::new();
     for relative in ignored::files(folder, &overrides, warnings)? {
         if is_notebook(&root, &relative) {
-            found.entry(folder.join(&relative)).or_insert((relative, false));
+            if is_part(&relative, is_quarto) {
+                parts.push(relative);
+            } else {
+                found.entry(folder.join(&relative)).or_insert((relative, false));
+            }
         }
     }
+    parts.sort();
+    warnings.extend(told_parts(&parts));
     Ok(())
+}
+
+/// Whether a notebook is a part of others, and no page: its name begins with `_`. A project of Quarto has such folders,
+/// too.
+fn is_part(path: &Utf8Path, is_quarto: bool) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.starts_with('_') || is_quarto && path.components().any(|it| it.as_str().starts_with('_'))
+}
+
+/// The warning about notebooks that are no pages.
+fn told_parts(parts: &[Utf8PathBuf]) -> Option<String> {
+    const MOST_NAMED: usize = 3;
+    let names: Vec<String> = parts.iter().take(MOST_NAMED).map(|it| format!("`{it}`")).collect();
+    let names = names.join(", ");
+    let more = if parts.len() > MOST_NAMED { ", …" } else { "" };
+    match parts.len() {
+        0 => None,
+        1 => Some(format!(
+            "{names} is a part and no page, since its name begins with `_`; name the file to build it"
+        )),
+        count => Some(format!(
+            "{count} notebooks are parts and no pages, since their names begin with `_`: {names}{more}; name a file to build it"
+        )),
+    }
 }
 
 fn is_notebook(root: &ProjectRoot, path: &Utf8Path) -> bool {
@@ -247,7 +287,12 @@ mod tests {
     fn paths(names: &[&str]) -> Vec<String> {
         let inputs: Vec<Input> = names
             .iter()
-            .map(|name| Input { path: name.into(), relative: name.into(), is_named: true })
+            .map(|name| Input {
+                path: name.into(),
+                relative: name.into(),
+                is_named: true,
+                quarto: Arc::default(),
+            })
             .collect();
         page_paths(&inputs).into_iter().map(|path| path.as_str().to_owned()).collect()
     }
@@ -265,6 +310,18 @@ mod tests {
                 "up.html"
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_begins_with_a_line_is_that_of_a_part() {
+        assert!(is_part("_a.qmd".into(), false) && is_part("b/_a.ipynb".into(), true));
+        assert!(!is_part("_b/a.ipynb".into(), false) && is_part("_b/a.ipynb".into(), true));
+        assert!(!is_part("a_b.py".into(), true));
+        let of =
+            |names: &[&str]| told_parts(&names.iter().map(Utf8PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(of(&[]), None);
+        assert!(of(&["_a.qmd"]).unwrap().starts_with("`_a.qmd` is a part"));
+        assert!(of(&["_a", "_b", "_c", "_d"]).unwrap().contains("`_c`, …;"));
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod page;
 mod page_key;
 mod preparation;
 mod project;
+mod quarto;
 mod rendering;
 mod runtimes;
 mod schedule;

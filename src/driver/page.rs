@@ -85,7 +85,7 @@ impl PageMaker<'_> {
         };
         let mut made = self.charts.compile(compile, &drawing.own, drawing.made_by, drawing.have);
         let text = self.sources.get(notebook.source).text();
-        made.diagnostics.extend(made.value.offer_source(text, notebook.source, page));
+        made.diagnostics.extend(made.value.offer_source(text, notebook, page));
         let exposed = self.timings.measure(Phase::Exposure, || {
             let mut exposed = exposure::in_page(&made.value, notebook, self.scanner);
             exposed.extend(exposure::leaks_in_page(&made.value, notebook, &self.settings.allowed));

@@ -101,12 +101,13 @@ impl SiteParts {
         digest: &[u8; 48],
     ) -> (Key, PageParts) {
         // The path that the user would name stands in findings, which are told with it anew.
-        let Input { path: _, relative, is_named } = input;
+        let Input { path: _, relative, is_named, quarto } = input;
         let mut own = PageParts::default();
         let notebook = KeyBuilder::new("notebook").bytes("digest", digest).end();
         own.value("notebook, with its outputs", &notebook.as_str());
         own.value("notebook path", relative);
         own.value("notebook is named", is_named);
+        own.value("settings of Quarto", quarto);
         own.value("path", path);
         own.value("settings of the page", &self.options.of_page(relative));
         let key = KeyBuilder::new("page").text("site", self.key.as_str()).value("own", &own).end();

@@ -16,11 +16,14 @@ use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::CellNames;
 use crate::source::{SourceId, Sources, Span};
 
-use super::options::{quarto, tags};
+use super::execution::{CodeOptions, Execution};
+use super::hiding::{self, Dialect};
+use super::options::tags;
+use super::quarto::Document;
 use super::stored::StoredOutputs;
 use super::{
-    About, AppOptions, Cell, CellCode, CellKind, CellOptions, Format, Notebook, Origin, script,
-    syntax_diagnostic,
+    About, AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook,
+    Origin, QuartoSettings, script, syntax_diagnostic,
 };
 use file::{Metadata, RawCell, Worksheet, modern, read};
 pub(super) use names::cell_names;
@@ -29,7 +32,11 @@ pub(super) use names::cell_names;
 const MAX_CELLS: usize = 50_000;
 
 /// Reads a Jupyter notebook; `None` when the file is not one.
-pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
+pub(super) fn parse(
+    sources: &mut Sources,
+    source: SourceId,
+    settings: &QuartoSettings,
+) -> Parsed<Option<Notebook>> {
     let mut diagnostics = Vec::new();
     let file = match read(sources.get(source), &mut diagnostics) {
         Ok(file) => file,
@@ -67,16 +74,31 @@ pub(super) fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<No
         widgets: widgets.map(CellCode::from),
         cells: Vec::with_capacity(cells.len()),
     };
+    let document = document(settings, cells.first());
     for (index, raw) in cells.into_iter().enumerate() {
-        let number = index as u32 + 1;
-        let cell = cell(sources, &notebook, number, raw, old, &mut diagnostics);
+        let place = (index as u32 + 1, &document);
+        let mut cell = cell(sources, &notebook, place, raw, old, &mut diagnostics);
+        if metadata.get("hide_input") == Some(&Value::Bool(true)) {
+            cell.options.code.get_or_insert(CodeVisibility::Hidden);
+        }
         if notebook.script.is_none() && cell.kind == CellKind::Code {
             let id = cell.origin.source();
             notebook.script = script::find(&cell.code, id, &mut diagnostics);
         }
         notebook.cells.push(cell);
     }
+    hiding::hide(&mut notebook.cells, &document, Dialect::of(&document));
     Parsed { value: Some(notebook), diagnostics }
+}
+
+/// What the author says about the whole notebook: the first cell may be front matter.
+fn document<O>(settings: &QuartoSettings, first: Option<&RawCell<O>>) -> Document {
+    let mut document = Document::new(settings, &Map::new());
+    let first = first.filter(|it| it.cell_type != "code");
+    if let Some(text) = first.and_then(|it| it.source.as_ref()) {
+        document.add_front_matter(&text.0);
+    }
+    document
 }
 
 type RawCells = Vec<RawCell<StoredOutputs>>;
@@ -140,7 +162,7 @@ fn kind_and_text(cell_type: &str, level: Option<u64>, text: String) -> (CellKind
 fn cell(
     sources: &mut Sources,
     notebook: &Notebook,
-    number: u32,
+    (number, document): (u32, &Document),
     raw: RawCell<StoredOutputs>,
     old: bool,
     diagnostics: &mut Vec<Diagnostic>,
@@ -154,8 +176,10 @@ fn cell(
     let mut name = text_at(&metadata, "name");
     tags(&metadata, &mut options);
     if kind == CellKind::Code {
-        let label = quarto(&text, &mut options);
-        name = name.or(label);
+        let own = CodeOptions::of(&text);
+        let execution = own.execution.or(&Execution::of_metadata(&metadata));
+        execution.decide(&document.execution, &mut options);
+        name = name.or(own.label);
     } else if kind == CellKind::Raw {
         let stated = text_at(&metadata, "raw_mimetype").or_else(|| text_at(&metadata, "format"));
         options.raw_type = stated.map(|it| it.to_ascii_lowercase());
@@ -195,7 +219,6 @@ fn cell(
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may fail by panic")]
 mod tests {
-    use super::super::CodeVisibility;
     use super::*;
 
     fn check(json: &str) -> (Option<Notebook>, Vec<String>) {

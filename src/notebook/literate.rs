@@ -9,10 +9,16 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::source::{Source, Span};
 
+use super::execution::CodeOptions;
 use super::front_matter::{self, scalar_text};
+use super::hiding::{self, Dialect};
 use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
-use super::options::{quarto, tags};
-use super::{About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+use super::options::tags;
+use super::quarto::Document;
+use super::{
+    About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
+    script,
+};
 
 /// Whether a Markdown file is such a document; a `.qmd` is one in any case.
 pub(super) fn is_document(head: &Head<'_>) -> bool {
@@ -50,16 +56,21 @@ fn without_cells(source: &Source, head: &Head<'_>, diagnostics: &mut Vec<Diagnos
 pub(super) fn parse(
     source: &Source,
     head: &Head<'_>,
+    settings: &QuartoSettings,
+    dialect: Dialect,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Parsed<Option<Notebook>> {
     let mut notebook = without_cells(source, head, &mut diagnostics);
+    let document = Document::new(settings, &head.values);
     let mut text: Vec<Line<'_>> = Vec::new();
+    let mut metadata_of_text = Map::new();
     let mut rest = head.body();
     while let Some(line) = rest.next() {
         let Some(open) = Fence::of(&line.text) else {
             // MyST's `+++` ends a cell.
-            if line.text.starts_with("+++") {
-                flush(&mut text, source, &mut notebook.cells);
+            if let Some(metadata) = line.text.strip_prefix("+++") {
+                flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
+                metadata_of_text = front_matter::parse(metadata).unwrap_or_default();
             } else {
                 text.push(line);
             }
@@ -74,16 +85,16 @@ pub(super) fn parse(
             None
         });
         match open.cell() {
-            Some(kind) if end.is_some() && notebook.language == "python" => {
-                flush(&mut text, source, &mut notebook.cells);
-                let cell = code_cell(&inner, kind, source, &mut diagnostics);
+            Some(syntax) if end.is_some() && notebook.language == "python" => {
+                flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
+                let cell = code_cell(&inner, (&open, syntax), source, &document, &mut diagnostics);
                 if notebook.script.is_none() {
                     notebook.script = script_of(&cell, &mut diagnostics);
                 }
                 notebook.cells.push(cell);
             }
             Some(CellSyntax::Raw) if end.is_some() => {
-                flush(&mut text, source, &mut notebook.cells);
+                flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
                 let (code, origin) = assemble(&inner, source);
                 notebook.cells.push(empty(CellKind::Raw, code, origin));
             }
@@ -94,7 +105,8 @@ pub(super) fn parse(
             }
         }
     }
-    flush(&mut text, source, &mut notebook.cells);
+    flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
+    hiding::hide(&mut notebook.cells, &document, dialect);
     Parsed { value: Some(notebook), diagnostics }
 }
 
@@ -112,8 +124,15 @@ fn script_of(cell: &Cell, diagnostics: &mut Vec<Diagnostic>) -> Option<super::Sc
     found.map(|it| super::ScriptMetadata { span: place(it.span), ..it })
 }
 
-fn flush(lines: &mut Vec<Line<'_>>, source: &Source, cells: &mut Vec<Cell>) {
-    let cell = prose(lines, source);
+/// Ends a cell of prose, whose metadata MyST writes behind `+++`.
+fn flush(
+    lines: &mut Vec<Line<'_>>,
+    source: &Source,
+    cells: &mut Vec<Cell>,
+    metadata: &mut Map<String, Value>,
+) {
+    let mut cell = prose(lines, source);
+    tags(&std::mem::take(metadata), &mut cell.options);
     if !cell.code.is_empty() {
         cells.push(cell);
     }
@@ -172,10 +191,16 @@ impl<'a> Fence<'a> {
         text.len() >= self.length && text.chars().all(|it| it == self.mark)
     }
 
-    fn cell(&self) -> Option<CellSyntax> {
+    /// The words in the braces, and the text behind them.
+    fn braces(&self) -> Option<(&'a str, &'a str, &'a str)> {
         let (inner, after) = self.info.strip_prefix('{')?.split_once('}')?;
-        let word = inner.split([' ', ',', '\t']).next().unwrap_or_default();
-        match (word, after.trim()) {
+        let (word, options) = inner.split_at(inner.find([' ', ',', '\t']).unwrap_or(inner.len()));
+        Some((word, options, after.trim()))
+    }
+
+    fn cell(&self) -> Option<CellSyntax> {
+        let (word, _, after) = self.braces()?;
+        match (word, after) {
             ("python", "") => Some(CellSyntax::Quarto),
             ("code-cell", "" | "python" | "python3" | "ipython" | "ipython3") => {
                 Some(CellSyntax::Myst)
@@ -188,8 +213,9 @@ impl<'a> Fence<'a> {
 
 fn code_cell(
     lines: &[Line<'_>],
-    syntax: CellSyntax,
+    (open, syntax): (&Fence<'_>, CellSyntax),
     source: &Source,
+    document: &Document,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Cell {
     let mut options = CellOptions::default();
@@ -202,8 +228,12 @@ fn code_cell(
         lines = rest;
     }
     let (code, origin) = assemble(lines, source);
-    let label = quarto(&code, &mut options);
-    let cell = Cell { name: name.or(label), options, ..empty(CellKind::Code, code, origin) };
+    let own = CodeOptions::of(&code);
+    // knitr's place for options.
+    let braces = open.braces().map(|(_, it, _)| CodeOptions::of_braces(it)).unwrap_or_default();
+    own.execution.or(&braces.execution).decide(&document.execution, &mut options);
+    let name = name.or(own.label).or(braces.label);
+    let cell = Cell { name, options, ..empty(CellKind::Code, code, origin) };
     named(cell, jupyter::cell_names, diagnostics)
 }
 

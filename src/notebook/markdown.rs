@@ -11,10 +11,13 @@ use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::python::{self, CellNames, Mode};
 use crate::source::{Source, SourceId, Sources, Span};
 
+use super::execution::Execution;
 use super::front_matter::{self, scalar_text};
+use super::hiding::{self, Dialect};
+use super::quarto::Document;
 use super::{
     About, AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook,
-    Origin, ScriptMetadata, literate, script,
+    Origin, QuartoSettings, ScriptMetadata, literate, script,
 };
 
 /// Offset of a piece in a text, and its range in the file.
@@ -150,10 +153,15 @@ pub(super) fn head<'a>(
     };
     let span = Span::new(source, start, end.start + end.text.len() as u32);
     yaml.pop();
-    let values = front_matter::parse(&joined(&yaml)).unwrap_or_else(|reason| {
+    let yaml = joined(&yaml);
+    let values = front_matter::parse(&yaml).unwrap_or_else(|reason| {
+        let off = Execution::of_broken(&yaml);
         let message = format!("the front matter is not valid YAML and is ignored: {reason}");
-        diagnostics.push(Diagnostic::warning(code, span, message));
-        serde_json::Map::new()
+        let found = Diagnostic::warning(code, span, message);
+        let help =
+            "it speaks of `echo` or `eval`: until it can be read, no code is shown, or none is run";
+        diagnostics.push(if off.is_empty() { found } else { found.with_help(help) });
+        off
     });
     let first = std::iter::once(next).chain(rest).find(|it| !it.text.is_empty());
     let start = first.map_or(start + text.len() as u32, |it| it.start);
@@ -242,14 +250,19 @@ fn is_marimo(head: &Head<'_>) -> bool {
 }
 
 /// Reads a Markdown notebook; `None` when the file is not one.
-pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>> {
+pub(super) fn parse(
+    sources: &Sources,
+    id: SourceId,
+    settings: &QuartoSettings,
+) -> Parsed<Option<Notebook>> {
     let source = sources.get(id);
     let path = source.path();
     let mut diagnostics = Vec::new();
     let head = head(source.text(), id, Code::InvalidFrontMatter, &mut diagnostics);
     let is_quarto = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("qmd"));
     if !is_marimo(&head) && (is_quarto || literate::is_document(&head)) {
-        return literate::parse(source, &head, diagnostics);
+        let dialect = if is_quarto { Dialect::Quarto } else { Dialect::Myst };
+        return literate::parse(source, &head, settings, dialect, diagnostics);
     }
     let lines: Vec<Line<'_>> = head.body().collect();
     let (body, config) = normalized(&lines);
@@ -290,6 +303,8 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
     }
     prose_lines.extend_from_slice(body.get(prose_start..).unwrap_or_default());
     split_prose(&mut prose_lines, source, &mut notebook.cells);
+    let document = Document::new(settings, &values);
+    hiding::hide(&mut notebook.cells, &document, Dialect::Marimo);
     Parsed { value: Some(notebook), diagnostics }
 }
 

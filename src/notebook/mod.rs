@@ -6,13 +6,17 @@
 mod about;
 mod code;
 mod dedent;
+mod execution;
 mod front_matter;
+mod hiding;
 mod jupyter;
 mod literate;
 mod marimo;
 mod markdown;
 mod options;
 mod percent;
+mod pieces;
+mod quarto;
 mod script;
 mod stored;
 
@@ -20,6 +24,7 @@ use std::sync::Arc;
 
 pub use about::About;
 pub use code::{CellCode, Origin};
+pub use quarto::QuartoSettings;
 pub use stored::StoredOutputs;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -182,6 +187,11 @@ pub struct CellOptions {
     pub disabled: bool,
     /// The author's choice: marimo `hide_code`, Jupyter tags; `None` leaves it to the page.
     pub code: Option<CodeVisibility>,
+    /// Whether readers get the code, or a part of the text, in no way: `remove-input`, Quarto's `echo: false` and
+    /// `content-hidden`. No setting of a build shows it, and the notebook is not for download.
+    pub is_withheld: bool,
+    /// Quarto's `warning: false`: what the cell writes to standard error is not shown.
+    pub hide_warnings: bool,
     /// Jupyter `remove-output`, `hide-output`.
     pub hide_output: bool,
     /// Jupyter `remove-cell`: the cell runs but is not on the page.
@@ -196,6 +206,13 @@ pub struct CellOptions {
     pub raw_type: Option<String>,
     /// marimo `column=N`.
     pub column: Option<u32>,
+}
+
+impl CellOptions {
+    /// Whether readers must not get the whole source of the cell.
+    pub fn withholds(&self) -> bool {
+        self.is_withheld || self.hide_cell
+    }
 }
 
 /// `marimo.App(…)` options that nbc knows (marimo 0.25 `_ast/app_config.py`).
@@ -228,15 +245,26 @@ pub struct ScriptMetadata {
 
 /// Reads a notebook. `None` when the text is no notebook at all; a diagnostic says why.
 pub fn parse(sources: &mut Sources, source: SourceId) -> Parsed<Option<Notebook>> {
+    parse_in(sources, source, &QuartoSettings::default())
+}
+
+/// Reads a notebook of a project of Quarto.
+pub fn parse_in(
+    sources: &mut Sources,
+    source: SourceId,
+    settings: &QuartoSettings,
+) -> Parsed<Option<Notebook>> {
     let text = sources.get(source).text();
     let extension = sources.get(source).path().extension().unwrap_or_default();
     let content = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     let mut parsed = match extension.to_ascii_lowercase().as_str() {
-        "ipynb" => jupyter::parse(sources, source),
-        "md" | "markdown" | "qmd" => markdown::parse(sources, source),
-        "py" if !is_marimo(text) && percent::is_percent(text) => percent::parse(sources, source),
+        "ipynb" => jupyter::parse(sources, source, settings),
+        "md" | "markdown" | "qmd" => markdown::parse(sources, source, settings),
+        "py" if !is_marimo(text) && percent::is_percent(text) => {
+            percent::parse(sources, source, settings)
+        }
         "py" => marimo::parse(sources, source),
-        _ if content.starts_with('{') => jupyter::parse(sources, source),
+        _ if content.starts_with('{') => jupyter::parse(sources, source, settings),
         _ if is_marimo(text) => marimo::parse(sources, source),
         _ => {
             let message = "the file is neither a marimo nor a Jupyter notebook";

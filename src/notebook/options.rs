@@ -1,4 +1,4 @@
-//! Options of Jupyter cells: tags, and Quarto's `#|` lines of the same meaning.
+//! Options of Jupyter cells: tags and metadata. Quarto's are in [`super::execution`].
 
 use serde_json::{Map, Value};
 
@@ -13,20 +13,25 @@ pub(super) fn tags(metadata: &Map<String, Value>, options: &mut CellOptions) {
         }
         options.hide_output |= flag(jupyter, "outputs_hidden");
     }
-    if flag(metadata, "hide_input") {
+    // The extensions of Jupyter that fold cells, and VS Code.
+    if flag(metadata, "hide_input") || flag(metadata, "inputCollapsed") {
         options.code = Some(CodeVisibility::Folded);
     }
-    let Some(Value::Array(tags)) = metadata.get("tags") else { return };
-    for tag in tags.iter().filter_map(Value::as_str) {
+    options.hide_output |= flag(metadata, "outputCollapsed");
+    services(metadata, options);
+    for tag in tag_names(metadata) {
         match tag.replace('_', "-").as_str() {
             "hide-input" => options.code = Some(CodeVisibility::Folded),
-            "remove-input" => options.code = Some(CodeVisibility::Hidden),
+            "remove-input" => withhold(options),
             "hide-output" | "remove-output" => options.hide_output = true,
             "hide-cell" => {
                 options.code = Some(CodeVisibility::Folded);
                 options.hide_output = true;
             }
-            "remove-cell" => options.hide_cell = true,
+            "remove-cell" => {
+                options.hide_cell = true;
+                withhold(options);
+            }
             "raises-exception" => options.raises_exception = true,
             "parameters" => options.injected = true,
             "skip-execution" => options.skip_execution = true,
@@ -35,24 +40,40 @@ pub(super) fn tags(metadata: &Map<String, Value>, options: &mut CellOptions) {
     }
 }
 
-/// Reads the `#|` lines that a cell starts with; returns its label.
-pub(super) fn quarto(code: &str, options: &mut CellOptions) -> Option<String> {
-    let mut label = None;
-    for line in code.lines() {
-        let Some(option) = line.strip_prefix("#|") else { break };
-        let Some((key, value)) = option.split_once(':') else { continue };
-        let value = value.trim().trim_matches(['"', '\'']);
-        match (key.trim(), value) {
-            ("echo", "false") => options.code = Some(CodeVisibility::Hidden),
-            ("echo", "true" | "fenced") => options.code = Some(CodeVisibility::Shown),
-            ("code-fold", "true" | "show") => options.code = Some(CodeVisibility::Folded),
-            ("output", "false") => options.hide_output = true,
-            ("include", "false") => options.hide_cell = true,
-            ("eval", "false") => options.skip_execution = true,
-            ("error", "true") => options.raises_exception = true,
-            ("label", name) if !name.is_empty() => label = Some(name.to_owned()),
-            _ => {}
-        }
+fn withhold(options: &mut CellOptions) {
+    options.code = Some(CodeVisibility::Hidden);
+    options.is_withheld = true;
+}
+
+/// Marks of services that publish notebooks: Kaggle, Colab, Databricks, Deepnote, nbsphinx, and the extension "Hide code".
+/// Most of them give readers a button for the code, as a page does with `--code shown`.
+fn services(metadata: &Map<String, Value>, options: &mut CellOptions) {
+    let databricks = metadata.get("application/vnd.databricks.v1+cell").and_then(Value::as_object);
+    let is_set = |key: &str| {
+        let places = [Some(metadata), databricks];
+        places.into_iter().flatten().any(|it| it.get(key) == Some(&Value::Bool(true)))
+    };
+    let any = |keys: &[&str]| keys.iter().any(|it| is_set(it));
+    let is_form = metadata.get("cellView").and_then(Value::as_str) == Some("form");
+    if is_form || any(&["_kg_hide-input", "hideCommandCode", "is_code_hidden", "hideCode"]) {
+        options.code = Some(CodeVisibility::Hidden);
     }
-    label
+    options.hide_output |=
+        any(&["_kg_hide-output", "hideCommandResult", "is_output_hidden", "hideOutput"]);
+    // Its cells are in the documentation, or in the notebook alone.
+    if metadata.get("nbsphinx").and_then(Value::as_str) == Some("hidden") {
+        options.hide_cell = true;
+        withhold(options);
+    }
+}
+
+/// The tags of a cell; YAML may have one without a list around it.
+fn tag_names(metadata: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let tags = match metadata.get("tags") {
+        Some(Value::Array(tags)) => tags.as_slice(),
+        Some(tag @ Value::String(_)) => std::slice::from_ref(tag),
+        _ => &[],
+    };
+    let words = tags.iter().filter_map(Value::as_str);
+    words.flat_map(|it| it.split([',', ' '])).filter(|it| !it.is_empty())
 }

@@ -9,10 +9,16 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Code, Diagnostic, Parsed};
 use crate::source::{Source, SourceId, Sources, Span};
 
+use super::execution::{CodeOptions, Execution};
 use super::front_matter::{self, scalar_text};
+use super::hiding::{self, Dialect};
 use super::markdown::{Line, assemble, empty, lines, named, prose};
-use super::options::{quarto, tags};
-use super::{About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, jupyter, script};
+use super::options::tags;
+use super::quarto::Document;
+use super::{
+    About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
+    script,
+};
 
 /// Whether a `.py` text is a percent script.
 pub(super) fn is_percent(text: &str) -> bool {
@@ -107,12 +113,20 @@ fn header<'a>(mut lines: impl Iterator<Item = Line<'a>>) -> Option<(Map<String, 
         }
         yaml.push(text(&line)?);
     }
-    let values = front_matter::parse(&yaml.join("\n")).ok()?;
+    let text = yaml.join("\n");
+    let values = match front_matter::parse(&text) {
+        Ok(values) => values,
+        Err(_) => Some(Execution::of_broken(&text)).filter(|it| !it.is_empty())?,
+    };
     Some((values, count + yaml.len()))
 }
 
 /// Reads a percent script.
-pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>> {
+pub(super) fn parse(
+    sources: &Sources,
+    id: SourceId,
+    settings: &QuartoSettings,
+) -> Parsed<Option<Notebook>> {
     let source = sources.get(id);
     let text = source.text();
     let front = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -138,6 +152,7 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
         let span = Span::new(id, 0, 0);
         diagnostics.push(Diagnostic::warning(Code::OtherKernel, span, message));
     }
+    let mut document = Document::new(settings, &values);
     let mut marker = Marker::default();
     let mut own: Vec<Line<'_>> = Vec::new();
     // The script header is for tools, as the one of YAML above is.
@@ -145,12 +160,13 @@ pub(super) fn parse(sources: &Sources, id: SourceId) -> Parsed<Option<Notebook>>
     for line in all().skip(skip).filter(|it| !header.contains(&it.start)) {
         if let Some(next) = Marker::of(&line.text) {
             let last = std::mem::replace(&mut marker, next);
-            push(last, &mut own, source, &mut notebook, &mut diagnostics);
+            push(last, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
         } else {
             own.push(line);
         }
     }
-    push(marker, &mut own, source, &mut notebook, &mut diagnostics);
+    push(marker, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
+    hiding::hide(&mut notebook.cells, &document, Dialect::of(&document));
     Parsed { value: Some(notebook), diagnostics }
 }
 
@@ -158,6 +174,7 @@ fn push(
     marker: Marker,
     own: &mut Vec<Line<'_>>,
     source: &Source,
+    document: &mut Document,
     notebook: &mut Notebook,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -175,14 +192,20 @@ fn push(
         let lines = uncommented(&lines);
         let mut cell = prose(&lines, source);
         cell.kind = kind;
+        tags(&marker.metadata, &mut cell.options);
+        if notebook.cells.is_empty() {
+            document.add_front_matter(&cell.code);
+        }
         notebook.cells.push(cell);
         return;
     }
     let (code, origin) = assemble(&with_magics(lines), source);
     let mut options = CellOptions::default();
     tags(&marker.metadata, &mut options);
-    let label = quarto(&code, &mut options);
-    let named_by = marker.metadata.get("name").and_then(scalar_text).or(label);
+    let own = CodeOptions::of(&code);
+    let execution = own.execution.or(&Execution::of_metadata(&marker.metadata));
+    execution.decide(&document.execution, &mut options);
+    let named_by = marker.metadata.get("name").and_then(scalar_text).or(own.label);
     let name = named_by.or_else(|| Some(marker.title).filter(|it| !it.is_empty()));
     let cell = Cell { name, options, ..empty(CellKind::Code, code, origin) };
     notebook.cells.push(if notebook.language == "python" {

@@ -19,14 +19,15 @@ fn options(metadata: serde_json::Value, source: &str) -> CellOptions {
 fn every_tag_has_its_meaning() {
     let plain = CellOptions::default();
     let code = |it| CellOptions { code: Some(it), ..plain.clone() };
+    let withheld = CellOptions { is_withheld: true, ..code(CodeVisibility::Hidden) };
     for (tag, expected) in [
         ("hide-input", code(CodeVisibility::Folded)),
         ("hide_input", code(CodeVisibility::Folded)),
-        ("remove-input", code(CodeVisibility::Hidden)),
+        ("remove-input", withheld.clone()),
         ("hide-output", CellOptions { hide_output: true, ..plain.clone() }),
         ("remove-output", CellOptions { hide_output: true, ..plain.clone() }),
         ("hide-cell", CellOptions { hide_output: true, ..code(CodeVisibility::Folded) }),
-        ("remove-cell", CellOptions { hide_cell: true, ..plain.clone() }),
+        ("remove-cell", CellOptions { hide_cell: true, ..withheld }),
         ("parameters", CellOptions { injected: true, ..plain.clone() }),
         ("raises-exception", CellOptions { raises_exception: true, ..plain.clone() }),
         ("skip-execution", CellOptions { skip_execution: true, ..plain.clone() }),
@@ -40,12 +41,14 @@ fn every_tag_has_its_meaning() {
 fn every_quarto_option_has_its_meaning() {
     let plain = CellOptions::default();
     let code = |it| CellOptions { code: Some(it), ..plain.clone() };
+    let withheld = CellOptions { is_withheld: true, ..code(CodeVisibility::Hidden) };
     for (line, expected) in [
-        ("echo: false", code(CodeVisibility::Hidden)),
+        ("echo: false", withheld.clone()),
         ("echo: true", code(CodeVisibility::Shown)),
         ("code-fold: true", code(CodeVisibility::Folded)),
         ("output: false", CellOptions { hide_output: true, ..plain.clone() }),
-        ("include: false", CellOptions { hide_cell: true, ..plain.clone() }),
+        ("include: false", CellOptions { hide_cell: true, ..withheld }),
+        ("warning: false", CellOptions { hide_warnings: true, ..plain.clone() }),
         ("eval: false", CellOptions { skip_execution: true, ..plain.clone() }),
         ("error: true", CellOptions { raises_exception: true, ..plain.clone() }),
     ] {

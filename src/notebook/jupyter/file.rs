@@ -88,8 +88,17 @@ impl<O> RawCell<O> {
 }
 
 /// Members of the notebook's metadata that nbc reads; the state of widgets can be the largest part of a file.
-const METADATA: [&str; 8] =
-    ["title", "kernelspec", "language_info", "author", "authors", "date", "description", "lang"];
+const METADATA: [&str; 9] = [
+    "title",
+    "kernelspec",
+    "language_info",
+    "author",
+    "authors",
+    "date",
+    "description",
+    "lang",
+    "hide_input",
+];
 
 #[derive(Default)]
 pub(super) struct Metadata {
