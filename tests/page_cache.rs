@@ -185,6 +185,43 @@ fn what_was_damaged_or_changed_by_hand_is_made_anew() {
     test.checked();
 }
 
+/// A picture whose only pixel has one of these colours.
+fn picture(red: u8) -> Vec<u8> {
+    let head = b"GIF89a\x01\0\x01\0\x80\0\0";
+    let rest = b"\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+    [&head[..], &[red], &rest[..]].concat()
+}
+
+#[test]
+fn a_changed_picture_remakes_its_page() {
+    let test = thirty();
+    std::fs::create_dir(test.path("in/img")).unwrap();
+    for idx in [4, 5] {
+        let text = stored(&format!("number {idx} ![p](img/p%20q.gif)"), "n00.ipynb");
+        test.write(&format!("in/n{idx:02}.ipynb"), &text);
+    }
+    // The page without the picture knows that there was none.
+    let said = test.build(&[]);
+    assert!(said.contains("`img/p%20q.gif` is not on the page: there is no such file"), "{said}");
+    for red in [1, 2] {
+        fs_err::write(test.path("in/img/p q.gif"), picture(red)).unwrap();
+        let said = test.build(&[]);
+        assert_eq!(taken_over(&said), 28, "{said}");
+        assert!(!said.contains("NBC410"), "{said}");
+        let site = test.checked();
+        let files = site.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "gif"));
+        let files: Vec<_> = files.collect();
+        assert_eq!(files.len(), 1, "{:?}", site.keys());
+        assert!(files[0].0.to_str().unwrap().starts_with("assets/p-q."), "{:?}", files[0].0);
+        assert_eq!(*files[0].1, picture(red));
+        // All is as it was.
+        assert!(!test.build(&[]).contains("new or changed"));
+    }
+    std::fs::remove_file(test.path("in/img/p q.gif")).unwrap();
+    assert_eq!(taken_over(&test.build(&[])), 28);
+    assert!(test.checked().keys().all(|it| it.extension().is_none_or(|it| it != "gif")));
+}
+
 #[test]
 fn why_names_what_decides_about_the_page() {
     let test = thirty();
@@ -222,6 +259,8 @@ enum Edit {
     Theme(u8),
     Template(u8),
     Flag(usize),
+    /// A picture that a notebook shows; 0: there is none.
+    Picture(u8),
     /// Whether a variable of nbc's own process has a value that an output holds.
     Masked(u8),
     /// Nothing but the times of files.
@@ -262,6 +301,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (0..2_u8).prop_map(Edit::Theme),
         1 => (0..2_u8).prop_map(Edit::Template),
         3 => (0..FLAGS.len()).prop_map(Edit::Flag),
+        2 => (0..3_u8).prop_map(Edit::Picture),
         2 => (0..3_u8).prop_map(Edit::Masked),
         1 => Just(Edit::Touch),
     ]
@@ -313,7 +353,7 @@ proptest! {
     ) {
         let test = PageTest::new();
         test.write("in/a.ipynb", &stored("alpha 0", "b.ipynb"));
-        test.write("in/b.ipynb", &stored("beta 0", "deep/c.ipynb#About"));
+        test.write("in/b.ipynb", &stored("beta 0 <img src='p.gif'>", "deep/c.ipynb#About"));
         test.theme(0);
         test.template(0);
         let (mut flags, mut masked) = (0, 0);
@@ -321,7 +361,8 @@ proptest! {
             match &step {
                 Edit::Text(0, text) => test.write("in/a.ipynb", &stored(&format!("alpha {text}"), "b.ipynb")),
                 Edit::Text(_, text) => {
-                    test.write("in/b.ipynb", &stored(&format!("beta {text}"), "deep/c.ipynb#About"));
+                    let text = format!("beta {text} <img src='p.gif'>");
+                    test.write("in/b.ipynb", &stored(&text, "deep/c.ipynb#About"));
                 }
                 Edit::Third(true) => test.write("in/deep/c.ipynb", &stored("gamma", "../a.ipynb")),
                 Edit::Third(false) => drop(std::fs::remove_file(test.path("in/deep/c.ipynb"))),
@@ -329,6 +370,8 @@ proptest! {
                 Edit::Theme(number) => test.theme(*number),
                 Edit::Template(number) => test.template(*number),
                 Edit::Flag(which) => flags = *which,
+                Edit::Picture(0) => drop(std::fs::remove_file(test.path("in/p.gif"))),
+                Edit::Picture(red) => fs_err::write(test.path("in/p.gif"), picture(*red)).unwrap(),
                 Edit::Masked(which) => masked = *which,
                 Edit::Touch => {
                     let file = std::fs::File::open(test.path("in/b.ipynb")).unwrap();

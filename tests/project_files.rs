@@ -408,3 +408,112 @@ fn a_file_of_six_tebibytes_beside_a_notebook_is_not_read() {
     assert!([0, 2].contains(&said.code), "{}", said.text);
     assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
 }
+
+/// A GIF of one pixel, with a comment that no page may hold.
+const COMMENTED: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xfe\x0aby hunter2\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+
+/// A notebook of one cell of prose.
+fn prose(source: &str) -> String {
+    let cells = serde_json::json!([{"cell_type": "markdown", "metadata": {}, "source": source}]);
+    serde_json::json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+        .to_string()
+}
+
+#[test]
+fn pictures_beside_a_notebook_are_on_its_page() {
+    let outer = project();
+    let folder = outer.path().join("in");
+    std::fs::create_dir_all(folder.join("sub/img")).unwrap();
+    for name in ["a b.gif", "sub/img/c.gif", "sub/d.gif"] {
+        fs_err::write(folder.join(name), COMMENTED).unwrap();
+    }
+    fs_err::write(
+        folder.join("sub/e.svg"),
+        "<svg width='5' height='4'><script>x</script><path d='M0 0'/></svg>",
+    )
+    .unwrap();
+    fs_err::write(folder.join("sub/f.wav"), b"RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\x04\0\0\0\x80\x80\x80\x80").unwrap();
+    let text = "# Pictures\n\n![up](../a%20b.gif \"title\")\n\n![root](</a b.gif>)\n\n![q](img/c.gif?raw=true)\n\n\
+        ![back](img\\c.gif)\n\n<center><img src='./d.gif' width='200' height=80 alt='own' style='width:50%'></center>\n\n\
+        ![r]\n\n![drawn](e.svg)\n\n<audio controls src='f.wav'></audio>\n\n\
+        <audio><source src='f.wav' type='audio/wav'></audio>\n\n[r]: d.gif";
+    fs_err::write(folder.join("sub/n.ipynb"), prose(text)).unwrap();
+    let build = |layout: &str| {
+        let said = said(
+            outer.path(),
+            &["build", "in", "-o", "out", "--layout", layout, "--execute", "never"],
+        );
+        assert!(said.code == 0 && !said.text.contains("NBC410"), "{}", said.text);
+        assert_eq!(self::said(outer.path(), &["verify", "out"]).code, 0);
+        fs_err::read_to_string(outer.path().join("out/sub/n.html")).unwrap()
+    };
+    let page = build("site");
+    let files = |page: &str| page.matches("src=\"../assets/").count();
+    assert_eq!(files(&page), 9, "{page}");
+    assert_eq!(page.matches("<img ").count(), 7, "{page}");
+    let own = page.split("<img ").find(|it| it.contains("alt=\"own\"")).unwrap();
+    assert!(own.contains(" width=\"200\"") && own.contains(" height=\"80\""), "{own}");
+    assert!(page.contains("title=\"title\""), "{page}");
+    assert!(page.contains("src=\"data:image/svg+xml;base64,"), "{page}");
+    assert!(
+        page.contains("media-src &#39;self&#39; data:;") && !page.contains("data-file"),
+        "{page}"
+    );
+    let names = std::fs::read_dir(outer.path().join("out/assets")).unwrap();
+    let names: Vec<_> = names
+        .map(|it| it.unwrap())
+        .filter(|it| {
+            let bytes = fs_err::read(it.path()).unwrap();
+            assert!(!bytes.windows(7).any(|it| it == b"hunter2"));
+            !["css", "js"].iter().any(|end| it.path().extension().is_some_and(|it| it == *end))
+        })
+        .collect();
+    // One content, one file for each name.
+    assert_eq!(names.len(), 4, "{names:?}");
+    let page = build("single");
+    assert_eq!((files(&page), page.matches("data:image/gif;base64,").count()), (0, 6), "{page}");
+    assert!(page.contains("media-src data:;") && !page.contains("data-file"), "{page}");
+}
+
+#[test]
+fn a_picture_that_is_none_is_told_with_its_path_and_line() {
+    let outer = project();
+    let folder = outer.path().join("in");
+    symlink("../secret", folder.join("link.png")).unwrap();
+    symlink("/dev/zero", folder.join("zero.png")).unwrap();
+    symlink(".", folder.join("loop")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("pipe.png")).status().unwrap().success());
+    std::fs::File::create(folder.join("huge.png")).unwrap().set_len(1 << 40).unwrap();
+    // A page of HTML, and a picture of 40,000 times 40,000 pixels in 60 bytes.
+    fs_err::write(folder.join("lie.png"), "<html><script>alert(1)</script>").unwrap();
+    let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x9c\x40\0\0\x9c\x40\x08\0\0\0\0\0\0\0\0";
+    fs_err::write(folder.join("bomb.png"), bomb).unwrap();
+    fs_err::write(folder.join("kind.png"), COMMENTED).unwrap();
+    let paths = [
+        ("none.png", "no such file"),
+        ("../secret", "leads out of the folder"),
+        ("link.png", "leads out of the folder"),
+        ("zero.png", "leads out of the folder"),
+        ("loop/loop/../../../secret", "leads out of the folder"),
+        ("pipe.png", "no regular file"),
+        ("huge.png", "larger than 32 MiB"),
+        ("lie.png", "no PNG, JPEG, GIF, WebP or SVG image"),
+        ("bomb.png", "more pixels than a page may show"),
+        (".netrc", "credentials"),
+        ("kind.png", "is a GIF image by its content"),
+    ];
+    let lines = paths.iter().map(|(path, _)| format!("\n![x]({path})\n"));
+    fs_err::write(folder.join("a.ipynb"), prose(&lines.collect::<String>())).unwrap();
+    let said = said(outer.path(), &["build", "in", "-o", "out", "--format", "concise"]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    for (idx, (path, reason)) in paths.iter().enumerate() {
+        let told = said.text.lines().find(|it| it.contains(&format!("`{path}`")));
+        let told = told.unwrap_or_else(|| panic!("{path}: {}", said.text));
+        let line = 2 * idx + 2;
+        assert!(told.contains(reason) && told.contains("NBC410"), "{told}");
+        assert!(told.contains(&format!("a.ipynb:cell 1:{line}:6")), "{told}");
+    }
+    assert!(!said.text.contains(SECRET), "{}", said.text);
+    let page = fs_err::read_to_string(outer.path().join("out/a.html")).unwrap();
+    assert_eq!(page.matches("<img ").count(), 1, "{page}");
+}

@@ -14,6 +14,8 @@ use sha2::{Digest as _, Sha384};
 type Files = BTreeMap<String, Vec<u8>>;
 
 const SCRIPT: &str = "document.title += '!';";
+/// The beginning of a picture.
+const PLOT: &[u8] = b"\x89PNG\r\n\x1a\n";
 const STYLE: &str = "body{color:#222}a{fill:url(#g)}.x{background:url(data:image/png;base64,AA==)}";
 const BODY: &str = r##"
 <p>Hi &amp; <a href="https://example.org/" target="_blank" rel="noopener">there</a> <a href="#x">x</a></p>
@@ -52,7 +54,7 @@ fn hashed(stem: &str, extension: &str, bytes: &[u8]) -> String {
 
 /// The picture of the `site` layout.
 fn plot() -> String {
-    hashed("plot", "png", b"png")
+    hashed("plot", "png", PLOT)
 }
 
 const HEADERS: &str = "/*\n  X-Content-Type-Options: nosniff\n  X-Frame-Options: DENY\n  \
@@ -127,7 +129,7 @@ fn site(edit: impl Fn(String) -> String) -> Files {
     let index = page(&policy("'none'", "'none'", ""), "", "<a href=\"a/report.html\">a</a>");
     let files = Files::from([
         ("a/report.html".into(), edit(html).into_bytes()),
-        (plot(), b"png".to_vec()),
+        (plot(), PLOT.to_vec()),
         ("index.html".into(), index.into_bytes()),
         ("_headers".into(), HEADERS.into()),
         (css_path, css.to_vec()),
@@ -328,6 +330,25 @@ fn a_site_has_no_file_that_nbc_does_not_write() {
         ("txt", b"# A\n---\n", false),
         ("ipynb", b"{}", false),
         ("py", b"--- 1", false),
+        ("png", b"\x89PNG\r\n\x1a\n", false),
+        ("jpeg", b"\xff\xd8\xff", false),
+        ("gif", b"GIF89a", false),
+        ("webp", b"RIFF    WEBP", false),
+        ("wav", b"RIFF    WAVE", false),
+        ("mp4", b"    ftypisom", false),
+        ("m4a", b"    ftypM4A ", false),
+        ("webm", b"\x1a\x45\xdf\xa3", false),
+        ("ogg", b"OggS", false),
+        ("ogv", b"OggS", false),
+        ("flac", b"fLaC", false),
+        ("mp3", b"ID3", false),
+        ("png", b"<script>x</script>", true),
+        ("gif", b"\x89PNG\r\n\x1a\n", true),
+        ("webp", b"RIFF    WAVE", true),
+        ("mp4", b"<svg", true),
+        ("mp3", b"", true),
+        ("svg", b"<svg></svg>", true),
+        ("jpg", b"\xff\xd8\xff", true),
     ] {
         let mut files = site(|page| page);
         files.insert(hashed("x", kind, bytes), bytes.to_vec());

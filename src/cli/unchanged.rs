@@ -17,6 +17,7 @@ use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unch
 use crate::config::BASELINE;
 use crate::driver::{Compiled, Input, Project, Published, cache_folder, host_key};
 use crate::environment;
+use crate::output::{Neighbours, Taken};
 use crate::process::tool::search_path;
 use crate::source::project_file::{ProjectRoot, read_named};
 use crate::source::{MAX_SOURCE_BYTES, Source, Sources};
@@ -49,6 +50,8 @@ struct RememberedBuild {
     evidence: Vec<Evidence>,
     /// Packages that nbc did not install.
     packages: Vec<(Vec<Utf8PathBuf>, Option<String>)>,
+    /// Files beside the notebooks that decided about pages, below their roots.
+    taken: Vec<(Utf8PathBuf, Taken)>,
     /// Folders in which interpreters are looked for.
     searched: Vec<(Utf8PathBuf, Option<Stamp>)>,
     /// Every file of the site.
@@ -103,6 +106,7 @@ impl LastBuild {
             && digest(inputs)? == seen.inputs
             && searched().as_ref() == Some(&seen.searched)
             && is_unchanged(&self.cache, &seen.evidence)
+            && seen.taken.par_iter().all(|(root, it)| Neighbours::still_hold(root, it))
             && seen.packages.iter().all(|(it, known)| environment::packages_identity(it) == *known);
         if !is_same {
             return None;
@@ -118,13 +122,14 @@ impl LastBuild {
         said: Vec<PrintedMessage>,
         published: &Published,
     ) {
-        let Dependencies { inputs, packages } = dependencies;
+        let Dependencies { inputs, packages, taken } = dependencies;
         let seen = || {
             Some(RememberedBuild {
                 call: self.call.clone(),
                 inputs: inputs?,
                 evidence: self.trees.evidence()?,
                 packages,
+                taken,
                 searched: searched()?,
                 written: written(&self.folder)?,
                 said,
@@ -144,12 +149,13 @@ impl LastBuild {
 pub(super) struct Dependencies {
     inputs: Option<Key>,
     packages: Vec<(Vec<Utf8PathBuf>, Option<String>)>,
+    taken: Vec<(Utf8PathBuf, Taken)>,
 }
 
 impl Dependencies {
     pub(super) fn of(project: &Project, compiled: &Compiled<'_>) -> Self {
         let inputs = digest_of_read(project.inputs(), compiled.sources());
-        Self { inputs, packages: compiled.packages() }
+        Self { inputs, packages: compiled.packages(), taken: compiled.taken() }
     }
 }
 

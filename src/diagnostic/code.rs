@@ -217,6 +217,13 @@ codes! {
     /// The page shows a quiet box in the place of a state that it does not have, and controls of inputs without
     /// states stay disabled. If the notebook did nothing to deserve it, please report it.
     BrokenState = "NBC409" "broken-state",
+    /// A picture, sound or film that the notebook names by its path is not on the page, or is not what its name says.
+    ///
+    /// Prose and outputs may name files beside the notebook; a path that begins with `/` counts from the folder that is
+    /// built. The kind is read from the bytes, so a file that only has the name of a picture is none. nbc reads nothing
+    /// outside of that folder, through links neither, and no file that holds credentials by its name. A picture may have
+    /// 32 MiB, a sound or a film 128 MiB, and all of a page together 256 MiB.
+    UnshownFile = "NBC410" "unshown-file",
     /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all

@@ -19,6 +19,7 @@ use super::{allowed, exposure};
 use crate::cache::{Cache, Key};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::{self, Emitted, Layout, Piece, Provenance};
+use crate::output::Taken;
 use crate::publish::{Destination, LeftoverFolder, Stamps};
 use crate::render::{self, Document};
 use crate::secret::Scanner;
@@ -47,6 +48,8 @@ pub struct Compiled<'a> {
     pub(super) last: Option<Key>,
     pub(super) timings: &'a Timings,
     pub(super) packages: Vec<PackageFolders>,
+    /// Files beside the notebooks that decided about pages, below their roots.
+    pub(super) taken: Vec<(Utf8PathBuf, Taken)>,
 }
 
 /// A page of a build.
@@ -78,6 +81,7 @@ impl PageOf {
 pub(super) struct LinkedPage {
     pub(super) built: Built<Document>,
     pub(super) asked: Asked,
+    pub(super) taken: Taken,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -179,6 +183,10 @@ impl Compiled<'_> {
     /// Whether there is a page, and no error that the caller did not ask to pass over.
     pub fn is_publishable(&self) -> bool {
         !self.pages.is_empty() && (self.errors() == 0 || self.keeps_going)
+    }
+
+    pub(crate) fn taken(&self) -> Vec<(Utf8PathBuf, Taken)> {
+        self.taken.clone()
     }
 
     pub(crate) fn packages(&self) -> Vec<PackageFolders> {
@@ -334,11 +342,13 @@ pub(super) fn link(
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<LinkedPage> {
     let linked = built.into_par_iter().map(|Built { document, provenance, is_settled }| {
+        let taken = document.taken().clone();
         let Parsed { value: (document, asked), mut diagnostics } = document.link(pages);
         if settings.is_strict {
             allowed::refuse_removals(&mut diagnostics);
         }
-        LinkedPage { built: Built { document, provenance, is_settled }, asked, diagnostics }
+        let built = Built { document, provenance, is_settled };
+        LinkedPage { built, asked, taken, diagnostics }
     });
     let linked: Vec<LinkedPage> = linked.collect();
     findings.extend(linked.iter().flat_map(|it| it.diagnostics.iter().cloned()));

@@ -18,7 +18,8 @@ use crate::graph::{CellGraph, picture};
 use crate::interrupt::Cancel;
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Notebook};
 use crate::output::{
-    self, Heading, Interactivity, OutputKind, OutputPosition, RenderedCell, RenderedOutput,
+    self, Heading, Interactivity, Neighbours, OutputKind, OutputPosition, RenderedCell,
+    RenderedOutput, Taken,
 };
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
@@ -47,8 +48,9 @@ pub fn document(
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
     let chosen = states.value.as_ref().map(States::chosen).unwrap_or_default();
-    let interactivity = Interactivity { widgets: live, chosen, ..interactivity.clone() };
-    let layout = Layout { notebook, record, states: states.value.as_ref(), options, interactivity };
+    let alive = Interactivity { widgets: live, chosen, ..interactivity.clone() };
+    let states_of = states.value.as_ref();
+    let layout = Layout { notebook, record, states: states_of, options, interactivity: alive };
     let Parts { blocks, spans, outline, title_cell, mut diagnostics } = layout.parts();
     add_new(&mut diagnostics, states.diagnostics);
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
@@ -82,8 +84,13 @@ pub fn document(
         runtimes: Vec::new(),
         states: states.value.map(Arc::new),
     };
+    let neighbours = interactivity.neighbours.as_deref();
+    if neighbours.is_some_and(Neighbours::are_too_many) {
+        diagnostics.push(neighbours_are_too_many(notebook));
+    }
+    let taken = neighbours.map(Neighbours::taken).unwrap_or_default();
     let notebook = origin.notebook.to_owned();
-    Parsed { value: Unlinked { document, notebook, spans }, diagnostics }
+    Parsed { value: Unlinked { document, notebook, spans, taken }, diagnostics }
 }
 
 /// Adds findings that are not among the others: those of states are often those of the page.
@@ -152,10 +159,10 @@ impl Layout<'_> {
         let place = OutputPosition { span: cell.head(), scope: &scope };
         let shown = &self.options.shown;
         if cell.kind == CellKind::Markdown {
-            return prose(cell, &place);
+            return self.prose(cell, &place);
         }
         if let Some(run) = raw(cell) {
-            return output::cell(&run, &place, shown, &self.interactivity);
+            return told_files(cell, output::cell(&run, &place, shown, &self.interactivity));
         }
         let first = self.states.and_then(|it| it.first(id));
         let is_state = first.is_some();
@@ -163,10 +170,24 @@ impl Layout<'_> {
         match run.filter(|_| !cell.options.hide_output) {
             Some(run) => {
                 let interactivity = &Interactivity { is_state, ..self.interactivity.clone() };
-                output::cell(run, &place, shown, interactivity)
+                told_files(cell, output::cell(run, &place, shown, interactivity))
             }
             None => Parsed { value: RenderedCell::default(), diagnostics: Vec::new() },
         }
+    }
+
+    fn prose(&self, cell: &Cell, place: &OutputPosition<'_>) -> Parsed<RenderedCell> {
+        let none = serde_json::Map::new();
+        let attachments = cell.attachments.as_deref().unwrap_or(&none);
+        let neighbours = self.interactivity.neighbours.as_ref();
+        let Parsed { value: prose, diagnostics } =
+            output::markdown(&cell.code, attachments, neighbours, place);
+        let (headings, refused) = (prose.headings, prose.refused);
+        let mut rendered = RenderedCell { headings, refused, ..RenderedCell::default() };
+        if !cell.code.is_empty() {
+            rendered.outputs.push(prose.output);
+        }
+        told_files(cell, Parsed { value: rendered, diagnostics })
     }
 
     /// Adds the block of a cell, if there is anything to show.
@@ -201,15 +222,17 @@ impl Layout<'_> {
     }
 }
 
-fn prose(cell: &Cell, place: &OutputPosition<'_>) -> Parsed<RenderedCell> {
-    let none = serde_json::Map::new();
-    let attachments = cell.attachments.as_deref().unwrap_or(&none);
-    let Parsed { value: prose, diagnostics } = output::markdown(&cell.code, attachments, place);
-    let mut rendered = RenderedCell { headings: prose.headings, ..RenderedCell::default() };
-    if !cell.code.is_empty() {
-        rendered.outputs.push(prose.output);
-    }
-    Parsed { value: rendered, diagnostics }
+/// Adds the findings about files that a cell names.
+fn told_files(cell: &Cell, mut rendered: Parsed<RenderedCell>) -> Parsed<RenderedCell> {
+    rendered.diagnostics.extend(output::refused_files(cell, &rendered.value.refused));
+    rendered
+}
+
+fn neighbours_are_too_many(notebook: &Notebook) -> Diagnostic {
+    let span = Span::new(notebook.source, 0, 0);
+    let message = "the files beside the notebook that its page shows hold over 256 MiB together";
+    Diagnostic::error(Code::UnshownFile, span, message)
+        .with_help("make them smaller, or show fewer; one that is shown twice counts twice")
 }
 
 /// A document whose links are still those of the notebook.
@@ -220,6 +243,8 @@ pub struct Unlinked {
     notebook: Utf8PathBuf,
     /// The cell of each block.
     spans: Vec<Span>,
+    /// Files beside the notebook that decide about the page.
+    taken: Taken,
 }
 
 impl Unlinked {
@@ -319,6 +344,11 @@ impl Unlinked {
     /// Gives the charts what draws them.
     pub fn draw_with(&mut self, runtimes: Vec<Arc<Runtime>>) {
         self.document.runtimes = runtimes;
+    }
+
+    /// Files beside the notebook that decide about the page.
+    pub fn taken(&self) -> &Taken {
+        &self.taken
     }
 
     /// The notebook and its page.

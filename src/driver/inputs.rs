@@ -37,6 +37,14 @@ impl Input {
         Some(Utf8Path::new(folder))
     }
 
+    /// The folder that nothing read for it leaves, and its own folder below that.
+    #[must_use]
+    pub fn place(&self) -> (&Utf8Path, &Utf8Path) {
+        let own = self.path.parent().unwrap_or(Utf8Path::new(""));
+        let root = self.folder().unwrap_or(own);
+        (root, own.strip_prefix(root).unwrap_or(Utf8Path::new("")))
+    }
+
     /// The files beside it, and how far links and includes of them may lead.
     #[must_use]
     pub fn beside(&self) -> Beside<'_> {

@@ -17,6 +17,7 @@ use super::page_key::SiteParts;
 use crate::cache::{Cache, Key, KeyBuilder, Kind, Stamp};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
 use crate::emit::{Needs, Piece, Provenance, Summary};
+use crate::output::{Neighbours, Taken};
 use crate::publish::Stamps;
 use crate::run::record::Granted;
 use crate::site::{Integrity, Reference, References, SitePath, Standing};
@@ -32,6 +33,8 @@ pub(super) struct KnownPage {
     files: Vec<KnownFile>,
     /// Notebooks that its links lead to, or would.
     asked: Asked,
+    /// Files beside the notebook that it shows, or would.
+    pub(super) taken: Taken,
     /// Texts that its findings point into.
     texts: Vec<KnownText>,
     findings: Vec<KnownFinding>,
@@ -109,7 +112,8 @@ impl LastSite {
     ) -> Option<Known> {
         let digest = *sources.get(notebook).digest();
         let page = self.pages.get(&input.relative)?;
-        if page.key != self.parts.page(input, path, &digest).0 {
+        let is_same = page.key == self.parts.page(input, path, &digest).0;
+        if !is_same || !Neighbours::still_hold(input.place().0, &page.taken) {
             return None;
         }
         Some(Known {
@@ -157,6 +161,7 @@ pub(super) struct Note {
     pub(super) key: Key,
     pub(super) notebook: Utf8PathBuf,
     pub(super) asked: Asked,
+    taken: Taken,
     pub(super) shows_secret: bool,
     texts: Vec<KnownText>,
     findings: Vec<KnownFinding>,
@@ -166,7 +171,7 @@ impl Note {
     /// `None` for a page that another build may not get in the same way.
     pub(super) fn new(
         (key, notebook): (Key, Utf8PathBuf),
-        asked: Asked,
+        (asked, taken): (Asked, Taken),
         shows_secret: bool,
         diagnostics: &[Diagnostic],
         sources: &Sources,
@@ -189,7 +194,7 @@ impl Note {
         });
         let texts = texts.collect();
         let findings = diagnostics.iter().map(|it| KnownFinding::of(it, &ids)).collect();
-        Some(Self { key, notebook, asked, shows_secret, texts, findings })
+        Some(Self { key, notebook, asked, taken, shows_secret, texts, findings })
     }
 
     /// The page, once it is published. `None` where a file of it is not as it was written.
@@ -200,7 +205,7 @@ impl Note {
         files: Vec<(SitePath, u64, Integrity, References)>,
         stamps: &Stamps,
     ) -> Option<(Utf8PathBuf, KnownPage)> {
-        let Self { key, notebook, asked, shows_secret, texts, findings } = self;
+        let Self { key, notebook, asked, taken, shows_secret, texts, findings } = self;
         let files = files.into_iter().map(|(path, bytes, integrity, references)| {
             let path = path.as_str().to_owned();
             let stamp = stamps.get(&path)?.clone();
@@ -209,8 +214,18 @@ impl Note {
         });
         let files = files.collect::<Option<_>>()?;
         let engine = engine.to_owned();
-        let page =
-            KnownPage { key, summary, needs, files, asked, texts, findings, shows_secret, engine };
+        let page = KnownPage {
+            key,
+            summary,
+            needs,
+            files,
+            asked,
+            taken,
+            texts,
+            findings,
+            shows_secret,
+            engine,
+        };
         Some((notebook, page))
     }
 }

@@ -1,6 +1,7 @@
 //! Options of a caller and `nbc.toml` to what a build does: their one merge, for every command.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -204,7 +205,7 @@ pub(super) struct Settings {
     pub(super) layout: Option<LayoutSetting>,
     pub(super) execute: Policy,
     pub(super) record: Option<Utf8PathBuf>,
-    pub(super) allowed: Allowed,
+    pub(super) allowed: Arc<Allowed>,
     pub(super) is_strict: bool,
     pub(super) trust: Trust,
 }
@@ -245,7 +246,7 @@ impl Settings {
             layout: options.layout.or(config.layout),
             execute: options.runtime.execute,
             record: options.record.clone(),
-            allowed: Allowed::new(&options.publishing.allow_secret, config, folder)?,
+            allowed: Arc::new(Allowed::new(&options.publishing.allow_secret, config, folder)?),
             is_strict: options.publishing.strict_sanitize || config.strict_sanitize,
             trust: Trust::default(),
         })

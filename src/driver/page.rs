@@ -10,6 +10,7 @@ use super::clearance::Cleared;
 use super::document::{self, Unlinked};
 use super::events::Events;
 use super::failures;
+use super::inputs::Input;
 use super::links::Origin;
 use super::options::Settings;
 use super::runtimes::Charts;
@@ -18,11 +19,11 @@ use super::{Failure, allowed, exposure};
 use crate::charts::{Kind, KnownRuntime, Runtime};
 use crate::diagnostic::{self, Diagnostic, Parsed};
 use crate::notebook::Notebook;
-use crate::output::Interactivity;
+use crate::output::{Interactivity, Neighbours};
 use crate::process::Limits;
 use crate::run::record::CellStatus;
 use crate::run::{OnError, RunRecord};
-use crate::secret::Scanner;
+use crate::secret::{self, Scanner};
 use crate::site::SitePath;
 use crate::source::Sources;
 
@@ -74,6 +75,7 @@ impl PageMaker<'_> {
             drawing.own.iter().map(|(kind, it)| (*kind, it.version().to_owned())).collect();
         let compile = |live: &BTreeSet<Kind>| {
             let interactivity = Interactivity {
+                neighbours: Some(Arc::new(self.neighbours(input))),
                 charts: live.clone(),
                 islands: islands.clone(),
                 runtimes: versions.clone(),
@@ -98,6 +100,19 @@ impl PageMaker<'_> {
         diagnostics.extend(made.diagnostics);
         diagnostics.extend(exposed);
         Parsed { value: (!failed).then_some(made.value), diagnostics }
+    }
+}
+
+impl PageMaker<'_> {
+    /// The files beside a notebook, of which the page shows some.
+    fn neighbours(&self, input: &Input) -> Neighbours {
+        let (root, folder) = input.place();
+        let allowed = Arc::clone(&self.settings.allowed);
+        let search = move |text: &[u8]| {
+            let leaks = secret::leaks(text).into_iter();
+            leaks.filter(|it| !allowed.holds(it)).map(|it| it.what.to_owned()).next()
+        };
+        Neighbours::new(root, folder, Box::new(search))
     }
 }
 

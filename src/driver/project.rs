@@ -33,6 +33,7 @@ use crate::cache::{Cache, Key, Trees};
 use crate::config::{ByteSize, Config};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::Layout;
+use crate::output::Taken;
 use crate::process::{Limits, interrupt};
 use crate::publish::Destination;
 use crate::run::remembered::Unchecked;
@@ -237,6 +238,7 @@ impl Project {
         };
         let linked =
             self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
+        let taken = self.taken(&linked, &known);
         told.retain(|_, _| is_settled);
         let made = linked.into_iter().map(|it| {
             let told = told.remove(&it.built.document.path);
@@ -266,7 +268,21 @@ impl Project {
             cache: self.entries.clone(),
             timings: &self.timings,
             packages,
+            taken,
         }))
+    }
+
+    /// Files beside the notebooks that decided about pages, below their roots.
+    fn taken(&self, linked: &[LinkedPage], known: &[Known]) -> Vec<(Utf8PathBuf, Taken)> {
+        let linked = linked.iter().map(|it| (&it.built.document.path, &it.taken));
+        let known = known.iter().map(|it| (&it.path, &it.page.taken));
+        let taken: BTreeMap<&SitePath, &Taken> = linked.chain(known).collect();
+        let places = page_paths(&self.inputs);
+        let all = self.inputs.iter().zip(&places).filter_map(|(input, page)| {
+            let taken = taken.get(page).filter(|it| !it.is_empty())?;
+            Some((input.place().0.to_owned(), (*taken).clone()))
+        });
+        all.collect()
     }
 
     /// Runs all notebooks, and lists their inputs with the states that these make. No state is run, and the site stays
@@ -520,8 +536,8 @@ fn noted(
     let told = told.filter(|_| linked.built.is_settled);
     let note = told.and_then(|Told { key, notebook, mut findings }| {
         findings.append(&mut linked.diagnostics);
-        let asked = std::mem::take(&mut linked.asked);
-        Note::new((key, notebook), asked, shows_secret, &findings, sources)
+        let decided = (std::mem::take(&mut linked.asked), std::mem::take(&mut linked.taken));
+        Note::new((key, notebook), decided, shows_secret, &findings, sources)
     });
     linked.made(note)
 }

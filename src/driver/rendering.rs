@@ -101,6 +101,7 @@ impl Project {
             last: None,
             timings: &self.timings,
             packages: Vec::new(),
+            taken: Vec::new(),
         })
     }
 }

@@ -83,7 +83,11 @@ impl Csp {
         };
         let fetched = if contents.states == States::Fetched { "'self'" } else { "'none'" };
         let frames = if contents.has_islands { "frame-src 'self'; " } else { "" };
-        let media = if contents.has_media { "media-src data:; " } else { "" };
+        let media = match (contents.has_media, own) {
+            (true, true) => "media-src 'self' data:; ",
+            (true, false) => "media-src data:; ",
+            (false, _) => "",
+        };
         Self(format!(
             "default-src 'none'; script-src {scripts}; style-src {styles}; img-src {images}; \
              font-src data:; {media}{frames}connect-src {fetched}; base-uri 'none'; \
@@ -119,6 +123,10 @@ mod tests {
         let with = Csp::of(&Contents { has_media: true, ..Contents::default() });
         assert!(with.as_str().contains("; media-src data:;"), "{}", with.as_str());
         assert!(!Csp::of(&Contents::default()).as_str().contains("media-src"));
+        let linked =
+            Contents { has_media: true, own_files: OwnFiles::Linked, ..Contents::default() };
+        let with = Csp::of(&linked);
+        assert!(with.as_str().contains("; media-src 'self' data:;"), "{}", with.as_str());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! markup of nbc's, with the element's own HTML sanitized inside. Controls are disabled and show
 //! the value of the build. An element that nbc does not know becomes a box that says so.
 
+pub(super) mod beside;
 mod control;
 pub(super) mod layout;
 mod media;
@@ -17,10 +18,13 @@ use serde_json::Value;
 
 use super::chart::ChartPicture;
 use super::data;
+use super::markdown::Attachments;
 use super::math::{self, Display};
 use super::notes::Notes;
 use super::{note, shortened};
-use crate::sanitize::{CustomElement, CustomElements, Gate, SafeHtml, UntrustedHtml, svg};
+use crate::sanitize::{
+    CustomElement, CustomElements, FoundPicture, Gate, SafeHtml, UntrustedHtml, svg,
+};
 
 /// marimo's vocabulary.
 pub(super) struct Marimo<'n> {
@@ -31,6 +35,8 @@ pub(super) struct Marimo<'n> {
     nested: Cell<u32>,
     /// Inputs around the current element; `None` for one that does not work on the page.
     inputs: RefCell<Vec<Option<LiveInput>>>,
+    /// Attachments of the prose that the markup was made of.
+    attachments: Option<&'n Attachments<'n>>,
 }
 
 /// An input of the page that works.
@@ -52,6 +58,18 @@ impl CustomElements for Marimo<'_> {
 
     fn is_inline(&self, name: &str) -> bool {
         matches!(name, "marimo-tex" | "iconify-icon")
+    }
+
+    fn picture(&self, address: &str) -> FoundPicture {
+        if let Some(attachments) = self.attachments
+            && address.trim_start().starts_with("attachment:")
+        {
+            return match attachments.picture(address.trim(), self.notes) {
+                Some(picture) => FoundPicture::Found(picture),
+                None => FoundPicture::NotAsked,
+            };
+        }
+        beside::picture(address, self.notes)
     }
 
     fn open(&self, element: &CustomElement) {
@@ -92,7 +110,13 @@ impl<'n> Marimo<'n> {
             charts: RefCell::new(charts),
             nested: Cell::new(0),
             inputs: RefCell::new(Vec::new()),
+            attachments: None,
         }
+    }
+
+    /// For markup that was made of prose.
+    pub(super) fn of_prose(notes: &'n Notes, attachments: &'n Attachments<'n>) -> Self {
+        Self { attachments: Some(attachments), ..Self::new(notes) }
     }
 
     /// Tells of a control that does not react, unless it is an input that works.
@@ -209,6 +233,9 @@ impl Compiled<'_, '_> {
 
     /// An image in an attribute.
     fn picture(&self, name: &str, label: &str) -> SafeHtml {
+        if let FoundPicture::Found(picture) = beside::picture(&self.text(name), self.marimo.notes) {
+            return picture.html(label);
+        }
         let mut metadata = serde_json::Map::new();
         metadata.insert("alt".to_owned(), label.into());
         match super::image::Picture::parse(&self.text(name)) {

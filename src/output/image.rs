@@ -112,6 +112,16 @@ impl<'text> Picture<'text> {
         }
     }
 
+    /// The type, read from the bytes.
+    pub(super) fn mime(&self) -> &'static str {
+        self.mime
+    }
+
+    /// Width and height, by the header.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        self.size
+    }
+
     /// The `data:` address.
     pub(super) fn address(&self) -> String {
         format!("data:{};base64,{}", self.mime, self.data)

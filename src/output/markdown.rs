@@ -2,9 +2,10 @@
 //!
 //! In: prose of a notebook, with HTML in it. Out: safe markup.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::{Map, Value};
 
 use super::element::Marimo;
@@ -12,7 +13,7 @@ use super::image::Picture;
 use super::math::{self, Display};
 use super::notes::Notes;
 use crate::diagnostic::overrides;
-use crate::sanitize::{Gate, SafeHtml, UntrustedHtml};
+use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml};
 
 /// Longer prose is shown as it is written.
 const LONGEST: usize = 4 << 20;
@@ -37,7 +38,6 @@ pub(super) fn render(
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
     let prepared = bare_environments(text);
-    let mut budget = ByteBudget::new(attachments);
     let mut diagram: Option<String> = None;
     let events = Parser::new_ext(&prepared, options).filter_map(|event| match event {
         // JupyterLab draws these, too; marimo's element is how the pass after this knows them.
@@ -63,16 +63,12 @@ pub(super) fn render(
     let events = events.map(|event| match event {
         Event::InlineMath(source) => formula(&source, Display::Inline),
         Event::DisplayMath(source) => formula(&source, Display::Block),
-        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let found = attachment(&dest_url, attachments, &mut budget, notes);
-            let dest_url = found.map_or(dest_url, CowStr::from);
-            Event::Start(Tag::Image { link_type, dest_url, title, id })
-        }
         other => other,
     });
     let mut markup = String::with_capacity(text.len() * 2);
     html::push_html(&mut markup, events);
-    gate.fragment(&UntrustedHtml::new(markup), &Marimo::new(notes))
+    let attachments = Attachments::new(attachments);
+    gate.fragment(&UntrustedHtml::new(markup), &Marimo::of_prose(notes, &attachments))
 }
 
 fn formula(source: &str, display: Display) -> Event<'static> {
@@ -85,46 +81,41 @@ fn formula(source: &str, display: Display) -> Event<'static> {
     Event::InlineHtml(format!("<span class=\"{class}\">{inner}</span>").into())
 }
 
-/// Bytes that attachments may still take: twenty bytes of prose show a whole attachment, so a
-/// small file could make a page without end.
-struct ByteBudget(usize);
-
-impl ByteBudget {
-    fn new(attachments: &Map<String, Value>) -> Self {
-        let bundles = attachments.values().filter_map(Value::as_object).flat_map(Map::values);
-        let size: usize = bundles.filter_map(Value::as_str).map(str::len).sum();
-        Self((2 * size).max(1 << 20))
-    }
-
-    fn take(&mut self, size: usize) -> bool {
-        let left = self.0.checked_sub(size);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
-    }
+/// The attachments of a Jupyter cell: file name → MIME type → base64; hostile.
+pub(super) struct Attachments<'a> {
+    all: &'a Map<String, Value>,
+    /// Bytes that they may still take: twenty bytes of prose show a whole attachment, so a small file could make a page
+    /// without end.
+    left: Cell<usize>,
 }
 
-/// The image that `attachment:name.png` stands for.
-fn attachment(
-    address: &str,
-    attachments: &Map<String, Value>,
-    budget: &mut ByteBudget,
-    notes: &Notes,
-) -> Option<String> {
-    let name = address.strip_prefix("attachment:")?;
-    let bundle = attachments.get(name).or_else(|| {
-        attachments.iter().find(|(other, _)| other.replace(' ', "%20") == name).map(|(_, it)| it)
-    })?;
-    let (_, data) = bundle.as_object()?.iter().find(|(mime, _)| mime.starts_with("image/"))?;
-    let data = data.as_str()?;
-    if !budget.take(data.len()) {
-        notes.invalid("an attachment is shown too often".to_owned());
-        return None;
+impl<'a> Attachments<'a> {
+    fn new(all: &'a Map<String, Value>) -> Self {
+        let bundles = all.values().filter_map(Value::as_object).flat_map(Map::values);
+        let size: usize = bundles.filter_map(Value::as_str).map(str::len).sum();
+        Self { all, left: Cell::new((2 * size).max(1 << 20)) }
     }
-    match Picture::parse(data) {
-        Ok(picture) => Some(picture.address()),
-        Err(why) => {
-            notes.invalid(format!("an attachment {why}"));
-            None
+
+    /// The picture that `attachment:name.png` stands for.
+    pub(super) fn picture(&self, address: &str, notes: &Notes) -> Option<SafePicture> {
+        let name = address.strip_prefix("attachment:")?;
+        let bundle = self.all.get(name).or_else(|| {
+            let mut all = self.all.iter();
+            all.find(|(other, _)| other.replace(' ', "%20") == name).map(|(_, it)| it)
+        })?;
+        let (_, data) = bundle.as_object()?.iter().find(|(mime, _)| mime.starts_with("image/"))?;
+        let data = data.as_str()?;
+        let Some(left) = self.left.get().checked_sub(data.len()) else {
+            notes.invalid("an attachment is shown too often".to_owned());
+            return None;
+        };
+        self.left.set(left);
+        match Picture::parse(data) {
+            Ok(picture) => SafePicture::of_pixels(picture.address(), None, picture.size()),
+            Err(why) => {
+                notes.invalid(format!("an attachment {why}"));
+                None
+            }
         }
     }
 }

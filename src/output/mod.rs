@@ -15,7 +15,9 @@ mod markdown;
 pub mod mask;
 mod math;
 mod media;
+mod neighbours;
 mod notes;
+mod refused;
 mod shorten;
 mod widget;
 
@@ -23,6 +25,8 @@ pub use crate::sanitize::Heading;
 pub use chart::{PlacedChart, keep_placed};
 pub use diagram::draw_diagram;
 pub use island::Islands;
+pub use neighbours::{Neighbours, Refusal, Search, Taken};
+pub use refused::{RefusedFile, refused_files};
 pub use shorten::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,6 +132,8 @@ pub struct Interactivity {
     pub chosen: Arc<BTreeMap<String, serde_json::Value>>,
     /// Whether the output is of a state: for those the build draws no pictures of charts.
     pub is_state: bool,
+    /// Files beside the notebook; `None`: none of them is shown.
+    pub neighbours: Option<Arc<Neighbours>>,
 }
 
 /// The outputs of a cell.
@@ -141,6 +147,8 @@ pub struct RenderedCell {
     pub charts: Vec<PlacedChart>,
     /// Whether the build could not draw one of its charts, which would hang a reader's browser.
     pub has_undrawn: bool,
+    /// Files beside the notebook that are to be told about.
+    pub refused: Vec<RefusedFile>,
 }
 
 /// Prose of the notebook.
@@ -150,6 +158,8 @@ pub struct RenderedProse {
     pub output: RenderedOutput,
     /// Its headings, in order.
     pub headings: Vec<Heading>,
+    /// Files beside the notebook that are to be told about.
+    pub refused: Vec<RefusedFile>,
 }
 
 /// Renders the outputs of a cell.
@@ -209,6 +219,7 @@ pub fn cell(
         }
         cell.charts = notes.take_charts();
         cell.has_undrawn = notes.has_undrawn();
+        cell.refused = notes.take_refused();
         // Markup that was drawn and then not taken may have had charts.
         keep_placed(&mut cell.charts, &cell.outputs);
         Parsed { value: cell, diagnostics: notes.into_diagnostics(place.span) }
@@ -219,16 +230,17 @@ pub fn cell(
 pub fn markdown(
     text: &str,
     attachments: &serde_json::Map<String, serde_json::Value>,
+    neighbours: Option<&Arc<Neighbours>>,
     place: &OutputPosition<'_>,
 ) -> Parsed<RenderedProse> {
     on_big_stack(|| {
-        let notes = Notes::default();
+        let notes = Notes::default().with_neighbours(neighbours);
         let mut gate = Gate::new(place.scope);
         let html = markdown::render(text, attachments, &mut gate, &notes);
         let drawn = UnframedOutput { kind: OutputKind::Prose, html, gate: Some(gate) };
         let (output, headings) = wrap(drawn, place.scope, &notes);
         Parsed {
-            value: RenderedProse { output, headings },
+            value: RenderedProse { output, headings, refused: notes.take_refused() },
             diagnostics: notes.into_diagnostics(place.span),
         }
     })
@@ -479,8 +491,12 @@ mod tests {
     fn headings_get_ids_and_are_listed() {
         let mut sources = Sources::default();
         let place = place_in(&mut sources);
-        let parsed =
-            markdown("# A & `b`\n\n## A & b\n\n[up](#A-&-b)", &serde_json::Map::new(), &place);
+        let parsed = markdown(
+            "# A & `b`\n\n## A & b\n\n[up](#A-&-b)",
+            &serde_json::Map::new(),
+            None,
+            &place,
+        );
         let found: Vec<_> = parsed
             .value
             .headings

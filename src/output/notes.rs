@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chart::PlacedChart;
-use super::{Interactivity, Islands, Shown};
+use super::{Interactivity, Islands, Neighbours, RefusedFile, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::metadata;
 use crate::sanitize::{IslandKind, Removed};
 use crate::source::Span;
+
+/// Most files beside the notebook that are told about for one cell.
+const MOST_REFUSED: usize = 64;
 
 /// Longest message of an exception, in characters.
 const LONGEST_MESSAGE: usize = 300;
@@ -47,6 +50,8 @@ pub(super) struct Notes {
     shortened: RefCell<Vec<String>>,
     /// Rows of a table that are shown.
     rows: Option<usize>,
+    neighbours: Option<Arc<Neighbours>>,
+    refused: RefCell<BTreeSet<RefusedFile>>,
 }
 
 impl Notes {
@@ -62,6 +67,7 @@ impl Notes {
             widgets,
             chosen,
             is_state: interactivity.is_state,
+            neighbours: interactivity.neighbours.clone(),
             scope: scope.to_owned(),
             ..Self::default()
         }
@@ -70,6 +76,31 @@ impl Notes {
     /// With another bound than the usual one for the rows of a table.
     pub(super) fn with_rows(self, rows: usize) -> Self {
         Self { rows: Some(rows), ..self }
+    }
+
+    /// With the files beside the notebook.
+    pub(super) fn with_neighbours(self, neighbours: Option<&Arc<Neighbours>>) -> Self {
+        Self { neighbours: neighbours.cloned(), ..self }
+    }
+
+    /// The files beside the notebook, if the page may show some.
+    pub(super) fn neighbours(&self) -> Option<&Neighbours> {
+        self.neighbours.as_deref()
+    }
+
+    /// Notes a file beside the notebook that is not shown, or not as what it says that it is.
+    pub(super) fn refuse(&self, file: RefusedFile) {
+        let mut all = self.refused.borrow_mut();
+        if all.len() < MOST_REFUSED {
+            all.insert(file);
+        } else if !all.contains(&file) {
+            let (address, reason) = ("…".to_owned(), "nor are others that it names".to_owned());
+            all.insert(RefusedFile { address, reason, is_shown: false, help: None });
+        }
+    }
+
+    pub(super) fn take_refused(&self) -> Vec<RefusedFile> {
+        self.refused.take().into_iter().collect()
     }
 
     /// Rows of a table that are shown.

@@ -20,7 +20,7 @@ use crate::config::BaseUrl;
 use crate::graph::picture::Picture;
 use crate::notebook::CodeVisibility;
 use crate::output::{Heading, PlacedChart, RenderedOutput};
-use crate::sanitize::{self, SafeCss, SafeHtml};
+use crate::sanitize::{self, MarkedFile, SafeCss, SafeHtml};
 use crate::site::{Asset, SitePath, SitePathError, download_name};
 use crate::states::States;
 
@@ -193,11 +193,11 @@ pub fn page(
     let has_code = blocks
         .iter()
         .any(|block| block.code.as_ref().is_some_and(|it| it.visibility == CodeVisibility::Folded));
-    let (mut frames, mut charts, mut slots) = (Vec::new(), Vec::new(), Slots::default());
+    let (mut own, mut charts, mut slots) = (Vec::new(), Vec::new(), Slots::default());
     let mut cells: Vec<Value> = Vec::new();
     for mut block in blocks {
         charts.append(&mut block.charts);
-        cells.push(cell_value(block, &document.path, &mut frames, &mut slots, look)?);
+        cells.push(cell_value(block, &document.path, &mut own, &mut slots, look)?);
     }
     let (source, mut files) = source(&document, look)?;
     let authors = document.authors.join(", ");
@@ -206,8 +206,8 @@ pub fn page(
     let body = body(&document, home, (source, has_code), cells, slots, look)?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let head = head(&document, published, shared.as_ref(), look)?;
-    let has_islands = !frames.is_empty();
-    files.extend(frames);
+    let has_islands = own.iter().any(|it| it.path().as_str().starts_with("islands/"));
+    files.extend(own);
     files.extend(shared);
     let said = [authors.as_str(), date].into_iter().filter(|it| !it.is_empty());
     let byline = said.collect::<Vec<_>>().join(" · ");
@@ -414,6 +414,38 @@ fn shared_picture(document: &Document, address: &str, look: &Look<'_>) -> Option
     may_be.then(|| Asset::hashed("assets", stem(&document.path), extension, bytes).ok())?
 }
 
+/// A file beside the notebook as a file of the site, named by its content, and for people by its own name.
+fn neighbour(file: &MarkedFile<'_>) -> Option<Asset> {
+    let extension = match file.mime {
+        "image/png" => "png",
+        "image/jpeg" => "jpeg",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        "video/mp4" => "mp4",
+        "video/webm" | "audio/webm" => "webm",
+        "video/ogg" => "ogv",
+        "audio/ogg" => "ogg",
+        "audio/mpeg" => "mp3",
+        "audio/wav" => "wav",
+        "audio/flac" => "flac",
+        "audio/mp4" => "m4a",
+        _ => return None,
+    };
+    let name = file.name.rsplit_once('.').map_or(file.name.as_str(), |it| it.0);
+    let stem = readable(name).unwrap_or_else(|| "file".to_owned());
+    Asset::hashed("assets", &stem, extension, file.bytes()?).ok()
+}
+
+/// A name with only those characters that the path of a file in a site may have.
+fn readable(name: &str) -> Option<String> {
+    let slug = sanitize::slug(name);
+    let plain = |it: char| if it.is_ascii_alphanumeric() { it } else { '-' };
+    let name: String = slug.chars().map(plain).collect();
+    let parts = name.split('-').filter(|it| !it.is_empty());
+    let name = parts.collect::<Vec<_>>().join("-");
+    (!name.is_empty()).then_some(name)
+}
+
 fn stem(path: &SitePath) -> &str {
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
     name.strip_suffix(".html").unwrap_or(name)
@@ -450,7 +482,7 @@ fn graph_value(graph: &DrawnGraph) -> Value {
     }
 }
 
-/// Template values of a cell; the files of its islands are added to `files`.
+/// Template values of a cell; its islands and the files beside the notebook that it shows are added to `files`.
 fn cell_value<'text>(
     block: Block,
     path: &SitePath,
@@ -460,10 +492,17 @@ fn cell_value<'text>(
 ) -> Result<Value, LayoutError> {
     // Everything that depends on an input is one piece, so that templates of a site's own have it as well.
     let mut of_slot = block.slot.map(|slot| (slot, Slots::default()));
+    let may_have_files = look.has_files && of_slot.is_none();
     let place = of_slot.as_mut().map_or(&mut *slots, |(_, own)| own);
     let mut outputs: Vec<Value> = Vec::new();
     for output in block.outputs {
-        outputs.push(place.html("output", output.html));
+        let html = sanitize::place_files(output.html, |file| {
+            let file = neighbour(file).filter(|_| may_have_files)?;
+            let address = path.link_to(file.path());
+            files.push(file);
+            Some(address)
+        });
+        outputs.push(place.html("output", html));
         if let Some(island) = output.island {
             let file = island.file(stem(path))?;
             let frame = island.frame(path, file.path());

@@ -10,7 +10,9 @@ mod pass;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Removed, SafeCss, SafeHtml, Sanitized, UntrustedHtml, css, reference, scan};
+use super::{
+    Removed, SafeCss, SafeHtml, SafePicture, Sanitized, UntrustedHtml, css, reference, scan,
+};
 use pass::Pass;
 
 /// Longest markup that is read, in bytes.
@@ -35,9 +37,24 @@ pub trait CustomElements {
     /// Called at the start of each element, before its content; [`Self::compile`] follows at its end.
     fn open(&self, _element: &CustomElement) {}
 
+    /// The picture at an address, for an `img` whose address holds no picture itself.
+    fn picture(&self, _address: &str) -> FoundPicture {
+        FoundPicture::NotAsked
+    }
+
     /// Compiles one. `children` is already safe; HTML in attributes goes through
     /// [`Gate::fragment`].
     fn compile(&self, element: &CustomElement, children: SafeHtml, gate: &mut Gate) -> SafeHtml;
+}
+
+/// An answer to the question for a picture at an address.
+pub enum FoundPicture {
+    /// Nobody looks at such addresses.
+    NotAsked,
+    /// There is none that a page may have, which is told already.
+    Refused,
+    /// It is here.
+    Found(SafePicture),
 }
 
 /// No custom element is known.

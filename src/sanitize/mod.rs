@@ -9,6 +9,7 @@ mod css;
 mod fixed;
 mod html;
 mod island;
+mod picture;
 mod policy;
 mod reference;
 mod scan;
@@ -17,8 +18,11 @@ mod theme;
 mod token;
 
 pub use build::MediaKind;
-pub use html::{CustomElement, CustomElements, Gate, LONGEST_MARKUP, NoCustomElements, html};
+pub use html::{
+    CustomElement, CustomElements, FoundPicture, Gate, LONGEST_MARKUP, NoCustomElements, html,
+};
 pub use island::{Frame, Island, IslandKind, IslandRefusal, island, widget_island};
+pub use picture::{MarkedFile, SafePicture, place_files};
 pub use scan::{
     Heading, Link, MOST_HEADINGS, children, first_paragraph, first_picture, headings,
     link_fragments, resolve_links, slug, without_empty_headers,

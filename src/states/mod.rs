@@ -336,9 +336,15 @@ impl<'a> Jobs<'a> {
                 runtimes: interactivity.runtimes.clone(),
                 widgets: Arc::clone(&job.live),
                 is_state: true,
+                neighbours: interactivity.neighbours.clone(),
                 ..Interactivity::default()
             };
-            output::cell(run, &OutputPosition { span, scope: &scope }, shown, &interactivity)
+            let place = OutputPosition { span, scope: &scope };
+            let mut parsed = output::cell(run, &place, shown, &interactivity);
+            let cell = notebook.cell(job.cell);
+            let refused = cell.map(|it| output::refused_files(it, &parsed.value.refused));
+            parsed.diagnostics.extend(refused.into_iter().flatten());
+            parsed
         };
         // Threads of another pool would take up the next one, and the next, while they wait for each.
         let cancel = Cancel::current();

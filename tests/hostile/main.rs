@@ -47,7 +47,7 @@ fn prose(text: &str) -> Parsed<output::RenderedProse> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
     let place = OutputPosition { span: Span::new(source, 0, 0), scope: "c1" };
-    output::markdown(text, &serde_json::Map::new(), &place)
+    output::markdown(text, &serde_json::Map::new(), None, &place)
 }
 
 /// Renders one payload of a case file to HTML, CSS and messages, after the scan.

@@ -104,7 +104,7 @@ fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) 
     let cell = checked.notebook.expect("a notebook").cells.remove(0);
     let place = OutputPosition { span: cell.head(), scope: "c1" };
     let attachments = cell.attachments.unwrap_or_default();
-    let parsed = output::markdown(&cell.code, &attachments, &place);
+    let parsed = output::markdown(&cell.code, &attachments, None, &place);
     let said = parsed.diagnostics.iter().map(|it| it.message.clone()).collect();
     (parsed.value.output.html.as_str().to_owned(), said)
 }

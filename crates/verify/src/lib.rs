@@ -17,6 +17,7 @@ pub mod command;
 mod expected;
 mod folder;
 mod island;
+mod kinds;
 mod manifest;
 mod own;
 mod place;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::allowed::{AllowedFile, is_allowable};
-use super::{Expected, Files, Finding, Layout, Rule};
+use super::{Expected, Files, Finding, Layout, Rule, kinds};
 
 const FRONT_MATTER: &str = "starts with `---`: a host that runs Jekyll rewrites it";
 
@@ -32,6 +32,11 @@ pub(super) fn check(
         }
         if has_front_matter(file.bytes) {
             add(path, Rule::PassiveFile, FRONT_MATTER);
+        }
+        // The bytes of a file that stands were looked at when it came.
+        let asset = path.strip_prefix("assets/").filter(|_| file.standing.is_none());
+        if asset.is_some_and(|name| !kinds::is_own_kind(name, file.bytes)) {
+            add(path, Rule::PassiveFile, "its bytes are of another kind than its name says");
         }
         if path.starts_with("islands/") && !expected.allows_islands() {
             let message = "runs code of a notebook: `--allow-island` says that this site may";
@@ -73,17 +78,9 @@ fn has_place(path: &str, layout: Layout) -> bool {
     match (layout, path.split_once('/')) {
         (_, Some(("islands", _))) => is_page,
         (Layout::Single, _) => is_page && !path.starts_with("assets/"),
-        (Layout::Site, Some(("assets", name))) => is_asset(name),
+        (Layout::Site, Some(("assets", name))) => kinds::is_known(name),
         (Layout::Site, _) => is_page || path == "_headers",
     }
-}
-
-/// A file that pages refer to, by its kind. Markdown is text only: hosts turn `.md` into pages.
-fn is_asset(name: &str) -> bool {
-    const KINDS: [&str; 10] =
-        ["css", "js", "bin", "png", "jpeg", "webp", "gif", "py", "ipynb", "txt"];
-    let kind = name.rsplit_once('.').map(|(_, kind)| kind);
-    !name.contains('/') && kind.is_some_and(|it| KINDS.contains(&it))
 }
 
 /// Jekyll takes any file for a template whose first line is `---`, and may write it anywhere.

@@ -1,20 +1,27 @@
 //! Sound, film and embedded documents.
 
-use super::Compiled;
+use super::{Compiled, beside};
 use crate::charts;
 use crate::output::chart::{self, ChartPicture, Family};
 use crate::output::{bundle, media, note};
 use crate::sanitize::{Gate, SafeHtml};
+
+/// Ends of the names of sounds: `<source>` need not say what it is.
+const SOUNDS: [&str; 6] = [".mp3", ".wav", ".oga", ".flac", ".m4a", ".opus"];
 
 impl Compiled<'_, '_> {
     /// Sound, film and embedded documents. Their content is a fallback for browsers without support.
     pub(super) fn media(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
         let notes = self.marimo.notes;
         let attribute = |name: &str| self.element.attributes.get(name).map_or("", String::as_str);
+        let length =
+            |name: &str| attribute(name).trim().parse().ok().filter(|it| (1..10_000).contains(it));
         let source = attribute("src").trim();
         Some(match self.name {
             "audio" | "video" if !source.is_empty() => {
-                media::player(source, self.name == "video", notes)
+                let (is_film, size) = (self.name == "video", (length("width"), length("height")));
+                beside::player(source, is_film, size, notes)
+                    .unwrap_or_else(|| media::player(source, is_film, notes))
             }
             "audio" | "video" => {
                 let mut inner = crate::sanitize::children(children).into_iter();
@@ -32,9 +39,12 @@ impl Compiled<'_, '_> {
                 })
             }
             "source" if !source.is_empty() => {
-                let is_film =
-                    !attribute("type").starts_with("audio") && !source.starts_with("data:audio");
-                media::player(source, is_film, notes)
+                let is_sound = |it: &str| SOUNDS.iter().any(|end| it.ends_with(end));
+                let is_film = !attribute("type").starts_with("audio")
+                    && !source.starts_with("data:audio")
+                    && !is_sound(&source.to_ascii_lowercase());
+                beside::player(source, is_film, (None, None), notes)
+                    .unwrap_or_else(|| media::player(source, is_film, notes))
             }
             "source" => {
                 gate.remove("`<source>` tag");

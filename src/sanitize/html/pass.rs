@@ -147,7 +147,7 @@ impl<'g> Pass<'g> {
             return;
         }
         self.open_table_body(name);
-        if name == "img" && self.is_missing_image(tag) {
+        if name == "img" && (self.is_placed_picture(element, tag) || self.is_missing_image(tag)) {
             return;
         }
         if name == "input" && !is_mark(tag) {
@@ -386,8 +386,13 @@ impl<'g> Pass<'g> {
         let custom = self.custom;
         let compiled =
             self.gate.within(levels, |gate| custom.compile(&frame.element, children, gate));
+        self.push_slot(compiled);
+    }
+
+    /// Puts markup of nbc's own here.
+    fn push_slot(&mut self, html: SafeHtml) {
         self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
-        self.slots.push(compiled);
+        self.slots.push(html);
     }
 }
 

@@ -8,27 +8,58 @@ use crate::metadata;
 use crate::sanitize::html::prefixed_class;
 use crate::sanitize::policy::{self, Vocabulary};
 use crate::sanitize::token::{self, Tag};
-use crate::sanitize::{SafeHtml, fixed};
+use crate::sanitize::{FoundPicture, SafeHtml, fixed};
 
 impl Pass<'_> {
     /// Puts the text of an image in the place of one that the page can't have, so that readers
     /// see that something stood there.
     pub(super) fn is_missing_image(&mut self, tag: &Tag<'_>) -> bool {
-        let value = |name| {
-            tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
-        };
-        let source = value("src").unwrap_or_default();
+        let source = value_of(tag, "src").unwrap_or_default();
         if policy::value("img", "src", &source).is_some() {
             return false;
         }
         self.gate.remove(refusal("img", "src", &source));
-        let text = match value("alt").filter(|it| !it.trim().is_empty()) {
-            Some(text) => format!("[image not included: {}]", text.trim()),
-            None => "[image not included]".to_owned(),
+        self.missing_image(tag);
+        true
+    }
+
+    /// The text of an image that is not on the page.
+    fn missing_image(&mut self, tag: &Tag<'_>) {
+        let alternative = value_of(tag, "alt").unwrap_or_default();
+        let text = match alternative.trim() {
+            "" => "[image not included]".to_owned(),
+            text => format!("[image not included: {text}]"),
         };
         self.out.push_str("<span class=\"x-missing-image\">");
         self.out.push_str(SafeHtml::text(&text).as_str());
         self.out.push_str("</span>");
+    }
+
+    /// Puts a picture that is not in the markup itself in its place, if somebody has it. Other attributes pass the gate as
+    /// they always do; the picture, which may be megabytes, was checked.
+    pub(super) fn is_placed_picture(&mut self, element: policy::Element, tag: &Tag<'_>) -> bool {
+        let source = value_of(tag, "src").unwrap_or_default();
+        if source.is_empty() || source.trim_start().starts_with("data:") {
+            return false;
+        }
+        let picture = match self.custom.picture(&source) {
+            FoundPicture::NotAsked => return false,
+            FoundPicture::Refused => {
+                self.missing_image(tag);
+                return true;
+            }
+            FoundPicture::Found(picture) => picture,
+        };
+        let others = tag.attributes.iter().filter(|(name, _)| name != "src");
+        let attributes = others.cloned().collect();
+        let others = Tag { name: tag.name.clone(), attributes, is_closed: false };
+        let before = std::mem::take(&mut self.out);
+        self.open_element(element, &others, false);
+        let written = std::mem::replace(&mut self.out, before);
+        match picture.element(&clean::gate(written, &[])) {
+            Some(html) => self.push_slot(html),
+            None => self.missing_image(tag),
+        }
         true
     }
 
@@ -164,6 +195,11 @@ impl Pass<'_> {
         self.out.push_str(rest);
         self.out.push('"');
     }
+}
+
+/// The value of an attribute, decoded.
+fn value_of(tag: &Tag<'_>, name: &str) -> Option<String> {
+    tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
 }
 
 /// Name of a refused value in findings; the value itself may be a secret or a page long.
