@@ -89,6 +89,12 @@ codes! {
     /// escape (`"\u202e"`), or remove it. U+200E, U+200F and U+061C, which Hebrew and Arabic texts need, are shown and
     /// not reported.
     TurnedText = "NBC112" "turned-text",
+    /// The notebook has marks of Quarto, MyST, pandoc or R Markdown that nbc does not understand yet, and shows as they are
+    /// written: divs, directives, roles, shortcodes, cross-references, citations and others.
+    ///
+    /// Each kind is told once, at its first line. In a notebook that names none of these tools, only those count that nobody
+    /// writes for another reason. Write the text in plain Markdown, or hide it with `content-visible` of another format.
+    ForeignMark = "NBC113" "foreign-mark",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
     /// marimo needs one defining cell a name, because the order of the cells follows from it.

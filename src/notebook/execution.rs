@@ -183,6 +183,8 @@ fn is_list(value: &Value) -> bool {
 pub(super) struct CodeOptions {
     pub(super) execution: Execution,
     pub(super) label: Option<String>,
+    /// Names of all options, in their order.
+    pub(super) keys: Vec<String>,
 }
 
 impl CodeOptions {
@@ -217,6 +219,7 @@ impl CodeOptions {
         Self {
             execution: Execution::of(options),
             label: values.get("label").and_then(scalar_text).filter(|it| !it.is_empty()),
+            keys: values.keys().cloned().collect(),
         }
     }
 

@@ -212,7 +212,7 @@ impl Hider<'_> {
 }
 
 /// Whether the text behind the colons makes them a div: attributes, a class, or a directive of MyST.
-fn opens(rest: &str) -> bool {
+pub(super) fn opens(rest: &str) -> bool {
     let rest = rest.trim_end_matches(':').trim_end();
     rest.starts_with('{') || !rest.contains(char::is_whitespace)
 }

@@ -23,7 +23,7 @@ use super::quarto::Document;
 use super::stored::StoredOutputs;
 use super::{
     About, AppOptions, Cell, CellCode, CellKind, CellOptions, CodeVisibility, Format, Notebook,
-    Origin, QuartoSettings, script, syntax_diagnostic,
+    Origin, QuartoSettings, marks, script, syntax_diagnostic,
 };
 use file::{Metadata, RawCell, Worksheet, modern, read};
 pub(super) use names::cell_names;
@@ -87,7 +87,9 @@ pub(super) fn parse(
         }
         notebook.cells.push(cell);
     }
-    hiding::hide(&mut notebook.cells, &document, Dialect::of(&document));
+    let dialect = Dialect::of(&document);
+    hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect));
     Parsed { value: Some(notebook), diagnostics }
 }
 

@@ -17,7 +17,7 @@ use super::options::tags;
 use super::quarto::Document;
 use super::{
     About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
-    script,
+    marks, script,
 };
 
 /// Whether a Markdown file is such a document; a `.qmd` is one in any case.
@@ -107,6 +107,7 @@ pub(super) fn parse(
     }
     flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
     hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect));
     Parsed { value: Some(notebook), diagnostics }
 }
 

@@ -13,6 +13,7 @@ mod jupyter;
 mod literate;
 mod marimo;
 mod markdown;
+mod marks;
 mod options;
 mod percent;
 mod pieces;

@@ -17,7 +17,7 @@ use super::options::tags;
 use super::quarto::Document;
 use super::{
     About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
-    script,
+    marks, script,
 };
 
 /// Whether a `.py` text is a percent script.
@@ -166,7 +166,9 @@ pub(super) fn parse(
         }
     }
     push(marker, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
-    hiding::hide(&mut notebook.cells, &document, Dialect::of(&document));
+    let dialect = Dialect::of(&document);
+    hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect));
     Parsed { value: Some(notebook), diagnostics }
 }
 

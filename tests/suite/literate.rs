@@ -52,19 +52,12 @@ fn a_quarto_document_with_marimo_cells_is_marimos() {
 #[test]
 fn myst_cells_have_tags() {
     let text = "---\nkernelspec:\n  name: python3\n---\n# T\n\n```{code-cell} ipython3\n:tags: [remove-input]\n\nx = 1\n```\n\
-                a\n+++\nb\n\n```{code-cell}\n---\ntags: [skip-execution]\nname: slow\n---\nx + 1\n```\n\n```{note}\nc\n```\n";
+                a\n+++\nb\n\n```{code-cell}\n---\ntags: [skip-execution]\nname: slow\n---\nx + 1\n```\n\n> c\n";
     let (notebook, found) = cells("a.md", text);
     assert_eq!(notebook.format, Format::Jupyter);
     assert_eq!(
         found,
-        [
-            prose("# T"),
-            code("x = 1"),
-            prose("a"),
-            prose("b"),
-            code("x + 1"),
-            prose("```{note}\nc\n```")
-        ]
+        [prose("# T"), code("x = 1"), prose("a"), prose("b"), code("x + 1"), prose("> c")]
     );
     assert_eq!(notebook.cells[1].options.code, Some(CodeVisibility::Hidden));
     assert!(notebook.cells[4].options.skip_execution);

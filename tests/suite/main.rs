@@ -12,6 +12,7 @@ mod hygiene;
 mod jupyter;
 mod literate;
 mod marimo;
+mod marks;
 
 use nbc::diagnostic::Diagnostic;
 use nbc::graph::CellGraph;
