@@ -1,16 +1,17 @@
 //! Paths on the command line to notebooks, each with the place of its page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::overrides::OverrideBuilder;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::ignored;
 use super::quarto::QuartoProjects;
 use crate::environment::Beside;
 use crate::notebook::{self, QuartoSettings};
-use crate::site::SitePath;
+use crate::site::{Integrity, SitePath, is_site_character};
 use crate::source::MAX_SOURCE_BYTES;
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
 use crate::source::project_file::{ProjectFileError, ProjectRoot};
@@ -233,27 +234,61 @@ fn is_notebook(root: &ProjectRoot, path: &Utf8Path) -> bool {
     }
 }
 
-/// The places of the pages: the notebook's path with `.html`, without characters that need care
-/// in a URL; notebooks that would share a place get their format, then a number, added.
+/// The places of the pages: the notebook's path with `.html`, whose letters stay, and whose other characters that need
+/// care in an address become hyphens. Notebooks of one stem carry their extensions. An address that others would have as
+/// well stays with the notebook that is named just so, and the others carry a digest of their own path: which neighbours
+/// there are decides about no number.
 pub fn page_paths(inputs: &[Input]) -> Vec<SitePath> {
-    let plain: Vec<String> =
-        inputs.iter().map(|it| slug(&it.relative.with_extension(""))).collect();
-    let mut taken = std::collections::BTreeSet::from(["404".to_owned()]);
+    let stem = |it: &Input| composed(it.relative.with_extension("").as_str());
+    let stems = counted(inputs.iter().map(stem));
+    let names: Vec<String> = inputs
+        .iter()
+        .map(|input| {
+            let name = slug(&input.relative.with_extension(""));
+            let is_alone = stems.get(&stem(input)) == Some(&1) && name != "404";
+            let extension = input.relative.extension().unwrap_or("notebook");
+            if is_alone { name } else { format!("{name}-{}", segment(extension)) }
+        })
+        .collect();
+    // Some hosts and file systems do not tell upper from lower case.
+    let folded = counted(names.iter().map(|it| it.to_lowercase()));
+    let is_verbatim =
+        |(input, name): &(&Input, &String)| stem(input) == **name && name.to_lowercase() == **name;
+    let verbatim = counted(inputs.iter().zip(&names).filter(is_verbatim).map(|(_, it)| it.clone()));
+    let relatives = counted(inputs.iter().map(|it| it.relative.clone()));
+    let mut taken = BTreeSet::new();
     let mut paths = Vec::new();
-    for (input, stem) in inputs.iter().zip(&plain) {
-        let is_shared = plain.iter().filter(|it| it.eq_ignore_ascii_case(stem)).count() > 1;
-        let extension = input.relative.extension().unwrap_or("notebook");
-        let base = if is_shared { format!("{stem}-{extension}") } else { stem.clone() };
-        let mut name = base.clone();
-        let mut number = 2;
-        // Some hosts and file systems do not tell upper from lower case.
-        while !taken.insert(name.to_ascii_lowercase()) {
-            name = format!("{base}-{number}");
-            number += 1;
+    for (input, name) in inputs.iter().zip(&names) {
+        let is_owner = is_verbatim(&(input, name)) && verbatim.get(name) == Some(&1);
+        let is_alone = folded.get(&name.to_lowercase()) == Some(&1);
+        let is_one = relatives.get(&input.relative) == Some(&1);
+        let own = digest(if is_one { &input.relative } else { &input.path });
+        let mut name = if is_alone || is_owner { name.clone() } else { format!("{name}-{own}") };
+        while !taken.insert(name.to_lowercase()) {
+            name = format!("{name}-{own}");
         }
-        paths.extend(SitePath::new(&format!("{name}.html")));
+        let path = SitePath::new(&format!("{name}.html"));
+        paths.extend(path.or_else(|_| SitePath::new(&format!("notebook-{own}.html"))));
     }
     paths
+}
+
+fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    counts
+}
+
+/// One form for names that look the same: some file systems take letters and their marks apart.
+fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// Eight digits that tell a path from others.
+fn digest(path: &Utf8Path) -> String {
+    Integrity::short(composed(path.as_str()).as_bytes()).chars().take(8).collect()
 }
 
 fn slug(path: &Utf8Path) -> String {
@@ -265,30 +300,43 @@ fn slug(path: &Utf8Path) -> String {
         })
         .collect();
     let joined = segments.join("/");
+    let folded = joined.to_lowercase();
     // The page of this name opens the site, which hosts look for in lower case.
-    if joined.eq_ignore_ascii_case("index") {
-        "index".to_owned()
-    } else if joined.is_empty() || joined.starts_with("assets/") || joined.starts_with("islands/") {
+    if folded == "index" {
+        folded
+    } else if joined.is_empty() || folded.starts_with("assets/") || folded.starts_with("islands/") {
         format!("notebook-{joined}")
     } else {
         joined
     }
 }
 
+/// A name without what needs care in an address. One that would lose its end, or all of it, carries a digest.
 fn segment(name: &str) -> String {
+    /// In bytes: file systems take 255, with what is put behind.
+    const LONGEST: usize = 160;
     let mut out = String::new();
-    for character in name.chars().take(100) {
-        if character.is_ascii_alphanumeric() || "_.~".contains(character) {
+    for character in name.nfc() {
+        if is_site_character(character) && character != '-' {
             out.push(character);
         } else if !out.ends_with('-') {
             out.push('-');
         }
     }
     let trimmed = out.trim_matches(['-', '.']);
-    if trimmed.is_empty() { "notebook".to_owned() } else { trimmed.to_owned() }
+    if trimmed.is_empty() {
+        return format!("notebook-{}", digest(Utf8Path::new(name)));
+    }
+    match trimmed.split_at_checked(trimmed.floor_char_boundary(LONGEST)) {
+        Some((head, rest)) if !rest.is_empty() => {
+            format!("{}-{}", head.trim_end_matches(['-', '.']), digest(Utf8Path::new(name)))
+        }
+        _ => trimmed.to_owned(),
+    }
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may fail by panic")]
 mod tests {
     use super::*;
 
@@ -308,15 +356,14 @@ mod tests {
     #[test]
     fn odd_names_become_plain_ones() {
         assert_eq!(
-            paths(&["my report.py", "a#b?.ipynb", "été.py", "…", "sub dir/it's.py", "../up.py"]),
-            [
-                "my-report.html",
-                "a-b.html",
-                "t.html",
-                "notebook.html",
-                "sub-dir/it-s.html",
-                "up.html"
-            ]
+            paths(&[
+                "my report.py",
+                "a#b?.ipynb",
+                "sub dir/it's.py",
+                "../up.py",
+                "My Report (v2).py"
+            ]),
+            ["my-report.html", "a-b.html", "sub-dir/it-s.html", "up.html", "My-Report-v2.html"]
         );
     }
 
@@ -333,16 +380,60 @@ mod tests {
     }
 
     #[test]
-    fn a_notebook_named_index_opens_the_site() {
-        assert_eq!(paths(&["Index.ipynb", "a.py"]), ["index.html", "a.html"]);
-        assert_eq!(paths(&["Index.ipynb", "index.py"]), ["index-ipynb.html", "index-py.html"]);
+    fn letters_of_every_script_stay() {
+        let found =
+            paths(&["été.py", "报告.ipynb", "Größe.ipynb", "हिन्दी.py", "отчёт 1.py", "עברית.md"]);
+        assert_eq!(
+            found,
+            ["été.html", "报告.html", "Größe.html", "हिन्दी.html", "отчёт-1.html", "עברית.html"]
+        );
+        // Taken apart, as macOS has it, it is the same name.
+        assert_eq!(paths(&["Gro\u{308}ße.ipynb"]), paths(&["Größe.ipynb"]));
     }
 
     #[test]
-    fn two_notebooks_never_share_a_page() {
+    fn a_name_without_letters_is_known_by_its_digest() {
+        let found = paths(&["…", "🚀.ipynb"]);
+        assert!(found.iter().all(|it| it.starts_with("notebook-") && it.len() == 22), "{found:?}");
+        assert_eq!(paths(&["🚀.ipynb"]), found[1..]);
+        let long = "ä".repeat(200);
+        let found = paths(&[&format!("{long}a.py"), &format!("{long}b.py")]);
+        assert!(found[0] != found[1] && found[0].len() < 200, "{found:?}");
+    }
+
+    #[test]
+    fn a_notebook_named_index_opens_the_site() {
+        assert_eq!(paths(&["Index.ipynb", "a.py"]), ["index.html", "a.html"]);
+        let found = paths(&["Index.ipynb", "index.py"]);
+        assert!(found[0].starts_with("index-") && found[1] == "index.html", "{found:?}");
+        assert_eq!(paths(&["404.ipynb"]), ["404-ipynb.html"]);
+    }
+
+    #[test]
+    fn notebooks_of_one_stem_carry_their_extensions() {
         assert_eq!(
-            paths(&["a.ipynb", "a.py", "x y.py", "x-y.py", "404.py"]),
-            ["a-ipynb.html", "a-py.html", "x-y-py.html", "x-y-py-2.html", "404-2.html"]
+            paths(&["a.ipynb", "a.py", "b/a.ipynb"]),
+            ["a-ipynb.html", "a-py.html", "b/a.html"]
         );
+    }
+
+    #[test]
+    fn an_address_stays_when_a_neighbour_comes_or_goes() {
+        let alone = paths(&["x-y.py", "a.ipynb", "a-py.ipynb", "大阪.ipynb"]);
+        let found = paths(&[
+            "x-y.py",
+            "a.ipynb",
+            "a-py.ipynb",
+            "大阪.ipynb",
+            "x y.py",
+            "A.ipynb",
+            "東京.ipynb",
+        ]);
+        assert_eq!(found[..4], alone);
+        assert!(found[4].starts_with("x-y-") && found[5].starts_with("A-"), "{found:?}");
+        // The digest is that of its own path.
+        assert_eq!(paths(&["x y.py", "x-y.py"])[0], found[4]);
+        let both = paths(&["a.ipynb", "a.py", "a-py.ipynb"]);
+        assert!(both[2] == "a-py.html" && both[1].starts_with("a-py-"), "{both:?}");
     }
 }

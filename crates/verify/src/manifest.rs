@@ -137,6 +137,12 @@ fn check_digest(files: &Files<'_>, expected: &Expected, findings: &mut Vec<Findi
 }
 
 fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {
+    // Letters of any script, and their marks; no controls, blanks, or marks that turn the direction of text.
+    let is_plain = |it: char| {
+        it.is_alphanumeric()
+            || "-_.~".contains(it)
+            || !it.is_ascii() && unicode_normalization::char::is_combining_mark(it)
+    };
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
     for path in files.keys() {
         let is_safe = path.len() <= 512
@@ -144,12 +150,14 @@ fn check_paths(files: &Files<'_>, findings: &mut Vec<Finding>) {
                 !segment.is_empty()
                     && !segment.starts_with('.')
                     && !segment.ends_with('.')
-                    && segment.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~".contains(&it))
-            });
+                    && segment.len() <= 255
+                    && segment.chars().all(is_plain)
+            })
+            && unicode_normalization::is_nfc(path);
         if !is_safe {
             add(findings, path, Rule::SafePath, "the name is not safe in every address and system");
         }
-        if let Some(other) = folded.insert(path.to_ascii_lowercase(), path) {
+        if let Some(other) = folded.insert(path.to_lowercase(), path) {
             let message = format!("differs from `{}` in letter case only", excerpt(other));
             add(findings, path, Rule::SafePath, message);
         }

@@ -29,7 +29,7 @@ macro_rules! rules {
 }
 
 rules! {
-    /// File names need no escaping anywhere, differ in more than case, and hide nothing.
+    /// File names hold letters, digits and `-_.~` alone, differ in more than case, and hide nothing.
     SafePath = 1 "safe-path",
     /// Only checked pages are documents: no file of another kind that a browser would run.
     PassiveFile = 2 "passive-file",
@@ -69,7 +69,7 @@ rules! {
     StyleAddress = 19 "style-address",
     /// A page of the `single` layout needs no other file.
     SelfContained = 20 "self-contained",
-    /// Relative addresses lead to files of the site.
+    /// Relative addresses lead to files of the site, and fragments to elements of their pages.
     BrokenLink = 21 "broken-link",
     /// A link that opens a window does not hand it over: `rel="noopener"`.
     LinkOpener = 22 "link-opener",

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha384};
+use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::is_nfc;
 
 pub use base_url::BaseUrl;
 pub use passive::{PASSIVE, download_name};
@@ -22,6 +24,20 @@ pub use stated::{StatedIntegrity, StatedIntegrityError};
 
 /// Most values of an input of a page, those of its parts together included.
 pub const MOST_VALUES: u64 = 10_000;
+
+/// Longest name of a file or folder, in bytes, that file systems take.
+const LONGEST_SEGMENT: usize = 255;
+
+/// Whether a path in a site may hold a character: a letter or digit of any script, a mark on one, or one of `-_.~`.
+/// None of them ends or divides an address, an attribute or a word of a shell, and browsers encode the letters
+/// themselves.
+pub fn is_site_character(character: char) -> bool {
+    match character {
+        '-' | '_' | '.' | '~' => true,
+        it if it.is_ascii() => it.is_ascii_alphanumeric(),
+        it => it.is_alphanumeric() || is_combining_mark(it),
+    }
+}
 
 /// Path of a file in the site: relative, `/`-separated, no `..`, no dot-files, URL-safe as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -37,8 +53,8 @@ pub struct SitePathError {
 }
 
 impl SitePath {
-    /// Checks a path. Segments hold only `A–Z a–z 0–9 - _ . ~`, which need no escaping in a URL,
-    /// an attribute, a shell or any file system.
+    /// Checks a path. Segments hold letters and digits, with their marks in one piece (NFC), and `- _ . ~`: nothing that
+    /// needs escaping in an attribute or a shell, and nothing that a file system writes in two ways.
     ///
     /// # Errors
     /// When the path is empty, absolute, leaves the site, or holds other characters.
@@ -55,9 +71,15 @@ impl SitePath {
             if segment.starts_with('.') {
                 return refuse("a segment starts with a dot");
             }
-            if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)) {
+            if segment.len() > LONGEST_SEGMENT {
+                return refuse("a segment is longer than 255 bytes");
+            }
+            if !segment.chars().all(is_site_character) {
                 return refuse("it holds characters that need escaping in a URL");
             }
+        }
+        if !is_nfc(path) {
+            return refuse("letters and their marks are apart");
         }
         Ok(Self(path.to_owned()))
     }
@@ -234,8 +256,28 @@ mod tests {
 
     #[test]
     fn a_path_never_leaves_the_site() {
-        for bad in ["", "/a", "a//b", "../a", "a/../b", ".git", "a b", "a?b", "a#b", "é", "a\\b"] {
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "../a",
+            "a/../b",
+            ".git",
+            "a b",
+            "a?b",
+            "a#b",
+            "e\u{301}",
+            "a\\b",
+            "a\u{202e}b",
+            "a\u{200d}b",
+            "🚀",
+            "a。b",
+        ] {
             assert!(SitePath::new(bad).is_err(), "{bad}");
+        }
+        assert!(SitePath::new(&"ä".repeat(128)).is_err());
+        for good in ["é", "報告/大阪.html", "हिन्दी.html", "A-b_c.~1"] {
+            assert!(SitePath::new(good).is_ok(), "{good}");
         }
     }
 
