@@ -13,7 +13,7 @@ use super::image::Picture;
 use super::math::{self, Display};
 use super::notes::Notes;
 use crate::diagnostic::overrides;
-use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml};
+use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml, autolink};
 
 /// Longer prose is shown as it is written.
 const LONGEST: usize = 4 << 20;
@@ -68,7 +68,8 @@ pub(super) fn render(
     let mut markup = String::with_capacity(text.len() * 2);
     html::push_html(&mut markup, events);
     let attachments = Attachments::new(attachments);
-    gate.fragment(&UntrustedHtml::new(markup), &Marimo::of_prose(notes, &attachments))
+    let marimo = Marimo::of_prose(notes, &attachments);
+    autolink(gate.fragment(&UntrustedHtml::new(markup), &marimo))
 }
 
 fn formula(source: &str, display: Display) -> Event<'static> {

@@ -281,7 +281,7 @@ fn is_escaped(text: &str, position: Position) -> bool {
 fn is_plain_link(address: &str) -> bool {
     let Some((scheme, rest)) = address.split_once(':') else { return true };
     match scheme {
-        "mailto" => true,
+        "mailto" | "tel" => true,
         "http" | "https" => rest.strip_prefix("//").is_some_and(|rest| {
             let host = rest.split(['/', '?', '#']).next().unwrap_or("");
             let legal =

@@ -354,6 +354,25 @@ mod tests {
     }
 
     #[test]
+    fn old_fonts_are_rules_of_style() {
+        let of = |markup: &str| html(&UntrustedHtml::new(markup.to_owned()), "c1");
+        for (markup, rule) in [
+            ("<font color=red>a</font>", "{color:red}"),
+            ("<FONT COLOR='00ff80'>a</FONT>", "{color:#00ff80}"),
+            ("<font size='+1'>a</font>", "{font-size:larger}"),
+        ] {
+            let made = of(markup);
+            assert!(made.css.as_str().contains(rule), "{}", made.css.as_str());
+            assert!(made.html.as_str().ends_with("\">a</span>"), "{}", made.html.as_str());
+            assert!(made.removed.is_empty(), "{:?}", made.removed);
+        }
+        let made = of("<font color='red;position:fixed' onclick=x>a");
+        assert!(!made.css.as_str().contains("fixed"), "{}", made.css.as_str());
+        assert_eq!(made.removed.len(), 2, "{:?}", made.removed);
+        assert_eq!(of("<p><font>a</p></font>b").html.as_str(), "<p><span>a</span></p>b");
+    }
+
+    #[test]
     fn classes_and_ids_can_meet_nothing_of_the_page() {
         assert_eq!(
             of("<label class='nbc-a b s-0123456789' id=x for='y'>z</label>"),

@@ -3,6 +3,8 @@
 //! In: text that a notebook made. Out: markup that runs nothing, loads nothing and stays in its
 //! place, and a list of what was removed. This folder is the only one that can make the safe types.
 
+mod anchor;
+mod autolink;
 mod build;
 pub(crate) mod bytes;
 mod css;
@@ -17,6 +19,8 @@ pub mod svg;
 mod theme;
 mod token;
 
+pub use anchor::{NamedElement, NamedKind, named_elements, rename_ids};
+pub use autolink::autolink;
 pub use build::MediaKind;
 pub use html::{
     CustomElement, CustomElements, FoundPicture, Gate, LONGEST_MARKUP, NoCustomElements, html,

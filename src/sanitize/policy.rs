@@ -162,7 +162,7 @@ pub(super) static GATE: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     for element in all_elements() {
         builder.add_tag_attributes(element.name, attributes_of(element));
     }
-    builder.add_url_schemes(["http", "https", "mailto", "data"]);
+    builder.add_url_schemes(["http", "https", "mailto", "tel", "data"]);
     builder.url_relative(ammonia::UrlRelative::PassThrough);
     builder.link_rel(Some(LINK_RELATION));
     builder.strip_comments(true);

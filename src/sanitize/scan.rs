@@ -4,6 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
 use super::{SafeHtml, bytes, token};
 
 /// Most headings of a piece that a table of contents lists.
@@ -64,7 +67,7 @@ pub enum Link {
     Keep,
     /// It leads to this id of the same page.
     Fragment(String),
-    /// It leads to this page of the site, given relative to its own.
+    /// It leads to this page of the site, given relative to its own; with query and fragment, if it has them.
     Page(String),
     /// Its text stays, its address goes.
     Remove,
@@ -97,7 +100,9 @@ pub fn resolve_links(html: SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> S
             }
             Link::Fragment(id) => Some(format!("#{id}")),
             Link::Page(page) => {
-                Some(page).filter(|it| !it.contains([':', '\\']) && !it.starts_with('/'))
+                let path = page.split(['?', '#']).next().unwrap_or_default();
+                let stays = !path.contains([':', '\\']) && !path.starts_with('/');
+                Some(page).filter(|_| stays)
             }
             Link::Remove => None,
         };
@@ -411,12 +416,14 @@ pub fn children(html: &SafeHtml) -> Vec<SafeHtml> {
     found
 }
 
-/// The text of a heading as its id writes it: `Set up & run` is `set-up-run`.
+/// The text of a heading as its id writes it: `Set up & run` is `set-up-run`, and `What's new?` is `whats-new`.
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();
-    for character in text.to_lowercase().chars().take(80) {
-        if character.is_alphanumeric() {
+    for character in text.to_lowercase().nfc().take(80) {
+        if character.is_alphanumeric() || is_combining_mark(character) {
             slug.push(character);
+        } else if matches!(character, '\'' | '’') {
+            // An apostrophe divides no word.
         } else if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
         }

@@ -113,7 +113,7 @@ fn check(element: &str, name: &str, value: &str) -> Result<(), String> {
             if files.iter().any(|it| value.starts_with(it)) {
                 return Ok(());
             }
-            let known = ["http://", "https://", "mailto:", "#"];
+            let known = ["http://", "https://", "mailto:", "tel:", "#"];
             // Behind a `#`, a colon ends no scheme.
             let file = value.split('#').next().unwrap_or("");
             let relative = !file.contains(':') && !value.starts_with("//");

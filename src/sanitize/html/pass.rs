@@ -130,6 +130,16 @@ impl<'g> Pass<'g> {
             }
             return;
         }
+        if name == "font" {
+            let style = font_style(tag);
+            let is_own = |(name, _): &&(String, &str)| {
+                !["color", "size", "face", "style"].contains(&name.as_str())
+            };
+            let mut attributes: Vec<_> = tag.attributes.iter().filter(is_own).cloned().collect();
+            attributes.push(("style".to_owned(), style.as_str()));
+            let tag = Tag { name: "span".to_owned(), attributes, is_closed: tag.is_closed };
+            return self.start(&tag, tokens);
+        }
         if self.custom.claims(name)
             && self.frames.len() < DEEPEST_CUSTOM
             && self.level() + WRAPPERS < DEEPEST_OUTPUT
@@ -229,6 +239,9 @@ impl<'g> Pass<'g> {
         if element.is_void {
             return;
         }
+        if element.name == "a" && element.vocabulary == Vocabulary::Html {
+            self.push_second_name(tag);
+        }
         if is_closed {
             self.push_end(element.name);
         } else {
@@ -297,6 +310,7 @@ impl<'g> Pass<'g> {
     }
 
     fn end(&mut self, name: &str) {
+        let name = if name == "font" { "span" } else { name };
         if let Some((skipped, count)) = &mut self.skipped {
             if skipped == name {
                 *count -= 1;
@@ -394,6 +408,37 @@ impl<'g> Pass<'g> {
         self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
         self.slots.push(html);
     }
+}
+
+/// The rules of style that `<font color size face>` means.
+fn font_style(tag: &Tag<'_>) -> String {
+    let value = |name| {
+        let found = tag.attributes.iter().find(|(it, _)| it == name);
+        found.map(|(_, raw)| token::decode(raw).trim().to_owned()).filter(|it| !it.is_empty())
+    };
+    let mut style = String::new();
+    if let Some(color) = value("color") {
+        // Old pages leave the sign of a number out.
+        let is_number =
+            matches!(color.len(), 3 | 6) && color.bytes().all(|it| it.is_ascii_hexdigit());
+        style.push_str(&format!("color:{}{color};", if is_number { "#" } else { "" }));
+    }
+    let size = value("size").and_then(|it| match it.as_str() {
+        "1" => Some("x-small"),
+        "2" => Some("small"),
+        "3" => Some("medium"),
+        "4" => Some("large"),
+        "5" => Some("x-large"),
+        "6" => Some("xx-large"),
+        "7" => Some("xxx-large"),
+        it if it.starts_with('+') => Some("larger"),
+        it if it.starts_with('-') => Some("smaller"),
+        _ => None,
+    });
+    style.extend(size.map(|it| format!("font-size:{it};")));
+    style.extend(value("face").map(|it| format!("font-family:{it};")));
+    style.extend(value("style"));
+    style
 }
 
 /// A name of a notebook as findings may show it.

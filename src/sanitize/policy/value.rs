@@ -240,7 +240,7 @@ fn is_link(address: &str) -> bool {
         return false;
     }
     let lower = address.to_ascii_lowercase();
-    if ["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme)) {
+    if ["http://", "https://", "mailto:", "tel:"].iter().any(|scheme| lower.starts_with(scheme)) {
         return true;
     }
     // Jupyter's anchors may hold a colon, which ends a scheme only where no `#` comes before it.

@@ -105,8 +105,42 @@ impl Pass<'_> {
             self.push_attribute("class", &classes);
         }
         if element.name == "a" && element.vocabulary == Vocabulary::Html {
+            if self.id.is_none() {
+                self.id_of_name(tag);
+            }
             self.push_attribute("rel", fixed::LINK_RELATION);
         }
+    }
+
+    /// `<a name="x">` is what `id="x"` is. A page has no names, which other elements give to fields and documents.
+    fn id_of_name(&mut self, tag: &Tag<'_>) {
+        if let Some(id) = value_of(tag, "name").and_then(|it| self.own_id(&it)) {
+            self.id = Some(id.clone());
+            self.push_attribute("id", &id);
+        }
+    }
+
+    /// A link target for a name that an anchor has beside its id.
+    pub(super) fn push_second_name(&mut self, tag: &Tag<'_>) {
+        let Some(id) = value_of(tag, "name").and_then(|it| self.own_id(&it)) else { return };
+        if self.id.as_ref() != Some(&id) {
+            self.out.push_str("<span");
+            self.push_attribute("id", &id);
+            self.out.push_str("></span>");
+        }
+    }
+
+    /// An id as the page may have it; it is noted.
+    fn own_id(&mut self, written: &str) -> Option<String> {
+        let id = written.trim();
+        // Characters, and without the prefix: neither grows when the result is sanitized again.
+        let own = id.strip_prefix(&self.gate.prefix).unwrap_or(id).chars().count();
+        if own == 0 || own > 256 || id.contains(char::is_whitespace) {
+            return None;
+        }
+        let id = self.gate.prefixed(id);
+        self.gate.ids.insert(id.clone());
+        Some(id)
     }
 
     fn attribute(&mut self, element: policy::Element, name: &str, raw: &str) {
@@ -128,14 +162,7 @@ impl Pass<'_> {
         };
         let value = match allowed {
             "id" => {
-                let id = value.trim();
-                // Characters, and without the prefix: neither grows when the result is sanitized again.
-                let own = id.strip_prefix(&self.gate.prefix).unwrap_or(id).chars().count();
-                if own == 0 || own > 256 || id.contains(char::is_whitespace) {
-                    return;
-                }
-                let id = self.gate.prefixed(id);
-                self.gate.ids.insert(id.clone());
+                let Some(id) = self.own_id(&value) else { return };
                 self.id = Some(id.clone());
                 id
             }
