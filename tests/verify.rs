@@ -22,7 +22,7 @@ const BODY: &str = r##"
 <img src="data:image/png;base64,AA==" alt="javascript: the good parts">
 <svg viewBox="0 0 1 1"><defs><linearGradient id="g"/></defs><path d="M0 0" fill="url(#g)"/></svg>
 <math><mi>x</mi></math>
-<table><tbody><tr><td>1</td></tr></tbody></table><select><option>a</option></select>
+<table><tbody><tr><td>1</td></tr></tbody></table><select id="x"><option>a</option></select>
 <script type="application/json">{"a": "\u003c"}</script>
 "##;
 
@@ -179,6 +179,8 @@ fn good_sites_have_no_finding() {
         "<a href=\"mailto:a@b.org\">a</a>",
         "<a href=\"\">self</a>",
         "<a href=\"report.html#x\">self</a>",
+        "<a href=\"#\">start</a><a href=\"#Top\">start</a>",
+        "<a name=\"f\u{fc}r uns\"></a><a href=\"#f%C3%BCr%20uns\">place</a>",
         "<a download href=\"data:application/pdf;base64,AA==\">a</a>",
         "<a href=https://example.org/>unquoted</a>",
         "<a href=\"https://example.org/?a=1&copy=2\">a</a>",
@@ -275,7 +277,7 @@ fn file_names_are_safe() {
         "a b.txt",
         "a//b.txt",
         "x.",
-        "é.txt",
+        "e\u{301}.txt",
         "REPORT.html",
     ] {
         let page = single_page().into_bytes();
@@ -999,8 +1001,23 @@ fn relative_links_lead_to_files() {
             "<a href=\"./\">a</a>",
             "<a href=\"report%2Ehtml\">a</a>",
             "<map><area href=\"gone.html\"></map>",
+            "<a href=\"#gone\">a</a>",
+            "<a href=\"report.html#gone\">a</a>",
+            "<p name=\"gone\"></p><a href=\"#gone\">a</a>",
+            "<svg><a xlink:href=\"#gone\"><path></path></a></svg>",
         ],
     );
+    let up = |address: &str| {
+        let (top, index) = (format!("index.html{address}"), "a/report.html\">a</a>");
+        let mut files = site(|page| page.replace("index.html#top", &top));
+        let text = String::from_utf8(files.remove("index.html").unwrap()).unwrap();
+        let text = text.replace(index, &format!("{index}<p id=\"here\">a</p>"));
+        files.insert("index.html".into(), text.into_bytes());
+        rules(&verify_files(&seal(files, "site")))
+    };
+    assert_eq!(up("#here"), []);
+    assert_eq!(up("?a=1#here"), []);
+    assert_eq!(up("#gone"), [Rule::BrokenLink]);
     let image = site(|page| page.replace(&plot(), "gone.png"));
     assert_eq!(rules(&verify_files(&image)), [Rule::BrokenLink]);
 }
@@ -1392,6 +1409,7 @@ fn the_markup_of_states_keeps_the_rules_of_a_page() {
         ("<p style=\"color:red\">x</p>", Rule::StyleAttribute),
         ("<a href=\"javascript:alert(1)\">x</a>", Rule::ActiveAddress),
         ("<a href=\"gone.html\">x</a>", Rule::BrokenLink),
+        ("<a href=\"#gone\">x</a>", Rule::BrokenLink),
         ("<img src=\"https://e.x/\" alt=\"\">", Rule::ForeignLoad),
         ("<img src=\"x.png\" alt=\"\">", Rule::SelfContained),
         ("<iframe></iframe>", Rule::ForbiddenElement),

@@ -53,6 +53,35 @@ pub(super) fn classify(text: &str) -> Address {
     }
 }
 
+/// The fragment of an address, as it is and without its percent-encoding: browsers look for both. None where there is
+/// none, or where it means the start of the page.
+pub(super) fn fragment(text: &str) -> Option<[String; 2]> {
+    let text = text.trim_matches(|it: char| it <= ' ');
+    let clean: String = text.chars().filter(|it| !matches!(it, '\t' | '\n' | '\r')).collect();
+    let (_, raw) = clean.split_once('#')?;
+    let mut bytes = Vec::new();
+    let mut rest = raw.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        let digits = match (first, behind) {
+            (b'%', [high, low, ..]) => {
+                char::from(*high).to_digit(16).zip(char::from(*low).to_digit(16))
+            }
+            _ => None,
+        };
+        match digits {
+            Some((high, low)) => {
+                bytes.extend(u8::try_from(16 * high + low));
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => bytes.push(*first),
+        }
+    }
+    let decoded = String::from_utf8_lossy(&bytes).into_owned();
+    let is_start = raw.is_empty() || decoded.eq_ignore_ascii_case("top");
+    (!is_start).then(|| [raw.to_owned(), decoded])
+}
+
 /// Reads a scheme and its colon.
 fn scheme(characters: &mut impl Iterator<Item = char>) -> Option<String> {
     let mut scheme = String::new();
@@ -151,6 +180,17 @@ mod tests {
         assert_eq!(classify("#a:b"), Address::Page);
         assert_eq!(classify(""), Address::Page);
         assert_eq!(classify("a/b.html?x#y"), Address::Relative("a/b.html".into()));
+    }
+
+    #[test]
+    fn a_fragment_is_read_as_browsers_read_it() {
+        let of = |text| fragment(text).map(|[raw, decoded]| format!("{raw} {decoded}"));
+        assert_eq!(of("a.html?x#%C3%BCber%20uns").as_deref(), Some("%C3%BCber%20uns über uns"));
+        assert_eq!(of(" #a%zz\n#b ").as_deref(), Some("a%zz#b a%zz#b"));
+        assert_eq!(of("#\u{fc}").as_deref(), Some("\u{fc} \u{fc}"));
+        for start in ["a.html", "", "#", "#Top", "a.html#"] {
+            assert_eq!(of(start), None, "{start}");
+        }
     }
 
     #[test]

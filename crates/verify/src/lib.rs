@@ -31,7 +31,7 @@ mod style;
 pub mod terminal;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -127,18 +127,31 @@ struct File<'a> {
     bytes: &'a [u8],
     length: u64,
     digest: OnceLock<[u8; 48]>,
+    /// Names of the places of a page that links lead to.
+    places: OnceLock<BTreeSet<String>>,
     /// Files that the proof of a file of the earlier site asked for.
     standing: Option<&'a References>,
 }
 
 impl<'a> File<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, length: bytes.len() as u64, digest: OnceLock::new(), standing: None }
+        let (digest, places) = (OnceLock::new(), OnceLock::new());
+        Self { bytes, length: bytes.len() as u64, digest, places, standing: None }
     }
 
     fn standing(file: &'a site::Standing) -> Self {
         let digest = OnceLock::from(*file.digest());
-        Self { bytes: &[], length: file.bytes(), digest, standing: Some(file.references()) }
+        let places = OnceLock::from(seen::own_places(file.references()));
+        Self { bytes: &[], length: file.bytes(), digest, places, standing: Some(file.references()) }
+    }
+
+    /// Whether a link to a place of this name has a target in the page.
+    fn has_place(&self, name: &str) -> bool {
+        let read = || {
+            let page = tokens::read(self.bytes);
+            page.places().into_iter().map(ToOwned::to_owned).collect()
+        };
+        self.places.get_or_init(read).contains(name)
     }
 
     fn digest(&self) -> &[u8] {

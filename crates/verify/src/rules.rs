@@ -24,6 +24,8 @@ pub(super) struct Context<'a> {
     policy: Policy,
     files: &'a Seen<'a>,
     layout: Layout,
+    /// The page that a piece is to be a part of.
+    around: Option<&'a Page>,
     /// None for a piece of a page.
     pub(super) stated: Option<Stated<'a>>,
 }
@@ -101,6 +103,7 @@ pub(super) fn check_fragment(report: &mut Report<'_>, html: &str, css: &str) {
         policy,
         files: &files,
         layout: Layout::Single,
+        around: None,
         stated: None,
     };
     for rule in FRAGMENT_RULES {
@@ -121,8 +124,9 @@ pub(super) fn check_file(
         Some((_, extension)) if extension.eq_ignore_ascii_case("html") => {
             let page = tokens::read(bytes);
             let policy = Policy::parse(policies(&page).next().map_or("", |(_, text)| text));
+            let stated = Some(stated);
             let context =
-                Context { path, page: &page, policy, files, layout, stated: Some(stated) };
+                Context { path, page: &page, policy, files, layout, around: None, stated };
             if island::is_island(path) {
                 policy_place(&context, report);
                 let text = policies(&page).next().map_or("", |(_, text)| text);
@@ -371,6 +375,7 @@ fn check_charts(context: &Context<'_>, report: &mut Report<'_>) {
 /// States are unpacked and looked at like outputs; what the policy allows for them is there for a reason.
 fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
     let Context { path, page, policy, files, layout, .. } = context;
+    let around = Some(*page);
     let place = states::PageFiles { path, page, files, layout: *layout };
     let mut plays = page.elements.iter().any(is_media);
     let runtimes = charts::runtimes(page);
@@ -395,8 +400,8 @@ fn check_states(context: &Context<'_>, report: &mut Report<'_>) {
         });
         // No picture of an output is a file.
         let policy = Policy::parse("");
-        let context =
-            Context { path, page: &page, policy, files, layout: Layout::Single, stated: None };
+        let layout = Layout::Single;
+        let context = Context { path, page: &page, policy, files, layout, around, stated: None };
         for rule in FRAGMENT_RULES.iter().chain(&[links as PageRule]) {
             rule(&context, &mut own);
         }

@@ -4,6 +4,7 @@
 //! for. [`check`] compares such a list with the files of the next site.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use super::site::{Reference, References};
 use super::{File, Files, Report, Rule, excerpt};
@@ -35,15 +36,51 @@ impl<'a> Seen<'a> {
         is_there
     }
 
+    /// Whether the page at a path has one of these places.
+    pub(super) fn has_place(&self, path: &str, names: &[String]) -> bool {
+        let file = self.files.get(path);
+        let found = names.iter().find(|it| file.is_some_and(|file| file.has_place(it)));
+        let (found, name) = match found.or(names.first()) {
+            Some(name) => (found.is_some(), name),
+            None => return false,
+        };
+        let reference = if found { Reference::Present } else { Reference::Missing };
+        self.references.borrow_mut().insert(format!("{path}{PLACE}{name}"), reference);
+        found
+    }
+
+    /// Notes the places of the page itself, for pages that link to it when it stands.
+    pub(super) fn note_places<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
+        let names = names.into_iter().filter(|it| !has_number(it));
+        let own = names.map(|it| (format!("{PLACE}{it}"), Reference::Present));
+        self.references.borrow_mut().extend(own);
+    }
+
     pub(super) fn into_references(self) -> References {
         self.references.into_inner()
     }
 }
 
+/// Divides the path of a page from the name of a place there; no path holds it.
+const PLACE: char = '#';
+
+/// Whether an id holds the number of a cell. Other pages do not link to it.
+fn has_number(id: &str) -> bool {
+    let rest = id.strip_prefix("o-c").or_else(|| id.strip_prefix("o-s"));
+    rest.is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()))
+}
+
+/// The places of a page that were noted when it was proved.
+pub(super) fn own_places(references: &References) -> BTreeSet<String> {
+    references.keys().filter_map(|it| it.strip_prefix(PLACE)).map(ToOwned::to_owned).collect()
+}
+
 /// Reports each file that is not what it was when a file of the earlier site was proved.
 pub(super) fn check(report: &mut Report<'_>, references: &References, files: &Files<'_>) {
-    for (path, then) in references {
-        let now = files.get(path.as_str());
+    for (path, then) in references.iter().filter(|(path, _)| !path.starts_with(PLACE)) {
+        let (file, place) =
+            path.split_once(PLACE).map_or((path.as_str(), None), |(a, b)| (a, Some(b)));
+        let now = files.get(file).filter(|it| place.is_none_or(|place| it.has_place(place)));
         let holds = match (then, now) {
             (Reference::Missing, now) => now.is_none(),
             (Reference::Present, now) => now.is_some(),
@@ -84,5 +121,25 @@ mod tests {
         now.insert("c.html", File::new(b"new"));
         now.remove("b.html");
         assert_eq!(broken(&now), 3);
+    }
+
+    #[test]
+    fn a_proof_holds_as_long_as_a_page_has_the_place_that_a_link_leads_to() {
+        let then = Files::from([("b.html", File::new(b"<h2 id=\"x\">X</h2><a name=\"y\"></a>"))]);
+        let seen = Seen::new(&then);
+        let has = |name: &str| seen.has_place("b.html", &[name.to_owned()]);
+        assert!(has("x") && has("y") && !has("z"));
+        let references = seen.into_references();
+        let broken = |bytes: &'static [u8]| {
+            let mut report = Report::new("a.html");
+            check(&mut report, &references, &Files::from([("b.html", File::new(bytes))]));
+            report.findings.len()
+        };
+        assert_eq!(broken(b"<p id=\"x\"></p><p id=\"y\"></p>"), 0);
+        assert_eq!(broken(b"<p id=\"x\"></p>"), 1);
+        // A page that stands is known by what was noted of it.
+        let own = Seen::new(&then);
+        own.note_places(["x", "o-c3-y"]);
+        assert_eq!(own_places(&own.into_references()), BTreeSet::from(["x".to_owned()]));
     }
 }

@@ -53,6 +53,19 @@ pub(super) struct Page {
     pub(super) elements_before_text: usize,
 }
 
+impl Page {
+    /// Names of the places that a link may lead to.
+    pub(super) fn places(&self) -> BTreeSet<&str> {
+        let named = |it: &'_ Element| it.is_html("a").then_some("name");
+        let of = |it: &'_ Element| [Some("id"), named(it)];
+        let names = self
+            .elements
+            .iter()
+            .flat_map(|it| of(it).into_iter().flatten().map(move |name| (it, name)));
+        names.filter_map(|(it, name)| it.attribute(name)).filter(|it| !it.is_empty()).collect()
+    }
+}
+
 /// Digits of a picture's data that are read as all markup is.
 const KEPT: usize = 64;
 

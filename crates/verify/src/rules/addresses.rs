@@ -176,6 +176,12 @@ fn check_paint(report: &mut Report<'_>, element: &Element, name: &str, value: &s
 }
 
 pub(super) fn links(context: &Context<'_>, report: &mut Report<'_>) {
+    let mut places = context.page.places();
+    if let Some(page) = context.around {
+        places.extend(page.places());
+    } else {
+        context.files.note_places(places.iter().copied());
+    }
     for element in &context.page.elements {
         let is_anchor = matches!(element.name.as_str(), "a" | "area");
         for name in ["href", "xlink:href", "cite", "longdesc"] {
@@ -186,13 +192,25 @@ pub(super) fn links(context: &Context<'_>, report: &mut Report<'_>) {
             };
             let shown = excerpt(value);
             match classify(value) {
-                Address::Page | Address::Data(_) => {}
-                Address::Relative(relative) => {
-                    let path = resolve(context.path, &relative);
-                    if !path.is_some_and(|path| context.files.contains_key(path.as_str())) {
-                        let message = format!("`{shown}` is not there");
+                Address::Data(_) => {}
+                Address::Page => {
+                    let names = address::fragment(value);
+                    if names.is_some_and(|it| !it.iter().any(|it| places.contains(it.as_str()))) {
+                        let message = format!("the page has no `{shown}`");
                         report.add(element.line, Rule::BrokenLink, message);
                     }
+                }
+                Address::Relative(relative) => {
+                    let path = resolve(context.path, &relative);
+                    let path = path.filter(|path| context.files.contains_key(path));
+                    let message = match (path, address::fragment(value)) {
+                        (None, _) => format!("`{shown}` is not there"),
+                        (Some(path), Some(names)) if !context.files.has_place(&path, &names) => {
+                            format!("`{path}` has no place for `{shown}`")
+                        }
+                        _ => continue,
+                    };
+                    report.add(element.line, Rule::BrokenLink, message);
                 }
                 Address::Scheme(scheme) => {
                     let is_known = ["https", "http", "mailto", "tel"].contains(&scheme.as_str());
