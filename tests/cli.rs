@@ -9,6 +9,8 @@
     reason = "tests start the real binary, and a failed step is a failed test"
 )]
 
+#[path = "cli/links.rs"]
+mod links;
 #[path = "cli/several.rs"]
 mod several;
 
@@ -398,7 +400,7 @@ fn links_lead_to_pages_and_headings_or_nowhere() {
         })
         .to_string()
     };
-    let text = "[b](sub/b.ipynb#Part:-Two) [self](a.ipynb) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
+    let text = "[b](sub/b.ipynb) [self](a.ipynb) [data](data.csv) [here](#Here-We-Are) [web](https://x.org)\n\n## Here We Are";
     let test = NbcTest::new(&[
         ("in/a.ipynb", &prose(text)),
         ("in/sub/b.ipynb", &prose("[up](../a.ipynb)")),
@@ -412,7 +414,7 @@ fn links_lead_to_pages_and_headings_or_nowhere() {
     );
     let page = test.read("out/a.html");
     assert!(page.contains("href=\"sub/b.html\""), "{page}");
-    assert!(page.contains("href=\"#o-c1-here-we-are\""), "{page}");
+    assert!(page.contains("href=\"#here-we-are\""), "{page}");
     assert!(page.contains("href=\"https://x.org\""), "{page}");
     assert!(!page.contains("data.csv\""), "{page}");
     assert!(test.read("out/sub/b.html").contains("href=\"../a.html\""));

@@ -149,6 +149,25 @@ fn one_changed_notebook_of_many_costs_one_page() {
 }
 
 #[test]
+fn a_link_to_a_heading_follows_the_page_that_has_it() {
+    let test = PageTest::new();
+    test.write("in/a.ipynb", &stored("a", "b.ipynb#About-b"));
+    test.write("in/b.ipynb", &stored("b", "a.ipynb#About-a"));
+    test.write("in/c.ipynb", &stored("c", "b.ipynb"));
+    test.build(&[]);
+    // Whether the heading is still there is known when its page is made: the page that links to it is made anew.
+    test.write("in/b.ipynb", &stored("bee", "a.ipynb#About-a"));
+    let said = test.build(&[]);
+    assert!(taken_over(&said) == 1 && said.contains("NBC415"), "{said}");
+    test.checked();
+    // A page that is made anew links to one that stands.
+    test.write("in/c.ipynb", &stored("c", "b.ipynb#About-bee"));
+    let said = test.build(&[]);
+    assert!(taken_over(&said) == 2 && said.contains("NBC415"), "{said}");
+    test.checked();
+}
+
+#[test]
 fn what_was_damaged_or_changed_by_hand_is_made_anew() {
     let test = thirty();
     test.build(&[]);

@@ -230,6 +230,11 @@ codes! {
     /// outside of that folder, through links neither, and no file that holds credentials by its name. A picture may have
     /// 32 MiB, a sound or a film 128 MiB, and all of a page together 256 MiB.
     UnshownFile = "NBC410" "unshown-file",
+    /// A link leads to a heading or an anchor that its page does not have, so its text stays and its address is removed.
+    ///
+    /// Links find headings by the names that Jupyter, GitHub, pandoc, MyST and Python-Markdown give them (`#My-Heading`,
+    /// `#my-heading`), and anything with an id (`<a id="here"></a>`), in any cell of the page that they lead to.
+    DeadAnchor = "NBC415" "dead-anchor",
     /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::Failure;
+use super::anchors::Anchors;
 use super::document::Unlinked;
 use super::events::Warning;
 use super::last_site::{self, Known, KnownPage, Note};
@@ -82,6 +83,7 @@ pub(super) struct LinkedPage {
     pub(super) built: Built<Document>,
     pub(super) asked: Asked,
     pub(super) taken: Taken,
+    pub(super) anchors: Arc<Anchors>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -284,7 +286,7 @@ fn assemble(
                 PageOf::Made(page) => *page,
                 PageOf::Known(known) => {
                     let Known { notebook, piece, provenance, page, .. } = *known;
-                    return Ok((piece, provenance, Origin::Known(notebook, page)));
+                    return Ok((piece, provenance, Origin::Known(notebook, Box::new(page))));
                 }
             };
             let MadePage { document, provenance, note } = page;
@@ -305,7 +307,7 @@ fn assemble(
             Origin::Made(note) => notes.push((note, provenance.engine.clone())),
             Origin::Known(notebook, page) => {
                 standing.extend(page.stamps());
-                known.push((notebook, page));
+                known.push((notebook, *page));
             }
         }
         pages.push(page);
@@ -323,7 +325,7 @@ fn assemble(
 /// Where a page of a site comes from.
 enum Origin {
     Made(Option<Note>),
-    Known(Utf8PathBuf, KnownPage),
+    Known(Utf8PathBuf, Box<KnownPage>),
 }
 
 /// Claims the folder of a site, before anything runs.
@@ -343,12 +345,13 @@ pub(super) fn link(
 ) -> Vec<LinkedPage> {
     let linked = built.into_par_iter().map(|Built { document, provenance, is_settled }| {
         let taken = document.taken().clone();
+        let anchors = Arc::clone(document.anchors());
         let Parsed { value: (document, asked), mut diagnostics } = document.link(pages);
         if settings.is_strict {
             allowed::refuse_removals(&mut diagnostics);
         }
         let built = Built { document, provenance, is_settled };
-        LinkedPage { built, asked, taken, diagnostics }
+        LinkedPage { built, asked, taken, anchors, diagnostics }
     });
     let linked: Vec<LinkedPage> = linked.collect();
     findings.extend(linked.iter().flat_map(|it| it.diagnostics.iter().cloned()));

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
+use super::anchors::{self, Anchors};
 use super::clearance::Cleared;
 use super::code::{code_block, is_prose};
-use super::links::{self, Anchors, Asked, Origin, Pages};
+use super::links::{Asked, CellText, DeadLinks, Origin, Pages, Resolver};
 use super::offered;
 use super::options::PageOptions;
 use crate::charts::{Chart, Runtime};
@@ -51,7 +52,7 @@ pub fn document(
     let alive = Interactivity { widgets: live, chosen, ..interactivity.clone() };
     let states_of = states.value.as_ref();
     let layout = Layout { notebook, record, states: states_of, options, interactivity: alive };
-    let Parts { blocks, spans, outline, title_cell, mut diagnostics } = layout.parts();
+    let Parts { blocks, texts, outline, title_cell, anchors, mut diagnostics, .. } = layout.parts();
     add_new(&mut diagnostics, states.diagnostics);
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
     let (title, about) = options.about(notebook, origin.notebook);
@@ -90,7 +91,9 @@ pub fn document(
     }
     let taken = neighbours.map(Neighbours::taken).unwrap_or_default();
     let notebook = origin.notebook.to_owned();
-    Parsed { value: Unlinked { document, notebook, spans, taken }, diagnostics }
+    let readable = Arc::new(anchors.readable());
+    let unlinked = Unlinked { document, notebook, texts, taken, anchors, readable };
+    Parsed { value: unlinked, diagnostics }
 }
 
 /// Adds findings that are not among the others: those of states are often those of the page.
@@ -123,8 +126,12 @@ struct Layout<'a> {
 struct Parts {
     blocks: Vec<Block>,
     /// The cell of each block.
-    spans: Vec<Span>,
+    texts: Vec<CellText>,
     outline: Vec<Heading>,
+    /// Headings whose formulas are not their text: by id, as the author wrote them.
+    sources: BTreeMap<String, String>,
+    /// Places that links lead to.
+    anchors: Anchors,
     /// Number of blocks up to and with the one that has the first title, or zero.
     title_cell: usize,
     diagnostics: Vec<Diagnostic>,
@@ -143,6 +150,8 @@ impl Layout<'_> {
             parts.diagnostics.extend(outputs.diagnostics);
             self.add(&mut parts, id, cell, code, outputs.value);
         }
+        let mut outputs: Vec<_> = parts.blocks.iter_mut().flat_map(|it| &mut it.outputs).collect();
+        parts.anchors = anchors::settle(&mut outputs, &mut parts.outline, &parts.sources);
         for heading in &mut parts.outline {
             heading.text = diagnostic::straight(&heading.text);
         }
@@ -201,6 +210,7 @@ impl Layout<'_> {
     ) {
         let RenderedCell { outputs, headings, charts, .. } = rendered;
         let number = id.0 + 1;
+        parts.sources.extend(heading_sources(cell, &headings));
         parts.outline.extend(headings);
         if parts.title_cell == 0 && parts.outline.iter().any(|it| it.level == 1) {
             parts.title_cell = parts.blocks.len() + 1;
@@ -209,7 +219,7 @@ impl Layout<'_> {
         if code.is_none() && outputs.is_empty() && !has_slot {
             return;
         }
-        parts.spans.push(cell.head());
+        parts.texts.push(CellText::of(cell));
         parts.blocks.push(Block {
             id: format!("cell-{number}"),
             kind: if is_prose(cell) { "prose" } else { "code" },
@@ -235,6 +245,17 @@ fn neighbours_are_too_many(notebook: &Notebook) -> Diagnostic {
         .with_help("make them smaller, or show fewer; one that is shown twice counts twice")
 }
 
+/// The headings of a cell as they are written, by id, where one of them may hold a formula.
+fn heading_sources(cell: &Cell, headings: &[Heading]) -> Vec<(String, String)> {
+    if cell.kind != CellKind::Markdown || headings.is_empty() || !cell.code.contains(['$', '\\']) {
+        return Vec::new();
+    }
+    let sources = output::heading_sources(&cell.code);
+    // Headings that are HTML are none of Markdown: then nobody knows which is which.
+    let pairs = headings.iter().map(|it| it.id.clone()).zip(sources.iter().cloned());
+    if sources.len() == headings.len() { pairs.collect() } else { Vec::new() }
+}
+
 /// A document whose links are still those of the notebook.
 #[derive(Debug)]
 pub struct Unlinked {
@@ -242,20 +263,24 @@ pub struct Unlinked {
     /// The notebook, relative to what is built.
     notebook: Utf8PathBuf,
     /// The cell of each block.
-    spans: Vec<Span>,
+    texts: Vec<CellText>,
     /// Files beside the notebook that decide about the page.
     taken: Taken,
+    /// Places that links of the page lead to.
+    anchors: Anchors,
+    /// Those that links of other pages lead to.
+    readable: Arc<Anchors>,
 }
 
 impl Unlinked {
     /// Resolves the links, once it is known which pages the site will have; tells the notebooks that they asked for.
     pub fn link(mut self, pages: &Pages) -> Parsed<(Document, Asked)> {
-        let (mut diagnostics, mut all_asked) = (Vec::new(), Asked::new());
+        let (mut diagnostics, mut all_asked) = (Vec::new(), Asked::default());
         let origin = Origin { page: &self.document.path, notebook: &self.notebook };
-        let anchors = Anchors::new(&self.document.outline);
-        let mut places: BTreeMap<String, (Span, Vec<&mut RenderedOutput>)> = BTreeMap::new();
-        for (block, span) in self.document.blocks.iter_mut().zip(self.spans) {
-            places.insert(block.id.clone(), (span, block.outputs.iter_mut().collect()));
+        let resolver = Resolver { origin, anchors: &self.anchors, pages };
+        let mut places: BTreeMap<String, (CellText, Vec<&mut RenderedOutput>)> = BTreeMap::new();
+        for (block, text) in self.document.blocks.iter_mut().zip(self.texts) {
+            places.insert(block.id.clone(), (text, block.outputs.iter_mut().collect()));
         }
         let states = self.document.states.as_mut().map(Arc::make_mut);
         for content in states.into_iter().flat_map(States::contents_mut) {
@@ -264,31 +289,23 @@ impl Unlinked {
             }
         }
         let places: Vec<_> = places.into_values().collect();
-        let looked_at = |(span, outputs): (Span, Vec<&mut RenderedOutput>)| {
-            let (mut broken, mut refused) = (BTreeSet::new(), BTreeSet::new());
-            let mut asked = Asked::new();
+        let looked_at = |(text, outputs): (CellText, Vec<&mut RenderedOutput>)| {
+            let (mut dead, mut refused) = (DeadLinks::default(), BTreeSet::new());
+            let mut asked = Asked::default();
             for output in outputs {
-                broken.extend(links::resolve(output, &anchors, origin, pages, &mut asked));
+                resolver.resolve(output, &mut asked, &mut dead);
                 refused.extend(refuse(output));
             }
-            (span, broken, refused, asked)
+            (text, dead, refused, asked)
         };
         let looked_at: Vec<_> = places.into_par_iter().map(looked_at).collect();
-        for (span, broken, refused, asked) in looked_at {
+        for (text, dead, refused, asked) in looked_at {
             all_asked.extend(asked);
             for reason in refused {
                 let message = format!("an output cannot be shown: {reason}");
-                diagnostics.push(Diagnostic::warning(Code::RefusedOutput, span, message));
+                diagnostics.push(Diagnostic::warning(Code::RefusedOutput, text.head, message));
             }
-            if !broken.is_empty() {
-                let broken = broken.into_iter().collect::<Vec<_>>();
-                let message = format!("no page of the site is at `{}`", broken.join("`, `"));
-                diagnostics.push(
-                    Diagnostic::warning(Code::BrokenLink, span, message).with_help(
-                        "the text stays, the link goes; link to other files with `https:`",
-                    ),
-                );
-            }
+            diagnostics.extend(dead.findings(&text));
         }
         // A refused output has no place for its charts.
         for block in &mut self.document.blocks {
@@ -356,9 +373,19 @@ impl Unlinked {
         (&self.notebook, &self.document.path)
     }
 
+    /// The same, with the places of the page that links of other pages lead to.
+    pub fn target(&self) -> (&Utf8Path, &SitePath, Option<Arc<Anchors>>) {
+        (&self.notebook, &self.document.path, Some(Arc::clone(&self.readable)))
+    }
+
+    /// Places of the page that links of other pages lead to.
+    pub fn anchors(&self) -> &Arc<Anchors> {
+        &self.readable
+    }
+
     /// The shown part of each cell, and its place.
     pub fn blocks(&self) -> impl Iterator<Item = (&Block, Span)> {
-        self.document.blocks.iter().zip(self.spans.iter().copied())
+        self.document.blocks.iter().zip(self.texts.iter().map(|it| it.head))
     }
 
     /// The document, its links not yet resolved.
@@ -479,8 +506,13 @@ mod tests {
     fn an_output_that_verification_refuses_costs_its_own_place() {
         // Deeper than a browser's parser nests.
         let html = (0..600).fold(SafeHtml::text("odd"), |it, _| SafeHtml::element("div", &[], it));
-        let mut output =
-            RenderedOutput { html, css: SafeCss::default(), kind: OutputKind::Html, island: None };
+        let mut output = RenderedOutput {
+            html,
+            css: SafeCss::default(),
+            kind: OutputKind::Html,
+            island: None,
+            prefix: String::new(),
+        };
         // The build reports it as NBC406.
         assert!(refuse(&mut output).is_some());
         assert!(!output.html.as_str().contains("odd"));

@@ -6,11 +6,13 @@
 //! entry that is damaged, or a file that somebody changed, costs the page's making, and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::anchors::Anchors;
 use super::inputs::Input;
 use super::links::{Asked, Pages};
 use super::page_key::SiteParts;
@@ -31,10 +33,12 @@ pub(super) struct KnownPage {
     summary: Summary,
     needs: Needs,
     files: Vec<KnownFile>,
-    /// Notebooks that its links lead to, or would.
+    /// Pages that its links lead to, or would.
     asked: Asked,
     /// Files beside the notebook that it shows, or would.
     pub(super) taken: Taken,
+    /// Its places that links of other pages lead to.
+    pub(super) anchors: Anchors,
     /// Texts that its findings point into.
     texts: Vec<KnownText>,
     findings: Vec<KnownFinding>,
@@ -148,6 +152,13 @@ pub(super) struct Known {
     pub(super) page: KnownPage,
 }
 
+impl Known {
+    /// The notebook, its page, and the places of that which links of other pages lead to.
+    pub(super) fn target(&self) -> (&Utf8Path, &SitePath, Option<Arc<Anchors>>) {
+        (&self.notebook, &self.path, Some(Arc::new(self.page.anchors.clone())))
+    }
+}
+
 /// Keeps the pages of a site that was published.
 pub(super) fn keep(cache: &Cache, entry: &Key, pages: &BTreeMap<Utf8PathBuf, KnownPage>) {
     if let Ok(body) = serde_json::to_vec(pages) {
@@ -162,6 +173,7 @@ pub(super) struct Note {
     pub(super) notebook: Utf8PathBuf,
     pub(super) asked: Asked,
     taken: Taken,
+    anchors: Arc<Anchors>,
     pub(super) shows_secret: bool,
     texts: Vec<KnownText>,
     findings: Vec<KnownFinding>,
@@ -171,7 +183,7 @@ impl Note {
     /// `None` for a page that another build may not get in the same way.
     pub(super) fn new(
         (key, notebook): (Key, Utf8PathBuf),
-        (asked, taken): (Asked, Taken),
+        (asked, taken, anchors): (Asked, Taken, Arc<Anchors>),
         shows_secret: bool,
         diagnostics: &[Diagnostic],
         sources: &Sources,
@@ -194,7 +206,7 @@ impl Note {
         });
         let texts = texts.collect();
         let findings = diagnostics.iter().map(|it| KnownFinding::of(it, &ids)).collect();
-        Some(Self { key, notebook, asked, taken, shows_secret, texts, findings })
+        Some(Self { key, notebook, asked, taken, anchors, shows_secret, texts, findings })
     }
 
     /// The page, once it is published. `None` where a file of it is not as it was written.
@@ -205,7 +217,7 @@ impl Note {
         files: Vec<(SitePath, u64, Integrity, References)>,
         stamps: &Stamps,
     ) -> Option<(Utf8PathBuf, KnownPage)> {
-        let Self { key, notebook, asked, taken, shows_secret, texts, findings } = self;
+        let Self { key, notebook, asked, taken, anchors, shows_secret, texts, findings } = self;
         let files = files.into_iter().map(|(path, bytes, integrity, references)| {
             let path = path.as_str().to_owned();
             let stamp = stamps.get(&path)?.clone();
@@ -221,6 +233,7 @@ impl Note {
             files,
             asked,
             taken,
+            anchors: Arc::unwrap_or_clone(anchors),
             texts,
             findings,
             shows_secret,

@@ -1,47 +1,168 @@
-//! Links of a notebook on the pages of a site: to headings of the page, to pages of other notebooks.
+//! Links of a notebook on the pages of a site: to places of the page, to pages of other notebooks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
-use crate::output::{Heading, RenderedOutput};
+use super::anchors::{Anchors, decoded, has_number};
+use crate::diagnostic::{Code, Diagnostic, Label};
+use crate::notebook::{Cell, CellCode, Origin as CodeOrigin};
+use crate::output::RenderedOutput;
 use crate::sanitize::{self, Link};
 use crate::site::SitePath;
+use crate::source::Span;
 
-/// The pages of all notebooks of a build, by the notebook's path.
+/// Schemes of addresses that lead out of the site.
+const SCHEMES: [&str; 4] = ["http://", "https://", "mailto:", "tel:"];
+
+/// Most addresses that a finding names, and most lines that it points to.
+const MOST_NAMED: usize = 5;
+const MOST_LINES: usize = 10;
+
+/// The page of a notebook.
+#[derive(Debug)]
+struct Target {
+    page: SitePath,
+    /// Its places; `None` where they are not known yet.
+    anchors: Option<Arc<Anchors>>,
+}
+
+/// The pages of all notebooks of a build, by the paths that links may give them.
 #[derive(Debug, Default)]
-pub struct Pages(BTreeMap<Utf8PathBuf, SitePath>);
+pub struct Pages {
+    targets: Vec<Target>,
+    /// By the notebook's path.
+    notebooks: BTreeMap<String, usize>,
+    /// By the page's path.
+    pages: BTreeMap<String, usize>,
+    /// By the notebook's path with `.html`; `None` where several notebooks would have it.
+    stems: BTreeMap<String, Option<usize>>,
+    /// The index page, where nbc makes one.
+    index: Option<SitePath>,
+}
 
-/// Notebooks that links of a page lead to, each with its page, where there is one.
-pub type Asked = BTreeMap<Utf8PathBuf, Option<String>>;
+/// A question of a page: where does a link to one of these paths, and to a place there, lead?
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    paths: Vec<String>,
+    fragment: Option<String>,
+}
 
-impl Pages {
-    /// Notebooks, each with its page.
-    pub fn new<'a>(known: impl IntoIterator<Item = (&'a Utf8Path, &'a SitePath)>) -> Self {
-        let known = known.into_iter();
-        Self(known.map(|(notebook, page)| (notebook.to_owned(), page.clone())).collect())
-    }
+/// Where a link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Destination {
+    /// To no page.
+    Nowhere,
+    /// To a page that does not have the place.
+    Placeless(SitePath),
+    /// To a page, and a place there.
+    Found(SitePath, Option<String>),
+}
 
-    /// Whether links that asked for these notebooks are led to the same pages.
-    pub fn answer_as(&self, asked: &Asked) -> bool {
-        asked.iter().all(|(it, page)| self.0.get(it).map(SitePath::as_str) == page.as_deref())
+impl Destination {
+    /// The destination as text; `None` where there is no page. A place that is missing has no name.
+    fn address(&self) -> Option<String> {
+        match self {
+            Self::Nowhere => None,
+            Self::Placeless(page) => Some(format!("{}#", page.as_str())),
+            Self::Found(page, id) => {
+                let id = id.as_ref().map(|it| format!("#{it}")).unwrap_or_default();
+                Some(format!("{}{id}", page.as_str()))
+            }
+        }
     }
 }
 
-/// The headings of a page, by what an address must have in common with their text.
-#[derive(Debug)]
-pub struct Anchors(BTreeMap<String, String>);
+/// Questions of a page about other pages, each with the address that it leads to, where there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Asked(BTreeSet<(Question, Option<String>)>);
 
-impl Anchors {
-    /// Of headings with one text, the first is led to.
-    pub fn new(outline: &[Heading]) -> Self {
-        let last_first = outline.iter().rev();
-        Self(last_first.map(|it| (sanitize::slug(&it.text), it.id.clone())).collect())
+impl Asked {
+    /// Adds those of another part of the page.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}
+
+impl Pages {
+    /// Notebooks, each with its page and the places of that, where these are known.
+    pub fn new<'a>(
+        known: impl IntoIterator<Item = (&'a Utf8Path, &'a SitePath, Option<Arc<Anchors>>)>,
+    ) -> Self {
+        let mut all = Self::default();
+        for (notebook, page, anchors) in known {
+            let number = all.targets.len();
+            all.notebooks.insert(composed(notebook.as_str()), number);
+            all.pages.insert(composed(page.as_str()), number);
+            let stem = composed(notebook.with_extension("html").as_str());
+            all.stems.entry(stem).and_modify(|it| *it = None).or_insert(Some(number));
+            all.targets.push(Target { page: page.clone(), anchors });
+        }
+        all
     }
 
-    /// Jupyter and marimo make ids of headings in different ways; their common core is compared.
-    fn find(&self, id: &str) -> Option<Link> {
-        self.0.get(&sanitize::slug(id)).cloned().map(Link::Fragment)
+    /// The same with a page that leads to all others.
+    #[must_use]
+    pub fn with_index(mut self, has_index: bool) -> Self {
+        let index = SitePath::new("index.html").ok();
+        self.index = index.filter(|it| has_index && !self.pages.contains_key(it.as_str()));
+        self
+    }
+
+    /// Whether links that asked for these are led to the same places. Of a page that is to be made, the places are not
+    /// known.
+    pub fn answer_as(&self, asked: &Asked) -> bool {
+        asked.0.iter().all(|(question, then)| {
+            let target = question.paths.iter().find_map(|it| self.target(it));
+            let is_known = question.fragment.is_none()
+                || target
+                    .is_none_or(|it| self.targets.get(it).is_some_and(|it| it.anchors.is_some()));
+            is_known && self.answer(question).address() == *then
+        })
+    }
+
+    fn answer(&self, question: &Question) -> Destination {
+        let Question { paths, fragment } = question;
+        let target = paths.iter().find_map(|it| self.target(it));
+        let Some(target) = target.and_then(|it| self.targets.get(it)) else {
+            let names_index = |it: &String| it.is_empty() || it == "index.html" || it == "index";
+            return match self.index.clone().filter(|_| paths.iter().any(names_index)) {
+                None => Destination::Nowhere,
+                // It has no places but its start.
+                Some(index) if fragment.is_some() => Destination::Placeless(index),
+                Some(index) => Destination::Found(index, None),
+            };
+        };
+        let page = target.page.clone();
+        match (fragment, &target.anchors) {
+            (None, _) => Destination::Found(page, None),
+            (Some(fragment), None) => Destination::Found(page, Some(fragment.clone())),
+            (Some(fragment), Some(anchors)) => match anchors.find(fragment) {
+                Some(id) => Destination::Found(page, Some(id.to_owned())),
+                None => Destination::Placeless(page),
+            },
+        }
+    }
+
+    /// The page that a path of the site names: by its notebook, by its own name, or by the name that other tools give it.
+    fn target(&self, path: &str) -> Option<usize> {
+        if let Some(found) = self.notebooks.get(path).or_else(|| self.pages.get(path)) {
+            return Some(*found);
+        }
+        let folder = path.strip_suffix('/').unwrap_or(path);
+        let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        // Hosts answer so to an address without an ending.
+        let as_folder = [format!("{folder}.html"), format!("{start}index.html")];
+        let found = as_folder.iter().find_map(|it| self.pages.get(it)).copied();
+        found.or_else(|| {
+            let html = path.strip_suffix(".html").or_else(|| path.strip_suffix(".htm"));
+            *self.stems.get(&format!("{}.html", html.unwrap_or(folder)))?
+        })
     }
 }
 
@@ -54,56 +175,132 @@ pub struct Origin<'a> {
     pub notebook: &'a Utf8Path,
 }
 
-/// Resolves the links of an output; those that lead nowhere lose their address and are returned. Notes the notebooks
-/// that they lead to.
-pub fn resolve(
-    output: &mut RenderedOutput,
-    anchors: &Anchors,
-    origin: Origin<'_>,
-    pages: &Pages,
-    asked: &mut Asked,
-) -> Vec<String> {
-    let mut broken = Vec::new();
-    output.html = sanitize::resolve_links(std::mem::take(&mut output.html), |address| {
-        if let Some(id) = address.strip_prefix('#') {
-            return anchors.find(id).unwrap_or(Link::Keep);
-        }
-        if is_absolute(address) {
-            return Link::Keep;
-        }
-        let (file, id) = address.split_once('#').unwrap_or((address, ""));
-        let target = normalized(origin.notebook, file).and_then(|path| {
-            let found = pages.0.get(&path);
-            asked.insert(path, found.map(|it| it.as_str().to_owned()));
-            found
-        });
-        match target {
-            // The heading may be gone; the page is still there.
-            Some(page) if page == origin.page => {
-                anchors.find(id).unwrap_or_else(|| Link::Fragment("content".to_owned()))
+/// Links of an output that lead nowhere.
+#[derive(Debug, Default)]
+pub struct DeadLinks {
+    /// Addresses of files that no page is of.
+    files: BTreeSet<String>,
+    /// Addresses of places that their page does not have.
+    places: BTreeSet<String>,
+}
+
+/// Resolves links of a page.
+pub struct Resolver<'a> {
+    /// The page and its notebook.
+    pub origin: Origin<'a>,
+    /// Places of the page.
+    pub anchors: &'a Anchors,
+    /// All pages.
+    pub pages: &'a Pages,
+}
+
+impl Resolver<'_> {
+    /// Resolves the links of an output; those that lead nowhere lose their address. Notes the pages that they ask for.
+    pub fn resolve(&self, output: &mut RenderedOutput, asked: &mut Asked, dead: &mut DeadLinks) {
+        let html = std::mem::take(&mut output.html);
+        // The output itself may have a place, and be no part of the page before a reader chooses it.
+        let has_own = html.as_str().contains(" href=\"#o-");
+        let own = if has_own { sanitize::named_elements(&html) } else { Vec::new() };
+        let own: BTreeSet<String> = own.into_iter().map(|it| it.id).collect();
+        output.html = sanitize::resolve_links(html, |address| {
+            if SCHEMES.iter().any(|it| starts_with(address, it)) {
+                return Link::Keep;
             }
-            Some(page) => Link::Page(origin.page.link_to(page)),
-            None => {
-                broken.push(address.to_owned());
+            if let Some(fragment) = address.strip_prefix('#') {
+                if has_number(fragment) && own.contains(fragment) {
+                    return Link::Keep;
+                }
+                return self.place(fragment).unwrap_or_else(|| {
+                    dead.places.insert(address.to_owned());
+                    Link::Remove
+                });
+            }
+            self.page(address, asked).unwrap_or_else(|is_file| {
+                let dead = if is_file { &mut dead.files } else { &mut dead.places };
+                dead.insert(address.to_owned());
                 Link::Remove
+            })
+        });
+    }
+
+    /// A place of the page itself.
+    fn place(&self, fragment: &str) -> Option<Link> {
+        let found = self.anchors.find(fragment).map(ToOwned::to_owned);
+        // Browsers take both for the start of a page.
+        let start = || matches!(fragment, "" | "top").then(|| "content".to_owned());
+        found.or_else(start).map(Link::Fragment)
+    }
+
+    /// Another page. The error says whether it is the page that is missing.
+    fn page(&self, address: &str, asked: &mut Asked) -> Result<Link, bool> {
+        let (rest, fragment) =
+            address.split_once('#').map_or((address, None), |(a, b)| (a, Some(b)));
+        let (file, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
+        let Origin { page, notebook } = self.origin;
+        let mut paths = Vec::new();
+        for origin in [notebook, Utf8Path::new(page.as_str())] {
+            for file in [file, &decoded(file)] {
+                let path = normalized(origin, file).map(|it| composed(&it));
+                paths.extend(path.filter(|it| !paths.contains(it)));
             }
         }
-    });
-    broken
+        let own = Some(page.as_str());
+        let target = |it: &String| self.pages.target(it).and_then(|it| self.pages.targets.get(it));
+        let found = paths.iter().find_map(target);
+        let fragment = fragment.filter(|it| !matches!(*it, "" | "top"));
+        if file.is_empty() || found.is_some_and(|it| Some(it.page.as_str()) == own) {
+            return self.place(fragment.unwrap_or_default()).ok_or(false);
+        }
+        let question = Question { paths, fragment: fragment.map(ToOwned::to_owned) };
+        let answer = self.pages.answer(&question);
+        asked.0.insert((question, answer.address()));
+        let (target, id) = match answer {
+            Destination::Found(target, id) => (target, id),
+            Destination::Placeless(_) => return Err(false),
+            Destination::Nowhere => return Err(true),
+        };
+        let query = query.map(|it| format!("?{}", encoded(it))).unwrap_or_default();
+        let id = id.map(|it| format!("#{}", encoded(&it))).unwrap_or_default();
+        Ok(Link::Page(format!("{}{query}{id}", page.link_to(&target))))
+    }
 }
 
-fn is_absolute(address: &str) -> bool {
-    ["http://", "https://", "mailto:"].iter().any(|scheme| {
-        address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    })
+fn starts_with(address: &str, scheme: &str) -> bool {
+    address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
 }
 
-/// The path that a relative address names, seen from the notebook; `None` when it leaves the site.
-fn normalized(notebook: &Utf8Path, file: &str) -> Option<Utf8PathBuf> {
-    let file = file.split('?').next().unwrap_or_default();
-    let folder = notebook.parent().unwrap_or(Utf8Path::new(""));
+/// One form for paths that look the same: some file systems take names apart.
+fn composed(path: &str) -> String {
+    path.nfc().collect()
+}
+
+/// A query or fragment in which nothing ends an address, or is read in two ways.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || character.is_whitespace() || "\"<>\\^`{|}".contains(character)
+        {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// The path in the site that an address names, seen from a file of it; `None` when it leaves the site. A `/` at its start
+/// is the folder that is built.
+fn normalized(from: &Utf8Path, file: &str) -> Option<String> {
+    let folder = from.parent().unwrap_or(Utf8Path::new(""));
+    let joined = match file.strip_prefix('/') {
+        Some(rest) => Utf8PathBuf::from(rest),
+        None => folder.join(file),
+    };
     let mut path = Utf8PathBuf::new();
-    for component in folder.join(file).components() {
+    for component in joined.components() {
         match component {
             Utf8Component::Normal(name) => path.push(name),
             Utf8Component::ParentDir => {
@@ -115,7 +312,87 @@ fn normalized(notebook: &Utf8Path, file: &str) -> Option<Utf8PathBuf> {
             Utf8Component::RootDir | Utf8Component::Prefix(_) => return None,
         }
     }
-    Some(path)
+    let is_folder = file.ends_with('/') && !path.as_str().is_empty();
+    Some(format!("{path}{}", if is_folder { "/" } else { "" }))
+}
+
+/// The text of a cell, in which the lines of its links are looked for.
+#[derive(Debug)]
+pub(super) struct CellText {
+    /// The first line that says something.
+    pub(super) head: Span,
+    code: CellCode,
+    origin: CodeOrigin,
+}
+
+impl CellText {
+    pub(super) fn of(cell: &Cell) -> Self {
+        Self { head: cell.head(), code: cell.code.clone(), origin: cell.origin.clone() }
+    }
+
+    /// The line that holds an address, which may be written with or without percent-encoding.
+    fn line_of(&self, address: &str) -> Span {
+        let is_before = |at: usize| {
+            let before = self.code.get(..at).and_then(|it| it.chars().next_back());
+            before.is_none_or(|it| "(\"'<=: \t\n".contains(it))
+        };
+        let find = |text: &str| {
+            self.code.match_indices(text).take(100).map(|(at, _)| at).find(|at| is_before(*at))
+        };
+        let found = find(address).or_else(|| find(&decoded(address)));
+        let Some(at) = found else { return self.head };
+        let start = self.code.get(..at).and_then(|it| it.rfind('\n')).map_or(0, |it| it + 1);
+        let rest = self.code.get(start..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        let end = start + line.trim_end().len();
+        self.origin.span((start + indent).min(end), end)
+    }
+}
+
+impl DeadLinks {
+    /// What is told of them, at most once a kind.
+    pub(super) fn findings(&self, cell: &CellText) -> Vec<Diagnostic> {
+        let files = told(&self.files, cell, Code::BrokenLink, |it| {
+            format!("no page of the site is at {it}")
+        });
+        let places = told(&self.places, cell, Code::DeadAnchor, |it| {
+            format!("no heading or anchor is at {it}")
+        });
+        let help = "the text stays, the link goes; link to other files with `https:`";
+        let files = files.map(|it| it.with_help(help));
+        let help = "the text stays, the link goes; a heading is `#its-text`, any other place an `<a id=\"…\">`";
+        files.into_iter().chain(places.map(|it| it.with_help(help))).collect()
+    }
+}
+
+fn told(
+    dead: &BTreeSet<String>,
+    cell: &CellText,
+    code: Code,
+    message: impl Fn(&str) -> String,
+) -> Option<Diagnostic> {
+    let mut lines: BTreeMap<(u32, u32), (Span, Vec<&str>)> = BTreeMap::new();
+    for address in dead {
+        let span = if lines.len() < MOST_LINES { cell.line_of(address) } else { cell.head };
+        let place = lines.entry((span.start, span.end)).or_insert((span, Vec::new()));
+        place.1.push(address);
+    }
+    let named = |all: &[&str]| {
+        let shown: Vec<String> = all.iter().take(MOST_NAMED).map(|it| format!("`{it}`")).collect();
+        let more = all.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", shown.join(", "))
+    };
+    let mut lines = lines.into_values();
+    let (span, first) = lines.next()?;
+    let others: Vec<_> = lines.collect();
+    let rest = others.iter().flat_map(|(_, it)| it.iter().copied());
+    let all: Vec<&str> = first.into_iter().chain(rest).collect();
+    let mut diagnostic = Diagnostic::warning(code, span, message(&named(&all)));
+    let label = |(span, all): &(Span, Vec<&str>)| Label { span: *span, message: named(all) };
+    diagnostic.labels.extend(others.iter().map(label));
+    Some(diagnostic)
 }
 
 #[cfg(test)]
@@ -125,9 +402,59 @@ mod tests {
     #[test]
     fn relative_addresses_are_seen_from_the_notebook() {
         let path = |file| normalized(Utf8Path::new("a/b.py"), file);
-        assert_eq!(path("c.py").as_deref(), Some(Utf8Path::new("a/c.py")));
-        assert_eq!(path("../c.py").as_deref(), Some(Utf8Path::new("c.py")));
+        assert_eq!(path("c.py").as_deref(), Some("a/c.py"));
+        assert_eq!(path("../c.py").as_deref(), Some("c.py"));
         assert_eq!(path("../../c.py"), None);
-        assert_eq!(path("/c.py"), None);
+        assert_eq!(path("/c.py").as_deref(), Some("c.py"));
+        assert_eq!(path("d/").as_deref(), Some("a/d/"));
+        assert_eq!(path("../").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_query_holds_nothing_that_ends_an_address() {
+        assert_eq!(encoded("x=\"1 2\"&é"), "x=%221%202%22&é");
+    }
+
+    fn pages(all: &[(&str, &str)]) -> Pages {
+        let all: Vec<_> = all
+            .iter()
+            .map(|(notebook, page)| (Utf8PathBuf::from(*notebook), SitePath::new(page).unwrap()))
+            .collect();
+        Pages::new(all.iter().map(|(notebook, page)| (notebook.as_path(), page, None)))
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_notebook_and_by_its_own_name() {
+        let pages = pages(&[
+            ("my notes.ipynb", "my-notes.html"),
+            ("b.ipynb", "b.html"),
+            ("sub/index.ipynb", "sub/index.html"),
+            ("x.ipynb", "x-ipynb.html"),
+            ("x.py", "x-py.html"),
+        ])
+        .with_index(true);
+        let of = |path: &str| {
+            let question = Question { paths: vec![path.to_owned()], fragment: None };
+            pages.answer(&question).address()
+        };
+        for (path, page) in [
+            ("my notes.ipynb", "my-notes.html"),
+            ("my-notes.html", "my-notes.html"),
+            ("my notes.html", "my-notes.html"),
+            ("b.html", "b.html"),
+            ("b/", "b.html"),
+            ("b", "b.html"),
+            ("sub/", "sub/index.html"),
+            ("sub", "sub/index.html"),
+            ("x.py", "x-py.html"),
+            ("x-ipynb.html", "x-ipynb.html"),
+            ("", "index.html"),
+            ("index.html", "index.html"),
+        ] {
+            assert_eq!(of(path).as_deref(), Some(page), "{path}");
+        }
+        for gone in ["x.html", "data.csv", "c.ipynb", "sub/b.html"] {
+            assert_eq!(of(gone), None, "{gone}");
+        }
     }
 }

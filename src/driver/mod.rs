@@ -30,6 +30,7 @@ use crate::cache;
 
 mod allowed;
 mod analysis;
+mod anchors;
 mod ceilings;
 mod clearance;
 mod code;

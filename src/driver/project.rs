@@ -231,11 +231,12 @@ impl Project {
         // A page that is missing is told once, by what it is missing for; only others' readers can miss it.
         let pages = match is_whole || settings.keeps_going {
             true => {
-                let known = known.iter().map(|it| (it.notebook.as_path(), &it.path));
-                Pages::new(built.iter().map(|it| it.document.place()).chain(known))
+                let known = known.iter().map(Known::target);
+                Pages::new(built.iter().map(|it| it.document.target()).chain(known))
             }
-            false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page))),
+            false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page, None))),
         };
+        let pages = pages.with_index(self.has_index(&settings));
         let linked =
             self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
         let taken = self.taken(&linked, &known);
@@ -503,19 +504,30 @@ impl Project {
         })
     }
 
+    /// Whether nbc makes a page that leads to all others, unless a notebook takes its place.
+    fn has_index(&self, settings: &Settings) -> bool {
+        settings.layout(self.is_one_file) == Layout::Site || self.inputs.len() > 1
+    }
+
     /// Phases 1 and 2, but for notebooks whose pages are known.
     fn read(
         &self,
         settings: &Settings,
         mut last: Option<&mut LastSite>,
     ) -> (Read, Vec<(SitePath, Analyzed)>) {
+        // Pages that are made anew for their links alone have the places that they had.
+        let mut anchors = BTreeMap::new();
         loop {
             let paths = page_paths(&self.inputs);
             let inputs = self.inputs.iter().cloned().zip(paths).collect();
             let read = |last| self.timings.measure(Phase::Analyze, || read_all(inputs, last));
             let (sources, readings) = read(last.as_deref());
             let (read, notebooks) = sorted(settings, last.as_deref(), sources, readings);
-            let pages = Pages::new(read.places.iter().map(|(it, page)| (it.as_path(), page)));
+            let known = read.known.iter();
+            anchors.extend(known.map(|it| (it.path.clone(), Arc::new(it.page.anchors.clone()))));
+            let places = read.places.iter();
+            let pages = places.map(|(it, page)| (it.as_path(), page, anchors.get(page).cloned()));
+            let pages = Pages::new(pages).with_index(self.has_index(settings));
             let moved = read.known.iter().filter(|it| !it.page.leads_where_it_did(&pages));
             let moved: BTreeSet<Utf8PathBuf> = moved.map(|it| it.notebook.clone()).collect();
             match &mut last {
@@ -536,7 +548,8 @@ fn noted(
     let told = told.filter(|_| linked.built.is_settled);
     let note = told.and_then(|Told { key, notebook, mut findings }| {
         findings.append(&mut linked.diagnostics);
-        let decided = (std::mem::take(&mut linked.asked), std::mem::take(&mut linked.taken));
+        let (asked, taken) = (std::mem::take(&mut linked.asked), std::mem::take(&mut linked.taken));
+        let decided = (asked, taken, Arc::clone(&linked.anchors));
         Note::new((key, notebook), decided, shows_secret, &findings, sources)
     });
     linked.made(note)

@@ -80,7 +80,8 @@ impl Project {
             }
             warnings = charts.warnings();
         }
-        let known = Pages::new(built.iter().map(|it| it.document.place()));
+        let known = Pages::new(built.iter().map(|it| it.document.target()));
+        let known = known.with_index(layout == Layout::Site);
         let pages = link(built, &known, &settings, &mut findings);
         let pages = pages.into_iter().map(|it| PageOf::Made(Box::new(it.made(None)))).collect();
         Ok(Compiled {

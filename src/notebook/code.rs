@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use crate::source::{Source, SourceId};
+use crate::source::{Source, SourceId, Span};
 
 /// The code of a cell: a part of its source's text, or a text of its own.
 #[derive(Clone, Default)]
@@ -126,6 +126,12 @@ impl Origin {
     /// The source that the code comes from.
     pub fn source(&self) -> SourceId {
         self.source
+    }
+
+    /// The span in the source of a range of bytes of the code.
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        let locate = |offset: usize| self.locate(u32::try_from(offset).unwrap_or(u32::MAX));
+        Span::new(self.source, locate(start), locate(end))
     }
 
     /// The offset in the source of one in the code.

@@ -9,6 +9,7 @@ mod chart;
 mod data;
 mod diagram;
 mod element;
+mod headings;
 mod image;
 mod island;
 mod markdown;
@@ -24,6 +25,7 @@ mod widget;
 pub use crate::sanitize::Heading;
 pub use chart::{PlacedChart, keep_placed};
 pub use diagram::draw_diagram;
+pub use headings::heading_sources;
 pub use island::Islands;
 pub use neighbours::{Neighbours, Refusal, Search, Taken};
 pub use refused::{RefusedFile, refused_files};
@@ -115,6 +117,8 @@ pub struct RenderedOutput {
     pub kind: OutputKind,
     /// Island below it, in a frame.
     pub island: Option<Island>,
+    /// Start of the ids in it that nobody has made readable.
+    pub prefix: String,
 }
 
 /// Which outputs may be interactive.
@@ -279,7 +283,7 @@ fn wrap(drawn: UnframedOutput, scope: &str, notes: &Notes) -> (RenderedOutput, V
         attributes.extend([("tabindex", "0"), ("role", "group"), ("aria-label", "Output")]);
     }
     let html = SafeHtml::element("div", &attributes, result.html);
-    (RenderedOutput { html, css: result.css, kind: drawn.kind, island: None }, found)
+    (RenderedOutput { html, css: result.css, kind: drawn.kind, island: None, prefix }, found)
 }
 
 enum Merged<'a> {
