@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::bounds::{Charts, Code, Layout, LimitFlags, ShownFlags, SweepFlags};
+use super::bounds::{Charts, Code, Errors, Layout, LimitFlags, ShownFlags, SweepFlags};
 use crate::cache;
 use crate::config::ByteSize;
 use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile};
@@ -124,12 +124,13 @@ impl Format {
 }
 
 /// Flags of `nbc build` that change pages only.
-const OF_PAGES: [&str; 13] = [
+const OF_PAGES: [&str; 14] = [
     "output",
     "digest_file",
     "layout",
     "code",
     "charts",
+    "errors",
     "title",
     "include_source",
     "record",
@@ -161,6 +162,9 @@ pub struct Build {
     /// Whether readers can hover, zoom and select in charts [default: interactive]
     #[arg(long, value_enum)]
     pub charts: Option<Charts>,
+    /// What readers see of errors that the author expects (`raises-exception`) or keeps in the notebook [default: message]
+    #[arg(long, value_enum)]
+    pub errors: Option<Errors>,
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
@@ -234,6 +238,7 @@ impl Build {
             layout,
             code,
             charts,
+            errors,
             title,
             include_source,
             runtime,
@@ -260,6 +265,7 @@ impl Build {
             layout: layout.map(Into::into),
             code: code.map(Into::into),
             charts: charts.map(Into::into),
+            errors: errors.map(Into::into),
             title: title.clone(),
             include_source: *include_source,
             show_graph: *show_graph,
@@ -550,6 +556,9 @@ pub struct Render {
     /// Whether readers can hover, zoom and select in charts [default: interactive]
     #[arg(long, value_enum)]
     pub charts: Option<Charts>,
+    /// What readers see of errors that the author expects (`raises-exception`) or keeps in the notebook [default: message]
+    #[arg(long, value_enum)]
+    pub errors: Option<Errors>,
     /// Title of the site
     #[arg(long)]
     pub title: Option<String>,
@@ -583,6 +592,7 @@ impl Render {
             layout,
             code,
             charts,
+            errors,
             title,
             include_source,
             allow_errors,
@@ -595,6 +605,7 @@ impl Render {
             layout: layout.map(Into::into),
             code: code.map(Into::into),
             charts: charts.map(Into::into),
+            errors: errors.map(Into::into),
             title: title.clone(),
             include_source: *include_source,
             allow_errors: *allow_errors,

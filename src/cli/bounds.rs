@@ -8,7 +8,8 @@ use std::num::NonZeroU64;
 use clap::{Args, ValueEnum};
 
 use crate::config::{
-    ByteSize, ChartSetting, CodeSetting, LayoutSetting, LimitSettings, ShownSettings, SweepSettings,
+    ByteSize, ChartSetting, CodeSetting, ErrorSetting, LayoutSetting, LimitSettings, ShownSettings,
+    SweepSettings,
 };
 
 /// A number from a command line, where nobody knows of types.
@@ -189,6 +190,24 @@ impl From<Charts> for ChartSetting {
         match flag {
             Charts::Interactive => Self::Interactive,
             Charts::Static => Self::Static,
+        }
+    }
+}
+
+/// What readers see of errors that the author expects, or that a notebook holds.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Errors {
+    /// That the cell failed
+    Hidden,
+    /// Their type, their message and the line of the cell
+    Message,
+}
+
+impl From<Errors> for ErrorSetting {
+    fn from(flag: Errors) -> Self {
+        match flag {
+            Errors::Hidden => Self::Hidden,
+            Errors::Message => Self::Message,
         }
     }
 }

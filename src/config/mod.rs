@@ -20,7 +20,7 @@ use crate::source::toml_error;
 pub use crate::site::BaseUrl;
 pub use baseline::{BASELINE, baseline};
 pub use limits::LimitSettings;
-pub use page::{ColorSetting, PageSettings, ThemeSettings, is_language};
+pub use page::{ColorSetting, ErrorSetting, PageSettings, ThemeSettings, is_language};
 pub use shown::{DEFAULT_ROWS, ShownSettings};
 pub use states::{SAMPLES_ARE, Samples, SweepSettings};
 

@@ -24,8 +24,20 @@ pub struct PageSettings {
     pub source: Option<bool>,
     /// Whether the manifest names the packages that the notebook ran with; counts in `[page]` only.
     pub packages: Option<bool>,
+    /// What readers see of errors that the author expects or keeps; counts in `[page]` only.
+    pub errors: Option<ErrorSetting>,
     /// Files of its own folder that the notebook sees, as in `.gitignore`; counts in `[pages]` only.
     pub inputs: Option<Vec<String>>,
+}
+
+/// What readers see of an error that the author of a notebook expects (`raises-exception`), or that its file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorSetting {
+    /// That the cell failed
+    Hidden,
+    /// Its type, its message and the line of the cell
+    Message,
 }
 
 /// `[theme]`: changes of the page's looks.

@@ -2,6 +2,7 @@
 
 use super::allowed::Allowed;
 use super::exposure;
+use super::told_errors::{self, ErrorRules};
 use crate::diagnostic::Diagnostic;
 use crate::notebook::Notebook;
 use crate::output::mask::Masks;
@@ -42,6 +43,8 @@ pub(super) struct Rules<'a> {
     pub(super) allowed: &'a Allowed,
     /// Names and paths of the machine.
     pub(super) masks: &'a Masks,
+    /// Errors that readers may see.
+    pub(super) errors: ErrorRules,
 }
 
 /// Looks through a record, and takes the machine's names and paths out of it. `None` when it holds a secret.
@@ -53,6 +56,7 @@ pub(super) fn clear(
 ) -> Option<Cleared<RunRecord>> {
     let mut exposed = exposure::in_record(&mut record, notebook, rules.scanner);
     exposed.extend(exposure::leaks_in_record(&mut record, notebook, rules.allowed));
+    told_errors::tell(&mut record, notebook, rules.errors);
     leave_out_warnings(&mut record, notebook);
     let masked = rules.masks.record(&mut record);
     diagnostics.extend(exposure::masked(notebook, masked));

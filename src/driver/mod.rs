@@ -61,6 +61,7 @@ mod runtimes;
 mod schedule;
 mod states;
 mod timings;
+mod told_errors;
 mod trust;
 mod unit;
 mod unmatched;

@@ -8,12 +8,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::allowed::{self, Allowed};
 use super::grants::SecretFile;
 use super::states::ChosenValue;
+use super::told_errors::ErrorRules;
 use super::trust::{AllowedIsland, Trust};
 use super::{Failure, ceilings, limits};
 use crate::cache;
 use crate::config::{
-    ChartSetting, CodeSetting, Config, IsolationSetting, LayoutSetting, LimitSettings,
-    PageSettings, ShownSettings, SweepSettings,
+    ChartSetting, CodeSetting, Config, ErrorSetting, IsolationSetting, LayoutSetting,
+    LimitSettings, PageSettings, ShownSettings, SweepSettings,
 };
 use crate::diagnostic;
 use crate::emit::Layout;
@@ -36,6 +37,8 @@ pub struct Options {
     pub code: Option<CodeSetting>,
     /// Whether readers can hover, zoom and select in charts; default: interactive.
     pub charts: Option<ChartSetting>,
+    /// What readers see of errors that the author expects or keeps; default: their message.
+    pub errors: Option<ErrorSetting>,
     /// Title of the site; default: "Notebooks".
     pub title: Option<String>,
     /// Whether readers may download each notebook without its outputs.
@@ -353,6 +356,7 @@ impl PageOptions {
         if options.include_source {
             page.source = Some(true);
         }
+        page.errors = options.errors.or(page.errors);
         let show_graph = options.show_graph || config.show_graph;
         Self { code, show_graph, shown, page, pages: config.pages.clone() }
     }
@@ -381,6 +385,12 @@ impl PageOptions {
     pub(super) fn offers_source(&self, path: &Utf8Path) -> bool {
         let own = self.pages.get(path.as_str()).and_then(|it| it.source);
         own.or(self.page.source).unwrap_or_default()
+    }
+
+    /// Which errors a page tells.
+    pub(super) fn error_rules(&self) -> ErrorRules {
+        let errors = self.page.errors.unwrap_or(ErrorSetting::Message);
+        ErrorRules { errors, code: self.code }
     }
 
     /// Whether the manifest names packages.

@@ -57,7 +57,9 @@ impl Project {
             shows_secret = !exposure::in_code(notebook, &settings.allowed, |_| true).is_empty();
             let loaded = load(record, &run::source_digest(&sources, notebook), &analyzed.input)?;
             let masks = Masks::new([], Host::this());
-            let rules = Rules { scanner: &scanner, allowed: &settings.allowed, masks: &masks };
+            let errors = settings.page.error_rules();
+            let rules =
+                Rules { scanner: &scanner, allowed: &settings.allowed, masks: &masks, errors };
             let charts = Charts::new(settings.charts);
             let maker = PageMaker {
                 settings: &settings,

@@ -278,7 +278,7 @@ impl Builder<'_> {
             .as_ref()
             .unwrap_or_else(|| self.masks_of_stored.get_or_init(|| Masks::new([], Host::this())));
         let (scanner, allowed) = (&self.granted.scanner, &self.settings.allowed);
-        let rules = Rules { scanner, allowed, masks };
+        let rules = Rules { scanner, allowed, masks, errors: self.settings.page.error_rules() };
         let RunResult { record, environment, layers, granted, .. } = ran;
         let cleared = self
             .timings

@@ -9,6 +9,7 @@ mod chart;
 mod data;
 mod diagram;
 mod element;
+mod error;
 mod headings;
 mod image;
 mod island;
@@ -25,6 +26,7 @@ mod widget;
 pub use crate::sanitize::Heading;
 pub use chart::{PlacedChart, keep_placed};
 pub use diagram::draw_diagram;
+pub use error::{is_told_error, told_error};
 pub use headings::heading_sources;
 pub use island::Islands;
 pub use neighbours::{Neighbours, Refusal, Search, Taken};
@@ -169,7 +171,7 @@ pub struct RenderedProse {
 /// Renders the outputs of a cell.
 ///
 /// A failed cell shows what it printed and displayed before, and a neutral box; nothing of its
-/// error, which may hold paths and secrets. What is not in `interactivity` is a picture or a note.
+/// error, which may hold paths and secrets, but what [`told_error`] says of it. What is not in `interactivity` is a picture or a note.
 pub fn cell(
     run: &CellRun,
     place: &OutputPosition<'_>,
@@ -191,6 +193,7 @@ pub fn cell(
                     island = own;
                     Some(drawn)
                 }
+                Merged::Display(bundle) if let Some(drawn) = error::drawn(bundle) => Some(drawn),
                 Merged::Display(bundle) => {
                     let mut gate = Gate::new(&scope);
                     let (bundle, said) = shorten::bundle(bundle, &mut left, &notes);
@@ -216,9 +219,9 @@ pub fn cell(
             let drawn = UnframedOutput::new(OutputKind::Note, note(text));
             cell.outputs.push(wrap(drawn, &format!("{}-left-out", place.scope), &notes).0);
         }
-        if let CellStatus::Failed { .. } = run.status {
-            let text = SafeHtml::element("p", &[], SafeHtml::text("This cell failed."));
-            let drawn = UnframedOutput::new(OutputKind::Error, text);
+        let is_failed = matches!(run.status, CellStatus::Failed { .. });
+        if is_failed && !run.outputs.iter().any(is_told_error) {
+            let drawn = UnframedOutput::new(OutputKind::Error, error::failed());
             cell.outputs.push(wrap(drawn, &format!("{}-failed", place.scope), &notes).0);
         }
         cell.charts = notes.take_charts();

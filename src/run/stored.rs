@@ -281,7 +281,7 @@ fn error(output: &Map<String, Value>) -> CellError {
 }
 
 /// Drops ANSI control sequences.
-fn without_colours(text: &str) -> String {
+pub(crate) fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
