@@ -11,6 +11,8 @@
 
 #[path = "cli/links.rs"]
 mod links;
+#[path = "cli/pairs.rs"]
+mod pairs;
 #[path = "cli/several.rs"]
 mod several;
 

@@ -168,6 +168,27 @@ fn a_link_to_a_heading_follows_the_page_that_has_it() {
 }
 
 #[test]
+fn a_pair_follows_both_of_its_files() {
+    let test = PageTest::new();
+    let header = "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:percent\n# ---\n\n";
+    let code = |text: &str| format!("{header}# %%\nshow('{text}')\n");
+    test.write("in/a.py", &code("a"));
+    test.write("in/a.ipynb", &stored("a", "b.ipynb"));
+    test.write("in/b.ipynb", &stored("b", "a.ipynb"));
+    test.build(&[]);
+    let printed = |now: &str| {
+        test.checked()[Path::new("a.html")].windows(now.len()).any(|it| it == now.as_bytes())
+    };
+    assert!(printed("printed a"));
+    test.write("in/a.ipynb", &stored("a", "b.ipynb").replace("printed a", "printed anew"));
+    test.build(&[]);
+    assert!(printed("printed anew"));
+    test.write("in/a.py", &format!("{}\n# %% [markdown]\n# More prose\n", code("a")));
+    test.build(&[]);
+    assert!(printed("printed anew") && printed("More prose"));
+}
+
+#[test]
 fn what_was_damaged_or_changed_by_hand_is_made_anew() {
     let test = thirty();
     test.build(&[]);

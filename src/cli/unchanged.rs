@@ -185,13 +185,20 @@ fn call(printer: Printer) -> Option<Key> {
 
 /// The digest of all notebooks, with their places.
 fn digest(inputs: &[Input]) -> Option<Key> {
-    let one = |input: &Input| {
+    let read = |input: &Input, path: &Utf8Path, relative: &Utf8Path| {
         let bytes = match input.folder() {
-            Some(folder) => ProjectRoot::new(folder).read(&input.relative, MAX_SOURCE_BYTES),
-            None => read_named(&input.path, MAX_SOURCE_BYTES),
+            Some(folder) => ProjectRoot::new(folder).read(relative, MAX_SOURCE_BYTES),
+            None => read_named(path, MAX_SOURCE_BYTES),
         };
-        let bytes = bytes.ok()?;
-        Some(key(input, &Sha384::digest(&bytes)))
+        Some(Sha384::digest(bytes.ok()?))
+    };
+    let one = |input: &Input| {
+        let own = read(input, &input.path, &input.relative)?;
+        let stored = match (&input.stored, input.stored_path()) {
+            (Some(relative), Some(path)) => Some(read(input, &path, relative)?),
+            _ => None,
+        };
+        Some(key(input, &own, stored.as_deref()))
     };
     let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
     Some(KeyBuilder::new("inputs").value("all", &all?).end())
@@ -200,18 +207,26 @@ fn digest(inputs: &[Input]) -> Option<Key> {
 /// The same of texts that were read, whatever stands in the files by now.
 fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
     let sources: BTreeMap<&Utf8Path, &Source> = sources.files().map(|it| (it.path(), it)).collect();
-    let one = |input: &Input| Some(key(input, sources.get(input.path.as_path())?.digest()));
+    let one = |input: &Input| {
+        let own = sources.get(input.path.as_path())?.digest();
+        let stored = match input.stored_path() {
+            Some(path) => Some(sources.get(path.as_path())?.digest().as_slice()),
+            None => None,
+        };
+        Some(key(input, own, stored))
+    };
     let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
     Some(KeyBuilder::new("inputs").value("all", &all?).end())
 }
 
-fn key(input: &Input, digest: &[u8]) -> Key {
+fn key(input: &Input, digest: &[u8], stored: Option<&[u8]>) -> Key {
     KeyBuilder::new("input")
         .text("path", input.path.as_str())
         .text("relative", input.relative.as_str())
         .value("named", &input.is_named)
         .text("quarto", &format!("{:?}", input.quarto))
         .bytes("text", digest)
+        .bytes("outputs", stored.unwrap_or_default())
         .end()
 }
 

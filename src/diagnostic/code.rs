@@ -95,6 +95,12 @@ codes! {
     /// Each kind is told once, at its first line. In a notebook that names none of these tools, only those count that nobody
     /// writes for another reason. Write the text in plain Markdown, or hide it with `content-visible` of another format.
     ForeignMark = "NBC113" "foreign-mark",
+    /// The two files of a jupytext pair hold other cells.
+    ///
+    /// A script and an `.ipynb` of one name whose metadata say so (`formats: ipynb,py:percent`) are one page: the code
+    /// is that of the script, the outputs are those that the `.ipynb` has for the same code. `jupytext --sync` brings
+    /// the two together; run the notebook again for outputs of new code.
+    PairDiffers = "NBC119" "pair-differs",
     /// A name is defined by more than one cell of a marimo notebook.
     ///
     /// marimo needs one defining cell a name, because the order of the cells follows from it.

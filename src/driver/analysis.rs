@@ -1,7 +1,10 @@
 //! Files to notebooks with their dataflow: phases 1 and 2, for every command.
 
+use camino::Utf8Path;
+
 use super::inputs::Input;
 use super::last_site::{Known, LastSite};
+use super::pairs;
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, Notebook};
@@ -66,6 +69,38 @@ fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
     analyze_loaded(input, loaded, sources)
 }
 
+/// Gives a script the outputs of the other file of its pair.
+fn attach(
+    input: &Input,
+    stored: &Utf8Path,
+    notebook: &mut Notebook,
+    sources: &mut Sources,
+) -> Vec<Diagnostic> {
+    let loaded = match input.folder() {
+        Some(folder) => sources.load_below(folder, stored),
+        None => sources.load(&input.stored_path().unwrap_or_default()),
+    };
+    let name = stored.file_name().unwrap_or_default();
+    let start = Span::new(notebook.source, 0, 0);
+    let help = "the page has the cells of the text, and no outputs";
+    let source = match loaded {
+        Ok(source) => source,
+        Err(error) => {
+            let message = format!("`{name}` cannot be read: {error}");
+            return vec![Diagnostic::warning(Code::PairDiffers, start, message).with_help(help)];
+        }
+    };
+    // The script is what is shown and run: findings about the code of the other file would be told twice.
+    let Parsed { value, diagnostics } = notebook::parse(sources, source);
+    match value {
+        Some(other) => pairs::attach(notebook, other, name).into_iter().collect(),
+        None => diagnostics
+            .into_iter()
+            .map(|it| Diagnostic { severity: Severity::Warning, ..it })
+            .collect(),
+    }
+}
+
 fn analyze_loaded(
     input: Input,
     loaded: Result<SourceId, SourceError>,
@@ -91,6 +126,9 @@ fn analyze_loaded(
         }
     }
     let mut diagnostics = parsed.diagnostics;
+    if let (Some(stored), Some(notebook)) = (&input.stored, &mut parsed.value) {
+        diagnostics.extend(attach(&input, stored, notebook, sources));
+    }
     let value = parsed.value.map(|notebook| {
         let graph = resolve(sources, &notebook);
         diagnostics.extend(graph.diagnostics);

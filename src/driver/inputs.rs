@@ -25,6 +25,8 @@ pub struct Input {
     pub relative: Utf8PathBuf,
     /// Whether the user named the file itself, not a folder that it was found in.
     pub is_named: bool,
+    /// The other file of a jupytext pair, which holds the outputs: its path as [`Input::relative`] is.
+    pub stored: Option<Utf8PathBuf>,
     /// Settings of the project of Quarto that it lies in.
     pub quarto: Arc<QuartoSettings>,
 }
@@ -44,6 +46,13 @@ impl Input {
         let own = self.path.parent().unwrap_or(Utf8Path::new(""));
         let root = self.folder().unwrap_or(own);
         (root, own.strip_prefix(root).unwrap_or(Utf8Path::new("")))
+    }
+
+    /// The other file of a pair, as the user would name it.
+    #[must_use]
+    pub fn stored_path(&self) -> Option<Utf8PathBuf> {
+        let name = self.stored.as_ref()?.file_name()?;
+        Some(self.path.with_file_name(name))
     }
 
     /// The files beside it, and how far links and includes of them may lead.
@@ -157,7 +166,7 @@ pub fn find(
     let mut projects = QuartoProjects::default();
     let inputs = found.into_iter().map(|(path, (relative, is_named))| {
         let quarto = projects.of(&path);
-        Input { path, relative, is_named, quarto }
+        Input { path, relative, is_named, stored: None, quarto }
     });
     let inputs = inputs.collect();
     warnings.extend(projects.into_warnings());
@@ -347,6 +356,7 @@ mod tests {
                 path: name.into(),
                 relative: name.into(),
                 is_named: true,
+                stored: None,
                 quarto: Arc::default(),
             })
             .collect();

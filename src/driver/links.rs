@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::anchors::{Anchors, decoded, has_number};
+use super::inputs::Input;
 use crate::diagnostic::{Code, Diagnostic, Label};
 use crate::notebook::{Cell, CellCode, Origin as CodeOrigin};
 use crate::output::RenderedOutput;
@@ -111,6 +112,20 @@ impl Pages {
     pub fn with_index(mut self, has_index: bool) -> Self {
         let index = SitePath::new("index.html").ok();
         self.index = index.filter(|it| has_index && !self.pages.contains_key(it.as_str()));
+        self
+    }
+
+    /// The same, with the other file of each pair as another name of its notebook.
+    #[must_use]
+    pub fn with_pairs(mut self, inputs: &[Input]) -> Self {
+        for input in inputs {
+            if let Some(stored) = &input.stored
+                && let Some(target) =
+                    self.notebooks.get(&composed(input.relative.as_str())).copied()
+            {
+                self.notebooks.insert(composed(stored.as_str()), target);
+            }
+        }
         self
     }
 

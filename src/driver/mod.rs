@@ -53,6 +53,7 @@ mod options;
 mod package_builder;
 mod page;
 mod page_key;
+mod pairs;
 mod preparation;
 mod project;
 mod quarto;

@@ -101,7 +101,8 @@ impl SiteParts {
         digest: &[u8; 48],
     ) -> (Key, PageParts) {
         // The path that the user would name stands in findings, which are told with it anew.
-        let Input { path: _, relative, is_named, quarto } = input;
+        // Pages of pairs are not kept.
+        let Input { path: _, relative, is_named, stored: _, quarto } = input;
         let mut own = PageParts::default();
         let notebook = KeyBuilder::new("notebook").bytes("digest", digest).end();
         own.value("notebook, with its outputs", &notebook.as_str());

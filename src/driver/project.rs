@@ -12,13 +12,14 @@ use super::compiled::{self, Compiled, LinkedPage, MadePage, PackageFolders, Page
 use super::events::{Events, Warning, counted};
 use super::exposure;
 use super::grants::{self, Granted};
-use super::inputs::{self, Input, page_paths};
+use super::inputs::{Input, page_paths};
 use super::last_site::{Known, LastSite, Note};
 use super::limits;
 use super::links::Pages;
 use super::looks::Looks;
 use super::options::{Goal, Options, Settings, site_title};
 use super::page_key::{SiteParts, Whole};
+use super::pairs;
 use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::schedule;
@@ -40,7 +41,6 @@ use crate::run::remembered::Unchecked;
 use crate::run::{Unobserved, stored};
 use crate::site::SitePath;
 use crate::source::Sources;
-use crate::source::patterns::TooManyPatterns;
 use crate::verify::Expected;
 
 /// Notebooks, `nbc.toml`, and what a caller asks for.
@@ -124,7 +124,7 @@ impl Project {
             false => None,
         };
         let inputs =
-            timings.measure(Phase::Analyze, || find_inputs(paths, &config.exclude, events))?;
+            timings.measure(Phase::Analyze, || pairs::find(paths, &config.exclude, events))?;
         let is_one_file = inputs.len() == 1 && paths.iter().all(|it| !it.is_dir());
         let (folder, trees) = (folder.to_owned(), Arc::default());
         let absolute = paths.iter().map(camino::absolute_utf8);
@@ -236,7 +236,7 @@ impl Project {
             }
             false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page, None))),
         };
-        let pages = pages.with_index(self.has_index(&settings));
+        let pages = pages.with_index(self.has_index(&settings)).with_pairs(&self.inputs);
         let linked =
             self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
         let taken = self.taken(&linked, &known);
@@ -528,6 +528,7 @@ impl Project {
             let places = read.places.iter();
             let pages = places.map(|(it, page)| (it.as_path(), page, anchors.get(page).cloned()));
             let pages = Pages::new(pages).with_index(self.has_index(settings));
+            let pages = pages.with_pairs(&self.inputs);
             let moved = read.known.iter().filter(|it| !it.page.leads_where_it_did(&pages));
             let moved: BTreeSet<Utf8PathBuf> = moved.map(|it| it.notebook.clone()).collect();
             match &mut last {
@@ -583,7 +584,9 @@ fn sorted(
                 let digest = sources.get(notebook.source).digest();
                 let (key, _) = last.parts.page(input, &path, digest);
                 let (notebook, findings) = (input.relative.clone(), analyzed.diagnostics.clone());
-                told.insert(path.clone(), Told { key, notebook, findings });
+                if input.stored.is_none() {
+                    told.insert(path.clone(), Told { key, notebook, findings });
+                }
             }
         }
         findings.append(&mut analyzed.diagnostics);
@@ -678,33 +681,4 @@ pub fn folder_of(paths: &[Utf8PathBuf]) -> &Utf8Path {
     let first = paths.first().map_or(Utf8Path::new("."), |it| it.as_path());
     let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
     if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder }
-}
-
-/// Finds notebooks; a path that does not exist gets the usual help.
-fn find_inputs(
-    paths: &[Utf8PathBuf],
-    exclude: &[String],
-    events: &dyn Events,
-) -> Result<Vec<Input>, Failure> {
-    let mut warnings = Vec::new();
-    let found = inputs::find(paths, exclude, &mut warnings);
-    warnings.iter().for_each(|it| events.warning(it));
-    found.map_err(|error| {
-        let help = match &error {
-            inputs::InputError::Missing { .. } => Some("check the spelling of the path"),
-            inputs::InputError::NoNotebooks { .. } => {
-                Some("name a notebook itself to see why it is not taken for one")
-            }
-            inputs::InputError::IgnoreFile { source, .. } => source.help(),
-            inputs::InputError::TooManyPatterns { .. } | inputs::InputError::TooManyExcluded(_) => {
-                Some(TooManyPatterns::HELP)
-            }
-            _ => None,
-        };
-        let failure = Failure::from(error);
-        match help {
-            Some(help) => failure.with_help(help),
-            None => failure,
-        }
-    })
 }

@@ -103,6 +103,22 @@ fn document<O>(settings: &QuartoSettings, first: Option<&RawCell<O>>) -> Documen
     document
 }
 
+/// Kinds of files that the metadata name as those of one notebook.
+pub(super) fn paired_formats(text: &str) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        metadata: Stated,
+    }
+    #[derive(serde::Deserialize)]
+    struct Stated {
+        jupytext: Option<Value>,
+    }
+    let file = serde_json::from_str::<File>(text.trim_start_matches('\u{feff}'));
+    let jupytext = file.ok().and_then(|it| it.metadata.jupytext);
+    let within = jupytext.map(|it| serde_json::json!({ "formats": it.get("formats") }));
+    super::formats_of(within.as_ref())
+}
+
 type RawCells = Vec<RawCell<StoredOutputs>>;
 
 /// The cells of a file of any version that nbc reads.

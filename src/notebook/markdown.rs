@@ -234,6 +234,15 @@ pub(super) fn is_notebook(text: &str) -> bool {
     is_marimo(&head)
 }
 
+/// Kinds of files that the front matter names as those of one notebook.
+pub(super) fn paired_formats(text: &str) -> Vec<String> {
+    let (mut sources, mut diagnostics) = (Sources::default(), Vec::new());
+    let source = sources.add("".into(), None, String::new());
+    let head = head(text, source, Code::InvalidFrontMatter, &mut diagnostics);
+    let nested = head.values.get("jupyter").and_then(|it| it.get("jupytext"));
+    super::formats_of(nested.or_else(|| head.values.get("jupytext")))
+}
+
 /// Whether a document says that its cells are marimo's.
 fn is_marimo(head: &Head<'_>) -> bool {
     let names_marimo = |value: &serde_json::Value| {

@@ -318,6 +318,33 @@ pub fn is_notebook(extension: &str, text: &str) -> bool {
     }
 }
 
+/// Kinds of files (`ipynb`, `py`) that a file names as those of one notebook: the `formats` of jupytext.
+pub fn paired_formats(extension: &str, text: &str) -> Vec<String> {
+    if !text.contains("jupytext") {
+        return Vec::new();
+    }
+    match extension {
+        "ipynb" => jupyter::paired_formats(text),
+        "py" => percent::paired_formats(text),
+        _ => markdown::paired_formats(text),
+    }
+}
+
+/// The kinds in `ipynb,notebooks//py:percent` or a list of such names.
+fn formats_of(jupytext: Option<&serde_json::Value>) -> Vec<String> {
+    let formats = jupytext.and_then(|it| it.get("formats"));
+    let texts: Vec<&str> = match formats {
+        Some(serde_json::Value::String(text)) => text.split(',').collect(),
+        Some(serde_json::Value::Array(all)) => all.iter().filter_map(|it| it.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    let kind = |text: &str| {
+        let kind = text.split(':').next().unwrap_or_default();
+        kind.rsplit(['/', '.']).next().unwrap_or_default().trim().to_owned()
+    };
+    texts.into_iter().map(kind).collect()
+}
+
 fn is_marimo(text: &str) -> bool {
     text.contains("marimo.App(") || text.contains(".App(") && text.contains("import marimo")
 }

@@ -121,6 +121,16 @@ fn header<'a>(mut lines: impl Iterator<Item = Line<'a>>) -> Option<(Map<String, 
     Some((values, count + yaml.len()))
 }
 
+/// Kinds of files that the header names as those of one notebook.
+pub(super) fn paired_formats(text: &str) -> Vec<String> {
+    // A script of another format is read otherwise than jupytext reads it.
+    if !text.lines().any(|it| Marker::of(it).is_some()) {
+        return Vec::new();
+    }
+    let (values, _) = header(lines(text, 0)).unwrap_or_default();
+    super::formats_of(values.get("jupyter").and_then(|it| it.get("jupytext")))
+}
+
 /// Reads a percent script.
 pub(super) fn parse(
     sources: &Sources,
