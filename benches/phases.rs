@@ -123,6 +123,7 @@ fn document(cells: Vec<(u32, RenderedCell)>) -> Document {
         outline: Vec::new(),
         blocks: cells.into_iter().map(block).collect(),
         runtimes: Vec::new(),
+        files: Vec::new(),
         states: None,
     }
 }
@@ -242,7 +243,14 @@ fn assemble(criterion: &mut Criterion) {
                 || page(times, &look),
                 |page| {
                     let provenance = [provenance(&page)];
-                    emit::assemble(vec![page.into()], &provenance, Layout::Single, &look, None)
+                    emit::assemble(
+                        vec![page.into()],
+                        Vec::new(),
+                        &provenance,
+                        Layout::Single,
+                        &look,
+                        None,
+                    )
                 },
                 BatchSize::LargeInput,
             );
@@ -258,8 +266,9 @@ fn check(criterion: &mut Criterion) {
         let page = page(times, &look);
         let provenance = [provenance(&page)];
         let expected = verify::Expected::default();
-        let (site, _) = emit::assemble(vec![page.into()], &provenance, Layout::Single, &look, None)
-            .expect("the page fits");
+        let (site, _) =
+            emit::assemble(vec![page.into()], Vec::new(), &provenance, Layout::Single, &look, None)
+                .expect("the page fits");
         let files: BTreeMap<String, Vec<u8>> =
             site.files().map(|it| (it.path().as_str().to_owned(), it.bytes().to_vec())).collect();
         group.throughput(Throughput::Bytes(files.values().map(|it| it.len() as u64).sum()));

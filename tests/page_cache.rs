@@ -263,6 +263,52 @@ fn a_changed_picture_remakes_its_page() {
 }
 
 #[test]
+fn a_changed_file_behind_a_link_remakes_its_page() {
+    let test = thirty();
+    for idx in [4, 5] {
+        let text = stored(&format!("number {idx} [data](d%20e.csv)"), "n00.ipynb");
+        test.write(&format!("in/n{idx:02}.ipynb"), &text);
+    }
+    let said = test.build(&[]);
+    assert!(said.contains("`d%20e.csv`") && said.contains("NBC405"), "{said}");
+    for text in ["a,b\n1,2\n", "a,b\n3,4\n"] {
+        test.write("in/d e.csv", text);
+        let said = test.build(&[]);
+        assert_eq!(taken_over(&said), 28, "{said}");
+        let site = test.checked();
+        let found: Vec<_> =
+            site.iter().filter(|it| it.0.extension().is_some_and(|it| it == "csv")).collect();
+        assert_eq!(found.len(), 1, "{:?}", site.keys());
+        assert_eq!(found[0].1.as_slice(), text.as_bytes());
+        let path = found[0].0.to_str().unwrap();
+        assert!(path.starts_with("assets/d-e."), "{path}");
+        let page = String::from_utf8(site[Path::new("n04.html")].clone()).unwrap();
+        assert!(page.contains(&format!("href=\"{path}\" download=\"d e.csv\"")), "{page}");
+        let manifest = String::from_utf8(site[Path::new("manifest.json")].clone()).unwrap();
+        assert!(manifest.contains(path), "{manifest}");
+        // A page that is taken over keeps its file; another one is made.
+        test.write(
+            "in/n20.ipynb",
+            &stored(&format!("other {}", text.len() + text.find('3').unwrap_or(0)), "n19.ipynb"),
+        );
+        assert_eq!(taken_over(&test.build(&[])), 29);
+        assert_eq!(test.checked()[Path::new(path)].as_slice(), text.as_bytes());
+    }
+    for (more, code) in [(&["--no-files"][..], "NBC405"), (&["--layout", "single"], "NBC411")] {
+        let said = test.build(more);
+        assert!(said.contains("`d%20e.csv`") && said.contains(code), "{said}");
+        assert!(test.site("out").keys().all(|it| it.extension().is_none_or(|it| it != "csv")));
+    }
+    test.write("in/nbc.toml", "[page]\nfiles = false\n[pages.'n04.ipynb']\nfiles = true\n");
+    test.build(&[]);
+    let site = test.checked();
+    assert!(String::from_utf8_lossy(&site[Path::new("n04.html")]).contains("download=\"d e.csv\""));
+    assert!(
+        !String::from_utf8_lossy(&site[Path::new("n05.html")]).contains("download=\"d e.csv\"")
+    );
+}
+
+#[test]
 fn why_names_what_decides_about_the_page() {
     let test = thirty();
     test.build(&[]);

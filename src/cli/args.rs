@@ -124,7 +124,7 @@ impl Format {
 }
 
 /// Flags of `nbc build` that change pages only.
-const OF_PAGES: [&str; 14] = [
+const OF_PAGES: [&str; 15] = [
     "output",
     "digest_file",
     "layout",
@@ -133,6 +133,7 @@ const OF_PAGES: [&str; 14] = [
     "errors",
     "title",
     "include_source",
+    "no_files",
     "record",
     "show_graph",
     "state",
@@ -171,6 +172,9 @@ pub struct Build {
     /// Let readers download each notebook, without its outputs
     #[arg(long)]
     pub include_source: bool,
+    /// Publish no files that prose links to
+    #[arg(long)]
+    pub no_files: bool,
     /// Environment and sandbox of notebooks
     #[command(flatten)]
     pub runtime: Runtime,
@@ -241,6 +245,7 @@ impl Build {
             errors,
             title,
             include_source,
+            no_files,
             runtime,
             allow_net,
             read,
@@ -268,6 +273,7 @@ impl Build {
             errors: errors.map(Into::into),
             title: title.clone(),
             include_source: *include_source,
+            no_files: *no_files,
             show_graph: *show_graph,
             allow_errors: *allow_errors,
             keep_going: *keep_going,
@@ -565,6 +571,9 @@ pub struct Render {
     /// Let readers download the notebook, without its outputs
     #[arg(long)]
     pub include_source: bool,
+    /// Publish no files that prose links to
+    #[arg(long)]
+    pub no_files: bool,
     /// Publish failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
@@ -595,6 +604,7 @@ impl Render {
             errors,
             title,
             include_source,
+            no_files,
             allow_errors,
             show_graph,
             trust_config,
@@ -608,6 +618,7 @@ impl Render {
             errors: errors.map(Into::into),
             title: title.clone(),
             include_source: *include_source,
+            no_files: *no_files,
             allow_errors: *allow_errors,
             show_graph: *show_graph,
             trust_config: *trust_config,

@@ -22,6 +22,8 @@ pub struct PageSettings {
     pub language: Option<String>,
     /// Whether readers may download the notebook, without its outputs.
     pub source: Option<bool>,
+    /// Whether files that prose links to are published with the site.
+    pub files: Option<bool>,
     /// Whether the manifest names the packages that the notebook ran with; counts in `[page]` only.
     pub packages: Option<bool>,
     /// What readers see of errors that the author expects or keeps; counts in `[page]` only.

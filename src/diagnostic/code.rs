@@ -236,6 +236,13 @@ codes! {
     /// outside of that folder, through links neither, and no file that holds credentials by its name. A picture may have
     /// 32 MiB, a sound or a film 128 MiB, and all of a page together 256 MiB.
     UnshownFile = "NBC410" "unshown-file",
+    /// A file that prose links to is not published with the site, so the text stays and the link goes.
+    ///
+    /// Published are csv, tsv, txt, json, pdf, xlsx, ods, zip, parquet, ipynb and py files of at most 50 MiB that lie below the
+    /// folder that is built, 500 MiB together. Each is what its name says, is searched for secrets (archives member by
+    /// member), and lies there itself, not by a link. Only a site has files (`--layout site`); `--no-files` and
+    /// `files = false` of `[page]` publish none.
+    UnpublishedFile = "NBC411" "unpublished-file",
     /// A link leads to a heading or an anchor that its page does not have, so its text stays and its address is removed.
     ///
     /// Links find headings by the names that Jupyter, GitHub, pandoc, MyST and Python-Markdown give them (`#My-Heading`,

@@ -10,7 +10,9 @@ use super::Failure;
 use super::anchors::Anchors;
 use super::document::Unlinked;
 use super::events::Warning;
+use super::inputs::{Input, page_paths};
 use super::last_site::{self, Known, KnownPage, Note};
+use super::linked_files::{self, LinkedFiles};
 use super::links::{Asked, Pages};
 use super::looks::Looks;
 use super::options::Settings;
@@ -24,7 +26,7 @@ use crate::output::Taken;
 use crate::publish::{Destination, LeftoverFolder, Stamps};
 use crate::render::{self, Document};
 use crate::secret::Scanner;
-use crate::site::{Site, SitePath};
+use crate::site::{Asset, Site, SitePath};
 use crate::source::Sources;
 use crate::verify::{self, Expected, Finding, VerifiedSite};
 
@@ -51,6 +53,8 @@ pub struct Compiled<'a> {
     pub(super) packages: Vec<PackageFolders>,
     /// Files beside the notebooks that decided about pages, below their roots.
     pub(super) taken: Vec<(Utf8PathBuf, Taken)>,
+    /// Files that new pages link to.
+    pub(super) files: Vec<Asset>,
 }
 
 /// A page of a build.
@@ -202,12 +206,14 @@ impl Compiled<'_> {
     pub fn publish(self, destination: Destination) -> Result<Published, NotPublished> {
         let Self { pages, layout, looks, title, scanner, expected, cache, last, timings, .. } =
             self;
+        let files = self.files;
         // The text of all notebooks is of no more use.
         drop(self.sources);
         let number = pages.len();
         let cache = cache.as_deref();
         let Assembled { site, emitted, notes, known, standing } =
-            assemble(pages, layout, (looks, &title), cache, timings)?;
+            assemble((pages, files), layout, (looks, &title), cache, timings)?;
+        linked_files::check_size(&site)?;
         let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
         let site = verified.map_err(|findings| NotPublished::Unverified {
             findings,
@@ -271,7 +277,7 @@ fn made_pages(
 
 /// Phases 8 and 9.
 fn assemble(
-    built: Vec<PageOf>,
+    (built, files): (Vec<PageOf>, Vec<Asset>),
     layout: Layout,
     (looks, title): (&Looks, &str),
     cache: Option<&Cache>,
@@ -314,7 +320,7 @@ fn assemble(
         provenances.push(provenance);
     }
     let (site, emitted) = timings
-        .measure(Phase::Emit, || emit::assemble(pages, &provenances, layout, &look, cache))
+        .measure(Phase::Emit, || emit::assemble(pages, files, &provenances, layout, &look, cache))
         .map_err(|error| match &error {
             emit::EmitError::Render(template) => looks.failure(template),
             _ => error.into(),
@@ -339,14 +345,14 @@ pub fn claim(folder: &Utf8Path) -> Result<Destination, Failure> {
 /// Links of the pages to each other, once it is known which of them there are.
 pub(super) fn link(
     built: Vec<Built<Unlinked>>,
-    pages: &Pages,
+    (pages, files): (&Pages, &LinkedFiles<'_>),
     settings: &Settings,
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<LinkedPage> {
     let linked = built.into_par_iter().map(|Built { document, provenance, is_settled }| {
-        let taken = document.taken().clone();
         let anchors = Arc::clone(document.anchors());
-        let Parsed { value: (document, asked), mut diagnostics } = document.link(pages);
+        let linked = document.link(pages, files);
+        let Parsed { value: (document, asked, taken), mut diagnostics } = linked;
         if settings.is_strict {
             allowed::refuse_removals(&mut diagnostics);
         }
@@ -356,6 +362,23 @@ pub(super) fn link(
     let linked: Vec<LinkedPage> = linked.collect();
     findings.extend(linked.iter().flat_map(|it| it.diagnostics.iter().cloned()));
     linked
+}
+
+/// Files beside notebooks that decided about their pages, below their roots.
+pub(super) fn taken(
+    inputs: &[Input],
+    linked: &[LinkedPage],
+    known: &[Known],
+) -> Vec<(Utf8PathBuf, Taken)> {
+    let linked = linked.iter().map(|it| (&it.built.document.path, &it.taken));
+    let known = known.iter().map(|it| (&it.path, &it.page.taken));
+    let taken: BTreeMap<&SitePath, &Taken> = linked.chain(known).collect();
+    let places = page_paths(inputs);
+    let all = inputs.iter().zip(&places).filter_map(|(input, page)| {
+        let taken = taken.get(page).filter(|it| !it.is_empty())?;
+        Some((input.place().0.to_owned(), (*taken).clone()))
+    });
+    all.collect()
 }
 
 /// Masks and sorts findings before they are told.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::anchors::{self, Anchors};
 use super::clearance::Cleared;
 use super::code::{code_block, is_prose};
+use super::linked_files::{FoundFiles, LinkedFiles};
 use super::links::{Asked, CellText, DeadLinks, Origin, Pages, Resolver};
 use super::offered;
 use super::options::PageOptions;
@@ -83,6 +84,7 @@ pub fn document(
         graph: options.show_graph.then(|| drawn(notebook, graph, &blocks)).flatten(),
         blocks,
         runtimes: Vec::new(),
+        files: Vec::new(),
         states: states.value.map(Arc::new),
     };
     let neighbours = interactivity.neighbours.as_deref();
@@ -90,9 +92,11 @@ pub fn document(
         diagnostics.push(neighbours_are_too_many(notebook));
     }
     let taken = neighbours.map(Neighbours::taken).unwrap_or_default();
+    let place = neighbours.filter(|_| options.publishes_files(origin.notebook));
+    let place_of_files = place.map(Neighbours::place).map(|(a, b)| (a.to_owned(), b.to_owned()));
     let notebook = origin.notebook.to_owned();
     let readable = Arc::new(anchors.readable());
-    let unlinked = Unlinked { document, notebook, texts, taken, anchors, readable };
+    let unlinked = Unlinked { document, notebook, texts, taken, place_of_files, anchors, readable };
     Parsed { value: unlinked, diagnostics }
 }
 
@@ -266,6 +270,8 @@ pub struct Unlinked {
     texts: Vec<CellText>,
     /// Files beside the notebook that decide about the page.
     taken: Taken,
+    /// The root and the folder of files that links may lead to; `None`: none is published.
+    place_of_files: Option<(Utf8PathBuf, Utf8PathBuf)>,
     /// Places that links of the page lead to.
     anchors: Anchors,
     /// Those that links of other pages lead to.
@@ -274,10 +280,16 @@ pub struct Unlinked {
 
 impl Unlinked {
     /// Resolves the links, once it is known which pages the site will have; tells the notebooks that they asked for.
-    pub fn link(mut self, pages: &Pages) -> Parsed<(Document, Asked)> {
+    pub(super) fn link(
+        mut self,
+        pages: &Pages,
+        files: &LinkedFiles<'_>,
+    ) -> Parsed<(Document, Asked, Taken)> {
         let (mut diagnostics, mut all_asked) = (Vec::new(), Asked::default());
         let origin = Origin { page: &self.document.path, notebook: &self.notebook };
-        let resolver = Resolver { origin, anchors: &self.anchors, pages };
+        let place = self.place_of_files.as_ref();
+        let files = place.map(|(root, folder)| files.of_page(root, folder, &self.document.path));
+        let resolver = Resolver { origin, anchors: &self.anchors, pages, files };
         let mut places: BTreeMap<String, (CellText, Vec<&mut RenderedOutput>)> = BTreeMap::new();
         for (block, text) in self.document.blocks.iter_mut().zip(self.texts) {
             places.insert(block.id.clone(), (text, block.outputs.iter_mut().collect()));
@@ -291,22 +303,27 @@ impl Unlinked {
         let places: Vec<_> = places.into_values().collect();
         let looked_at = |(text, outputs): (CellText, Vec<&mut RenderedOutput>)| {
             let (mut dead, mut refused) = (DeadLinks::default(), BTreeSet::new());
-            let mut asked = Asked::default();
+            let (mut asked, mut files) = (Asked::default(), FoundFiles::default());
             for output in outputs {
-                resolver.resolve(output, &mut asked, &mut dead);
+                resolver.resolve(output, &mut asked, &mut dead, &mut files);
                 refused.extend(refuse(output));
             }
-            (text, dead, refused, asked)
+            (text, dead, refused, asked, files)
         };
         let looked_at: Vec<_> = places.into_par_iter().map(looked_at).collect();
-        for (text, dead, refused, asked) in looked_at {
+        let mut published = BTreeSet::new();
+        for (text, dead, refused, asked, files) in looked_at {
             all_asked.extend(asked);
             for reason in refused {
                 let message = format!("an output cannot be shown: {reason}");
                 diagnostics.push(Diagnostic::warning(Code::RefusedOutput, text.head, message));
             }
             diagnostics.extend(dead.findings(&text));
+            diagnostics.extend(files.findings(&|address| text.line_of(address)));
+            self.taken.extend(files.taken);
+            published.extend(files.published);
         }
+        self.document.files = published.into_iter().collect();
         // A refused output has no place for its charts.
         for block in &mut self.document.blocks {
             output::keep_placed(&mut block.charts, &block.outputs);
@@ -315,7 +332,7 @@ impl Unlinked {
         for content in states.into_iter().flat_map(States::contents_mut) {
             output::keep_placed(&mut content.charts, &content.outputs);
         }
-        Parsed { value: (self.document, all_asked), diagnostics }
+        Parsed { value: (self.document, all_asked, self.taken), diagnostics }
     }
 
     /// Offers the notebook to readers, if the options say so. Tells of files that readers do not get, and of code that
@@ -361,11 +378,6 @@ impl Unlinked {
     /// Gives the charts what draws them.
     pub fn draw_with(&mut self, runtimes: Vec<Arc<Runtime>>) {
         self.document.runtimes = runtimes;
-    }
-
-    /// Files beside the notebook that decide about the page.
-    pub fn taken(&self) -> &Taken {
-        &self.taken
     }
 
     /// The notebook and its page.

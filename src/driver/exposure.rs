@@ -166,7 +166,7 @@ pub(super) fn mask(diagnostics: &mut [Diagnostic], scanner: &Scanner) {
     }
 }
 
-fn finding(span: Span, message: &str) -> Diagnostic {
+pub(super) fn finding(span: Span, message: &str) -> Diagnostic {
     Diagnostic::error(Code::ExposedSecret, span, message).with_help(
         "do not print it or display it; `--env` and `--secret` values may be used, and not shown",
     )
@@ -365,7 +365,7 @@ pub(super) fn leaks_in_page(
     findings
 }
 
-fn leaked(leak: &Leak, span: Span, place: &str) -> Diagnostic {
+pub(super) fn leaked(leak: &Leak, span: Span, place: &str) -> Diagnostic {
     let Leak { rule, what, fingerprint, .. } = leak;
     let message = format!("{place} what looks like {what} (rule `{rule}`, `{fingerprint}`)");
     Diagnostic::error(Code::LeakedSecret, span, message).with_help(format!(

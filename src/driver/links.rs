@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::anchors::{Anchors, decoded, has_number};
 use super::inputs::Input;
+use super::linked_files::{FoundFiles, PageFiles};
 use crate::diagnostic::{Code, Diagnostic, Label};
 use crate::notebook::{Cell, CellCode, Origin as CodeOrigin};
 use crate::output::RenderedOutput;
@@ -207,11 +208,19 @@ pub struct Resolver<'a> {
     pub anchors: &'a Anchors,
     /// All pages.
     pub pages: &'a Pages,
+    /// Files that are no pages; `None` where none is published.
+    pub(super) files: Option<PageFiles<'a>>,
 }
 
 impl Resolver<'_> {
     /// Resolves the links of an output; those that lead nowhere lose their address. Notes the pages that they ask for.
-    pub fn resolve(&self, output: &mut RenderedOutput, asked: &mut Asked, dead: &mut DeadLinks) {
+    pub(super) fn resolve(
+        &self,
+        output: &mut RenderedOutput,
+        asked: &mut Asked,
+        dead: &mut DeadLinks,
+        files: &mut FoundFiles,
+    ) {
         let html = std::mem::take(&mut output.html);
         // The output itself may have a place, and be no part of the page before a reader chooses it.
         let has_own = html.as_str().contains(" href=\"#o-");
@@ -231,6 +240,10 @@ impl Resolver<'_> {
                 });
             }
             self.page(address, asked).unwrap_or_else(|is_file| {
+                let link = self.files.as_ref().filter(|_| is_file);
+                if let Some(link) = link.and_then(|it| it.link(address, files)) {
+                    return link;
+                }
                 let dead = if is_file { &mut dead.files } else { &mut dead.places };
                 dead.insert(address.to_owned());
                 Link::Remove
@@ -346,7 +359,7 @@ impl CellText {
     }
 
     /// The line that holds an address, which may be written with or without percent-encoding.
-    fn line_of(&self, address: &str) -> Span {
+    pub(super) fn line_of(&self, address: &str) -> Span {
         let is_before = |at: usize| {
             let before = self.code.get(..at).and_then(|it| it.chars().next_back());
             before.is_none_or(|it| "(\"'<=: \t\n".contains(it))

@@ -46,6 +46,7 @@ mod inputs;
 mod last_site;
 mod left_out;
 mod limits;
+mod linked_files;
 mod links;
 mod looks;
 mod offered;

@@ -43,6 +43,8 @@ pub struct Options {
     pub title: Option<String>,
     /// Whether readers may download each notebook without its outputs.
     pub include_source: bool,
+    /// Whether files that prose links to stay unpublished.
+    pub no_files: bool,
     /// Whether each page draws how its cells depend on each other.
     pub show_graph: bool,
     /// Whether a failed cell becomes a neutral box, instead of an error.
@@ -331,6 +333,8 @@ pub(super) struct PageOptions {
     pub(super) show_graph: bool,
     /// How much of a cell's outputs is shown.
     pub(super) shown: Shown,
+    /// Whether the caller wants no files that prose links to.
+    forbids_files: bool,
     /// Titles and descriptions of pages whose notebook gives none.
     page: PageSettings,
     /// Titles and descriptions of single pages, by the path of the notebook.
@@ -342,6 +346,7 @@ pub(super) struct SharedOptions<'a> {
     pub(super) code: CodeVisibility,
     pub(super) show_graph: bool,
     pub(super) shown: Shown,
+    pub(super) forbids_files: bool,
     pub(super) page: &'a PageSettings,
 }
 
@@ -357,8 +362,9 @@ impl PageOptions {
             page.source = Some(true);
         }
         page.errors = options.errors.or(page.errors);
+        let forbids_files = options.no_files;
         let show_graph = options.show_graph || config.show_graph;
-        Self { code, show_graph, shown, page, pages: config.pages.clone() }
+        Self { code, show_graph, shown, forbids_files, page, pages: config.pages.clone() }
     }
 
     /// Title and description of a page: from the configuration of this page, the notebook, the configuration of all
@@ -378,8 +384,9 @@ impl PageOptions {
 
     /// The options that all pages share; those of single pages are left out.
     pub(super) fn of_all(&self) -> SharedOptions<'_> {
-        let Self { code, show_graph, shown, page, pages: _ } = self;
-        SharedOptions { code: *code, show_graph: *show_graph, shown: *shown, page }
+        let Self { code, show_graph, shown, forbids_files, page, pages: _ } = self;
+        let (code, show_graph, shown) = (*code, *show_graph, *shown);
+        SharedOptions { code, show_graph, shown, forbids_files: *forbids_files, page }
     }
 
     pub(super) fn offers_source(&self, path: &Utf8Path) -> bool {
@@ -391,6 +398,12 @@ impl PageOptions {
     pub(super) fn error_rules(&self) -> ErrorRules {
         let errors = self.page.errors.unwrap_or(ErrorSetting::Message);
         ErrorRules { errors, code: self.code }
+    }
+
+    /// Whether files that a page's prose links to are published. A caller who forbids them is not overruled by one page.
+    pub(super) fn publishes_files(&self, path: &Utf8Path) -> bool {
+        let own = self.pages.get(path.as_str()).and_then(|it| it.files);
+        !self.forbids_files && own.or(self.page.files).unwrap_or(true)
     }
 
     /// Whether the manifest names packages.

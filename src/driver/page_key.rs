@@ -168,6 +168,7 @@ impl PageOptions {
         parts.value("code", &shared.code);
         parts.value("dataflow", &shared.show_graph);
         parts.value("shown", &shared.shown);
+        parts.value("no files", &shared.forbids_files);
         parts.value("settings of all pages", &shared.page);
     }
 }

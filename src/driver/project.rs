@@ -15,6 +15,7 @@ use super::grants::{self, Granted};
 use super::inputs::{Input, page_paths};
 use super::last_site::{Known, LastSite, Note};
 use super::limits;
+use super::linked_files::LinkedFiles;
 use super::links::Pages;
 use super::looks::Looks;
 use super::options::{Goal, Options, Settings, site_title};
@@ -34,7 +35,6 @@ use crate::cache::{Cache, Key, Trees};
 use crate::config::{ByteSize, Config};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::Layout;
-use crate::output::Taken;
 use crate::process::{Limits, interrupt};
 use crate::publish::Destination;
 use crate::run::remembered::Unchecked;
@@ -237,9 +237,12 @@ impl Project {
             false => Pages::new(places.iter().map(|(it, page)| (it.as_path(), page, None))),
         };
         let pages = pages.with_index(self.has_index(&settings)).with_pairs(&self.inputs);
-        let linked =
-            self.timings.measure(Phase::Output, || link(built, &pages, &settings, &mut findings));
-        let taken = self.taken(&linked, &known);
+        let layout = settings.layout(self.is_one_file);
+        let files = LinkedFiles::new(layout, &granted.scanner, &settings.allowed);
+        let linked = self
+            .timings
+            .measure(Phase::Output, || link(built, (&pages, &files), &settings, &mut findings));
+        let (taken, files) = (compiled::taken(&self.inputs, &linked, &known), files.into_files()?);
         told.retain(|_, _| is_settled);
         let made = linked.into_iter().map(|it| {
             let told = told.remove(&it.built.document.path);
@@ -261,7 +264,7 @@ impl Project {
             notebooks: self.inputs.len(),
             shows_secret,
             keeps_going: settings.keeps_going,
-            layout: settings.layout(self.is_one_file),
+            layout,
             looks: &self.looks,
             title: site_title(&self.config),
             scanner: granted.scanner,
@@ -270,20 +273,8 @@ impl Project {
             timings: &self.timings,
             packages,
             taken,
+            files,
         }))
-    }
-
-    /// Files beside the notebooks that decided about pages, below their roots.
-    fn taken(&self, linked: &[LinkedPage], known: &[Known]) -> Vec<(Utf8PathBuf, Taken)> {
-        let linked = linked.iter().map(|it| (&it.built.document.path, &it.taken));
-        let known = known.iter().map(|it| (&it.path, &it.page.taken));
-        let taken: BTreeMap<&SitePath, &Taken> = linked.chain(known).collect();
-        let places = page_paths(&self.inputs);
-        let all = self.inputs.iter().zip(&places).filter_map(|(input, page)| {
-            let taken = taken.get(page).filter(|it| !it.is_empty())?;
-            Some((input.place().0.to_owned(), (*taken).clone()))
-        });
-        all.collect()
     }
 
     /// Runs all notebooks, and lists their inputs with the states that these make. No state is run, and the site stays

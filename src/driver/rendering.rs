@@ -10,6 +10,7 @@ use super::compiled::{Compiled, PageOf, link, told};
 use super::document::Unlinked;
 use super::events::Events;
 use super::inputs::{Input, page_paths};
+use super::linked_files::LinkedFiles;
 use super::links::Pages;
 use super::options::{Goal, Settings, site_title};
 use super::page::{Drawing, PageMaker};
@@ -84,7 +85,9 @@ impl Project {
         }
         let known = Pages::new(built.iter().map(|it| it.document.target()));
         let known = known.with_index(layout == Layout::Site);
-        let pages = link(built, &known, &settings, &mut findings);
+        let files = LinkedFiles::new(layout, &scanner, &settings.allowed);
+        let pages = link(built, (&known, &files), &settings, &mut findings);
+        let files = files.into_files()?;
         let pages = pages.into_iter().map(|it| PageOf::Made(Box::new(it.made(None)))).collect();
         Ok(Compiled {
             pages,
@@ -105,6 +108,7 @@ impl Project {
             timings: &self.timings,
             packages: Vec::new(),
             taken: Vec::new(),
+            files,
         })
     }
 }

@@ -74,19 +74,23 @@ pub enum EmitError {
     Json(#[from] serde_json::Error),
 }
 
-/// Assembles pages into a site; with several pages, an index page leads to them. Gives the facts about each new page
+/// Assembles pages, and the files that they link to, into a site; with several pages, an index page leads to them. Gives the facts about each new page
 /// by which a later site can take it over, in the order of these.
 ///
 /// # Errors
 /// See [`EmitError`].
 pub fn assemble(
     mut pages: Vec<Piece>,
+    linked: Vec<Asset>,
     provenance: &[Provenance],
     layout: Layout,
     look: &Look<'_>,
     cache: Option<&Cache>,
 ) -> Result<(Site, Vec<Emitted>), EmitError> {
     let mut site = Site::default();
+    for file in linked {
+        site.add(file)?;
+    }
     let shared = match layout {
         Layout::Single => None,
         Layout::Site => Some(SharedFiles::add_to(&mut site, &pages, look)?),
@@ -146,7 +150,8 @@ fn page_files(
     files.extend(states.into_iter().filter_map(states::Piece::into_file));
     let charts = shared.and_then(|it| it.charts.as_ref());
     let runtimes = page.runtimes.iter().filter_map(|it| charts?.runtimes.get(it.integrity()));
-    let paths = files.iter().chain(runtimes).map(|it| it.path().clone()).collect();
+    let own = files.iter().chain(runtimes).map(|it| it.path().clone());
+    let paths = own.chain(page.linked.iter().cloned()).collect();
     Ok((files, Emitted { summary: Summary::of(page), needs, files: paths }))
 }
 

@@ -29,7 +29,9 @@ pub use diagram::draw_diagram;
 pub use error::{is_told_error, told_error};
 pub use headings::heading_sources;
 pub use island::Islands;
-pub use neighbours::{Neighbours, Refusal, Search, Taken};
+pub use neighbours::{
+    Neighbours, Read, Refusal, Search, Taken, is_local, neighbour_paths, read_neighbour,
+};
 pub use refused::{RefusedFile, refused_files};
 pub use shorten::Shown;
 

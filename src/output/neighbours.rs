@@ -5,7 +5,7 @@
 //! outside of the project, nothing without an end. Never looks at an address with a scheme or a host.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -33,7 +33,7 @@ const FOLDER_OF_RUN: &str = "nb/";
 
 /// Files that were asked for, each with the bound that it was read with: the digest of the bytes, or the reason why there
 /// are none. Together they decide what a page shows of them.
-pub type Taken = BTreeMap<Utf8PathBuf, (u64, String)>;
+pub type Taken = BTreeSet<(Utf8PathBuf, u64, String)>;
 
 /// Why a file beside the notebook is not shown as it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub type Search = Box<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
 /// The files beside one notebook.
 pub struct Neighbours {
     root: ProjectRoot,
+    /// The path of the root.
+    place: Utf8PathBuf,
     /// The notebook's folder, below the root.
     folder: Utf8PathBuf,
     search: Search,
@@ -71,7 +73,7 @@ struct State {
 }
 
 /// The bytes of a file, or why there are none; and whether there is a file at all.
-type Read = Result<Arc<[u8]>, (Refusal, bool)>;
+pub type Read = Result<Arc<[u8]>, (Refusal, bool)>;
 
 impl fmt::Debug for Neighbours {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,8 +99,14 @@ impl Neighbours {
     /// The files below `root`, for a notebook in `folder` below it.
     #[must_use]
     pub fn new(root: &Utf8Path, folder: &Utf8Path, search: Search) -> Self {
-        let (root, folder) = (ProjectRoot::new(root), folder.to_owned());
-        Self { root, folder, search, state: Mutex::default() }
+        let (place, folder) = (root.to_owned(), folder.to_owned());
+        Self { root: ProjectRoot::new(root), place, folder, search, state: Mutex::default() }
+    }
+
+    /// The root, and the notebook's folder below it.
+    #[must_use]
+    pub fn place(&self) -> (&Utf8Path, &Utf8Path) {
+        (&self.place, &self.folder)
     }
 
     /// Files that were asked for until now.
@@ -110,7 +118,7 @@ impl Neighbours {
                 Ok(bytes) => Integrity::of(bytes).as_str().to_owned(),
                 Err((refusal, _)) => refusal.reason.clone(),
             };
-            (path.clone(), (*most, found))
+            (path.clone(), *most, found)
         });
         found.collect()
     }
@@ -119,7 +127,7 @@ impl Neighbours {
     #[must_use]
     pub fn still_hold(root: &Utf8Path, taken: &Taken) -> bool {
         let root = ProjectRoot::new(root);
-        taken.iter().all(|(path, (most, then))| match read(&root, path, *most) {
+        taken.iter().all(|(path, most, then)| match read_neighbour(&root, path, *most) {
             Ok(bytes) => Integrity::of(&bytes).as_str() == then,
             Err((refusal, _)) => refusal.reason == *then,
         })
@@ -205,7 +213,7 @@ impl Neighbours {
     fn find(&self, address: &str, most: u64) -> Result<(Utf8PathBuf, Arc<[u8]>), Refusal> {
         let help = Some("name the folder that holds both: `nbc build FOLDER`");
         let mut refusal = None;
-        for path in candidates(&self.folder, address) {
+        for path in neighbour_paths(&self.folder, address) {
             let Some(path) = path else {
                 refusal =
                     refusal.or(Some(Refusal::new(ProjectFileError::Outside.to_string(), help)));
@@ -234,7 +242,7 @@ impl Neighbours {
         {
             return known.clone();
         }
-        let found = read(&self.root, path, most);
+        let found = read_neighbour(&self.root, path, most);
         self.state().files.insert(path.to_owned(), (most, found.clone()));
         found
     }
@@ -245,7 +253,8 @@ impl Neighbours {
 }
 
 /// Whether an address means a file of the project, and neither another host nor a place in the page.
-pub(super) fn is_local(address: &str) -> bool {
+#[must_use]
+pub fn is_local(address: &str) -> bool {
     let address = address.trim();
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let first = path.split('/').next().unwrap_or_default();
@@ -258,7 +267,8 @@ pub(super) fn is_local(address: &str) -> bool {
 /// The paths below the root that an address may mean, the likeliest first; `None` for one that leads out of it.
 /// Browsers decode escapes and drop what stands behind `?`; Windows has other separators; a path that begins with `/` counts from
 /// the root of the project, or from the folder of a notebook that is served from there (marimo's `public/`).
-fn candidates(folder: &Utf8Path, address: &str) -> Vec<Option<Utf8PathBuf>> {
+#[must_use]
+pub fn neighbour_paths(folder: &Utf8Path, address: &str) -> Vec<Option<Utf8PathBuf>> {
     let written = address.trim().split(['?', '#']).next().unwrap_or_default();
     let decoded = percent_decoded(written);
     let mut found: Vec<Option<Utf8PathBuf>> = Vec::new();
@@ -325,7 +335,10 @@ pub(super) fn percent_decoded(text: &str) -> Cow<'_, str> {
 }
 
 /// Reads a file of a project, unless its name says that it holds credentials.
-fn read(root: &ProjectRoot, path: &Utf8Path, most: u64) -> Read {
+///
+/// # Errors
+/// When it cannot be read; with whether there is a file at all.
+pub fn read_neighbour(root: &ProjectRoot, path: &Utf8Path, most: u64) -> Read {
     static CREDENTIALS: LazyLock<Option<Credentials>> = LazyLock::new(|| Credentials::new().ok());
     let holds =
         |name: &str| CREDENTIALS.as_ref().is_none_or(|it| it.hold(Utf8Path::new(name), false));
@@ -406,7 +419,7 @@ mod tests {
     use super::*;
 
     fn of(folder: &str, address: &str) -> Vec<String> {
-        let found = candidates(Utf8Path::new(folder), address).into_iter();
+        let found = neighbour_paths(Utf8Path::new(folder), address).into_iter();
         found.map(|it| it.map_or("outside".to_owned(), Utf8PathBuf::into_string)).collect()
     }
 
@@ -521,7 +534,7 @@ mod tests {
         let refusal = found.media("a.gif", true).err().unwrap();
         assert!(refusal.reason.contains("no video"), "{}", refusal.reason);
         let taken = found.taken();
-        assert!(taken.contains_key(Utf8Path::new("none.png")));
+        assert!(taken.iter().any(|(path, ..)| path == "none.png"));
         assert!(Neighbours::still_hold(folder, &taken));
         put("none.png", GIF);
         assert!(!Neighbours::still_hold(folder, &taken));

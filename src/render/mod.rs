@@ -131,6 +131,8 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// Runtimes that draw the charts in them.
     pub runtimes: Vec<Arc<Runtime>>,
+    /// Files of the site that its links lead to, and that are no pages.
+    pub files: Vec<SitePath>,
     /// Their outputs for other values of the inputs.
     pub states: Option<Arc<States>>,
 }
@@ -160,6 +162,8 @@ pub struct Page {
     pub body: Rendered,
     /// Files that only this page needs.
     pub files: Vec<Asset>,
+    /// Files of the site that its links lead to, and that are no pages.
+    pub linked: Vec<SitePath>,
     /// Charts in the body that a runtime draws.
     pub charts: Vec<PlacedChart>,
     /// Runtimes that draw them, one a kind.
@@ -223,6 +227,7 @@ pub fn page(
         head,
         body,
         files,
+        linked: document.files,
         charts,
         runtimes: document.runtimes,
         has_islands,
@@ -346,6 +351,7 @@ pub fn own_page(
         head,
         body,
         files: Vec::new(),
+        linked: Vec::new(),
         charts: Vec::new(),
         runtimes: Vec::new(),
         has_islands: false,
@@ -437,7 +443,8 @@ fn neighbour(file: &MarkedFile<'_>) -> Option<Asset> {
 }
 
 /// A name with only those characters that the path of a file in a site may have.
-fn readable(name: &str) -> Option<String> {
+#[must_use]
+pub fn readable(name: &str) -> Option<String> {
     let slug = sanitize::slug(name);
     let plain = |it: char| if it.is_ascii_alphanumeric() { it } else { '-' };
     let name: String = slug.chars().map(plain).collect();

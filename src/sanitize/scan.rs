@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use super::{SafeHtml, bytes, token};
+use crate::site::download_name;
 
 /// Most headings of a piece that a table of contents lists.
 pub const MOST_HEADINGS: usize = 500;
@@ -69,6 +70,13 @@ pub enum Link {
     Fragment(String),
     /// It leads to this page of the site, given relative to its own; with query and fragment, if it has them.
     Page(String),
+    /// It saves this file of the site, given relative to its page, under a name.
+    File {
+        /// The file.
+        path: String,
+        /// The name.
+        name: String,
+    },
     /// Its text stays, its address goes.
     Remove,
 }
@@ -93,6 +101,7 @@ pub fn resolve_links(html: SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> S
             out.push_str(text);
             continue;
         };
+        let mut saved = None;
         let address = match resolve(&token::decode(value)) {
             Link::Keep => {
                 out.push_str(text);
@@ -104,12 +113,21 @@ pub fn resolve_links(html: SafeHtml, mut resolve: impl FnMut(&str) -> Link) -> S
                 let stays = !path.contains([':', '\\']) && !path.starts_with('/');
                 Some(page).filter(|_| stays)
             }
+            Link::File { path, name } => {
+                saved = Some(name);
+                Some(path).filter(|it| !it.contains([':', '\\']) && !it.starts_with('/'))
+            }
             Link::Remove => None,
         };
         let rest = text.get(start + value.len()..).unwrap_or("");
         if let Some(address) = address {
             out.push_str(text.get(..start).unwrap_or(""));
             out.push_str(SafeHtml::text(&address).as_str());
+            if let Some(name) = saved {
+                let name = download_name(&name);
+                out.push_str("\" download=\"");
+                out.push_str(SafeHtml::text(&name).as_str());
+            }
             out.push_str(rest);
         } else {
             out.push_str(text.get(..start - " href=\"".len()).unwrap_or(""));
