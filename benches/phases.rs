@@ -101,6 +101,7 @@ fn document(cells: Vec<(u32, RenderedCell)>) -> Document {
         kind: "code",
         name: None,
         code: None,
+        scroll: None,
         slot: None,
         outputs: cell.outputs,
         charts: cell.charts,

@@ -906,3 +906,36 @@ fn a_file_whose_metadata_stay_is_not_published_and_told() {
         assert!(!site.read("out/a.html").contains("data:image/jpeg"), "{}", said.stderr);
     }
 }
+
+#[test]
+fn a_text_in_utf_16_is_named_as_such() {
+    let test = Site::new(&[]);
+    for bytes in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0}\0", b"\0{\0}"] {
+        test.write("a.ipynb", bytes);
+        let said = test.run(&["check", "a.ipynb", "--format", "concise"]);
+        let told = said.stdout + &said.stderr;
+        assert!(told.contains("NBC101") && told.contains("in UTF-16: save it as UTF-8"), "{told}");
+    }
+}
+
+#[test]
+fn an_author_decides_about_long_outputs() {
+    let cell = |metadata: serde_json::Value| {
+        json!({"cell_type": "code", "metadata": metadata, "source": "1", "execution_count": 1,
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "1\n2\n"}]})
+    };
+    let cells =
+        json!([cell(json!({"scrolled": true})), cell(json!({"scrolled": false})), cell(json!({}))]);
+    let test = Site::new(&[("in/a.ipynb", &test_support::notebook(&cells))]);
+    let said = test.build("single", &[]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let page = test.read("out/a.html");
+    for (class, id) in
+        [("cell-code cell-scrolled", 1), ("cell-code cell-whole", 2), ("cell-code", 3)]
+    {
+        assert!(
+            page.contains(&format!("<section class=\"cell {class}\" id=\"cell-{id}\">")),
+            "{page}"
+        );
+    }
+}

@@ -95,6 +95,11 @@ codes! {
     /// Each kind is told once, at its first line. In a notebook that names none of these tools, only those count that nobody
     /// writes for another reason. Write the text in plain Markdown, or hide it with `content-visible` of another format.
     ForeignMark = "NBC113" "foreign-mark",
+    /// The file is not the notebook itself: it holds an unresolved merge conflict, a pointer of Git LFS, or a page of HTML.
+    ///
+    /// Resolve the conflict and save the notebook; get the file with `git lfs pull`; download the notebook and not the page
+    /// that shows it. In Markdown and Python, lines of a conflict may be an example, so they are a warning there.
+    DamagedFile = "NBC114" "damaged-file",
     /// The two files of a jupytext pair hold other cells.
     ///
     /// A script and an `.ipynb` of one name whose metadata say so (`formats: ipynb,py:percent`) are one page: the code

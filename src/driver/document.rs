@@ -229,6 +229,7 @@ impl Layout<'_> {
             kind: if is_prose(cell) { "prose" } else { "code" },
             name: cell.name.as_deref().map(diagnostic::straight),
             code,
+            scroll: cell.options.scrolled.map(|it| if it { "scrolled" } else { "whole" }),
             slot: has_slot.then_some(number),
             outputs,
             charts,

@@ -5,6 +5,7 @@
 
 mod about;
 mod code;
+mod damaged;
 mod dedent;
 mod execution;
 mod front_matter;
@@ -28,7 +29,7 @@ pub use code::{CellCode, Origin};
 pub use quarto::QuartoSettings;
 pub use stored::StoredOutputs;
 
-use crate::diagnostic::{Code, Diagnostic, Parsed};
+use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::python::{CellNames, SyntaxError};
 use crate::source::{SourceId, Sources, Span};
 
@@ -197,6 +198,8 @@ pub struct CellOptions {
     pub hide_output: bool,
     /// Jupyter `remove-cell`: the cell runs but is not on the page.
     pub hide_cell: bool,
+    /// Jupyter `scrolled`: whether long outputs are in a box that scrolls.
+    pub scrolled: Option<bool>,
     /// Jupyter `raises-exception`: an exception is the cell's expected result.
     pub raises_exception: bool,
     /// Jupyter `skip-execution`.
@@ -258,7 +261,12 @@ pub fn parse_in(
     let text = sources.get(source).text();
     let extension = sources.get(source).path().extension().unwrap_or_default();
     let content = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-    let mut parsed = match extension.to_ascii_lowercase().as_str() {
+    let extension = extension.to_ascii_lowercase();
+    let damage = damaged::finding(source, &extension, text);
+    let mut parsed = match extension.as_str() {
+        _ if damage.as_ref().is_some_and(|it| it.severity == Severity::Error) => {
+            Parsed { value: None, diagnostics: Vec::new() }
+        }
         "ipynb" => jupyter::parse(sources, source, settings),
         "md" | "markdown" | "qmd" => markdown::parse(sources, source, settings),
         "py" if !is_marimo(text) && percent::is_percent(text) => {
@@ -274,6 +282,7 @@ pub fn parse_in(
             Parsed { value: None, diagnostics: vec![diagnostic] }
         }
     };
+    parsed.diagnostics.extend(damage);
     if let Some(notebook) = &mut parsed.value
         && let Some(script) = &notebook.script
     {

@@ -18,6 +18,7 @@ pub(super) fn tags(metadata: &Map<String, Value>, options: &mut CellOptions) {
         options.code = Some(CodeVisibility::Folded);
     }
     options.hide_output |= flag(metadata, "outputCollapsed");
+    options.scrolled = metadata.get("scrolled").and_then(Value::as_bool);
     services(metadata, options);
     for tag in tag_names(metadata) {
         match tag.replace('_', "-").as_str() {

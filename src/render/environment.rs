@@ -181,7 +181,7 @@ mod tests {
             heading => "", title_cell => 0, notes => Vec::<String>::new(), byline => false, lead => "", graph => false,
             outline => Vec::<String>::new(), width => "", source => false, name => "",
             cells => [context! {
-                id => "cell-1", kind => "code", name => "", code_state => "hidden", code_label => "",
+                id => "cell-1", kind => "code", scroll => "", name => "", code_state => "hidden", code_label => "",
                 code => "", outputs => [output],
             }],
         };

@@ -56,6 +56,8 @@ pub struct Block {
     pub name: Option<String>,
     /// Code, unless it is not on the page.
     pub code: Option<CodeBlock>,
+    /// `scrolled` or `whole`, where the author decides about long outputs.
+    pub scroll: Option<&'static str>,
     /// The cell's number, if what it shows depends on an input.
     pub slot: Option<u32>,
     /// Outputs in order.
@@ -536,6 +538,7 @@ fn cell_value<'text>(
     Ok(context! {
         id => block.id.as_str(),
         kind => block.kind,
+        scroll => block.scroll.unwrap_or_default(),
         name => block.name.as_deref().unwrap_or_default(),
         code_state,
         code_label,

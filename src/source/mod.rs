@@ -149,6 +149,12 @@ pub enum SourceError {
         /// The file.
         path: Utf8PathBuf,
     },
+    /// The file is UTF-16, as some programs of Windows write texts.
+    #[error("`{path}` is written in UTF-16: save it as UTF-8")]
+    Utf16 {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The file is not UTF-8.
     #[error("`{path}` is not UTF-8: invalid byte at offset {offset}")]
     NotUtf8 {
@@ -203,6 +209,9 @@ impl Sources {
         path: Utf8PathBuf,
         read: Result<Vec<u8>, ProjectFileError>,
     ) -> Result<SourceId, SourceError> {
+        if read.as_ref().is_ok_and(|it| is_utf16(it)) {
+            return Err(SourceError::Utf16 { path });
+        }
         match read.and_then(project_file::utf8) {
             Ok(text) => Ok(self.add(path, None, text)),
             Err(ProjectFileError::TooLarge { .. }) => Err(SourceError::TooLarge { path }),
@@ -241,6 +250,15 @@ impl Sources {
         let group =
             if id.group == self.place { &self.own } else { &self.others[id.group as usize] };
         &group[id.number as usize]
+    }
+}
+
+/// Whether bytes begin as a text in UTF-16 does: with its mark, or with two characters of ASCII.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => true,
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => *a != 0 && *b != 0,
+        _ => false,
     }
 }
 

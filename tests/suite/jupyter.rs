@@ -160,3 +160,50 @@ fn code_that_reads_as_something_else_is_told() {
     assert!(full.contains("\\u{202e} } \\u{2066}if admin\\u{2069}"), "{full}");
     assert!(!full.contains('\u{202e}'), "{full}");
 }
+
+#[test]
+fn a_file_that_is_not_the_notebook_says_what_it_is() {
+    let said = |path: &str, text: &str| {
+        let checked = check(path, text);
+        let found = checked.concise();
+        assert_eq!(found.lines().filter(|it| it.contains("NBC")).count(), 1, "{found}");
+        found
+    };
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    assert!(
+        said("a.ipynb", pointer)
+            .contains("a.ipynb:1:1: error[NBC114] the file is a pointer of Git LFS")
+    );
+    assert!(said("a.py", pointer).contains("error[NBC114]"));
+    assert!(said("a.ipynb", "\n<!DOCTYPE html><p>Not found").contains("page of HTML"));
+    let conflict = "{\n <<<<<<< HEAD\n \"cells\": [],\n=======\n \"cells\": [ ],\n>>>>>>> other\n \"nbformat\": 4}";
+    assert!(
+        said("a.ipynb", conflict)
+            .contains("a.ipynb:2:1: error[NBC114] the file holds a merge conflict")
+    );
+    let example = "Text\n\n```\n<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n```\n";
+    assert!(said("a.qmd", example).contains("a.qmd:4:1: warning[NBC114]"));
+    assert_eq!(check("a.qmd", "Heading\n=======\n\n<<<<<<< a\n").concise(), "");
+}
+
+#[test]
+fn numbers_that_only_python_writes_are_read() {
+    let outputs = r#"{"output_type": "display_data", "metadata": {}, "data": {"application/json": {"a": NaN, "b": [-Infinity,Infinity], "c": "NaN \" -Infinity"}}}"#;
+    let text = format!(
+        r#"{{"nbformat": 4, "metadata": {{"papermill": {{"parameters": {{"rate": NaN}}}}}}, "cells": [{{"cell_type": "code", "source": "x = 'NaN'", "metadata": {{}}, "outputs": [{outputs}]}}]}}"#
+    );
+    let checked = check("a.ipynb", &text);
+    assert!(
+        checked.concise().contains("warning[NBC103] `NaN` and `Infinity` are no numbers"),
+        "{}",
+        checked.concise()
+    );
+    let cell = checked.notebook.expect("a notebook").cells.remove(0);
+    assert_eq!(&*cell.code, "x = 'NaN'");
+    let stored = cell.stored_outputs.expect("an output");
+    assert_eq!(
+        stored.read()[0]["data"]["application/json"],
+        json!({"a": null, "b": [null, null], "c": "NaN \" -Infinity"})
+    );
+    assert!(check("a.ipynb", "{\"cells\": [Nan]}").concise().contains("NBC103"));
+}

@@ -205,6 +205,15 @@ pub(super) fn read(
         Ok(file) => return Ok(file.with_outputs(StoredOutputs::of_values)),
         Err(error) => error,
     };
+    if let Some((repaired, first)) = without_numbers_of_python(json)
+        && let Ok(file) = serde_json::from_str::<File<Vec<Value>>>(&repaired)
+    {
+        let at = (front + first) as u32;
+        let message = "`NaN` and `Infinity` are no numbers of JSON; they are read as `null`";
+        let span = Span::new(source, at, at + 3);
+        diagnostics.push(Diagnostic::warning(Code::InvalidJson, span, message));
+        return Ok(file.with_outputs(StoredOutputs::of_values));
+    }
     // Python writes half of a surrogate pair as an escape, which is no character at all.
     if let Some((repaired, first)) = without_lone_surrogates(json)
         && let Ok(file) = serde_json::from_str::<File<Vec<Value>>>(&repaired)
@@ -279,6 +288,51 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// Replaces `NaN`, `Infinity` and `-Infinity`, which Python writes outside of strings; also returns the offset of the
+/// first one.
+fn without_numbers_of_python(json: &str) -> Option<(String, usize)> {
+    const NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
+    if !NUMBERS.iter().any(|it| json.contains(it)) {
+        return None;
+    }
+    let bytes = json.as_bytes();
+    let mut repaired = String::with_capacity(json.len());
+    let (mut first, mut from, mut at) = (None, 0, 0);
+    while let Some(found) = bytes.get(at..).and_then(|it| memchr::memchr3(b'"', b'N', b'I', it)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            at = end_of_string(bytes, at + 1);
+            continue;
+        }
+        let is_negative = at > from && bytes.get(at - 1) == Some(&b'-');
+        let start = at - usize::from(is_negative);
+        let rest = json.get(start..)?;
+        let Some(number) = NUMBERS.iter().find(|it| rest.starts_with(**it)) else {
+            at += 1;
+            continue;
+        };
+        first = first.or(Some(start));
+        repaired.push_str(json.get(from..start)?);
+        repaired.push_str("null");
+        from = start + number.len();
+        at = from;
+    }
+    repaired.push_str(json.get(from..)?);
+    Some((repaired, first?))
+}
+
+/// The offset behind the string of JSON that goes on at `at`.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|it| memchr::memchr2(b'"', b'\\', it)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// Replaces `\ud800` and its like; also returns the offset of the first one.
