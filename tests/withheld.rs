@@ -223,3 +223,21 @@ fn a_changed_project_file_makes_its_pages_anew() {
     test.write("in/_quarto.yml", "title: T\n");
     assert!(run());
 }
+
+#[test]
+fn a_tag_in_one_file_of_a_pair_counts_for_both() {
+    let script = "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:percent\n# ---\n\n# %%\nsecret_one = 1\n\n# %%\nopen_one = 1\n";
+    let cell = |metadata: serde_json::Value, source: &str| {
+        json!({"cell_type": "code", "metadata": metadata, "source": source, "execution_count": 1,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "Seen.\n"}]})
+    };
+    let cells = json!([
+        cell(json!({"tags": ["remove-input"]}), "secret_one = 1"),
+        cell(json!({}), "open_one = 1")
+    ]);
+    check(
+        &[("in/a.py", script), ("in/a.ipynb", &test_support::notebook(&cells))],
+        &["Seen.", "open_one"],
+        &["secret_one"],
+    );
+}

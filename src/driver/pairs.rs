@@ -135,6 +135,7 @@ pub(super) fn attach(text: &mut Notebook, stored: Notebook, name: &str) -> Optio
                 cell.stored_outputs = same.stored_outputs;
                 cell.execution_count = same.execution_count;
                 cell.attachments = same.attachments;
+                cell.options.hide_like(&same.options);
             }
             None => differing.push(cell.head()),
         }

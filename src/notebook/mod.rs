@@ -213,6 +213,18 @@ pub struct CellOptions {
 }
 
 impl CellOptions {
+    /// Hides, and runs not, what the other file of a pair does not show or run: tags may stand in one of the two.
+    pub fn hide_like(&mut self, other: &Self) {
+        if other.is_withheld || self.code.is_none() {
+            self.code = other.code;
+        }
+        self.is_withheld |= other.is_withheld;
+        self.hide_cell |= other.hide_cell;
+        self.hide_output |= other.hide_output;
+        self.hide_warnings |= other.hide_warnings;
+        self.skip_execution |= other.skip_execution;
+    }
+
     /// Whether readers must not get the whole source of the cell.
     pub fn withholds(&self) -> bool {
         self.is_withheld || self.hide_cell
