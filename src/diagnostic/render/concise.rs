@@ -1,5 +1,6 @@
 //! `report.py:12:5: error[NBC201] message`.
 
+use super::place;
 use crate::diagnostic::{Diagnostic, one_line, printable};
 use crate::source::Sources;
 
@@ -7,7 +8,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     diagnostics
         .iter()
         .map(|it| {
-            let word = super::word(it.severity);
+            let word = place::word(it.severity);
             format!(
                 "{}: {word}[{}] {}\n",
                 address(it, sources),
@@ -21,6 +22,6 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
 /// `report.ipynb:cell 3:2:8`.
 pub(super) fn address(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let source = sources.get(diagnostic.span.source);
-    let (start, _) = super::places(source, diagnostic.span);
+    let (start, _) = place::places(source, diagnostic.span);
     format!("{}:{}:{}", one_line(&source.name()), start.line, start.column)
 }

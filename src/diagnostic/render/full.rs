@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::place;
 use crate::diagnostic::{Diagnostic, Severity, one_line, printable};
 use crate::source::{Source, SourceId, Sources, Span};
 
@@ -65,8 +66,8 @@ fn snippet<'a>(
     let ranges: Vec<Range<usize>> = places
         .iter()
         .map(|(span, ..)| {
-            let start = super::clamp(source, span.start) as usize;
-            start..super::clamp(source, span.end) as usize
+            let start = place::clamp(source, span.start) as usize;
+            start..place::clamp(source, span.end) as usize
         })
         .collect();
     let start = ranges.iter().map(|it| it.start).min().unwrap_or(0);

@@ -1,5 +1,6 @@
 //! GitHub workflow commands.
 
+use super::place;
 use crate::diagnostic::{Diagnostic, printable};
 use crate::source::Sources;
 
@@ -8,7 +9,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
         .iter()
         .map(|it| {
             let source = sources.get(it.span.source);
-            let (start, end) = super::places(source, it.span);
+            let (start, end) = place::places(source, it.span);
             // A line of a cell is no line of the file that GitHub could show.
             let place = match source.cell() {
                 Some(_) => "line=1,col=1".to_owned(),
@@ -20,7 +21,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
             let number = it.code.number();
             format!(
                 "::{} title=nbc ({number}),file={},{place}::{}\n",
-                super::word(it.severity),
+                place::word(it.severity),
                 property(source.path().as_str()),
                 data(&format!("{}: {number} {}", super::concise::address(it, sources), it.message)),
             )

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::place;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Sources, Span};
 
@@ -19,7 +20,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources) -> Value {
     json!({
         "code": diagnostic.code.number(),
         "name": diagnostic.code.slug(),
-        "severity": super::word(diagnostic.severity),
+        "severity": place::word(diagnostic.severity),
         "message": diagnostic.message,
         "location": location(diagnostic.span, sources),
         "label": diagnostic.label,
@@ -30,7 +31,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources) -> Value {
 
 fn location(span: Span, sources: &Sources) -> Value {
     let source = sources.get(span.source);
-    let (start, end) = super::places(source, span);
+    let (start, end) = place::places(source, span);
     json!({
         "file": source.path().as_str(),
         "cell": source.cell(),

@@ -7,10 +7,11 @@ mod concise;
 mod full;
 mod github;
 mod json;
+mod place;
 mod sarif;
 
-use super::{Diagnostic, Printable, Severity};
-use crate::source::{LineColumn, Source, Sources, Span};
+use super::{Diagnostic, Printable};
+use crate::source::Sources;
 
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,33 +52,11 @@ pub fn render(
     }
 }
 
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
-/// First and last place of a span.
-fn places(source: &Source, span: Span) -> (LineColumn, LineColumn) {
-    let (start, end) = (clamp(source, span.start), clamp(source, span.end.max(span.start)));
-    (source.line_column(start), source.line_column(end))
-}
-
-/// A byte offset that is inside the text and between two characters. Spans of code that marimo
-/// rewrote may be off by some bytes, and must not bring a renderer down.
-fn clamp(source: &Source, offset: u32) -> u32 {
-    let mut offset = (offset as usize).min(source.text().len());
-    while !source.text().is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diagnostic::Code;
+    use crate::source::Span;
 
     fn check(format: Format) -> String {
         let mut sources = Sources::default();

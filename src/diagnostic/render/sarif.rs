@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::place;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Sources, Span};
 
@@ -62,7 +63,7 @@ fn result(diagnostic: &Diagnostic, used: &[Code], sources: &Sources) -> Value {
     json!({
         "ruleId": diagnostic.code.number(),
         "ruleIndex": used.iter().position(|it| *it == diagnostic.code),
-        "level": super::word(diagnostic.severity),
+        "level": place::word(diagnostic.severity),
         "message": { "text": text },
         "locations": [location(diagnostic.span, sources)],
         "relatedLocations": related,
@@ -71,7 +72,7 @@ fn result(diagnostic: &Diagnostic, used: &[Code], sources: &Sources) -> Value {
 
 fn location(span: Span, sources: &Sources) -> Value {
     let source = sources.get(span.source);
-    let (start, end) = super::places(source, span);
+    let (start, end) = place::places(source, span);
     let mut location = json!({
         "physicalLocation": {
             "artifactLocation": { "uri": uri(source.path().as_str()) },
