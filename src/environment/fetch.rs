@@ -1,7 +1,8 @@
 //! The source archive of a package that has no wheel, fetched and not run.
 
-use super::install::{InstallError, normalized};
+use super::install::InstallError;
 use super::installer::{Installer, Program, cache_error, read, without_credentials};
+use super::names::normalized;
 use super::source::{Fetched, LARGEST, Source};
 use camino::Utf8Path;
 

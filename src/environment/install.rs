@@ -13,6 +13,7 @@ use super::bytecode::compile;
 use super::cache::{Cache, Lease};
 use super::confined::Confinement;
 use super::installer::Installer;
+use super::names::{digest_of, hexadecimal, normalized};
 use super::pep508::Requirement;
 use super::source::{Built, Fetched, Source};
 use super::{Interpreter, InterpreterError, Requirements};
@@ -375,29 +376,6 @@ fn packages_in(folder: &Utf8Path) -> BTreeMap<String, String> {
         Some((normalized(name), version.to_owned()))
     });
     names.collect()
-}
-
-/// Package names compare as PEP 503 says.
-pub(super) fn normalized(name: &str) -> String {
-    let base = name.split('[').next().unwrap_or_default().trim();
-    let parts: Vec<String> =
-        base.split(['-', '_', '.']).filter(|it| !it.is_empty()).map(str::to_lowercase).collect();
-    parts.join("-")
-}
-
-/// The digest of several texts, each with its length.
-pub(super) fn digest_of(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hexadecimal(&hasher.finalize())
-}
-
-/// Bytes as text.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cache::Scratch;
-use super::install::{InstallError, normalized};
+use super::install::InstallError;
+use super::names::normalized;
 use super::settings::Settings;
 use super::source::{Built, Source};
 use super::{Interpreter, Requirements};

@@ -21,6 +21,7 @@ mod make;
 #[cfg(target_os = "linux")]
 mod packages;
 mod marker;
+mod names;
 mod pep508;
 mod prefix;
 mod recall;

@@ -4,8 +4,8 @@
 //! never sees it. No reason quotes the line, which may be a line of any file. A grammar of its own, stricter than
 //! that of the installers: they take options, paths, variables and file names in the same place.
 
-use super::install::normalized;
 use super::marker;
+use super::names::normalized;
 
 /// Ends of names that pip or uv take for a file, whatever stands before.
 const ARCHIVES: [&str; 15] = [

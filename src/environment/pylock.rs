@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use camino::Utf8Path;
 
 use super::RequirementsError;
-use super::install::normalized;
 use super::marker::Target;
+use super::names::normalized;
 use super::pep508::{Requirement, shown_name};
 use super::requirements::invalid_toml;
 use super::source::Fetched;

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Interpreter;
 use super::includes::requirements_txt;
-use super::install::{digest_of, normalized};
+use super::names::{digest_of, normalized};
 use super::pep508::Requirement;
 use super::pylock::{LockTarget, PyLock};
 use crate::notebook::Notebook;

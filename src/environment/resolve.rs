@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Requirements;
-use super::install::{InstallError, Lock, normalized};
+use super::install::{InstallError, Lock};
 use super::installer::{Installer, Program, cache_error, read, refused};
 use super::interpreter::lower_bound;
+use super::names::normalized;
 use super::pep508::Requirement;
 use super::pylock::{Package, PyLock};
 use super::requirements::UvProject;

@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::{Cache, Lease};
 use super::confined::{Confinement, TIME_LIMIT, Task, number, taken};
-use super::install::{InstallError, digest_of, hexadecimal, install, normalized};
+use super::install::{InstallError, install};
 use super::installer::Installer;
+use super::names::{digest_of, hexadecimal, normalized};
 use super::pep508::Requirement;
 use super::{INSIDE, Interpreter, Requirements, read_only, system_mounts};
 use crate::source::toml_error;

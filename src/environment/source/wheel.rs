@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::install::normalized;
+use super::super::names::normalized;
 
 /// Most files, and most bytes of all of them when they are unpacked.
 const MOST_FILES: usize = 50_000;
