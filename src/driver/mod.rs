@@ -31,6 +31,7 @@ use crate::cache;
 mod allowed;
 mod analysis;
 mod anchors;
+mod basis;
 mod ceilings;
 mod clearance;
 mod code;

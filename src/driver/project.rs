@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::analysis::{Analyzed, Reading, analyze_all, read_all};
+use super::basis::Now;
 use super::compiled::{self, Compiled, LinkedPage, MadePage, PackageFolders, PageOf, link};
 use super::events::{Events, Warning, counted};
 use super::exposure;
@@ -28,7 +29,6 @@ use super::timings::{Phase, Timings};
 use super::trust::Trust;
 use super::unit::{Builder, Outcome, Prepared};
 use super::unmatched;
-use super::why::Now;
 use super::workers::Semaphore;
 use super::{Failure, Listed, cache_folder};
 use crate::cache::{Cache, Key, Trees};

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::analysis::Analyzed;
+use super::basis::{self, Basis, Now};
 use super::clearance::{self, Cleared, Rules};
 use super::document::Unlinked;
 use super::events::{Events, Watched};
@@ -19,7 +20,6 @@ use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::states;
 use super::timings::{Phase, Timings};
-use super::why::{self, Basis, Now};
 use super::workers::Semaphore;
 use super::{Failure, cache_folder};
 use crate::cache::{Cache, Key, KeyBuilder, Kind as Entry, Trees};
@@ -559,7 +559,7 @@ impl Builder<'_> {
     /// Keeps the parts of a key for `nbc cache why`.
     fn keep_basis(&self, input: &Input, basis: &Now) -> Result<(), Failure> {
         if let (Some(cache), Ok(basis), Goal::Site) = (&self.cache, basis, self.settings.goal) {
-            why::keep(cache, self.paths, &camino::absolute_utf8(&input.path)?, basis);
+            basis::keep(cache, self.paths, &camino::absolute_utf8(&input.path)?, basis);
         }
         Ok(())
     }

@@ -1,20 +1,16 @@
 //! Parts of the keys of a notebook's run and page, beside those of earlier builds: why a build runs it, or does not, and
 //! why it makes its page anew.
-//!
-//! Each build keeps the parts of the last key of each notebook, in the cache. They are there to be read by people, and
-//! decide nothing.
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::{Deserialize, Serialize};
 
+use super::basis::{Basis, Kept, Now};
 use super::events::Events;
 use super::options::{Goal, Options};
-use super::page_key::PageParts;
 use super::project::Project;
 use super::{Failure, cache_folder};
-use crate::cache::{Cache, Key, KeyBuilder, Kind, listing};
+use crate::cache::{Cache, Key, Kind, listing};
 use crate::config::ByteSize;
 use crate::run::remembered::{FILES, Parts};
 
@@ -62,57 +58,6 @@ pub struct Part {
 /// Selects the field of a part that holds the value of one build.
 type Field = fn(&mut Part) -> &mut Option<String>;
 
-/// A basis of a page: the parts of a run's key, or the digest of outputs that are stored in the notebook, and beside these
-/// the parts of the page's own key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Basis {
-    pub(super) is_stored: bool,
-    pub(super) parts: Parts,
-    pub(super) page: PageParts,
-}
-
-impl Basis {
-    fn is_run_of(&self, other: &Self) -> bool {
-        self.is_stored == other.is_stored && self.parts == other.parts
-    }
-}
-
-/// Kept of the builds of one notebook.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    /// Paths that the last build was called with, absolute.
-    paths: Vec<Utf8PathBuf>,
-    last: Basis,
-    before: Option<Basis>,
-}
-
-impl Kept {
-    fn of(cache: &Cache, notebook: &Utf8Path) -> Option<Self> {
-        serde_json::from_slice(&cache.get(Kind::Parts, &entry(notebook))?).ok()
-    }
-}
-
-fn entry(notebook: &Utf8Path) -> Key {
-    KeyBuilder::new("parts").text("notebook", notebook.as_str()).end()
-}
-
-/// Keeps the basis of a notebook in a build.
-pub(super) fn keep(cache: &Cache, paths: &[Utf8PathBuf], notebook: &Utf8Path, basis: &Basis) {
-    let earlier = Kept::of(cache, notebook);
-    let before = match earlier {
-        Some(it) if it.last == *basis && it.paths == paths => return,
-        Some(it) if it.last.is_run_of(basis) => it.before,
-        Some(it) => Some(it.last),
-        None => None,
-    };
-    let kept = Kept { paths: paths.to_vec(), last: basis.clone(), before };
-    if let Ok(body) = serde_json::to_vec(&kept) {
-        cache.put(Kind::Parts, &entry(notebook), &body);
-    }
-}
-
 /// Tells of each notebook of some paths why a build would run it. A notebook is looked at as the last build of it was
 /// called, be it for a folder above. Its environment is made if it is not there; no notebook is run.
 ///
@@ -154,9 +99,6 @@ fn compare_all(
     }
     Ok(all)
 }
-
-/// A basis, or the reason why there is none.
-pub(super) type Now = Result<Basis, String>;
 
 fn compare(cache: &Cache, notebook: &Utf8Path, now: Now) -> Result<Why, Failure> {
     let kept = Kept::of(cache, &camino::absolute_utf8(notebook)?);
