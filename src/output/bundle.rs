@@ -12,6 +12,7 @@ use super::element::Marimo;
 use super::image::{self, Picture};
 use super::math::{self, Display};
 use super::notes::Notes;
+use super::text::text_of;
 use super::{OutputKind, UnframedOutput, ansi, data, diagram, markdown, media, note, widget};
 use crate::charts;
 use crate::run::CHARTS_MIME;
@@ -307,15 +308,6 @@ enum Shown {
     TooLarge,
     /// It is malformed.
     Not,
-}
-
-/// A text, or nbformat's list of lines.
-pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        other => Cow::Owned(other.to_string()),
-    }
 }
 
 fn one(

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::bundle::text_of;
 use super::notes::Notes;
+use super::placed_chart::PlacedChart;
+use super::text::text_of;
 use super::{RenderedOutput, note};
 use crate::charts::{self, Chart, Kind, Refusal};
 use crate::metadata::STUCK;
@@ -76,15 +77,6 @@ impl Family {
             }
         }
     }
-}
-
-/// A chart at its place in a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedChart {
-    /// The `id` of its `figure`; its data have this id with `-data` after it.
-    pub id: String,
-    /// The chart.
-    pub chart: Chart,
 }
 
 /// Drops charts whose figures are in none of these outputs.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::bundle::text_of;
 use super::notes::Notes;
+use super::text::text_of;
 use super::widget::{STATE, VIEW};
 use super::{OutputKind, UnframedOutput, data, note};
 use crate::metadata::STUCK;

@@ -19,12 +19,14 @@ mod math;
 mod media;
 mod neighbours;
 mod notes;
+mod placed_chart;
 mod refused;
 mod shorten;
+mod text;
 mod widget;
 
 pub use crate::sanitize::Heading;
-pub use chart::{PlacedChart, keep_placed};
+pub use chart::keep_placed;
 pub use diagram::draw_diagram;
 pub use error::{is_told_error, told_error};
 pub use headings::heading_sources;
@@ -32,6 +34,7 @@ pub use island::Islands;
 pub use neighbours::{
     Neighbours, Read, Refusal, Search, Taken, is_local, neighbour_paths, read_neighbour,
 };
+pub use placed_chart::PlacedChart;
 pub use refused::{RefusedFile, refused_files};
 pub use shorten::Shown;
 

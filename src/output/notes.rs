@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::chart::PlacedChart;
+use super::placed_chart::PlacedChart;
 use super::{Interactivity, Islands, Neighbours, RefusedFile, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
