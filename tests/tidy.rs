@@ -2,6 +2,7 @@
 //! templates without a way around escaping, and a test for every diagnostic code.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     reason = "a test may panic and print"
@@ -11,6 +12,9 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbc::diagnostic::Code;
+
+#[path = "tidy/cycles.rs"]
+mod cycles;
 
 /// Uses against the order of `src/lib.rs`, each with its reason.
 const UPWARD_USES: &[(&str, &str, &str)] = &[];
