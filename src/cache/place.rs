@@ -156,7 +156,7 @@ fn other_name(
 ) -> Result<Option<String>, CacheFolderError> {
     let failed = |source| CacheFolderError::Io { folder: folder.to_owned(), source };
     let mut other = None;
-    for name in held.names().map_err(failed)? {
+    for (name, _) in held.names().map_err(failed)? {
         let Some(it) = held.entry(&name).map_err(failed)? else { continue };
         let shown = name.to_string_lossy().into_owned();
         if !is_of_nbc(&shown) {

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::hexadecimal;
 use super::{Cache, Key, KeyBuilder, Kind, now, open};
+use crate::folder::Entry;
 use crate::interrupt::{self, Cancel};
 
 /// Smaller files are read each time; of larger ones the digest is remembered.
@@ -67,6 +68,13 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// The same of an entry of a folder.
+    #[must_use]
+    pub fn of_entry(entry: &Entry) -> Self {
+        let Entry { identity: (device, inode), size, modified, changed, .. } = *entry;
+        Self { device, inode, size, modified, changed }
     }
 
     /// Whether it last changed long enough ago that another change would show.

@@ -124,18 +124,23 @@ impl Folder {
         Ok(told(&rustix::fs::fstat(&self.0)?))
     }
 
-    /// The names of all entries, in no order.
+    /// The names of all entries, in no order, each with its kind where the folder itself holds it.
     ///
     /// # Errors
     /// When the folder may not be read.
-    pub fn names(&self) -> io::Result<Vec<OsString>> {
+    pub fn names(&self) -> io::Result<Vec<(OsString, Option<Kind>)>> {
         let mut names = Vec::new();
         // A folder that was opened by its path alone has to be opened again to be read.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         for entry in Dir::new(rustix::fs::openat(&self.0, ".", flags, Mode::empty())?)? {
-            let name = entry?.file_name().to_bytes().to_vec();
+            let entry = entry?;
+            let name = entry.file_name().to_bytes().to_vec();
             if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
+                let kind = match entry.file_type() {
+                    FileType::Unknown => None,
+                    told => Some(kind(told)),
+                };
+                names.push((OsString::from_vec(name), kind));
             }
         }
         Ok(names)
@@ -194,14 +199,28 @@ impl Folder {
     }
 }
 
-fn told(stat: &Stat) -> Entry {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
+fn kind(told: FileType) -> Kind {
+    match told {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Folder,
         _ => Kind::Other,
-    };
+    }
+}
+
+fn told(stat: &Stat) -> Entry {
+    let kind = kind(FileType::from_raw_mode(stat.st_mode));
     let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
-    let identity = (stat.st_dev, stat.st_ino);
-    let (owner, mode) = (stat.st_uid, stat.st_mode);
-    Entry { kind, is_own, owner, mode, identity, is_mounted: false }
+    let nanoseconds = |it| i64::try_from(it).unwrap_or_default();
+    Entry {
+        kind,
+        is_own,
+        owner: stat.st_uid,
+        mode: stat.st_mode,
+        identity: (stat.st_dev, stat.st_ino),
+        size: stat.st_size.max(0).cast_unsigned(),
+        has_one_name: stat.st_nlink == 1,
+        modified: (stat.st_mtime, nanoseconds(stat.st_mtime_nsec)),
+        changed: (stat.st_ctime, nanoseconds(stat.st_ctime_nsec)),
+        is_mounted: false,
+    }
 }

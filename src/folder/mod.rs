@@ -11,7 +11,7 @@ mod held;
 #[path = "portable.rs"]
 mod held;
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io::{self, Read as _, Write as _};
 
 use camino::Utf8Path;
@@ -22,7 +22,7 @@ pub use held::Folder;
 const DEEPEST: usize = 256;
 
 /// The kind of an entry of a folder, its own and not that of the target of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A regular file.
     File,
@@ -45,16 +45,35 @@ pub struct Entry {
     pub mode: u32,
     /// The file system and the number there: equal for two names of one file.
     pub identity: (u64, u64),
+    /// Number of its bytes.
+    pub size: u64,
+    /// Whether it has no other name.
+    pub has_one_name: bool,
+    /// When its bytes last changed: seconds and nanoseconds.
+    pub modified: (i64, i64),
+    /// When anything about it last changed, a name that it got or lost included. Nobody can set this time.
+    pub changed: (i64, i64),
     /// Whether it is a folder that something is mounted at.
     pub is_mounted: bool,
 }
 
+/// Something below a folder that is no folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaf<'a> {
+    /// The folder that it lies in.
+    pub folder: &'a Folder,
+    /// Its name there.
+    pub name: &'a OsStr,
+    /// Its path below the folder that is walked.
+    pub path: &'a str,
+}
+
 impl Folder {
-    /// Calls `see` with the path of everything below that is no folder. An error of `see` ends the walk.
+    /// Calls `see` with everything below that is no folder. An error of `see` ends the walk.
     ///
     /// # Errors
     /// That of `see`, a folder that cannot be read or that something is mounted at, or too many folders in each other.
-    pub fn walk(&self, see: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    pub fn walk(&self, see: &mut dyn FnMut(Leaf<'_>) -> io::Result<()>) -> io::Result<()> {
         self.walk_below("", 0, see)
     }
 
@@ -62,12 +81,18 @@ impl Folder {
         &self,
         above: &str,
         depth: usize,
-        see: &mut dyn FnMut(&str) -> io::Result<()>,
+        see: &mut dyn FnMut(Leaf<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut names: Vec<OsString> = self.names()?;
+        let mut names = self.names()?;
         names.sort();
-        for name in names {
+        for (name, kind) in names {
             let path = format!("{above}{}", name.to_string_lossy());
+            let leaf = Leaf { folder: self, name: &name, path: &path };
+            // Only a folder may have something mounted at it that has to be asked for.
+            if matches!(kind, Some(Kind::File | Kind::Other)) {
+                see(leaf)?;
+                continue;
+            }
             match self.entry(&name)? {
                 Some(Entry { kind: Kind::Folder, is_mounted: true, .. }) => {
                     return Err(mounted(&path));
@@ -78,7 +103,7 @@ impl Folder {
                     }
                     self.below(&name)?.walk_below(&format!("{path}/"), depth + 1, see)?;
                 }
-                Some(_) => see(&path)?,
+                Some(_) => see(leaf)?,
                 None => {}
             }
         }
@@ -94,7 +119,7 @@ impl Folder {
         self.remove_below(name.as_ref(), name, 0)
     }
 
-    fn remove_below(&self, name: &std::ffi::OsStr, path: &str, depth: usize) -> io::Result<()> {
+    fn remove_below(&self, name: &OsStr, path: &str, depth: usize) -> io::Result<()> {
         match self.entry(name)? {
             None => return Ok(()),
             Some(Entry { is_mounted: true, .. }) => return Err(mounted(path)),
@@ -105,7 +130,13 @@ impl Folder {
             return Err(too_deep());
         }
         let below = self.below(name)?;
-        for inner in below.names()? {
+        for (inner, kind) in below.names()? {
+            if kind == Some(Kind::File) {
+                match below.remove_file(&inner) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => continue,
+                }
+            }
             let path = format!("{path}/{}", inner.to_string_lossy());
             below.remove_below(&inner, &path, depth + 1)?;
         }

@@ -95,12 +95,12 @@ impl Folder {
         Ok(told(&std::fs::symlink_metadata(&self.0)?))
     }
 
-    /// The names of all entries, in no order.
+    /// The names of all entries, in no order, each with its kind where the folder itself holds it.
     ///
     /// # Errors
     /// When the folder may not be read.
-    pub fn names(&self) -> io::Result<Vec<OsString>> {
-        std::fs::read_dir(&self.0)?.map(|it| it.map(|it| it.file_name())).collect()
+    pub fn names(&self) -> io::Result<Vec<(OsString, Option<Kind>)>> {
+        std::fs::read_dir(&self.0)?.map(|it| it.map(|it| (it.file_name(), None))).collect()
     }
 
     /// Rights are left as the system makes them.
@@ -162,11 +162,28 @@ fn told(metadata: &Metadata) -> Entry {
         _ => Kind::Other,
     };
     #[cfg(unix)]
-    let (owner, mode, identity) = {
+    let (owner, mode, identity, modified, changed) = {
         use std::os::unix::fs::MetadataExt as _;
-        (metadata.uid(), metadata.mode(), (metadata.dev(), metadata.ino()))
+        let identity = (metadata.dev(), metadata.ino());
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        (metadata.uid(), metadata.mode(), identity, modified, changed)
     };
     #[cfg(not(unix))]
-    let (owner, mode, identity) = (0, 0, (0, 0));
-    Entry { kind, is_own: true, owner, mode, identity, is_mounted: false }
+    let (owner, mode, identity, modified, changed) = (0, 0, (0, 0), (0, 0), (0, 0));
+    let size = metadata.len();
+    // Files are not taken over here.
+    let has_one_name = false;
+    Entry {
+        kind,
+        is_own: true,
+        owner,
+        mode,
+        identity,
+        size,
+        has_one_name,
+        modified,
+        changed,
+        is_mounted: false,
+    }
 }

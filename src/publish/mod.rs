@@ -6,13 +6,13 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cache::Stamp;
-use crate::folder::{Entry, Folder, Kind};
+use crate::folder::{Entry, Folder, Kind, Leaf};
 use crate::site::Site;
 use crate::verify::VerifiedSite;
 
@@ -126,12 +126,12 @@ impl Destination {
     pub fn earlier(&self) -> Stamps {
         let mut stamps = Stamps::new();
         let folder = self.parent.below(self.name.as_ref());
-        if let (Ok(folder), Ok(new)) = (folder, self.lock.file.metadata()) {
-            let walked = folder.walk(&mut |path| {
-                let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-                let found = Chain::find(&folder, folders)?.last().read(name)?.metadata()?;
-                if is_free(&found, &new) {
-                    stamps.insert(path.to_owned(), Stamp::of(&found));
+        if let (Ok(folder), Ok(new)) = (folder, mode(&self.lock.file)) {
+            let walked = folder.walk(&mut |Leaf { folder, name, path }| {
+                let found = folder.entry(name)?.filter(|it| it.kind == Kind::File);
+                let found = found.ok_or(io::ErrorKind::InvalidInput)?;
+                if is_free(&found, new) {
+                    stamps.insert(path.to_owned(), Stamp::of_entry(&found));
                 }
                 Ok(())
             });
@@ -150,18 +150,17 @@ impl Destination {
         (earlier, staging): (Option<&Folder>, &Folder),
         stamps: &Stamps,
     ) -> Result<(), PublishError> {
+        let mut pair = None;
         for file in site.standing() {
             let path = file.path().as_str();
             let failed = |source| PublishError::Io { path: self.path.join(path), source };
             let changed = || PublishError::Changed { path: self.path.join(path) };
             let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let folder = Chain::make(staging, folders).map_err(failed)?;
-            let (Some(earlier), Some(stamp)) = (earlier, stamps.get(path)) else {
+            let (new, old) = Pair::at(&mut pair, folders, staging, earlier).map_err(failed)?;
+            let (Some(old), Some(stamp)) = (old, stamps.get(path)) else {
                 return Err(changed());
             };
-            let old = Chain::find(earlier, folders).map_err(|_| changed())?;
-            let is_it = |found: &mut File| Ok(Stamp::of(&found.metadata()?) == *stamp);
-            match link_if(old.last(), folder.last(), name, is_it) {
+            match link_standing(old, new, name, stamp) {
                 Ok(true) => {}
                 Ok(false) => return Err(changed()),
                 Err(source) => return Err(failed(source)),
@@ -181,23 +180,22 @@ impl Destination {
         standing: &Stamps,
     ) -> Result<Published, PublishError> {
         let failed = |source| self.failed(source);
-        let new = self.lock.file.metadata().map_err(failed)?;
+        let mode = mode(&self.lock.file).map_err(failed)?;
         // Nobody else looks in, let alone puts something there, before it is whole.
         let staging = self.stage(0o700)?;
         let earlier = self.parent.below(self.name.as_ref()).ok();
         self.take_over_standing(site.site(), (earlier.as_ref(), &staging), standing)?;
-        let mut written = 0;
+        let (mut written, mut pair) = (0, None);
         for asset in site.site().files() {
             let path = asset.path().as_str();
             let failed = |source| PublishError::Io { path: self.path.join(path), source };
             let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let folder = Chain::make(&staging, folders).map_err(failed)?;
-            let old = earlier.as_ref().and_then(|it| Chain::find(it, folders).ok());
-            let is_taken_over = old.is_some_and(|old| {
-                take_over(old.last(), folder.last(), name, asset.bytes(), &new).unwrap_or(false)
-            });
+            let (new, old) =
+                Pair::at(&mut pair, folders, &staging, earlier.as_ref()).map_err(failed)?;
+            let is_taken_over = old
+                .is_some_and(|old| take_over(old, new, name, asset.bytes(), mode).unwrap_or(false));
             if !is_taken_over {
-                let mut file = folder.last().create(name, 0o666).map_err(failed)?;
+                let mut file = new.create(name, 0o666).map_err(failed)?;
                 file.write_all(asset.bytes()).map_err(failed)?;
                 written += 1;
             }
@@ -368,85 +366,80 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The folders of one path in the new site and in the earlier one. Files come sorted, those of a folder together.
+struct Pair<'a> {
+    path: String,
+    new: Chain<'a>,
+    old: Option<Chain<'a>>,
+}
+
+impl<'a> Pair<'a> {
+    /// The folders of a path; `last` holds those of the file before.
+    fn at<'b>(
+        last: &'b mut Option<Self>,
+        path: &str,
+        staging: &'a Folder,
+        earlier: Option<&'a Folder>,
+    ) -> io::Result<(&'b Folder, Option<&'b Folder>)> {
+        let pair = match last.take().filter(|it| it.path == path) {
+            Some(pair) => pair,
+            None => Self {
+                path: path.to_owned(),
+                new: Chain::make(staging, path)?,
+                old: earlier.and_then(|it| Chain::find(it, path).ok()),
+            },
+        };
+        let Self { new, old, .. } = last.insert(pair);
+        Ok((new.last(), old.as_ref().map(Chain::last)))
+    }
+}
+
 /// Gives an earlier file another name, if it holds just these bytes, is nobody else's, and everybody has the rights
 /// to it that a new file gives.
-#[cfg(target_os = "linux")]
 fn take_over(
     old: &Folder,
     folder: &Folder,
     name: &str,
     bytes: &[u8],
-    new: &Metadata,
+    mode: u32,
 ) -> io::Result<bool> {
-    link_if(old, folder, name, |file| {
-        let found = file.metadata()?;
-        let is_like = is_free(&found, new) && found.len() == bytes.len() as u64;
-        Ok(is_like && holds(file, bytes)?)
-    })
+    let found = old.entry(name.as_ref())?;
+    let is_like = |it: &Entry| is_free(it, mode) && it.size == bytes.len() as u64;
+    let Some(found) = found.filter(is_like) else { return Ok(false) };
+    let mut file = old.read(name)?;
+    // It stays open, so that no other file can get its number meanwhile.
+    let is_it = identity(&file)?.is_none_or(|it| it == found.identity) && holds(&mut file, bytes)?;
+    Ok(is_it && link(old, folder, name, &found)?)
 }
 
 /// Whether a file is nobody else's, and everybody has the rights to it that a new file gives.
-#[cfg(target_os = "linux")]
-fn is_free(file: &Metadata, new: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let is_own = file.uid() == rustix::process::geteuid().as_raw();
-    is_own && file.nlink() == 1 && file.mode() == new.mode()
+fn is_free(file: &Entry, mode: u32) -> bool {
+    file.is_own && file.has_one_name && file.mode == mode
 }
 
-#[cfg(not(target_os = "linux"))]
-fn is_free(_file: &Metadata, _new: &Metadata) -> bool {
-    false
-}
-
-/// Gives a file another name, if it is the right one.
-#[cfg(target_os = "linux")]
-fn link_if(
-    old: &Folder,
-    folder: &Folder,
-    name: &str,
-    is_it: impl FnOnce(&mut File) -> io::Result<bool>,
-) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let mut file = old.read(name)?;
-    if !is_it(&mut file)? {
-        return Ok(false);
+/// Gives the file of a stamp another name.
+fn link_standing(old: &Folder, folder: &Folder, name: &str, stamp: &Stamp) -> io::Result<bool> {
+    let found = old.entry(name.as_ref())?;
+    match found.filter(|it| it.kind == Kind::File && Stamp::of_entry(it) == *stamp) {
+        Some(found) => link(old, folder, name, &found),
+        None => Ok(false),
     }
-    let it = file.metadata()?;
+}
+
+/// Gives a file that was looked at a moment ago another name. Another file may have got its name since, even one with
+/// its number; only this user could give that one its owner, size and time as well.
+fn link(old: &Folder, folder: &Folder, name: &str, found: &Entry) -> io::Result<bool> {
     old.link(name, folder, name)?;
-    // Another file may have got the name since.
-    let is_it =
-        folder.entry(name.as_ref())?.is_some_and(|now| now.identity == (it.dev(), it.ino()));
+    let essence = |it: &Entry| (it.identity, it.owner, it.mode, it.size, it.modified);
+    let now = folder.entry(name.as_ref())?;
+    let is_it = now.is_some_and(|it| essence(&it) == essence(found));
     if !is_it {
         folder.remove_file(name.as_ref())?;
     }
     Ok(is_it)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn link_if(
-    _old: &Folder,
-    _folder: &Folder,
-    _name: &str,
-    _is_it: impl FnOnce(&mut File) -> io::Result<bool>,
-) -> io::Result<bool> {
-    Ok(false)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn take_over(
-    _old: &Folder,
-    _folder: &Folder,
-    _name: &str,
-    _bytes: &[u8],
-    _new: &Metadata,
-) -> io::Result<bool> {
-    Ok(false)
-}
-
 /// Compares piece by piece: a file may be as large as a page with many pictures.
-#[cfg(target_os = "linux")]
 fn holds(file: &mut File, bytes: &[u8]) -> io::Result<bool> {
     let mut buffer = vec![0; 64 << 10];
     for part in bytes.chunks(64 << 10) {
@@ -531,6 +524,17 @@ fn identity(_file: &File) -> io::Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
+/// Kind and rights of a file.
+#[cfg(unix)]
+fn mode(file: &File) -> io::Result<u32> {
+    Ok(std::os::unix::fs::MetadataExt::mode(&file.metadata()?))
+}
+
+#[cfg(not(unix))]
+fn mode(_file: &File) -> io::Result<u32> {
+    Ok(0)
+}
+
 /// Refuses a folder with files that its own manifest does not name.
 fn refuse_foreign(parent: &Folder, name: &str, path: &Utf8Path) -> Result<(), PublishError> {
     let foreign =
@@ -546,7 +550,7 @@ fn refuse_foreign(parent: &Folder, name: &str, path: &Utf8Path) -> Result<(), Pu
     let folder = parent.below(name.as_ref()).map_err(failed)?;
     let known = files_of_manifest(&folder).unwrap_or_default();
     let mut found = None;
-    let walked = folder.walk(&mut |relative| {
+    let walked = folder.walk(&mut |Leaf { path: relative, .. }| {
         let is_own_manifest = relative == "manifest.json" && !known.is_empty();
         if known.contains(relative) || is_own_manifest {
             return Ok(());
@@ -577,4 +581,82 @@ fn files_of_manifest(folder: &Folder) -> Option<BTreeSet<String>> {
     let manifest: Manifest = serde_json::from_slice(&text).ok()?;
     let is_own = manifest.generator.starts_with("nbc ");
     is_own.then(|| manifest.files.into_iter().map(|it| it.path).collect())
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    struct LinkTest {
+        folder: tempfile::TempDir,
+    }
+
+    impl LinkTest {
+        fn new() -> Self {
+            let test = Self { folder: tempfile::tempdir().unwrap() };
+            fs_err::create_dir(test.path("old")).unwrap();
+            fs_err::create_dir(test.path("new")).unwrap();
+            fs_err::write(test.path("old/a.html"), "one").unwrap();
+            test
+        }
+
+        fn path(&self, name: &str) -> Utf8PathBuf {
+            Utf8Path::from_path(self.folder.path()).unwrap().join(name)
+        }
+
+        fn stamp(&self) -> Stamp {
+            Stamp::of(&fs_err::metadata(self.path("old/a.html")).unwrap())
+        }
+
+        /// Whether the file of a stamp, and a file with these bytes, get another name.
+        fn is_taken(&self, stamp: &Stamp, bytes: &[u8]) -> [bool; 2] {
+            let [old, new] = ["old", "new"].map(|it| Folder::open(&self.path(it)).unwrap());
+            let mode = mode(&File::open(self.path("new/like")).unwrap()).unwrap();
+            let taken = |link: &dyn Fn() -> io::Result<bool>| {
+                let is_taken = link().unwrap_or(false);
+                assert_eq!(self.path("new/a.html").exists(), is_taken);
+                drop(fs_err::remove_file(self.path("new/a.html")));
+                is_taken
+            };
+            [
+                taken(&|| link_standing(&old, &new, "a.html", stamp)),
+                taken(&|| take_over(&old, &new, "a.html", bytes, mode)),
+            ]
+        }
+    }
+
+    #[test]
+    fn only_the_file_that_was_proved_gets_another_name() {
+        let test = LinkTest::new();
+        fs_err::write(test.path("new/like"), "").unwrap();
+        assert_eq!(test.is_taken(&test.stamp(), b"one"), [true, true]);
+        assert_eq!(test.is_taken(&test.stamp(), b"two"), [true, false]);
+        // A name more changes the stamp, as whatever else happens to a file does.
+        let stamp = test.stamp();
+        let file = test.path("old/a.html");
+        let modified = fs_err::metadata(&file).unwrap().modified().unwrap();
+        let changes: [&dyn Fn(); 5] = [
+            // The same size, and the time set back.
+            &|| {
+                fs_err::write(&file, "two").unwrap();
+                File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+            },
+            &|| {
+                fs_err::write(test.path("old/b"), "one").unwrap();
+                fs_err::rename(test.path("old/b"), &file).unwrap();
+            },
+            &|| fs_err::hard_link(&file, test.path("old/c")).unwrap(),
+            &|| {
+                fs_err::remove_file(&file).unwrap();
+                std::os::unix::fs::symlink("c", &file).unwrap();
+            },
+            &|| fs_err::remove_file(&file).unwrap(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            change();
+            let by_bytes = number == 1;
+            assert_eq!(test.is_taken(&stamp, b"one"), [false, by_bytes], "{number}");
+        }
+    }
 }
