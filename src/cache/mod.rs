@@ -11,11 +11,12 @@ mod tree;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
 pub use key::{Key, KeyBuilder};
 pub use place::{CacheFolderError, claim, locate};
@@ -87,7 +88,8 @@ impl Kind {
 pub struct Cache {
     folder: Utf8PathBuf,
     size: u64,
-    has_written: AtomicBool,
+    /// Bytes that were written since the last look at its size.
+    written: AtomicU64,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -110,6 +112,16 @@ enum Damage {
 pub struct Pending {
     file: tempfile::TempPath,
     path: Utf8PathBuf,
+    bytes: u64,
+}
+
+/// Writing since somebody last looked whether all entries are below the bound.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    bytes: u64,
+    /// The bound that held then.
+    bound: u64,
 }
 
 /// Number and bytes of the entries of a kind.
@@ -128,7 +140,7 @@ impl Cache {
         Self {
             folder: folder.join(FORMAT),
             size: size.0,
-            has_written: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             warnings: Mutex::default(),
         }
     }
@@ -191,7 +203,7 @@ impl Cache {
     /// Lets others find an entry.
     pub fn commit(&self, pending: Pending) {
         match pending.file.persist(pending.path) {
-            Ok(()) => self.has_written.store(true, Ordering::Relaxed),
+            Ok(()) => drop(self.written.fetch_add(pending.bytes, Ordering::Relaxed)),
             Err(error) => self.warn_of(&error.error),
         }
     }
@@ -216,9 +228,11 @@ impl Cache {
         }
         // Only the owner may read it: outputs of notebooks are nobody else's, and not yet sanitized.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        file.write_all(header(kind, key.as_str(), body).as_bytes())?;
+        let header = header(kind, key.as_str(), body);
+        file.write_all(header.as_bytes())?;
         file.write_all(body)?;
-        Ok(Pending { file: file.into_temp_path(), path })
+        let bytes = (header.len() + body.len()) as u64;
+        Ok(Pending { file: file.into_temp_path(), path, bytes })
     }
 
     /// Says a thing once.
@@ -235,10 +249,25 @@ impl Cache {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Removes what was not used for longest until the rest fits, if anything was written.
+    /// Removes what was not used for longest until the rest fits. Builds that write little do not look at each entry:
+    /// a hundredth of the bound may be written between two looks.
     pub fn trim(&self) {
-        if self.has_written.swap(false, Ordering::Relaxed) {
+        let written = self.written.swap(0, Ordering::Relaxed);
+        if written == 0 {
+            return;
+        }
+        let key = KeyBuilder::new("unchecked").end();
+        let seen = self.get(Kind::Parts, &key).and_then(|it| serde_json::from_slice(&it).ok());
+        let seen: Option<Unchecked> = seen.filter(|it: &Unchecked| it.bound <= self.size);
+        let bytes = seen.map_or(self.size, |it| it.bytes.saturating_add(written));
+        let is_due = bytes >= self.size / 100;
+        if is_due {
             self.trim_to(self.size);
+        }
+        let now = Unchecked { bytes: if is_due { 0 } else { bytes }, bound: self.size };
+        if let Ok(body) = serde_json::to_vec(&now) {
+            self.put(Kind::Parts, &key, &body);
+            self.written.store(0, Ordering::Relaxed);
         }
     }
 
@@ -254,7 +283,7 @@ impl Cache {
             }
         }
         let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        if total <= size {
+        if total <= size - size / 100 {
             return;
         }
         files.sort();
@@ -518,6 +547,30 @@ mod tests {
         test.cache.trim();
         let left = ["a", "b", "c", "d"].map(|it| test.get(it).is_some());
         assert_eq!(left, [true, true, true, false]);
+    }
+
+    #[test]
+    fn builds_that_write_little_do_not_look_at_each_entry_and_all_stay_below_the_bound() {
+        let test = CacheTest::new(1 << 20);
+        let entries = || test.cache.files().filter(|(it, _)| it.as_str().contains("/runs/"));
+        let (mut looks, mut builds) = (0, 0);
+        for build in 0..400 {
+            // Found by each look, and gone then.
+            let stray = test.put("stray", b"").with_file_name(".new-stray");
+            fs_err::write(&stray, "").unwrap();
+            File::open(&stray).unwrap().set_modified(now() - 2 * SETTLED).unwrap();
+            test.put(&format!("of build {build}"), &[0; 3000]);
+            test.cache.trim();
+            builds += 1;
+            looks += usize::from(!stray.exists());
+            assert!(entries().map(|it| it.1.len()).sum::<u64>() <= 1 << 20);
+        }
+        assert!(looks > builds / 10 && looks < builds / 2, "{looks} of {builds}");
+        // A smaller bound holds at once.
+        let small = Cache::below(test.cache.folder().parent().unwrap(), ByteSize(100_000));
+        small.put(Kind::Run, &key("a"), b"");
+        small.trim();
+        assert!(entries().map(|it| it.1.len()).sum::<u64>() <= 100_000);
     }
 
     #[test]
