@@ -9,18 +9,17 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha384};
 
 use super::args::Build;
 use super::printer::{PrintedMessage, Printer};
 use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unchanged};
 use crate::config::BASELINE;
-use crate::driver::{Compiled, Input, Project, Published, cache_folder, host_key};
+use crate::driver::{Compiled, Digests, Input, Project, Published, cache_folder, host_key};
 use crate::environment;
 use crate::output::{Neighbours, Taken};
 use crate::process::tool::search_path;
-use crate::source::project_file::{ProjectRoot, read_named};
-use crate::source::{MAX_SOURCE_BYTES, Source, Sources};
+use crate::publish::Stamps;
+use crate::source::{Source, Sources};
 
 /// Variables that decide about interpreters, packages and pages.
 const VARIABLES: [&str; 10] = [
@@ -55,7 +54,7 @@ struct RememberedBuild {
     /// Folders in which interpreters are looked for.
     searched: Vec<(Utf8PathBuf, Option<Stamp>)>,
     /// Every file of the site.
-    written: Vec<(Utf8PathBuf, Stamp)>,
+    written: Stamps,
     said: Vec<PrintedMessage>,
     pages: usize,
     /// Digest of the manifest.
@@ -98,12 +97,12 @@ impl LastBuild {
 
     /// Says what the last build said, if this one would do the same; gives the number of its pages, and the digest
     /// of its manifest.
-    pub(super) fn repeat(&self, inputs: &[Input], printer: Printer) -> Option<(usize, String)> {
+    pub(super) fn repeat(&self, project: &Project, printer: Printer) -> Option<(usize, String)> {
         let body = self.cache.get(Kind::Site, &self.entry)?;
         let seen: RememberedBuild = serde_json::from_slice(&body).ok()?;
         let is_same = seen.call == self.call
             && written(&self.folder)? == seen.written
-            && digest(inputs)? == seen.inputs
+            && digest(project.inputs(), &project.digests()?) == seen.inputs
             && searched().as_ref() == Some(&seen.searched)
             && is_unchanged(&self.cache, &seen.evidence)
             && seen.taken.par_iter().all(|(root, it)| Neighbours::still_hold(root, it))
@@ -131,7 +130,10 @@ impl LastBuild {
                 packages,
                 taken,
                 searched: searched()?,
-                written: written(&self.folder)?,
+                written: match &published.stamps {
+                    Some(stamps) => stamps.clone(),
+                    None => written(&self.folder)?,
+                },
                 said,
                 pages: published.pages,
                 manifest: published.manifest.clone(),
@@ -141,6 +143,7 @@ impl LastBuild {
             && let Ok(body) = serde_json::to_vec(&seen)
         {
             self.cache.put(Kind::Site, &self.entry, &body);
+            self.cache.trim();
         }
     }
 }
@@ -183,64 +186,47 @@ fn call(printer: Printer) -> Option<Key> {
     Some(key.end())
 }
 
-/// The digest of all notebooks, with their places.
-fn digest(inputs: &[Input]) -> Option<Key> {
-    let read = |input: &Input, path: &Utf8Path, relative: &Utf8Path| {
-        let bytes = match input.folder() {
-            Some(folder) => ProjectRoot::new(folder).read(relative, MAX_SOURCE_BYTES),
-            None => read_named(path, MAX_SOURCE_BYTES),
-        };
-        Some(Sha384::digest(bytes.ok()?))
-    };
-    let one = |input: &Input| {
-        let own = read(input, &input.path, &input.relative)?;
-        let stored = match (&input.stored, input.stored_path()) {
-            (Some(relative), Some(path)) => Some(read(input, &path, relative)?),
-            _ => None,
-        };
-        Some(key(input, &own, stored.as_deref()))
-    };
-    let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
-    Some(KeyBuilder::new("inputs").value("all", &all?).end())
+/// The digest of all notebooks, with their places, from those of their texts.
+fn digest(inputs: &[Input], texts: &[Digests]) -> Key {
+    let mut key = KeyBuilder::new("inputs");
+    for (input, Digests { own, stored }) in inputs.iter().zip(texts) {
+        key = key
+            .text("path", input.path.as_str())
+            .text("relative", input.relative.as_str())
+            .value("named", &input.is_named)
+            .text("quarto", &format!("{:?}", input.quarto))
+            .bytes("text", own)
+            .bytes("outputs", stored.as_ref().map_or(&[], |it| it.as_slice()));
+    }
+    key.end()
 }
 
-/// The same of texts that were read, whatever stands in the files by now.
+/// The same of texts that a build took, whatever stands in the files by now.
 fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
     let sources: BTreeMap<&Utf8Path, &Source> = sources.files().map(|it| (it.path(), it)).collect();
+    let read = |path: &Utf8Path| Some(*sources.get(path)?.digest());
     let one = |input: &Input| {
-        let own = sources.get(input.path.as_path())?.digest();
         let stored = match input.stored_path() {
-            Some(path) => Some(sources.get(path.as_path())?.digest().as_slice()),
+            Some(path) => Some(read(&path)?),
             None => None,
         };
-        Some(key(input, own, stored))
+        Some(Digests { own: read(&input.path)?, stored })
     };
-    let all: Option<Vec<Key>> = inputs.par_iter().map(one).collect();
-    Some(KeyBuilder::new("inputs").value("all", &all?).end())
-}
-
-fn key(input: &Input, digest: &[u8], stored: Option<&[u8]>) -> Key {
-    KeyBuilder::new("input")
-        .text("path", input.path.as_str())
-        .text("relative", input.relative.as_str())
-        .value("named", &input.is_named)
-        .text("quarto", &format!("{:?}", input.quarto))
-        .bytes("text", digest)
-        .bytes("outputs", stored.unwrap_or_default())
-        .end()
+    let texts = inputs.iter().map(one).collect::<Option<Vec<_>>>()?;
+    Some(digest(inputs, &texts))
 }
 
 /// The files of a site, as the file system tells them; `None` where nothing can be told.
-fn written(folder: &Utf8Path) -> Option<Vec<(Utf8PathBuf, Stamp)>> {
-    let mut all = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+fn written(folder: &Utf8Path) -> Option<Stamps> {
+    let mut all = Stamps::new();
+    for entry in walkdir::WalkDir::new(folder) {
         let entry = entry.ok()?;
         let metadata = entry.metadata().ok()?;
         if metadata.is_dir() {
             continue;
         }
-        let path = Utf8PathBuf::from_path_buf(entry.into_path()).ok()?;
-        all.push((path, Stamp::of(&metadata)));
+        let path = entry.path().strip_prefix(folder).ok()?.to_str()?;
+        all.insert(path.to_owned(), Stamp::of(&metadata));
     }
     (!all.is_empty()).then_some(all)
 }

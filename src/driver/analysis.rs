@@ -5,6 +5,7 @@ use camino::Utf8Path;
 use super::inputs::Input;
 use super::last_site::{Known, LastSite};
 use super::pairs;
+use super::texts::Texts;
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
 use crate::graph::{CellGraph, analyze as resolve};
 use crate::notebook::{self, Notebook};
@@ -27,7 +28,8 @@ pub struct Analyzed {
 #[must_use]
 pub fn analyze_all(inputs: Vec<Input>) -> (Sources, Vec<Parsed<Option<Analyzed>>>) {
     // The parser of Python goes as deep as the notebook does.
-    on_big_stack(|| Sources::each(inputs, analyze))
+    let texts = Texts::default();
+    on_big_stack(|| Sources::each(inputs, |input, sources| analyze(input, &texts, sources)))
 }
 
 /// A notebook that was read, with the place of its page.
@@ -41,11 +43,12 @@ pub(super) enum Reading {
 /// Phases 1 and 2 of several notebooks, but for those whose pages are known.
 pub(super) fn read_all(
     inputs: Vec<(Input, SitePath)>,
+    texts: &Texts,
     last: Option<&LastSite>,
 ) -> (Sources, Vec<Reading>) {
     on_big_stack(|| {
         Sources::each(inputs, |(input, path), sources| {
-            let loaded = load(&input, sources);
+            let loaded = texts.load(&input, sources);
             if let (Some(last), Ok(source)) = (last, &loaded)
                 && let Some(known) = last.known(&input, &path, *source, sources)
             {
@@ -56,16 +59,9 @@ pub(super) fn read_all(
     })
 }
 
-fn load(input: &Input, sources: &mut Sources) -> Result<SourceId, SourceError> {
-    match input.folder() {
-        Some(folder) => sources.load_below(folder, &input.relative),
-        None => sources.load(&input.path),
-    }
-}
-
 /// Phases 1 and 2 of one notebook. `None` when it cannot be read as a notebook at all.
-fn analyze(input: Input, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
-    let loaded = load(&input, sources);
+fn analyze(input: Input, texts: &Texts, sources: &mut Sources) -> Parsed<Option<Analyzed>> {
+    let loaded = texts.load(&input, sources);
     analyze_loaded(input, loaded, sources)
 }
 

@@ -23,7 +23,7 @@ use crate::cache::{Cache, Key};
 use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::{self, Emitted, Layout, Piece, Provenance};
 use crate::output::Taken;
-use crate::publish::{Destination, LeftoverFolder, Stamps};
+use crate::publish::{self, Destination, LeftoverFolder, Stamps};
 use crate::render::{self, Document};
 use crate::secret::Scanner;
 use crate::site::{Asset, Site, SitePath};
@@ -112,6 +112,8 @@ pub struct Published {
     pub manifest: String,
     /// Files that could not be removed.
     pub left: Option<LeftoverFolder>,
+    /// Its files, as the file system tells them; `None` where somebody else has a share in one.
+    pub(crate) stamps: Option<Stamps>,
 }
 
 /// Why a site was not written.
@@ -239,9 +241,13 @@ impl Compiled<'_> {
                     Some((notebook, page.standing_in(&published.stamps)?))
                 });
                 last_site::keep(cache, entry, &standing.chain(made).collect());
+                cache.trim();
             });
         }
-        Ok(Published { pages: number, changed: published.written, manifest, left: published.left })
+        let (files, publish::Published { written, left, stamps }) =
+            (site.site().listed().len(), published);
+        let stamps = (stamps.len() == files).then_some(stamps);
+        Ok(Published { pages: number, changed: written, manifest, left, stamps })
     }
 }
 
@@ -389,8 +395,8 @@ pub(super) fn told(mut findings: Vec<Diagnostic>, scanner: &Scanner) -> Vec<Diag
 }
 
 /// An error of writing, with its way out.
-fn helped(error: crate::publish::PublishError) -> Failure {
-    use crate::publish::PublishError;
+fn helped(error: publish::PublishError) -> Failure {
+    use publish::PublishError;
 
     let help = match &error {
         PublishError::NoFolder { .. } => "name a folder for the site, such as `--output site`",

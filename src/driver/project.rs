@@ -25,6 +25,7 @@ use super::pairs;
 use super::preparation::Preparation;
 use super::runtimes::Charts;
 use super::schedule;
+use super::texts::{Digests, Texts};
 use super::timings::{Phase, Timings};
 use super::trust::Trust;
 use super::unit::{Builder, Outcome, Prepared};
@@ -57,6 +58,7 @@ pub struct Project {
     /// Results of earlier builds; `None` where nothing runs.
     entries: Option<Arc<Cache>>,
     trees: Arc<Trees>,
+    texts: Texts,
     pub(super) timings: Timings,
 }
 
@@ -139,6 +141,7 @@ impl Project {
             is_one_file,
             entries,
             trees,
+            texts: Texts::default(),
             timings,
         };
         Ok(project)
@@ -184,6 +187,12 @@ impl Project {
     /// Results of earlier builds; `None`: this build must not use them.
     pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
         self.entries.as_ref().filter(|_| !self.options.memory.no_cache)
+    }
+
+    /// The digests of each notebook, in their order; `None` where one cannot be read. A build that follows takes the
+    /// texts that were read here.
+    pub(crate) fn digests(&self) -> Option<Vec<Digests>> {
+        self.texts.digests(&self.inputs)
     }
 
     pub(crate) fn trees(&self) -> &Arc<Trees> {
@@ -511,7 +520,8 @@ impl Project {
         loop {
             let paths = page_paths(&self.inputs);
             let inputs = self.inputs.iter().cloned().zip(paths).collect();
-            let read = |last| self.timings.measure(Phase::Analyze, || read_all(inputs, last));
+            let read =
+                |last| self.timings.measure(Phase::Analyze, || read_all(inputs, &self.texts, last));
             let (sources, readings) = read(last.as_deref());
             let (read, notebooks) = sorted(settings, last.as_deref(), sources, readings);
             let known = read.known.iter();

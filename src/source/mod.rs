@@ -204,6 +204,22 @@ impl Sources {
         self.take(folder.join(relative), read)
     }
 
+    /// Adds a file that was read before, with the SHA-384 of its bytes.
+    ///
+    /// # Errors
+    /// When they are not UTF-8.
+    pub(crate) fn add_read(
+        &mut self,
+        path: Utf8PathBuf,
+        bytes: Vec<u8>,
+        digest: [u8; 48],
+    ) -> Result<SourceId, SourceError> {
+        let id = self.take(path, Ok(bytes))?;
+        // Nobody can have asked for the digest yet.
+        let _ = self.get(id).digest.set(digest);
+        Ok(id)
+    }
+
     fn take(
         &mut self,
         path: Utf8PathBuf,

@@ -18,7 +18,7 @@ pub(in crate::cli) fn run(arguments: &Build, printer: Printer) -> Result<Exit, F
     let progress = Progress::new(printer, arguments.timings);
     let project = Project::open_for(Goal::Site, &arguments.inputs, arguments.options(), &progress)?;
     let last = LastBuild::of(arguments, &project, printer);
-    let repeated = last.as_ref().and_then(|it| it.repeat(project.inputs(), printer));
+    let repeated = last.as_ref().and_then(|it| it.repeat(&project, printer));
     if let Some((pages, manifest)) = repeated {
         if let Some(file) = digest_file(arguments)? {
             file.keep(&manifest)?;
