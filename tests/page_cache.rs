@@ -189,6 +189,59 @@ fn a_pair_follows_both_of_its_files() {
 }
 
 #[test]
+fn pages_in_folders_are_taken_over_and_nothing_else_of_the_last_site_is() {
+    let test = PageTest::new();
+    let name = |idx: usize| {
+        let folder = ["", "part/", "part/deep/", "part-two/"][idx % 4];
+        format!("in/{folder}n{idx:02}.ipynb")
+    };
+    for idx in 0..24 {
+        test.write(&name(idx), &stored(&format!("number {idx}"), "n00.ipynb"));
+    }
+    test.build(&[]);
+    let inode = |site: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = std::fs::metadata(test.path(site)).unwrap();
+        (metadata.ino(), metadata.mtime_nsec())
+    };
+    let (stays, goes) = (inode("out/part/deep/n06.html"), inode("out/part/deep/n02.html"));
+    test.write(&name(2), &stored("changed", "n00.ipynb"));
+    std::fs::remove_file(test.path(&name(3))).unwrap();
+    assert_eq!(taken_over(&test.build(&[])), 22);
+    assert_eq!(inode("out/part/deep/n06.html"), stays);
+    assert_ne!(inode("out/part/deep/n02.html"), goes);
+    assert!(!test.path("out/part-two/n03.html").exists());
+    test.checked();
+    // Nothing is left of the last site beside the new one, whose pages have one name each.
+    let beside = std::fs::read_dir(test.folder.path()).unwrap().map(Result::unwrap);
+    let beside: Vec<_> =
+        beside.filter(|it| it.file_name().to_string_lossy().contains("out")).collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    // A second name of a page is somebody's: it could be written to.
+    std::fs::hard_link(test.path("out/n00.html"), test.path("mine.html")).unwrap();
+    test.write(&name(2), &stored("again", "n00.ipynb"));
+    assert_eq!(taken_over(&test.build(&[])), 21);
+    fs_err::write(test.path("mine.html"), "mine").unwrap();
+    test.checked();
+}
+
+#[test]
+fn a_notebook_that_changes_and_changes_back_is_never_mixed_up() {
+    let test = thirty();
+    test.build(&[]);
+    for round in 0..4 {
+        let text = if round % 2 == 0 { "seven" } else { "number 7" };
+        test.write("in/n07.ipynb", &stored(text, "n06.ipynb"));
+        // The first build compares, and makes the page of the very text that it compared.
+        assert_eq!(taken_over(&test.build(&[])), 29, "{round}");
+        test.checked();
+        let said = test.build(&[]);
+        assert!(said.contains("nothing has changed") || taken_over(&said) == 30, "{said}");
+        test.checked();
+    }
+}
+
+#[test]
 fn what_was_damaged_or_changed_by_hand_is_made_anew() {
     let test = thirty();
     test.build(&[]);

@@ -84,13 +84,21 @@ impl Texts {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_text_that_was_compared_is_the_one_that_is_built_and_is_given_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::try_from(folder.path().join("a.py")).unwrap();
-        let input = Input { path: path.clone(), relative: "a.py".into(), is_named: false };
+        let input = Input {
+            path: path.clone(),
+            relative: "a.py".into(),
+            is_named: false,
+            stored: None,
+            quarto: Arc::default(),
+        };
         let (texts, mut sources) = (Texts::default(), Sources::default());
         fs_err::write(&path, "1").unwrap();
         let digests = texts.digests(std::slice::from_ref(&input)).unwrap();
