@@ -242,7 +242,13 @@ fn output_ansi(data: &[u8]) {
 fn output_markdown(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let place = place(&mut Sources::default());
-    let prose = nbc::output::markdown(text, &serde_json::Map::new(), None, &place).value.output;
+    let cells = [(place.scope.to_owned(), text)];
+    let mathematics = nbc::output::Mathematics::read(cells, nbc::output::Rule::Jupyter);
+    let attachments = serde_json::Map::new();
+    let prose =
+        nbc::output::markdown(text, &attachments, None, &mathematics, &place, &|_| place.span)
+            .value
+            .output;
     scan::markup(prose.html.as_str()).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}"));
     scan::rules(prose.css.as_str()).unwrap_or_else(|what| panic!("{what}\nfrom: {text:?}"));
     verified::verified(prose.html.as_str(), prose.css.as_str())

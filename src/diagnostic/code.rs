@@ -253,6 +253,12 @@ codes! {
     /// Links find headings by the names that Jupyter, GitHub, pandoc, MyST and Python-Markdown give them (`#My-Heading`,
     /// `#my-heading`), and anything with an id (`<a id="here"></a>`), in any cell of the page that they lead to.
     DeadAnchor = "NBC415" "dead-anchor",
+    /// A formula of TeX cannot be drawn, so its source stands in its place.
+    ///
+    /// Formulas are drawn when the page is built, with the commands of KaTeX and what MathJax has besides. A package that
+    /// neither has (`\ce` of mhchem), a misspelt command or a macro that grows without bound is shown as it is written.
+    /// docs/outputs.md, "Mathematics", lists what is understood.
+    UndrawnFormula = "NBC416" "undrawn-formula",
     /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.
     ///
     /// Code that the page shows, outputs and titles are searched by rules; `nbc check` searches the code of all

@@ -20,8 +20,8 @@ use crate::graph::{CellGraph, picture};
 use crate::interrupt::Cancel;
 use crate::notebook::{Cell, CellId, CellKind, CodeVisibility, Notebook};
 use crate::output::{
-    self, Heading, Interactivity, Neighbours, OutputKind, OutputPosition, RenderedCell,
-    RenderedOutput, Taken,
+    self, Heading, Interactivity, Mathematics, Neighbours, OutputKind, OutputPosition,
+    RenderedCell, RenderedOutput, Rule, Taken,
 };
 use crate::render::{Block, CodeBlock, Document, DrawnGraph, NodeLabel};
 use crate::run::RunRecord;
@@ -50,9 +50,14 @@ pub fn document(
     let live = states.value.as_ref().map(States::live).unwrap_or_default();
     let has_live = !live.is_empty();
     let chosen = states.value.as_ref().map(States::chosen).unwrap_or_default();
-    let alive = Interactivity { widgets: live, chosen, ..interactivity.clone() };
-    let states_of = states.value.as_ref();
-    let layout = Layout { notebook, record, states: states_of, options, interactivity: alive };
+    let layout = Layout {
+        notebook,
+        record,
+        states: states.value.as_ref(),
+        options,
+        interactivity: Interactivity { widgets: live, chosen, ..interactivity.clone() },
+        mathematics: mathematics(notebook, origin.notebook),
+    };
     let Parts { blocks, texts, outline, title_cell, anchors, mut diagnostics, .. } = layout.parts();
     add_new(&mut diagnostics, states.diagnostics);
     let first_heading = outline.iter().find(|it| it.level == 1).map(|it| it.text.clone());
@@ -123,6 +128,7 @@ struct Layout<'a> {
     states: Option<&'a States>,
     options: &'a PageOptions,
     interactivity: Interactivity,
+    mathematics: Mathematics,
 }
 
 /// The shown cells of a page.
@@ -168,7 +174,7 @@ impl Layout<'_> {
 
     /// The outputs of one cell.
     fn rendered(&self, id: CellId, cell: &Cell) -> Parsed<RenderedCell> {
-        let scope = format!("c{}", id.0 + 1);
+        let scope = scope(id);
         let place = OutputPosition { span: cell.head(), scope: &scope };
         let shown = &self.options.shown;
         if cell.kind == CellKind::Markdown {
@@ -193,8 +199,14 @@ impl Layout<'_> {
         let none = serde_json::Map::new();
         let attachments = cell.attachments.as_deref().unwrap_or(&none);
         let neighbours = self.interactivity.neighbours.as_ref();
-        let Parsed { value: prose, diagnostics } =
-            output::markdown(&cell.code, attachments, neighbours, place);
+        let Parsed { value: prose, diagnostics } = output::markdown(
+            &cell.code,
+            attachments,
+            neighbours,
+            &self.mathematics,
+            place,
+            &|it| cell.line_span(it),
+        );
         let (headings, refused) = (prose.headings, prose.refused);
         let mut rendered = RenderedCell { headings, refused, ..RenderedCell::default() };
         if !cell.code.is_empty() {
@@ -259,6 +271,24 @@ fn heading_sources(cell: &Cell, headings: &[Heading]) -> Vec<(String, String)> {
     // Headings that are HTML are none of Markdown: then nobody knows which is which.
     let pairs = headings.iter().map(|it| it.id.clone()).zip(sources.iter().cloned());
     if sources.len() == headings.len() { pairs.collect() } else { Vec::new() }
+}
+
+/// Scope of a cell's ids and rules.
+fn scope(id: CellId) -> String {
+    format!("c{}", id.0 + 1)
+}
+
+/// The formulas of a notebook's prose, by the rule of its format.
+fn mathematics(notebook: &Notebook, path: &Utf8Path) -> Mathematics {
+    let rule = match path.extension() {
+        Some("qmd" | "Rmd") => Rule::Pandoc,
+        _ => Rule::Jupyter,
+    };
+    let prose = notebook.cells().filter(|(_, it)| it.kind == CellKind::Markdown);
+    Mathematics::read(
+        prose.filter(|(_, it)| !it.options.hide_cell).map(|(id, it)| (scope(id), &*it.code)),
+        rule,
+    )
 }
 
 /// A document whose links are still those of the notebook.

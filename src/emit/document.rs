@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 
 use super::csp::{self, Charts, Contents, Csp, OwnFiles};
-use super::{CHART_STYLE, GENERATOR, PAGE_STYLE, STATE_STYLE, SharedFiles, TABLE_STYLE, states};
+use super::{
+    CHART_STYLE, GENERATOR, MATH_STYLE, PAGE_STYLE, STATE_STYLE, SharedFiles, TABLE_STYLE, states,
+};
 use crate::charts::Kind;
 use crate::render::{self, Look, Page, RenderError, Rendered, Slots};
 use crate::sanitize::SafeHtml;
@@ -27,6 +29,7 @@ struct Parts<'page> {
     page: &'page Page,
     has_charts: bool,
     has_tables: bool,
+    has_formulas: bool,
     has_states: bool,
     contents: Contents,
     slots: Slots<'page>,
@@ -95,6 +98,7 @@ impl<'page> Parts<'page> {
             page,
             has_charts: !page.runtimes.is_empty(),
             has_tables: has_tables(page, body),
+            has_formulas: has_formulas(page, body),
             has_states,
             contents: Contents { has_media, has_islands, states, ..Contents::default() },
             slots: Slots::default(),
@@ -143,7 +147,8 @@ impl<'page> Parts<'page> {
         let charts = if self.has_charts { CHART_STYLE } else { "" };
         let tables = if self.has_tables { TABLE_STYLE } else { "" };
         let states = if self.has_states { STATE_STYLE } else { "" };
-        [PAGE_STYLE, charts, tables, states, look.theme.as_str()].concat()
+        let math = if self.has_formulas { MATH_STYLE } else { "" };
+        [PAGE_STYLE, math, charts, tables, states, look.theme.as_str()].concat()
     }
 
     fn inline_scripts(&mut self) -> Result<Vec<Value>, RenderError> {
@@ -247,6 +252,11 @@ impl<'page> Data<'page> {
 /// Whether a part is in a text, which may be megabytes.
 fn holds(text: &str, part: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
+fn has_formulas(page: &Page, body: &str) -> bool {
+    let has = |html: &str| holds(html, "x-math");
+    has(body) || page.states.as_ref().is_some_and(|it| it.any_html(has))
 }
 
 /// Whether a page has tables that the script of tables reads: nbc's own, and those of pandas and polars.

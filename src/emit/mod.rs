@@ -33,6 +33,7 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 
 const PAGE_STYLE: &str =
     concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+const MATH_STYLE: &str = include_str!("../../assets/math.css");
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
 const STATE_STYLE: &str = include_str!("../../assets/states.css");
@@ -316,7 +317,7 @@ fn compress(text: &str) -> Result<Vec<u8>, EmitError> {
 
 /// nbc's rules, and behind them the site's own, which win.
 fn page_style(look: &Look<'_>) -> String {
-    format!("{PAGE_STYLE}{}", look.theme.as_str())
+    format!("{PAGE_STYLE}{MATH_STYLE}{}", look.theme.as_str())
 }
 
 /// Most bytes of pictures on the index page.

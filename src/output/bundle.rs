@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::chart::{self, ChartPicture, Family};
 use super::element::Marimo;
 use super::image::{self, Picture};
-use super::math::{self, Display};
+use super::math;
 use super::notes::Notes;
 use super::text::text_of;
 use super::{OutputKind, UnframedOutput, ansi, data, diagram, markdown, media, note, widget};
@@ -163,7 +163,12 @@ fn richest(
     let find = |name: &str| types.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     // Markup that needs its script comes after types that need none.
     let (mut is_empty, mut is_too_large) = (false, false);
-    let mut source = None;
+    let mut source: Option<Box<UnframedOutput>> = None;
+    let told = |source: Box<UnframedOutput>| {
+        let written = find("text/latex").map(text_of).unwrap_or_default();
+        notes.undrawn_formula(&written, None);
+        source
+    };
     for name in RICHEST_FIRST {
         let Some(value) = find(name) else { continue };
         if *name == "text/plain" && types.len() > 1 && is_stand_in(&text_of(value)) {
@@ -171,11 +176,11 @@ fn richest(
         }
         match one(name, value, types, metadata, gate, notes) {
             // LaTeX that is no formula is better as its picture.
-            Shown::Whole(drawn) if *name == "text/latex" && !is_formula(&drawn.html) => {
+            Shown::Whole(drawn) if *name == "text/latex" && !math::is_drawn(&drawn.html) => {
                 source = source.or(Some(drawn));
             }
             Shown::Whole(drawn) if !name.starts_with("image/") => {
-                return Ok(source.unwrap_or(drawn));
+                return Ok(source.map_or(drawn, told));
             }
             Shown::Whole(drawn) => return Ok(drawn),
             Shown::Empty => is_empty = true,
@@ -183,7 +188,7 @@ fn richest(
             Shown::Not => {}
         }
     }
-    source.ok_or(match (is_too_large, is_empty) {
+    source.map(told).ok_or(match (is_too_large, is_empty) {
         (true, _) => NotShownReason::TooLarge,
         (false, true) => NotShownReason::OnlyScript,
         (false, false) => NotShownReason::Unknown,
@@ -231,11 +236,6 @@ fn other(
 fn is_stand_in(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("<IPython.") && text.ends_with('>') && !text.contains('\n')
-}
-
-/// Whether LaTeX became a formula as a whole.
-fn is_formula(html: &SafeHtml) -> bool {
-    html.as_str().contains("<math") && !html.as_str().contains("<code")
 }
 
 /// Whether a picture or markup shows the same as a script would draw.
@@ -350,7 +350,7 @@ fn one(
             Some(html) => UnframedOutput::new(OutputKind::Table, html),
             None => return Shown::Not,
         },
-        "text/latex" => UnframedOutput::new(OutputKind::Math, latex(&text_of(value), gate, notes)),
+        "text/latex" => UnframedOutput::new(OutputKind::Math, math::latex(&text_of(value), gate)),
         "application/json" => UnframedOutput::new(OutputKind::Data, json(value, gate, notes)),
         "application/geo+json" => UnframedOutput::new(OutputKind::Data, map(value, gate, notes)),
         _ => return plain_text(&text_of(value)),
@@ -369,7 +369,7 @@ fn prose(
     if text.trim_start().starts_with("<span class=\"markdown") {
         return html(text, types, metadata, gate, notes);
     }
-    let html = markdown::render(text, &Map::new(), gate, notes);
+    let html = markdown::render(text, gate, notes);
     Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Prose, html)))
 }
 
@@ -500,23 +500,4 @@ pub(super) fn has_content(html: &str) -> bool {
         }
         false
     })
-}
-
-/// LaTeX of a value: a formula in dollars or a bare one; text around formulas stays text.
-fn latex(text: &str, gate: &mut Gate, notes: &Notes) -> SafeHtml {
-    let text = text.trim();
-    let pairs = [("$$", "$$"), ("\\[", "\\]"), ("$", "$"), ("\\(", "\\)")];
-    for (open, close) in pairs {
-        let inner = text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
-        if let Some(inner) = inner.filter(|it| !it.contains('$')) {
-            // A value stands by itself, whatever its dollars say.
-            let source = inner.trim().trim_start_matches("\\displaystyle");
-            return math::html(source, Display::Block, gate);
-        }
-    }
-    if text.contains('$') {
-        // Text with formulas in it, as some packages make.
-        return markdown::render(text, &Map::new(), gate, notes);
-    }
-    math::html(text, Display::Block, gate)
 }

@@ -275,12 +275,17 @@ fn plain(value: &Value) -> String {
 }
 
 /// `marimo-tex`: `||(x||)` in a line, `||[x||]` by itself.
-fn formula(text: &str, gate: &mut Gate) -> SafeHtml {
+fn formula(text: &str, gate: &mut Gate, notes: &Notes) -> SafeHtml {
     let text = text.trim();
     let between =
         |open: &str, close: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
-    if let Some(source) = between("||[", "||]").or_else(|| between("||(||(", "||)||)")) {
-        return math::html(source, Display::Block, gate);
+    let block = between("||[", "||]").or_else(|| between("||(||(", "||)||)"));
+    let html = match block {
+        Some(source) => math::html(source, Display::Block, gate),
+        None => math::html(between("||(", "||)").unwrap_or(text), Display::Inline, gate),
+    };
+    if !math::is_drawn(&html) {
+        notes.undrawn_formula(text, None);
     }
-    math::html(between("||(", "||)").unwrap_or(text), Display::Inline, gate)
+    html
 }

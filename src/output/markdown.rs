@@ -3,14 +3,14 @@
 //! In: prose of a notebook, with HTML in it. Out: safe markup.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::{Map, Value};
 
 use super::element::Marimo;
+use super::formulas::Formulas;
 use super::image::Picture;
-use super::math::{self, Display};
+use super::math::{Equations, Mathematics, Prepared, Rule};
 use super::notes::Notes;
 use crate::diagnostic::overrides;
 use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml, autolink};
@@ -18,9 +18,36 @@ use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml, autolink};
 /// Longer prose is shown as it is written.
 const LONGEST: usize = 4 << 20;
 
-/// Renders Markdown; `attachments` as in a Jupyter cell.
-pub(super) fn render(
+/// Renders prose of the page; `attachments` as in a Jupyter cell.
+pub(super) fn prose(
     text: &str,
+    attachments: &Map<String, Value>,
+    mathematics: &Mathematics,
+    scope: &str,
+    gate: &mut Gate,
+    notes: &Notes,
+) -> SafeHtml {
+    let alone;
+    let (prepared, equations) = match mathematics.of(scope) {
+        Some(prepared) => (prepared, mathematics.equations()),
+        None => {
+            alone = Prepared::alone(text, Rule::Jupyter);
+            (&alone.0, &alone.1)
+        }
+    };
+    rendered(text, prepared, equations, attachments, gate, notes)
+}
+
+/// Renders Markdown of an output.
+pub(super) fn render(text: &str, gate: &mut Gate, notes: &Notes) -> SafeHtml {
+    let (prepared, equations) = Prepared::alone(text, Rule::Jupyter);
+    rendered(text, &prepared, &equations, &Map::new(), gate, notes)
+}
+
+fn rendered(
+    text: &str,
+    prepared: &Prepared,
+    equations: &Equations,
     attachments: &Map<String, Value>,
     gate: &mut Gate,
     notes: &Notes,
@@ -35,11 +62,11 @@ pub(super) fn render(
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
-    let prepared = bare_environments(text);
+    let mut formulas = Formulas::new(prepared, equations, notes);
     let mut diagram: Option<String> = None;
-    let events = Parser::new_ext(&prepared, options).filter_map(|event| match event {
+    let events = Parser::new_ext(prepared.text(), options).flat_map(|event| formulas.place(event));
+    let events = events.filter_map(|event| match event {
         // JupyterLab draws these, too; marimo's element is how the pass after this knows them.
         Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language)))
             if &*language == "mermaid" =>
@@ -60,26 +87,11 @@ pub(super) fn render(
         }
         other => Some(other),
     });
-    let events = events.map(|event| match event {
-        Event::InlineMath(source) => formula(&source, Display::Inline),
-        Event::DisplayMath(source) => formula(&source, Display::Block),
-        other => other,
-    });
     let mut markup = String::with_capacity(text.len() * 2);
     html::push_html(&mut markup, events);
     let attachments = Attachments::new(attachments);
     let marimo = Marimo::of_prose(notes, &attachments);
     autolink(gate.fragment(&UntrustedHtml::new(markup), &marimo))
-}
-
-fn formula(source: &str, display: Display) -> Event<'static> {
-    let class = match display {
-        Display::Inline => "math",
-        Display::Block => "math math-block",
-    };
-    let inner = math::markup(source, display)
-        .unwrap_or_else(|| format!("<code>{}</code>", SafeHtml::text(source).as_str()));
-    Event::InlineHtml(format!("<span class=\"{class}\">{inner}</span>").into())
 }
 
 /// The attachments of a Jupyter cell: file name → MIME type → base64; hostile.
@@ -119,62 +131,4 @@ impl<'a> Attachments<'a> {
             }
         }
     }
-}
-
-/// Puts `$$` around environments that stand by themselves, as MathJax shows them in Jupyter.
-fn bare_environments(text: &str) -> String {
-    const NAMES: [&str; 6] = ["align", "equation", "gather", "multline", "eqnarray", "alignat"];
-    if !text.contains("\\begin{") {
-        return text.to_owned();
-    }
-    // Looked for once a name: a text may begin thousands of environments and end none.
-    let ends: BTreeSet<String> = NAMES
-        .iter()
-        .flat_map(|name| [format!("\\end{{{name}}}"), format!("\\end{{{name}*}}")])
-        .filter(|end| text.contains(end.as_str()))
-        .collect();
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut fenced, mut in_math) = (false, false);
-    let mut end: Option<String> = None;
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if let Some(closing) = &end {
-            // A blank line would end the formula in Markdown.
-            if !trimmed.is_empty() {
-                out.push_str(line.trim_end());
-            }
-            if trimmed.contains(closing.as_str()) {
-                out.push_str("$$");
-                end = None;
-            }
-            out.push('\n');
-            continue;
-        }
-        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
-            fenced = !fenced;
-        }
-        let environment = trimmed
-            .strip_prefix("\\begin{")
-            .and_then(|it| it.split_once('}'))
-            .map(|(name, _)| name)
-            .filter(|name| NAMES.contains(&name.strip_suffix('*').unwrap_or(name)));
-        match environment {
-            Some(name) if !fenced && !in_math && ends.contains(&format!("\\end{{{name}}}")) => {
-                let closing = format!("\\end{{{name}}}");
-                out.push_str("$$");
-                out.push_str(line.trim_end());
-                if trimmed.contains(&closing) {
-                    out.push_str("$$");
-                } else {
-                    end = Some(closing);
-                }
-                out.push('\n');
-            }
-            _ => {
-                in_math ^= line.matches("$$").count() % 2 == 1;
-                out.push_str(line);
-            }
-        }
-    }
-    out
 }

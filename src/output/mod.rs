@@ -10,6 +10,7 @@ mod data;
 mod diagram;
 mod element;
 mod error;
+mod formulas;
 mod headings;
 mod image;
 mod island;
@@ -31,6 +32,7 @@ pub use diagram::draw_diagram;
 pub use error::{is_told_error, told_error};
 pub use headings::heading_sources;
 pub use island::Islands;
+pub use math::{Mathematics, Rule};
 pub use neighbours::{
     Neighbours, Read, Refusal, Search, Taken, is_local, neighbour_paths, read_neighbour,
 };
@@ -238,23 +240,26 @@ pub fn cell(
     })
 }
 
-/// Renders prose of the notebook. `attachments` are a Jupyter cell's: file name → MIME → base64.
+/// Renders prose of the notebook, its formulas as `mathematics` read them. `attachments` are a Jupyter cell's: file name →
+/// MIME → base64. Findings about a line are at its span in `lines`.
 pub fn markdown(
     text: &str,
     attachments: &serde_json::Map<String, serde_json::Value>,
     neighbours: Option<&Arc<Neighbours>>,
+    mathematics: &Mathematics,
     place: &OutputPosition<'_>,
+    lines: &(dyn Fn(u32) -> Span + Sync),
 ) -> Parsed<RenderedProse> {
     on_big_stack(|| {
         let notes = Notes::default().with_neighbours(neighbours);
         let mut gate = Gate::new(place.scope);
-        let html = markdown::render(text, attachments, &mut gate, &notes);
+        let html = markdown::prose(text, attachments, mathematics, place.scope, &mut gate, &notes);
         let drawn = UnframedOutput { kind: OutputKind::Prose, html, gate: Some(gate) };
         let (output, headings) = wrap(drawn, place.scope, &notes);
-        Parsed {
-            value: RenderedProse { output, headings, refused: notes.take_refused() },
-            diagnostics: notes.into_diagnostics(place.span),
-        }
+        let refused = notes.take_refused();
+        let mut diagnostics = notes.undrawn_formulas(place.span, lines);
+        diagnostics.extend(notes.into_diagnostics(place.span));
+        Parsed { value: RenderedProse { output, headings, refused }, diagnostics }
     })
 }
 
@@ -482,9 +487,27 @@ mod tests {
         let of =
             |latex: &str| only(&[("text/plain", "x"), ("image/png", png), ("text/latex", latex)]).0;
         assert_eq!(of("$$\\frac{1}{x}$$"), OutputKind::Math);
+        assert_eq!(of("Let $x$ be\n\\begin{align}x &= 1\\end{align}\nand so on"), OutputKind::Math);
         assert_eq!(of("\\begin{tikzpicture}\\draw (0,0);\\end{tikzpicture}"), OutputKind::Image);
         let source = only(&[("text/plain", "x"), ("text/latex", "\\unknown{x}")]);
         assert!(source.0 == OutputKind::Math && source.1.contains("\\unknown"), "{}", source.1);
+    }
+
+    #[test]
+    fn latex_with_text_around_it_is_text_with_formulas() {
+        let latex =
+            "Let \\(x\\) be *any*:\n\\begin{align}x &= 1\\end{align}\n# and \\[y\\] for <b>";
+        let (kind, html) = only(&[("text/latex", latex)]);
+        assert_eq!((kind, html.matches("<math").count()), (OutputKind::Math, 3), "{html}");
+        for text in ["Let ", " be *any*:", "# and ", " for &lt;b&gt;"] {
+            assert!(html.contains(text), "{html}");
+        }
+        let rendered =
+            render(CellStatus::Finished, vec![display(&[("text/latex", "a $\\frac{$")])]);
+        assert_eq!(
+            rendered.diagnostics.iter().map(|it| it.code).collect::<Vec<_>>(),
+            [crate::diagnostic::Code::UndrawnFormula]
+        );
     }
 
     #[test]
@@ -507,7 +530,9 @@ mod tests {
             "# A & `b`\n\n## A & b\n\n[up](#A-&-b)",
             &serde_json::Map::new(),
             None,
+            &Mathematics::default(),
             &place,
+            &|_| place.span,
         );
         let found: Vec<_> = parsed
             .value

@@ -15,8 +15,21 @@ use crate::source::Span;
 /// Most files beside the notebook that are told about for one cell.
 const MOST_REFUSED: usize = 64;
 
+/// Findings of one kind that are kept.
+const MOST: usize = 32;
 /// Longest message of an exception, in characters.
 const LONGEST_MESSAGE: usize = 300;
+
+/// Spans of the lines of a cell, from 1.
+pub(super) type Lines<'a> = &'a dyn Fn(u32) -> Span;
+
+/// A formula that is shown as its source.
+#[derive(Debug)]
+struct UndrawnFormula {
+    line: Option<u32>,
+    /// The formula, or its begin.
+    shown: String,
+}
 
 /// Collects findings of one cell.
 #[derive(Debug, Default)]
@@ -48,6 +61,10 @@ pub(super) struct Notes {
     /// Unique in the page.
     scope: String,
     shortened: RefCell<Vec<String>>,
+    /// Formulas that are shown as their source.
+    undrawn_formulas: RefCell<Vec<UndrawnFormula>>,
+    /// Labels that references name and no equation has.
+    lost_references: RefCell<BTreeSet<String>>,
     /// Rows of a table that are shown.
     rows: Option<usize>,
     neighbours: Option<Arc<Neighbours>>,
@@ -213,15 +230,56 @@ impl Notes {
     /// Notes an output that the page can't show; `what` is a noun phrase.
     pub(super) fn unsupported(&self, what: impl Into<String>) {
         let mut all = self.unsupported.borrow_mut();
-        if all.len() < 32 {
+        if all.len() < MOST {
             all.insert(what.into());
+        }
+    }
+
+    /// Notes a formula that is shown as its source; `line` is that of the cell, if it has one there.
+    pub(super) fn undrawn_formula(&self, written: &str, line: Option<u32>) {
+        const LONGEST: usize = 60;
+        let one_line: String = written.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut shown: String = one_line.chars().take(LONGEST).collect();
+        if shown.len() < one_line.len() {
+            shown.push('…');
+        }
+        self.undrawn_formulas.borrow_mut().push(UndrawnFormula { line, shown });
+    }
+
+    /// Findings about formulas, each at its line.
+    pub(super) fn undrawn_formulas(&self, span: Span, lines: Lines<'_>) -> Vec<Diagnostic> {
+        let all = self.undrawn_formulas.take();
+        let more = all.len().saturating_sub(MOST);
+        let mut found: Vec<_> = all
+            .into_iter()
+            .take(MOST)
+            .map(|it| {
+                let span = it.line.map_or(span, lines);
+                let message = format!("`{}` cannot be drawn, and is shown as its source", it.shown);
+                Diagnostic::warning(Code::UndrawnFormula, span, message)
+            })
+            .collect();
+        if more > 0 {
+            let message = format!(
+                "{more} more formulas of this cell cannot be drawn, and are shown as their source"
+            );
+            found.push(Diagnostic::warning(Code::UndrawnFormula, span, message));
+        }
+        found
+    }
+
+    /// Notes a reference to an equation that the page does not have.
+    pub(super) fn lost_reference(&self, label: &str) {
+        let mut all = self.lost_references.borrow_mut();
+        if all.len() < MOST {
+            all.insert(format!("`{label}`"));
         }
     }
 
     /// Notes malformed data; `what` is a clause.
     pub(super) fn invalid(&self, what: impl Into<String>) {
         let mut all = self.invalid.borrow_mut();
-        if all.len() < 32 {
+        if all.len() < MOST {
             all.insert(what.into());
         }
     }
@@ -229,7 +287,7 @@ impl Notes {
     /// Notes an output that is shown in part; `what` is a noun phrase with its size.
     pub(super) fn shortened(&self, what: String) {
         let mut all = self.shortened.borrow_mut();
-        if all.len() < 32 {
+        if all.len() < MOST {
             all.push(what);
         }
     }
@@ -288,6 +346,7 @@ impl Notes {
             found.push(Diagnostic::warning(Code::TurnedText, span, message).with_help(help));
         }
         found.extend(self.unsupported_outputs(span));
+        found.extend(self.undrawn_formulas(span, &|_| span));
         for message in self.confined.into_inner() {
             found.push(Diagnostic::warning(Code::ConfinedOutput, span, message));
         }
@@ -296,6 +355,11 @@ impl Notes {
                 true => Diagnostic::warning(Code::StuckMetadata, span, what),
                 false => Diagnostic::warning(Code::InvalidData, span, what),
             });
+        }
+        let labels: Vec<String> = self.lost_references.take().into_iter().collect();
+        if !labels.is_empty() {
+            let message = format!("no equation of this page has the label {}", list(&labels));
+            found.push(Diagnostic::warning(Code::DeadAnchor, span, message));
         }
         let shortened = self.shortened.into_inner();
         if !shortened.is_empty() {

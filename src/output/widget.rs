@@ -166,13 +166,13 @@ impl Widgets<'_> {
                 described(model, SafeHtml::div("nbc-widget-html", html))
             }
             "HTMLMath" => {
-                let html = markdown::render(&model.text("value"), &Map::new(), gate, self.notes);
+                let html = markdown::render(&model.text("value"), gate, self.notes);
                 described(model, SafeHtml::div("nbc-widget-html", html))
             }
             "Label" => {
                 let text = model.text("value");
                 let html = match text.contains('$') {
-                    true => markdown::render(&text, &Map::new(), gate, self.notes),
+                    true => markdown::render(&text, gate, self.notes),
                     false => SafeHtml::text(&text),
                 };
                 SafeHtml::div("nbc-widget", html)

@@ -47,7 +47,9 @@ fn prose(text: &str) -> Parsed<output::RenderedProse> {
     let mut sources = Sources::default();
     let source = sources.add("case.ipynb".into(), None, String::new());
     let place = OutputPosition { span: Span::new(source, 0, 0), scope: "c1" };
-    output::markdown(text, &serde_json::Map::new(), None, &place)
+    let mathematics =
+        output::Mathematics::read([(place.scope.to_owned(), text)], output::Rule::Jupyter);
+    output::markdown(text, &serde_json::Map::new(), None, &mathematics, &place, &|_| place.span)
 }
 
 /// Renders one payload of a case file to HTML, CSS and messages, after the scan.

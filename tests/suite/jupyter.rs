@@ -104,7 +104,10 @@ fn prose(source: &str, attachments: serde_json::Value) -> (String, Vec<String>) 
     let cell = checked.notebook.expect("a notebook").cells.remove(0);
     let place = OutputPosition { span: cell.head(), scope: "c1" };
     let attachments = cell.attachments.unwrap_or_default();
-    let parsed = output::markdown(&cell.code, &attachments, None, &place);
+    let mathematics =
+        output::Mathematics::read([(place.scope.to_owned(), &*cell.code)], output::Rule::Jupyter);
+    let parsed =
+        output::markdown(&cell.code, &attachments, None, &mathematics, &place, &|_| place.span);
     let said = parsed.diagnostics.iter().map(|it| it.message.clone()).collect();
     (parsed.value.output.html.as_str().to_owned(), said)
 }

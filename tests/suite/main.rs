@@ -6,6 +6,7 @@
     reason = "a test may fail by panic, and is written to be read"
 )]
 
+mod formulas;
 mod graph;
 mod hostile;
 mod hygiene;

@@ -12,7 +12,7 @@ impl Compiled<'_, '_> {
     /// Elements that a reader would operate.
     pub(super) fn control(&self, children: &SafeHtml, gate: &mut Gate) -> Option<SafeHtml> {
         if self.name == "tex" {
-            return Some(formula(&children.plain_text(), gate));
+            return Some(formula(&children.plain_text(), gate, self.marimo.notes));
         }
         let initial = self.marimo.chosen().unwrap_or_else(|| self.json("initial-value"));
         let inner = match self.name {
