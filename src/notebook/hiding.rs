@@ -11,6 +11,7 @@ use super::execution::CodeOptions;
 use super::pieces::{FencedBlock, Piece, pieces};
 use super::quarto::Document;
 use super::{Cell, CellKind, CodeVisibility};
+use crate::source::Span;
 
 /// Lines in which the tags of a cell are looked for that nbc does not run.
 const LONGEST_HEAD: usize = 20;
@@ -43,15 +44,22 @@ struct Div {
 
 /// The divs that are open where a cell begins.
 struct Hider<'a> {
+    /// Cells that nbc does not run and whose code is not shown, each with its language.
+    left_out: Vec<(Span, String)>,
     document: &'a Document,
     dialect: Dialect,
     divs: Vec<Div>,
     is_in_formula: bool,
 }
 
-/// Leaves out what the author hides.
-pub(super) fn hide(cells: &mut [Cell], document: &Document, dialect: Dialect) {
-    let mut hider = Hider { document, dialect, divs: Vec::new(), is_in_formula: false };
+/// Leaves out what the author hides. Gives the cells that nothing remains of, because nbc does not run them.
+pub(super) fn hide(
+    cells: &mut [Cell],
+    document: &Document,
+    dialect: Dialect,
+) -> Vec<(Span, String)> {
+    let (left_out, divs) = (Vec::new(), Vec::new());
+    let mut hider = Hider { left_out, document, dialect, divs, is_in_formula: false };
     for cell in cells {
         match cell.kind {
             CellKind::Markdown => hider.prose(cell),
@@ -63,6 +71,7 @@ pub(super) fn hide(cells: &mut [Cell], document: &Document, dialect: Dialect) {
             _ => {}
         }
     }
+    hider.left_out
 }
 
 impl Hider<'_> {
@@ -86,7 +95,13 @@ impl Hider<'_> {
                     (range, keeps, is_hidden)
                 }
                 Piece::Fence(block) => {
-                    let is_hidden = self.is_hiding() || self.hides_block(block, text);
+                    let was_hiding = self.is_hiding();
+                    let is_hidden = was_hiding || self.hides_block(block, text);
+                    if let Some((word, _)) = block.braces().filter(|_| is_hidden && !was_hiding) {
+                        let (start, end) = (block.whole.start as u32, block.body.start as u32);
+                        let place = cell.span(start, end.saturating_sub(1).max(start));
+                        self.left_out.push((place, word.to_owned()));
+                    }
                     (&block.whole, !is_hidden, is_hidden)
                 }
                 Piece::Comment(range) => (range, !self.is_hiding(), self.is_hiding()),

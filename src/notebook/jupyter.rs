@@ -88,8 +88,8 @@ pub(super) fn parse(
         notebook.cells.push(cell);
     }
     let dialect = Dialect::of(&document);
-    hiding::hide(&mut notebook.cells, &document, dialect);
-    diagnostics.extend(marks::findings(&notebook.cells, dialect));
+    let left_out = hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect, left_out));
     Parsed { value: Some(notebook), diagnostics }
 }
 

@@ -106,8 +106,8 @@ pub(super) fn parse(
         }
     }
     flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
-    hiding::hide(&mut notebook.cells, &document, dialect);
-    diagnostics.extend(marks::findings(&notebook.cells, dialect));
+    let left_out = hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect, left_out));
     Parsed { value: Some(notebook), diagnostics }
 }
 

@@ -174,6 +174,9 @@ static OF_QUARTO: LazyLock<Expressions> = LazyLock::new(|| {
     ])
 });
 
+static REFERENCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!("-?@{NAMES_OF_REFERENCES}")).ok());
+
 static OF_MYST: LazyLock<Expressions> = LazyLock::new(|| {
     compiled(&[
         (Mark::Substitution, r"\{\{[ \t]*[A-Za-z_][^{}]*\}\}"),
@@ -208,7 +211,11 @@ struct Found {
 }
 
 /// The findings about all marks of a notebook.
-pub(super) fn findings(cells: &[Cell], dialect: Dialect) -> Vec<Diagnostic> {
+pub(super) fn findings(
+    cells: &[Cell],
+    dialect: Dialect,
+    left_out: Vec<(Span, String)>,
+) -> Vec<Diagnostic> {
     if dialect == Dialect::Marimo {
         return Vec::new();
     }
@@ -218,6 +225,15 @@ pub(super) fn findings(cells: &[Cell], dialect: Dialect) -> Vec<Diagnostic> {
             CellKind::Markdown => finder.prose(cell),
             CellKind::Code | CellKind::Unparsable => finder.code(cell),
             _ => {}
+        }
+    }
+    for (first, word) in left_out {
+        let found = finder.found.entry(Mark::OtherCell);
+        let detail = Some(format!("`{word}`"));
+        let found = found.or_insert_with(|| Found { first, lines: 0, detail: detail.clone() });
+        found.lines += 1;
+        if first < found.first {
+            (found.first, found.detail) = (first, detail);
         }
     }
     finder.found.into_iter().map(|(mark, found)| told(mark, &found)).collect()
@@ -232,7 +248,7 @@ fn told(mark: Mark, found: &Found) -> Diagnostic {
     };
     let message = match mark {
         Mark::CellOption => format!("{name}{detail} are not followed yet{count}"),
-        Mark::OtherCell => format!("{name}{detail}: the page shows their code{count}"),
+        Mark::OtherCell => format!("{name}{detail}{count}"),
         _ => format!("{name} are not understood yet, and shown as they are written{count}"),
     };
     Diagnostic::warning(Code::ForeignMark, found.first, message)
@@ -343,9 +359,14 @@ impl Finder {
             Dialect::Plain | Dialect::Marimo => &[],
         };
         found.extend(own.iter().filter(|(_, it)| it.is_match(&text)).map(|(mark, _)| *mark));
-        // A reference is a citation that has another meaning.
+        // A reference looks like a citation, and is none.
         if found.contains(&Mark::CrossReference) {
-            found.retain(|it| *it != Mark::Citation);
+            let rest = REFERENCE.as_ref().map(|it| it.replace_all(&text, " "));
+            let cites = |(mark, it): &(Mark, Regex)| {
+                *mark == Mark::Citation && rest.as_ref().is_some_and(|rest| it.is_match(rest))
+            };
+            let is_cited = own.iter().any(cites);
+            found.retain(|it| *it != Mark::Citation || is_cited);
         }
         if self.dialect != Dialect::Quarto {
             found.extend(is_in(&TARGET, line).then_some(Mark::Target));

@@ -177,8 +177,8 @@ pub(super) fn parse(
     }
     push(marker, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
     let dialect = Dialect::of(&document);
-    hiding::hide(&mut notebook.cells, &document, dialect);
-    diagnostics.extend(marks::findings(&notebook.cells, dialect));
+    let left_out = hiding::hide(&mut notebook.cells, &document, dialect);
+    diagnostics.extend(marks::findings(&notebook.cells, dialect, left_out));
     Parsed { value: Some(notebook), diagnostics }
 }
 

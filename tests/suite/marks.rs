@@ -29,6 +29,7 @@ fn each_kind_of_quarto_is_told_once_at_its_first_line() {
     insta::assert_snapshot!(told("a.qmd", text).join("\n"), @r##"
     1: attributes (`{.class}`, `{#id}`, `{key=value}`) are not understood yet, and shown as they are written; the first of 2 lines
     3: divs (`:::`) are not understood yet, and shown as they are written; the first of 2 lines
+    10: citations (`[@key]`) are not understood yet, and shown as they are written; the first of 2 lines
     10: cross-references (`@fig-name`) are not understood yet, and shown as they are written
     12: shortcodes (`{{< name >}}`) are not understood yet, and shown as they are written
     14: inline expressions (`` `{python} x` ``) are not understood yet, and shown as they are written
@@ -37,9 +38,8 @@ fn each_kind_of_quarto_is_told_once_at_its_first_line() {
     18: definition lists (`:   text`) are not understood yet, and shown as they are written
     24: captions of tables (`: text`) are not understood yet, and shown as they are written
     26: raw blocks (```` ```{=html} ````) are not understood yet, and shown as they are written
-    30: cells that do not run: in another language, in a list or in a quote (`r`): the page shows their code
+    30: cells that do not run: in another language, in a list or in a quote (`r`)
     34: numbered examples (`(@)`) are not understood yet, and shown as they are written
-    36: citations (`[@key]`) are not understood yet, and shown as they are written
     39: options of cells (`fig-cap`, `tbl-cap`) are not followed yet
     "##);
 }
@@ -54,7 +54,7 @@ fn each_kind_of_myst_is_told_once_at_its_first_line() {
     15: roles (``{name}`text` ``) are not understood yet, and shown as they are written
     15: substitutions (`{{ name }}`) are not understood yet, and shown as they are written
     17: attributes (`{.class}`, `{#id}`, `{key=value}`) are not understood yet, and shown as they are written
-    20: cells that do not run: in another language, in a list or in a quote (`code-cell`): the page shows their code
+    20: cells that do not run: in another language, in a list or in a quote (`code-cell`)
     "##);
 }
 
@@ -95,4 +95,10 @@ fn text_that_is_hidden_and_marks_that_are_understood_are_not_told() {
 #[test]
 fn a_notebook_of_marimo_is_not_asked() {
     assert_eq!(told("a.md", "::: {.note}\n\n```python {.marimo}\nx = 1\n```\n"), [""; 0]);
+}
+
+#[test]
+fn a_cell_of_another_language_whose_code_is_hidden_is_told() {
+    let text = "---\nexecute: {echo: false}\n---\n\n```{mermaid}\ngraph TD\n```\n\n```{dot}\na -> b\n```\n";
+    insta::assert_snapshot!(told("a.qmd", text).join("\n"), @"5: cells that do not run: in another language, in a list or in a quote (`mermaid`); the first of 2 lines");
 }
