@@ -241,3 +241,27 @@ fn a_tag_in_one_file_of_a_pair_counts_for_both() {
         &["secret_one"],
     );
 }
+
+#[test]
+fn a_notebook_that_hides_code_is_no_file_behind_a_link() {
+    let hidden = |tag: &str| {
+        test_support::notebook(
+            &json!([{"cell_type": "code", "metadata": {"tags": [tag]}, "source": "in_a_file = 1",
+            "execution_count": null, "outputs": []}]),
+        )
+    };
+    let linking = test_support::notebook(
+        &json!([{"cell_type": "markdown", "metadata": {}, "source": "[a file](files/other.ipynb)"}]),
+    );
+    for (tag, is_published) in [("remove-input", false), ("hide-input", true)] {
+        let test = NbcTest::new(&[
+            ("in/a.ipynb", &linking),
+            ("in/files/other.ipynb", &hidden(tag)),
+            ("in/nbc.toml", "exclude = ['files/']\n"),
+        ]);
+        let built = build(&test, &["--layout", "site"]);
+        assert_eq!(built.code, 0, "{}", built.stderr);
+        assert_eq!(written(&test).contains("in_a_file"), is_published, "{tag}");
+        assert_eq!(built.stderr.contains("hides code or text"), !is_published, "{}", built.stderr);
+    }
+}

@@ -5,11 +5,15 @@
 
 use std::borrow::Cow;
 
+use camino::Utf8Path;
 use serde_json::{Map, Value, json};
 
+use super::quarto::QuartoProjects;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::metadata::{self, TextOf};
-use crate::source::Span;
+use crate::notebook;
+use crate::output;
+use crate::source::{Sources, Span};
 
 /// A notebook for readers.
 pub(super) struct Offered {
@@ -104,6 +108,22 @@ fn joined(value: &Value) -> Cow<'_, str> {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect::<String>().into(),
         _ => Cow::Borrowed(""),
     }
+}
+
+/// Whether a file is a notebook whose author hides code or text in it, so that readers do not get it.
+pub(super) fn withholds(path: &Utf8Path, extension: &str, bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    if !notebook::is_notebook(extension, text) {
+        return false;
+    }
+    let settings = QuartoProjects::default().of(path);
+    // The parser of Python goes as deep as the notebook does.
+    output::on_big_stack(|| {
+        let mut sources = Sources::default();
+        let source = sources.add(path.to_owned(), None, text.to_owned());
+        let parsed = notebook::parse_in(&mut sources, source, &settings).value;
+        parsed.is_some_and(|it| it.cells.iter().any(|it| it.options.withholds()))
+    })
 }
 
 /// A notebook as a reader may have it: a Jupyter notebook loses what its runs left in it, which the page

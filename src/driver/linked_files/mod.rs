@@ -180,6 +180,10 @@ impl<'a> LinkedFiles<'a> {
             let reason = "it is a link, or lies behind one";
             return Err(refused(reason, Some("put the file itself in its place")));
         }
+        if ["ipynb", "py"].contains(&kind) && offered::withholds(&root.join(path), kind, bytes) {
+            let reason = "it is a notebook whose author hides code or text in it";
+            return Err(refused(reason, Some("link to its page, or show the code there")));
+        }
         let kept = contents(kind, bytes).map_err(|(reason, help)| refused(reason, help))?;
         self.search(kind, &kept)?;
         let name = path.file_name().unwrap_or("file").to_owned();
