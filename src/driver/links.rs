@@ -20,8 +20,9 @@ use crate::source::Span;
 /// Schemes of addresses that lead out of the site.
 const SCHEMES: [&str; 4] = ["http://", "https://", "mailto:", "tel:"];
 
-/// Most addresses that a finding names, and most lines that it points to.
+/// Most addresses that a finding names, whose lines are looked for, and most lines that it points to.
 const MOST_NAMED: usize = 5;
+const MOST_LOOKED_FOR: usize = 100;
 const MOST_LINES: usize = 10;
 
 /// The page of a notebook.
@@ -401,8 +402,9 @@ fn told(
     message: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
     let mut lines: BTreeMap<(u32, u32), (Span, Vec<&str>)> = BTreeMap::new();
-    for address in dead {
-        let span = if lines.len() < MOST_LINES { cell.line_of(address) } else { cell.head };
+    for (number, address) in dead.iter().enumerate() {
+        let is_looked_for = number < MOST_LOOKED_FOR && lines.len() < MOST_LINES;
+        let span = if is_looked_for { cell.line_of(address) } else { cell.head };
         let place = lines.entry((span.start, span.end)).or_insert((span, Vec::new()));
         place.1.push(address);
     }

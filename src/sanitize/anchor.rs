@@ -24,8 +24,10 @@ pub enum NamedKind {
     Heading,
     /// `a`, with an id or a name.
     Anchor,
-    /// A part of a figure or a formula, or a note that only its own output refers to.
+    /// A part of a figure, or a note that only its own output refers to.
     Part,
+    /// A formula, or a part of one.
+    Formula,
     /// Any other.
     Other,
 }
@@ -36,19 +38,23 @@ pub fn named_elements(html: &SafeHtml) -> Vec<NamedElement> {
     if !html.as_str().contains(" id=\"") {
         return found;
     }
-    let mut depth = 0usize;
+    let (mut figures, mut formulas) = (0usize, 0usize);
     for piece in pieces(html.as_str()) {
         let Piece::Tag(tag) = piece else { continue };
         let name = name(tag);
-        if ["/svg", "/math"].contains(&name) {
-            depth = depth.saturating_sub(1);
+        match name {
+            "svg" => figures += 1,
+            "/svg" => figures = figures.saturating_sub(1),
+            "math" => formulas += 1,
+            "/math" => formulas = formulas.saturating_sub(1),
+            _ => {}
         }
-        depth += usize::from(["svg", "math"].contains(&name));
         let Some((_, id)) = attribute(tag, "id") else { continue };
         let class = attribute(tag, "class").map(|(_, it)| it).unwrap_or_default();
         let is_note = class.split(' ').any(|it| it == "x-footnote-definition");
         let kind = match name {
-            _ if depth > 0 || is_note => NamedKind::Part,
+            _ if figures > 0 || is_note => NamedKind::Part,
+            _ if formulas > 0 => NamedKind::Formula,
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => NamedKind::Heading,
             "a" => NamedKind::Anchor,
             _ => NamedKind::Other,
@@ -114,7 +120,7 @@ mod tests {
     fn elements_with_ids_are_told_apart() {
         let found = named_elements(&of(
             "<h2 id=a>A</h2><a name=b></a><p id=\"c'd\">C</p><svg><g id=e></g></svg>\
-             <div class=footnote-definition id=1>note</div><p>&lt;p id=\"f\"&gt;</p>",
+             <math><mi id=g>x</mi></math><div class=footnote-definition id=1>note</div><p>&lt;p id=\"f\"&gt;</p>",
         ));
         let found: Vec<_> = found.iter().map(|it| (it.id.as_str(), it.kind)).collect();
         assert_eq!(
@@ -124,6 +130,7 @@ mod tests {
                 ("o-c1-b", NamedKind::Anchor),
                 ("o-c1-c'd", NamedKind::Other),
                 ("o-c1-e", NamedKind::Part),
+                ("o-c1-g", NamedKind::Formula),
                 ("o-c1-1", NamedKind::Part),
             ]
         );

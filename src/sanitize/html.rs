@@ -360,10 +360,11 @@ mod tests {
             ("<font color=red>a</font>", "{color:red}"),
             ("<FONT COLOR='00ff80'>a</FONT>", "{color:#00ff80}"),
             ("<font size='+1'>a</font>", "{font-size:larger}"),
+            ("<p align=CENTER><font>a</font></p>", "{text-align:center}"),
         ] {
             let made = of(markup);
             assert!(made.css.as_str().contains(rule), "{}", made.css.as_str());
-            assert!(made.html.as_str().ends_with("\">a</span>"), "{}", made.html.as_str());
+            assert!(made.html.as_str().contains("a</span>"), "{}", made.html.as_str());
             assert!(made.removed.is_empty(), "{:?}", made.removed);
         }
         let made = of("<font color='red;position:fixed' onclick=x>a");

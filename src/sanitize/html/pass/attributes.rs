@@ -10,6 +10,9 @@ use crate::sanitize::policy::{self, Vocabulary};
 use crate::sanitize::token::{self, Tag};
 use crate::sanitize::{FoundPicture, SafeHtml, fixed};
 
+/// Elements of old pages whose `align` is the place of their text.
+const ALIGNED: [&str; 8] = ["p", "div", "h1", "h2", "h3", "h4", "h5", "h6"];
+
 impl Pass<'_> {
     /// Puts the text of an image in the place of one that the page can't have, so that readers
     /// see that something stood there.
@@ -82,6 +85,12 @@ impl Pass<'_> {
                     let text = token::decode(raw);
                     if !text.trim().is_empty() {
                         classes.extend(self.gate.style_class(&text));
+                    }
+                }
+                "align" if ALIGNED.contains(&element.name) => {
+                    let value = token::decode(raw).trim().to_ascii_lowercase();
+                    if ["left", "center", "right", "justify"].contains(&value.as_str()) {
+                        classes.extend(self.gate.style_class(&format!("text-align:{value}")));
                     }
                 }
                 "xmlns" | "scoped" => {}
