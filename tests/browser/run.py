@@ -48,6 +48,11 @@ def open_page(browser: Browser, url: str, allowed: str, name: str, **context: ob
         math = page.locator("main math").count()
         check(math >= expected.get("math", 0), f"{name}: {math} formulas instead of {expected.get('math')}")
     check("Traceback" not in text and "/root/" not in text and "/tmp/" not in text, f"{name}: the page tells of the machine")
+    dead = page.evaluate(
+        "Array.from(document.querySelectorAll('a[href^=\"#\"]'), (it) => it.getAttribute('href').slice(1))"
+        ".filter((it) => it && !document.getElementById(it))"
+    )
+    check(dead == [], f"{name}: links within the page lead nowhere: {dead[:3]}")
     scripts = context.get("java_script_enabled", True)
     if scripts:
         before = page.evaluate("document.title")
