@@ -317,6 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_of_the_web_is_a_link_to_it() {
+        let link = "<span class=\"x-missing-image\"><a href=\"https://e.example/a.png?b&amp;c\" \
+            rel=\"noopener noreferrer nofollow\">[image at e.example: x]</a></span>";
+        assert_eq!(of("<img src='https://e.example/a.png?b&amp;c' alt=x>"), link);
+        assert_eq!(
+            of("<a href=b><img src='https://e.example/a.png'></a>"),
+            "<a href=\"b\" rel=\"noopener noreferrer nofollow\">\
+             <span class=\"x-missing-image\">[image not included]</span></a>"
+        );
+        for odd in
+            ["http://a@b.example/x", "//e.example/x", "ftp://e.example/x", "https:///x", "a.png"]
+        {
+            let kept = of(&format!("<img src='{odd}'>"));
+            assert_eq!(
+                kept, "<span class=\"x-missing-image\">[image not included]</span>",
+                "{odd}"
+            );
+        }
+    }
+
+    #[test]
     fn a_field_to_type_into_is_no_box_to_mark() {
         for kind in ["", " type=text", " type=password", " type=file", " type=''", " type=submit"] {
             assert_eq!(of(&format!("<p>a<input{kind} checked>b</p>")), "<p>ab</p>", "{kind}");

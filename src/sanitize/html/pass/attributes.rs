@@ -26,16 +26,34 @@ impl Pass<'_> {
         true
     }
 
-    /// The text of an image that is not on the page.
+    /// The text of an image that is not on the page. One of the web is a link to it, which a reader may follow.
     fn missing_image(&mut self, tag: &Tag<'_>) {
         let alternative = value_of(tag, "alt").unwrap_or_default();
+        let source = value_of(tag, "src").unwrap_or_default();
+        let host = web_host(&source).filter(|_| !self.is_in_link());
+        let what = match &host {
+            Some(host) => format!("image at {host}"),
+            None => "image not included".to_owned(),
+        };
         let text = match alternative.trim() {
-            "" => "[image not included]".to_owned(),
-            text => format!("[image not included: {text}]"),
+            "" => format!("[{what}]"),
+            text => format!("[{what}: {text}]"),
         };
         self.out.push_str("<span class=\"x-missing-image\">");
+        if host.is_some() {
+            self.out.push_str("<a");
+            self.push_attribute("href", source.trim());
+            self.push_attribute("rel", fixed::LINK_RELATION);
+            self.out.push('>');
+        }
         self.out.push_str(SafeHtml::text(&text).as_str());
-        self.out.push_str("</span>");
+        self.out.push_str(if host.is_some() { "</a></span>" } else { "</span>" });
+    }
+
+    /// Whether a link is open: one in another would end it.
+    fn is_in_link(&self) -> bool {
+        let outer = self.frames.iter().flat_map(|it| &it.open);
+        outer.chain(&self.open).any(|it| it.name == "a")
     }
 
     /// Puts a picture that is not in the markup itself in its place, if somebody has it. Other attributes pass the gate as
@@ -233,6 +251,18 @@ impl Pass<'_> {
     }
 }
 
+/// The host of an address of the web, if a link may lead there.
+fn web_host(address: &str) -> Option<String> {
+    let address = policy::value("a", "href", address)?;
+    let (scheme, rest) = address.split_once("://")?;
+    let is_web = ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+    let host = rest.split(['/', '?', '#']).next().filter(|_| is_web)?;
+    // A name before the host could be taken for it.
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '-' | ':');
+    let is_host = !host.is_empty() && host.len() <= 100 && host.chars().all(is_plain);
+    is_host.then(|| host.to_ascii_lowercase())
+}
+
 /// The value of an attribute, decoded.
 fn value_of(tag: &Tag<'_>, name: &str) -> Option<String> {
     tag.attributes.iter().find(|(it, _)| it == name).map(|(_, raw)| token::decode(raw))
@@ -248,6 +278,9 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
         ("a", "href") => "link to an unsafe address".to_owned(),
         ("img" | "image", "src" | "href" | "xlink:href") if policy::is_stuck_image(value) => {
             metadata::STUCK_IMAGE.to_owned()
+        }
+        ("img", "src") if web_host(value).is_some() => {
+            "image of the web, which a page does not load".to_owned()
         }
         ("img", "src") => "image that is not in the notebook".to_owned(),
         (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
