@@ -58,7 +58,8 @@ fn markup(tex: &str, display: Display) -> Option<String> {
     let rendered = catch_unwind(AssertUnwindSafe(|| {
         CONTEXT.with(|context| katex::render_to_string(context, tex, &settings))
     }));
-    rendered.ok()?.ok().map(|it| table::with_classes(&alphabet::with_letters(&it)))
+    let drawn = rendered.ok()?.ok()?;
+    Some(table::with_classes(&table::with_plain_tokens(&alphabet::with_letters(&drawn))))
 }
 
 /// A formula of an output, or its source.

@@ -59,6 +59,39 @@ pub(super) fn with_classes(markup: &str) -> String {
     out
 }
 
+/// Makes rows of operators and texts that hold elements, as `\overset{a}{=}` does: a parser of HTML takes what is in an
+/// `<mo>` for HTML, so that the sanitizer would drop it.
+pub(super) fn with_plain_tokens(markup: &str) -> String {
+    let mut out = String::with_capacity(markup.len());
+    let mut are_rows: Vec<bool> = Vec::new();
+    let mut rest = markup;
+    while let Some((before, (tag, after))) =
+        rest.split_once('<').and_then(|(before, it)| Some((before, it.split_once('>')?)))
+    {
+        out.push_str(before);
+        rest = after;
+        let (is_end, name) = tag.strip_prefix('/').map_or((false, tag), |it| (true, it));
+        let name = name.split(' ').next().unwrap_or_default();
+        let is_token = ["mi", "mn", "mo", "mtext"].contains(&name) && !tag.ends_with('/');
+        let is_row = is_token
+            && match is_end {
+                true => are_rows.pop().unwrap_or_default(),
+                false => {
+                    let holds_element = rest.starts_with('<') && !rest.starts_with("</");
+                    are_rows.push(holds_element);
+                    holds_element
+                }
+            };
+        match (is_row, is_end) {
+            (true, true) => out.push_str("</mrow>"),
+            (true, false) => out.push_str("<mrow>"),
+            (false, _) => out.push_str(&format!("<{tag}>")),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 impl<'a> Table<'a> {
     fn of(tag: &'a str) -> Self {
         Self {
@@ -133,6 +166,14 @@ mod tests {
             <mtr><mtd class=\"math-right\">c</mtd></mtr>\
             <mtr class=\"math-above\"><mtd class=\"math-right\">d</mtd></mtr></mtable>";
         assert_eq!(with_classes(markup), expected);
+    }
+
+    #[test]
+    fn operators_hold_no_elements() {
+        let markup =
+            "<mi>a</mi><mo stretchy=\"false\"><mover><mo>=</mo><mi>b</mi></mover></mo><mo></mo>";
+        let expected = "<mi>a</mi><mrow><mover><mo>=</mo><mi>b</mi></mover></mrow><mo></mo>";
+        assert_eq!(with_plain_tokens(markup), expected);
     }
 
     #[test]
