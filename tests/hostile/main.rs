@@ -549,6 +549,16 @@ proptest! {
     }
 }
 
+/// The property test found it: a cell without a table stood between two items for nbc, and not for a parser.
+#[test]
+fn a_cell_of_no_table_is_told_and_keeps_no_items_apart() {
+    let once = sanitize::html(&UntrustedHtml::new("<li><td><h1><li>".to_owned()), "c1");
+    assert_eq!(once.html.as_str(), "<li><h1></h1></li><li></li>");
+    let twice = sanitize::html(&UntrustedHtml::new(once.html.as_str().to_owned()), "c1").html;
+    assert_eq!(once.html.as_str(), twice.as_str());
+    assert!(once.removed.iter().any(|it| it.what == "`<td>` tag out of place"));
+}
+
 #[test]
 fn drawn_diagrams_are_harmless() {
     let attacks = [

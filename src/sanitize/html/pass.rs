@@ -152,7 +152,7 @@ impl<'g> Pass<'g> {
             return;
         };
         self.close_implied(element);
-        if self.is_misplaced_in_table(name) {
+        if self.is_misplaced(name) {
             self.gate.remove(format!("`<{name}>` tag out of place"));
             return;
         }
@@ -205,16 +205,19 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Whether a parser would move this element before the table, where it may close or be closed by others.
-    fn is_misplaced_in_table(&self, name: &str) -> bool {
-        let in_table = self.open.last().is_some_and(|it| {
-            matches!(it.name, "table" | "tbody" | "thead" | "tfoot" | "tr" | "colgroup")
-        });
+    /// Whether a parser would move this element before the table, where it may close or be closed by others, or drops it
+    /// because it is part of no table.
+    fn is_misplaced(&self, name: &str) -> bool {
         let is_table_content = matches!(
             name,
             "caption" | "colgroup" | "col" | "tbody" | "thead" | "tfoot" | "tr" | "td" | "th"
         );
-        in_table && !is_table_content
+        if is_table_content {
+            return !self.open.iter().any(|it| it.name == "table");
+        }
+        self.open.last().is_some_and(|it| {
+            matches!(it.name, "table" | "tbody" | "thead" | "tfoot" | "tr" | "colgroup")
+        })
     }
 
     /// Opens the `tbody` that a parser adds around a row.
