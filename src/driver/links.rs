@@ -240,7 +240,7 @@ impl Resolver<'_> {
                     Link::Remove
                 });
             }
-            self.page(address, asked).unwrap_or_else(|is_file| {
+            self.page(address, asked, dead).unwrap_or_else(|is_file| {
                 let link = self.files.as_ref().filter(|_| is_file);
                 if let Some(link) = link.and_then(|it| it.link(address, files)) {
                     return link;
@@ -260,8 +260,8 @@ impl Resolver<'_> {
         found.or_else(start).map(Link::Fragment)
     }
 
-    /// Another page. The error says whether it is the page that is missing.
-    fn page(&self, address: &str, asked: &mut Asked) -> Result<Link, bool> {
+    /// Another page, at its start where it does not have the place. The error says whether it is the page that is missing.
+    fn page(&self, address: &str, asked: &mut Asked, dead: &mut DeadLinks) -> Result<Link, bool> {
         let (rest, fragment) =
             address.split_once('#').map_or((address, None), |(a, b)| (a, Some(b)));
         let (file, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
@@ -285,7 +285,10 @@ impl Resolver<'_> {
         asked.0.insert((question, answer.address()));
         let (target, id) = match answer {
             Destination::Found(target, id) => (target, id),
-            Destination::Placeless(_) => return Err(false),
+            Destination::Placeless(target) => {
+                dead.places.insert(address.to_owned());
+                (target, None)
+            }
             Destination::Nowhere => return Err(true),
         };
         let query = query.map(|it| format!("?{}", encoded(it))).unwrap_or_default();
@@ -390,7 +393,7 @@ impl DeadLinks {
         });
         let help = "the text stays, the link goes; link to other files with `https:`";
         let files = files.map(|it| it.with_help(help));
-        let help = "the text stays, the link goes; a heading is `#its-text`, any other place an `<a id=\"…\">`";
+        let help = "a link within a page goes, one to another page leads to its start; a heading is `#its-text`, any other place an `<a id=\"…\">`";
         files.into_iter().chain(places.map(|it| it.with_help(help))).collect()
     }
 }
