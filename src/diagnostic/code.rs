@@ -248,7 +248,8 @@ codes! {
     /// member), and lies there itself, not by a link. Only a site has files (`--layout site`); `--no-files` and
     /// `files = false` of `[page]` publish none.
     UnpublishedFile = "NBC411" "unpublished-file",
-    /// A link leads to a heading or an anchor that its page does not have, so its text stays and its address is removed.
+    /// A link leads to a heading or an anchor that its page does not have. Within a page its text stays and its address is
+    /// removed; a link to another page leads to the start of that page.
     ///
     /// Links find headings by the names that Jupyter, GitHub, pandoc, MyST and Python-Markdown give them (`#My-Heading`,
     /// `#my-heading`), and anything with an id (`<a id="here"></a>`), in any cell of the page that they lead to.
