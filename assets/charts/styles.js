@@ -18,6 +18,11 @@ export const allowStyles = () => {
   Object.defineProperty(Element.prototype, 'innerHTML', {
     ...markup,
     set(text) {
+      // Markup of the states of inputs, whose script may come before or after this one.
+      if (window.trustedTypes?.isHTML(text)) {
+        markup.set.call(this, text);
+        return;
+      }
       const plain = String(text ?? '').replace('&times;', '\u00d7');
       // Anything more than text the browser refuses.
       if (/[<&]/.test(plain)) markup.set.call(this, plain);

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from playwright.sync_api import Browser
 from support import Watch, check, chromium, served, summary, until
@@ -153,6 +154,8 @@ def use(browser: Browser, url: str, allowed: str, name: str) -> None:
 
     again = browser.new_page(viewport={"width": 1100, "height": 2400})
     watch = Watch(again, allowed)
+    # Charts may be drawn before the inputs' script comes.
+    again.route("**/states.*.js", lambda route: (time.sleep(2), route.continue_()))
     again.goto(address)
     check(until(again, SETTLED, ["Chart: 12 points", "Chart: 5 dots"]), f"{name}: a page opened at its address")
     watch.report(again, f"{name} at its address")
