@@ -23,6 +23,8 @@ class Task:
         self.rest = rest
         self.is_second = False
         self.why: Loss = "end"
+        # Whether nothing ran beside it.
+        self.was_alone = False
 
     def step(self) -> Step:
         """The step that leads to it."""
@@ -44,6 +46,7 @@ class Child:
         self.said = b""
         self.has_said = False
         self.has_token = False
+        self.is_alone = True
 
     def is_stuck(self, now: float) -> bool:
         """Whether it has long done nothing, nor has it processes that might."""

@@ -111,6 +111,7 @@ class Explorer:
             self.replays.run(waiting, self._replayed)
             # Meanwhile nobody listened to the others.
             for child in self.running.values():
+                child.is_alone = False
                 child.deadline += time.monotonic() - began
                 child.worked += time.monotonic() - began
 
@@ -171,14 +172,14 @@ class Explorer:
             if self.is_unsafe:
                 self.silent += [([*path, it.step()], [sorted(one) for one in it.rest]) for it in work]
                 work.clear()
-            while work and (
-                not running or (len(running) < self.jobs and not self.leftovers.are_many() and self._token())
-            ):
+            while work and (not running or (self._may_start_beside(work[-1], running) and self._token())):
                 task = work.pop()
                 child = self._start(path, widgets, task, list(running))
                 if child is not None:
                     child.has_token = bool(running)
                     running[child.pipe] = child
+                    for one in running.values():
+                        one.is_alone = one.is_alone and len(running) == 1
                     continue
                 # No process is to be had now.
                 if running:
@@ -201,11 +202,15 @@ class Explorer:
                     traces.restore()
             for task in failed:
                 # Harm that others did to it ends with them: it has a second chance, by itself.
-                if task.is_second or task.why == "time" or not (running or self.leftovers.are_many()):
+                if task.is_second or task.why == "time" or (task.was_alone and not self.leftovers.are_many()):
                     self._lose(path, task, task.why, take)
                 else:
                     task.is_second = True
                     work.insert(0, task)
+
+    def _may_start_beside(self, task: Task, running: dict[int, Child]) -> bool:
+        with_it = (task, *(it.task for it in running.values()))
+        return len(running) < self.jobs and not any(it.is_second for it in with_it) and not self.leftovers.are_many()
 
     def _token(self) -> bool:
         try:
@@ -342,7 +347,7 @@ class Explorer:
             os.write(self.tokens[1], b"t")
         if child.has_said:
             return []
-        child.task.why = why
+        child.task.why, child.task.was_alone = why, child.is_alone
         return [child.task]
 
     def _lose(self, path: list[Step], task: Task, why: Loss, take: Take) -> None:

@@ -12,6 +12,8 @@ import tempfile
 LEAST_MEMORY = 256 << 20
 # Seconds without any work, beside twice what the cells took in the run, after which a fork waits for a lost thread.
 PATIENCE = 2
+# Processes that states may leave behind before no other state starts beside them.
+FEW_ORPHANS = 16
 
 
 def end_group(pid: int) -> None:
@@ -72,7 +74,7 @@ class Leftovers:
 
     def are_many(self) -> bool:
         """Whether states left so much behind that others have too little room."""
-        return self._room - _room() > self._room // 4
+        return self._room - _room() > self._room // 4 or len(_orphans() - self._orphans) > FEW_ORPHANS
 
     def remove(self) -> None:
         """Removes new files, and processes that have lost their parent."""
