@@ -53,7 +53,6 @@ impl Group {
         group.write("pids.max", &(u64::from(limits.processes) + 2).to_string())?;
         // A kernel without swap has no such file, and needs none.
         drop(group.write("memory.swap.max", "0"));
-        group.write("memory.oom.group", "1")?;
         Ok(group)
     }
 

@@ -173,7 +173,7 @@ impl<'a> Watch<'a> {
         self.run.cpu = cpu.max(self.run.cpu);
         let console = std::mem::take(&mut self.console.bytes);
         // The kernel may have ended the fork before the watch could see why.
-        let outcome = match self.has_kernel_killed() {
+        let outcome = match self.has_kernel_stopped() {
             true => Outcome::OutOfMemory,
             false => Outcome::Exited(0),
         };
@@ -184,6 +184,16 @@ impl<'a> Watch<'a> {
     /// Whether the kernel has killed a process of the tree's group in this run.
     fn has_kernel_killed(&self) -> bool {
         self.stage.kills() > self.run.kills_before
+    }
+
+    /// Whether such a kill ends the run.
+    fn has_kernel_stopped(&self) -> bool {
+        self.has_kernel_killed() && !self.has_states()
+    }
+
+    /// Whether the run is over but for its states, which have time of their own: each is lost by itself.
+    fn has_states(&self) -> bool {
+        !self.shared.extra()[0].is_zero()
     }
 
     /// Whether a limit may still decide the outcome.
@@ -205,7 +215,7 @@ impl<'a> Watch<'a> {
         if self.run.is_going {
             self.run.cpu = self.run.cpu.max(seen.cpu.saturating_sub(self.run.cpu_before));
         }
-        let memory = self.shares.judge(&seen, limits.memory);
+        let memory = self.judge(&seen, limits.memory);
         let told = if self.shares.is_guess { seen.least } else { memory };
         self.most_memory = self.most_memory.max(told);
         if self.is_undecided() {
@@ -225,8 +235,8 @@ impl<'a> Watch<'a> {
 
     /// The limit that the run goes beyond, if there is one; `memory` is that of the last look.
     fn excess(&mut self, limits: &Limits, memory: u64) -> Option<Outcome> {
-        // Of version 1 the kernel kills one process, and the notebook may be another one.
-        if self.has_kernel_killed() {
+        // The kernel kills one process, and the notebook may be another one.
+        if self.has_kernel_stopped() {
             return Some(Outcome::OutOfMemory);
         }
         if self.run.is_going && self.run.cpu > limits.cpu.saturating_add(self.shared.extra()[1]) {
@@ -246,7 +256,13 @@ impl<'a> Watch<'a> {
             return true;
         }
         let seen = self.measure();
-        self.shares.judge(&seen, most) > most
+        self.judge(&seen, most) > most
+    }
+
+    /// The memory to hold against the limit. With a control group the kernel counts what processes share, so that the
+    /// watch only looks at what is certain.
+    fn judge(&mut self, seen: &Measured, most: u64) -> u64 {
+        if self.stage.group.is_some() { seen.least } else { self.shares.judge(seen, most) }
     }
 
     /// Reads all that the console holds now.
@@ -282,11 +298,14 @@ impl<'a> Watch<'a> {
     }
 
     fn outcome(&mut self, by_group: bool) -> Outcome {
+        let is_killed = self.shared.killed.load(Ordering::SeqCst);
         match (self.stopped_by.take(), self.report) {
             (Some(limit), _) => limit,
+            // States whose processes the kernel ended are lost, and the run is whole.
+            (None, Some((0, _))) if self.has_states() && !is_killed => Outcome::Exited(0),
             // nbc gives up a run that breaks off in the middle, and the kernel may have ended it.
             _ if by_group => Outcome::OutOfMemory,
-            _ if self.shared.killed.load(Ordering::SeqCst) => Outcome::Killed,
+            _ if is_killed => Outcome::Killed,
             (None, Some((status, _))) => decode(status),
             // The first process itself was killed, and not by nbc.
             (None, None) => Outcome::Signalled(libc::SIGKILL),
