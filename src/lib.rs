@@ -35,6 +35,7 @@ pub mod config;
 pub mod folder;
 pub mod cache;
 pub mod metadata;
+pub mod remote;
 pub mod python;
 pub mod notebook;
 pub mod graph;

@@ -13,6 +13,8 @@
 mod links;
 #[path = "cli/pairs.rs"]
 mod pairs;
+#[path = "cli/remote.rs"]
+mod remote;
 #[path = "cli/several.rs"]
 mod several;
 

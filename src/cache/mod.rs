@@ -54,11 +54,13 @@ pub enum Kind {
     Parts,
     /// Answers of interpreters about themselves. They decide keys, and never which program is started.
     Answer,
+    /// Pictures of the web, by their own digests.
+    WebPicture,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Run,
         Self::Picture,
         Self::Digest,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Packed,
         Self::Parts,
         Self::Answer,
+        Self::WebPicture,
     ];
 
     /// Name of its folder.
@@ -79,6 +82,7 @@ impl Kind {
             Self::Packed => "packed",
             Self::Parts => "parts",
             Self::Answer => "answers",
+            Self::WebPicture => "web-pictures",
         }
     }
 }

@@ -8,7 +8,7 @@ use super::bounds::{Charts, Code, Errors, Layout, LimitFlags, ShownFlags, SweepF
 use crate::cache;
 use crate::config::ByteSize;
 use crate::driver::{self, AllowedIsland, ChosenValue, Options, SecretFile};
-use crate::environment::PackageName;
+use crate::environment::{PackageName, Pins};
 use crate::interrupt::Cancel;
 use crate::process::AllowedHost;
 use crate::run::stored::Policy;
@@ -38,7 +38,7 @@ pub enum Command {
     Build(Box<Build>),
     /// Report what is wrong with notebooks, without running them
     Check(Check),
-    /// Pin the packages that notebooks ask for, with their hashes
+    /// Pin the packages that notebooks ask for, and pictures of the web that they show, with their hashes
     ///
     /// A notebook with a header of its own gets `pylock.NAME.toml` beside it, the others of its folder share
     /// `pylock.toml` (PEP 751). Builds install exactly that. With uv on PATH, a lock holds for all
@@ -124,7 +124,7 @@ impl Format {
 }
 
 /// Flags of `nbc build` that change pages only.
-const OF_PAGES: [&str; 15] = [
+const OF_PAGES: [&str; 16] = [
     "output",
     "digest_file",
     "layout",
@@ -134,6 +134,7 @@ const OF_PAGES: [&str; 15] = [
     "title",
     "include_source",
     "no_files",
+    "remote_images",
     "record",
     "show_graph",
     "state",
@@ -175,6 +176,9 @@ pub struct Build {
     /// Publish no files that prose links to
     #[arg(long)]
     pub no_files: bool,
+    /// Show the pictures of the web that `nbc-assets.lock` pins
+    #[arg(long)]
+    pub remote_images: bool,
     /// Environment and sandbox of notebooks
     #[command(flatten)]
     pub runtime: Runtime,
@@ -246,6 +250,7 @@ impl Build {
             title,
             include_source,
             no_files,
+            remote_images,
             runtime,
             allow_net,
             read,
@@ -274,6 +279,7 @@ impl Build {
             title: title.clone(),
             include_source: *include_source,
             no_files: *no_files,
+            remote_images: *remote_images,
             show_graph: *show_graph,
             allow_errors: *allow_errors,
             keep_going: *keep_going,
@@ -389,7 +395,8 @@ pub struct Runtime {
     /// The notebooks may do on this machine whatever you may; needed for `--isolation none`
     #[arg(long)]
     pub trust_notebooks: bool,
-    /// Grant what `nbc.toml` asks for: `allow-net`, `read`, `env`, `python`, `isolation`, `trust`, `templates`, high limits
+    /// Grant what `nbc.toml` asks for: `allow-net`, `read`, `env`, `python`, `isolation`, `trust`, `templates`,
+    /// `remote-images`, high limits
     #[arg(long)]
     pub trust_config: bool,
 }
@@ -422,6 +429,9 @@ pub struct Prepare {
     /// Environment and sandbox of notebooks
     #[command(flatten)]
     pub runtime: Runtime,
+    /// Fetch the pictures of the web that `nbc-assets.lock` names
+    #[arg(long)]
+    pub remote_images: bool,
     /// Bounds of a run
     #[command(flatten)]
     pub limits: LimitFlags,
@@ -430,8 +440,9 @@ pub struct Prepare {
 impl Prepare {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
-        let Self { inputs: _, runtime, limits } = self;
+        let Self { inputs: _, runtime, remote_images, limits } = self;
         Options {
+            remote_images: *remote_images,
             runtime: runtime.options(),
             limits: (*limits).into(),
             trust_config: runtime.trust_config,
@@ -480,6 +491,9 @@ pub struct Check {
     /// Notebooks, or folders of notebooks
     #[arg(required = true)]
     pub inputs: Vec<Utf8PathBuf>,
+    /// Report pictures of the web that `nbc-assets.lock` does not pin; so does `remote-images` of `nbc.toml`
+    #[arg(long)]
+    pub remote_images: bool,
     /// Pass over what looks like a secret and is none: a fingerprint, or a rule's name (repeatable)
     #[arg(long, value_name = "ID")]
     pub allow_secret: Vec<String>,
@@ -491,10 +505,10 @@ pub struct Check {
 impl Check {
     /// The options that the flags ask for.
     pub fn options(&self) -> Options {
-        let Self { inputs: _, allow_secret, format: _ } = self;
-        let allow_secret = allow_secret.clone();
+        let Self { inputs: _, remote_images, allow_secret, format: _ } = self;
+        let (remote_images, allow_secret) = (*remote_images, allow_secret.clone());
         let publishing = driver::Publishing { allow_secret, ..driver::Publishing::default() };
-        Options { publishing, ..Options::default() }
+        Options { publishing, remote_images, ..Options::default() }
     }
 }
 
@@ -504,10 +518,16 @@ pub struct Lock {
     /// Notebooks, or folders of notebooks
     #[arg(required = true)]
     pub inputs: Vec<Utf8PathBuf>,
-    /// Write nothing; exit code 1 if a lock is missing or older than the requirements
+    /// Fetch the pictures of the web that prose and stored outputs name, and pin them in `nbc-assets.lock`
+    #[arg(long)]
+    pub remote_images: bool,
+    /// Grant what `nbc.toml` asks for: `remote-images`
+    #[arg(long)]
+    pub trust_config: bool,
+    /// Write nothing; exit code 1 if a lock is missing or older than what notebooks ask for
     #[arg(long)]
     pub check: bool,
-    /// Take the newest versions, instead of keeping the pins that still fit
+    /// Take the newest versions and pictures, instead of keeping the pins that still fit
     #[arg(long, conflicts_with = "check")]
     pub upgrade: bool,
     /// Build this package from source, inside the sandbox, where it has no wheel (repeatable)
@@ -519,6 +539,22 @@ pub struct Lock {
     /// Unpacked size of an environment's packages [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     pub environment_size: Option<ByteSize>,
+    /// How diagnostics are printed
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    pub format: Format,
+}
+
+impl Lock {
+    /// The options that the flags ask for.
+    pub fn options(&self) -> Options {
+        let (remote_images, trust_config) = (self.remote_images, self.trust_config);
+        Options { remote_images, trust_config, cancel: Cancel::current(), ..Options::default() }
+    }
+
+    /// The treatment of the pins of earlier locks.
+    pub fn pins(&self) -> Pins {
+        if self.upgrade { Pins::Upgrade } else { Pins::Keep }
+    }
 }
 
 /// `nbc graph`.
@@ -574,13 +610,16 @@ pub struct Render {
     /// Publish no files that prose links to
     #[arg(long)]
     pub no_files: bool,
+    /// Show the pictures of the web that `nbc-assets.lock` pins
+    #[arg(long)]
+    pub remote_images: bool,
     /// Publish failed cells, each shown as a neutral box
     #[arg(long)]
     pub allow_errors: bool,
     /// Draw on the page how its cells depend on each other
     #[arg(long)]
     pub show_graph: bool,
-    /// Grant what `nbc.toml` asks for: `trust`, `templates`, high limits
+    /// Grant what `nbc.toml` asks for: `trust`, `templates`, `remote-images`, high limits
     #[arg(long)]
     pub trust_config: bool,
     /// How diagnostics are printed
@@ -605,6 +644,7 @@ impl Render {
             title,
             include_source,
             no_files,
+            remote_images,
             allow_errors,
             show_graph,
             trust_config,
@@ -619,6 +659,7 @@ impl Render {
             title: title.clone(),
             include_source: *include_source,
             no_files: *no_files,
+            remote_images: *remote_images,
             allow_errors: *allow_errors,
             show_graph: *show_graph,
             trust_config: *trust_config,

@@ -19,6 +19,7 @@ use crate::environment;
 use crate::output::{Neighbours, Taken};
 use crate::process::tool::search_path;
 use crate::publish::Stamps;
+use crate::remote::LOCK;
 use crate::source::{Source, Sources};
 
 /// Variables that decide about interpreters, packages and pages.
@@ -87,7 +88,7 @@ impl LastBuild {
         let call = call(printer)?;
         let output = camino::absolute_utf8(&arguments.output).ok()?;
         let entry = KeyBuilder::new("site").text("folder", output.as_str()).end();
-        let names = ["nbc.toml", BASELINE].map(|it| project.folder().join(it));
+        let names = ["nbc.toml", BASELINE, LOCK].map(|it| project.folder().join(it));
         let theme = [&config.theme.css, &config.theme.templates].into_iter().flatten();
         for path in names.iter().chain(theme) {
             trees.look(&cache, path);

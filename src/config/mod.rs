@@ -50,6 +50,8 @@ pub struct Config {
     pub inputs: Option<Vec<String>>,
     /// Variables that notebooks get; counts only with `--trust-config`.
     pub env: Vec<String>,
+    /// Whether pages show the pictures of the web that `nbc-assets.lock` names; counts only with `--trust-config`.
+    pub remote_images: bool,
     /// How much of the confinement there must be; less than all counts only with `--trust-config`.
     pub isolation: Option<IsolationSetting>,
     /// Bounds of a run.

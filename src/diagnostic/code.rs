@@ -248,6 +248,19 @@ codes! {
     /// member), and lies there itself, not by a link. Only a site has files (`--layout site`); `--no-files` and
     /// `files = false` of `[page]` publish none.
     UnpublishedFile = "NBC411" "unpublished-file",
+    /// A picture of the web is not on the page, since `nbc-assets.lock` does not name it; a link stands in its place.
+    ///
+    /// Pages load nothing from elsewhere. With `--remote-images` (or `remote-images = true` of `nbc.toml` and
+    /// `--trust-config`) they show the pictures of the web that the lock names. `nbc lock --remote-images` fetches those
+    /// that prose and stored outputs name, by `https:`. It fetches none that a run names: with the address, a run could
+    /// send away what it read. Put such a picture beside the notebook.
+    UnlockedPicture = "NBC412" "unlocked-picture",
+    /// A picture of the web could not be fetched, or is not the one that `nbc-assets.lock` names.
+    ///
+    /// The message has the reason: an answer other than 200, a certificate that cannot be trusted, an address of a private
+    /// network, bytes that are no PNG, JPEG, GIF, WebP or SVG image, more than 32 MiB. A build takes the bytes from
+    /// nbc's cache, and by their digest only; `nbc prepare --remote-images` fetches those that are not there.
+    UnfetchedPicture = "NBC413" "unfetched-picture",
     /// A link leads to a heading or an anchor that its page does not have. Within a page its text stays and its address is
     /// removed; a link to another page leads to the start of that page.
     ///

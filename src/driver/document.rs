@@ -351,7 +351,7 @@ impl Unlinked {
             }
             diagnostics.extend(dead.findings(&text));
             diagnostics.extend(files.findings(&|address| text.line_of(address)));
-            self.taken.extend(files.taken);
+            self.taken.files.extend(files.taken.files);
             published.extend(files.published);
         }
         self.document.files = published.into_iter().collect();
@@ -504,7 +504,7 @@ fn drawn(notebook: &Notebook, graph: &CellGraph, blocks: &[Block]) -> Option<Dra
 
 /// A `raw` cell that says what it holds, as if a run had displayed it. Without a type it is meant
 /// for another tool.
-fn raw(cell: &Cell) -> Option<CellRun> {
+pub(super) fn raw(cell: &Cell) -> Option<CellRun> {
     let stated = cell.options.raw_type.as_deref()?;
     let mime = match stated {
         "text/html" | "text/markdown" | "text/latex" | "image/svg+xml" => stated,

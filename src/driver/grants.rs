@@ -145,16 +145,18 @@ pub(super) fn check_config(
     {
         wishes.push("less isolation (`best-effort`)".to_owned());
     }
+    wishes.extend(super::remote::wish(options, config));
     refuse(&wishes, options.trust_config)
 }
 
 /// Like [`check_config`], for a page of a run that is over.
 pub(super) fn check_page(options: &Options, config: &Config) -> Result<(), Failure> {
-    let wishes: Vec<String> = super::trust::wishes(config).collect();
+    let of_remote = super::remote::wish(options, config);
+    let wishes: Vec<String> = super::trust::wishes(config).chain(of_remote).collect();
     refuse(&wishes, options.trust_config)
 }
 
-fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
+pub(super) fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
     if wishes.is_empty() || is_trusted {
         return Ok(());
     }

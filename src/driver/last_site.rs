@@ -19,7 +19,7 @@ use super::page_key::SiteParts;
 use crate::cache::{Cache, Key, KeyBuilder, Kind, Stamp};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
 use crate::emit::{Needs, Piece, Provenance, Summary};
-use crate::output::{Neighbours, Taken};
+use crate::output::{Neighbours, Taken, pictures_hold};
 use crate::publish::Stamps;
 use crate::run::record::Granted;
 use crate::site::{Integrity, Reference, References, SitePath, Standing};
@@ -121,7 +121,11 @@ impl LastSite {
         let digest = *sources.get(notebook).digest();
         let page = self.pages.get(&input.relative)?;
         let is_same = page.key == self.parts.page(input, path, &digest).0;
-        if !is_same || !Neighbours::still_hold(input.place().0, &page.taken) {
+        let lock = self.parts.pictures.as_deref();
+        if !is_same
+            || !Neighbours::still_hold(input.place().0, &page.taken)
+            || !pictures_hold(lock, &page.taken.pictures)
+        {
             return None;
         }
         Some(Known {

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::allowed::{self, Allowed};
 use super::grants::SecretFile;
+use super::remote::{self, Remote};
 use super::states::ChosenValue;
 use super::told_errors::ErrorRules;
 use super::trust::{AllowedIsland, Trust};
@@ -77,6 +78,8 @@ pub struct Options {
     pub limits: LimitSettings,
     /// Bounds of the states of inputs.
     pub sweep: SweepSettings,
+    /// Whether pages show the pictures of the web that `nbc-assets.lock` names.
+    pub remote_images: bool,
     /// Memory of earlier builds.
     pub memory: Memory,
     /// Whether the user grants what `nbc.toml` asks for.
@@ -213,6 +216,8 @@ pub(super) struct Settings {
     pub(super) allowed: Arc<Allowed>,
     pub(super) is_strict: bool,
     pub(super) trust: Trust,
+    /// Pictures of the web; `None`: they are links.
+    pub(super) remote: Option<Remote>,
 }
 
 impl Settings {
@@ -229,6 +234,7 @@ impl Settings {
             true => (options.limits.or(config.limits), options.sweep.or(config.sweep)),
             false => (options.limits, options.sweep),
         };
+        let shows_remote = goal.has_pages() && remote::is_wanted(options, config);
         let shown = allowed::shown(options.publishing.shown.or(config.shown));
         let mut bounds = limits::bounds(limits)?;
         bounds.outputs.rows = shown.rows;
@@ -254,6 +260,7 @@ impl Settings {
             allowed: Arc::new(Allowed::new(&options.publishing.allow_secret, config, folder)?),
             is_strict: options.publishing.strict_sanitize || config.strict_sanitize,
             trust: Trust::default(),
+            remote: shows_remote.then(|| Remote::open(folder)).transpose()?,
         })
     }
 

@@ -13,6 +13,7 @@ use super::failures;
 use super::inputs::Input;
 use super::links::Origin;
 use super::options::Settings;
+use super::remote::Remote;
 use super::runtimes::Charts;
 use super::timings::{Phase, Timings};
 use super::{Failure, allowed, exposure};
@@ -104,7 +105,7 @@ impl PageMaker<'_> {
 }
 
 impl PageMaker<'_> {
-    /// The files beside a notebook, of which the page shows some.
+    /// The files beside a notebook, and pictures of the web, of which the page shows some.
     fn neighbours(&self, input: &Input) -> Neighbours {
         let (root, folder) = input.place();
         let allowed = Arc::clone(&self.settings.allowed);
@@ -112,7 +113,8 @@ impl PageMaker<'_> {
             let leaks = secret::leaks(text).into_iter();
             leaks.filter(|it| !allowed.holds(it)).map(|it| it.what.to_owned()).next()
         };
-        Neighbours::new(root, folder, Box::new(search))
+        let remote = self.settings.remote.as_ref().map(Remote::pictures);
+        Neighbours::new(root, folder, Box::new(search)).with_remote(remote)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,12 @@ use super::options::{PageOptions, Settings};
 use crate::cache::{Key, KeyBuilder, Stamp};
 use crate::emit::Layout;
 use crate::output::mask::Host;
+use crate::output::pictures_in_text;
+use crate::remote::AssetsLock;
 use crate::render::Look;
 use crate::secret;
 use crate::site::SitePath;
+use crate::source::Source;
 
 /// Longest value that stands in a part as it is.
 const LONGEST_VALUE: usize = 160;
@@ -64,6 +68,8 @@ pub(super) struct SiteParts {
     key: Key,
     /// Settings of single pages.
     options: PageOptions,
+    /// The lock of pictures of the web.
+    pub(super) pictures: Option<Arc<AssetsLock>>,
 }
 
 /// The site that pages are to be a part of.
@@ -90,7 +96,8 @@ impl SiteParts {
         parts.value("templates", looks.overrides());
         host(&Host::this(), &mut parts)?;
         let key = parts.key("pages");
-        Some(Self { parts, key, options: settings.page.clone() })
+        let pictures = settings.remote.as_ref().map(|it| Arc::clone(&it.lock));
+        Some(Self { parts, key, options: settings.page.clone(), pictures })
     }
 
     /// The key of a page whose outputs are stored in its notebook, and its parts.
@@ -115,9 +122,12 @@ impl SiteParts {
         (key, own)
     }
 
-    /// All parts of the key of a page, those that all pages have included.
-    pub(super) fn all_of(&self, input: &Input, path: &SitePath, digest: &[u8; 48]) -> PageParts {
-        let (_, mut own) = self.page(input, path, digest);
+    /// All parts of the key of a page, those that all pages have included, and what the lock says of pictures of the web
+    /// that the notebook names.
+    pub(super) fn all_of(&self, input: &Input, path: &SitePath, notebook: &Source) -> PageParts {
+        let (_, mut own) = self.page(input, path, notebook.digest());
+        let pictures = self.pictures.iter().flat_map(|it| pictures_in_text(it, notebook.text()));
+        own.0.extend(pictures.map(|(address, said)| (format!("picture {address}"), said)));
         own.0.extend(self.parts.0.iter().map(|(name, value)| (name.clone(), value.clone())));
         own
     }
@@ -148,6 +158,7 @@ impl Settings {
             allowed,
             is_strict,
             trust,
+            remote,
         } = self;
         parts.value("limits", &bounds.process);
         parts.value("states that are shown first", chosen);
@@ -157,6 +168,8 @@ impl Settings {
         parts.value("secrets that are allowed", allowed);
         parts.value("strict sanitizing", is_strict);
         parts.value("trust", trust);
+        // Of the lock, only what it says of a page's own pictures decides.
+        parts.value("pictures of the web", &remote.is_some());
         page.decide(parts);
     }
 }

@@ -23,6 +23,7 @@ use super::options::{Goal, Options, Settings, site_title};
 use super::page_key::{SiteParts, Whole};
 use super::pairs;
 use super::preparation::Preparation;
+use super::remote;
 use super::runtimes::Charts;
 use super::schedule;
 use super::texts::{Digests, Texts};
@@ -38,6 +39,7 @@ use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::Layout;
 use crate::process::{Limits, interrupt};
 use crate::publish::Destination;
+use crate::remote::AssetsLock;
 use crate::run::remembered::Unchecked;
 use crate::run::{Unobserved, stored};
 use crate::site::SitePath;
@@ -175,6 +177,11 @@ impl Project {
         grants::check_config(&self.options, &self.config, Vec::new())
     }
 
+    /// Whether all notebooks of the folder are here, whose `nbc.toml` holds.
+    pub(super) fn is_of_whole_folder(&self) -> bool {
+        self.paths.first().is_some_and(|it| it.is_dir())
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -225,7 +232,7 @@ impl Project {
         let Made { settings, read, outcomes, warnings, packages, secretive, is_settled } = made;
         let Read { sources, mut findings, places, known, mut told } = read;
         tell_known_pages(known.len(), events);
-        let shows_secret = !secretive.is_empty() || known.iter().any(|it| it.page.shows_secret);
+        let mut shows_secret = !secretive.is_empty() || known.iter().any(|it| it.page.shows_secret);
         let (mut built, mut failures) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             let page = outcome.built.as_ref().and_then(|it| told.get_mut(it.document.place().1));
@@ -236,6 +243,7 @@ impl Project {
             failures.extend(outcome.without_environment);
             built.extend(outcome.built);
         }
+        shows_secret |= remote::hides_query(&findings);
         let is_whole = failures.is_empty() && !diagnostic::has_errors(&findings);
         // A page that is missing is told once, by what it is missing for; only others' readers can miss it.
         let pages = match is_whole || settings.keeps_going {
@@ -454,7 +462,15 @@ impl Project {
         let (sources, analyzed) = self.analyze();
         let notebooks = analyzed.iter().filter_map(|it| it.value.as_ref());
         let (mut findings, mut shows_secret) = (unmatched::findings(&settings, notebooks), false);
+        let lock = remote::is_wanted(&self.options, &self.config)
+            .then(|| AssetsLock::load(&self.folder).map_err(remote::unusable))
+            .transpose()?;
         for analyzed in analyzed {
+            if let (Some(lock), Some(notebook)) = (&lock, &analyzed.value) {
+                let mut named = remote::named(notebook, &settings.page.shown);
+                findings.extend(remote::unlocked(&named.places, lock));
+                findings.append(&mut named.findings);
+            }
             findings.extend(analyzed.diagnostics);
             let leaks = analyzed
                 .value
@@ -463,6 +479,7 @@ impl Project {
             shows_secret |= !leaks.is_empty();
             findings.extend(leaks);
         }
+        shows_secret |= remote::hides_query(&findings);
         diagnostic::sort(&mut findings);
         Ok(Checked { findings, sources, shows_secret })
     }

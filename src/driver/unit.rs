@@ -551,8 +551,8 @@ impl Builder<'_> {
 
     /// The parts of the key of a notebook's page.
     fn page_parts(&self, analyzed: &Analyzed, path: &SitePath) -> PageParts {
-        let digest = self.sources.get(analyzed.notebook.source).digest();
-        let all = self.site_parts.map(|it| it.all_of(&analyzed.input, path, digest));
+        let notebook = self.sources.get(analyzed.notebook.source);
+        let all = self.site_parts.map(|it| it.all_of(&analyzed.input, path, notebook));
         all.unwrap_or_default()
     }
 

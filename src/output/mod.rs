@@ -22,6 +22,7 @@ mod neighbours;
 mod notes;
 mod placed_chart;
 mod refused;
+mod remote;
 mod shorten;
 mod text;
 mod widget;
@@ -34,10 +35,12 @@ pub use headings::heading_sources;
 pub use island::Islands;
 pub use math::{Mathematics, Rule};
 pub use neighbours::{
-    Neighbours, Read, Refusal, Search, Taken, is_local, neighbour_paths, read_neighbour,
+    Neighbours, Read, Refusal, Search, Taken, is_local, neighbour_paths, picture_type,
+    read_neighbour,
 };
 pub use placed_chart::PlacedChart;
-pub use refused::{RefusedFile, refused_files};
+pub use refused::{RefusedFile, place_of, refused_files};
+pub use remote::{RemotePictures, TO_LOCK, pictures_hold, pictures_in_text};
 pub use shorten::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,8 +12,11 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
 use super::image::Picture;
+use super::on_big_stack;
+use super::remote::RemotePictures;
 use crate::metadata;
 use crate::sanitize::{MediaKind, Removed, SafePicture, UntrustedHtml};
 use crate::site::Integrity;
@@ -31,9 +34,23 @@ const LONGEST: usize = 4096;
 /// The notebook's folder, as a run sees it and as outputs name it.
 const FOLDER_OF_RUN: &str = "nb/";
 
-/// Files that were asked for, each with the bound that it was read with: the digest of the bytes, or the reason why there
-/// are none. Together they decide what a page shows of them.
-pub type Taken = BTreeSet<(Utf8PathBuf, u64, String)>;
+/// Files and pictures of the web that were asked for. Together they decide what a page shows of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// Files, each with the bound that it was read with: the digest of the bytes, or the reason why there are none.
+    pub files: BTreeSet<(Utf8PathBuf, u64, String)>,
+    /// Addresses of pictures of the web, each with what the lock says of it.
+    pub pictures: BTreeMap<String, String>,
+}
+
+impl Taken {
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.pictures.is_empty()
+    }
+}
 
 /// Why a file beside the notebook is not shown as it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +78,8 @@ pub struct Neighbours {
     /// The notebook's folder, below the root.
     folder: Utf8PathBuf,
     search: Search,
+    /// Pictures of the web; `None`: none is shown.
+    remote: Option<RemotePictures>,
     state: Mutex<State>,
 }
 
@@ -82,9 +101,11 @@ impl fmt::Debug for Neighbours {
 }
 
 /// A picture, and what is to be told about it.
-pub(super) struct NeighbourPicture {
+pub(super) struct CheckedPicture {
     pub(super) picture: SafePicture,
     pub(super) removed: Vec<Removed>,
+    /// Its type, by its bytes.
+    pub(super) mime: &'static str,
     pub(super) told: Option<String>,
 }
 
@@ -100,7 +121,20 @@ impl Neighbours {
     #[must_use]
     pub fn new(root: &Utf8Path, folder: &Utf8Path, search: Search) -> Self {
         let (place, folder) = (root.to_owned(), folder.to_owned());
-        Self { root: ProjectRoot::new(root), place, folder, search, state: Mutex::default() }
+        let root = ProjectRoot::new(root);
+        Self { root, place, folder, search, remote: None, state: Mutex::default() }
+    }
+
+    /// The same, with pictures of the web.
+    #[must_use]
+    pub fn with_remote(self, remote: Option<RemotePictures>) -> Self {
+        Self { remote, ..self }
+    }
+
+    /// Pictures of the web, if the page may show some.
+    #[must_use]
+    pub fn remote(&self) -> Option<&RemotePictures> {
+        self.remote.as_ref()
     }
 
     /// The root, and the notebook's folder below it.
@@ -120,14 +154,15 @@ impl Neighbours {
             };
             (path.clone(), *most, found)
         });
-        found.collect()
+        let pictures = self.remote.as_ref().map(RemotePictures::decided).unwrap_or_default();
+        Taken { files: found.collect(), pictures }
     }
 
     /// Whether the files below a root are what they were when a page took them.
     #[must_use]
     pub fn still_hold(root: &Utf8Path, taken: &Taken) -> bool {
         let root = ProjectRoot::new(root);
-        taken.iter().all(|(path, most, then)| match read_neighbour(&root, path, *most) {
+        taken.files.iter().all(|(path, most, then)| match read_neighbour(&root, path, *most) {
             Ok(bytes) => Integrity::of(&bytes).as_str() == then,
             Err((refusal, _)) => refusal.reason == *then,
         })
@@ -140,38 +175,28 @@ impl Neighbours {
     }
 
     /// The picture at an address.
-    pub(super) fn picture(&self, address: &str) -> Result<NeighbourPicture, Refusal> {
+    pub(super) fn picture(&self, address: &str) -> Result<CheckedPicture, Refusal> {
         let (path, bytes) = self.find(address, MOST_PICTURE)?;
-        let name = path.file_name().unwrap_or_default();
-        self.search(&bytes)?;
-        if let Some(text) = drawing(&bytes) {
-            let found = SafePicture::of_drawing(&UntrustedHtml::new(text.to_owned()));
-            let (picture, removed) = found.ok_or_else(|| {
-                Refusal::new(
-                    "it is an SVG image that is too large or too complex to be shown",
-                    None,
-                )
-            })?;
-            let told = disguised(&path, "image/svg+xml");
-            return Ok(NeighbourPicture { picture, removed, told });
+        let found = self.checked(&bytes, path.file_name().unwrap_or_default())?;
+        let told = disguised(&path, found.mime);
+        Ok(CheckedPicture { told, ..found })
+    }
+
+    /// Bytes as a picture without its metadata, of a file with a name.
+    pub(super) fn checked(&self, bytes: &[u8], name: &str) -> Result<CheckedPicture, Refusal> {
+        self.search(bytes)?;
+        picture_of(bytes, name)
+    }
+
+    /// Counts bytes that the page shows.
+    pub(super) fn count(&self, bytes: usize) -> Result<(), Refusal> {
+        let mut state = self.state();
+        state.used = state.used.saturating_add(bytes as u64);
+        if state.used > MOST_OF_PAGE {
+            // The page is not made, and its cells need no more memory.
+            return Err(Refusal::new("there are too many such files", None));
         }
-        let data = STANDARD.encode(&bytes);
-        let picture = Picture::parse(&data).map_err(|why| match why {
-            metadata::STUCK => {
-                Refusal::new(format!("it {why}"), Some("save it with another program"))
-            }
-            _ if is_pointer(&bytes) => Refusal::new(
-                "it is a Git LFS pointer, and not the picture",
-                Some("get the file itself: `git lfs pull`"),
-            ),
-            "has more pixels than a page may show" => Refusal::new(format!("it {why}"), None),
-            _ => Refusal::new("it is no PNG, JPEG, GIF, WebP or SVG image by its content", None),
-        })?;
-        let told = disguised(&path, picture.mime());
-        let found = SafePicture::of_pixels(picture.address(), Some(name), picture.size());
-        let picture =
-            found.ok_or_else(|| Refusal::new("it is no image that a page may hold", None))?;
-        Ok(NeighbourPicture { picture, removed: Vec::new(), told })
+        Ok(())
     }
 
     /// The sound or film at an address.
@@ -221,12 +246,7 @@ impl Neighbours {
             };
             match self.read(&path, most) {
                 Ok(bytes) => {
-                    let mut state = self.state();
-                    state.used = state.used.saturating_add(bytes.len() as u64);
-                    if state.used > MOST_OF_PAGE {
-                        // The page is not made, and its cells need no more memory.
-                        return Err(Refusal::new("there are too many such files", None));
-                    }
+                    self.count(bytes.len())?;
                     return Ok((path, bytes));
                 }
                 Err((_, false)) => {}
@@ -250,6 +270,39 @@ impl Neighbours {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes as a picture without its metadata, of a file with a name. Its kind is that of the bytes.
+fn picture_of(bytes: &[u8], name: &str) -> Result<CheckedPicture, Refusal> {
+    if let Some(text) = drawing(bytes) {
+        let found = SafePicture::of_drawing(&UntrustedHtml::new(text.to_owned()));
+        let (picture, removed) = found.ok_or_else(|| {
+            Refusal::new("it is an SVG image that is too large or too complex to be shown", None)
+        })?;
+        return Ok(CheckedPicture { picture, removed, mime: "image/svg+xml", told: None });
+    }
+    let data = STANDARD.encode(bytes);
+    let picture = Picture::parse(&data).map_err(|why| match why {
+        metadata::STUCK => Refusal::new(format!("it {why}"), Some("save it with another program")),
+        _ if is_pointer(bytes) => Refusal::new(
+            "it is a Git LFS pointer, and not the picture",
+            Some("get the file itself: `git lfs pull`"),
+        ),
+        "has more pixels than a page may show" => Refusal::new(format!("it {why}"), None),
+        _ => Refusal::new("it is no PNG, JPEG, GIF, WebP or SVG image by its content", None),
+    })?;
+    let mime = picture.mime();
+    let found = SafePicture::of_pixels(picture.address(), Some(name), picture.size());
+    let picture = found.ok_or_else(|| Refusal::new("it is no image that a page may hold", None))?;
+    Ok(CheckedPicture { picture, removed: Vec::new(), mime, told: None })
+}
+
+/// The type of bytes that a page can show as a picture; the error is a clause about them.
+///
+/// # Errors
+/// When they are none.
+pub fn picture_type(bytes: &[u8]) -> Result<&'static str, String> {
+    on_big_stack(|| picture_of(bytes, "").map(|it| it.mime).map_err(|it| it.reason))
 }
 
 /// Whether an address means a file of the project, and neither another host nor a place in the page.
@@ -534,7 +587,7 @@ mod tests {
         let refusal = found.media("a.gif", true).err().unwrap();
         assert!(refusal.reason.contains("no video"), "{}", refusal.reason);
         let taken = found.taken();
-        assert!(taken.iter().any(|(path, ..)| path == "none.png"));
+        assert!(taken.files.iter().any(|(path, ..)| path == "none.png"));
         assert!(Neighbours::still_hold(folder, &taken));
         put("none.png", GIF);
         assert!(!Neighbours::still_hold(folder, &taken));

@@ -9,8 +9,12 @@ use super::{Interactivity, Islands, Neighbours, RefusedFile, Shown};
 use crate::charts::{self, Chart, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::metadata;
-use crate::sanitize::{IslandKind, Removed};
+use crate::sanitize::{IMAGE_OF_WEB, IslandKind, Removed};
 use crate::source::Span;
+
+/// The way to pictures of the web.
+const TO_REMOTE: &str = "`nbc lock --remote-images` fetches and pins the pictures of the web that notebooks name, and \
+                         `--remote-images` shows those that are pinned";
 
 /// Most files beside the notebook that are told about for one cell.
 const MOST_REFUSED: usize = 64;
@@ -112,7 +116,9 @@ impl Notes {
             all.insert(file);
         } else if !all.contains(&file) {
             let (address, reason) = ("…".to_owned(), "nor are others that it names".to_owned());
-            all.insert(RefusedFile { address, reason, is_shown: false, help: None });
+            let RefusedFile { code, is_error, .. } = file;
+            let (is_shown, help) = (false, None);
+            all.insert(RefusedFile { address, reason, is_shown, help, code, is_error });
         }
     }
 
@@ -337,7 +343,11 @@ impl Notes {
         }
         if !removed.is_empty() {
             let message = format!("removed from an output: {}", list(&counted(&removed)));
-            found.push(Diagnostic::warning(Code::RemovedMarkup, span, message));
+            let diagnostic = Diagnostic::warning(Code::RemovedMarkup, span, message);
+            found.push(match removed.contains_key(IMAGE_OF_WEB) {
+                true => diagnostic.with_help(TO_REMOTE),
+                false => diagnostic,
+            });
         }
         if self.is_turned.get() {
             let message =

@@ -16,6 +16,7 @@ use super::reach::{Reach, module_name};
 use crate::notebook;
 use crate::process::interrupt;
 use crate::process::names::{path_of, text_of};
+use crate::remote::LOCK;
 use crate::source::MAX_SOURCE_BYTES;
 use crate::source::credentials::{CREDENTIALS, Credentials};
 use crate::source::patterns::{PatternBudget, TooManyPatterns};
@@ -222,7 +223,7 @@ fn is_of_build(name: &str, is_folder: bool) -> bool {
     match is_folder {
         true => name == "__pycache__",
         false => {
-            ["nbc.toml", "uv.lock", "pylock.toml"].contains(&name)
+            ["nbc.toml", "uv.lock", "pylock.toml", LOCK].contains(&name)
                 || name.starts_with("pylock.") && name.ends_with(".toml")
         }
     }
@@ -620,8 +621,10 @@ mod tests {
 
     #[test]
     fn what_only_nbc_reads_is_hidden_whatever_inputs_say() {
-        let names = ["nbc.toml", "a/nbc.toml", "uv.lock", "pylock.toml", "pylock.nb.toml", "nb.py"];
-        let hidden_names = ["a/nbc.toml", "nbc.toml", "pylock.nb.toml", "pylock.toml", "uv.lock"];
+        let names =
+            ["nbc.toml", "a/nbc.toml", "uv.lock", "pylock.toml", "pylock.nb.toml", LOCK, "nb.py"];
+        let hidden_names =
+            ["a/nbc.toml", LOCK, "nbc.toml", "pylock.nb.toml", "pylock.toml", "uv.lock"];
         assert_eq!(hidden(&names, Some(&["*"])), hidden_names);
         assert_eq!(hidden(&names, None), hidden_names);
         let kept = ["requirements.txt", "pyproject.toml", "poetry.lock", "pylock.md", "a.toml"];

@@ -33,6 +33,9 @@ pub use scan::{
 };
 pub use theme::{ThemeError, theme};
 
+/// A removed image of the web, as a finding names it.
+pub const IMAGE_OF_WEB: &str = "image of the web, which a page does not load";
+
 /// Markup that a notebook made. It cannot be printed, compared or serialized by accident; only the
 /// sanitizer reads it.
 ///

@@ -1,12 +1,12 @@
-//! `nbc prepare`: the environments of a later build, which then needs no network.
+//! `nbc prepare`: the environments and the pictures of a later build, which then needs no network.
 
-use super::unreadable;
+use super::{Pictures, unreadable};
 use crate::cli::args::{Format, Prepare};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::{Exit, print_failure};
 use crate::diagnostic;
-use crate::driver::{Events as _, Failure, Goal, Project};
+use crate::driver::{Events as _, Failure, Goal, Project, counted};
 use crate::interrupt::{self, Cancel};
 use crate::run::stored;
 
@@ -46,12 +46,23 @@ pub(in crate::cli) fn run(arguments: &Prepare, printer: Printer) -> Result<Exit,
             Err(failure) => failures.push(failure),
         }
     }
+    let pictures = project.prepare_pictures(&notebooks, &progress)?;
     progress.finish();
+    if interrupt::is_requested() {
+        return Ok(Exit::Interrupted);
+    }
+    let mut exit = Exit::Done;
+    if let Some(report) = pictures {
+        let (sources, format) = (&sources, Format::Full);
+        exit = Pictures { findings: Vec::new(), sources, format }.tell(&report, printer);
+        let (named, fetched) = (counted(report.pictures, "picture"), report.fetched);
+        lines.push(format!("prepared: {} ({named}, {fetched} fetched)", report.path));
+    }
     for warning in preparation.warnings() {
         printer.warning(&warning.message);
         warning.help.iter().for_each(|it| printer.help(it));
     }
     lines.iter().for_each(|it| printer.line(&diagnostic::one_line(it)));
     failures.iter().for_each(|it| print_failure(it, printer));
-    Ok(if failures.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if failures.is_empty() { exit } else { Exit::Failed })
 }

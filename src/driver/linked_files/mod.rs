@@ -101,7 +101,7 @@ impl<'a> LinkedFiles<'a> {
                 continue;
             };
             let (decided, file) = self.known(root, &path);
-            taken.insert((path, MOST_OF_FILE, decided));
+            taken.files.insert((path, MOST_OF_FILE, decided));
             if !matches!(file, LinkedFile::Missing) {
                 return file;
             }

@@ -31,7 +31,7 @@ impl Folder {
     fn ask(&self, layout: Layout, addresses: &[&str]) -> Vec<String> {
         let (scanner, allowed) = (Scanner::default(), Allowed::default());
         let files = LinkedFiles::new(layout, &scanner, &allowed);
-        let mut taken = Taken::new();
+        let mut taken = Taken::default();
         let one =
             |address: &&str| match files.find((self.path(), "sub".into()), address, &mut taken) {
                 LinkedFile::Missing => "missing".to_owned(),
@@ -180,7 +180,7 @@ fn secrets_in_files_are_found_member_by_member() {
     let allowed = Allowed::default();
     folder.put("sub/b.zip", &zip(&[("a.txt", b"it is hunter2hunter2")]));
     let files = LinkedFiles::new(Layout::Site, &scanner, &allowed);
-    let found = files.find((folder.path(), "sub".into()), "b.zip", &mut Taken::new());
+    let found = files.find((folder.path(), "sub".into()), "b.zip", &mut Taken::default());
     assert!(matches!(found, LinkedFile::Exposed(name) if name == "API"));
 }
 
@@ -194,7 +194,7 @@ fn a_site_has_at_most_500_mib_of_files() {
         let files = LinkedFiles::new(Layout::Site, &scanner, &allowed);
         files.state().bytes = MOST_OF_SITE - 4;
         for name in names {
-            files.find((folder.path(), "sub".into()), name, &mut Taken::new());
+            files.find((folder.path(), "sub".into()), name, &mut Taken::default());
         }
         assert_eq!(files.into_files().is_ok(), is_published);
     }

@@ -8,7 +8,7 @@ use crate::metadata;
 use crate::sanitize::html::prefixed_class;
 use crate::sanitize::policy::{self, Vocabulary};
 use crate::sanitize::token::{self, Tag};
-use crate::sanitize::{FoundPicture, SafeHtml, fixed};
+use crate::sanitize::{FoundPicture, IMAGE_OF_WEB, SafeHtml, fixed};
 
 /// Elements of old pages whose `align` is the place of their text.
 const ALIGNED: [&str; 8] = ["p", "div", "h1", "h2", "h3", "h4", "h5", "h6"];
@@ -279,9 +279,7 @@ fn refusal(element: &str, name: &str, value: &str) -> String {
         ("img" | "image", "src" | "href" | "xlink:href") if policy::is_stuck_image(value) => {
             metadata::STUCK_IMAGE.to_owned()
         }
-        ("img", "src") if web_host(value).is_some() => {
-            "image of the web, which a page does not load".to_owned()
-        }
+        ("img", "src") if web_host(value).is_some() => IMAGE_OF_WEB.to_owned(),
         ("img", "src") => "image that is not in the notebook".to_owned(),
         (_, "href" | "xlink:href") => format!("reference of `<{element}>` to elsewhere"),
         _ => format!("`{name}` attribute with an unsafe value"),
