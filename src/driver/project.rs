@@ -463,7 +463,7 @@ impl Project {
         let notebooks = analyzed.iter().filter_map(|it| it.value.as_ref());
         let (mut findings, mut shows_secret) = (unmatched::findings(&settings, notebooks), false);
         let lock = remote::is_wanted(&self.options, &self.config)
-            .then(|| AssetsLock::load(&self.folder).map_err(remote::unusable))
+            .then(|| AssetsLock::load(&self.folder).map_err(|it| remote::unusable(&it)))
             .transpose()?;
         for analyzed in analyzed {
             if let (Some(lock), Some(notebook)) = (&lock, &analyzed.value) {

@@ -99,7 +99,7 @@ impl Project {
         let old = match (AssetsLock::load(self.folder()), pins) {
             // A file that is broken is no reason not to write a good one, if that is asked for.
             (Err(LockError::Invalid { .. }), Pins::Upgrade) => AssetsLock::default(),
-            (read, _) => read.map_err(unusable)?,
+            (read, _) => read.map_err(|it| unusable(&it))?,
         };
         let store = Store::below(&cache_folder()?);
         let mut lock = old.clone();
@@ -137,7 +137,7 @@ impl Project {
             let message = format!("`{}` cannot be written: {reason}", report.path);
             report.failures.push(Failure { message, help: None });
         } else if !Cancel::current().is_cancelled() {
-            report.is_changed = lock.write(self.folder()).map_err(unusable)?;
+            report.is_changed = lock.write(self.folder()).map_err(|it| unusable(&it))?;
         }
         report.pictures = lock.len();
         diagnostic::sort(&mut report.findings);
@@ -156,7 +156,7 @@ impl Project {
         let Some((places, mut findings)) = self.named_pictures(notebooks)? else {
             return Ok(None);
         };
-        let lock = AssetsLock::load(self.folder()).map_err(unusable)?;
+        let lock = AssetsLock::load(self.folder()).map_err(|it| unusable(&it))?;
         findings.extend(super::unlocked(&places, &lock));
         diagnostic::sort(&mut findings);
         let (path, pictures) = (self.folder().join(LOCK), lock.len());
@@ -184,7 +184,7 @@ impl Project {
         events: &dyn Events,
     ) -> Result<Option<PictureReport>, Failure> {
         let Some((places, _)) = self.named_pictures(notebooks)? else { return Ok(None) };
-        let lock = AssetsLock::load(self.folder()).map_err(unusable)?;
+        let lock = AssetsLock::load(self.folder()).map_err(|it| unusable(&it))?;
         let store = Store::below(&cache_folder()?);
         let (path, pictures) = (self.folder().join(LOCK), lock.len());
         let mut report = PictureReport { path, pictures, ..PictureReport::default() };

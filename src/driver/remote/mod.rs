@@ -3,6 +3,7 @@
 mod fetching;
 mod named;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) struct Remote {
 impl Remote {
     /// The lock in a folder, and the store in the user's cache.
     pub(super) fn open(folder: &Utf8Path) -> Result<Self, Failure> {
-        let lock = AssetsLock::load(folder).map_err(unusable)?;
+        let lock = AssetsLock::load(folder).map_err(|it| unusable(&it))?;
         Ok(Self { lock: Arc::new(lock), store: Store::below(&cache_folder()?) })
     }
 
@@ -50,8 +51,8 @@ pub(super) fn wish(options: &Options, config: &Config) -> Option<String> {
 }
 
 /// A lock that cannot be used, with the way out.
-pub(super) fn unusable(error: LockError) -> Failure {
-    let help = match &error {
+pub(super) fn unusable(error: &LockError) -> Failure {
+    let help = match error {
         LockError::Invalid { .. } => {
             Some("`nbc lock --upgrade --remote-images` writes it anew".to_owned())
         }

@@ -79,7 +79,7 @@ fn serve(client: TcpStream, config: Arc<ServerConfig>, answers: &Answers) {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
-            Ok(1) => head.push(byte[0]),
+            Ok(1) => head.extend(byte),
             _ => return,
         }
     }
