@@ -145,18 +145,18 @@ pub(super) fn check_config(
     {
         wishes.push("less isolation (`best-effort`)".to_owned());
     }
-    wishes.extend(super::remote::wish(options, config));
+    wishes.extend(remote_images(options, config));
     refuse(&wishes, options.trust_config)
 }
 
 /// Like [`check_config`], for a page of a run that is over.
 pub(super) fn check_page(options: &Options, config: &Config) -> Result<(), Failure> {
-    let of_remote = super::remote::wish(options, config);
+    let of_remote = remote_images(options, config);
     let wishes: Vec<String> = super::trust::wishes(config).chain(of_remote).collect();
     refuse(&wishes, options.trust_config)
 }
 
-pub(super) fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
+fn refuse(wishes: &[String], is_trusted: bool) -> Result<(), Failure> {
     if wishes.is_empty() || is_trusted {
         return Ok(());
     }
@@ -171,6 +171,17 @@ fn wishes(config: &Config) -> Vec<String> {
     let reads = config.read.iter().map(|it| format!("the file `{it}`"));
     let names = config.env.iter().map(|it| format!("the variable `{it}`"));
     hosts.chain(reads).chain(names).chain(super::trust::wishes(config)).collect()
+}
+
+/// The wish of a configuration for pictures of the web, unless a flag says the same.
+fn remote_images(options: &Options, config: &Config) -> Option<String> {
+    let is_own = config.remote_images && !options.remote_images;
+    is_own.then(|| "pictures of the web (`remote-images`)".to_owned())
+}
+
+/// Refuses the wish of a configuration for pictures of the web, if the user did not grant it.
+pub(super) fn check_remote_images(options: &Options, config: &Config) -> Result<(), Failure> {
+    refuse(&Vec::from_iter(remote_images(options, config)), options.trust_config)
 }
 
 /// Why a variable is not handed to a run.

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::allowed::{self, Allowed};
 use super::grants::SecretFile;
-use super::remote::{self, Remote};
+use super::remote::Remote;
 use super::states::ChosenValue;
 use super::told_errors::ErrorRules;
 use super::trust::{AllowedIsland, Trust};
@@ -86,6 +86,13 @@ pub struct Options {
     pub trust_config: bool,
     /// A request that stops the work on the project.
     pub cancel: Cancel,
+}
+
+impl Options {
+    /// Whether pages show pictures of the web. A wish of `nbc.toml` is granted apart.
+    pub(super) fn wants_remote_images(&self, config: &Config) -> bool {
+        self.remote_images || config.remote_images
+    }
 }
 
 /// Results of a run that may be published.
@@ -234,7 +241,7 @@ impl Settings {
             true => (options.limits.or(config.limits), options.sweep.or(config.sweep)),
             false => (options.limits, options.sweep),
         };
-        let shows_remote = goal.has_pages() && remote::is_wanted(options, config);
+        let shows_remote = goal.has_pages() && options.wants_remote_images(config);
         let shown = allowed::shown(options.publishing.shown.or(config.shown));
         let mut bounds = limits::bounds(limits)?;
         bounds.outputs.rows = shown.rows;

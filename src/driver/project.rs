@@ -19,6 +19,7 @@ use super::limits;
 use super::linked_files::LinkedFiles;
 use super::links::Pages;
 use super::looks::Looks;
+use super::named_pictures;
 use super::options::{Goal, Options, Settings, site_title};
 use super::page_key::{SiteParts, Whole};
 use super::pairs;
@@ -54,7 +55,7 @@ pub struct Project {
     pub(super) inputs: Vec<Input>,
     folder: Utf8PathBuf,
     /// Paths that the caller named, absolute.
-    paths: Vec<Utf8PathBuf>,
+    pub(super) paths: Vec<Utf8PathBuf>,
     /// Whether the caller named one notebook and nothing else.
     is_one_file: bool,
     /// Results of earlier builds; `None` where nothing runs.
@@ -175,11 +176,6 @@ impl Project {
     /// When there is such a wish.
     pub fn check_grants(&self) -> Result<(), Failure> {
         grants::check_config(&self.options, &self.config, Vec::new())
-    }
-
-    /// Whether all notebooks of the folder are here, whose `nbc.toml` holds.
-    pub(super) fn is_of_whole_folder(&self) -> bool {
-        self.paths.first().is_some_and(|it| it.is_dir())
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -462,14 +458,14 @@ impl Project {
         let (sources, analyzed) = self.analyze();
         let notebooks = analyzed.iter().filter_map(|it| it.value.as_ref());
         let (mut findings, mut shows_secret) = (unmatched::findings(&settings, notebooks), false);
-        let lock = remote::is_wanted(&self.options, &self.config)
+        let lock = self
+            .options
+            .wants_remote_images(&self.config)
             .then(|| AssetsLock::load(&self.folder).map_err(|it| remote::unusable(&it)))
             .transpose()?;
         for analyzed in analyzed {
             if let (Some(lock), Some(notebook)) = (&lock, &analyzed.value) {
-                let mut named = remote::named(notebook, &settings.page.shown);
-                findings.extend(remote::unlocked(&named.places, lock));
-                findings.append(&mut named.findings);
+                findings.extend(named_pictures::unpinned(notebook, &settings.page.shown, lock));
             }
             findings.extend(analyzed.diagnostics);
             let leaks = analyzed

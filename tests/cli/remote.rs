@@ -1,5 +1,5 @@
 //! Pictures of the web: links without a word of the user, pinned ones with it. Nothing here reaches a server; the tests of
-//! `src/driver/remote` do.
+//! `src/driver/locked_pictures` do.
 
 use test_support::{NbcTest, Said};
 

@@ -4,19 +4,24 @@
 //! findings about the others. A picture is decoded by nobody here: its type is read from its bytes, and a drawing has to
 //! pass the sanitizer, as each that a page shows.
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
 
-use super::{is_wanted, named, unusable, wish};
+use super::analysis::Analyzed;
+use super::events::{Events, counted};
+use super::named_pictures::{named, unlocked};
+use super::options::{Goal, Settings};
+use super::project::Project;
+use super::remote::{hides_query, unusable};
+use super::{Failure, cache_folder, grants};
 use crate::diagnostic::{self, Code, Diagnostic};
-use crate::driver::analysis::Analyzed;
-use crate::driver::events::{Events, counted};
-use crate::driver::options::{Goal, Settings};
-use crate::driver::project::Project;
-use crate::driver::{Failure, cache_folder, grants};
 use crate::environment::Pins;
 use crate::interrupt::Cancel;
 use crate::output;
@@ -55,7 +60,7 @@ impl PictureReport {
     /// Whether lines must not be quoted, since one may hold a token in the query of an address.
     #[must_use]
     pub fn hides_query(&self) -> bool {
-        super::hides_query(&self.findings)
+        hides_query(&self.findings)
     }
 }
 
@@ -86,7 +91,7 @@ impl Project {
     }
 
     /// The same, over a route.
-    pub(in crate::driver) fn lock_pictures_by(
+    pub(super) fn lock_pictures_by(
         &self,
         route: &dyn Fn() -> Result<Route, FetchError>,
         notebooks: &[Analyzed],
@@ -103,7 +108,8 @@ impl Project {
         };
         let store = Store::below(&cache_folder()?);
         let mut lock = old.clone();
-        if self.is_of_whole_folder() {
+        let is_whole_folder = self.paths.first().is_some_and(|it| it.is_dir());
+        if is_whole_folder {
             for (address, _) in old.iter().filter(|(it, _)| !places.contains_key(*it)) {
                 lock.remove(address);
                 report.removed += 1;
@@ -157,7 +163,7 @@ impl Project {
             return Ok(None);
         };
         let lock = AssetsLock::load(self.folder()).map_err(|it| unusable(&it))?;
-        findings.extend(super::unlocked(&places, &lock));
+        findings.extend(unlocked(&places, &lock));
         diagnostic::sort(&mut findings);
         let (path, pictures) = (self.folder().join(LOCK), lock.len());
         Ok(Some(PictureReport { path, pictures, findings, ..PictureReport::default() }))
@@ -177,7 +183,7 @@ impl Project {
     }
 
     /// The same, over a route.
-    pub(in crate::driver) fn prepare_pictures_by(
+    pub(super) fn prepare_pictures_by(
         &self,
         route: &dyn Fn() -> Result<Route, FetchError>,
         notebooks: &[Analyzed],
@@ -204,13 +210,10 @@ impl Project {
     /// The pictures of the web that notebooks name, each with its first place, and findings about others; `None` where
     /// nobody wants them.
     fn named_pictures(&self, notebooks: &[Analyzed]) -> Result<Option<NamedPictures>, Failure> {
-        if !is_wanted(&self.options, &self.config) {
+        if !self.options.wants_remote_images(&self.config) {
             return Ok(None);
         }
-        grants::refuse(
-            &Vec::from_iter(wish(&self.options, &self.config)),
-            self.options.trust_config,
-        )?;
+        grants::check_remote_images(&self.options, &self.config)?;
         let settings = Settings::new(&self.options, &self.config, self.folder(), Goal::Reading)?;
         let (mut places, mut findings) = (BTreeMap::new(), Vec::new());
         for notebook in notebooks {

@@ -1,23 +1,13 @@
 //! Pictures of the web, where the user wants them on pages: the lock and the store of a project, and what is to be told.
 
-mod fetching;
-mod named;
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests;
-
 use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::options::Options;
 use super::{Failure, cache_folder};
-use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::output::RemotePictures;
 use crate::remote::{AssetsLock, LockError, Store};
-pub use fetching::PictureReport;
-pub(super) use named::{named, unlocked};
 
 /// Pictures of the web that pages of a project may show.
 #[derive(Debug, Clone)]
@@ -37,17 +27,6 @@ impl Remote {
     pub(super) fn pictures(&self) -> RemotePictures {
         RemotePictures::locked(Arc::clone(&self.lock), self.store.clone())
     }
-}
-
-/// Whether pages show pictures of the web. What `nbc.toml` wants is granted apart.
-pub(super) fn is_wanted(options: &Options, config: &Config) -> bool {
-    options.remote_images || config.remote_images
-}
-
-/// The wish of `nbc.toml`, in a person's words, unless a flag says the same.
-pub(super) fn wish(options: &Options, config: &Config) -> Option<String> {
-    let is_own = config.remote_images && !options.remote_images;
-    is_own.then(|| "pictures of the web (`remote-images`)".to_owned())
 }
 
 /// A lock that cannot be used, with the way out.

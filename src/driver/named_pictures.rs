@@ -9,9 +9,9 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use rayon::prelude::*;
 
+use super::analysis::Analyzed;
+use super::document::raw;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::driver::analysis::Analyzed;
-use crate::driver::document::raw;
 use crate::interrupt::Cancel;
 use crate::notebook::{Cell, CellKind};
 use crate::output::{
@@ -24,15 +24,15 @@ use crate::source::Span;
 
 /// Pictures of the web that notebooks name.
 #[derive(Debug, Default)]
-pub(in crate::driver) struct Named {
+pub(super) struct Named {
     /// The first place of each address.
-    pub(in crate::driver) places: BTreeMap<Address, Span>,
+    pub(super) places: BTreeMap<Address, Span>,
     /// Addresses that nothing is fetched from.
-    pub(in crate::driver) findings: Vec<Diagnostic>,
+    pub(super) findings: Vec<Diagnostic>,
 }
 
 /// The pictures of the web that a notebook names.
-pub(in crate::driver) fn named(analyzed: &Analyzed, shown: &Shown) -> Named {
+pub(super) fn named(analyzed: &Analyzed, shown: &Shown) -> Named {
     let (record, _) = stored(&analyzed.notebook);
     let cells: Vec<_> = analyzed.notebook.cells().filter(|(_, it)| !it.options.hide_cell).collect();
     let cancel = Cancel::current();
@@ -101,11 +101,15 @@ fn prose_of_marimo(code: &str) -> Option<String> {
     Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
+/// Findings about the pictures that a notebook names and that a build would not show.
+pub(super) fn unpinned(analyzed: &Analyzed, shown: &Shown, lock: &AssetsLock) -> Vec<Diagnostic> {
+    let Named { places, mut findings } = named(analyzed, shown);
+    findings.extend(unlocked(&places, lock));
+    findings
+}
+
 /// Findings about pictures that a lock does not name.
-pub(in crate::driver) fn unlocked(
-    places: &BTreeMap<Address, Span>,
-    lock: &AssetsLock,
-) -> Vec<Diagnostic> {
+pub(super) fn unlocked(places: &BTreeMap<Address, Span>, lock: &AssetsLock) -> Vec<Diagnostic> {
     let missing = places.iter().filter(|(address, _)| lock.get(address).is_none());
     let told = missing.map(|(address, span)| {
         let message = format!("`{}` is not locked: `{LOCK}` does not name it", address.shown());
