@@ -478,10 +478,10 @@ fn a_rendered_page_follows_nbc_toml_as_the_build_does() {
         "display('<b>x</b>' * recipe_that_is_private)",
     ]);
     // Those that need `--trust-config` for a build; the page's part of them needs it for a rendering.
-    let granted = ["python", "allow-net", "read", "env", "isolation", "trust"];
+    let granted = ["python", "allow-net", "read", "env", "isolation", "trust", "remote-images"];
     let python = python();
     let python = format!("python = '{python}'");
-    let settings: [(&str, &str); 26] = [
+    let settings: [(&str, &str); 27] = [
         ("title", "layout = 'site'\ntitle = 'A title'"),
         ("exclude", "exclude = ['x']"),
         ("code", "code = 'hidden'"),
@@ -494,6 +494,7 @@ fn a_rendered_page_follows_nbc_toml_as_the_build_does() {
         ("inputs", "inputs = ['x']"),
         ("env", "env = ['A_VARIABLE']"),
         ("isolation", "isolation = 'strict'"),
+        ("remote-images", "remote-images = true"),
         ("limits", "limits = { timeout = 100 }"),
         ("shown", "[shown]\nlines = 1"),
         ("states", "[states]\n"),
