@@ -23,6 +23,7 @@ use nbc::charts::{Chart, Kind, Refusal};
 use nbc::notebook::CellId;
 use nbc::output::mask::{Host, Masks};
 use nbc::output::{Interactivity, OutputPosition, RenderedOutput, Shown};
+use nbc::remote::{Address, AssetsLock};
 use nbc::run::protocol::{PROTOCOL_VERSION, StartApp, StartCell};
 use nbc::run::record::{
     CellRun, CellStatus, EngineReport, MimeBundle, RECORD_VERSION, RawOutput, RunRecord, StreamName,
@@ -36,7 +37,7 @@ use nbc::source::{Source, Sources, Span};
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("parse_marimo", |data| notebook(&["py"], data)),
     ("parse_percent", |data| notebook(&["py"], data)),
     ("parse_ipynb", |data| notebook(&["ipynb"], data)),
@@ -52,6 +53,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("masks", masks),
     ("leaks", leaks),
     ("metadata", metadata),
+    ("assets_lock", assets_lock),
     ("states", states),
     ("verify", verify),
 ];
@@ -60,6 +62,25 @@ pub const TARGETS: [(&str, Target); 16] = [
 pub fn run(name: &str, data: &[u8]) {
     for (_, target) in TARGETS.iter().filter(|(it, _)| *it == name) {
         target(data);
+    }
+}
+
+/// A lock of pictures is read as it is written, and an address keeps its form; none leads to another scheme.
+fn assets_lock(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(lock) = AssetsLock::parse(text) {
+        assert_eq!(AssetsLock::parse(&lock.to_text()), Ok(lock));
+    }
+    for line in text.lines() {
+        let Ok(address) = Address::parse(line) else { continue };
+        assert!(
+            address.as_str().starts_with("https://") && !address.host().contains('@'),
+            "{line}"
+        );
+        assert_eq!(Address::parse(address.as_str()), Ok(address.clone()), "{line}");
+        if let Ok(next) = address.join(line) {
+            assert!(next.as_str().starts_with("https://"), "{line}");
+        }
     }
 }
 

@@ -112,6 +112,8 @@ impl Route {
 pub struct Fetcher {
     route: Route,
     provider: Arc<CryptoProvider>,
+    /// Longest time of one picture.
+    time: Duration,
     end: Instant,
 }
 
@@ -126,7 +128,7 @@ impl Fetcher {
     #[must_use]
     pub fn new(route: Route) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Self { route, provider, end: Instant::now() + WHOLE_TIME }
+        Self { route, provider, time: PICTURE_TIME, end: Instant::now() + WHOLE_TIME }
     }
 
     /// The bytes at an address. Nobody looked at them yet.
@@ -134,7 +136,7 @@ impl Fetcher {
     /// # Errors
     /// When there are none, or too many.
     pub fn fetch(&self, address: &Address) -> Result<Vec<u8>, FetchError> {
-        let end = (Instant::now() + PICTURE_TIME).min(self.end);
+        let end = (Instant::now() + self.time).min(self.end);
         let mut address = address.clone();
         for _ in 0..=MOST_REDIRECTS {
             match self.ask(&address, end)? {
@@ -283,4 +285,24 @@ fn of_tls(host: String, error: &rustls::Error) -> FetchError {
 fn foreign(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     one_line.chars().take(LONGEST_FOREIGN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_says_nothing_is_left_after_a_while() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let (server, none) = (format!("localhost:{port}").parse().unwrap(), [0; 8]);
+        let mut fetcher = Fetcher::new(Route::to(server, &none));
+        fetcher.time = Duration::from_millis(300);
+        let address = Address::parse(&format!("https://localhost:{port}/a.png")).unwrap();
+        assert_eq!(fetcher.fetch(&address), Err(FetchError::TimedOut));
+        fetcher.end = Instant::now();
+        assert_eq!(fetcher.fetch(&address), Err(FetchError::OutOfTime));
+    }
 }

@@ -106,30 +106,27 @@ impl Project {
             (Err(LockError::Invalid { .. }), Pins::Upgrade) => AssetsLock::default(),
             (read, _) => read.map_err(|it| unusable(&it))?,
         };
-        let store = Store::below(&cache_folder()?);
-        let mut lock = old.clone();
-        let is_whole_folder = self.paths.first().is_some_and(|it| it.is_dir());
-        if is_whole_folder {
-            for (address, _) in old.iter().filter(|(it, _)| !places.contains_key(*it)) {
-                lock.remove(address);
-                report.removed += 1;
-            }
-        }
-        let is_kept = |address: &Address| {
-            let entry = old.get(address).filter(|_| pins == Pins::Keep);
-            entry.is_some_and(|it| store.get(it).is_some())
-        };
-        let wanted = places.keys().filter(|it| !is_kept(it)).take(MOST_PICTURES + 1);
-        let jobs: Vec<Job<'_>> = wanted
-            .map(|address| Job { address, pinned: old.get(address).filter(|_| pins == Pins::Keep) })
-            .collect();
         if let Some((_, span)) = places.iter().nth(MOST_PICTURES) {
             let message = format!(
                 "a project may show {MOST_PICTURES} pictures of the web, and this is one more"
             );
             report.findings.push(Diagnostic::error(Code::UnfetchedPicture, *span, message));
+            report.pictures = old.len();
             return Ok(Some(report));
         }
+        let store = Store::below(&cache_folder()?);
+        let mut lock = old.clone();
+        let is_whole_folder = self.paths.first().is_some_and(|it| it.is_dir());
+        for (address, _) in old.iter().filter(|(it, _)| is_whole_folder && !places.contains_key(it))
+        {
+            lock.remove(address);
+            report.removed += 1;
+        }
+        let pinned = |address: &Address| old.get(address).filter(|_| pins == Pins::Keep);
+        let is_here = |it: &&Address| pinned(it).is_some_and(|it| store.get(it).is_some());
+        let wanted = places.keys().filter(|it| !is_here(it));
+        let jobs: Vec<Job<'_>> =
+            wanted.map(|address| Job { address, pinned: pinned(address) }).collect();
         for (address, fetched) in fetch_all(&jobs, route, &store, events)? {
             match fetched {
                 Ok(picture) => {

@@ -263,10 +263,20 @@ fn what_is_no_picture_that_a_page_may_show_is_refused_and_told_at_its_place() {
     server.answer("round", "301 Moved", "Location: /round\r\n", b"");
     server.answer("huge.png", "200 OK", "Content-Length: 99999999\r\n", b"");
     server.answer("packed.png", "200 OK", "Content-Encoding: br\r\n", b"x");
+    server.answer("endless.png", "200 OK", "No-Content-Length: 1\r\n", &vec![0; 33 << 20]);
     let cut = "Content-Length: 9\r\n";
     server.answer("cut.png", "200 OK", cut, b"x");
-    let names =
-        ["lie.png", "private", "plain", "round", "huge.png", "packed.png", "cut.png", "gone?key=1"];
+    let names = [
+        "lie.png",
+        "private",
+        "plain",
+        "round",
+        "huge.png",
+        "endless.png",
+        "packed.png",
+        "cut.png",
+        "gone?key=1",
+    ];
     let mut lines: Vec<String> = names.map(|it| format!("![x]({})", server.at(it))).into();
     lines.extend(
         ["![x](http://example.org/a.png)", "![x](https://me:word@example.org/a.png)"]
@@ -283,6 +293,7 @@ fn what_is_no_picture_that_a_page_may_show_is_refused_and_told_at_its_place() {
         "error NBC413: `https://localhost:PORT/plain` cannot be fetched: `localhost:PORT` redirects to another address, of which nothing is fetched: its address is `http:`, and pictures are fetched by `https:` only",
         "error NBC413: `https://localhost:PORT/round` cannot be fetched: it redirects more than 5 times",
         "error NBC413: `https://localhost:PORT/huge.png` cannot be fetched: it holds more than 32 MiB",
+        "error NBC413: `https://localhost:PORT/endless.png` cannot be fetched: it holds more than 32 MiB",
         "error NBC413: `https://localhost:PORT/packed.png` cannot be fetched: the answer of `localhost:PORT` cannot be read: it is compressed, which was not asked for",
         "error NBC413: `https://localhost:PORT/cut.png` cannot be fetched: the answer of `localhost:PORT` cannot be read: the connection ended too early",
         "error NBC413: `https://localhost:PORT/gone?…` cannot be fetched: `localhost:PORT` answers with status 404",
@@ -350,8 +361,17 @@ fn other_bytes_than_the_lock_names_are_refused_until_they_are_asked_for() {
     assert_ne!(test.lock_file(), before);
     assert!(test.build().1);
     assert_ne!(test.page(), page);
-    // What no notebook names any more goes.
+    // What no notebook names any more goes, once the whole folder is locked.
     test.prose(&["nothing".to_owned()]);
+    let alone = Project::open_for(
+        Goal::Reading,
+        &[test.root().join("in/a.ipynb")],
+        Options { remote_images: true, ..Options::default() },
+        &Unobserved,
+    );
+    let (alone, route) = (alone.unwrap(), || Ok(test.server.route()));
+    let report = alone.lock_pictures_by(&route, &notebooks(&alone), Pins::Keep, &Unobserved);
+    assert_eq!(report.unwrap().map(|it| (it.removed, it.pictures)), Some((0, 1)));
     let report = test.lock(Pins::Keep);
     assert_eq!((report.removed, report.pictures, report.is_changed), (1, 0, true));
 }
