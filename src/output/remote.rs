@@ -166,7 +166,7 @@ pub fn pictures_hold(lock: Option<&AssetsLock>, then: &BTreeMap<String, String>)
 /// The entries of a lock whose addresses stand in the text of a notebook: names for people, each with what the lock says.
 #[must_use]
 pub fn pictures_in_text(lock: &AssetsLock, text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+    let mut named = BTreeMap::new();
     for at in memchr::memmem::find_iter(text.as_bytes(), b"//") {
         let before = text.get(..at).unwrap_or_default();
         let start = before.strip_suffix("https:").map_or(at, str::len);
@@ -177,8 +177,15 @@ pub fn pictures_in_text(lock: &AssetsLock, text: &str) -> BTreeMap<String, Strin
         if let Ok(address) = Address::parse(&written)
             && let Some(picture) = lock.get(&address)
         {
-            found.insert(address.shown(), said(Some(picture)));
+            named.insert(address, picture);
         }
+    }
+    // Several addresses may differ in what is not told of them.
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for (address, picture) in named {
+        let all = found.entry(address.shown()).or_default();
+        let separator = if all.is_empty() { "" } else { ", " };
+        all.push_str(&format!("{separator}{}", said(Some(picture))));
     }
     found
 }
@@ -198,6 +205,11 @@ mod tests {
         let found = pictures_in_text(&lock, text);
         let names: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!(names, ["https://a.example/a.png", "https://b.example/b.png?…"]);
+        let other = "https://b.example/b.png?x=2";
+        lock.insert(Address::parse(other).unwrap(), picture.clone());
+        let both = pictures_in_text(&lock, &format!("{text} {other}"));
+        let said_of_both = both.get("https://b.example/b.png?…").unwrap();
+        assert_eq!(said_of_both.matches("sha256:").count(), 2);
         let then = [("https://a.example/a.png".to_owned(), said(Some(&picture)))].into();
         assert!(pictures_hold(Some(&lock), &then));
         assert!(!pictures_hold(None, &then));

@@ -18,6 +18,8 @@ pub(in crate::cli) fn run(arguments: &Lock, printer: Printer) -> Result<Exit, Fa
     let progress = Progress::new(printer, false);
     let options = arguments.options();
     let project = Project::open_for(Goal::Reading, &arguments.inputs, options, &progress)?;
+    // Nothing is locked before that is settled.
+    project.check_remote_images()?;
     let (sources, analyzed) = project.analyze();
     let (findings, notebooks) = unreadable(analyzed);
     if diagnostic::has_errors(&findings) {

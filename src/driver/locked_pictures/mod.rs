@@ -75,6 +75,14 @@ struct Job<'a> {
 type Fetched = Result<LockedPicture, (String, Option<&'static str>)>;
 
 impl Project {
+    /// Refuses pictures of the web that `nbc.toml` asks for and the caller did not grant.
+    ///
+    /// # Errors
+    /// When it asks for them.
+    pub fn check_remote_images(&self) -> Result<(), Failure> {
+        grants::check_remote_images(&self.options, &self.config)
+    }
+
     /// Fetches the pictures of the web that notebooks name in prose and stored outputs, and pins them. `None` where
     /// neither the caller nor `nbc.toml` wants pictures of the web.
     ///
@@ -210,7 +218,7 @@ impl Project {
         if !self.options.wants_remote_images(&self.config) {
             return Ok(None);
         }
-        grants::check_remote_images(&self.options, &self.config)?;
+        self.check_remote_images()?;
         let settings = Settings::new(&self.options, &self.config, self.folder(), Goal::Reading)?;
         let (mut places, mut findings) = (BTreeMap::new(), Vec::new());
         for notebook in notebooks {
