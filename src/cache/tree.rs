@@ -49,12 +49,28 @@ pub enum UncachedTree {
 
 /// A file, as the file system tells it: what changes it changes this, but for a change within one tick of the clock.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Numbers", into = "Numbers")]
 pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+/// The form in which a stamp is kept, of which a large site has many.
+type Numbers = (u64, u64, u64, (i64, i64), (i64, i64));
+
+impl From<Numbers> for Stamp {
+    fn from((device, inode, size, modified, changed): Numbers) -> Self {
+        Self { device, inode, size, modified, changed }
+    }
+}
+
+impl From<Stamp> for Numbers {
+    fn from(Stamp { device, inode, size, modified, changed }: Stamp) -> Self {
+        (device, inode, size, modified, changed)
+    }
 }
 
 impl Stamp {

@@ -124,7 +124,7 @@ pub(super) fn decoded(text: &str) -> String {
 
 /// One form for texts that look the same.
 fn composed(text: &str) -> String {
-    text.nfc().collect()
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// Letters and digits of a text: the part that all tools keep.

@@ -11,7 +11,7 @@ use super::anchors::Anchors;
 use super::document::Unlinked;
 use super::events::Warning;
 use super::inputs::{Input, page_paths};
-use super::last_site::{self, Known, KnownPage, Note};
+use super::last_site::{self, Known, Note, PageLine};
 use super::linked_files::{self, LinkedFiles};
 use super::links::{Asked, Pages};
 use super::looks::Looks;
@@ -47,8 +47,9 @@ pub struct Compiled<'a> {
     pub(super) scanner: Scanner,
     pub(super) expected: Expected,
     pub(super) cache: Option<Arc<Cache>>,
-    /// Name under which the pages are kept for the next build; `None`: they are not kept.
-    pub(super) last: Option<Key>,
+    /// Name under which the pages are kept for the next build, and the stamps of files that stand; `None`: they are not
+    /// kept.
+    pub(super) last: Option<(Key, Arc<Stamps>)>,
     pub(super) timings: &'a Timings,
     pub(super) packages: Vec<PackageFolders>,
     /// Files beside the notebooks that decided about pages, below their roots.
@@ -213,34 +214,32 @@ impl Compiled<'_> {
         drop(self.sources);
         let number = pages.len();
         let cache = cache.as_deref();
-        let Assembled { site, emitted, notes, known, standing } =
-            assemble((pages, files), layout, (looks, &title), cache, timings)?;
-        linked_files::check_size(&site)?;
-        let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
-        let site = verified.map_err(|findings| NotPublished::Unverified {
-            findings,
-            help: if looks.has_templates() {
-                "the site's own templates may write what pages must not hold, such as a `<meta>` that is \
-                 not known; docs/themes.md says what they may"
-            } else {
-                "this is a defect of nbc: please report it with the notebook"
-            },
-        })?;
+        let standing = standing(&pages, last.as_ref().map(|(_, stamps)| &**stamps));
+        let prove = || -> Result<_, NotPublished> {
+            let Assembled { site, emitted, notes, known } =
+                assemble((pages, files), layout, (looks, &title), cache, timings)?;
+            linked_files::check_size(&site)?;
+            let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
+            let site = verified.map_err(|findings| unverified(findings, looks))?;
+            Ok((site, emitted, notes, known))
+        };
+        // Naming the files that stand is the kernel's work mostly, and does not wait for the proof of the others.
+        let (proved, staging) =
+            rayon::join(prove, || timings.measure(Phase::Publish, || destination.stage(&standing)));
+        let (site, emitted, notes, known) = proved?;
         let exposed = timings.measure(Phase::Exposure, || exposure::in_site(site.site(), &scanner));
         if let Some(message) = exposed {
             return Err(Failure { message, help: None }.into());
         }
         let manifest = site.site().files().find(|it| it.path().as_str() == "manifest.json");
         let manifest = manifest.map(|it| it.integrity().as_str().to_owned()).unwrap_or_default();
-        let published = timings.measure(Phase::Publish, || destination.publish(&site, &standing));
+        let staging = staging.map_err(helped)?;
+        let published = timings.measure(Phase::Publish, || staging.publish(&site));
         let published = published.map_err(helped)?;
-        if let (Some(cache), Some(entry)) = (cache, &last) {
+        if let (Some(cache), Some((entry, _))) = (cache, &last) {
             timings.measure(Phase::Cache, || {
-                let made = made_pages(emitted, notes, &site, &published.stamps);
-                let standing = known.into_iter().filter_map(|(notebook, page)| {
-                    Some((notebook, page.standing_in(&published.stamps)?))
-                });
-                last_site::keep(cache, entry, &standing.chain(made).collect());
+                let pages = known.into_iter().chain(made_pages(emitted, notes, &site));
+                last_site::keep(cache, entry, &published.stamps, pages);
                 cache.trim();
             });
         }
@@ -257,9 +256,30 @@ struct Assembled {
     /// Facts about the new pages, and with each its notes and its engine.
     emitted: Vec<Emitted>,
     notes: Vec<(Option<Note>, String)>,
-    known: Vec<(Utf8PathBuf, KnownPage)>,
-    /// The files that are taken over.
-    standing: Stamps,
+    known: Vec<(Utf8PathBuf, PageLine)>,
+}
+
+fn unverified(findings: Vec<Finding>, looks: &Looks) -> NotPublished {
+    let help = if looks.has_templates() {
+        "the site's own templates may write what pages must not hold, such as a `<meta>` that is \
+         not known; docs/themes.md says what they may"
+    } else {
+        "this is a defect of nbc: please report it with the notebook"
+    };
+    NotPublished::Unverified { findings, help }
+}
+
+/// The files that are taken over.
+fn standing(pages: &[PageOf], earlier: Option<&Stamps>) -> Stamps {
+    let files = pages.iter().flat_map(|it| match it {
+        PageOf::Made(_) => &[],
+        PageOf::Known(page) => page.piece.standing(),
+    });
+    let stamps = files.filter_map(|it| {
+        let (path, stamp) = earlier?.get_key_value(it.path().as_str())?;
+        Some((path.clone(), stamp.clone()))
+    });
+    stamps.collect()
 }
 
 /// The new pages that the next build may take over.
@@ -267,8 +287,7 @@ fn made_pages(
     emitted: Vec<Emitted>,
     notes: Vec<(Option<Note>, String)>,
     site: &VerifiedSite,
-    stamps: &Stamps,
-) -> BTreeMap<Utf8PathBuf, KnownPage> {
+) -> Vec<(Utf8PathBuf, PageLine)> {
     let pages = emitted.into_iter().zip(notes).filter_map(|(emitted, (note, engine))| {
         let Emitted { summary, needs, files } = emitted;
         let files = files.into_iter().map(|path| {
@@ -276,7 +295,7 @@ fn made_pages(
             let references = site.references(&path);
             Some((path, file.bytes().len() as u64, file.integrity().clone(), references))
         });
-        note?.page((summary, needs), &engine, files.collect::<Option<_>>()?, stamps)
+        note?.page((summary, needs), &engine, files.collect::<Option<_>>()?)
     });
     pages.collect()
 }
@@ -297,8 +316,8 @@ fn assemble(
             let page = match page {
                 PageOf::Made(page) => *page,
                 PageOf::Known(known) => {
-                    let Known { notebook, piece, provenance, page, .. } = *known;
-                    return Ok((piece, provenance, Origin::Known(notebook, Box::new(page))));
+                    let Known { notebook, piece, provenance, line, .. } = *known;
+                    return Ok((piece, provenance, Origin::Known(notebook, line)));
                 }
             };
             let MadePage { document, provenance, note } = page;
@@ -313,14 +332,11 @@ fn assemble(
         render::LayoutError::Path(_) => error.into(),
     })?;
     let (mut pages, mut provenances) = (Vec::<Piece>::new(), Vec::<Provenance>::new());
-    let (mut notes, mut known, mut standing) = (Vec::new(), Vec::new(), Stamps::new());
+    let (mut notes, mut known) = (Vec::new(), Vec::new());
     for (page, provenance, origin) in made {
         match origin {
             Origin::Made(note) => notes.push((note, provenance.engine.clone())),
-            Origin::Known(notebook, page) => {
-                standing.extend(page.stamps());
-                known.push((notebook, *page));
-            }
+            Origin::Known(notebook, line) => known.push((notebook, line)),
         }
         pages.push(page);
         provenances.push(provenance);
@@ -331,13 +347,13 @@ fn assemble(
             emit::EmitError::Render(template) => looks.failure(template),
             _ => error.into(),
         })?;
-    Ok(Assembled { site, emitted, notes, known, standing })
+    Ok(Assembled { site, emitted, notes, known })
 }
 
 /// Where a page of a site comes from.
 enum Origin {
     Made(Option<Note>),
-    Known(Utf8PathBuf, Box<KnownPage>),
+    Known(Utf8PathBuf, PageLine),
 }
 
 /// Claims the folder of a site, before anything runs.
@@ -377,7 +393,7 @@ pub(super) fn taken(
     known: &[Known],
 ) -> Vec<(Utf8PathBuf, Taken)> {
     let linked = linked.iter().map(|it| (&it.built.document.path, &it.taken));
-    let known = known.iter().map(|it| (&it.path, &it.page.taken));
+    let known = known.iter().map(|it| (&it.path, &it.taken));
     let taken: BTreeMap<&SitePath, &Taken> = linked.chain(known).collect();
     let places = page_paths(inputs);
     let all = inputs.iter().zip(&places).filter_map(|(input, page)| {

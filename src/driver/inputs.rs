@@ -271,13 +271,14 @@ pub fn page_paths(inputs: &[Input]) -> Vec<SitePath> {
         let is_owner = is_verbatim(&(input, name)) && verbatim.get(name) == Some(&1);
         let is_alone = folded.get(&name.to_lowercase()) == Some(&1);
         let is_one = relatives.get(&input.relative) == Some(&1);
-        let own = digest(if is_one { &input.relative } else { &input.path });
-        let mut name = if is_alone || is_owner { name.clone() } else { format!("{name}-{own}") };
+        let own = || digest(if is_one { &input.relative } else { &input.path });
+        let mut name =
+            if is_alone || is_owner { name.clone() } else { format!("{name}-{}", own()) };
         while !taken.insert(name.to_lowercase()) {
-            name = format!("{name}-{own}");
+            name = format!("{name}-{}", own());
         }
         let path = SitePath::new(&format!("{name}.html"));
-        paths.extend(path.or_else(|_| SitePath::new(&format!("notebook-{own}.html"))));
+        paths.extend(path.or_else(|_| SitePath::new(&format!("notebook-{}.html", own()))));
     }
     paths
 }
@@ -292,7 +293,7 @@ fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
 
 /// One form for names that look the same: some file systems take letters and their marks apart.
 fn composed(text: &str) -> String {
-    text.nfc().collect()
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// Eight digits that tell a path from others.

@@ -16,19 +16,19 @@ use super::anchors::Anchors;
 use super::inputs::Input;
 use super::links::{Asked, Pages};
 use super::page_key::SiteParts;
-use crate::cache::{Cache, Key, KeyBuilder, Kind, Stamp};
+use crate::cache::{Cache, Key, KeyBuilder, Kind};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
 use crate::emit::{Needs, Piece, Provenance, Summary};
 use crate::output::{Neighbours, Taken, pictures_hold};
 use crate::publish::Stamps;
 use crate::run::record::Granted;
-use crate::site::{Integrity, Reference, References, SitePath, Standing};
+use crate::site::{Integrity, References, SitePath, Standing};
 use crate::source::{SourceId, Sources, Span};
 
-/// A page, as the last build left it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A page, as the last build left it. Nothing in it changes as long as the page stands.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KnownPage {
+struct KnownPage {
     key: Key,
     summary: Summary,
     needs: Needs,
@@ -36,26 +36,25 @@ pub(super) struct KnownPage {
     /// Pages that its links lead to, or would.
     asked: Asked,
     /// Files beside the notebook that it shows, or would.
-    pub(super) taken: Taken,
+    taken: Taken,
     /// Its places that links of other pages lead to.
-    pub(super) anchors: Anchors,
+    anchors: Anchors,
     /// Texts that its findings point into.
     texts: Vec<KnownText>,
     findings: Vec<KnownFinding>,
     /// Whether a line of the notebook may hold a secret.
-    pub(super) shows_secret: bool,
+    shows_secret: bool,
     engine: String,
 }
 
-/// A file of a page.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A file of a page. Its stamp is another one in each site that it stands in, and is kept apart.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownFile {
     path: String,
     bytes: u64,
     integrity: String,
-    stamp: Stamp,
-    references: BTreeMap<String, Reference>,
+    references: References,
 }
 
 /// A cell of the notebook, or the notebook itself, whose text is in its file.
@@ -80,12 +79,18 @@ struct KnownFinding {
     help: Option<String>,
 }
 
-/// The pages of the last build into a folder, by the path of the notebook, as far as they can be taken over.
+/// A page in the form in which it is kept: one line of JSON, which is read when its notebook is.
+pub(super) type PageLine = Box<str>;
+
+/// The pages of the last build into a folder, as far as they can be taken over.
 #[derive(Debug)]
 pub(super) struct LastSite {
     entry: Key,
     pub(super) parts: SiteParts,
-    pages: BTreeMap<Utf8PathBuf, KnownPage>,
+    /// Files of the earlier site that are the ones that the last build published.
+    standing: Arc<Stamps>,
+    /// By the path of the notebook.
+    pages: BTreeMap<Utf8PathBuf, PageLine>,
 }
 
 impl LastSite {
@@ -94,16 +99,15 @@ impl LastSite {
         cache: &Cache,
         folder: &Utf8Path,
         parts: SiteParts,
-        earlier: &Stamps,
+        earlier: Stamps,
     ) -> Self {
         let entry = KeyBuilder::new("pages of a site").text("folder", folder.as_str()).end();
         let body = if earlier.is_empty() { None } else { cache.get(Kind::Site, &entry) };
-        let kept: Option<BTreeMap<Utf8PathBuf, KnownPage>> =
-            body.and_then(|it| serde_json::from_slice(&it).ok());
-        let mut pages = kept.unwrap_or_default();
-        let stands = |it: &KnownFile| earlier.get(&it.path) == Some(&it.stamp);
-        pages.retain(|_, page| page.files.iter().all(stands));
-        Self { entry, parts, pages }
+        let kept = body.and_then(|it| read(std::str::from_utf8(&it).ok()?));
+        let (then, pages) = kept.unwrap_or_default();
+        let mut standing = earlier;
+        standing.retain(|path, now| then.get(path) == Some(now));
+        Self { entry, parts, standing: Arc::new(standing), pages }
     }
 
     /// The page of a notebook, if this build would make it again. The notebook was read, and need not be parsed.
@@ -119,22 +123,32 @@ impl LastSite {
             return None;
         }
         let digest = *sources.get(notebook).digest();
-        let page = self.pages.get(&input.relative)?;
+        let line = self.pages.get(&input.relative)?;
+        let page: KnownPage = serde_json::from_str(line).ok()?;
         let is_same = page.key == self.parts.page(input, path, &digest).0;
+        let stands = page.files.iter().all(|it| self.standing.contains_key(&it.path));
         let lock = self.parts.pictures.as_deref();
         if !is_same
+            || !stands
             || !Neighbours::still_hold(input.place().0, &page.taken)
             || !pictures_hold(lock, &page.taken.pictures)
         {
             return None;
         }
+        let findings = page.findings(notebook, sources)?;
+        let provenance = page.provenance(path, &input.relative, &digest);
+        let KnownPage { summary, needs, files, asked, taken, anchors, shows_secret, .. } = page;
         Some(Known {
             notebook: input.relative.clone(),
             path: path.clone(),
-            piece: page.piece()?,
-            provenance: page.provenance(path, &input.relative, &digest),
-            findings: page.findings(notebook, sources)?,
-            page: page.clone(),
+            piece: piece(files, summary, needs)?,
+            provenance,
+            findings,
+            asked,
+            taken,
+            anchors: Arc::new(anchors),
+            shows_secret,
+            line: line.clone(),
         })
     }
 
@@ -147,6 +161,11 @@ impl LastSite {
     pub(super) fn entry(&self) -> &Key {
         &self.entry
     }
+
+    /// Files of the earlier site that are the ones that the last build published.
+    pub(super) fn standing(&self) -> &Arc<Stamps> {
+        &self.standing
+    }
 }
 
 /// A notebook whose page is that of the last build.
@@ -157,21 +176,57 @@ pub(super) struct Known {
     pub(super) piece: Piece,
     pub(super) provenance: Provenance,
     pub(super) findings: Vec<Diagnostic>,
-    pub(super) page: KnownPage,
+    /// Pages that its links lead to, or would.
+    asked: Asked,
+    /// Files beside the notebook that it shows, or would.
+    pub(super) taken: Taken,
+    /// Its places that links of other pages lead to.
+    pub(super) anchors: Arc<Anchors>,
+    /// Whether a line of the notebook may hold a secret.
+    pub(super) shows_secret: bool,
+    pub(super) line: PageLine,
 }
 
 impl Known {
     /// The notebook, its page, and the places of that which links of other pages lead to.
     pub(super) fn target(&self) -> (&Utf8Path, &SitePath, Option<Arc<Anchors>>) {
-        (&self.notebook, &self.path, Some(Arc::new(self.page.anchors.clone())))
+        (&self.notebook, &self.path, Some(Arc::clone(&self.anchors)))
+    }
+
+    /// Whether its links lead where they did.
+    pub(super) fn leads_where_it_did(&self, pages: &Pages) -> bool {
+        pages.answer_as(&self.asked)
     }
 }
 
-/// Keeps the pages of a site that was published.
-pub(super) fn keep(cache: &Cache, entry: &Key, pages: &BTreeMap<Utf8PathBuf, KnownPage>) {
-    if let Ok(body) = serde_json::to_vec(pages) {
-        cache.put(Kind::Site, entry, &body);
+/// Keeps the pages of a site that was published, with the stamps of its files. One line holds the stamps, and two each
+/// page: the path of its notebook, and the page.
+pub(super) fn keep(
+    cache: &Cache,
+    entry: &Key,
+    stamps: &Stamps,
+    pages: impl IntoIterator<Item = (Utf8PathBuf, PageLine)>,
+) {
+    let Ok(mut body) = serde_json::to_string(stamps) else { return };
+    for (notebook, page) in pages {
+        let Ok(notebook) = serde_json::to_string(&notebook) else { continue };
+        for line in [&*notebook, &*page] {
+            body.push('\n');
+            body.push_str(line);
+        }
     }
+    cache.put(Kind::Site, entry, body.as_bytes());
+}
+
+/// The stamps and pages of an entry. `None` for one that says what no build says.
+fn read(body: &str) -> Option<(Stamps, BTreeMap<Utf8PathBuf, PageLine>)> {
+    let mut lines = body.split('\n');
+    let stamps = serde_json::from_str(lines.next()?).ok()?;
+    let mut pages = BTreeMap::new();
+    while let Some(notebook) = lines.next() {
+        pages.insert(serde_json::from_str(notebook).ok()?, lines.next()?.into());
+    }
+    Some((stamps, pages))
 }
 
 /// Facts about a page that are known before its bytes are.
@@ -217,22 +272,19 @@ impl Note {
         Some(Self { key, notebook, asked, taken, anchors, shows_secret, texts, findings })
     }
 
-    /// The page, once it is published. `None` where a file of it is not as it was written.
+    /// The page, once it is proved.
     pub(super) fn page(
         self,
         (summary, needs): (Summary, Needs),
         engine: &str,
         files: Vec<(SitePath, u64, Integrity, References)>,
-        stamps: &Stamps,
-    ) -> Option<(Utf8PathBuf, KnownPage)> {
+    ) -> Option<(Utf8PathBuf, PageLine)> {
         let Self { key, notebook, asked, taken, anchors, shows_secret, texts, findings } = self;
         let files = files.into_iter().map(|(path, bytes, integrity, references)| {
-            let path = path.as_str().to_owned();
-            let stamp = stamps.get(&path)?.clone();
-            let integrity = integrity.as_str().to_owned();
-            Some(KnownFile { path, bytes, integrity, stamp, references })
+            let (path, integrity) = (path.as_str().to_owned(), integrity.as_str().to_owned());
+            KnownFile { path, bytes, integrity, references }
         });
-        let files = files.collect::<Option<_>>()?;
+        let files = files.collect();
         let engine = engine.to_owned();
         let page = KnownPage {
             key,
@@ -247,7 +299,7 @@ impl Note {
             shows_secret,
             engine,
         };
-        Some((notebook, page))
+        Some((notebook, serde_json::to_string(&page).ok()?.into()))
     }
 }
 
@@ -303,31 +355,6 @@ impl KnownPage {
         self.findings.iter().map(|it| it.diagnostic(&ids, sources)).collect()
     }
 
-    /// Whether its links lead where they did.
-    pub(super) fn leads_where_it_did(&self, pages: &Pages) -> bool {
-        pages.answer_as(&self.asked)
-    }
-
-    /// Its files, as the file system tells them.
-    pub(super) fn stamps(&self) -> impl Iterator<Item = (String, Stamp)> {
-        self.files.iter().map(|it| (it.path.clone(), it.stamp.clone()))
-    }
-
-    /// The page as a part of the next site.
-    fn piece(&self) -> Option<Piece> {
-        let files = self.files.iter().map(|it| {
-            let digest = it.integrity.strip_prefix("sha384-")?;
-            let digest = base64::engine::general_purpose::STANDARD.decode(digest).ok()?;
-            let digest: [u8; 48] = digest.try_into().ok()?;
-            let path = SitePath::new(&it.path).ok()?;
-            Some(Standing::new(path, it.bytes, digest, it.references.clone()))
-        });
-        let files = files.collect::<Option<Vec<_>>>()?;
-        let (summary, needs) = (self.summary.clone(), self.needs);
-        let path = files.first()?.path().clone();
-        Some(Piece::Standing { path, summary, needs, files })
-    }
-
     /// The manifest's entry.
     fn provenance(&self, path: &SitePath, notebook: &Utf8Path, digest: &[u8; 48]) -> Provenance {
         Provenance {
@@ -343,12 +370,18 @@ impl KnownPage {
             granted: Granted::default(),
         }
     }
+}
 
-    /// The same page in the site that was published now. `None` where a file of it is not as it was.
-    pub(super) fn standing_in(mut self, stamps: &Stamps) -> Option<Self> {
-        for file in &mut self.files {
-            file.stamp = stamps.get(&file.path)?.clone();
-        }
-        Some(self)
-    }
+/// The page as a part of the next site.
+fn piece(files: Vec<KnownFile>, summary: Summary, needs: Needs) -> Option<Piece> {
+    let files = files.into_iter().map(|it| {
+        let digest = it.integrity.strip_prefix("sha384-")?;
+        let digest = base64::engine::general_purpose::STANDARD.decode(digest).ok()?;
+        let digest: [u8; 48] = digest.try_into().ok()?;
+        let path = SitePath::new(&it.path).ok()?;
+        Some(Standing::new(path, it.bytes, digest, it.references))
+    });
+    let files = files.collect::<Option<Vec<_>>>()?;
+    let path = files.first()?.path().clone();
+    Some(Piece::Standing { path, summary, needs, files })
 }

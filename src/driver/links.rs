@@ -303,7 +303,7 @@ fn starts_with(address: &str, scheme: &str) -> bool {
 
 /// One form for paths that look the same: some file systems take names apart.
 fn composed(path: &str) -> String {
-    path.nfc().collect()
+    if path.is_ascii() { path.to_owned() } else { path.nfc().collect() }
 }
 
 /// A query or fragment in which nothing ends an address, or is read in two ways.

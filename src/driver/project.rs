@@ -228,7 +228,7 @@ impl Project {
         let Made { settings, read, outcomes, warnings, packages, secretive, is_settled } = made;
         let Read { sources, mut findings, places, known, mut told } = read;
         tell_known_pages(known.len(), events);
-        let mut shows_secret = !secretive.is_empty() || known.iter().any(|it| it.page.shows_secret);
+        let mut shows_secret = !secretive.is_empty() || known.iter().any(|it| it.shows_secret);
         let (mut built, mut failures) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             let page = outcome.built.as_ref().and_then(|it| told.get_mut(it.document.place().1));
@@ -269,7 +269,7 @@ impl Project {
         pages.sort_by_key(|it| order.get(it.path()).copied());
         Ok(Some(Compiled {
             pages,
-            last: last.map(|it| it.entry().clone()),
+            last: last.map(|it| (it.entry().clone(), Arc::clone(it.standing()))),
             findings: compiled::told(findings, &granted.scanner),
             failures,
             warnings,
@@ -513,7 +513,7 @@ impl Project {
             let title = &site_title(&self.config);
             let whole = Whole { title, layout, paths: &self.paths };
             let parts = SiteParts::new(settings, &self.looks, &whole)?;
-            Some(LastSite::load(cache, destination.folder(), parts, &destination.earlier()))
+            Some(LastSite::load(cache, destination.folder(), parts, destination.earlier()))
         })
     }
 
@@ -538,12 +538,12 @@ impl Project {
             let (sources, readings) = read(last.as_deref());
             let (read, notebooks) = sorted(settings, last.as_deref(), sources, readings);
             let known = read.known.iter();
-            anchors.extend(known.map(|it| (it.path.clone(), Arc::new(it.page.anchors.clone()))));
+            anchors.extend(known.map(|it| (it.path.clone(), Arc::clone(&it.anchors))));
             let places = read.places.iter();
             let pages = places.map(|(it, page)| (it.as_path(), page, anchors.get(page).cloned()));
             let pages = Pages::new(pages).with_index(self.has_index(settings));
             let pages = pages.with_pairs(&self.inputs);
-            let moved = read.known.iter().filter(|it| !it.page.leads_where_it_did(&pages));
+            let moved = read.known.iter().filter(|it| !it.leads_where_it_did(&pages));
             let moved: BTreeSet<Utf8PathBuf> = moved.map(|it| it.notebook.clone()).collect();
             match &mut last {
                 Some(last) if !moved.is_empty() => last.forget(&moved),

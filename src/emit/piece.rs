@@ -142,6 +142,14 @@ impl Piece {
         }
     }
 
+    /// Its files in the earlier site.
+    pub fn standing(&self) -> &[Standing] {
+        match self {
+            Self::New(_) => &[],
+            Self::Standing { files, .. } => files,
+        }
+    }
+
     pub(super) fn take_standing(&mut self) -> Vec<Standing> {
         match self {
             Self::New(_) => Vec::new(),

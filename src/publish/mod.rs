@@ -4,17 +4,18 @@
 //! Never leaves half a site: a build that fails, is killed or fills the disk leaves the earlier
 //! folder as it was.
 
+mod staging;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use staging::Staging;
 
 use crate::cache::Stamp;
 use crate::folder::{Entry, Folder, Kind, Leaf};
-use crate::site::Site;
-use crate::verify::VerifiedSite;
 
 /// Longest manifest of an earlier site that is read, in bytes.
 const LONGEST_MANIFEST: u64 = 256 << 20;
@@ -103,7 +104,7 @@ impl Destination {
             Self { path, parent_path, parent, name, lock, folder_mode: 0, staged: Cell::new(None) };
         destination.remove_stale()?;
         // A folder that cannot be written is better found before a long run than after it.
-        let probe = destination.stage(0o777)?;
+        let probe = destination.make_staging(0o777)?;
         destination.folder_mode = probe.own_entry().map_err(|it| destination.failed(it))?.mode;
         drop(destination.sweep());
         Ok(destination)
@@ -117,7 +118,7 @@ impl Destination {
     /// Paths that this build writes: the folder, and its neighbours while the build goes on.
     pub fn own_paths(&self) -> [Utf8PathBuf; 3] {
         let beside = |name: &str| self.parent_path.join(name);
-        [self.path.clone(), beside(&self.staging()), beside(&self.lock.name)]
+        [self.path.clone(), beside(&self.staging_name()), beside(&self.lock.name)]
     }
 
     /// Files of the earlier site that can be taken over: those that are nobody else's, and that everybody has the
@@ -143,72 +144,19 @@ impl Destination {
         stamps
     }
 
-    /// Gives the files that stand in the earlier site their names in the new one.
-    fn take_over_standing(
-        &self,
-        site: &Site,
-        (earlier, staging): (Option<&Folder>, &Folder),
-        stamps: &Stamps,
-    ) -> Result<(), PublishError> {
-        let mut pair = None;
-        for file in site.standing() {
-            let path = file.path().as_str();
-            let failed = |source| PublishError::Io { path: self.path.join(path), source };
-            let changed = || PublishError::Changed { path: self.path.join(path) };
-            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let (new, old) = Pair::at(&mut pair, folders, staging, earlier).map_err(failed)?;
-            let (Some(old), Some(stamp)) = (old, stamps.get(path)) else {
-                return Err(changed());
-            };
-            match link_standing(old, new, name, stamp) {
-                Ok(true) => {}
-                Ok(false) => return Err(changed()),
-                Err(source) => return Err(failed(source)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Replaces the folder by the site, in one rename. Files that it has already, byte for byte, are taken over
-    /// with their times; those that stand in the earlier site have to be the ones that `standing` tells.
+    /// Begins the new site beside the earlier one, with files of that: each has to be the one that its stamp tells.
+    /// Nobody sees the new site, and a site that is not proved can't be published from here.
     ///
     /// # Errors
-    /// When a file cannot be written or the folder cannot be swapped.
-    pub fn publish(
-        self,
-        site: &VerifiedSite,
-        standing: &Stamps,
-    ) -> Result<Published, PublishError> {
-        let failed = |source| self.failed(source);
-        let mode = mode(&self.lock.file).map_err(failed)?;
+    /// When a file is another one by now, or the folder cannot be written.
+    pub fn stage(self, standing: &Stamps) -> Result<Staging, PublishError> {
         // Nobody else looks in, let alone puts something there, before it is whole.
-        let staging = self.stage(0o700)?;
+        let new = self.make_staging(0o700)?;
         let earlier = self.parent.below(self.name.as_ref()).ok();
-        self.take_over_standing(site.site(), (earlier.as_ref(), &staging), standing)?;
-        let (mut written, mut pair) = (0, None);
-        for asset in site.site().files() {
-            let path = asset.path().as_str();
-            let failed = |source| PublishError::Io { path: self.path.join(path), source };
-            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let (new, old) =
-                Pair::at(&mut pair, folders, &staging, earlier.as_ref()).map_err(failed)?;
-            let is_taken_over = old
-                .is_some_and(|old| take_over(old, new, name, asset.bytes(), mode).unwrap_or(false));
-            if !is_taken_over {
-                let mut file = new.create(name, 0o666).map_err(failed)?;
-                file.write_all(asset.bytes()).map_err(failed)?;
-                written += 1;
-            }
-        }
-        staging.set_mode(self.folder_mode).map_err(failed)?;
-        // Files that appeared in the folder meanwhile are somebody's, too.
-        refuse_foreign(&self.parent, &self.name, &self.path)?;
-        self.swap(&staging)?;
-        let left = self.sweep();
-        Ok(Published { written, left, stamps: self.earlier() })
+        Staging::begin(self, new, earlier, standing)
     }
 
-    fn staging(&self) -> String {
+    fn staging_name(&self) -> String {
         format!(".{}.nbc-new", self.name)
     }
 
@@ -225,8 +173,8 @@ impl Destination {
     }
 
     /// Makes the staging folder, which must not be there.
-    fn stage(&self, mode: u32) -> Result<Folder, PublishError> {
-        let name = self.staging();
+    fn make_staging(&self, mode: u32) -> Result<Folder, PublishError> {
+        let name = self.staging_name();
         let made = self.parent.make(&name, mode).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => self.foreign(name),
             _ => self.failed(source),
@@ -237,7 +185,7 @@ impl Destination {
 
     /// Removes the remains of a killed build; the lock says that no living build owns them.
     fn remove_stale(&self) -> Result<(), PublishError> {
-        let name = self.staging();
+        let name = self.staging_name();
         match self.entry(&name)? {
             None => Ok(()),
             Some(it) if it.is_own && it.kind == Kind::Folder => {
@@ -251,7 +199,7 @@ impl Destination {
     /// Removes what this build put beside the folder, and nothing that came in its place. Tells what it left.
     fn sweep(&self) -> Option<LeftoverFolder> {
         let staged = self.staged.take()?;
-        let name = self.staging();
+        let name = self.staging_name();
         let entry = self.entry(&name).ok().flatten()?;
         if entry.identity != staged {
             return None;
@@ -262,7 +210,7 @@ impl Destination {
 
     /// Puts the staging folder in the place of the folder.
     fn swap(&self, new: &Folder) -> Result<(), PublishError> {
-        let (staging, failed) = (self.staging(), |it| self.failed(it));
+        let (staging, failed) = (self.staging_name(), |it| self.failed(it));
         let made = new.own_entry().map_err(failed)?.identity;
         if self.entry(&staging)?.is_none_or(|it| it.identity != made) {
             return Err(self.foreign(staging));
@@ -332,124 +280,9 @@ impl Drop for Destination {
     }
 }
 
-/// Folders in each other, each opened below the one before it.
-struct Chain<'a> {
-    root: &'a Folder,
-    last: Option<Folder>,
-}
-
-impl<'a> Chain<'a> {
-    fn last(&self) -> &Folder {
-        self.last.as_ref().unwrap_or(self.root)
-    }
-
-    fn find(root: &'a Folder, path: &str) -> io::Result<Self> {
-        let mut chain = Self { root, last: None };
-        for name in path.split('/').filter(|it| !it.is_empty()) {
-            chain.last = Some(chain.last().below(name.as_ref())?);
-        }
-        Ok(chain)
-    }
-
-    /// The same, with those made that are not there. One that is there has to be one of ours.
-    fn make(root: &'a Folder, path: &str) -> io::Result<Self> {
-        let mut chain = Self { root, last: None };
-        for name in path.split('/').filter(|it| !it.is_empty()) {
-            let next = match chain.last().entry(name.as_ref())? {
-                None => chain.last().make(name, 0o777)?,
-                Some(it) if it.is_own => chain.last().below(name.as_ref())?,
-                Some(_) => return Err(io::ErrorKind::AlreadyExists.into()),
-            };
-            chain.last = Some(next);
-        }
-        Ok(chain)
-    }
-}
-
-/// The folders of one path in the new site and in the earlier one. Files come sorted, those of a folder together.
-struct Pair<'a> {
-    path: String,
-    new: Chain<'a>,
-    old: Option<Chain<'a>>,
-}
-
-impl<'a> Pair<'a> {
-    /// The folders of a path; `last` holds those of the file before.
-    fn at<'b>(
-        last: &'b mut Option<Self>,
-        path: &str,
-        staging: &'a Folder,
-        earlier: Option<&'a Folder>,
-    ) -> io::Result<(&'b Folder, Option<&'b Folder>)> {
-        let pair = match last.take().filter(|it| it.path == path) {
-            Some(pair) => pair,
-            None => Self {
-                path: path.to_owned(),
-                new: Chain::make(staging, path)?,
-                old: earlier.and_then(|it| Chain::find(it, path).ok()),
-            },
-        };
-        let Self { new, old, .. } = last.insert(pair);
-        Ok((new.last(), old.as_ref().map(Chain::last)))
-    }
-}
-
-/// Gives an earlier file another name, if it holds just these bytes, is nobody else's, and everybody has the rights
-/// to it that a new file gives.
-fn take_over(
-    old: &Folder,
-    folder: &Folder,
-    name: &str,
-    bytes: &[u8],
-    mode: u32,
-) -> io::Result<bool> {
-    let found = old.entry(name.as_ref())?;
-    let is_like = |it: &Entry| is_free(it, mode) && it.size == bytes.len() as u64;
-    let Some(found) = found.filter(is_like) else { return Ok(false) };
-    let mut file = old.read(name)?;
-    // It stays open, so that no other file can get its number meanwhile.
-    let is_it = identity(&file)?.is_none_or(|it| it == found.identity) && holds(&mut file, bytes)?;
-    Ok(is_it && link(old, folder, name, &found)?)
-}
-
 /// Whether a file is nobody else's, and everybody has the rights to it that a new file gives.
 fn is_free(file: &Entry, mode: u32) -> bool {
     file.is_own && file.has_one_name && file.mode == mode
-}
-
-/// Gives the file of a stamp another name.
-fn link_standing(old: &Folder, folder: &Folder, name: &str, stamp: &Stamp) -> io::Result<bool> {
-    let found = old.entry(name.as_ref())?;
-    match found.filter(|it| it.kind == Kind::File && Stamp::of_entry(it) == *stamp) {
-        Some(found) => link(old, folder, name, &found),
-        None => Ok(false),
-    }
-}
-
-/// Gives a file that was looked at a moment ago another name. Another file may have got its name since, even one with
-/// its number; only this user could give that one its owner, size and time as well.
-fn link(old: &Folder, folder: &Folder, name: &str, found: &Entry) -> io::Result<bool> {
-    old.link(name, folder, name)?;
-    let essence = |it: &Entry| (it.identity, it.owner, it.mode, it.size, it.modified);
-    let now = folder.entry(name.as_ref())?;
-    let is_it = now.is_some_and(|it| essence(&it) == essence(found));
-    if !is_it {
-        folder.remove_file(name.as_ref())?;
-    }
-    Ok(is_it)
-}
-
-/// Compares piece by piece: a file may be as large as a page with many pictures.
-fn holds(file: &mut File, bytes: &[u8]) -> io::Result<bool> {
-    let mut buffer = vec![0; 64 << 10];
-    for part in bytes.chunks(64 << 10) {
-        let Some(read) = buffer.get_mut(..part.len()) else { return Ok(false) };
-        file.read_exact(read)?;
-        if read != part {
-            return Ok(false);
-        }
-    }
-    Ok(file.read(&mut buffer)? == 0)
 }
 
 /// The lock file; the lock ends with the process, however it ends.
@@ -581,82 +414,4 @@ fn files_of_manifest(folder: &Folder) -> Option<BTreeSet<String>> {
     let manifest: Manifest = serde_json::from_slice(&text).ok()?;
     let is_own = manifest.generator.starts_with("nbc ");
     is_own.then(|| manifest.files.into_iter().map(|it| it.path).collect())
-}
-
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests {
-    use super::*;
-
-    struct LinkTest {
-        folder: tempfile::TempDir,
-    }
-
-    impl LinkTest {
-        fn new() -> Self {
-            let test = Self { folder: tempfile::tempdir().unwrap() };
-            fs_err::create_dir(test.path("old")).unwrap();
-            fs_err::create_dir(test.path("new")).unwrap();
-            fs_err::write(test.path("old/a.html"), "one").unwrap();
-            test
-        }
-
-        fn path(&self, name: &str) -> Utf8PathBuf {
-            Utf8Path::from_path(self.folder.path()).unwrap().join(name)
-        }
-
-        fn stamp(&self) -> Stamp {
-            Stamp::of(&fs_err::metadata(self.path("old/a.html")).unwrap())
-        }
-
-        /// Whether the file of a stamp, and a file with these bytes, get another name.
-        fn is_taken(&self, stamp: &Stamp, bytes: &[u8]) -> [bool; 2] {
-            let [old, new] = ["old", "new"].map(|it| Folder::open(&self.path(it)).unwrap());
-            let mode = mode(&File::open(self.path("new/like")).unwrap()).unwrap();
-            let taken = |link: &dyn Fn() -> io::Result<bool>| {
-                let is_taken = link().unwrap_or(false);
-                assert_eq!(self.path("new/a.html").exists(), is_taken);
-                drop(fs_err::remove_file(self.path("new/a.html")));
-                is_taken
-            };
-            [
-                taken(&|| link_standing(&old, &new, "a.html", stamp)),
-                taken(&|| take_over(&old, &new, "a.html", bytes, mode)),
-            ]
-        }
-    }
-
-    #[test]
-    fn only_the_file_that_was_proved_gets_another_name() {
-        let test = LinkTest::new();
-        fs_err::write(test.path("new/like"), "").unwrap();
-        assert_eq!(test.is_taken(&test.stamp(), b"one"), [true, true]);
-        assert_eq!(test.is_taken(&test.stamp(), b"two"), [true, false]);
-        // A name more changes the stamp, as whatever else happens to a file does.
-        let stamp = test.stamp();
-        let file = test.path("old/a.html");
-        let modified = fs_err::metadata(&file).unwrap().modified().unwrap();
-        let changes: [&dyn Fn(); 5] = [
-            // The same size, and the time set back.
-            &|| {
-                fs_err::write(&file, "two").unwrap();
-                File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
-            },
-            &|| {
-                fs_err::write(test.path("old/b"), "one").unwrap();
-                fs_err::rename(test.path("old/b"), &file).unwrap();
-            },
-            &|| fs_err::hard_link(&file, test.path("old/c")).unwrap(),
-            &|| {
-                fs_err::remove_file(&file).unwrap();
-                std::os::unix::fs::symlink("c", &file).unwrap();
-            },
-            &|| fs_err::remove_file(&file).unwrap(),
-        ];
-        for (number, change) in changes.iter().enumerate() {
-            change();
-            let by_bytes = number == 1;
-            assert_eq!(test.is_taken(&stamp, b"one"), [false, by_bytes], "{number}");
-        }
-    }
 }

@@ -31,6 +31,7 @@ mod style;
 pub mod terminal;
 mod tokens;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
@@ -129,8 +130,8 @@ struct File<'a> {
     digest: OnceLock<[u8; 48]>,
     /// Names of the places of a page that links lead to.
     places: OnceLock<BTreeSet<String>>,
-    /// Files that the proof of a file of the earlier site asked for.
-    standing: Option<&'a References>,
+    /// A file of the earlier site.
+    standing: Option<&'a site::Standing>,
 }
 
 impl<'a> File<'a> {
@@ -140,13 +141,15 @@ impl<'a> File<'a> {
     }
 
     fn standing(file: &'a site::Standing) -> Self {
-        let digest = OnceLock::from(*file.digest());
-        let places = OnceLock::from(seen::own_places(file.references()));
-        Self { bytes: &[], length: file.bytes(), digest, places, standing: Some(file.references()) }
+        let (digest, places) = (OnceLock::from(*file.digest()), OnceLock::new());
+        Self { bytes: &[], length: file.bytes(), digest, places, standing: Some(file) }
     }
 
     /// Whether a link to a place of this name has a target in the page.
     fn has_place(&self, name: &str) -> bool {
+        if let Some(file) = self.standing {
+            return seen::has_own_place(file.references(), name);
+        }
         let read = || {
             let page = tokens::read(self.bytes);
             page.places().into_iter().map(ToOwned::to_owned).collect()
@@ -159,8 +162,11 @@ impl<'a> File<'a> {
     }
 
     /// `sha384-…` of the bytes.
-    fn integrity(&self) -> String {
-        integrity(self.digest())
+    fn integrity(&self) -> Cow<'a, str> {
+        match self.standing {
+            Some(file) => Cow::Borrowed(file.integrity().as_str()),
+            None => Cow::Owned(integrity(self.digest())),
+        }
     }
 }
 
@@ -198,7 +204,7 @@ fn verify_own(files: &Files<'_>, expected: &Expected) -> (Vec<Finding>, Proofs) 
             let check = |(path, file): (&&str, &File<'_>)| {
                 let (mut report, seen) = (Report::new(path), Seen::new(files));
                 match file.standing {
-                    Some(references) => seen::check(&mut report, references, files),
+                    Some(standing) => seen::check(&mut report, standing.references(), files),
                     None => rules::check_file(&mut report, path, file.bytes, &seen, stated),
                 }
                 (report.findings, ((*path).to_owned(), seen.into_references()))

@@ -1,5 +1,6 @@
 //! Rules about the site as a whole: names of files, and the manifest that lists them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
@@ -130,7 +131,7 @@ fn check_digest(files: &Files<'_>, expected: &Expected, findings: &mut Vec<Findi
     let Some(wanted) = expected.manifest() else { return };
     let found = files.get(MANIFEST).map(super::File::integrity);
     if found.as_deref() != Some(wanted) {
-        let found = found.unwrap_or_else(|| "missing".to_owned());
+        let found = found.unwrap_or(Cow::Borrowed("missing"));
         let message = format!("the manifest is `{found}`, not `{wanted}`: the site was changed");
         add(findings, MANIFEST, Rule::Manifest, message);
     }

@@ -63,7 +63,7 @@ pub(super) fn check_allowed(files: &Files<'_>, expected: &Expected) -> Vec<Findi
         }
         let wanted = expected.file(path).and_then(AllowedFile::integrity);
         let found = file.integrity();
-        if let Some(wanted) = wanted.filter(|it| *it != found) {
+        if let Some(wanted) = wanted.filter(|it| **it != *found) {
             add(path, format!("is `{found}`, not `{wanted}` as `--allow-file` says"));
         }
     }

@@ -307,7 +307,7 @@ fn runtime_digest(context: &Context<'_>, element: &Element) -> Result<String, St
     let Some(file) = file else { return Err(format!("`{}` is not there", excerpt(address))) };
     let digest = file.integrity();
     match element.attribute("data-integrity") {
-        Some(stated) if stated == digest => Ok(digest),
+        Some(stated) if stated == digest => Ok(digest.into_owned()),
         _ => Err(format!("`data-integrity` does not match `{}`", excerpt(address))),
     }
 }
