@@ -136,3 +136,15 @@ fn a_marimo_notebook_that_lies_is_found_out() {
         lie("a.py", &marimo(&[&format!("{PRELUDE}{code}"), "1"]), what, finding, "strict");
     }
 }
+
+#[test]
+fn a_failure_that_the_runner_tells_ends_the_run_at_once() {
+    let code = format!("{PRELUDE}send({{'event': 'fatal', 'message': 'gone'}}); time.sleep(600)");
+    let test = NbcTest::new(&[("a.ipynb", &jupyter(&[&code]))]);
+    test.open_to_all();
+    let limits = ["--timeout", "200", "--cell-timeout", "60"];
+    let start = Instant::now();
+    let said = test.run(&[&["build", "a.ipynb", "--output", "site"][..], &limits].concat());
+    assert!(said.text().contains("error[NBC304]"), "{}", said.text());
+    assert!(start.elapsed() < Duration::from_secs(50), "it waited for the limit of a cell");
+}

@@ -131,7 +131,7 @@ pub fn execute(
     let conversation =
         WatchedConversation::hold(plan, &start, running.channel(), &running.killer(), observer);
     if conversation.is_broken() {
-        // A process that breaks the protocol must not decide when the build goes on.
+        // A process that breaks the protocol, or cannot go on, must not decide when the build goes on.
         running.kill();
     }
     let masks = running.relocation().masks();
@@ -182,11 +182,11 @@ impl WatchedConversation {
         WatchedConversation { outcome: conversation, watch }
     }
 
-    /// Whether the conversation broke off, or its sweep did.
+    /// Whether the conversation ended early, or its sweep did: the runner said that it cannot go on, went away or broke
+    /// the protocol.
     pub(super) fn is_broken(&self) -> bool {
         let is_cut = |it: &RunRecord| it.sweep.as_ref().is_some_and(|it| it.is_cut);
-        matches!(self.outcome, Err(RunError::Broken { .. }))
-            || self.outcome.as_ref().is_ok_and(is_cut)
+        self.outcome.as_ref().map_or(true, is_cut)
     }
 
     /// Builds the [`Execution`].

@@ -454,7 +454,7 @@ impl WarmProcess {
         let masks = self.warm.relocation().masks();
         let facts =
             HostFacts { masks, layers: self.warm.layers().to_vec(), traffic: Traffic::default() };
-        // A process that breaks the protocol must not decide when the build goes on.
+        // A process that breaks the protocol, or cannot go on, must not decide when the build goes on.
         let cleared = if conversation.is_broken() { None } else { attached.clear().ok() };
         match cleared {
             Some(ended) => (Ok(conversation.conclude(&ended, plan, notebook, facts)), Some(self)),
