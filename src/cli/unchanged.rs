@@ -16,6 +16,7 @@ use crate::cache::{Cache, Evidence, Key, KeyBuilder, Kind, Stamp, Trees, is_unch
 use crate::config::BASELINE;
 use crate::driver::{Compiled, Digests, Input, Project, Published, cache_folder, host_key};
 use crate::environment;
+use crate::notebook::QuartoSettings;
 use crate::output::{Neighbours, Taken};
 use crate::process::tool::search_path;
 use crate::publish::Stamps;
@@ -190,14 +191,21 @@ fn call(printer: Printer) -> Option<Key> {
 /// The digest of all notebooks, with their places, from those of their texts.
 fn digest(inputs: &[Input], texts: &[Digests]) -> Key {
     let mut key = KeyBuilder::new("inputs");
+    // Notebooks of one project share its settings.
+    let mut last: Option<(&Arc<QuartoSettings>, String)> = None;
     for (input, Digests { own, stored }) in inputs.iter().zip(texts) {
+        let quarto = match last.take() {
+            Some((settings, text)) if Arc::ptr_eq(settings, &input.quarto) => text,
+            _ => format!("{:?}", input.quarto),
+        };
         key = key
             .text("path", input.path.as_str())
             .text("relative", input.relative.as_str())
             .value("named", &input.is_named)
-            .text("quarto", &format!("{:?}", input.quarto))
+            .text("quarto", &quarto)
             .bytes("text", own)
             .bytes("outputs", stored.as_ref().map_or(&[], |it| it.as_slice()));
+        last = Some((&input.quarto, quarto));
     }
     key.end()
 }

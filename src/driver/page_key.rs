@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use super::looks::Looks;
 use super::options::{PageOptions, Settings};
 use crate::cache::{Key, KeyBuilder, Stamp};
 use crate::emit::Layout;
+use crate::notebook::QuartoSettings;
 use crate::output::mask::Host;
 use crate::output::pictures_in_text;
 use crate::remote::AssetsLock;
@@ -42,19 +43,27 @@ impl PageParts {
     }
 
     fn value(&mut self, name: &str, value: &impl Debug) {
-        let text = format!("{value:?}");
-        let value = if text.len() <= LONGEST_VALUE { text } else { digest(&text) };
+        self.text(name, self::value(value));
+    }
+
+    fn text(&mut self, name: &str, value: String) {
         self.0.insert(name.to_owned(), value);
     }
 
     /// A value that may be private.
     fn digest(&mut self, name: &str, value: &impl Debug) {
-        self.0.insert(name.to_owned(), digest(&format!("{value:?}")));
+        self.text(name, digest(&format!("{value:?}")));
     }
 
     fn key(&self, subject: &str) -> Key {
         KeyBuilder::new(subject).value("parts", &self.0).end()
     }
+}
+
+/// A value as a part, or its digest.
+fn value(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    if text.len() <= LONGEST_VALUE { text } else { digest(&text) }
 }
 
 fn digest(text: &str) -> String {
@@ -70,6 +79,25 @@ pub(super) struct SiteParts {
     options: PageOptions,
     /// The lock of pictures of the web.
     pub(super) pictures: Option<Arc<AssetsLock>>,
+    quarto: QuartoPart,
+}
+
+/// The part that settings of Quarto are, of the project that was asked for last: all notebooks of one share them.
+#[derive(Debug, Default)]
+struct QuartoPart(Mutex<Option<(Arc<QuartoSettings>, String)>>);
+
+impl QuartoPart {
+    fn of(&self, settings: &Arc<QuartoSettings>) -> String {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, part)) if Arc::ptr_eq(known, settings) => part.clone(),
+            _ => {
+                let part = value(settings);
+                *last = Some((Arc::clone(settings), part.clone()));
+                part
+            }
+        }
+    }
 }
 
 /// The site that pages are to be a part of.
@@ -97,7 +125,8 @@ impl SiteParts {
         host(&Host::this(), &mut parts)?;
         let key = parts.key("pages");
         let pictures = settings.remote.as_ref().map(|it| Arc::clone(&it.lock));
-        Some(Self { parts, key, options: settings.page.clone(), pictures })
+        let (options, quarto) = (settings.page.clone(), QuartoPart::default());
+        Some(Self { parts, key, options, pictures, quarto })
     }
 
     /// The key of a page whose outputs are stored in its notebook, and its parts.
@@ -115,7 +144,7 @@ impl SiteParts {
         own.value("notebook, with its outputs", &notebook.as_str());
         own.value("notebook path", relative);
         own.value("notebook is named", is_named);
-        own.value("settings of Quarto", quarto);
+        own.text("settings of Quarto", self.quarto.of(quarto));
         own.value("path", path);
         own.value("settings of the page", &self.options.of_page(relative));
         let key = KeyBuilder::new("page").text("site", self.key.as_str()).value("own", &own).end();
