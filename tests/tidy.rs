@@ -47,6 +47,7 @@ const NUMBERS_OF_PYTHON: &[(&str, &str)] = &[
     ("inputs/marimo.py: LARGEST_SET", "which sets of options are tried whole"),
     ("inputs/widgets.py: MOST_ROUNDS", "how far links are followed"),
     ("states/explore.py: FEW_ENTRIES", "how often folders are looked at"),
+    ("states/processes.py: FEW_ORPHANS", "when a state has the machine to itself"),
     ("states/processes.py: LEAST_MEMORY", "room of a fork beside the run"),
     ("states/explore.py: LONGEST_WAIT", "patience of the process with its forks"),
     ("states/explore.py: LOOK_EVERY", "how often folders are looked at"),
