@@ -212,8 +212,9 @@ fn digest(inputs: &[Input], texts: &[Digests]) -> Key {
 
 /// The same of texts that a build took, whatever stands in the files by now.
 fn digest_of_read(inputs: &[Input], sources: &Sources) -> Option<Key> {
-    let sources: BTreeMap<&Utf8Path, &Source> = sources.files().map(|it| (it.path(), it)).collect();
-    let read = |path: &Utf8Path| Some(*sources.get(path)?.digest());
+    let sources = sources.files().map(|it| (it.path().as_str(), it));
+    let sources: BTreeMap<&str, &Source> = sources.collect();
+    let read = |path: &Utf8Path| Some(*sources.get(path.as_str())?.digest());
     let one = |input: &Input| {
         let stored = match input.stored_path() {
             Some(path) => Some(read(&path)?),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha384};
 
@@ -30,7 +30,8 @@ pub(super) struct Texts(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    texts: BTreeMap<Utf8PathBuf, (Vec<u8>, [u8; 48])>,
+    /// By path, whose letters are compared faster than its parts.
+    texts: BTreeMap<String, (Vec<u8>, [u8; 48])>,
     bytes: usize,
 }
 
@@ -63,7 +64,7 @@ impl Texts {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.bytes.saturating_add(bytes.len()) <= MOST_KEPT {
             kept.bytes += bytes.len();
-            kept.texts.insert(input.path.clone(), (bytes, digest));
+            kept.texts.insert(input.path.to_string(), (bytes, digest));
         }
     }
 
@@ -73,7 +74,8 @@ impl Texts {
         input: &Input,
         sources: &mut Sources,
     ) -> Result<SourceId, SourceError> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).texts.remove(&input.path);
+        let path = input.path.as_str();
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).texts.remove(path);
         match (kept, input.folder()) {
             (Some((bytes, digest)), _) => sources.add_read(input.path.clone(), bytes, digest),
             (None, Some(folder)) => sources.load_below(folder, &input.relative),
@@ -85,6 +87,8 @@ impl Texts {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use camino::Utf8PathBuf;
 
     use super::*;
 
