@@ -170,3 +170,17 @@ fn no_flag_leads_to_this_machine() {
     );
     assert!(!test.path(LOCK).exists());
 }
+
+#[test]
+fn prose_of_marimo_names_pictures_as_prose_of_jupyter_does() {
+    let cell = "mo.md(\n    r\"\"\"\n    # Title\n\n    ![x](https://a.example/x.png)\n\n        code ![y](https://a.example/y.png)\n    \"\"\"\n)";
+    let files = [("in/m.py", test_support::marimo(&["import marimo as mo", cell]))];
+    let test = NbcTest::new(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let said = test.run(&["check", "in", "--remote-images", "--format", "concise"]);
+    let told = findings(&said);
+    assert!(
+        matches!(told.as_slice(), [one] if one.contains("`https://a.example/x.png` is not locked")),
+        "{}",
+        said.stderr
+    );
+}

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::config::LayoutSetting;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::driver::{Analyzed, Goal, Options, PictureReport, Project, Runtime, claim};
 use crate::environment::Pins;
@@ -132,8 +133,13 @@ impl RemoteTest {
     }
 
     fn project(&self, goal: Goal) -> Project {
+        self.project_in(goal, LayoutSetting::Site)
+    }
+
+    fn project_in(&self, goal: Goal, layout: LayoutSetting) -> Project {
         let runtime = Runtime { execute: Policy::NeverRun, ..Runtime::default() };
-        let options = Options { remote_images: true, runtime, ..Options::default() };
+        let (remote_images, layout) = (true, Some(layout));
+        let options = Options { remote_images, layout, runtime, ..Options::default() };
         Project::open_for(goal, &[self.root().join("in")], options, &Unobserved).unwrap()
     }
 
@@ -151,7 +157,11 @@ impl RemoteTest {
 
     /// Builds the site without any server; its findings, and whether it was published.
     fn build(&self) -> (Vec<String>, bool) {
-        let project = self.project(Goal::Site);
+        self.build_in(LayoutSetting::Site)
+    }
+
+    fn build_in(&self, layout: LayoutSetting) -> (Vec<String>, bool) {
+        let project = self.project_in(Goal::Site, layout);
         let destination = claim(&self.root().join("out")).unwrap();
         let compiled = project.compile(&destination, &Unobserved).unwrap().unwrap();
         let findings = told(compiled.findings());
@@ -160,6 +170,12 @@ impl RemoteTest {
         }
         compiled.publish(destination).unwrap();
         (findings, true)
+    }
+
+    fn verify(&self) {
+        let out = self.root().join("out");
+        let found = verify::verify_folder(&out, &verify::Expected::default());
+        assert!(found.is_ok_and(|it| it.is_empty()));
     }
 
     fn page(&self) -> String {
@@ -244,8 +260,11 @@ fn pictures_are_locked_built_without_a_server_and_verified() {
     });
     let manifest = fs_err::read_to_string(test.root().join("out/manifest.json")).unwrap();
     assert!(manifest.contains(file.unwrap_or("no file")), "{page}\n{manifest}");
-    let verified = verify::verify_folder(&test.root().join("out"), &verify::Expected::default());
-    assert!(verified.is_ok_and(|it| it.is_empty()));
+    test.verify();
+    assert!(test.build_in(LayoutSetting::Single).1);
+    assert_eq!(test.page().matches("<img src=\"data:image/").count(), 4);
+    assert!(!test.root().join("out/assets").exists());
+    test.verify();
 }
 
 #[test]
