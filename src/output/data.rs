@@ -13,6 +13,10 @@ use crate::sanitize::SafeHtml;
 const MOST_VALUES: usize = 5_000;
 /// Columns of a table that are shown.
 const MOST_COLUMNS: usize = 200;
+/// Cells of a table that are shown however few of them the rows fill, and those shown for each that they do: what a
+/// row leaves out takes room on the page, and none in the notebook.
+const FEW_CELLS: usize = 1_000;
+const CELLS_A_VALUE: usize = 2;
 /// Deepest value of a tree that is shown; each has two elements.
 const DEEPEST: usize = 24;
 /// Elements around a leaf of a tree that stands this deep in it.
@@ -166,7 +170,9 @@ pub(super) fn table(
         SafeHtml::element("th", &[("scope", "col"), ("class", class)], name)
     });
     let head = SafeHtml::element("tr", &[], SafeHtml::concat(head.collect::<Vec<_>>()));
-    let body = rows.iter().take(notes.rows()).map(|row| {
+    let rows = rows.get(..rows.len().min(notes.rows())).unwrap_or(rows);
+    let rows = rows.get(..rows.len().min(most_rows(shown, rows))).unwrap_or(rows);
+    let body = rows.iter().map(|row| {
         let cells = shown.iter().map(|column| {
             let class = if column.is_number { "nbc-number" } else { "nbc-string" };
             let value = row.get(&column.name).unwrap_or(&Value::Null);
@@ -188,12 +194,19 @@ pub(super) fn table(
         ("aria-label", "Table"),
     ];
     let frame = SafeHtml::element("div", &attributes, table);
-    let said = left_out(Extent { rows: rows.len().min(notes.rows()), columns: shown.len() }, whole);
+    let said = left_out(Extent { rows: rows.len(), columns: shown.len() }, whole);
     if said.is_empty() {
         return frame;
     }
     notes.shortened(format!("a table of {} rows, {} columns", whole.rows, whole.columns));
     SafeHtml::concat([frame, shortened(&said)])
+}
+
+/// The rows whose cells are in proportion to the values that they have.
+fn most_rows(columns: &[Column], rows: &[Value]) -> usize {
+    let filled = |row: &Value| columns.iter().filter(|it| row.get(&it.name).is_some()).count();
+    let values: usize = rows.iter().map(filled).sum();
+    (FEW_CELLS + CELLS_A_VALUE * values) / columns.len().max(1)
 }
 
 /// Note about the rows and columns of a table that the page leaves out.
@@ -232,5 +245,30 @@ fn cell_text(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cells(fields: usize, rows: &[Value]) -> usize {
+        let fields = (0..fields).map(|at| json!({ "name": format!("c{at}") }));
+        let value = json!({ "schema": { "fields": fields.collect::<Vec<_>>() }, "data": rows });
+        let table = resource(&value, &Notes::default().with_rows(10_000)).unwrap();
+        table.as_str().matches("<td").count()
+    }
+
+    #[test]
+    fn cells_of_a_table_are_in_proportion_to_its_values() {
+        let full: Vec<Value> = (0..5000).map(|at| json!({ "c0": at, "c1": 1 })).collect();
+        assert_eq!(cells(2, &full), 10_000);
+        // 3,000 columns of which each row fills one: 111 kB of notebook are no 28 MB of page.
+        let bound = FEW_CELLS + CELLS_A_VALUE * 5000;
+        let sparse = cells(3000, &vec![json!({ "c1": 1 }); 5000]);
+        assert!((bound - MOST_COLUMNS..=bound).contains(&sparse), "{sparse}");
+        assert_eq!(cells(100, &vec![json!({}); 1000]), FEW_CELLS);
     }
 }
