@@ -317,6 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn text_after_an_element_that_is_closed_in_its_own_tag_stays() {
+        for name in [
+            "video", "audio", "iframe", "object", "textarea", "select", "style", "title", "canvas",
+            "script", "xmp",
+        ] {
+            let kept = of(&format!("<{name} src=a />\n<p>after</p>"));
+            assert_eq!(kept.trim(), "<p>after</p>", "{name}");
+            assert_eq!(of(&format!("a <{name}>b</{name}> c")).replace("  ", " ").trim(), "a c");
+        }
+        assert_eq!(of("<svg/><p>after</p>"), "<svg></svg><p>after</p>");
+        // Of other elements a browser takes no notice of the slash, and what they hold is shown.
+        assert_eq!(of("<b/>bold"), "<b>bold</b>");
+    }
+
+    #[test]
     fn a_picture_of_the_web_is_a_link_to_it() {
         let link = "<span class=\"x-missing-image\"><a href=\"https://e.example/a.png?b&amp;c\" \
             rel=\"noopener noreferrer nofollow\">[image at e.example: x]</a></span>";
@@ -324,7 +339,7 @@ mod tests {
         assert_eq!(
             of("<a href=b><img src='https://e.example/a.png'></a>"),
             "<a href=\"b\" rel=\"noopener noreferrer nofollow\">\
-             <span class=\"x-missing-image\">[image not included]</span></a>"
+             <span class=\"x-missing-image\">[image at e.example]</span></a>"
         );
         for odd in
             ["http://a@b.example/x", "//e.example/x", "ftp://e.example/x", "https:///x", "a.png"]

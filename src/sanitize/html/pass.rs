@@ -119,7 +119,7 @@ impl<'g> Pass<'g> {
 
     fn start(&mut self, tag: &Tag<'_>, tokens: &mut Tokens<'_>) {
         let name = tag.name.as_str();
-        let is_closed = tag.is_closed && self.is_foreign();
+        let is_closed = tag.is_closed && (self.is_foreign() || is_empty_if_closed(name));
         let allowed = policy::element(name);
         if allowed.is_none() && policy::RAW_TEXT.contains(&name) && !is_closed {
             return self.raw_text(tag, tokens.raw_text(name));
@@ -144,7 +144,7 @@ impl<'g> Pass<'g> {
             && self.frames.len() < DEEPEST_CUSTOM
             && self.level() + WRAPPERS < DEEPEST_OUTPUT
         {
-            return self.start_custom(tag);
+            return self.start_custom(tag, is_closed);
         }
         let Some(element) = allowed else { return self.drop_element(name, is_closed) };
         let Some(element) = self.place(element) else {
@@ -178,10 +178,7 @@ impl<'g> Pass<'g> {
             return;
         }
         match name {
-            _ if self.custom.claims(name) => {
-                self.start_custom(tag);
-                self.close_frame();
-            }
+            _ if self.custom.claims(name) => self.start_custom(tag, true),
             "style" => self.gate.sheet(text),
             "title" if self.is_foreign() => {}
             _ => self.gate.remove(format!("`<{name}>` element")),
@@ -361,7 +358,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    fn start_custom(&mut self, tag: &Tag<'_>) {
+    fn start_custom(&mut self, tag: &Tag<'_>, is_closed: bool) {
         if self.is_foreign() {
             let outside = self.open.iter().position(|it| it.vocabulary != Vocabulary::Html);
             self.close_to(outside.unwrap_or(0));
@@ -386,7 +383,7 @@ impl<'g> Pass<'g> {
             open_ids: std::mem::take(&mut self.open_ids),
             slots: std::mem::take(&mut self.slots),
         });
-        if policy::VOID.contains(&tag.name.as_str()) {
+        if is_closed || policy::VOID.contains(&tag.name.as_str()) {
             self.close_frame();
         }
     }
@@ -411,6 +408,14 @@ impl<'g> Pass<'g> {
         self.out.push_str(&format!("<{0} value=\"{1}\"></{0}>", policy::SLOT, self.slots.len()));
         self.slots.push(html);
     }
+}
+
+/// Whether `<name/>` is read as an empty element. In HTML it opens one; here that would take what follows for content
+/// that is removed or not shown, and authors mean what JupyterLab reads: an element without content.
+fn is_empty_if_closed(name: &str) -> bool {
+    policy::RAW_TEXT.contains(&name)
+        || policy::REMOVED_WITH_CONTENT.contains(&name)
+        || matches!(name, "svg" | "math")
 }
 
 /// The rules of style that `<font color size face>` means.

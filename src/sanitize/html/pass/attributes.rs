@@ -30,7 +30,8 @@ impl Pass<'_> {
     fn missing_image(&mut self, tag: &Tag<'_>) {
         let alternative = value_of(tag, "alt").unwrap_or_default();
         let source = value_of(tag, "src").unwrap_or_default();
-        let host = web_host(&source).filter(|_| !self.is_in_link());
+        let host = web_host(&source);
+        let is_link = host.is_some() && !self.is_in_link();
         let what = match &host {
             Some(host) => format!("image at {host}"),
             None => "image not included".to_owned(),
@@ -40,14 +41,14 @@ impl Pass<'_> {
             text => format!("[{what}: {text}]"),
         };
         self.out.push_str("<span class=\"x-missing-image\">");
-        if host.is_some() {
+        if is_link {
             self.out.push_str("<a");
             self.push_attribute("href", source.trim());
             self.push_attribute("rel", fixed::LINK_RELATION);
             self.out.push('>');
         }
         self.out.push_str(SafeHtml::text(&text).as_str());
-        self.out.push_str(if host.is_some() { "</a></span>" } else { "</span>" });
+        self.out.push_str(if is_link { "</a></span>" } else { "</span>" });
     }
 
     /// Whether a link is open: one in another would end it.
