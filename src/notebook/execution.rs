@@ -278,6 +278,8 @@ fn pairs(text: &str) -> Map<String, Value> {
 fn option_lines<'a>(code: &'a str, comments: &[&str]) -> impl Iterator<Item = &'a str> {
     let lines = code.lines().skip_while(|line| line.trim().is_empty());
     lines.map_while(|line| {
+        // Code in a list is indented. What an author indents by mistake is meant, too.
+        let line = line.trim_start();
         let comment = comments.iter().find_map(|it| line.strip_prefix(it))?;
         let option = comment.trim_start_matches([' ', '\t']).strip_prefix('|')?;
         Some(option.strip_prefix(' ').unwrap_or(option))
@@ -304,6 +306,7 @@ mod tests {
             "#|echo:   False",
             "# | echo: false",
             "\n#| echo: no",
+            "   #| echo: false\n   x = 1",
             "#| echo:\n#|   false",
             "#| {echo: false}",
             "#| echo: \"false\"",

@@ -13,7 +13,7 @@ use super::execution::CodeOptions;
 use super::front_matter::{self, scalar_text};
 use super::hiding::{self, Dialect};
 use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
-use super::options::tags;
+use super::options::{tags, unreadable};
 use super::quarto::Document;
 use super::{
     About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
@@ -70,7 +70,16 @@ pub(super) fn parse(
             // MyST's `+++` ends a cell.
             if let Some(metadata) = line.text.strip_prefix("+++") {
                 flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
-                metadata_of_text = front_matter::parse(metadata).unwrap_or_default();
+                let place = Span::new(source.id(), line.start, line.start + line.text.len() as u32);
+                metadata_of_text = front_matter::parse(metadata).unwrap_or_else(|_| {
+                    // A title may stand there.
+                    let is_stated = metadata.contains('{');
+                    if is_stated {
+                        unreadable(metadata, place, &mut diagnostics)
+                    } else {
+                        Map::new()
+                    }
+                });
             } else {
                 text.push(line);
             }
@@ -87,6 +96,7 @@ pub(super) fn parse(
         match open.cell() {
             Some(syntax) if end.is_some() && notebook.language == "python" => {
                 flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
+                let inner = open.without_indent(&inner);
                 let cell = code_cell(&inner, (&open, syntax), source, &document, &mut diagnostics);
                 if notebook.script.is_none() {
                     notebook.script = script_of(&cell, &mut diagnostics);
@@ -95,7 +105,7 @@ pub(super) fn parse(
             }
             Some(CellSyntax::Raw) if end.is_some() => {
                 flush(&mut text, source, &mut notebook.cells, &mut metadata_of_text);
-                let (code, origin) = assemble(&inner, source);
+                let (code, origin) = assemble(&open.without_indent(&inner), source);
                 notebook.cells.push(empty(CellKind::Raw, code, origin));
             }
             _ => {
@@ -163,6 +173,8 @@ fn language(values: &Map<String, Value>) -> String {
 
 /// The first line of a fenced block, as CommonMark has it.
 struct Fence<'a> {
+    /// Blanks before it.
+    indent: usize,
     mark: char,
     length: usize,
     info: &'a str,
@@ -182,9 +194,14 @@ impl<'a> Fence<'a> {
         let mark = text.chars().next().filter(|it| ['`', '~'].contains(it))?;
         let info = text.trim_start_matches(mark);
         let length = text.len() - info.len();
-        let is_fence =
-            length >= 3 && line.len() - text.len() <= 3 && !(mark == '`' && info.contains('`'));
-        is_fence.then(|| Self { mark, length, info: info.trim() })
+        let indent = line.len() - text.len();
+        let is_fence = length >= 3 && indent <= 3 && !(mark == '`' && info.contains('`'));
+        is_fence.then(|| Self { indent, mark, length, info: info.trim() })
+    }
+
+    /// Its lines without the indent that they share with it, as Quarto and CommonMark have them.
+    fn without_indent<'b>(&self, lines: &[Line<'b>]) -> Vec<Line<'b>> {
+        lines.iter().map(|it| it.without_blanks(self.indent)).collect()
     }
 
     fn is_closed_by(&self, line: &str) -> bool {
@@ -223,7 +240,7 @@ fn code_cell(
     let mut name = None;
     let mut lines = lines;
     if syntax == CellSyntax::Myst {
-        let (values, rest) = myst_options(lines);
+        let (values, rest) = myst_options(lines, source, diagnostics);
         tags(&values, &mut options);
         name = values.get("name").or_else(|| values.get("label")).and_then(scalar_text);
         lines = rest;
@@ -239,8 +256,17 @@ fn code_cell(
 }
 
 /// The options of a `{code-cell}`, and the lines after them.
-fn myst_options<'s, 'a>(lines: &'s [Line<'a>]) -> (Map<String, Value>, &'s [Line<'a>]) {
-    let yaml = |lines: &[String]| front_matter::parse(&lines.join("\n")).unwrap_or_default();
+fn myst_options<'s, 'a>(
+    lines: &'s [Line<'a>],
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Map<String, Value>, &'s [Line<'a>]) {
+    let first = lines.first().map_or(0..0, |it| it.start..it.start + it.text.len() as u32);
+    let place = Span::new(source.id(), first.start, first.end);
+    let mut yaml = |lines: &[String]| {
+        let text = lines.join("\n");
+        front_matter::parse(&text).unwrap_or_else(|_| unreadable(&text, place, diagnostics))
+    };
     if lines.first().is_some_and(|it| it.text.trim_end() == "---") {
         let rest = lines.get(1..).unwrap_or_default();
         if let Some(end) = rest.iter().position(|it| it.text.trim_end() == "---") {

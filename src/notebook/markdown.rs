@@ -45,6 +45,18 @@ impl<'a> Line<'a> {
         Self { text: text.into(), start, places: Some([(0, start..start)].into()) }
     }
 
+    /// The line without the first blanks, at most so many. It is one of the file.
+    pub fn without_blanks(&self, most: usize) -> Self {
+        let cut = self.text.bytes().take(most).take_while(|it| *it == b' ').count();
+        let mut line = self.clone();
+        line.start += cut as u32;
+        line.text = match line.text {
+            Cow::Borrowed(text) => text.get(cut..).unwrap_or_default().into(),
+            Cow::Owned(text) => text.get(cut..).unwrap_or_default().to_owned().into(),
+        };
+        line
+    }
+
     /// Origins of its pieces, for a text that has `before` in front.
     fn places(&self, before: usize) -> impl Iterator<Item = (u32, Range<u32>)> {
         let whole = self.start..self.start + self.text.len() as u32;

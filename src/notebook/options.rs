@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
 use super::{CellOptions, CodeVisibility};
 
 /// Reads the metadata of a cell. Tags are written with `-` or `_`.
@@ -39,6 +42,19 @@ pub(super) fn tags(metadata: &Map<String, Value>, options: &mut CellOptions) {
             _ => {}
         }
     }
+}
+
+/// Metadata in the place of a text that cannot be read: its words count as tags, and the code is hidden for good.
+pub(super) fn unreadable(
+    text: &str,
+    place: Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Map<String, Value> {
+    let message = "the options of the cell cannot be read: its code is not shown";
+    diagnostics.push(Diagnostic::warning(Code::IgnoredOption, place, message));
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c));
+    let words = words.filter(|it| !it.is_empty()).chain(["remove-input"]);
+    Map::from_iter([("tags".to_owned(), words.collect())])
 }
 
 fn withhold(options: &mut CellOptions) {

@@ -65,6 +65,35 @@ fn myst_cells_have_tags() {
 }
 
 #[test]
+fn cells_in_lists_obey_their_options() {
+    let text = "1. step\n\n   ```{python}\n   #| echo: false\n   x = 1\n   if x:\n       x\n   ```\n\n\
+                2. step\n\n   ```{python}\n   #| eval: false\n   x + 1\n   ```\n\n   ```{python}\n#| echo: false\n   x\n   ```\n";
+    let (notebook, found) = cells("a.qmd", text);
+    assert_eq!(found[1], code("#| echo: false\nx = 1\nif x:\n    x"));
+    assert_eq!(found[4], code("#| echo: false\nx"));
+    assert!(notebook.cells[1].options.is_withheld && notebook.cells[4].options.is_withheld);
+    assert!(notebook.cells[3].options.skip_execution);
+    let text = "---\nkernelspec: {name: python3}\n---\n\n- a\n\n  ```{code-cell}\n  :tags: [remove-input]\n  x = 1\n  ```\n\n\
+                  ```{code-cell}\n  ---\n  tags: [remove-cell]\n  ---\n  x + (\n   1)\n  ```\n";
+    let (notebook, found) = cells("a.md", text);
+    assert_eq!(found[1..], [code("x = 1"), code("x + (\n 1)")]);
+    assert!(notebook.cells[1].options.is_withheld && notebook.cells[2].options.hide_cell);
+    let text = "  ```{python}\n  x = 1\n  y = = 2\n  ```\n";
+    assert!(check("a.qmd", text).concise().starts_with("a.qmd:3:7: error[NBC104]"));
+}
+
+#[test]
+fn tags_that_cannot_be_read_hide_what_they_speak_of() {
+    let text = "---\nkernelspec: {name: python3}\n---\n\n```{code-cell}\n:tags: [skip-execution\nx = 1\n```\n\n\
+                +++ {\"tags\": [\"remove-cell\"\n\nText\n";
+    let checked = check("a.md", text);
+    assert_eq!(checked.concise().matches("warning[NBC107]").count(), 2, "{}", checked.concise());
+    let notebook = checked.notebook.expect("a notebook");
+    assert!(notebook.cells[0].options.is_withheld && notebook.cells[0].options.skip_execution);
+    assert!(notebook.cells[1].options.hide_cell);
+}
+
+#[test]
 fn findings_in_markdown_point_into_the_file() {
     let text = "Text\n\n```python {.marimo}\nok = 1\nx = = 2\n```\n";
     insta::assert_snapshot!(check("a.md", text).concise(), @"a.md:5:5: error[NBC104] the cell is not valid Python: expected an expression");
