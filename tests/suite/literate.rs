@@ -73,8 +73,7 @@ fn cells_in_lists_obey_their_options() {
     assert_eq!(found[4], code("#| echo: false\nx"));
     assert!(notebook.cells[1].options.is_withheld && notebook.cells[4].options.is_withheld);
     assert!(notebook.cells[3].options.skip_execution);
-    let text = "---\nkernelspec: {name: python3}\n---\n\n- a\n\n  ```{code-cell}\n  :tags: [remove-input]\n  x = 1\n  ```\n\n\
-                  ```{code-cell}\n  ---\n  tags: [remove-cell]\n  ---\n  x + (\n   1)\n  ```\n";
+    let text = "---\nkernelspec: {name: python3}\n---\n\n- a\n\n  ```{code-cell}\n  :tags: [remove-input]\n  x = 1\n  ```\n\n  ```{code-cell}\n  ---\n  tags: [remove-cell]\n  ---\n  x + (\n   1)\n  ```\n";
     let (notebook, found) = cells("a.md", text);
     assert_eq!(found[1..], [code("x = 1"), code("x + (\n 1)")]);
     assert!(notebook.cells[1].options.is_withheld && notebook.cells[2].options.hide_cell);
