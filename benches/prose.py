@@ -7,7 +7,8 @@
 
 A repository is a folder with its checkout, or a bare one. Its notebooks, at the commit that HEAD names, are built with
 `--execute never`, and converted by nbconvert. In both pages each formula is reduced to its letters (NFKC, without spaces);
-those of a page are aligned in their order. Counted are
+those of a page are aligned in their order. MathJax is loaded once and only reads: what it would lay out costs most of its
+time, and says nothing here. Counted are
 
     drawn       formulas that MathJax draws without an error
     nbc         those of them that nbc draws with the same letters
@@ -26,11 +27,14 @@ import collections
 import difflib
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import nbconvert
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -45,17 +49,21 @@ window.MathJax = {
 };
 """
 
-# Formulas in the order of the page: their TeX, letters, and whether MathJax shows an error in them.
-OF_MATHJAX = """async () => {
+# Formulas in the order of a page: their TeX, letters, and whether MathJax shows an error in them. New components forget
+# the macros and numbers of the page before.
+OF_MATHJAX = """async (body) => {
   await MathJax.startup.promise;
-  await MathJax.typesetPromise();
-  return Array.from(MathJax.startup.document.math, (it) => {
+  document.body.innerHTML = body;
+  MathJax.startup.getComponents();
+  const read = MathJax.startup.document;
+  await MathJax._.util.Retries.handleRetriesFor(() => read.findMath().compile());
+  return Array.from(read.math, (it) => {
     const root = document.createElement('div');
     root.innerHTML = MathJax.startup.toMML(it.root);
     const isBroken = root.querySelector('merror, [mathcolor="red"][data-mjx-error]') !== null;
     root.querySelectorAll('mlabeledtr > :first-child, mphantom').forEach((it) => it.remove());
-    const undefined_ = [...root.querySelectorAll('mtext[mathcolor="red"]')].some((it) => it.textContent.startsWith('\\\\\\\\'));
-    return {source: it.math, letters: root.textContent, broken: isBroken || undefined_, section: it.start.node?.parentElement?.closest('[data-n]')?.dataset.n ?? ''};
+    const undefined_ = [...root.querySelectorAll('mtext[mathcolor="red"]')].some((it) => it.textContent.startsWith('\\\\'));
+    return {source: it.math, letters: root.textContent, broken: isBroken || undefined_};
   });
 }"""
 
@@ -104,14 +112,18 @@ def without_outputs(path: pathlib.Path) -> dict | None:
     return {**notebook, "cells": [it for it in cells if it.get("cell_type") == "markdown"]}
 
 
-def told(nbc: str, notebook: pathlib.Path, target: pathlib.Path) -> int | None:
-    """Builds a page; returns the number of formulas that nbc says it did not draw, or None if there is no page."""
-    command = [nbc, "build", notebook, "-o", target, "--layout", "single", "--execute", "never", "--format", "json"]
+def build(nbc: str, notebooks: pathlib.Path, target: pathlib.Path) -> collections.Counter[str]:
+    """Builds a site; returns the number of formulas of each notebook that nbc says it did not draw."""
+    command = [nbc, "build", notebooks, "-o", target, "--layout", "site", "--execute", "never", "--format", "json", "--no-cache"]
     done = subprocess.run(command, capture_output=True, text=True)
     if not target.exists():
-        print(done.stderr[-500:], file=sys.stderr)
-        return None
-    return done.stdout.count('"NBC416"') + done.stderr.count('"NBC416"')
+        sys.exit(done.stderr[-2_000:])
+    told: collections.Counter[str] = collections.Counter()
+    for finding in json.loads(done.stdout):
+        if finding["code"] == "NBC416":
+            more = finding["message"].partition(" ")[0]
+            told[pathlib.PurePath(finding["location"]["file"]).stem] += int(more) if more.isdigit() else 1
+    return told
 
 
 class Count(collections.Counter[str]):
@@ -152,48 +164,54 @@ def compare(count: Count, name: str, jupyter: list[dict], ours: list[dict]) -> N
             count.add("own", f"{name}: {it['source'] or letters(it['letters'])}")
 
 
-def of_repository(nbc: str, mathjax: pathlib.Path, repository: pathlib.Path, browser, most: int) -> Count:
+def of_repository(nbc: str, exporter: nbconvert.HTMLExporter, repository: pathlib.Path, browser: Browser, most: int) -> Count:
     count = Count()
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         commit = checkout(repository, root / "in")
         paths = sorted((root / "in").rglob("*.ipynb"))[:most]
         (root / "prose").mkdir()
+        names: dict[str, str] = {}
         for number, path in enumerate(paths):
             notebook = without_outputs(path)
             if notebook is None or not any("$" in "".join(it["source"]) or "\\" in "".join(it["source"]) for it in notebook["cells"]):
                 continue
-            count["notebooks"] += 1
-            name = path.relative_to(root / "in")
-            alone = root / "prose" / f"{number}.ipynb"
-            alone.write_text(json.dumps(notebook))
-            command = [sys.executable, "-m", "nbconvert", "--to", "html", "--log-level", "ERROR", alone]
-            subprocess.run(command, check=True)
-            told_here = told(nbc, alone, root / "page")
-            if told_here is None:
-                count.add("no page", str(name))
+            names[f"n{number}"] = str(path.relative_to(root / "in"))
+            (root / "prose" / f"n{number}.ipynb").write_text(json.dumps(notebook))
+        told = build(nbc, root / "prose", root / "site")
+        count["notebooks"] = len(names)
+        for stem, name in names.items():
+            page = root / "site" / f"{stem}.html"
+            if not page.exists():
+                count.add("no page", name)
                 continue
-            count["told"] += told_here
-            jupyter = formulas_of(browser, alone.with_suffix(".html"), mathjax)
-            page = next((root / "page").rglob(f"{number}*.html"))
-            compare(count, str(name), jupyter, formulas_of(browser, page, None))
-            shutil.rmtree(root / "page")
+            count["told"] += told[stem]
+            body, _ = exporter.from_filename(str(root / "prose" / f"{stem}.ipynb"))
+            compare(count, name, browser.of_jupyter(body), browser.of_nbc(page))
     print(f"{repository.name} {commit[:12]}: {len(paths)} notebooks, {count['notebooks']} with formulas")
     return count
 
 
-def formulas_of(browser, path: pathlib.Path, mathjax: pathlib.Path | None) -> list[dict]:
-    page = browser.new_page(java_script_enabled=True)
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
-    try:
-        page.goto(path.as_uri(), wait_until="domcontentloaded", timeout=120_000)
-        if mathjax is None:
-            return page.evaluate(OF_NBC)
-        page.evaluate(MATHJAX)
-        page.add_script_tag(path=mathjax / "tex-mml-chtml.js")
-        return page.evaluate(OF_MATHJAX)
-    finally:
-        page.close()
+class Browser:
+    """Chromium, with a page that has MathJax, and one for pages of nbc."""
+
+    def __init__(self, chromium, mathjax: pathlib.Path) -> None:
+        self.jupyter, self.nbc = chromium.new_page(), chromium.new_page()
+        for page in (self.jupyter, self.nbc):
+            page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+            page.set_default_timeout(120_000)
+        # Packages that formulas ask for come from files beside the script.
+        self.jupyter.goto((mathjax / "tex-mml-chtml.js").as_uri())
+        self.jupyter.evaluate(MATHJAX)
+        self.jupyter.add_script_tag(url=(mathjax / "tex-mml-chtml.js").as_uri())
+
+    def of_jupyter(self, page: str) -> list[dict]:
+        # Scripts of the page are not run, so all of it may be the body.
+        return self.jupyter.evaluate(OF_MATHJAX, page.partition("<body")[2].partition(">")[2])
+
+    def of_nbc(self, path: pathlib.Path) -> list[dict]:
+        self.nbc.goto(path.as_uri(), wait_until="domcontentloaded")
+        return self.nbc.evaluate(OF_NBC)
 
 
 def main() -> None:
@@ -207,13 +225,15 @@ def main() -> None:
     for needed in [pathlib.Path(arguments.nbc), arguments.mathjax / "tex-mml-chtml.js", *arguments.repositories]:
         if not needed.exists():
             sys.exit(f"{needed} is not there")
+    import nbconvert
     from playwright.sync_api import sync_playwright
 
     is_good = True
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--allow-file-access-from-files"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--allow-file-access-from-files"])
+        browser = Browser(chromium, arguments.mathjax.resolve())
         for repository in arguments.repositories:
-            count = of_repository(arguments.nbc, arguments.mathjax, repository, browser, arguments.most)
+            count = of_repository(arguments.nbc, nbconvert.HTMLExporter(), repository, browser, arguments.most)
             print("  " + ", ".join(f"{kind} {count[kind]:,}" for kind in ["drawn", "nbc", "other", "source", "lost", "own", "told", "broken", "no page"]))
             for kind, examples in count.examples.items():
                 for example in examples[: arguments.list]:
