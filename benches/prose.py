@@ -57,7 +57,8 @@ OF_MATHJAX = """async (body) => {
   MathJax.startup.getComponents();
   const read = MathJax.startup.document;
   await MathJax._.util.Retries.handleRetriesFor(() => read.findMath().compile());
-  return Array.from(read.math, (it) => {
+  // Escaped dollars are formulas without delimiters to MathJax.
+  return Array.from(read.math).filter((it) => it.start.delim !== '').map((it) => {
     const root = document.createElement('div');
     root.innerHTML = MathJax.startup.toMML(it.root);
     const isBroken = root.querySelector('merror, [mathcolor="red"][data-mjx-error]') !== null;
@@ -74,8 +75,8 @@ OF_NBC = """() => Array.from(document.querySelectorAll('.nbc-out .x-math'), (it)
   return {source: source?.textContent ?? '', letters: source ? '' : shown.textContent};
 })"""
 
-# Letters that both write differently.
-SAME = str.maketrans({"∣": "|", "−": "-", "∗": "*", "⋅": "·", "‖": "∥", "ˉ": "¯", "⁄": "/", "ϵ": "ε", "ϕ": "φ", "′": "'", "∧": "^", "ˆ": "^", "˜": "~", "∼": "~", "⟨": "<", "⟩": ">", "〈": "<", "〉": ">", "→": "→", "‾": "¯", "―": "¯", "_": "¯", "∘": "°"})
+# Signs that both write differently.
+SAME = str.maketrans({"∣": "|", "−": "-", "∗": "*", "⋅": "·", "‖": "∥", "ˉ": "¯", "⁄": "/", "ϵ": "ε", "ϕ": "φ", "′": "'", "∧": "^", "ˆ": "^", "˜": "~", "∼": "~", "⟨": "<", "⟩": ">", "〈": "<", "〉": ">", "→": "→", "‾": "¯", "―": "¯", "_": "¯", "∘": "°", "’": "'", "◻": "□", "⃗": "→"})
 
 
 def letters(text: str) -> str:

@@ -269,8 +269,8 @@ codes! {
     DeadAnchor = "NBC415" "dead-anchor",
     /// A formula of TeX cannot be drawn, so its source stands in its place.
     ///
-    /// Formulas are drawn when the page is built, with the commands of KaTeX and what MathJax has besides. A package that
-    /// neither has (`\ce` of mhchem), a misspelt command or a macro that grows without bound is shown as it is written.
+    /// Formulas are drawn when the page is built, with the commands of KaTeX and nearly all that MathJax has besides. A command that
+    /// neither has, a misspelt one, or a macro that grows without bound is shown as it is written.
     /// docs/outputs.md, "Mathematics", lists what is understood.
     UndrawnFormula = "NBC416" "undrawn-formula",
     /// The page or site would hold what looks like a secret: a key, a token, a password, a private key.

@@ -176,9 +176,7 @@ fn richest(
         }
         match one(name, value, types, metadata, gate, notes) {
             // LaTeX that is no formula is better as its picture.
-            Shown::Whole(drawn) if *name == "text/latex" && !math::is_drawn(&drawn.html) => {
-                source = source.or(Some(drawn));
-            }
+            Shown::Source(drawn) => source = source.or(Some(drawn)),
             Shown::Whole(drawn) if !name.starts_with("image/") => {
                 return Ok(source.map_or(drawn, told));
             }
@@ -303,6 +301,8 @@ fn unknown_widget(
 
 enum Shown {
     Whole(Box<UnframedOutput>),
+    /// A formula of it is shown as its source.
+    Source(Box<UnframedOutput>),
     /// Nothing was left of it.
     Empty,
     TooLarge,
@@ -350,7 +350,14 @@ fn one(
             Some(html) => UnframedOutput::new(OutputKind::Table, html),
             None => return Shown::Not,
         },
-        "text/latex" => UnframedOutput::new(OutputKind::Math, math::latex(&text_of(value), gate)),
+        "text/latex" => {
+            let (html, drawing) = math::latex(&text_of(value), gate);
+            let drawn = UnframedOutput::new(OutputKind::Math, html);
+            match drawing {
+                math::Drawing::Whole => drawn,
+                math::Drawing::Source => return Shown::Source(Box::new(drawn)),
+            }
+        }
         "application/json" => UnframedOutput::new(OutputKind::Data, json(value, gate, notes)),
         "application/geo+json" => UnframedOutput::new(OutputKind::Data, map(value, gate, notes)),
         _ => return plain_text(&text_of(value)),

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::chart::ChartPicture;
 use super::data;
 use super::markdown::Attachments;
-use super::math::{self, Display};
+use super::math::{self, Display, Drawing};
 use super::notes::Notes;
 use super::{note, shortened};
 use crate::sanitize::{
@@ -280,11 +280,11 @@ fn formula(text: &str, gate: &mut Gate, notes: &Notes) -> SafeHtml {
     let between =
         |open: &str, close: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
     let block = between("||[", "||]").or_else(|| between("||(||(", "||)||)"));
-    let html = match block {
+    let (html, drawing) = match block {
         Some(source) => math::html(source, Display::Block, gate),
         None => math::html(between("||(", "||)").unwrap_or(text), Display::Inline, gate),
     };
-    if !math::is_drawn(&html) {
+    if drawing == Drawing::Source {
         notes.undrawn_formula(text, None);
     }
     html

@@ -122,6 +122,34 @@ fn macros_hold_for_the_rest_of_the_page_and_show_nothing() {
 }
 
 #[test]
+fn commands_of_mathjax_are_drawn() {
+    for (tex, expected) in [
+        ("\\ce{2H2 + O2 -> 2H2O}, \\pu{3 m/s}", "2 H2+O2⟶2 H2O,3 m/s"),
+        ("\\enclose{box}{x}\\bbox[yellow]{y}\\style{color:red}{z}\\class{a}{u}", "xyzu"),
+        ("\\sideset{_a}{^b}\\sum_x", "∑a \u{2063}∑bx"),
+        ("\\upalpha\\textdollar\\ketbra{0}{1}", "α$∣0⟩⟨1∣"),
+        ("\\DeclarePairedDelimiter{\\abs}{\\lvert}{\\rvert}\\abs{x}", "∣x∣"),
+        ("\\newenvironment{e}{[}{]}\\begin{e}a\\end{e}", "[a]"),
+        ("\\begin{psmallmatrix}a&b\\end{psmallmatrix}", "(ab)"),
+        ("a\\overset{!}{=}b, \\vec{x}", "a=!b,x→"),
+    ] {
+        assert_eq!(one(&format!("${tex}$")), format!("⟨{expected}⟩"), "{tex}");
+    }
+    assert_eq!(one("1. \\$$ x $\\$\n2. $1 - F(5)$ is"), "⟨x⟩ ⟨1−F(5)⟩ is");
+    for told in ["\\ce{A ~ B}", "\\enclose{longdiv}{x}", "a \\middle| b", "\\edef\\a{x}"] {
+        assert_eq!(prose(&[&format!("${told}$")]).said.matches("NBC416").count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn numbers_of_rows_stand_apart() {
+    let prose = prose(&["\\begin{align}a&=b\\\\c&=d\\notag\\\\e\\end{align}"]);
+    assert_eq!(prose.html[0].matches("x-math-number\"").count(), 2, "{}", prose.html[0]);
+    assert_eq!(prose.html[0].matches("x-math-margin\"").count(), 3, "{}", prose.html[0]);
+    assert!(prose.html[0].contains("x-math-with-rows"), "{}", prose.html[0]);
+}
+
+#[test]
 fn equations_have_numbers_and_links_lead_to_them() {
     let prose = prose(&[
         "\\begin{equation}\\label{one}a\\end{equation} and $$b \\tag{B}\\label{two}$$",

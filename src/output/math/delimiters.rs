@@ -124,9 +124,15 @@ fn closing(
     let mut braces = 0usize;
     let mut last = None;
     let mut at = start + 1;
+    // Environments of a block may have blank lines, which end it if one of these has no end.
+    let mut environments = 0usize;
+    let mut blank = None;
     while let Some((_, token)) = tokens.get(at) {
         match token {
             token if end.is(*token) => {
+                if blank.is_some() && environments > 0 {
+                    break;
+                }
                 if braces == 0 {
                     return Ok(at);
                 }
@@ -134,12 +140,17 @@ fn closing(
             }
             Token::BraceOpen => braces += 1,
             Token::BraceClose => braces = braces.saturating_sub(1),
+            Token::Begin(_) => environments += 1,
+            Token::End(_) => environments = environments.saturating_sub(1),
+            Token::BlankLine if environments > 0 && end == Delimiter::Dollar(Display::Block) => {
+                blank = blank.or(Some(at));
+            }
             Token::BlankLine => break,
             _ => {}
         }
         at += 1;
     }
-    last.ok_or(at)
+    last.ok_or(blank.unwrap_or(at))
 }
 
 fn formula<'a>(
@@ -193,10 +204,21 @@ fn is_money(source: &str, next: Option<char>) -> bool {
     let rest = source.get(number..).unwrap_or_default();
     let rest = rest.strip_prefix(['k', 'K', 'M', 'B', 'T']).unwrap_or(rest);
     let is_apart = !rest.starts_with(char::is_alphanumeric);
+    // `1 - F(x)` is a formula.
+    if is_calculation(rest) && !next.is_some_and(|it| it.is_ascii_digit()) {
+        return false;
+    }
     let letters = |it: &str| it.chars().count() > 1 && it.chars().all(char::is_alphabetic);
     let has_word = rest.split(|it: char| !it.is_alphanumeric()).any(letters);
     let is_open = source.ends_with(|it: char| it.is_whitespace() || it == '(');
     is_apart && (has_word || is_open || next.is_some_and(|it| it.is_ascii_digit()))
+}
+
+/// True for ` - F(x)`: an operation, then a function of something.
+fn is_calculation(text: &str) -> bool {
+    let operand = text.trim_start().strip_prefix(['+', '-', '*', '/']).map(str::trim_start);
+    let Some((name, argument)) = operand.and_then(|it| it.split_once('(')) else { return false };
+    !name.is_empty() && name.chars().all(char::is_alphabetic) && argument.ends_with(')')
 }
 
 fn tokens<'a>(text: &'a str, code: &[Range<usize>], rule: Rule) -> Vec<(Range<usize>, Token<'a>)> {
@@ -216,6 +238,14 @@ fn tokens<'a>(text: &'a str, code: &[Range<usize>], rule: Rule) -> Vec<(Range<us
             continue;
         }
         let before = text.get(..start).and_then(|it| it.chars().next_back());
+        if rule == Rule::Jupyter
+            && let Some(end) = escaped_block(text, start)
+        {
+            found.push((start..start + 3, Token::Dollar(Display::Block, true, true)));
+            found.push((end.clone(), Token::Dollar(Display::Block, true, true)));
+            at = end.end;
+            continue;
+        }
         let (length, token) = token(text.get(start..).unwrap_or_default(), before, rule);
         at = start + length;
         if let Some(token) = token {
@@ -223,6 +253,30 @@ fn tokens<'a>(text: &'a str, code: &[Range<usize>], rule: Rule) -> Vec<(Range<us
         }
     }
     found
+}
+
+/// The end of a formula that begins with `\$$`: `$\$` or `$$`. Writers of notebooks escape one of two dollars in lists,
+/// and Markdown makes two of them again before MathJax looks.
+fn escaped_block(text: &str, start: usize) -> Option<Range<usize>> {
+    /// Bytes of the formula: what is none is read again.
+    const LONGEST: usize = 2_000;
+    if start.checked_sub(1).is_some_and(|it| matches!(text.as_bytes().get(it), Some(b'$' | b'\\')))
+    {
+        return None;
+    }
+    let inside = text.get(start..)?.strip_prefix("\\$$")?;
+    let length = inside.bytes().take(LONGEST).position(|it| it == b'$')?;
+    let formula = inside.get(..length)?;
+    let after = inside.get(length..)?;
+    let begin = start + 3 + length;
+    let is_block =
+        !formula.trim().is_empty() && !formula.ends_with('\\') && !formula.contains("\n\n");
+    let length = match after {
+        it if it.starts_with("$\\$") => 3,
+        it if it.starts_with("$$") => 2,
+        _ => return None,
+    };
+    is_block.then_some(begin..begin + length)
 }
 
 /// The token at the begin of the text, if any, and the bytes to go on after.
@@ -349,6 +403,7 @@ $$ \\(e_1\\) \\[ f \\] g \begin{align}h\\[2pt]i\end{align} j, \eqref{eq:1}, \ref
             of("$2x$ or $3 \\text{ km}$, $100$ and $0.5$", Rule::Jupyter),
             ["2x", "3 \\text{ km}", "100", "0.5"]
         );
+        assert_eq!(of("is $1 - CDF(5)$.", Rule::Jupyter), ["1 - CDF(5)"]);
     }
 
     #[test]
@@ -359,6 +414,21 @@ $$ \\(e_1\\) \\[ f \\] g \begin{align}h\\[2pt]i\end{align} j, \eqref{eq:1}, \ref
             of("$$ x \\begin{align}y\\end{align}", Rule::Jupyter),
             ["[\\begin{align}y\\end{align}]"]
         );
+    }
+
+    #[test]
+    fn one_of_two_dollars_may_be_escaped() {
+        assert_eq!(of(r"a \$$ x $\$ b \$$ y $$, $z$", Rule::Jupyter), ["[ x ]", "[ y ]", "z"]);
+        assert_eq!(of(r"costs \$$x$ more, $\$$ and $\$5$", Rule::Jupyter), ["x", r"\$", r"\$5"]);
+    }
+
+    #[test]
+    fn environments_of_a_block_may_have_blank_lines() {
+        assert_eq!(
+            of("$$\\begin{aligned}a\n\n\\end{aligned} \\tag{1}$$ b", Rule::Jupyter),
+            ["[\\begin{aligned}a\n\n\\end{aligned} \\tag{1}]"]
+        );
+        assert_eq!(of("$$\\begin{aligned}a\n\n$$b$$ c $d$", Rule::Jupyter), ["[b]", "d"]);
     }
 
     #[test]

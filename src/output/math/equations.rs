@@ -47,6 +47,8 @@ pub(in crate::output) struct Equation {
     pub number: Option<Number>,
     /// Its id, if a label names it.
     pub id: Option<String>,
+    /// Whether its rows have numbers in a column of their own.
+    pub has_numbered_rows: bool,
 }
 
 /// Numbers and labels of a page so far.
@@ -106,8 +108,8 @@ impl Equations {
                 self.labels.entry(label).or_insert(target);
             }
         }
-        let (tex, number) = shape.write(rows);
-        Equation { tex, number, id }
+        let (tex, number, has_numbered_rows) = shape.write(rows);
+        Equation { tex, number, id, has_numbered_rows }
     }
 }
 
@@ -148,7 +150,7 @@ impl<'a> Environment<'a> {
             "equation" => Shape::Plain,
             "multline" => Shape::Multiline,
             "align" | "flalign" => Shape::Aligned,
-            "alignat" => Shape::AlignedAt(reader.argument()?),
+            "alignat" | "xalignat" => Shape::AlignedAt(reader.argument()?),
             "gather" => Shape::Gathered,
             "eqnarray" => Shape::Array,
             _ => return None,
@@ -165,8 +167,8 @@ impl Shape<'_> {
         !matches!(self, Self::Plain | Self::Multiline)
     }
 
-    /// The formula and the number beside it.
-    fn write(self, rows: Vec<(String, &str, Option<Number>)>) -> (String, Option<Number>) {
+    /// The formula, the number beside it, and whether its last column is numbers.
+    fn write(self, rows: Vec<(String, &str, Option<Number>)>) -> (String, Option<Number>, bool) {
         let beside = match rows.as_slice() {
             [(_, _, number)] => number.clone(),
             [(_, _, number), (last, _, None)] if last.trim().is_empty() => number.clone(),
@@ -187,7 +189,7 @@ impl Shape<'_> {
             out.push_str(&cells);
             if let Some(number) = number.filter(|_| has_column) {
                 out.push_str(&"&".repeat(missing));
-                out.push_str(&format!("\\qquad\\text{{{}}}", number.shown()));
+                out.push_str(&format!("\\text{{{}}}", number.shown()));
             }
             out.push_str(separator);
         }
@@ -207,7 +209,7 @@ impl Shape<'_> {
             Self::Array if has_column => format!("\\begin{{array}}{{rclr}}{out}\\end{{array}}"),
             Self::Array => format!("\\begin{{array}}{{rcl}}{out}\\end{{array}}"),
         };
-        (tex, beside)
+        (tex, beside, has_column)
     }
 }
 
@@ -324,19 +326,16 @@ mod tests {
         let expected = [
             ("a", number("(1)")),
             ("b", None),
-            (r"\begin{aligned}c&=d&\qquad\text{(2)}\\e&=f\\g&&\qquad\text{(3)}\end{aligned}", None),
+            (r"\begin{aligned}c&=d&\text{(2)}\\e&=f\\g&&\text{(3)}\end{aligned}", None),
             (r"\begin{aligned}h&=i\end{aligned}", None),
             (
-                r"\begin{array}{cr}\displaystyle j&\qquad\text{(4)}\\\displaystyle k&\qquad\text{(K)}\end{array}",
+                r"\begin{array}{cr}\displaystyle j&\text{(4)}\\\displaystyle k&\text{(K)}\end{array}",
                 None,
             ),
             (r"\begin{gathered}l\\m\end{gathered}", number("(5)")),
             ("n", number("N")),
             (r"\begin{array}{rcl}o&=&p\\\end{array}", number("(6)")),
-            (
-                r"\begin{alignedat}{3}q&=r&\qquad\text{(7)}\\[2pt]s&=t&\qquad\text{(8)}\end{alignedat}",
-                None,
-            ),
+            (r"\begin{alignedat}{3}q&=r&\text{(7)}\\[2pt]s&=t&\text{(8)}\end{alignedat}", None),
         ];
         for (found, expected) in all.iter().zip(&expected) {
             assert_eq!((found.0.as_str(), &found.1), (expected.0, &expected.1));

@@ -24,8 +24,9 @@ const WORK_PER_BYTE: usize = 8;
 const WORK_PER_FORMULA: usize = 4;
 
 /// Commands that change what others mean.
-const DEFINERS: [&str; 18] = [
+const DEFINERS: [&str; 19] = [
     "DeclareMathOperator",
+    "DeclarePairedDelimiter",
     "def",
     "edef",
     "expandafter",
@@ -52,6 +53,10 @@ struct Macro {
     /// Default of the first parameter.
     default: Option<String>,
     body: String,
+    /// Text before the first argument and after each, if `\def` gives any.
+    delimiters: Vec<String>,
+    /// The body after a star.
+    starred: Option<String>,
     /// The body is a command as it was before it got another meaning, and is not expanded.
     is_final: bool,
 }
@@ -59,7 +64,8 @@ struct Macro {
 impl Macro {
     /// A macro without parameters.
     fn plain(body: String) -> Self {
-        Self { parameters: 0, default: None, body, is_final: false }
+        let (default, delimiters, starred) = (None, Vec::new(), None);
+        Self { parameters: 0, default, body, delimiters, starred, is_final: false }
     }
 }
 
@@ -89,7 +95,7 @@ impl Macros {
 
     /// Takes the definitions out of a formula and expands what is left to at most `most` bytes.
     pub(super) fn apply(&mut self, source: &str, most: usize) -> Result<String, Refused> {
-        let defines = ["def", "ommand", "let", "DeclareMath", "newenvironment", "global"];
+        let defines = ["def", "ommand", "let", "DeclareMath", "Paired", "newenvironment", "global"];
         if self.all.is_empty() && !defines.iter().any(|it| source.contains(it)) {
             return Ok(source.to_owned());
         }
@@ -110,22 +116,28 @@ impl Macros {
         loop {
             let start = reader.offset();
             let Some(token) = reader.next() else { return Ok(()) };
-            if let Token::Command(name) = token
-                && self.define(name, &mut reader)
-            {
-                continue;
-            }
             let written = reader.between(start, reader.offset());
-            expansion.token(&self.all, token, written, &mut reader, 0)?;
+            expansion.token(self, token, written, &mut reader, 0)?;
         }
     }
 
     /// Reads a definition; `false` and nothing read if `name` begins none that is understood.
     fn define(&mut self, name: &str, reader: &mut Reader<'_>) -> bool {
+        if !DEFINERS.contains(&name) {
+            return false;
+        }
         let mut ahead = reader.clone();
         let defined = match name {
             "newcommand" | "renewcommand" | "providecommand" => command(&mut ahead),
             "DeclareMathOperator" => operator(&mut ahead),
+            "DeclarePairedDelimiter" => pair(&mut ahead),
+            "newenvironment" | "renewenvironment" => {
+                let Some((defined, begin, end)) = environment(&mut ahead) else { return false };
+                *reader = ahead;
+                self.keep(format!("begin {defined}"), begin);
+                self.keep(format!("end {defined}"), end);
+                return true;
+            }
             "def" | "gdef" => plain(&mut ahead),
             "let" => self.alias(&mut ahead),
             // `\long\def`, `\global\let`.
@@ -143,12 +155,29 @@ impl Macros {
         };
         let Some((defined, body)) = defined else { return false };
         *reader = ahead;
-        let is_known = self.all.contains_key(&defined);
-        let is_kept = name == "providecommand" && is_known;
-        if !is_kept && body.body.len() <= LONGEST && (is_known || self.all.len() < MOST) {
-            self.all.insert(defined, body);
+        if name != "providecommand" || !self.all.contains_key(&defined) {
+            self.keep(defined, body);
         }
         true
+    }
+
+    fn keep(&mut self, name: String, body: Macro) {
+        let is_known = self.all.contains_key(&name);
+        if body.body.len() <= LONGEST && (is_known || self.all.len() < MOST) {
+            self.all.insert(name, body);
+        }
+    }
+
+    /// The macro that a command is. The `\begin` and `\end` of an environment of the author's have its name.
+    fn find(&self, name: &str, reader: &mut Reader<'_>) -> Option<&Macro> {
+        if !matches!(name, "begin" | "end") {
+            return self.all.get(name);
+        }
+        let mut ahead = reader.clone();
+        let environment = ahead.argument()?;
+        let found = self.all.get(&format!("{name} {environment}"))?;
+        *reader = ahead;
+        Some(found)
     }
 
     /// `\let\name=\other`: what the other means at this point.
@@ -202,7 +231,7 @@ impl Expansion {
 
     fn token(
         &mut self,
-        macros: &BTreeMap<String, Macro>,
+        macros: &mut Macros,
         token: Token<'_>,
         written: &str,
         reader: &mut Reader<'_>,
@@ -212,14 +241,19 @@ impl Expansion {
         if self.out.len() > self.most || depth > DEEPEST {
             return Err(Refused);
         }
-        let found = match token {
-            Token::Command(name) => macros.get(name).ok_or(name),
-            _ => Err(""),
+        let Token::Command(name) = token else {
+            self.out.push(written);
+            return Ok(());
         };
-        let definition = match found {
-            Ok(definition) => definition,
-            Err(name) if DEFINERS.contains(&name) => return Err(Refused),
-            Err(_) => {
+        let start = reader.offset();
+        if macros.define(name, reader) {
+            // Definitions of macros are read as often as these are used.
+            return self.spend(reader.offset() - start);
+        }
+        let definition = match macros.find(name, reader) {
+            Some(definition) => definition,
+            None if DEFINERS.contains(&name) => return Err(Refused),
+            None => {
                 self.out.push(written);
                 return Ok(());
             }
@@ -246,19 +280,30 @@ impl Macro {
     fn filled(&self, reader: &mut Reader<'_>, most: usize) -> Option<Result<String, Refused>> {
         let mut ahead = reader.clone();
         let mut arguments = Vec::new();
+        let body = match &self.starred {
+            Some(starred) if ahead.star() => starred,
+            _ => &self.body,
+        };
         if let Some(default) = &self.default {
             arguments.push(ahead.optional().unwrap_or(default));
         }
+        let mut delimiters = self.delimiters.iter().map(String::as_str);
+        if let Some(before) = delimiters.next() {
+            ahead.after(before)?;
+        }
         while arguments.len() < self.parameters {
-            arguments.push(ahead.argument()?);
+            arguments.push(match delimiters.next().unwrap_or_default() {
+                "" => ahead.argument()?,
+                delimiter => ahead.until(delimiter)?,
+            });
         }
         *reader = ahead;
-        Some(fill(&self.body, &arguments, most))
+        Some(fill(body, &arguments, most))
     }
 }
 
 /// The body of a macro with its arguments.
-fn fill(body: &str, arguments: &[&str], most: usize) -> Result<String, Refused> {
+pub(super) fn fill(body: &str, arguments: &[&str], most: usize) -> Result<String, Refused> {
     let mut reader = Reader::new(body);
     let mut out = Writer::default();
     loop {
@@ -266,6 +311,11 @@ fn fill(body: &str, arguments: &[&str], most: usize) -> Result<String, Refused> 
         let Some(token) = reader.next() else { return Ok(out.finish()) };
         let number = reader.rest().chars().next().and_then(|it| it.to_digit(10));
         match (token, number) {
+            // `##` is `#` of a macro that this one defines.
+            (Token::Other('#'), None) if reader.peek() == Some(Token::Other('#')) => {
+                reader.next();
+                out.push("#");
+            }
             (Token::Other('#'), Some(number)) => {
                 reader.next();
                 let argument = (number as usize).checked_sub(1).and_then(|it| arguments.get(it));
@@ -283,11 +333,7 @@ fn fill(body: &str, arguments: &[&str], most: usize) -> Result<String, Refused> 
 fn command(reader: &mut Reader<'_>) -> Option<(String, Macro)> {
     reader.star();
     let name = reader.argument()?.trim().strip_prefix('\\')?.to_owned();
-    let parameters = match reader.optional() {
-        Some(count) => count.trim().parse().ok().filter(|it| *it <= 9)?,
-        None => 0,
-    };
-    let default = if parameters > 0 { reader.optional().map(str::to_owned) } else { None };
+    let (parameters, default) = parameters(reader)?;
     let body = reader.argument()?.to_owned();
     Some((name, Macro { parameters, default, ..Macro::plain(body) }))
 }
@@ -300,25 +346,74 @@ fn operator(reader: &mut Reader<'_>) -> Option<(String, Macro)> {
     Some((name, Macro::plain(body)))
 }
 
-/// `\def\name#1#2{body}`; parameters with text between them are not understood.
+/// `\DeclarePairedDelimiter{\name}{open}{close}` of mathtools; with a star they grow.
+fn pair(reader: &mut Reader<'_>) -> Option<(String, Macro)> {
+    let name = reader.argument()?.trim().strip_prefix('\\')?.to_owned();
+    let (open, close) = (reader.argument()?, reader.argument()?);
+    // `\name[\big]{x}`: the size stands before each of them.
+    let body = format!("{{#1{open} #2#1{close}}}");
+    let starred = Some(format!("\\left{open} #2\\right{close}"));
+    let default = Some(String::new());
+    Some((name, Macro { parameters: 2, default, starred, ..Macro::plain(body) }))
+}
+
+/// `\newenvironment{name}[n][default]{begin}{end}`.
+fn environment(reader: &mut Reader<'_>) -> Option<(String, Macro, Macro)> {
+    reader.star();
+    let name = reader.argument()?.to_owned();
+    let (parameters, default) = parameters(reader)?;
+    let begin = Macro { parameters, default, ..Macro::plain(reader.argument()?.to_owned()) };
+    Some((name, begin, Macro::plain(reader.argument()?.to_owned())))
+}
+
+/// `[n][default]`.
+fn parameters(reader: &mut Reader<'_>) -> Option<(usize, Option<String>)> {
+    let count = match reader.optional() {
+        Some(count) => count.trim().parse().ok().filter(|it| *it <= 9)?,
+        None => 0,
+    };
+    let default = if count > 0 { reader.optional().map(str::to_owned) } else { None };
+    Some((count, default))
+}
+
+/// `\def\name#1#2{body}`, also with text between the parameters.
 fn plain(reader: &mut Reader<'_>) -> Option<(String, Macro)> {
+    /// Bytes of the text between parameters.
+    const LONGEST: usize = 100;
     reader.skip_space();
     let Token::Command(name) = reader.next()? else { return None };
     reader.skip_space();
-    let mut parameters = 0;
-    while reader.peek()? == Token::Other('#') {
-        reader.next();
-        let Token::Other(digit) = reader.next()? else { return None };
-        parameters += 1;
-        if digit.to_digit(10).map(|it| it as usize) != Some(parameters) {
+    let mut delimiters = vec![String::new()];
+    let begin = reader.offset();
+    loop {
+        let start = reader.offset();
+        match reader.peek()? {
+            Token::Open => break,
+            Token::Close => return None,
+            Token::Other('#') => {
+                reader.next();
+                let Token::Other(digit) = reader.next()? else { return None };
+                if digit.to_digit(10).map(|it| it as usize) != Some(delimiters.len()) {
+                    return None;
+                }
+                delimiters.push(String::new());
+            }
+            _ => {
+                reader.next();
+                let text = reader.between(start, reader.offset());
+                delimiters.last_mut()?.push_str(text);
+            }
+        }
+        if reader.offset() - begin > LONGEST {
             return None;
         }
     }
-    if reader.peek()? != Token::Open {
-        return None;
+    let parameters = delimiters.len() - 1;
+    if delimiters.iter().all(String::is_empty) {
+        delimiters.clear();
     }
     let body = reader.argument()?.to_owned();
-    Some((name.to_owned(), Macro { parameters, ..Macro::plain(body) }))
+    Some((name.to_owned(), Macro { parameters, delimiters, ..Macro::plain(body) }))
 }
 
 #[cfg(test)]
@@ -368,11 +463,33 @@ mod tests {
     }
 
     #[test]
+    fn macros_define_macros_environments_and_delimiters() {
+        let all = of(&[
+            r"\def\a#1{\def\b##1{#1##1}}\a{x}\b{y}",
+            r"\def\c(#1,#2){[#2,#1]}\c(a,{b)})",
+            r"\newenvironment{two}[1]{\begin{array}{#1}}{\end{array}}",
+            r"\begin{two}{cc}a\end{two}\begin{b}\end{b}",
+            r"\DeclarePairedDelimiter{\abs}{\lvert}{\rvert}\abs{x}\abs*{y}\abs[\big]{z}",
+        ]);
+        let all: Vec<_> = all.into_iter().map(|it| it.unwrap().trim().to_owned()).collect();
+        assert_eq!(
+            all,
+            [
+                "xy",
+                "[{b)},a]",
+                "",
+                r"\begin{array}{cc}a\end{array}\begin{b}\end{b}",
+                r"{\lvert x\rvert}\left\lvert y\right\rvert{\big\lvert z\big\rvert}",
+            ]
+        );
+    }
+
+    #[test]
     fn what_defines_and_is_not_understood_is_refused() {
         for formula in [
             r"\edef\a{x}",
-            r"\def\a#1.{#1}\a x.",
-            r"\def\a{\def\b{x}}\a",
+            r"\def\a#1.{#1}\a x",
+            r"\def\a#2{x}",
             r"\newcommand{\a",
             r"\newcommand{\a}[1]{#1} x \a",
         ] {

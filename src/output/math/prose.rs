@@ -80,6 +80,8 @@ pub(in crate::output) struct Formula {
     pub display: Display,
     pub number: Option<Number>,
     pub id: Option<String>,
+    /// Its last column is the numbers of its rows.
+    pub has_numbered_rows: bool,
 }
 
 impl Formula {
@@ -91,9 +93,11 @@ impl Formula {
     ) -> Self {
         let tex = macros.apply(source, LONGEST).ok();
         let Some(read) = tex.map(|it| equations.read(&it)) else {
-            return Self { tex: None, display, number: None, id: None };
+            let (number, id, has_numbered_rows) = (None, None, false);
+            return Self { tex: None, display, number, id, has_numbered_rows };
         };
-        Self { tex: Some(read.tex), display, number: read.number, id: read.id }
+        let (number, id, has_numbered_rows) = (read.number, read.id, read.has_numbered_rows);
+        Self { tex: Some(read.tex), display, number, id, has_numbered_rows }
     }
 
     /// True if it only defines macros.

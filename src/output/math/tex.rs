@@ -69,6 +69,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a text that must be next.
+    pub(super) fn after(&mut self, text: &str) -> Option<()> {
+        self.rest().starts_with(text).then(|| self.at += text.len())
+    }
+
+    /// What stands before a delimiter outside of groups, which is read, too.
+    pub(super) fn until(&mut self, delimiter: &str) -> Option<&'a str> {
+        let start = self.at;
+        loop {
+            let at = self.at;
+            if self.after(delimiter).is_some() {
+                return Some(self.between(start, at));
+            }
+            match self.next()? {
+                Token::Open => self.close().map(|_| ())?,
+                Token::Close => return None,
+                _ => {}
+            }
+        }
+    }
+
     /// The inside of the brackets that are next, if any and not too long: what has no `]` is read again.
     pub(super) fn optional(&mut self) -> Option<&'a str> {
         const LONGEST: usize = 1_000;
