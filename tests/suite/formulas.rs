@@ -124,7 +124,7 @@ fn macros_hold_for_the_rest_of_the_page_and_show_nothing() {
 #[test]
 fn commands_of_mathjax_are_drawn() {
     for (tex, expected) in [
-        ("\\ce{2H2 + O2 -> 2H2O}, \\pu{3 m/s}", "2 H2+O2⟶2 H2O,3 m/s"),
+        ("\\ce{2H2 + O2 -> 2H2O}, \\pu{3 m/s}", "2 H2+O2⟶2 H2O,3&nbsp;m/s"),
         ("\\enclose{box}{x}\\bbox[yellow]{y}\\style{color:red}{z}\\class{a}{u}", "xyzu"),
         ("\\sideset{_a}{^b}\\sum_x", "∑a \u{2063}∑bx"),
         ("\\upalpha\\textdollar\\ketbra{0}{1}", "α$∣0⟩⟨1∣"),
@@ -203,6 +203,12 @@ fn macro_bombs_and_megabytes_of_tex_are_bounded_and_told() {
         (format!("{bomb} ").repeat(1_000), 32),
         (format!("$${}$$", "x+".repeat(500_000)), 1),
         (format!("$${}$$", "{".repeat(500_000)), 1),
+        (format!("$${}x{}$$", "\\sideset{}{}{".repeat(1_000), "}".repeat(1_000)), 1),
+        (format!("$${}x{}$$", "\\ce{A ->[".repeat(2_000), "] B}".repeat(2_000)), 1),
+        (format!("$${}$$", "\\enclose{box}".repeat(1_500)), 1),
+        (format!("$${}x{}$$", "\\bbox[red]{".repeat(1_500), "}".repeat(1_500)), 1),
+        ("\\$$ x $ ".repeat(100_000), 0),
+        (format!("$${}", "\\begin{a}\n\n$$".repeat(50_000)), 0),
     ] {
         let prose = prose(&[&markdown]);
         let told = prose.said.matches("NBC416").count();

@@ -72,7 +72,7 @@ impl<'a> Reaction<'a> {
             '(' | '[' => self.push(1, if next == '(' { "(" } else { "[" }, Before::Start),
             ')' | ']' => self.push(1, if next == ')' { ")" } else { "]" }, Before::Element),
             '.' | '*' if self.before == Before::Element => {
-                self.push(1, "\\,{\\cdot}\\,", Before::Start)
+                self.push(1, "\\,{\\cdot}\\,", Before::Start);
             }
             '^' | '_' => return self.script(next),
             '$' => {

@@ -1,3 +1,5 @@
+//! TeX as MathJax reads it, in the words of the converter (KaTeX's).
+
 use std::cell::Cell;
 
 use super::equations::Equations;
