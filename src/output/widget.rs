@@ -103,7 +103,8 @@ impl Widgets<'_> {
             return Some(SafeHtml::default());
         }
         gate.within(LEVELS, |gate| {
-            let known = self.boxes(&model, gate, depth).or_else(|| self.content(&model, gate));
+            let known =
+                self.boxes(&model, gate, depth).or_else(|| self.content(&model, gate, depth));
             let live = || self.live(id, &model);
             Some(known.or_else(live).unwrap_or_else(|| self.control(&model)))
         })
@@ -158,7 +159,7 @@ impl Widgets<'_> {
     }
 
     /// Widgets that show something.
-    fn content(&self, model: &Model<'_>, gate: &mut Gate) -> Option<SafeHtml> {
+    fn content(&self, model: &Model<'_>, gate: &mut Gate, depth: usize) -> Option<SafeHtml> {
         Some(match model.kind {
             "HTML" => {
                 let text = UntrustedHtml::new(model.text("value"));
@@ -194,7 +195,7 @@ impl Widgets<'_> {
             },
             "Output" => {
                 let outputs = model.get("outputs").as_array()?;
-                let html = outputs.iter().filter_map(|it| self.output(it, gate));
+                let html = outputs.iter().filter_map(|it| self.output(it, gate, depth));
                 SafeHtml::concat(html.collect::<Vec<_>>())
             }
             _ => return None,
@@ -202,7 +203,7 @@ impl Widgets<'_> {
     }
 
     /// One output that an `Output` widget caught.
-    fn output(&self, output: &Value, gate: &mut Gate) -> Option<SafeHtml> {
+    fn output(&self, output: &Value, gate: &mut Gate, depth: usize) -> Option<SafeHtml> {
         let text = |it: &Value| match it {
             Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
             other => other.as_str().unwrap_or("").to_owned(),
@@ -219,7 +220,12 @@ impl Widgets<'_> {
             }
             _ => {
                 let data = output.get("data")?.as_object()?;
-                // A view in a view could hold itself.
+                // A view in a view may hold itself: the depth is bounded.
+                let view = data.get(VIEW).filter(|_| depth < DEEPEST);
+                let view = view.and_then(|it| it.get("model_id")?.as_str());
+                if let Some(shown) = view.and_then(|it| self.one(it, gate, depth + 1)) {
+                    return Some(shown);
+                }
                 let data = data.iter().filter(|(name, _)| *name != VIEW && *name != STATE);
                 let data: BTreeMap<String, Value> =
                     data.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -589,6 +595,21 @@ mod tests {
         assert!(draw(&state).len() < 100_000);
         assert_eq!(draw(&json!({"state": {}})), "");
         assert_eq!(draw(&json!(3)), "");
+    }
+
+    #[test]
+    fn widgets_that_a_widget_caught_are_widgets() {
+        let shown = |id: &str| {
+            json!({"output_type": "display_data",
+            "data": {VIEW: {"model_id": id}, "text/plain": format!("repr of {id}")}})
+        };
+        let html = draw(&json!({"state": {
+            "a": {"model_name": "OutputModel", "state": {"outputs": [shown("b"), shown("c"), shown("gone")]}},
+            "b": {"model_name": "HTMLModel", "state": {"value": "<b>caught</b>"}},
+            "c": {"model_name": "IntSliderModel", "state": {"min": 0, "max": 9, "value": 4}},
+        }}));
+        assert!(html.contains("<b>caught</b>") && html.contains("type=\"range\""), "{html}");
+        assert!(html.contains("repr of gone") && html.matches("repr of").count() == 1, "{html}");
     }
 
     #[test]

@@ -161,6 +161,7 @@ impl Widgets {
             let Some(left) = self.left.checked_sub(model.to_string().len()) else { return };
             self.left = left;
             references(model, &mut waiting);
+            caught(model, &mut waiting);
             found.insert(id, model.clone());
         }
         if let RawOutput::Display { bundle } = output
@@ -169,6 +170,14 @@ impl Widgets {
             bundle.data.insert(STATE.to_owned(), serde_json::json!({ "state": found }));
         }
     }
+}
+
+/// Models that views among the outputs of an `Output` widget show.
+fn caught(model: &Value, found: &mut Vec<String>) {
+    let outputs = model.get("state").and_then(|it| it.get("outputs")).and_then(Value::as_array);
+    let views = outputs.into_iter().flatten().filter_map(|it| it.get("data")?.get(VIEW));
+    let ids = views.filter_map(|it| it.get("model_id")?.as_str());
+    found.extend(ids.map(ToOwned::to_owned));
 }
 
 fn references(value: &Value, found: &mut Vec<String>) {

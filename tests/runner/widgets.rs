@@ -256,3 +256,12 @@ fn what_later_cells_do_to_a_widget_is_seen_where_it_is_shown() {
     let codes = [IMPORT, "out = w.Output()\nout", "with out: print('late')"];
     assert_eq!(text(cell(&run(Engine::Jupyter, &codes), 1)), "late\n");
 }
+
+#[test]
+fn widgets_that_an_output_widget_caught_are_beside_it() {
+    let codes = [IMPORT, "out = w.Output()\nwith out: display(w.HTML('inner'))\nout"];
+    let record = run(Engine::Jupyter, &codes);
+    let RawOutput::Display { bundle } = &cell(&record, 1).outputs[0] else { panic!() };
+    let models = bundle.data[nbc::run::WIDGET_STATE_MIME]["state"].as_object().unwrap();
+    assert!(models.values().any(|it| it["state"]["value"] == "inner"), "{models:?}");
+}

@@ -160,7 +160,7 @@ class Widgets:
     def attach(self, result: Result) -> None:
         """Puts the models that a view shows beside it."""
         for output, id in self._views(result):
-            value = {"version_major": 2, "version_minor": 0, "state": self._closure(id)}
+            value = {"version_major": 2, "version_minor": 0, "state": self._closure(id, with_caught=True)}
             bundle, left_out = self._session.bundle({constants.widget_state_mime: value})
             bounded, data = bundle["data"], output["bundle"]["data"]
             if (
@@ -234,7 +234,8 @@ class Widgets:
             if isinstance(view, dict) and view.get("model_id") in self._models:
                 yield output, view["model_id"]
 
-    def _closure(self, root: str) -> dict[str, Json]:
+    def _closure(self, root: str, with_caught: bool = False) -> dict[str, Json]:
+        """The models that one shows; `with_caught`: also those in `Output` widgets, which are no inputs."""
         found: dict[str, Json] = {}
         waiting = [root]
         while waiting:
@@ -255,6 +256,8 @@ class Widgets:
                     for path, buffer in model["buffers"].items()
                 ]
             waiting.extend(_references(state))
+            if with_caught:
+                waiting.extend(_caught(state))
         return found
 
 
@@ -266,3 +269,13 @@ def _references(value: Any) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [found for item in value for found in _references(item)]
     return []
+
+
+def _caught(state: dict[str, Any]) -> list[str]:
+    """Ids of the models that views among the outputs of an `Output` widget show."""
+    outputs = state.get("outputs")
+    if not isinstance(outputs, (list, tuple)):
+        return []
+    bundles = [it.get("data") for it in outputs if isinstance(it, dict)]
+    views = [it.get(constants.widget_view_mime) for it in bundles if isinstance(it, dict)]
+    return [str(it["model_id"]) for it in views if isinstance(it, dict) and "model_id" in it]
