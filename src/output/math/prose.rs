@@ -124,10 +124,19 @@ impl Prepared {
             at = piece.range.end;
             let written = clean.get(piece.range.clone()).unwrap_or_default();
             let kind = match piece.kind {
-                Kind::Formula(source, display) => {
-                    let source = without_quote_marks(source);
-                    PieceKind::Formula(Formula::read(&source, display, macros, equations))
-                }
+                // A formula that is nothing else is a link, too.
+                Kind::Formula(source, display) => match alone_reference(source) {
+                    // It is a link, as it is in text.
+                    Some((label, is_equation))
+                        if display == Display::Inline && rule != Rule::Latex =>
+                    {
+                        PieceKind::Reference { label: label.to_owned(), is_equation }
+                    }
+                    _ => {
+                        let source = without_quote_marks(source);
+                        PieceKind::Formula(Formula::read(&source, display, macros, equations))
+                    }
+                },
                 Kind::Reference(label, is_equation) => {
                     PieceKind::Reference { label: label.to_owned(), is_equation }
                 }
@@ -253,6 +262,18 @@ fn code(text: &str) -> Vec<Range<usize>> {
     let code = events
         .filter(|(event, _)| matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(_))));
     code.map(|(_, range)| range).collect()
+}
+
+/// The label of a formula that is a reference and nothing else; `true` for `\eqref`.
+fn alone_reference(source: &str) -> Option<(&str, bool)> {
+    let source = source.trim();
+    let (inner, is_equation) = match source.strip_prefix("\\eqref{") {
+        Some(inner) => (inner, true),
+        None => (source.strip_prefix("\\ref{")?, false),
+    };
+    let label = inner.strip_suffix('}')?;
+    let is_label = !label.is_empty() && !label.contains(['{', '}', '\\', '\n']);
+    is_label.then_some((label, is_equation))
 }
 
 /// A formula in a block quote, without the marks of its lines.
