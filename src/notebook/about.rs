@@ -56,7 +56,9 @@ impl About {
             description: text("description").or_else(|| text("abstract")),
             authors: people.map(names).unwrap_or_default(),
             // `today` of Quarto asks for a clock.
-            date: text("date").filter(|it| it.starts_with(|c: char| c.is_ascii_digit())),
+            date: text("date")
+                .filter(|it| it.starts_with(|c: char| c.is_ascii_digit()))
+                .map(|it| of_epoch(&it).unwrap_or(it)),
             language: text("lang").filter(|it| is_language(it)),
             samples: BTreeMap::new(),
             unread_samples: Vec::new(),
@@ -128,6 +130,29 @@ fn name(value: &Value) -> Option<String> {
     plain(&part("literal").unwrap_or(joined))
 }
 
+/// The day (UTC) of a number of seconds or milliseconds since 1970: some tools write dates so.
+fn of_epoch(text: &str) -> Option<String> {
+    /// From 1973 on: what is smaller may be a year, or a day without hyphens.
+    const SECONDS: std::ops::Range<f64> = 100_000_000.0..100_000_000_000.0;
+    const DAY: i64 = 86_400;
+    let number: f64 = text.parse().ok()?;
+    let seconds = if SECONDS.contains(&number) { number } else { number / 1000.0 };
+    if !SECONDS.contains(&seconds) || number < SECONDS.end && text.len() == 8 {
+        return None;
+    }
+    // Days of the Gregorian calendar, counted from 1 March 0000 (H. Hinnant, "chrono-compatible low-level date algorithms").
+    let days = seconds as i64 / DAY + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    Some(format!("{year:04}-{month:02}-{day:02}"))
+}
+
 fn plain(text: &str) -> Option<String> {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     (!words.is_empty()).then(|| words.chars().take(LONGEST).collect())
@@ -156,6 +181,16 @@ mod tests {
     fn a_date_is_that_of_the_source_only() {
         assert_eq!(of(&json!({"date": "2024-05-01"})).date.as_deref(), Some("2024-05-01"));
         assert_eq!(of(&json!({"date": "today"})).date, None);
+        for (date, shown) in [
+            (json!(951_782_400), "2000-02-29"),
+            (json!(1_735_689_599.5), "2024-12-31"),
+            (json!("1735689600000"), "2025-01-01"),
+            (json!(2024), "2024"),
+            (json!(20_240_501), "20240501"),
+            (json!("2024.5"), "2024.5"),
+        ] {
+            assert_eq!(of(&json!({"date": date})).date.as_deref(), Some(shown), "{date}");
+        }
     }
 
     #[test]
