@@ -189,6 +189,8 @@ impl Layout<'_> {
         match run.filter(|_| !cell.options.hide_output) {
             Some(run) => {
                 let interactivity = &Interactivity { is_state, ..self.interactivity.clone() };
+                let printed = cell.options.prints_markdown.then(|| output::printed_markdown(run));
+                let run = printed.as_ref().unwrap_or(run);
                 told_files(cell, output::cell(run, &place, shown, interactivity))
             }
             None => Parsed { value: RenderedCell::default(), diagnostics: Vec::new() },

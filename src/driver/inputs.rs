@@ -8,7 +8,8 @@ use ignore::overrides::OverrideBuilder;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::ignored;
-use super::quarto::QuartoProjects;
+use super::quarto::{LeftOut, QuartoProjects};
+use crate::emit::Layout;
 use crate::environment::Beside;
 use crate::notebook::{self, QuartoSettings};
 use crate::site::{Integrity, SitePath, is_site_character};
@@ -51,8 +52,11 @@ impl Input {
     /// The other file of a pair, as the user would name it.
     #[must_use]
     pub fn stored_path(&self) -> Option<Utf8PathBuf> {
-        let name = self.stored.as_ref()?.file_name()?;
-        Some(self.path.with_file_name(name))
+        let stored = self.stored.as_ref()?;
+        Some(match self.folder() {
+            Some(folder) => folder.join(stored),
+            None => self.path.with_file_name(stored.file_name()?),
+        })
     }
 
     /// The files beside it, and how far links and includes of them may lead.
@@ -164,13 +168,29 @@ pub fn find(
         }
     }
     let mut projects = QuartoProjects::default();
-    let inputs = found.into_iter().map(|(path, (relative, is_named))| {
+    let mut left_out: BTreeMap<LeftOut, Vec<Utf8PathBuf>> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (path, (relative, is_named)) in found {
         let quarto = projects.of(&path);
-        Input { path, relative, is_named, stored: None, quarto }
-    });
-    let inputs = inputs.collect();
+        match projects.leaves_out(&path, &quarto).filter(|_| !is_named) {
+            Some(reason) => left_out.entry(reason).or_default().push(relative),
+            None => kept.push(Input { path, relative, is_named, stored: None, quarto }),
+        }
+    }
+    for (reason, paths) in &left_out {
+        let reason = match reason {
+            LeftOut::Draft => ("a draft and no page", "drafts and no pages", "as `draft` says"),
+            LeftOut::NotListed => {
+                ("no page", "no pages", "since `render` of its `_quarto.yml` does not list it")
+            }
+        };
+        warnings.extend(told_parts(paths, reason));
+    }
     warnings.extend(projects.into_warnings());
-    Ok(inputs)
+    match inputs.first() {
+        Some(path) if kept.is_empty() => Err(InputError::NoNotebooks { path: path.clone() }),
+        _ => Ok(kept),
+    }
 }
 
 fn walk(
@@ -204,7 +224,8 @@ fn walk(
         }
     }
     parts.sort();
-    warnings.extend(told_parts(&parts));
+    let reason = ("a part and no page", "parts and no pages", "since the name begins with `_`");
+    warnings.extend(told_parts(&parts, reason));
     Ok(())
 }
 
@@ -215,19 +236,17 @@ fn is_part(path: &Utf8Path, is_quarto: bool) -> bool {
     name.starts_with('_') || is_quarto && path.components().any(|it| it.as_str().starts_with('_'))
 }
 
-/// The warning about notebooks that are no pages.
-fn told_parts(parts: &[Utf8PathBuf]) -> Option<String> {
+/// The warning about notebooks that are no pages: what one is, what several are, and why.
+fn told_parts(parts: &[Utf8PathBuf], (one, several, why): (&str, &str, &str)) -> Option<String> {
     const MOST_NAMED: usize = 3;
     let names: Vec<String> = parts.iter().take(MOST_NAMED).map(|it| format!("`{it}`")).collect();
     let names = names.join(", ");
     let more = if parts.len() > MOST_NAMED { ", …" } else { "" };
     match parts.len() {
         0 => None,
-        1 => Some(format!(
-            "{names} is a part and no page, since its name begins with `_`; name the file to build it"
-        )),
+        1 => Some(format!("{names} is {one}, {why}; name the file to build it")),
         count => Some(format!(
-            "{count} notebooks are parts and no pages, since their names begin with `_`: {names}{more}; name a file to build it"
+            "{count} notebooks are {several}, {why}: {names}{more}; name a file to build it"
         )),
     }
 }
@@ -281,6 +300,17 @@ pub fn page_paths(inputs: &[Input]) -> Vec<SitePath> {
         paths.extend(path.or_else(|_| SitePath::new(&format!("notebook-{}.html", own()))));
     }
     paths
+}
+
+/// The page that leads to all others of a site: the first one, unless a notebook takes its place. `None` for a page alone.
+pub(super) fn list_page(paths: &[SitePath], layout: Layout) -> Option<SitePath> {
+    let is_taken = |name: &str| paths.iter().any(|it| it.as_str().to_lowercase() == name);
+    let names: &[&str] = match is_taken("index.html") {
+        false if layout == Layout::Site || paths.len() > 1 => &["index.html"],
+        true if paths.len() > 1 => &["notebooks.html", "all-notebooks.html", "site-notebooks.html"],
+        _ => &[],
+    };
+    names.iter().find(|it| !is_taken(it)).and_then(|it| SitePath::new(it).ok())
 }
 
 fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
@@ -383,8 +413,12 @@ mod tests {
         assert!(is_part("_a.qmd".into(), false) && is_part("b/_a.ipynb".into(), true));
         assert!(!is_part("_b/a.ipynb".into(), false) && is_part("_b/a.ipynb".into(), true));
         assert!(!is_part("a_b.py".into(), true));
-        let of =
-            |names: &[&str]| told_parts(&names.iter().map(Utf8PathBuf::from).collect::<Vec<_>>());
+        let of = |names: &[&str]| {
+            told_parts(
+                &names.iter().map(Utf8PathBuf::from).collect::<Vec<_>>(),
+                ("a part", "parts", "since"),
+            )
+        };
         assert_eq!(of(&[]), None);
         assert!(of(&["_a.qmd"]).unwrap().starts_with("`_a.qmd` is a part"));
         assert!(of(&["_a", "_b", "_c", "_d"]).unwrap().contains("`_c`, …;"));

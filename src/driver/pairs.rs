@@ -12,7 +12,7 @@ use super::Failure;
 use super::events::Events;
 use super::inputs::{self, Input};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::notebook::{self, Cell, CellKind, Notebook};
+use crate::notebook::{self, Cell, CellKind, Notebook, PairedFormat};
 use crate::source::patterns::TooManyPatterns;
 use crate::source::project_file::ProjectRoot;
 use crate::source::{MAX_SOURCE_BYTES, Span};
@@ -78,6 +78,7 @@ fn join(inputs: Vec<Input>) -> (Vec<Input>, Vec<String>) {
             partners.insert(*text, *stored);
         }
     }
+    partners.extend(in_folders(&inputs));
     let mut lines = Vec::new();
     let stored: BTreeMap<usize, Utf8PathBuf> = partners
         .iter()
@@ -90,7 +91,8 @@ fn join(inputs: Vec<Input>) -> (Vec<Input>, Vec<String>) {
         }
         input.stored = stored.get(&number).cloned();
         if let Some(stored) = &input.stored {
-            let file = stored.file_name().unwrap_or_default();
+            let is_beside = stored.parent() == input.relative.parent();
+            let file = stored.file_name().filter(|_| is_beside).unwrap_or(stored.as_str());
             lines.push(format!("{}: one page with {file}, which has its outputs", input.path));
         }
         joined.push(input);
@@ -98,21 +100,75 @@ fn join(inputs: Vec<Input>) -> (Vec<Input>, Vec<String>) {
     (joined, lines)
 }
 
+/// Pairs whose files lie in two folders (`notebooks//ipynb,scripts//py:percent`): numbers of texts and of their stored files.
+fn in_folders(inputs: &[Input]) -> BTreeMap<usize, usize> {
+    let mut stems: BTreeMap<&str, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    for (number, input) in inputs.iter().enumerate().filter(|(_, it)| it.folder().is_some()) {
+        let (texts, stored) = stems.entry(input.path.file_stem().unwrap_or_default()).or_default();
+        match input.path.extension() {
+            Some("ipynb") => stored.push(number),
+            Some(it) if TEXTS.contains(&it) => texts.push(number),
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    for (texts, stored) in
+        stems.values().filter(|(texts, stored)| !texts.is_empty() && !stored.is_empty())
+    {
+        for text in texts {
+            let names = |from: &usize, to: &usize| {
+                let (from, to) = (inputs.get(*from)?, inputs.get(*to)?);
+                Some(
+                    from.folder() == to.folder()
+                        && other_file(from, to.path.extension()?)? == to.path,
+                )
+            };
+            let partner = stored
+                .iter()
+                .find(|it| names(text, it).or_else(|| names(it, text)).unwrap_or(false));
+            found.extend(partner.map(|it| (*text, *it)));
+        }
+    }
+    found
+}
+
+/// The file of another kind that belongs to this one, in the folder that the formats name.
+fn other_file(input: &Input, extension: &str) -> Option<Utf8PathBuf> {
+    let formats = formats(input);
+    let of = |extension: &str| formats.iter().find(|it| it.extension == extension);
+    let (own, other) = (of(input.path.extension()?)?, of(extension)?);
+    if own.folder == other.folder {
+        return None;
+    }
+    let parent = input.path.parent()?.as_str();
+    let base = Utf8Path::new(parent.strip_suffix(own.folder.as_str())?);
+    let is_whole =
+        own.folder.is_empty() || base.as_str().is_empty() || base.as_str().ends_with('/');
+    is_whole.then(|| {
+        base.join(&other.folder)
+            .join(input.path.file_stem().unwrap_or_default())
+            .with_extension(extension)
+    })
+}
+
 /// Whether one of two files names the kinds of both as those of one notebook.
 fn are_pair(stored: &Input, text: &Input) -> bool {
-    let read = |input: &Input| {
-        let folder = input.path.parent().filter(|it| !it.as_str().is_empty());
-        let root = ProjectRoot::new(folder.unwrap_or(Utf8Path::new(".")));
-        let name = Utf8Path::new(input.path.file_name()?);
-        root.text(name, MAX_SOURCE_BYTES).ok()
-    };
     let extension = text.path.extension().unwrap_or_default();
     [text, stored].into_iter().any(|input| {
-        let formats = read(input)
-            .map(|it| notebook::paired_formats(input.path.extension().unwrap_or_default(), &it));
-        let formats = formats.unwrap_or_default();
-        ["ipynb", extension].iter().all(|it| formats.iter().any(|format| format == it))
+        let formats = formats(input);
+        let has = |it: &&str| formats.iter().any(|format| format.extension == **it);
+        let first = formats.first().map(|it| &it.folder);
+        let is_apart = formats.iter().any(|it| Some(&it.folder) != first);
+        !is_apart && ["ipynb", extension].iter().all(|it| has(it))
     })
+}
+
+fn formats(input: &Input) -> Vec<PairedFormat> {
+    let folder = input.path.parent().filter(|it| !it.as_str().is_empty());
+    let root = ProjectRoot::new(folder.unwrap_or(Utf8Path::new(".")));
+    let name = Utf8Path::new(input.path.file_name().unwrap_or_default());
+    let text = root.text(name, MAX_SOURCE_BYTES).unwrap_or_default();
+    notebook::paired_formats(input.path.extension().unwrap_or_default(), &text)
 }
 
 /// Gives the cells of a script the outputs that another file has for the same code. Cells that differ have none, which is

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::ignored::is_believed;
-use crate::notebook::QuartoSettings;
+use crate::notebook::{self, QuartoSettings};
+use crate::source::MAX_SOURCE_BYTES;
+use crate::source::patterns::PatternBudget;
 use crate::source::project_file::{MOST_PROJECT_BYTES, ProjectRoot};
 
 /// Names that a project is known by.
@@ -40,6 +42,39 @@ impl QuartoProjects {
             Arc::new(root_of(&folder).map(|it| self.read(it, &folder)).unwrap_or_default());
         self.by_folder.insert(folder, Arc::clone(&settings));
         settings
+    }
+
+    /// Why a notebook that was found in a folder is no page of its project; `None` where it is one.
+    pub(super) fn leaves_out(
+        &self,
+        notebook: &Utf8Path,
+        settings: &QuartoSettings,
+    ) -> Option<LeftOut> {
+        let extension = notebook.extension().unwrap_or_default();
+        if !matches!(extension, "qmd" | "ipynb" | "md") {
+            return None;
+        }
+        let absolute = camino::absolute_utf8(notebook).ok()?;
+        let root = absolute.parent().and_then(root_of);
+        let is_listed = |patterns: &[String]| root.map(|it| listed(patterns, it, &absolute));
+        let rendered = settings.rendered();
+        if !rendered.is_empty() && is_listed(&rendered) == Some(false) {
+            return Some(LeftOut::NotListed);
+        }
+        let (drafts, is_shown) = settings.drafts();
+        // A notebook for Jupyter alone may be large, and says nothing to Quarto.
+        let own = match root {
+            None if extension == "ipynb" => None,
+            _ => {
+                let folder = absolute.parent().map(ProjectRoot::new);
+                let name = Utf8Path::new(absolute.file_name().unwrap_or_default());
+                let text = folder.and_then(|it| it.text(name, MAX_SOURCE_BYTES).ok());
+                text.and_then(|it| notebook::says_draft(extension, &it))
+            }
+        };
+        let is_named = !drafts.is_empty() && is_listed(&drafts) == Some(true);
+        let is_draft = own.unwrap_or(settings.is_draft()) || is_named;
+        (is_draft && !is_shown).then_some(LeftOut::Draft)
     }
 
     /// Files that could not be read, each told once.
@@ -98,6 +133,33 @@ impl QuartoProjects {
     }
 }
 
+/// Reasons why a notebook of a project is no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LeftOut {
+    /// `draft: true`, of its own or of its project.
+    Draft,
+    /// `render` of the project does not name it.
+    NotListed,
+}
+
+/// Whether patterns, as in `.gitignore`, name a file below a folder; `!` takes names away. With nothing but such patterns,
+/// all other files are named. Patterns that cannot be used name nothing.
+fn listed(patterns: &[String], root: &Utf8Path, file: &Utf8Path) -> bool {
+    let mut builder = ignore::gitignore::GitignoreBuilder::new(root);
+    let mut budget = PatternBudget::of_list();
+    for pattern in patterns {
+        if budget.take(pattern).is_err() || builder.add_line(None, pattern).is_err() {
+            return false;
+        }
+    }
+    let Ok(list) = builder.build() else { return false };
+    match list.matched_path_or_any_parents(file, false) {
+        ignore::Match::Ignore(_) => true,
+        ignore::Match::Whitelist(_) => false,
+        ignore::Match::None => patterns.iter().all(|it| it.starts_with('!')),
+    }
+}
+
 /// The innermost folder with a project file, within the repository. One of another user is not believed: anybody may put
 /// one into `/tmp`.
 fn root_of(folder: &Utf8Path) -> Option<&Utf8Path> {
@@ -153,5 +215,49 @@ mod tests {
         write("a/_quarto.yml", "execute:\n  echo: [\n");
         fs_err::remove_file(root.join("a/_metadata.yml")).unwrap();
         assert!(of("a/b.qmd").0.contains("echo: Some(false)"));
+    }
+
+    #[test]
+    fn drafts_and_documents_that_are_not_rendered_are_no_pages() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(outer.path()).unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        };
+        let of = |name: &str| {
+            let mut projects = QuartoProjects::default();
+            let settings = projects.of(&root.join(name));
+            projects.leaves_out(&root.join(name), &settings)
+        };
+        write(".git/HEAD", "");
+        write("a.qmd", "---\ntitle: A\ndraft: true\n---\n");
+        write("b.qmd", "---\ndraft: false\n---\nA draft: true\n");
+        write("sub/c.ipynb", r#"{"cells": [{"source": ["---\n", "draft: true\n", "---"]}]}"#);
+        write("sub/d.qmd", "text");
+        let all = |names: [&str; 4]| names.map(of);
+        let names = ["a.qmd", "b.qmd", "sub/c.ipynb", "sub/d.qmd"];
+        let draft = Some(LeftOut::Draft);
+        assert_eq!(all(names), [draft, None, None, None]);
+        write("_quarto.yml", "project: {type: website}");
+        assert_eq!(all(names), [draft, None, draft, None]);
+        write("_quarto.yml", "website: {drafts: [sub/d.qmd, b.qmd]}\ndraft: true");
+        assert_eq!(all(names), [draft; 4]);
+        write("_quarto.yml", "website: {draft-mode: visible}");
+        assert_eq!(all(names), [None; 4]);
+        write("a.qmd", "");
+        write("sub/c.ipynb", "{}");
+        let not = Some(LeftOut::NotListed);
+        for (patterns, found) in [
+            ("['*.qmd']", [None, None, not, None]),
+            ("['/*.qmd']", [None, None, not, not]),
+            ("[sub/, '!sub/c.ipynb']", [not, not, not, None]),
+            ("['!sub/']", [None, None, not, not]),
+            ("a.qmd", [None, not, not, not]),
+        ] {
+            write("_quarto.yml", &format!("project: {{render: {patterns}}}"));
+            assert_eq!(all(names), found, "{patterns}");
+        }
     }
 }

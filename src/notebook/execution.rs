@@ -22,6 +22,8 @@ pub(super) struct Execution {
     output: Option<bool>,
     warning: Option<bool>,
     error: Option<bool>,
+    /// What the cell prints is Markdown.
+    as_is: Option<bool>,
 }
 
 impl Execution {
@@ -82,8 +84,12 @@ impl Execution {
                 "echo" => found.echo = Some(is_on(value)),
                 "eval" | "enabled" => found.eval = Some(is_on(value) || is_list(value)),
                 "include" => found.include = Some(is_on(value)),
-                "output" => found.output = Some(!is_off(value)),
+                "output" => {
+                    found.output = Some(!is_off(value));
+                    found.as_is = Some(value.as_str() == Some("asis"));
+                }
                 "results" => {
+                    found.as_is = Some(value.as_str() == Some("asis"));
                     let hides = value.as_str().is_some_and(|it| it.eq_ignore_ascii_case("hide"));
                     found.output = Some(!hides && !is_off(value));
                 }
@@ -108,6 +114,7 @@ impl Execution {
             output: self.output.or(other.output),
             warning: self.warning.or(other.warning),
             error: self.error.or(other.error),
+            as_is: self.as_is.or(other.as_is),
         }
     }
 
@@ -132,6 +139,7 @@ impl Execution {
         options.hide_output |= both.output == Some(false);
         options.hide_warnings |= both.warning == Some(false);
         options.skip_execution |= both.eval == Some(false);
+        options.prints_markdown |= both.as_is == Some(true);
         options.raises_exception |= both.error == Some(true);
     }
 }

@@ -104,7 +104,7 @@ fn document<O>(settings: &QuartoSettings, first: Option<&RawCell<O>>) -> Documen
 }
 
 /// Kinds of files that the metadata name as those of one notebook.
-pub(super) fn paired_formats(text: &str) -> Vec<String> {
+pub(super) fn paired_formats(text: &str) -> Vec<super::PairedFormat> {
     #[derive(serde::Deserialize)]
     struct File {
         metadata: Stated,

@@ -40,8 +40,16 @@ impl<'a> Line<'a> {
         Self { text: text.into(), start, places: None }
     }
 
+    /// Takes bytes away from its start.
+    pub fn cut(&mut self, length: usize) {
+        if self.text.is_char_boundary(length) {
+            self.text.to_mut().drain(..length);
+            self.start += length as u32;
+        }
+    }
+
     /// A text that is not in the file.
-    fn made(text: impl Into<Cow<'a, str>>, start: u32) -> Self {
+    pub fn made(text: impl Into<Cow<'a, str>>, start: u32) -> Self {
         Self { text: text.into(), start, places: Some([(0, start..start)].into()) }
     }
 
@@ -247,7 +255,7 @@ pub(super) fn is_notebook(text: &str) -> bool {
 }
 
 /// Kinds of files that the front matter names as those of one notebook.
-pub(super) fn paired_formats(text: &str) -> Vec<String> {
+pub(super) fn paired_formats(text: &str) -> Vec<super::PairedFormat> {
     let (mut sources, mut diagnostics) = (Sources::default(), Vec::new());
     let source = sources.add("".into(), None, String::new());
     let head = head(text, source, Code::InvalidFrontMatter, &mut diagnostics);

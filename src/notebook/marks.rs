@@ -15,6 +15,9 @@ use super::{Cell, CellKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
+/// All other marks hold one of these.
+const SIGNS: [char; 6] = [':', '{', '@', '^', '~', '='];
+
 /// Kinds of marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
@@ -32,6 +35,8 @@ enum Mark {
     Footnote,
     Definition,
     Caption,
+    DrawnTable,
+    LineBlock,
     RawBlock,
     Script,
     Example,
@@ -58,6 +63,8 @@ impl Mark {
             Self::Footnote => "inline footnotes (`^[text]`)",
             Self::Definition => "definition lists (`:   text`)",
             Self::Caption => "captions of tables (`: text`)",
+            Self::DrawnTable => "tables drawn in lines of `-` (`+---+`, `--- ---`)",
+            Self::LineBlock => "line blocks (`| text`)",
             Self::RawBlock => "raw blocks (```` ```{=html} ````)",
             Self::Script => "subscripts and superscripts (`H~2~O`, `x^2^`)",
             Self::Example => "numbered examples (`(@)`)",
@@ -195,6 +202,11 @@ static KNITR_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"`r [^
 static RAW_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"`\{=[a-z]+\}").ok());
 static TARGET: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^\([A-Za-z][A-Za-z0-9_:. -]*\)=[ \t]*$").ok());
+/// A line of a grid table, or the one below the head of a simple table.
+static RULE_OF_TABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[ \t>]*(?:\+(?:[-=:]+\+)+|-{2,}(?:[ \t]+-{2,})+)[ \t]*$").ok());
+static LINE_OF_BLOCK: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\|[ \t]+[^|\s][^|]*$").ok());
 static NAME_OF_SHORTCODE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\{\{<[ \t]*([a-z]+)[ \t>]").ok());
 
@@ -287,7 +299,7 @@ impl Finder {
     fn prose(&mut self, cell: &Cell) {
         let text = &*cell.code;
         // Most prose has none of the signs that all marks have one of.
-        if !text.contains([':', '{', '@', '^', '~', '=']) {
+        if !text.contains(SIGNS) && !self.may_draw(text) {
             return;
         }
         let mut before = "";
@@ -314,6 +326,12 @@ impl Finder {
         }
     }
 
+    /// Whether a text may hold tables and lines that only pandoc reads.
+    fn may_draw(&self, text: &str) -> bool {
+        self.dialect == Dialect::Quarto
+            && ["+-", "+=", "-- ", "| "].iter().any(|it| text.contains(it))
+    }
+
     fn block(&mut self, block: &FencedBlock<'_>, cell: &Cell) {
         let at = block.whole.start;
         if block.info.starts_with("{=") {
@@ -338,7 +356,11 @@ impl Finder {
     /// The marks of a line; `before` is the last one that is not blank.
     fn of_line(&self, line: &str, before: &str) -> Vec<Mark> {
         let mut found = Vec::new();
-        if !line.contains([':', '{', '@', '^', '~', '=']) {
+        if self.may_draw(line) {
+            found.extend(is_in(&RULE_OF_TABLE, line).then_some(Mark::DrawnTable));
+            found.extend(is_in(&LINE_OF_BLOCK, line).then_some(Mark::LineBlock));
+        }
+        if !line.contains(SIGNS) {
             return found;
         }
         let start = line.trim_start_matches([' ', '\t', '>']);
@@ -374,7 +396,7 @@ impl Finder {
             let is_shortcode = name.is_some_and(|it| SHORTCODES.contains(&it.as_str()));
             found.extend(is_shortcode.then_some(Mark::Shortcode));
         }
-        if self.dialect == Dialect::Quarto
+        if matches!(self.dialect, Dialect::Quarto | Dialect::Myst)
             && let Some(rest) = start.strip_prefix(':')
             && rest.starts_with([' ', '\t'])
             && !before.is_empty()

@@ -11,6 +11,7 @@ mod execution;
 mod front_matter;
 mod hiding;
 mod jupyter;
+mod light;
 mod literate;
 mod marimo;
 mod markdown;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 pub use about::About;
 pub use code::{CellCode, Origin};
-pub use quarto::QuartoSettings;
+pub use quarto::{QuartoSettings, says_draft};
 pub use stored::StoredOutputs;
 
 use crate::diagnostic::{Code, Diagnostic, Parsed, Severity};
@@ -194,6 +195,8 @@ pub struct CellOptions {
     pub is_withheld: bool,
     /// Quarto's `warning: false`: what the cell writes to standard error is not shown.
     pub hide_warnings: bool,
+    /// Quarto's `output: asis`: what the cell prints is Markdown.
+    pub prints_markdown: bool,
     /// Jupyter `remove-output`, `hide-output`.
     pub hide_output: bool,
     /// Jupyter `remove-cell`: the cell runs but is not on the page.
@@ -339,8 +342,17 @@ pub fn is_notebook(extension: &str, text: &str) -> bool {
     }
 }
 
-/// Kinds of files (`ipynb`, `py`) that a file names as those of one notebook: the `formats` of jupytext.
-pub fn paired_formats(extension: &str, text: &str) -> Vec<String> {
+/// A kind of file in the `formats` of jupytext.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairedFormat {
+    /// The folder that files of this kind lie in (`notebooks//ipynb`); empty where the formats name none.
+    pub folder: String,
+    /// `ipynb`, `py`.
+    pub extension: String,
+}
+
+/// Kinds of files that a file names as those of one notebook: the `formats` of jupytext.
+pub fn paired_formats(extension: &str, text: &str) -> Vec<PairedFormat> {
     if !text.contains("jupytext") {
         return Vec::new();
     }
@@ -352,18 +364,20 @@ pub fn paired_formats(extension: &str, text: &str) -> Vec<String> {
 }
 
 /// The kinds in `ipynb,notebooks//py:percent` or a list of such names.
-fn formats_of(jupytext: Option<&serde_json::Value>) -> Vec<String> {
+fn formats_of(jupytext: Option<&serde_json::Value>) -> Vec<PairedFormat> {
     let formats = jupytext.and_then(|it| it.get("formats"));
     let texts: Vec<&str> = match formats {
         Some(serde_json::Value::String(text)) => text.split(',').collect(),
         Some(serde_json::Value::Array(all)) => all.iter().filter_map(|it| it.as_str()).collect(),
         _ => Vec::new(),
     };
-    let kind = |text: &str| {
-        let kind = text.split(':').next().unwrap_or_default();
-        kind.rsplit(['/', '.']).next().unwrap_or_default().trim().to_owned()
+    let format = |text: &str| {
+        let kind = text.split(':').next().unwrap_or_default().trim();
+        let (folder, kind) = kind.split_once("//").unwrap_or(("", kind));
+        let extension = kind.rsplit(['/', '.']).next().unwrap_or_default().trim().to_owned();
+        PairedFormat { folder: folder.trim_matches('/').to_owned(), extension }
     };
-    texts.into_iter().map(kind).collect()
+    texts.into_iter().map(format).collect()
 }
 
 fn is_marimo(text: &str) -> bool {

@@ -16,23 +16,26 @@ use super::markdown::{Line, assemble, empty, lines, named, prose};
 use super::options::tags;
 use super::quarto::Document;
 use super::{
-    About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, QuartoSettings, jupyter,
-    marks, script,
+    About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, PairedFormat, QuartoSettings,
+    jupyter, light, marks, script,
 };
 
 /// Whether a `.py` text is a percent script.
 pub(super) fn is_percent(text: &str) -> bool {
-    text.contains("%%") && text.lines().any(|it| Marker::of(it).is_some())
+    light::is_databricks(text)
+        || text.contains("%%") && text.lines().any(|it| Marker::of(it).is_some())
         || text.contains("jupytext")
             && header(lines(text, 0)).is_some_and(|(it, _)| it.contains_key("jupyter"))
 }
 
 /// The line that starts a cell.
 #[derive(Debug, Default, PartialEq)]
-struct Marker {
-    kind: Option<CellKind>,
-    title: String,
-    metadata: Map<String, Value>,
+pub(super) struct Marker {
+    pub(super) kind: Option<CellKind>,
+    pub(super) title: String,
+    pub(super) metadata: Map<String, Value>,
+    /// Whether prose stands there as it is, and not as comments.
+    pub(super) is_text: bool,
 }
 
 impl Marker {
@@ -46,6 +49,18 @@ impl Marker {
         if !rest.is_empty() && !rest.starts_with([' ', '\t', '[']) {
             return None;
         }
+        Some(Self::behind(rest))
+    }
+
+    /// `# + tags=["hide-input"]` of a light script, and its like.
+    pub(super) fn of_light(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix('#')?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix('+')?;
+        (rest.is_empty() || rest.starts_with([' ', '\t'])).then(|| Self::behind(rest))
+    }
+
+    /// The text behind the sign of a marker.
+    fn behind(rest: &str) -> Self {
         let mut marker = Self::default();
         let mut rest = rest.trim();
         for (word, kind) in [
@@ -65,8 +80,11 @@ impl Marker {
             marker.title = rest.get(..end).unwrap_or_default().trim().to_owned();
             rest = rest.get(end..).unwrap_or_default();
         }
-        marker.metadata = metadata(rest.trim());
-        Some(marker)
+        marker.metadata = match serde_json::from_str(rest.trim()) {
+            Ok(Value::Object(all)) => all,
+            _ => metadata(rest.trim()),
+        };
+        marker
     }
 }
 
@@ -122,16 +140,23 @@ fn header<'a>(mut lines: impl Iterator<Item = Line<'a>>) -> Option<(Map<String, 
 }
 
 /// Kinds of files that the header names as those of one notebook.
-pub(super) fn paired_formats(text: &str) -> Vec<String> {
+pub(super) fn paired_formats(text: &str) -> Vec<PairedFormat> {
+    let (values, _) = header(lines(text, 0)).unwrap_or_default();
     // A script of another format is read otherwise than jupytext reads it.
-    if !text.lines().any(|it| Marker::of(it).is_some()) {
+    if !text.lines().any(|it| Marker::of(it).is_some()) && !is_light(&values) {
         return Vec::new();
     }
-    let (values, _) = header(lines(text, 0)).unwrap_or_default();
     super::formats_of(values.get("jupyter").and_then(|it| it.get("jupytext")))
 }
 
-/// Reads a percent script.
+/// Whether the header says that the script is in jupytext's light format.
+fn is_light(values: &Map<String, Value>) -> bool {
+    let jupytext = values.get("jupyter").and_then(|it| it.get("jupytext"));
+    let name = jupytext.and_then(|it| it.get("text_representation")?.get("format_name")?.as_str());
+    name == Some("light")
+}
+
+/// Reads a percent script, a light one, or one of Databricks.
 pub(super) fn parse(
     sources: &Sources,
     id: SourceId,
@@ -163,34 +188,47 @@ pub(super) fn parse(
         diagnostics.push(Diagnostic::warning(Code::OtherKernel, span, message));
     }
     let mut document = Document::new(settings, &values);
-    let mut marker = Marker::default();
-    let mut own: Vec<Line<'_>> = Vec::new();
     // The script header is for tools, as the one of YAML above is.
     let header = notebook.script.as_ref().map(|it| it.span.start..it.span.end).unwrap_or_default();
-    for line in all().skip(skip).filter(|it| !header.contains(&it.start)) {
-        if let Some(next) = Marker::of(&line.text) {
-            let last = std::mem::replace(&mut marker, next);
-            push(last, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
-        } else {
-            own.push(line);
-        }
+    let rest = all().skip(skip).filter(|it| !header.contains(&it.start));
+    let mut foreign = Vec::new();
+    let cells = if light::is_databricks(text) {
+        light::databricks(rest, id, &mut foreign)
+    } else if is_light(&values) {
+        light::light(rest)
+    } else {
+        marked(rest)
+    };
+    for cell in cells {
+        push(cell, source, &mut document, &mut notebook, &mut diagnostics);
     }
-    push(marker, &mut own, source, &mut document, &mut notebook, &mut diagnostics);
     let dialect = Dialect::of(&document);
-    let left_out = hiding::hide(&mut notebook.cells, &document, dialect);
+    let mut left_out = hiding::hide(&mut notebook.cells, &document, dialect);
+    left_out.extend(foreign);
     diagnostics.extend(marks::findings(&notebook.cells, dialect, left_out));
     Parsed { value: Some(notebook), diagnostics }
 }
 
+/// Cells that begin with their markers.
+fn marked<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<light::Lines<'a>> {
+    let mut cells = vec![light::Lines::default()];
+    for line in lines {
+        match (Marker::of(&line.text), cells.last_mut()) {
+            (Some(marker), _) => cells.push((marker, Vec::new())),
+            (None, Some((_, own))) => own.push(line),
+            (None, None) => {}
+        }
+    }
+    cells
+}
+
 fn push(
-    marker: Marker,
-    own: &mut Vec<Line<'_>>,
+    (marker, mut lines): light::Lines<'_>,
     source: &Source,
     document: &mut Document,
     notebook: &mut Notebook,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut lines = std::mem::take(own);
     while lines.last().is_some_and(|it| it.text.trim().is_empty()) {
         lines.pop();
     }
@@ -201,7 +239,7 @@ fn push(
         return;
     }
     if kind != CellKind::Code {
-        let lines = uncommented(&lines);
+        let lines = if marker.is_text { lines } else { uncommented(&lines) };
         let mut cell = prose(&lines, source);
         cell.kind = kind;
         tags(&marker.metadata, &mut cell.options);
@@ -228,7 +266,7 @@ fn push(
 }
 
 /// Prose is a string of its own, or a run of comments.
-fn uncommented<'a>(lines: &'a [Line<'_>]) -> Vec<Line<'a>> {
+fn uncommented<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
     for quote in ["\"\"\"", "'''"] {
         let (Some(first), Some(last)) = (lines.first(), lines.last()) else { break };
         let start = first.text.trim_start_matches(['r', 'R']);
@@ -247,10 +285,11 @@ fn uncommented<'a>(lines: &'a [Line<'_>]) -> Vec<Line<'a>> {
             return own;
         }
     }
-    let strip = |line: &'a Line<'_>| {
-        let text = line.text.strip_prefix('#').unwrap_or(&line.text);
-        let text = text.strip_prefix(' ').unwrap_or(text);
-        Line::new(text, line.start + (line.text.len() - text.len()) as u32)
+    let strip = |line: &Line<'a>| {
+        let mut line = line.clone();
+        line.cut(usize::from(line.text.starts_with('#')));
+        line.cut(usize::from(line.text.starts_with(' ')));
+        line
     };
     lines.iter().map(strip).collect()
 }
@@ -281,7 +320,7 @@ fn with_magics(mut lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
 }
 
 /// `%matplotlib inline` of `# %matplotlib inline`, and its like.
-fn magic(line: &str) -> Option<&str> {
+pub(super) fn magic(line: &str) -> Option<&str> {
     let body = line.trim_start().strip_prefix('#')?;
     let body = body.strip_prefix(' ').unwrap_or(body);
     let name = body.strip_prefix("%%").or_else(|| body.strip_prefix(['%', '!']))?;

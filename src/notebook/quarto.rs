@@ -37,10 +37,57 @@ impl QuartoSettings {
         &self.profiles
     }
 
+    /// Patterns of the documents that the project renders: `render` of `project`. Without any it renders all.
+    pub fn rendered(&self) -> Vec<String> {
+        strings(
+            self.metadata.get("project").and_then(|it| it.get("render")).unwrap_or(&Value::Null),
+        )
+    }
+
+    /// Patterns of documents that the project calls drafts, and whether it shows drafts to readers.
+    pub fn drafts(&self) -> (Vec<String>, bool) {
+        let parts = ["website", "book"].map(|it| self.metadata.get(it));
+        let get = |name: &str| {
+            let found = parts.iter().flatten().find_map(|it| it.get(name));
+            found.or_else(|| self.metadata.get(name)).cloned().unwrap_or_default()
+        };
+        (strings(&get("drafts")), get("draft-mode").as_str() == Some("visible"))
+    }
+
+    /// Whether the settings of a notebook's folders call it a draft.
+    pub fn is_draft(&self) -> bool {
+        self.metadata.get("draft") == Some(&Value::Bool(true))
+    }
+
     /// Other files that the last one names.
     pub fn metadata_files(&self) -> Vec<String> {
         strings(self.metadata.get("metadata-files").unwrap_or(&Value::Null))
     }
+}
+
+/// Whether the front matter of a document calls it a draft; `None` says nothing.
+pub fn says_draft(extension: &str, text: &str) -> Option<bool> {
+    if !text.contains("draft") {
+        return None;
+    }
+    let first_cell = || {
+        let notebook: Value = serde_json::from_str(text).ok()?;
+        let source = notebook.get("cells")?.get(0)?.get("source")?.clone();
+        Some(match source {
+            Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+            other => other.as_str()?.to_owned(),
+        })
+    };
+    let text = if extension == "ipynb" { first_cell()? } else { text.to_owned() };
+    let values = yaml_head(text.trim_start_matches('\u{feff}')).map(front_matter::parse)?;
+    values.ok()?.get("draft")?.as_bool()
+}
+
+/// The YAML between the two rules that a text begins with.
+fn yaml_head(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once('\n').filter(|(first, _)| first.trim_end() == "---")?;
+    let end = rest.find("\n---").map(|it| it + 1).or(rest.starts_with("---").then_some(0));
+    rest.get(..end?)
 }
 
 /// `default` of `profile`, and the first of each group.
@@ -89,12 +136,7 @@ impl Document {
 
     /// Reads the front matter that the first cell of a Jupyter notebook or a script may be.
     pub(super) fn add_front_matter(&mut self, text: &str) {
-        let Some((_, rest)) = text.split_once('\n').filter(|(first, _)| first.trim_end() == "---")
-        else {
-            return;
-        };
-        let end = rest.find("\n---").map(|it| it + 1).or(rest.starts_with("---").then_some(0));
-        let Some(yaml) = end.and_then(|it| rest.get(..it)) else { return };
+        let Some(yaml) = yaml_head(text) else { return };
         let values = front_matter::parse(yaml).unwrap_or_else(|_| Execution::of_broken(yaml));
         self.execution = Execution::of_document(&values).or(&self.execution);
         self.is_quarto |= ["format", "execute"].iter().any(|it| values.contains_key(*it));

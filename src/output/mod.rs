@@ -302,6 +302,33 @@ fn wrap(drawn: UnframedOutput, scope: &str, notes: &Notes) -> (RenderedOutput, V
     (RenderedOutput { html, css: result.css, kind: drawn.kind, island: None, prefix }, found)
 }
 
+/// A cell's run whose printed text is Markdown, as Quarto's `output: asis` has it.
+#[must_use]
+pub fn printed_markdown(run: &CellRun) -> CellRun {
+    let mut outputs: Vec<RawOutput> = Vec::new();
+    let mut text = String::new();
+    let flush = |text: &mut String, outputs: &mut Vec<RawOutput>| {
+        if !text.trim().is_empty() {
+            let data = [("text/markdown".to_owned(), std::mem::take(text).into())].into();
+            let bundle = crate::run::record::MimeBundle { data, metadata: serde_json::Map::new() };
+            outputs.push(RawOutput::Display { bundle });
+        }
+    };
+    for output in &run.outputs {
+        match output {
+            RawOutput::Stream { name: StreamName::Stdout, text: more } => text.push_str(more),
+            // Messages between two texts end no paragraph.
+            RawOutput::Stream { .. } => outputs.push(output.clone()),
+            other => {
+                flush(&mut text, &mut outputs);
+                outputs.push(other.clone());
+            }
+        }
+    }
+    flush(&mut text, &mut outputs);
+    CellRun { outputs, ..run.clone() }
+}
+
 enum Merged<'a> {
     Stream(StreamName, String),
     Display(&'a crate::run::record::MimeBundle),

@@ -340,8 +340,11 @@ impl<'a> Jobs<'a> {
                 ..Interactivity::default()
             };
             let place = OutputPosition { span, scope: &scope };
-            let mut parsed = output::cell(run, &place, shown, &interactivity);
             let cell = notebook.cell(job.cell);
+            let is_markdown = cell.is_some_and(|it| it.options.prints_markdown);
+            let printed = is_markdown.then(|| output::printed_markdown(run));
+            let run = printed.as_ref().unwrap_or(run);
+            let mut parsed = output::cell(run, &place, shown, &interactivity);
             let refused = cell.map(|it| output::refused_files(it, &parsed.value.refused));
             parsed.diagnostics.extend(refused.into_iter().flatten());
             parsed

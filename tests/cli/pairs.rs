@@ -81,3 +81,40 @@ fn a_pair_whose_other_file_cannot_be_read_is_the_page_of_its_text() {
     assert!(said.stderr.contains("NBC103"), "{}", said.stderr);
     assert!(test.read("out/a.html").contains("+</span> <span class=\"tok-number\">1</span>"));
 }
+
+#[test]
+fn a_pair_may_lie_in_two_folders() {
+    let formats = "notebooks//ipynb,scripts//py:percent";
+    let header = HEADER.replace("ipynb,py:percent", formats);
+    let (script, notebook) = (text(&header, "first + 1"), stored(formats));
+    for files in [
+        [("in/deep/scripts/a.py", script.as_str()), ("in/deep/notebooks/a.ipynb", &stored(""))],
+        [
+            ("in/deep/scripts/a.py", &text("", "first + 1")),
+            ("in/deep/notebooks/a.ipynb", &notebook),
+        ],
+    ] {
+        let (test, said) = built(&files);
+        let one = "in/deep/scripts/a.py: one page with deep/notebooks/a.ipynb";
+        assert!(said.stderr.contains(one), "{}", said.stderr);
+        assert!(test.read("out/deep/scripts/a.html").contains("of the second"));
+        assert!(!test.path("out/deep/notebooks/a.html").exists());
+    }
+    // In other folders than the formats name, and beside each other, they are two notebooks.
+    for (a, b) in [("in/a.py", "in/a.ipynb"), ("in/scripts/a.py", "in/other/a.ipynb")] {
+        let (_, said) = built(&[(a, &script), (b, &notebook)]);
+        assert!(!said.stderr.contains("one page with"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_light_script_is_a_pair_too() {
+    let header = HEADER
+        .replace("ipynb,py:percent", "ipynb,py:light")
+        .replace("# ---\n\n", "#     text_representation:\n#       format_name: light\n# ---\n\n");
+    let script = format!("{header}# # Both\n\nfirst = 1\n\nfirst + 1\n");
+    let (test, said) = built(&[("in/a.py", &script), ("in/a.ipynb", &stored(""))]);
+    assert!(said.stderr.contains("one page with a.ipynb"), "{}", said.stderr);
+    assert!(!said.stderr.contains("NBC119"), "{}", said.stderr);
+    assert!(test.read("out/a.html").contains("of the second"));
+}

@@ -174,3 +174,53 @@ fn the_script_header_of_a_percent_script_is_no_cell() {
 fn findings_in_a_percent_script_point_into_the_file() {
     insta::assert_snapshot!(check("a.py", "x = 1\n# %%\n# %time x = = 1\nx\ny = )\n").concise(), @"a.py:5:5: error[NBC104] the cell is not valid Python: expected an expression");
 }
+
+#[test]
+fn paragraphs_of_a_light_script_are_its_cells() {
+    let header = "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n#       extension: .py\n#       format_name: light\n# ---\n\n";
+    let text = "# # Title\n#\n# Text\n\n# A comment of the code\nimport os\n\n\ndef f():\n    a = 1\n\n    return a\n\n\
+                # %matplotlib inline\nf()\n\n# + tags=[\"hide-input\"]\nb = 1\n\nb + 1\n# -\n\n# More\n\n# + [markdown]\n# Told\n\nc = \"\"\"\n\nd\n\"\"\"\n";
+    let (notebook, found) = cells("a.py", &format!("{header}{text}"));
+    assert_eq!(
+        found,
+        [
+            prose("# Title\n\nText"),
+            code("# A comment of the code\nimport os"),
+            code("def f():\n    a = 1\n\n    return a"),
+            code("%matplotlib inline\nf()"),
+            code("b = 1\n\nb + 1"),
+            prose("More"),
+            prose("Told\n\nc = \"\"\"\n\nd\n\"\"\""),
+        ]
+    );
+    assert_eq!(notebook.cells[4].options.code, Some(CodeVisibility::Folded));
+    let (_, found) = cells("a.py", &format!("{header}c = \"\"\"\n\nd\n\"\"\"\n\nx = 1\n"));
+    assert_eq!(found, [code("c = \"\"\"\n\nd\n\"\"\""), code("x = 1")]);
+}
+
+#[test]
+fn a_source_file_of_databricks_is_cut_at_its_commands() {
+    let text = "# Databricks notebook source\n# MAGIC %md\n# MAGIC # Title\n# MAGIC\n# MAGIC - a\n\n# COMMAND ----------\n\n\
+                # DBTITLE 1,Load it\nimport os\n# MAGIC %time\n\n# COMMAND ----------\n\n# MAGIC %python\n# MAGIC x = 1\n\n# COMMAND ----------\n\nx = = 2\n\n\
+                # COMMAND ----------\n\n# MAGIC %sql\n# MAGIC SELECT 1\n\n# COMMAND ----------\n\n# MAGIC %run ./other\n";
+    assert!(nbc::notebook::is_notebook("py", text));
+    let checked = check("a.py", text);
+    let notebook = checked.notebook.as_ref().expect("a notebook");
+    let found: Vec<_> = notebook.cells.iter().map(|it| (it.kind, it.code.to_string())).collect();
+    assert_eq!(
+        found,
+        [
+            prose("# Title\n\n- a"),
+            code("import os\n%time"),
+            code("x = 1"),
+            (CellKind::Unparsable, "x = = 2".to_owned()),
+            prose("```sql\nSELECT 1\n```"),
+            prose("```run\n%run ./other\n```"),
+        ]
+    );
+    assert_eq!(notebook.cells[1].name.as_deref(), Some("Load it"));
+    insta::assert_snapshot!(checked.concise(), @r"
+    a.py:20:5: error[NBC104] the cell is not valid Python: expected an expression
+    a.py:24:9: warning[NBC113] cells that do not run: in another language, in a list or in a quote (`sql`); the first of 2 lines
+    ");
+}
