@@ -3,6 +3,7 @@
 //! In: prose of a notebook, with HTML in it. Out: safe markup.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use super::image::Picture;
 use super::math::{Equations, Mathematics, Prepared, Rule};
 use super::notes::Notes;
 use crate::diagnostic::overrides;
+use crate::python::{self, Mode, TokenKind};
 use crate::sanitize::{Gate, SafeHtml, SafePicture, UntrustedHtml, autolink};
 
 /// Longer prose is shown as it is written.
@@ -65,6 +67,7 @@ fn rendered(
         | Options::ENABLE_GFM;
     let mut formulas = Formulas::new(prepared, equations, notes);
     let mut diagram: Option<String> = None;
+    let mut block: Option<String> = None;
     let events = Parser::new_ext(prepared.text(), options).flat_map(|event| formulas.place(event));
     let events = events.filter_map(|event| match event {
         // JupyterLab draws these, too; marimo's element is how the pass after this knows them.
@@ -85,13 +88,98 @@ fn rendered(
                 format!("<marimo-mermaid data-diagram=\"{}\"></marimo-mermaid>\n", source.as_str());
             Some(Event::Html(markup.into()))
         }
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_python(&info) => {
+            block = Some(String::new());
+            None
+        }
+        Event::Text(text) if block.is_some() => {
+            block.get_or_insert_default().push_str(&text);
+            None
+        }
+        Event::End(TagEnd::CodeBlock) if block.is_some() => {
+            Some(Event::Html(highlighted(&block.take().unwrap_or_default()).into()))
+        }
         other => Some(other),
     });
     let mut markup = String::with_capacity(text.len() * 2);
-    html::push_html(&mut markup, events);
+    if prepared.text().contains(is_right_to_left) {
+        html::push_html(&mut markup, directed(events));
+    } else {
+        html::push_html(&mut markup, events);
+    }
     let attachments = Attachments::new(attachments);
     let marimo = Marimo::of_prose(notes, &attachments);
     autolink(gate.fragment(&UntrustedHtml::new(markup), &marimo))
+}
+
+/// Longest code that gets colours, in bytes: each token costs an element of the page.
+const LONGEST_HIGHLIGHTED: usize = 64 * 1024;
+
+/// Whether a fence holds Python, by the word behind it or by attributes of pandoc.
+fn is_python(info: &str) -> bool {
+    let word = info.split([' ', ',', '\t']).next().unwrap_or_default();
+    let word = word.trim_start_matches("{.").trim_end_matches('}').to_ascii_lowercase();
+    ["python", "python3", "py", "ipython", "ipython3"].contains(&word.as_str())
+}
+
+/// A block of Python in colours, with the classes of Pygments.
+fn highlighted(code: &str) -> String {
+    let escaped = |range: Range<usize>| {
+        let text = SafeHtml::text(code.get(range).unwrap_or_default());
+        text.as_str().to_owned()
+    };
+    let tokens = match code.len() <= LONGEST_HIGHLIGHTED {
+        true => python::highlight(code, Mode::Ipython),
+        false => Vec::new(),
+    };
+    let mut markup = "<pre class=\"codehilite\"><code class=\"language-python\">".to_owned();
+    let mut end = 0;
+    for (range, kind) in tokens {
+        let class = match kind {
+            TokenKind::Keyword | TokenKind::Constant => "k",
+            TokenKind::String => "s",
+            TokenKind::Comment => "c",
+            TokenKind::Number => "mi",
+            _ => continue,
+        };
+        let (start, stop) = (range.start as usize, range.end as usize);
+        markup.push_str(&escaped(end..start));
+        markup.push_str(&format!("<span class=\"{class}\">{}</span>", escaped(start..stop)));
+        end = stop;
+    }
+    markup.push_str(&escaped(end..code.len()));
+    markup.push_str("</code></pre>\n");
+    markup
+}
+
+/// Letters of scripts that are written from right to left.
+fn is_right_to_left(character: char) -> bool {
+    matches!(character, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+/// Lists, tables and quotes in blocks that have the direction of their first letter: bullets and columns begin at the side
+/// where it is written. A paragraph has its own by the stylesheet.
+fn directed<'a>(events: impl Iterator<Item = Event<'a>>) -> impl Iterator<Item = Event<'a>> {
+    let mut depth = 0usize;
+    events.flat_map(move |event| {
+        let is_block =
+            |tag: &Tag<'_>| matches!(tag, Tag::List(_) | Tag::Table(_) | Tag::BlockQuote(_));
+        let is_end =
+            |tag: &TagEnd| matches!(tag, TagEnd::List(_) | TagEnd::Table | TagEnd::BlockQuote(_));
+        let (mut before, mut after) = (None, None);
+        match &event {
+            Event::Start(tag) if is_block(tag) => {
+                before = (depth == 0).then(|| Event::Html("<div dir=\"auto\">\n".into()));
+                depth += 1;
+            }
+            Event::End(tag) if is_end(tag) => {
+                depth = depth.saturating_sub(1);
+                after = (depth == 0).then(|| Event::Html("</div>\n".into()));
+            }
+            _ => {}
+        }
+        [before, Some(event), after].into_iter().flatten()
+    })
 }
 
 /// The attachments of a Jupyter cell: file name → MIME type → base64; hostile.
@@ -130,5 +218,44 @@ impl<'a> Attachments<'a> {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Interactivity;
+
+    #[test]
+    fn blocks_have_the_direction_of_their_letters() {
+        let of = |text: &str| {
+            let notes = Notes::new("c1", &Interactivity::default());
+            render(text, &mut Gate::new("c1"), &notes).as_str().replace('\n', "")
+        };
+        assert_eq!(of("- a"), "<ul><li>a</li></ul>");
+        let list = "<ul><li>שלום<ul><li>b</li></ul></li></ul>";
+        assert_eq!(of("- שלום\n  - b"), format!("<div dir=\"auto\">{list}</div>"));
+        for block in ["| عدد |\n|---|\n| ١ |", "> عدد", "1. עברית"] {
+            assert!(of(block).starts_with("<div dir=\"auto\">"), "{}", of(block));
+        }
+        assert!(!of("مرحبا").contains("dir"), "{}", of("مرحبا"));
+    }
+
+    #[test]
+    fn python_in_a_fence_is_coloured_and_stays_what_it_is() {
+        let of = |text: &str| {
+            let notes = Notes::new("c1", &Interactivity::default());
+            render(text, &mut Gate::new("c1"), &notes).as_str().to_owned()
+        };
+        let code = "if a < 1:  # <b>\n    return '&'\n";
+        for info in ["python", "py", "{.python}", "Python title=\"x\""] {
+            let html = of(&format!("```{info}\n{code}```"));
+            assert!(html.contains("<span class=\"x-k\">if</span> a &lt; <span"), "{info}: {html}");
+            assert!(html.contains("<span class=\"x-c\"># &lt;b&gt;</span>"), "{info}: {html}");
+        }
+        for info in ["", "bash", "pycon"] {
+            assert!(!of(&format!("```{info}\n{code}```")).contains("span"), "{info}");
+        }
+        assert!(of("```python\nfor x in\n").contains("in"));
     }
 }

@@ -397,6 +397,8 @@ mod tests {
             ("<FONT COLOR='00ff80'>a</FONT>", "{color:#00ff80}"),
             ("<font size='+1'>a</font>", "{font-size:larger}"),
             ("<p align=CENTER><font>a</font></p>", "{text-align:center}"),
+            ("<img src=data:image/gif;base64,R0lGODdh align=right><font>a</font>", "{float:right}"),
+            ("<table align=left><tr><td><font>a</font></td></tr></table>", "{float:left}"),
         ] {
             let made = of(markup);
             assert!(made.css.as_str().contains(rule), "{}", made.css.as_str());

@@ -12,6 +12,8 @@ use crate::sanitize::{FoundPicture, IMAGE_OF_WEB, SafeHtml, fixed};
 
 /// Elements of old pages whose `align` is the place of their text.
 const ALIGNED: [&str; 8] = ["p", "div", "h1", "h2", "h3", "h4", "h5", "h6"];
+/// Elements that `align` puts to a side, with text around them.
+const FLOATED: [&str; 3] = ["img", "table", "video"];
 
 impl Pass<'_> {
     /// Puts the text of an image in the place of one that the page can't have, so that readers
@@ -111,6 +113,15 @@ impl Pass<'_> {
                     if ["left", "center", "right", "justify"].contains(&value.as_str()) {
                         classes.extend(self.gate.style_class(&format!("text-align:{value}")));
                     }
+                }
+                "align" if FLOATED.contains(&element.name) => {
+                    let rule = match token::decode(raw).trim().to_ascii_lowercase().as_str() {
+                        "left" => Some("float:left"),
+                        "right" => Some("float:right"),
+                        "center" if element.name == "table" => Some("margin-inline:auto"),
+                        _ => None,
+                    };
+                    classes.extend(rule.and_then(|it| self.gate.style_class(it)));
                 }
                 "xmlns" | "scoped" => {}
                 _ if name.starts_with("data-") || name.starts_with("xmlns:") => {}
