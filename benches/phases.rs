@@ -144,7 +144,8 @@ fn look(overrides: &BTreeMap<String, String>) -> Look<'_> {
 
 fn page(times: usize, look: &Look<'_>) -> Page {
     let notebook = parsed(&mut Sources::default(), stored_notebook(times));
-    render::page(document(rendered(&notebook)), None, look).expect("the page can be laid out")
+    render::page(document(rendered(&notebook)), &render::Ways::default(), look)
+        .expect("the page can be laid out")
 }
 
 fn provenance(page: &Page) -> Provenance {
@@ -227,7 +228,7 @@ fn lay_out(criterion: &mut Criterion) {
         group.bench_function(size, |bench| {
             bench.iter_batched(
                 || document(rendered(&notebook)),
-                |document| render::page(document, None, &look),
+                |document| render::page(document, &render::Ways::default(), &look),
                 BatchSize::LargeInput,
             );
         });

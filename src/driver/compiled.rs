@@ -24,7 +24,7 @@ use crate::diagnostic::{self, Diagnostic, Parsed, Severity};
 use crate::emit::{self, Emitted, Layout, Piece, Provenance};
 use crate::output::Taken;
 use crate::publish::{self, Destination, LeftoverFolder, Stamps};
-use crate::render::{self, Document};
+use crate::render::{self, Document, Ways};
 use crate::secret::Scanner;
 use crate::site::{Asset, Site, SitePath};
 use crate::source::Sources;
@@ -42,6 +42,8 @@ pub struct Compiled<'a> {
     pub(super) shows_secret: bool,
     pub(super) keeps_going: bool,
     pub(super) layout: Layout,
+    /// The page that leads to all others.
+    pub(super) list: Option<SitePath>,
     pub(super) looks: &'a Looks,
     pub(super) title: String,
     pub(super) scanner: Scanner,
@@ -207,8 +209,9 @@ impl Compiled<'_> {
     /// # Errors
     /// When a template or the disk fails, or the site does not pass its own verification. The earlier site is whole.
     pub fn publish(self, destination: Destination) -> Result<Published, NotPublished> {
-        let Self { pages, layout, looks, title, scanner, expected, cache, last, timings, .. } =
-            self;
+        let Self {
+            pages, layout, list, looks, title, scanner, expected, cache, last, timings, ..
+        } = self;
         let files = self.files;
         // The text of all notebooks is of no more use.
         drop(self.sources);
@@ -217,7 +220,7 @@ impl Compiled<'_> {
         let standing = standing(&pages, last.as_ref().map(|(_, stamps)| &**stamps));
         let prove = || -> Result<_, NotPublished> {
             let Assembled { site, emitted, notes, known } =
-                assemble((pages, files), layout, (looks, &title), cache, timings)?;
+                assemble((pages, files), (layout, list.as_ref()), (looks, &title), cache, timings)?;
             linked_files::check_size(&site)?;
             let verified = timings.measure(Phase::Verify, || verify::verify(site, &expected));
             let site = verified.map_err(|findings| unverified(findings, looks))?;
@@ -303,7 +306,7 @@ fn made_pages(
 /// Phases 8 and 9.
 fn assemble(
     (built, files): (Vec<PageOf>, Vec<Asset>),
-    layout: Layout,
+    (layout, list): (Layout, Option<&SitePath>),
     (looks, title): (&Looks, &str),
     cache: Option<&Cache>,
     timings: &Timings,
@@ -311,6 +314,7 @@ fn assemble(
     let index = SitePath::new("index.html")?;
     let look = looks.look(title, layout)?;
     let has_home = layout == Layout::Site || built.len() > 1;
+    let list_of = |page: &SitePath| list.filter(|it| **it != index).map(|it| page.link_to(it));
     let made = timings.measure(Phase::Output, || {
         let pages = built.into_par_iter().map(|page| {
             let page = match page {
@@ -322,7 +326,8 @@ fn assemble(
             };
             let MadePage { document, provenance, note } = page;
             let home = (has_home && document.path != index).then(|| document.path.link_to(&index));
-            let page = render::page(document, home.as_deref(), &look)?;
+            let ways = Ways { home, list: list_of(&document.path) };
+            let page = render::page(document, &ways, &look)?;
             Ok((page.into(), provenance, Origin::Made(note)))
         });
         pages.collect::<Result<Vec<_>, render::LayoutError>>()
@@ -342,7 +347,9 @@ fn assemble(
         provenances.push(provenance);
     }
     let (site, emitted) = timings
-        .measure(Phase::Emit, || emit::assemble(pages, files, &provenances, layout, &look, cache))
+        .measure(Phase::Emit, || {
+            emit::assemble(pages, files, &provenances, (layout, list), &look, cache)
+        })
         .map_err(|error| match &error {
             emit::EmitError::Render(template) => looks.failure(template),
             _ => error.into(),

@@ -104,6 +104,8 @@ impl QuartoPart {
 pub(super) struct Whole<'a> {
     pub(super) title: &'a str,
     pub(super) layout: Layout,
+    /// The page that leads to all others.
+    pub(super) list: Option<&'a SitePath>,
     /// Paths that the build was called with, absolute.
     pub(super) paths: &'a [Utf8PathBuf],
 }
@@ -111,12 +113,13 @@ pub(super) struct Whole<'a> {
 impl SiteParts {
     /// `None` where not everything can be told.
     pub(super) fn new(settings: &Settings, looks: &Looks, whole: &Whole<'_>) -> Option<Self> {
-        let Whole { title, layout, paths } = whole;
+        let Whole { title, layout, list, paths } = whole;
         let mut parts = PageParts::default();
         let program = fs_err::metadata(std::env::current_exe().ok()?).ok()?;
         parts.value("nbc", &env!("CARGO_PKG_VERSION"));
         parts.value("nbc program", &Stamp::of(&program));
         parts.value("layout", layout);
+        parts.value("list of all notebooks", list);
         parts.value("paths", paths);
         settings.decide(&mut parts);
         let look = looks.look(title, *layout).ok()?;

@@ -13,7 +13,7 @@ use super::compiled::{self, Compiled, LinkedPage, MadePage, PackageFolders, Page
 use super::events::{Events, Warning, counted};
 use super::exposure;
 use super::grants::{self, Granted};
-use super::inputs::{Input, page_paths};
+use super::inputs::{Input, list_page, page_paths};
 use super::last_site::{Known, LastSite, Note};
 use super::limits;
 use super::linked_files::LinkedFiles;
@@ -278,6 +278,7 @@ impl Project {
             shows_secret,
             keeps_going: settings.keeps_going,
             layout,
+            list: list_page(&page_paths(&self.inputs), layout),
             looks: &self.looks,
             title: site_title(&self.config),
             scanner: granted.scanner,
@@ -424,7 +425,8 @@ impl Project {
         let (read, notebooks) = self.read(&settings, None);
         let layout = settings.layout(self.is_one_file);
         let title = &site_title(&self.config);
-        let whole = Whole { title, layout, paths: &self.paths };
+        let list = list_page(&page_paths(&self.inputs), layout);
+        let whole = Whole { title, layout, list: list.as_ref(), paths: &self.paths };
         let site_parts = SiteParts::new(&settings, &self.looks, &whole);
         let parts = (preparation, site_parts.as_ref());
         let builder = self.builder(settings, &granted, &read.sources, parts);
@@ -511,7 +513,8 @@ impl Project {
         let cache = self.cache().filter(|_| is_alone && is_usual)?;
         self.timings.measure(Phase::Cache, || {
             let title = &site_title(&self.config);
-            let whole = Whole { title, layout, paths: &self.paths };
+            let list = list_page(&page_paths(&self.inputs), layout);
+            let whole = Whole { title, layout, list: list.as_ref(), paths: &self.paths };
             let parts = SiteParts::new(settings, &self.looks, &whole)?;
             Some(LastSite::load(cache, destination.folder(), parts, destination.earlier()))
         })

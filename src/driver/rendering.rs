@@ -9,7 +9,7 @@ use super::clearance::{self, Cleared, Rules};
 use super::compiled::{Compiled, PageOf, link, told};
 use super::document::Unlinked;
 use super::events::Events;
-use super::inputs::{Input, page_paths};
+use super::inputs::{Input, list_page, page_paths};
 use super::linked_files::LinkedFiles;
 use super::links::Pages;
 use super::options::{Goal, Settings, site_title};
@@ -99,6 +99,7 @@ impl Project {
             shows_secret,
             keeps_going: false,
             layout,
+            list: list_page(&page_paths(&self.inputs), layout),
             looks: &self.looks,
             title: site_title(&self.config),
             scanner,

@@ -31,8 +31,48 @@ use crate::site::{Asset, Integrity, Site, SitePath, SitePathError};
 /// `nbc 0.1.0`.
 pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 
-const PAGE_STYLE: &str =
-    concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+const PAGE_STYLE: &str = {
+    const WRITTEN: &str =
+        concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
+    const BYTES: [u8; without_comments(WRITTEN, &mut [])] = {
+        let mut bytes = [0; without_comments(WRITTEN, &mut [])];
+        without_comments(WRITTEN, &mut bytes);
+        bytes
+    };
+    match std::str::from_utf8(&BYTES) {
+        Ok(text) => text,
+        Err(_) => WRITTEN,
+    }
+};
+
+/// Writes a stylesheet without its comments, which are for those who change it. Gives the length; bytes beyond the end of
+/// `out` are only counted.
+#[expect(clippy::indexing_slicing, reason = "runs when nbc is compiled")]
+const fn without_comments(style: &str, out: &mut [u8]) -> usize {
+    let text = style.as_bytes();
+    let (mut at, mut length) = (0, 0);
+    while at < text.len() {
+        let begins_line = at == 0 || text[at - 1] == b'\n';
+        if text[at] == b'/' && at + 1 < text.len() && text[at + 1] == b'*' {
+            at += 2;
+            while at + 1 < text.len() && !(text[at] == b'*' && text[at + 1] == b'/') {
+                at += 1;
+            }
+            at += 2;
+            // A comment that stands alone takes its line with it.
+            if begins_line && at < text.len() && text[at] == b'\n' {
+                at += 1;
+            }
+            continue;
+        }
+        if length < out.len() {
+            out[length] = text[at];
+        }
+        length += 1;
+        at += 1;
+    }
+    length
+}
 const MATH_STYLE: &str = include_str!("../../assets/math.css");
 const CHART_STYLE: &str = include_str!("../../assets/charts.css");
 const TABLE_STYLE: &str = include_str!("../../assets/tables.css");
@@ -75,8 +115,8 @@ pub enum EmitError {
     Json(#[from] serde_json::Error),
 }
 
-/// Assembles pages, and the files that they link to, into a site; with several pages, an index page leads to them. Gives the facts about each new page
-/// by which a later site can take it over, in the order of these.
+/// Assembles pages, and the files that they link to, into a site; the page at `list` leads to all of them. Gives the facts
+/// about each new page by which a later site can take it over, in the order of these.
 ///
 /// # Errors
 /// See [`EmitError`].
@@ -84,7 +124,7 @@ pub fn assemble(
     mut pages: Vec<Piece>,
     linked: Vec<Asset>,
     provenance: &[Provenance],
-    layout: Layout,
+    (layout, list): (Layout, Option<&SitePath>),
     look: &Look<'_>,
     cache: Option<&Cache>,
 ) -> Result<(Site, Vec<Emitted>), EmitError> {
@@ -115,9 +155,8 @@ pub fn assemble(
     for file in pages.iter_mut().flat_map(Piece::take_standing) {
         site.take_over(file)?;
     }
-    let index_path = SitePath::new("index.html")?;
-    if needs_index(&pages, layout) {
-        let mut index = index_page(&pages, look, index_path)?;
+    for path in lists(&pages, list)? {
+        let mut index = index_page(&pages, look, path)?;
         let text = document(&mut index, shared.as_ref(), &packed, &[], look)?;
         site.add(Asset::new(index.path, text.into_bytes()))?;
     }
@@ -156,11 +195,14 @@ fn page_files(
     Ok((files, Emitted { summary: Summary::of(page), needs, files: paths }))
 }
 
-/// Whether a site of these pages gets an index page of nbc's making: not if it is one file, nor if
-/// a notebook takes the place.
-pub fn needs_index(pages: &[Piece], layout: Layout) -> bool {
-    let taken = pages.iter().any(|it| it.path().as_str() == "index.html");
-    !taken && (pages.len() > 1 || layout == Layout::Site)
+/// Pages of nbc's making that lead to all others: that of the site, and the first one, should the notebook that has this
+/// place not be there.
+fn lists(pages: &[Piece], list: Option<&SitePath>) -> Result<Vec<SitePath>, SitePathError> {
+    let is_free = |path: &SitePath| pages.iter().all(|it| it.path() != path);
+    let first = list.map(|_| SitePath::new("index.html")).transpose()?;
+    let mut found: Vec<SitePath> = list.cloned().into_iter().chain(first).filter(is_free).collect();
+    found.dedup();
+    Ok(found)
 }
 
 /// Rules that work only as HTTP headers (a `<meta>` policy ignores `frame-ancestors`), in the form that

@@ -177,7 +177,7 @@ mod tests {
         let mut slots = Slots::default();
         let output = slots.html("output", SafeHtml::text("a & b"));
         let values = context! {
-            home => "", has_code => false, file_name => "</title><script>",
+            home => "", list => "", has_code => false, file_name => "</title><script>",
             heading => "", title_cell => 0, notes => Vec::<String>::new(), byline => false, lead => "", graph => false,
             outline => Vec::<String>::new(), width => "", source => false, name => "",
             cells => [context! {

@@ -182,15 +182,20 @@ const OUTLINE_MINIMUM: usize = 3;
 /// Largest picture on the index page, in bytes of its address.
 const LARGEST_PICTURE: usize = 40_000;
 
-/// Lays out a document. `home` is the link to the index page, if there is one.
+/// Links to pages of the site that are no notebook's own business.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The link to the first page; none on that page.
+    pub home: Option<String>,
+    /// The link to the list of all notebooks, where the first page is a notebook.
+    pub list: Option<String>,
+}
+
+/// Lays out a document.
 ///
 /// # Errors
 /// When a template is broken.
-pub fn page(
-    mut document: Document,
-    home: Option<&str>,
-    look: &Look<'_>,
-) -> Result<Page, LayoutError> {
+pub fn page(mut document: Document, ways: &Ways, look: &Look<'_>) -> Result<Page, LayoutError> {
     let mut outputs = document.blocks.iter().flat_map(|block| &block.outputs);
     let style = SafeCss::concat(outputs.clone().map(|output| output.css.clone()));
     let picture = outputs.find_map(|output| sanitize::first_picture(&output.html, LARGEST_PICTURE));
@@ -209,7 +214,7 @@ pub fn page(
     let authors = document.authors.join(", ");
     let date = document.date.as_deref().unwrap_or_default();
     let published = if is_iso_date(date) { date } else { "" };
-    let body = body(&document, home, (source, has_code), cells, slots, look)?;
+    let body = body(&document, ways, (source, has_code), cells, slots, look)?;
     let shared = picture.as_deref().and_then(|picture| shared_picture(&document, picture, look));
     let head = head(&document, published, shared.as_ref(), look)?;
     let has_islands = own.iter().any(|it| it.path().as_str().starts_with("islands/"));
@@ -240,7 +245,7 @@ pub fn page(
 /// The body of a page. `source` comes with whether the page has code to unfold.
 fn body(
     document: &Document,
-    home: Option<&str>,
+    ways: &Ways,
     (source, has_code): (Value, bool),
     cells: Vec<Value>,
     slots: Slots<'_>,
@@ -255,7 +260,8 @@ fn body(
     look.templates.fill(
         "page.html",
         context! {
-            home => home.unwrap_or_default(),
+            home => ways.home.as_deref().unwrap_or_default(),
+            list => ways.list.as_deref().unwrap_or_default(),
             file_name => document.file_name.as_str(),
             has_code,
             outline,
@@ -273,14 +279,18 @@ fn body(
     )
 }
 
-/// Headings of the outline; none if there are only few.
+/// Headings of the outline; none if there are only few. Where chapters are headings of the first level, like the title of
+/// others, they and those below them are shown.
 fn outline(headings: &[Heading]) -> Vec<Value> {
-    let headings = headings.iter().filter(|heading| matches!(heading.level, 2 | 3));
-    if headings.clone().count() < OUTLINE_MINIMUM {
+    let of = |level: u8| headings.iter().filter(move |it| it.level == level);
+    let first = if of(1).nth(1).is_some() { 1 } else { 2 };
+    let shown = headings.iter().filter(|it| it.level == first || it.level == first + 1);
+    if shown.clone().count() < OUTLINE_MINIMUM {
         return Vec::new();
     }
-    headings
-        .map(|it| context! { level => it.level, id => it.id.as_str(), text => it.text.as_str() })
+    let place = |it: &Heading| 2 + (it.level - first);
+    shown
+        .map(|it| context! { level => place(it), id => it.id.as_str(), text => it.text.as_str() })
         .collect()
 }
 

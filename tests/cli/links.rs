@@ -152,3 +152,27 @@ fn addresses_in_prose_are_links() {
     }
     assert!(page.contains("<code>https://code.example.org</code>"), "{page}");
 }
+
+#[test]
+fn where_a_notebook_is_the_first_page_a_list_leads_to_the_others() {
+    let files = [("in/index.ipynb", prose(&["# Start"])), ("in/sub/a.ipynb", prose(&["# Other"]))];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let (test, _) = built(&files);
+    let list = test.read("out/notebooks.html");
+    assert_eq!(link(&list, "Start"), Some("index.html"), "{list}");
+    assert_eq!(link(&list, "Other"), Some("sub/a.html"), "{list}");
+    let ways = |page: &str, text| link(&test.read(page), text).map(ToOwned::to_owned);
+    assert_eq!(ways("out/index.html", "All notebooks").as_deref(), Some("notebooks.html"));
+    assert_eq!(ways("out/index.html", "Home"), None);
+    assert_eq!(ways("out/sub/a.html", "All notebooks").as_deref(), Some("../notebooks.html"));
+    assert_eq!(ways("out/sub/a.html", "Home").as_deref(), Some("../index.html"));
+    // A notebook of that name keeps it.
+    let taken = [files[0], files[1], ("in/notebooks.ipynb", &prose(&["# Mine"]))];
+    let (test, _) = built(&taken);
+    assert!(test.read("out/notebooks.html").contains("Mine"));
+    assert_eq!(link(&test.read("out/all-notebooks.html"), "Mine"), Some("notebooks.html"));
+    // A page alone needs no list.
+    let (test, _) = built(&files[..1]);
+    assert_eq!(link(&test.read("out/index.html"), "All notebooks"), None);
+    assert!(!test.path("out/notebooks.html").exists());
+}
