@@ -156,10 +156,10 @@ fn are_pair(stored: &Input, text: &Input) -> bool {
     let extension = text.path.extension().unwrap_or_default();
     [text, stored].into_iter().any(|input| {
         let formats = formats(input);
-        let has = |it: &&str| formats.iter().any(|format| format.extension == **it);
+        let has = |it: &str| formats.iter().any(|format| format.extension == it);
         let first = formats.first().map(|it| &it.folder);
         let is_apart = formats.iter().any(|it| Some(&it.folder) != first);
-        !is_apart && ["ipynb", extension].iter().all(|it| has(it))
+        !is_apart && ["ipynb", extension].into_iter().all(has)
     })
 }
 
