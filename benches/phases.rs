@@ -249,7 +249,7 @@ fn assemble(criterion: &mut Criterion) {
                         vec![page.into()],
                         Vec::new(),
                         &provenance,
-                        Layout::Single,
+                        (Layout::Single, None),
                         &look,
                         None,
                     )
@@ -268,9 +268,15 @@ fn check(criterion: &mut Criterion) {
         let page = page(times, &look);
         let provenance = [provenance(&page)];
         let expected = verify::Expected::default();
-        let (site, _) =
-            emit::assemble(vec![page.into()], Vec::new(), &provenance, Layout::Single, &look, None)
-                .expect("the page fits");
+        let (site, _) = emit::assemble(
+            vec![page.into()],
+            Vec::new(),
+            &provenance,
+            (Layout::Single, None),
+            &look,
+            None,
+        )
+        .expect("the page fits");
         let files: BTreeMap<String, Vec<u8>> =
             site.files().map(|it| (it.path().as_str().to_owned(), it.bytes().to_vec())).collect();
         group.throughput(Throughput::Bytes(files.values().map(|it| it.len() as u64).sum()));

@@ -34,7 +34,7 @@ pub const GENERATOR: &str = concat!("nbc ", env!("CARGO_PKG_VERSION"));
 const PAGE_STYLE: &str = {
     const WRITTEN: &str =
         concat!(include_str!("../../assets/nbc.css"), include_str!("../../assets/output.css"));
-    const BYTES: [u8; without_comments(WRITTEN, &mut [])] = {
+    static BYTES: [u8; without_comments(WRITTEN, &mut [])] = {
         let mut bytes = [0; without_comments(WRITTEN, &mut [])];
         without_comments(WRITTEN, &mut bytes);
         bytes
