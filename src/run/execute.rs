@@ -37,14 +37,7 @@ impl RunnerFolder {
         let all: String =
             RUNNER_FILES.iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
         let path = cache.join("runner-1").join(digest(&all));
-        let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|it| it.is_dir());
-        let is_whole = is_folder
-            && RUNNER_FILES.iter().all(|(name, text)| {
-                // A restored cache may hold a pipe, which is never written to, or a link to `/dev/zero`.
-                folder::read(&path.join(name), text.len() as u64)
-                    .is_ok_and(|found| found == text.as_bytes())
-            });
-        if is_whole {
+        if is_whole(&path) {
             return Ok(Self { path });
         }
         let parent = path.parent().unwrap_or(&path);
@@ -65,12 +58,15 @@ impl RunnerFolder {
             fs_err::write(&file, text)?;
             readable(&file, 0o644)?;
         }
-        // Somebody changed the files, or another build was faster; a folder in use stays readable.
-        if std::fs::symlink_metadata(&path).is_ok() {
-            std::fs::rename(&path, staging.path().join("old"))?;
+        // This puts nothing in the place of a folder that holds something. Another build that was faster may have
+        // mounted its own by now, which must not go away below its run.
+        if std::fs::rename(&staged, &path).is_ok() || is_whole(&path) {
+            return Ok(Self { path });
         }
+        // Somebody changed the files.
+        std::fs::rename(&path, staging.path().join("old"))?;
         match std::fs::rename(&staged, &path) {
-            Err(error) if !path.is_dir() => Err(error),
+            Err(error) if !is_whole(&path) => Err(error),
             _ => Ok(Self { path }),
         }
     }
@@ -79,6 +75,16 @@ impl RunnerFolder {
     pub fn path(&self) -> &Utf8Path {
         &self.path
     }
+}
+
+/// Whether this folder holds the runner's files as they are in this nbc.
+fn is_whole(path: &Utf8Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|it| it.is_dir())
+        && RUNNER_FILES.iter().all(|(name, text)| {
+            // A restored cache may hold a pipe, which is never written to, or a link to `/dev/zero`.
+            folder::read(&path.join(name), text.len() as u64)
+                .is_ok_and(|found| found == text.as_bytes())
+        })
 }
 
 fn digest(text: &str) -> String {
@@ -456,9 +462,33 @@ fn used_memory(most: u64, seen: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd as _;
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_folder_of_the_runner_stays_below_those_who_use_it() {
+        for _ in 0..20 {
+            let cache = tempfile::tempdir().unwrap();
+            let cache = Utf8Path::from_path(cache.path()).unwrap();
+            let start = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        start.wait();
+                        let folder = RunnerFolder::below(cache).unwrap();
+                        // As a mount does, this holds the folder itself, whatever stands at its path later.
+                        let held = std::fs::File::open(folder.path()).unwrap();
+                        start.wait();
+                        let held = format!("/proc/self/fd/{}", held.as_raw_fd());
+                        let held = Utf8PathBuf::from_path_buf(std::fs::read_link(held).unwrap());
+                        assert!(is_whole(&held.unwrap()));
+                    });
+                }
+            });
+        }
+    }
 
     #[test]
     fn a_process_that_says_something_else_is_told_apart_from_one_that_says_too_much() {
