@@ -14,7 +14,7 @@
 //! 8. [`render::page`] lays out a page,
 //! 9. [`emit::assemble`] gives each page its policy, and each file its digest.
 //! 10. [`verify::verify`] proves the promises on the result, with parsers of its own.
-//! 11. [`publish::Destination::publish`] puts it in place, whole or not at all.
+//! 11. [`publish::Staging::publish`] puts it in place, whole or not at all.
 //!
 //! [`driver`] calls them in this order, for whoever uses nbc as a library: [`driver::Project`] to
 //! [`driver::Compiled`] to a published site. [`cli`] is the driver with words: [`cli::main`] is all that the binary

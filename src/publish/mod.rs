@@ -1,4 +1,4 @@
-//! Phase 11: [`VerifiedSite`] to a folder, whole or not at all.
+//! Phase 11: [`VerifiedSite`](crate::verify::VerifiedSite) to a folder, whole or not at all.
 //!
 //! In: a site that passed verification. Out: a folder that readers see change in one step.
 //! Never leaves half a site: a build that fails, is killed or fills the disk leaves the earlier
