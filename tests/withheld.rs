@@ -50,6 +50,48 @@ fn code_of_quarto_is_where_its_author_wants_it() {
 }
 
 #[test]
+fn front_matter_counts_wherever_it_stands() {
+    let body = "\n\n```{python}\nsecret_one = 1\n```\n\nSeen text.\n";
+    for head in [
+        "---\ntitle: T\nexecute:\n  echo: false\n...",
+        "\n\n---\nexecute:\n  echo: false\n---",
+        "<!-- c -->\n\n---\nexecute:\n  echo: false\n---",
+        "---\ntitle: T\n---\n\ntext\n\n---\nexecute:\n  echo: false\n---",
+        "---\nexecute:\n  echo: false\n---\n\n---\nexecute:\n  echo: true\n---",
+        "---\nexecute:\n  echo: false\n  echo: true\n---",
+        "---\ntitle: T\n...\n\n---\nexecute:\n  echo: [\n---",
+    ] {
+        check(
+            &[("in/a.qmd", &format!("{head}{body}"))],
+            &["Seen text."],
+            &["secret_one", "execute"],
+        );
+    }
+}
+
+#[test]
+fn metadata_of_percent_cells_are_read_in_every_form() {
+    let hidden = |head: &str| {
+        format!("# %% {head}\nsecret_one = 1\n\n# %% fit y = a*x {{b}}\nopen_one = 1\n")
+    };
+    for head in [
+        "{\"tags\": [\"remove-input\"]}",
+        "title {\"tags\": [\"remove-cell\"]}",
+        "[markdown] {\"tags\": [\"remove-cell\"]}",
+        "title {'tags': ['remove-cell'],}",
+        "tags = [\"remove-input\"]",
+        "tags=['remove-input']",
+        "a title word tags=['other'] tags=['remove-input',]",
+        "tags=('remove-input',)",
+        "tags=remove-input",
+        "title {\"tags\": [\"remove-cell\"}",
+        "echo=False",
+    ] {
+        check(&[("in/a.py", &hidden(head))], &["open_one"], &["secret_one"]);
+    }
+}
+
+#[test]
 fn a_project_of_quarto_decides_about_all_its_documents() {
     let cell = |source: &str| json!({"cell_type": "code", "metadata": {}, "source": source, "outputs": [], "execution_count": null});
     let notebook = test_support::notebook(&json!([

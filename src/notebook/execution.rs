@@ -240,7 +240,9 @@ impl CodeOptions {
                 "hide" => words.include = Some(false),
                 "hide_input" | "hide-input" => words.echo = Some(false),
                 "hide_output" | "hide-output" => words.output = Some(false),
-                text => values.append(&mut values_of_line(text)),
+                text => values_of_line(text)
+                    .into_iter()
+                    .for_each(|(key, value)| front_matter::insert(&mut values, key, value)),
             }
         }
         let found = Self::of_values(&values);
@@ -275,7 +277,7 @@ fn pairs(text: &str) -> Map<String, Value> {
             None => after.split_at(after.find([',', ' ', '\t']).unwrap_or(after.len())),
         };
         if !key.is_empty() {
-            found.insert(key.replace('.', "-"), Value::from(value));
+            front_matter::insert(&mut found, key.replace('.', "-"), Value::from(value));
         }
         rest = next;
     }
@@ -325,6 +327,8 @@ mod tests {
             "#| label: x\n#| echo = FALSE, eval = TRUE",
             "#| export\n#| hide_input",
             "#| include: false",
+            "#| echo: false\n#| echo: true",
+            "#| echo = FALSE, echo = TRUE",
         ] {
             assert!(decided("", code).is_withheld, "{code}");
             assert_eq!(decided("", code).code, Some(CodeVisibility::Hidden), "{code}");
@@ -337,6 +341,8 @@ mod tests {
             "format: revealjs",
             "format: {acme-dashboard: {theme: x}}",
             "execute: {echo: false\n",
+            "execute:\n  echo: false\n  echo: true",
+            "execute: {echo: false}\nexecute: {eval: true}",
         ] {
             assert!(decided(document, "x = 1").is_withheld, "{document}");
         }

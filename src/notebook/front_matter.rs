@@ -72,12 +72,43 @@ impl<'text> Events<'text> {
                     let event = self.next()?;
                     let value = self.value(event, depth + 1)?;
                     if let Some(key) = scalar_text(&key) {
-                        map.insert(key, value);
+                        insert(&mut map, key, value);
                     }
                 }
             }
             _ => Ok(Value::Null),
         }
+    }
+}
+
+/// Options that hide, or keep from running, when they are off.
+const HIDING: [&str; 7] = ["echo", "eval", "include", "output", "warning", "enabled", "results"];
+
+/// Adds a value. Of a key that stands twice, tools take the one or the other: mappings and lists count together, and an
+/// option that hides is off unless both say the same.
+pub(super) fn insert(map: &mut Map<String, Value>, key: String, value: Value) {
+    let Some(old) = map.get_mut(&key) else {
+        map.insert(key, value);
+        return;
+    };
+    match (old, value) {
+        (Value::Object(old), Value::Object(new)) => {
+            new.into_iter().for_each(|(key, value)| insert(old, key, value));
+        }
+        (Value::Array(old), Value::Array(new)) => old.extend(new),
+        (old, new) if key == "tags" => {
+            let both = [old.take(), new].into_iter().flat_map(|it| match it {
+                Value::Array(items) => items,
+                one => vec![one],
+            });
+            *old = both.collect();
+        }
+        (old, new) if *old == new => {}
+        (old, _) if HIDING.contains(&key.as_str()) => *old = Value::Bool(false),
+        (old, _) if key == "execute" => {
+            *old = serde_json::json!({"echo": false, "eval": false});
+        }
+        (old, new) => *old = new,
     }
 }
 
@@ -126,6 +157,19 @@ mod tests {
             json!({"title": "A: b", "n": 3, "list": ["a", true, null], "m": {"k": "x\ny\n"}})
         );
         assert_eq!(check(""), json!({}));
+    }
+
+    #[test]
+    fn an_option_that_stands_twice_is_off() {
+        assert_eq!(
+            check(
+                "t: 1\nt: 2\nexecute: {echo: false}\nexecute: {echo: true, eval: true, eval: true}\ntags: a\ntags: [b]\n"
+            ),
+            json!({"t": 2, "execute": {"echo": false, "eval": true}, "tags": ["a", "b"]})
+        );
+        assert_eq!(check("include: true\ninclude: x\n"), json!({"include": false}));
+        let off = json!({"execute": {"echo": false, "eval": false}});
+        assert_eq!(check("execute: true\nexecute: {echo: true}\n"), off);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use crate::source::{SourceId, Span};
 
 use super::CellKind;
-use super::markdown::Line;
+use super::line::Line;
 use super::percent::Marker;
 
 /// The first line of a notebook that Databricks exports.
@@ -134,7 +134,7 @@ pub(super) fn light<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Lines<'a>>
             let inner = rest.get(1..).unwrap_or_default();
             let ends = |it: &Line<'_>| is_end(it) || Marker::of_light(&it.text).is_some();
             let length = inner.iter().position(ends).unwrap_or(inner.len());
-            cells.push((marker, inner.get(..length).unwrap_or_default().to_vec()));
+            cells.push((marker.at(line), inner.get(..length).unwrap_or_default().to_vec()));
             at += 1 + length;
         } else {
             let (kind, length) = paragraph(rest);

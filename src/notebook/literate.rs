@@ -12,7 +12,8 @@ use crate::source::{Source, Span};
 use super::execution::CodeOptions;
 use super::front_matter::{self, scalar_text};
 use super::hiding::{self, Dialect};
-use super::markdown::{Head, Line, assemble, directive_option, empty, named, prose};
+use super::line::Line;
+use super::markdown::{Head, assemble, directive_option, empty, named, prose};
 use super::options::{tags, unreadable};
 use super::quarto::Document;
 use super::{
@@ -55,16 +56,22 @@ fn without_cells(source: &Source, head: &Head<'_>, diagnostics: &mut Vec<Diagnos
 /// Reads the document.
 pub(super) fn parse(
     source: &Source,
-    head: &Head<'_>,
+    mut head: Head<'_>,
     settings: &QuartoSettings,
     dialect: Dialect,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Parsed<Option<Notebook>> {
-    let mut notebook = without_cells(source, head, &mut diagnostics);
+    let is_quarto = dialect == Dialect::Quarto;
+    let blocks = if is_quarto { head.add_blocks(&mut diagnostics) } else { Vec::new() };
+    let is_prose = |line: &Line<'_>| {
+        let block = blocks.get(blocks.partition_point(|it| it.end <= line.start));
+        !block.is_some_and(|it| it.contains(&line.start))
+    };
+    let mut notebook = without_cells(source, &head, &mut diagnostics);
     let document = Document::new(settings, &head.values);
     let mut text: Vec<Line<'_>> = Vec::new();
     let mut metadata_of_text = Map::new();
-    let mut rest = head.body();
+    let mut rest = head.body().filter(is_prose);
     while let Some(line) = rest.next() {
         let Some(open) = Fence::of(&line.text) else {
             // MyST's `+++` ends a cell.

@@ -12,6 +12,7 @@ mod front_matter;
 mod hiding;
 mod jupyter;
 mod light;
+mod line;
 mod literate;
 mod marimo;
 mod markdown;
@@ -22,6 +23,7 @@ mod pieces;
 mod quarto;
 mod script;
 mod stored;
+mod yaml_blocks;
 
 use std::sync::Arc;
 

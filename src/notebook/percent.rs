@@ -4,6 +4,8 @@
 //! In: the text of a file. Out: a notebook with the semantics of Jupyter: cells run from top to
 //! bottom, and magics that jupytext commented out (`# %matplotlib inline`) are magics again.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Parsed};
@@ -12,8 +14,9 @@ use crate::source::{Source, SourceId, Sources, Span};
 use super::execution::{CodeOptions, Execution};
 use super::front_matter::{self, scalar_text};
 use super::hiding::{self, Dialect};
-use super::markdown::{Line, assemble, empty, lines, named, prose};
-use super::options::tags;
+use super::line::{Line, lines};
+use super::markdown::{assemble, empty, named, prose};
+use super::options::{tags, unreadable};
 use super::quarto::Document;
 use super::{
     About, AppOptions, Cell, CellKind, CellOptions, Format, Notebook, PairedFormat, QuartoSettings,
@@ -36,10 +39,15 @@ pub(super) struct Marker {
     pub(super) metadata: Map<String, Value>,
     /// Whether prose stands there as it is, and not as comments.
     pub(super) is_text: bool,
+    /// Metadata that cannot be read.
+    pub(super) unread: Option<String>,
+    /// Its line in the file.
+    pub(super) place: Range<u32>,
 }
 
 impl Marker {
-    /// `# %% Title [markdown] tags=["hide-input"] key="value"`.
+    /// `# %% Title [markdown] tags=["hide-input"] key="value"`, or `# %% Title {"tags": ["hide-input"]}`, as older
+    /// versions of jupytext write it.
     fn of(line: &str) -> Option<Self> {
         let rest = line.strip_prefix('#')?;
         let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix("%%")?;
@@ -59,53 +67,126 @@ impl Marker {
         (rest.is_empty() || rest.starts_with([' ', '\t'])).then(|| Self::behind(rest))
     }
 
+    /// With its place in the file.
+    pub(super) fn at(self, line: &Line<'_>) -> Self {
+        Self { place: line.start..line.start + line.text.len() as u32, ..self }
+    }
+
     /// The text behind the sign of a marker.
     fn behind(rest: &str) -> Self {
         let mut marker = Self::default();
-        let mut rest = rest.trim();
+        let mut text = rest.trim().to_owned();
         for (word, kind) in [
             ("[markdown]", CellKind::Markdown),
             ("[md]", CellKind::Markdown),
             ("[raw]", CellKind::Raw),
         ] {
-            if let Some((before, after)) = rest.split_once(word) {
+            if let Some((before, after)) = text.split_once(word) {
                 marker.kind = Some(kind);
-                marker.title = before.trim().to_owned();
-                rest = after;
+                text = format!("{} {}", before.trim(), after.trim()).trim().to_owned();
                 break;
             }
         }
-        if marker.kind.is_none() {
-            let end = metadata_start(rest);
-            marker.title = rest.get(..end).unwrap_or_default().trim().to_owned();
-            rest = rest.get(end..).unwrap_or_default();
+        let (title, stated) = text.split_at(metadata_start(&text));
+        marker.title = title.trim().to_owned();
+        match metadata(stated) {
+            Some(found) => marker.metadata = found,
+            None if speaks_of_options(stated) => marker.unread = Some(stated.to_owned()),
+            None => marker.title = text,
         }
-        marker.metadata = match serde_json::from_str(rest.trim()) {
-            Ok(Value::Object(all)) => all,
-            _ => metadata(rest.trim()),
-        };
         marker
     }
 }
 
-/// Offset of the first `key=` of a line.
+/// Offset of the first `key=` of a line, or of its JSON.
 fn metadata_start(text: &str) -> usize {
-    let Some(equals) = text.find('=') else { return text.len() };
+    let equals = text.find('=').unwrap_or(text.len());
     let before = text.get(..equals).unwrap_or_default();
-    before.rfind([' ', '\t']).map_or(0, |at| at + 1)
+    if let Some(brace) = before.find('{') {
+        return brace;
+    }
+    if equals == text.len() {
+        return equals;
+    }
+    before.trim_end().rfind([' ', '\t']).map_or(0, |at| at + 1)
 }
 
-/// `key=JSON`, any number of times.
-fn metadata(text: &str) -> Map<String, Value> {
+/// `key=value`, any number of times, or JSON. `None` when a value is none of JSON or Python.
+fn metadata(text: &str) -> Option<Map<String, Value>> {
+    if text.starts_with('{') {
+        let (value, rest) = text.split_at(literal_end(text));
+        let Value::Object(found) = literal(value)? else { return None };
+        return rest.trim().is_empty().then_some(found);
+    }
     let mut found = Map::new();
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
-        let mut values = serde_json::Deserializer::from_str(after).into_iter::<Value>();
-        let Some(Ok(value)) = values.next() else { break };
-        found.insert(key.trim().to_owned(), value);
-        rest = after.get(values.byte_offset()..).unwrap_or_default();
+        // Words before it have no value.
+        let key = key.trim().rsplit([' ', '\t']).next().unwrap_or_default();
+        let after = after.trim_start();
+        let (value, next) = after.split_at(literal_end(after));
+        front_matter::insert(&mut found, key.to_owned(), literal(value)?);
+        rest = next;
     }
-    found
+    Some(found)
+}
+
+/// The length of the literal that a text begins with.
+fn literal_end(text: &str) -> usize {
+    let (mut depth, mut quote, mut is_escaped) = (0usize, None, false);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), _) if c == open => {
+                quote = None;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '(' | '{') => depth += 1,
+            (None, ']' | ')' | '}') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            (None, _) if depth == 0 && c.is_whitespace() => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// A value of JSON or of Python, whose lists and mappings are YAML as well.
+fn literal(text: &str) -> Option<Value> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Some(value);
+    }
+    match text {
+        "True" => Some(Value::Bool(true)),
+        "False" => Some(Value::Bool(false)),
+        "None" => Some(Value::Null),
+        _ if text.starts_with(['[', '{', '\'']) => {
+            front_matter::parse(&format!("value: {text}")).ok()?.remove("value")
+        }
+        _ => None,
+    }
+}
+
+/// Whether metadata that cannot be read may hide the cell: a title may have an equals sign, too.
+fn speaks_of_options(text: &str) -> bool {
+    let plain = text.replace('_', "-");
+    let is_key = |key: &str| {
+        text.match_indices(key).any(|(at, _)| {
+            let after = text.get(at + key.len()..).unwrap_or_default();
+            after.trim_start_matches(['"', '\'']).trim_start().starts_with(['=', ':'])
+        })
+    };
+    ["remove-", "hide-", "skip-execution", "source-hidden"].iter().any(|it| plain.contains(it))
+        || ["tags", "echo", "eval", "include"].into_iter().any(is_key)
 }
 
 /// The YAML comment that a script may start with, and the number of its lines.
@@ -214,7 +295,7 @@ fn marked<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<light::Lines<'a>> {
     let mut cells = vec![light::Lines::default()];
     for line in lines {
         match (Marker::of(&line.text), cells.last_mut()) {
-            (Some(marker), _) => cells.push((marker, Vec::new())),
+            (Some(marker), _) => cells.push((marker.at(&line), Vec::new())),
             (None, Some((_, own))) => own.push(line),
             (None, None) => {}
         }
@@ -223,7 +304,7 @@ fn marked<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<light::Lines<'a>> {
 }
 
 fn push(
-    (marker, mut lines): light::Lines<'_>,
+    (mut marker, mut lines): light::Lines<'_>,
     source: &Source,
     document: &mut Document,
     notebook: &mut Notebook,
@@ -237,6 +318,10 @@ fn push(
     let kind = marker.kind.unwrap_or(CellKind::Code);
     if lines.is_empty() {
         return;
+    }
+    if let Some(unread) = &marker.unread {
+        let place = Span::new(source.id(), marker.place.start, marker.place.end);
+        marker.metadata = unreadable(unread, place, diagnostics);
     }
     if kind != CellKind::Code {
         let lines = if marker.is_text { lines } else { uncommented(&lines) };

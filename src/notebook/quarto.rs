@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::execution::Execution;
-use super::front_matter;
+use super::{front_matter, yaml_blocks};
 
 /// What a project of Quarto says about its documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,15 +79,9 @@ pub fn says_draft(extension: &str, text: &str) -> Option<bool> {
         })
     };
     let text = if extension == "ipynb" { first_cell()? } else { text.to_owned() };
-    let values = yaml_head(text.trim_start_matches('\u{feff}')).map(front_matter::parse)?;
+    let values =
+        yaml_blocks::first(text.trim_start_matches('\u{feff}')).map(front_matter::parse)?;
     values.ok()?.get("draft")?.as_bool()
-}
-
-/// The YAML between the two rules that a text begins with.
-fn yaml_head(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once('\n').filter(|(first, _)| first.trim_end() == "---")?;
-    let end = rest.find("\n---").map(|it| it + 1).or(rest.starts_with("---").then_some(0));
-    rest.get(..end?)
 }
 
 /// `default` of `profile`, and the first of each group.
@@ -136,7 +130,7 @@ impl Document {
 
     /// Reads the front matter that the first cell of a Jupyter notebook or a script may be.
     pub(super) fn add_front_matter(&mut self, text: &str) {
-        let Some(yaml) = yaml_head(text) else { return };
+        let Some(yaml) = yaml_blocks::first(text) else { return };
         let values = front_matter::parse(yaml).unwrap_or_else(|_| Execution::of_broken(yaml));
         self.execution = Execution::of_document(&values).or(&self.execution);
         self.is_quarto |= ["format", "execute"].iter().any(|it| values.contains_key(*it));
