@@ -70,6 +70,29 @@ fn front_matter_counts_wherever_it_stands() {
 }
 
 #[test]
+fn text_that_is_hidden_by_any_spelling_of_its_class_is_left_out() {
+    let head = "---\ntitle: T\nformat: html\n---\n\n";
+    for body in [
+        "::: {class=\"content-hidden\"}\nsecret_text\n:::\n",
+        "a [secret_text]{class=\"content-hidden\"} b\n",
+        "<div class=\"content-hidden\">\nsecret_text\n<div>c</div>\nsecret_text\n</div>\n",
+        "<div class='x content-hidden'>\n\n```{python}\nsecret_text = 1\n```\n\n</div>\n",
+        "a <span class=\"content-hidden\">secret_text <span>secret_text</span></span> b\n",
+        "a [`secret_text]`]{.content-hidden} b\n",
+        "a [secret_text\\\\]{.content-hidden} b\n",
+        "term\n:   ::: {.content-hidden}\n    secret_text\n    :::\n",
+        "- ::: {.content-hidden}\n  secret_text\n  :::\n",
+        "1. > ::: {.content-hidden}\n   > secret_text\n   > :::\n",
+        "<div class=content-visible data-when-format=\"pdf\">\nsecret_text\n</div>\n",
+    ] {
+        let text = format!(
+            "{head}{body}\nSeen text, and `<div class=\"content-hidden\">` as code.\n\nSeen, too.\n"
+        );
+        check(&[("in/a.qmd", &text)], &["Seen text", "Seen, too."], &["secret_text"]);
+    }
+}
+
+#[test]
 fn metadata_of_percent_cells_are_read_in_every_form() {
     let hidden = |head: &str| {
         format!("# %% {head}\nsecret_one = 1\n\n# %% fit y = a*x {{b}}\nopen_one = 1\n")

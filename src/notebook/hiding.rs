@@ -4,6 +4,7 @@
 //! In: the cells of a notebook. Out: the same without this text; cells inside it run, and are not shown. Divs go across
 //! cells, as they do in Quarto, where a cell is a block of the document.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::code::{CellCode, Origin};
@@ -49,6 +50,8 @@ struct Hider<'a> {
     document: &'a Document,
     dialect: Dialect,
     divs: Vec<Div>,
+    /// Open elements of HTML, from the `div` on that hides what is in it.
+    hidden_elements: usize,
     is_in_formula: bool,
 }
 
@@ -59,7 +62,8 @@ pub(super) fn hide(
     dialect: Dialect,
 ) -> Vec<(Span, String)> {
     let (left_out, divs) = (Vec::new(), Vec::new());
-    let mut hider = Hider { left_out, document, dialect, divs, is_in_formula: false };
+    let mut hider =
+        Hider { left_out, document, dialect, divs, hidden_elements: 0, is_in_formula: false };
     for cell in cells {
         match cell.kind {
             CellKind::Markdown => hider.prose(cell),
@@ -76,14 +80,14 @@ pub(super) fn hide(
 
 impl Hider<'_> {
     fn is_hiding(&self) -> bool {
-        self.divs.iter().any(|it| it.hides)
+        self.hidden_elements > 0 || self.divs.iter().any(|it| it.hides)
     }
 
     fn prose(&mut self, cell: &mut Cell) {
         let text = &*cell.code;
         let may_hide = [":::", "content-", "{"].iter().any(|it| text.contains(it))
             || self.dialect == Dialect::Myst && text.contains('%');
-        if !may_hide && self.divs.is_empty() {
+        if !may_hide && self.divs.is_empty() && self.hidden_elements == 0 {
             return;
         }
         let mut cut: Vec<Range<usize>> = Vec::new();
@@ -122,8 +126,11 @@ impl Hider<'_> {
 
     /// Whether a line is kept, and whether it is hidden.
     fn line(&mut self, line: &str) -> (bool, bool) {
-        let text = line.trim_start_matches([' ', '\t', '>']).trim_end();
         let was_hiding = self.is_hiding();
+        if self.is_in_hidden_element(line) {
+            return (false, true);
+        }
+        let (text, is_item) = behind_markers(line);
         if let Some(rest) = text.strip_prefix(":::") {
             let rest = rest.trim_start_matches(':').trim();
             if rest.is_empty() {
@@ -135,7 +142,9 @@ impl Hider<'_> {
                 let div = self.div(rest);
                 let (is_mark, hides) = (div.is_understood, div.hides);
                 self.divs.push(div);
-                return (!was_hiding && !is_mark, was_hiding || hides);
+                // The item of a list begins there.
+                let keeps = is_item && !hides || !is_mark;
+                return (!was_hiding && keeps, was_hiding || hides);
             }
         }
         if was_hiding {
@@ -149,6 +158,25 @@ impl Hider<'_> {
         let is_comment = self.dialect == Dialect::Myst
             && line.strip_prefix('%').is_some_and(|it| it.starts_with([' ', '\n', '%']));
         (!is_comment, is_comment)
+    }
+
+    /// Whether a line is in a `div` of HTML that hides its content, which pandoc reads as its own; the lines with its
+    /// tags are.
+    fn is_in_hidden_element(&mut self, line: &str) -> bool {
+        let mut is_inside = self.hidden_elements > 0;
+        if !is_inside && !line.contains("content-") {
+            return false;
+        }
+        for (start, tag) in tags(line, "div") {
+            if self.hidden_elements > 0 {
+                let is_end = tag.starts_with("</");
+                self.hidden_elements =
+                    self.hidden_elements.saturating_add_signed(if is_end { -1 } else { 1 });
+            } else if self.document.hides(tag) == Some(true) && !is_in_code(line, start) {
+                (self.hidden_elements, is_inside) = (1, true);
+            }
+        }
+        is_inside
     }
 
     fn div(&self, attributes: &str) -> Div {
@@ -193,14 +221,27 @@ impl Hider<'_> {
         }
         let bytes = text.as_bytes();
         let mut open: Vec<usize> = Vec::new();
+        // Lengths of the signs of code that nothing ends.
+        let mut unended = BTreeSet::new();
         let (mut hidden, mut at) = (false, 0);
-        while let Some(found) =
-            bytes.get(at..).and_then(|it| memchr::memchr3(b'[', b']', b'\n', it))
-        {
+        let is_sign = |it: &u8| [b'[', b']', b'\n', b'`'].contains(it);
+        while let Some(found) = bytes.get(at..).and_then(|it| it.iter().position(is_sign)) {
             let place = at + found;
             at = place + 1;
-            let is_escaped = place > 0 && bytes.get(place - 1) == Some(&b'\\');
+            let before = bytes.get(..place).unwrap_or_default();
+            let is_escaped = before.iter().rev().take_while(|it| **it == b'\\').count() % 2 == 1;
             match bytes.get(place) {
+                Some(b'`') if !is_escaped => {
+                    let code = text.get(place..).unwrap_or_default();
+                    let length = code.len() - code.trim_start_matches('`').len();
+                    at = place + length;
+                    if !unended.contains(&length) {
+                        match end_of_code(code, length) {
+                            Some(end) => at = place + end,
+                            None => drop(unended.insert(length)),
+                        }
+                    }
+                }
                 _ if is_escaped => {}
                 Some(b'[') => open.push(place),
                 // A paragraph ends, and with it what it opened.
@@ -222,7 +263,75 @@ impl Hider<'_> {
                 _ => {}
             }
         }
+        let mut depth = 0_usize;
+        let mut start = 0;
+        for (place, tag) in tags(text, "span") {
+            let is_end = tag.starts_with("</");
+            if depth > 0 {
+                depth = depth.saturating_add_signed(if is_end { -1 } else { 1 });
+                if depth == 0 {
+                    cut.push(start..place + tag.len());
+                }
+            } else if !is_end && self.document.hides(tag) == Some(true) && !is_in_code(text, place)
+            {
+                (depth, start, hidden) = (1, place, true);
+            }
+        }
+        if depth > 0 {
+            cut.push(start..text.len());
+        }
         hidden
+    }
+}
+
+/// A line without the marks of quotes, lists and definitions before its text, and whether it begins an item.
+fn behind_markers(line: &str) -> (&str, bool) {
+    let mut text = line.trim_start_matches([' ', '\t', '>']).trim_end();
+    let mut is_item = false;
+    loop {
+        let digits = text.len() - text.trim_start_matches(|it: char| it.is_ascii_digit()).len();
+        let signs: &[char] = if digits > 0 { &['.', ')'] } else { &['-', '*', '+', ':', '~'] };
+        let rest = text.get(digits..).and_then(|it| it.strip_prefix(signs));
+        let Some(rest) = rest.filter(|it| it.starts_with([' ', '\t'])) else {
+            return (text, is_item);
+        };
+        text = rest.trim_start_matches([' ', '\t', '>']);
+        is_item = true;
+    }
+}
+
+/// The start and end tags of elements of HTML with this name, each with its place.
+fn tags<'t>(text: &'t str, name: &'static str) -> impl Iterator<Item = (usize, &'t str)> {
+    memchr::memchr_iter(b'<', text.as_bytes()).filter_map(move |start| {
+        let rest = text.get(start..)?;
+        let inner = rest.get(1..)?;
+        let inner = inner.strip_prefix('/').unwrap_or(inner);
+        let is_name = inner.get(..name.len())?.eq_ignore_ascii_case(name);
+        let after = inner.get(name.len()..)?;
+        let is_tag = is_name
+            && after.starts_with(|it: char| it.is_ascii_whitespace() || it == '>' || it == '/');
+        let tag = rest.split_inclusive('>').next()?;
+        is_tag.then_some((start, tag))
+    })
+}
+
+/// Whether a place of a text is in a code span of its line.
+fn is_in_code(text: &str, place: usize) -> bool {
+    let before = text.get(..place).unwrap_or_default();
+    before.rsplit('\n').next().is_some_and(|it| it.matches('`').count() % 2 == 1)
+}
+
+/// Where a code span ends that begins with so many signs.
+fn end_of_code(text: &str, length: usize) -> Option<usize> {
+    let mut at = length;
+    loop {
+        at += text.get(at..)?.find('`')?;
+        let rest = text.get(at..)?;
+        let run = rest.len() - rest.trim_start_matches('`').len();
+        at += run;
+        if run == length {
+            return Some(at);
+        }
     }
 }
 

@@ -142,13 +142,18 @@ impl Document {
     pub(super) fn hides(&self, attributes: &str) -> Option<bool> {
         let has = |class: &str| {
             let mut words = attributes.split([' ', '\t', '\n', '{', '}']);
+            let mut stated = pairs(attributes).filter(|(key, _)| *key == "class");
             words.any(|it| it.strip_prefix('.').unwrap_or(it) == class)
+                || stated.any(|(_, value)| value.split_ascii_whitespace().any(|it| it == class))
         };
         let (is_hidden, is_visible) = (has("content-hidden"), has("content-visible"));
         if !is_hidden && !is_visible {
             return None;
         }
-        let holds = conditions(attributes).all(|(key, value)| match key {
+        let conditions = pairs(attributes).map(|(key, it)| (key.trim_start_matches("data-"), it));
+        let mut conditions =
+            conditions.filter(|(key, _)| key.starts_with("when-") || key.starts_with("unless-"));
+        let holds = conditions.all(|(key, value)| match key {
             "when-format" => is_html(value),
             "unless-format" => !is_html(value),
             "when-profile" => self.has_profile(value),
@@ -177,24 +182,20 @@ fn is_html(format: &str) -> bool {
     format.split([':', '+', '-']).next().is_some_and(|it| it.starts_with("html"))
 }
 
-/// The conditions among attributes, each with its value.
-fn conditions(attributes: &str) -> impl Iterator<Item = (&str, &str)> {
+/// The attributes that have a value.
+fn pairs(attributes: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = attributes;
     std::iter::from_fn(move || {
-        loop {
-            let (before, after) = rest.split_once('=')?;
-            let key = before.trim_end().rsplit([' ', '\t', '\n', '{', '"', '\'']).next()?;
-            let after = after.trim_start();
-            let quote = after.chars().next().filter(|it| ['"', '\''].contains(it));
-            let (value, next) = match quote {
-                Some(quote) => after.get(1..)?.split_once(quote).unwrap_or((after, "")),
-                None => after.split_at(after.find([' ', '\t', '\n', '}']).unwrap_or(after.len())),
-            };
-            rest = next;
-            if key.starts_with("when-") || key.starts_with("unless-") {
-                return Some((key, value));
-            }
-        }
+        let (before, after) = rest.split_once('=')?;
+        let key = before.trim_end().rsplit([' ', '\t', '\n', '{', '"', '\'']).next()?;
+        let after = after.trim_start();
+        let quote = after.chars().next().filter(|it| ['"', '\''].contains(it));
+        let (value, next) = match quote {
+            Some(quote) => after.get(1..)?.split_once(quote).unwrap_or((after, "")),
+            None => after.split_at(after.find([' ', '\t', '\n', '}']).unwrap_or(after.len())),
+        };
+        rest = next;
+        Some((key, value))
     })
 }
 
