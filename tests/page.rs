@@ -569,6 +569,19 @@ fn a_page_of_text_weighs_less_than_40_kb() {
 }
 
 #[test]
+fn raw_cells_without_a_type_are_text_and_front_matter_is_not_shown() {
+    let raw = |source: &str| json!({"cell_type": "raw", "metadata": {}, "source": source});
+    let cells = [raw("---\ntitle: Front\nsecret: kept\n---"), raw("(c) <b>Ada</b>"), raw(" \n")];
+    let text = json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
+    let site = Site::new(&[("in/a.ipynb", &text.to_string())]);
+    assert_eq!(site.build("single", &[]).code, 0);
+    let page = site.read("out/a.html");
+    assert!(page.contains("(c) &lt;b&gt;Ada&lt;/b&gt;"), "{page}");
+    assert!(!page.contains("secret"), "{page}");
+    assert_eq!(page.matches("class=\"nbc-out ").count(), 1, "{page}");
+}
+
+#[test]
 fn only_pages_with_tables_load_what_sorts_them() {
     let book = |html: &str| {
         json!({

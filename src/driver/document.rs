@@ -504,19 +504,25 @@ fn drawn(notebook: &Notebook, graph: &CellGraph, blocks: &[Block]) -> Option<Dra
     Some(DrawnGraph { picture, labels })
 }
 
-/// A `raw` cell that says what it holds, as if a run had displayed it. Without a type it is meant
-/// for another tool.
+/// A `raw` cell, as if a run had displayed it. Without a type it is text, as JupyterLab shows it; front matter is for
+/// tools.
 pub(super) fn raw(cell: &Cell) -> Option<CellRun> {
-    let stated = cell.options.raw_type.as_deref()?;
+    let stated = cell.options.raw_type.as_deref().unwrap_or_default();
     let mime = match stated {
         "text/html" | "text/markdown" | "text/latex" | "image/svg+xml" => stated,
         "application/x-latex" => "text/latex",
+        "" if is_front_matter(&cell.code) => return None,
         _ => "text/plain",
     };
     let data = BTreeMap::from([(mime.to_owned(), serde_json::Value::from(&*cell.code))]);
     let bundle = MimeBundle { data, metadata: serde_json::Map::new() };
     (cell.kind == CellKind::Raw)
         .then(|| CellRun::new(CellStatus::Finished, vec![RawOutput::Display { bundle }]))
+}
+
+/// Whether a text is empty, or begins as YAML does.
+fn is_front_matter(text: &str) -> bool {
+    text.trim_start().lines().next().is_none_or(|it| it.trim_end() == "---")
 }
 
 /// The first sentences of the page's prose, as they are shown; not those that depend on an input.
