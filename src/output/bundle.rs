@@ -466,8 +466,7 @@ fn html(
         return Shown::Whole(Box::new(UnframedOutput::new(OutputKind::Chart, html)));
     }
     if !has_content(html.as_str()) {
-        let start = text.trim_start();
-        if start.starts_with("<style") && !text.contains("<script") {
+        if is_style(text) {
             // Notebooks widen or colour Jupyter's own page this way; there is nothing to show.
             gate.remove("style sheet for Jupyter's page");
             return Shown::Whole(Box::new(UnframedOutput::new(
@@ -488,6 +487,17 @@ fn html(
         OutputKind::Html
     };
     Shown::Whole(Box::new(UnframedOutput::new(kind, html)))
+}
+
+/// Whether markup that shows nothing is style sheets, with settings of MathJax at most.
+fn is_style(text: &str) -> bool {
+    let start = text.trim_start();
+    let is_setting = |script: &str| {
+        let content = script.split_once('>').filter(|(tag, _)| !tag.contains("src"));
+        content.is_some_and(|(_, it)| it.trim_start().starts_with("MathJax."))
+    };
+    (start.starts_with("<style") || start.starts_with("<link"))
+        && text.split("<script").skip(1).all(is_setting)
 }
 
 /// Whether a reader would see anything.

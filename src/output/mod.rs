@@ -414,6 +414,7 @@ mod tests {
     #![expect(clippy::indexing_slicing, reason = "a missing output fails the test")]
 
     use super::*;
+    use crate::diagnostic::Code;
     use crate::run::record::{CellError, MimeBundle};
     use crate::source::Sources;
 
@@ -442,6 +443,26 @@ mod tests {
         let rendered = render(CellStatus::Finished, vec![display(types)]).value;
         let [output] = rendered.outputs.as_slice() else { panic!("{rendered:?}") };
         (output.kind, output.html.as_str().to_owned())
+    }
+
+    #[test]
+    fn style_sheets_for_jupyters_page_show_nothing_and_are_no_loss() {
+        let css =
+            "<link href='https://f.example/a' rel=stylesheet>\n<style>h1 {color: red}</style>";
+        for script in ["", "<script>\n MathJax.Hub.Config({});</script>"] {
+            let shown = render(
+                CellStatus::Finished,
+                vec![display(&[
+                    ("text/html", &format!("{css}{script}")),
+                    ("text/plain", "<HTML>"),
+                ])],
+            );
+            let codes: Vec<_> = shown.diagnostics.iter().map(|it| it.code).collect();
+            assert_eq!(codes, [Code::RemovedMarkup], "{script}");
+        }
+        let drawing = format!("{css}<script>draw()</script>");
+        let shown = render(CellStatus::Finished, vec![display(&[("text/html", &drawing)])]);
+        assert!(shown.diagnostics.iter().any(|it| it.code == Code::UnsupportedOutput));
     }
 
     #[test]
@@ -536,7 +557,7 @@ mod tests {
             render(CellStatus::Finished, vec![display(&[("text/latex", "a $\\frac{$")])]);
         assert_eq!(
             rendered.diagnostics.iter().map(|it| it.code).collect::<Vec<_>>(),
-            [crate::diagnostic::Code::UndrawnFormula]
+            [Code::UndrawnFormula]
         );
     }
 
