@@ -5,6 +5,8 @@
 
 use std::io::Read as _;
 
+use super::digits;
+
 /// Most members of an archive, those of archives in it included.
 const MOST_MEMBERS: usize = 10_000;
 /// Most bytes that one file is unpacked to.
@@ -26,6 +28,22 @@ pub(super) type NotSearched = &'static str;
 
 const TOO_LARGE: NotSearched = "it unpacks to more than 512 MiB";
 const BROKEN: NotSearched = "it is an archive that is not built like one";
+const TOO_DEEP: NotSearched = "archives in it nest more than 3 deep";
+const OTHER_WAY: NotSearched = "a member of it is packed in a way that nbc does not read";
+
+/// First bytes of files that other programs pack: bzip2, xz, lzma, zstd, lz4, 7z, RAR, compress, ARJ, cabinets.
+const OTHER_PACKERS: [&[u8]; 10] = [
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x5d\0\0",
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"\x1f\x9d",
+    b"\x60\xea",
+    b"MSCF\0\0\0\0",
+];
 
 impl<'a> Unpacker<'a> {
     /// Hands each piece to `see`.
@@ -40,9 +58,11 @@ impl<'a> Unpacker<'a> {
 
     fn archive_at(&mut self, bytes: &[u8], depth: usize) -> Result<(), NotSearched> {
         if depth > DEEPEST {
-            return Err("archives in it nest more than 3 deep");
+            return Err(TOO_DEEP);
         }
-        let (mut at, count) = directory(bytes).ok_or(BROKEN)?;
+        let Directory { start, end, count } = directory(bytes).ok_or(BROKEN)?;
+        let mut at = start;
+        let mut places = Vec::new();
         for _ in 0..count {
             self.members = self.members.checked_sub(1).ok_or("it has more than 10,000 members")?;
             let member = Member::read(bytes, at).ok_or(BROKEN)?;
@@ -59,9 +79,13 @@ impl<'a> Unpacker<'a> {
                     unpacked = self.unpacked(packed)?;
                     &*unpacked
                 }
-                _ => return Err("a member of it is packed in a way that nbc does not read"),
+                _ => return Err(OTHER_WAY),
             };
+            places.push((member.place, member.end));
             self.piece(data, depth)?;
+        }
+        if at != end || has_gap(places, start) {
+            return Err("there is something between the members that it lists");
         }
         Ok(())
     }
@@ -69,17 +93,36 @@ impl<'a> Unpacker<'a> {
     /// A member, which may be packed once more.
     fn piece(&mut self, data: &[u8], depth: usize) -> Result<(), NotSearched> {
         (self.see)(data);
-        if data.starts_with(b"PK\x03\x04") {
+        if data.starts_with(b"PK\x03\x04") || data.starts_with(b"PK\x05\x06") {
             return self.archive_at(data, depth + 1);
         }
         if data.starts_with(b"%PDF-") {
             self.streams(data);
         }
-        if data.starts_with(b"\x1f\x8b") && depth < DEEPEST {
+        if data.starts_with(b"\x1f\x8b") {
+            if depth == DEEPEST {
+                return Err(TOO_DEEP);
+            }
             let inner = self.unpacked(flate2::read::MultiGzDecoder::new(data))?;
             return self.piece(&inner, depth + 1);
         }
-        Ok(())
+        if is_zlib(data) && depth < DEEPEST {
+            let packed = flate2::read::ZlibDecoder::new(data);
+            let mut inner = Vec::new();
+            // Text may begin like this, too.
+            if packed.take(self.bytes).read_to_end(&mut inner).is_ok() {
+                self.bytes = self.bytes.saturating_sub(inner.len() as u64);
+                return self.piece(&inner, depth + 1);
+            }
+        }
+        if OTHER_PACKERS.iter().any(|it| data.starts_with(it)) {
+            return Err(OTHER_WAY);
+        }
+        // One that begins behind other bytes is an archive for most programs.
+        match end_record(data) {
+            Some(_) => Err("an archive in it stands behind other bytes"),
+            None => Ok(()),
+        }
     }
 
     fn unpacked(&mut self, packed: impl std::io::Read) -> Result<Vec<u8>, NotSearched> {
@@ -90,13 +133,23 @@ impl<'a> Unpacker<'a> {
         Ok(unpacked)
     }
 
-    /// The streams of a PDF file that are packed as zlib does; others are among its plain bytes, or are pictures.
+    /// The streams of a PDF file that are packed as zlib does, or written as text (ISO 32000-1, section 7.4); others are
+    /// among its plain bytes, or are pictures.
     pub(super) fn streams(&mut self, bytes: &[u8]) {
         for at in memchr::memmem::find_iter(bytes, b"stream") {
             let rest = bytes.get(at + b"stream".len()..).unwrap_or_default();
             let data = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n"));
-            let Some(data) = data.filter(|it| it.first().is_some_and(|it| it & 0x0f == 8)) else {
-                continue;
+            let Some(data) = data else { continue };
+            let of_text;
+            let data = if data.first().is_some_and(|it| it & 0x0f == 8) {
+                data
+            } else {
+                let most = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+                let Some(found) = digits::bytes(data.get(..most).unwrap_or(data)) else { continue };
+                self.bytes = self.bytes.saturating_sub(found.len() as u64);
+                (self.see)(&found);
+                of_text = found;
+                &*of_text
             };
             let mut unpacked = Vec::new();
             // A stream that breaks off is searched as far as it goes.
@@ -108,22 +161,52 @@ impl<'a> Unpacker<'a> {
     }
 }
 
+/// Whether bytes begin as zlib's do (RFC 1950, section 2.2).
+fn is_zlib(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x78, second, ..] if (0x7800 | u16::from(*second)) % 31 == 0)
+}
+
+/// Whether members leave room between them or before them that could hold another one. Behind a member may stand its sizes
+/// once more (APPNOTE 6.3.10, section 4.3.9).
+fn has_gap(mut members: Vec<(usize, usize)>, directory: usize) -> bool {
+    const DESCRIPTOR: usize = 24;
+    members.sort_unstable();
+    let mut before = 0;
+    let ends = std::iter::once((directory, directory));
+    members.into_iter().chain(ends).any(|(start, end)| {
+        let is_gap = start.saturating_sub(before) > if before == 0 { 0 } else { DESCRIPTOR };
+        before = before.max(end);
+        is_gap
+    })
+}
+
 /// Whether bytes are a zip archive from their first to their last.
 pub(super) fn is_archive(bytes: &[u8]) -> bool {
     (bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06"))
         && directory(bytes).is_some()
 }
 
-/// Place and number of the entries of a zip archive (APPNOTE 6.3.10, section 4.3.16). The large form (zip64) is for
-/// archives beyond nbc's bounds.
-fn directory(bytes: &[u8]) -> Option<(usize, usize)> {
-    let start = bytes.len().saturating_sub(TAIL);
-    let end = start + memchr::memmem::rfind(bytes.get(start..)?, b"PK\x05\x06")?;
+/// The list of the members of a zip archive.
+struct Directory {
+    start: usize,
+    end: usize,
+    count: usize,
+}
+
+/// The list of a zip archive (APPNOTE 6.3.10, section 4.3.16), behind which stands nothing but its own end. The large
+/// form (zip64) is for archives beyond nbc's bounds.
+fn directory(bytes: &[u8]) -> Option<Directory> {
+    let end = end_record(bytes)?;
     let (count, at) = (number(bytes, end + 10, 2)?, number(bytes, end + 16, 4)?);
     let size = number(bytes, end + 12, 4)?;
-    // The record is whole.
-    number(bytes, end + 20, 2)?;
-    (at.checked_add(size)? <= end && count != 0xffff).then_some((at, count))
+    (at.checked_add(size)? == end && count != 0xffff).then_some(Directory { start: at, end, count })
+}
+
+/// Where the last record of a zip archive begins, which ends with the file.
+fn end_record(bytes: &[u8]) -> Option<usize> {
+    let start = bytes.len().saturating_sub(TAIL);
+    let end = start + memchr::memmem::rfind(bytes.get(start..)?, b"PK\x05\x06")?;
+    (end + 22 + number(bytes, end + 20, 2)? == bytes.len()).then_some(end)
 }
 
 /// A member of an archive.
@@ -132,6 +215,9 @@ struct Member<'a> {
     data: &'a [u8],
     method: usize,
     is_encrypted: bool,
+    /// Where it stands, with its own head.
+    place: usize,
+    end: usize,
     /// Place of the next entry.
     next: usize,
 }
@@ -149,9 +235,12 @@ impl<'a> Member<'a> {
             return None;
         }
         let data = local + 30 + number(bytes, local + 26, 2)? + number(bytes, local + 28, 2)?;
+        let end = data.checked_add(field(20, 4)?)?;
         Some(Self {
             name: bytes.get(start..start + name)?,
-            data: bytes.get(data..data.checked_add(field(20, 4)?)?)?,
+            data: bytes.get(data..end)?,
+            place: local,
+            end,
             method: field(10, 2)?,
             is_encrypted: field(8, 2)? & 1 == 1,
             next: start + name + extra + comment,
@@ -275,6 +364,50 @@ pub(super) mod tests {
         for length in 0..plain.len() {
             assert!(seen(&plain[..length]).0.is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn members_that_others_could_unpack_are_refused() {
+        let packed = |data: &[u8]| {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packer.write_all(data).unwrap();
+            packer.finish().unwrap()
+        };
+        let mut deep = b"text".to_vec();
+        for _ in 0..4 {
+            deep = packed(&deep);
+        }
+        let inner = zip(&[("b", b"text")]);
+        let members = [
+            deep,
+            b"BZh91AY&SY".to_vec(),
+            b"\xfd7zXZ\0\0".to_vec(),
+            [b"#!/bin/sh\n", &*inner].concat(),
+            // An archive of nothing, and one behind it.
+            [&*zip(&[]), &*inner].concat(),
+        ];
+        for member in members {
+            assert!(seen(&zip(&[("a", &member)])).0.is_err(), "{}", member.escape_ascii());
+        }
+        assert_eq!(seen(&zip(&[("a", &zip(&[])), ("b", b""), ("c", &packed(&inner))])).0, Ok(()));
+    }
+
+    #[test]
+    fn members_that_the_list_does_not_name_are_refused() {
+        let whole = zip(&[("a", b"first"), ("b", b"second")]);
+        let at = |bytes: &[u8], offset: usize| bytes.len() - 22 + offset;
+        let mut fewer = whole.clone();
+        for offset in [8, 10] {
+            fewer[at(&whole, offset)] = 1;
+        }
+        // A record of no members in the comment of the archive.
+        let mut false_end = whole.clone();
+        false_end[at(&whole, 20)] = 22;
+        false_end.extend_from_slice(&zip(&[]));
+        for bytes in [fewer, false_end, [b"x", &*whole].concat(), [&*whole, b"x"].concat()] {
+            assert!(seen(&bytes).0.is_err());
+        }
+        assert_eq!(seen(&whole).0, Ok(()));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! eleven kinds, read by the one way for foreign files, and searched for secrets, archives member by member.
 
 mod archive;
+mod decoded;
+mod digits;
 
 #[cfg(test)]
 mod tests;
@@ -214,6 +216,9 @@ impl<'a> LinkedFiles<'a> {
                 leaks.extend(found.map(|it| (it.fingerprint.clone(), it)));
             };
             one(text);
+            if let Some(text) = decoded::decoded(text) {
+                one(text.as_bytes());
+            }
             // UTF-16, as spreadsheets and Windows write it.
             if text.contains(&0) {
                 one(&text.iter().copied().filter(|it| *it != 0).collect::<Vec<_>>());

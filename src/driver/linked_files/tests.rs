@@ -163,11 +163,20 @@ fn secrets_in_files_are_found_member_by_member() {
     let outer = zip(&[("a.txt", b"plain"), ("in.zip", &inner)]);
     let wide: Vec<u8> =
         [0xff, 0xfe].into_iter().chain(token.iter().flat_map(|it| [*it, 0])).collect();
+    let text = String::from_utf8(token.clone()).unwrap();
+    let escaped = format!(r#"{{"a": "{}"}}"#, text.replace("gh", r"\u0067h").replace('"', "'"));
+    let runs = text.replace("p_", "<t>p_</t></r><r><t>");
+    let runs = zip(&[("s.xml", format!("<si><r><t>{runs}</t></r></si>").as_bytes())]);
+    let digits: String = token.iter().map(|it| format!("{it:02x}")).collect();
+    let pdf = format!("%PDF-1.4\n1 0 obj <<>> stream\n{digits}>\nendstream\n%%EOF\n");
     for (name, bytes) in [
         ("sub/a.csv", &token),
         ("sub/a.xlsx", &inner),
         ("sub/a.zip", &outer),
         ("sub/wide.txt", &wide),
+        ("sub/escaped.json", &escaped.into_bytes()),
+        ("sub/runs.xlsx", &runs),
+        ("sub/digits.pdf", &pdf.into_bytes()),
     ] {
         folder.put(name, bytes);
         let address = name.strip_prefix("sub/").unwrap();
